@@ -1,0 +1,69 @@
+"""Names and where their implementations are: one line an extension.
+
+Nothing is imported before it is used, so that ``sirt --help`` needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from engine.contract.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from engine.interfaces import Launcher, Task, TeacherFactory
+
+PHASES = {
+    "annotate": "engine.phases.annotate:run",
+    "instruct": "engine.phases.instruct:run",
+    "elicit": "engine.phases.elicit:run",
+    "refine": "engine.phases.refine:run",
+    "evaluate": "engine.phases.evaluate:run",
+}
+TASKS = {
+    "csqa": "engine.tasks.commonsense_qa:TASK",
+    "obqa": "engine.tasks.openbookqa:TASK",
+    "piqa": "engine.tasks.piqa:TASK",
+    "siqa": "engine.tasks.social_i_qa:TASK",
+    "gsm8k": "engine.tasks.gsm8k:TASK",
+    "multiarith": "engine.tasks.multiarith:TASK",
+    "math": "engine.tasks.hendrycks_math:TASK",
+    "mmlu": "engine.tasks.mmlu:TASK",
+    "pocket-sums": "engine.pocket.tasks:SUMS",
+    "pocket-boxes": "engine.pocket.tasks:BOXES",
+    "pocket-compass": "engine.pocket.tasks:COMPASS",
+}
+TEACHERS = {
+    "local": "engine.teachers.local:LocalTeacher",
+    "openai_compatible": "engine.teachers.openai_compatible:EndpointTeacher",
+    "imported": "engine.teachers.imported:ImportedTeacher",
+}
+LAUNCHERS = {
+    "local": "engine.launchers.local:LocalLauncher",
+    "forked": "engine.launchers.forked:ForkedLauncher",
+}
+
+
+def _resolve(table: Mapping[str, str], what: str, name: str) -> Any:
+    if name not in table:
+        raise UserError(f"unknown {what} {name!r}: {nearest(name, table)}")
+    module, attribute = table[name].split(":")
+    return getattr(import_module(module), attribute)
+
+
+def phase(kind: str) -> Callable[..., dict[str, Any]]:
+    return cast("Callable[..., dict[str, Any]]", _resolve(PHASES, "phase", kind))
+
+
+def task(name: str) -> Task:
+    return cast("Task", _resolve(TASKS, "task", name))
+
+
+def teacher(kind: str) -> TeacherFactory:
+    return cast("TeacherFactory", _resolve(TEACHERS, "teacher", kind))
+
+
+def launcher(name: str) -> Launcher:
+    return cast("Launcher", _resolve(LAUNCHERS, "launcher", name)())

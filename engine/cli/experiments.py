@@ -1,0 +1,166 @@
+"""plan, run, presets."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine import presets as preset_files
+from engine.catalog import TASKS
+from engine.cli.output import duration, json_option, plural, print_json, print_table
+from engine.contract.errors import UserError
+from engine.control.experiments import Planned, launch, plan_experiment
+from engine.queue import DeviceRequest
+from engine.results import Table
+
+if TYPE_CHECKING:
+    from engine.contract.rundir import RunsFolder
+
+
+@click.command()
+@click.argument("experiment")
+@json_option
+@click.pass_obj
+def plan(runs: RunsFolder, experiment: str, as_json: bool) -> None:
+    """Show the runs and phases of EXPERIMENT (a file, or a shipped preset's name)."""
+    planned = plan_experiment(runs, experiment)
+    if as_json:
+        print_json(_plan_json(planned))
+    else:
+        print_plan(planned)
+
+
+def _plan_json(planned: Planned) -> dict[str, Any]:
+    plan = planned.plan
+    return {
+        "experiment": planned.resolved.experiment.name,
+        "runs": [run.title for run in plan.runs],
+        "phases_naive": plan.naive,
+        "phases_shared": len(plan.phases),
+        "to_do": [phase.id for phase in plan.to_do],
+        "reusable": sorted(plan.done),
+        "counts": plan.counts(),
+        "estimate": planned.estimate,
+    }
+
+
+def print_plan(planned: Planned) -> None:
+    """Counts by kind with and without sharing, and the estimate."""
+    plan, found = planned.plan, planned.estimate
+    experiment = planned.resolved.experiment
+    click.echo(f"{experiment.name}: {plural(len(plan.runs), 'run')}. {experiment.description}")
+    rows = [(kind, *map(str, counts)) for kind, counts in plan.counts().items()]
+    total = ("all", str(plan.naive), str(len(plan.phases)), str(len(plan.to_do)))
+    print_table(Table(("phase", "without sharing", "with sharing", "to do"), (*rows, total)))
+    if plan.done:
+        click.echo(f"reused: {plural(len(plan.done), 'finished phase')}")
+    if not plan.to_do:
+        return
+    words = [f"{found.from_history} from finished phases like them" if found.from_history else ""]
+    words.append(f"{found.rough} rough, from model sizes" if found.rough else "")
+    words.append(f"{found.unknown} unknown" if found.unknown else "")
+    basis = ", ".join(word for word in words if word)
+    click.echo(f"estimate: {duration(found.seconds)} one after the other ({basis})")
+    if found.memory_gib is not None:
+        click.echo(f"memory: about {found.memory_gib:.1f} GiB for the largest phase (rough)")
+    for currency, money in found.money.items():
+        click.echo(f"teachers: about {money:.2f} {currency} (rough)")
+
+
+def device_options(function: Any) -> Any:
+    """Which devices phases may use."""
+    for option in (
+        click.option("--gpus", help="GPU indices the phases may use, as 0,1."),
+        click.option("--gpu-count", type=int, help="How many GPUs each phase gets."),
+        click.option("--cpu", is_flag=True, help="Use no GPU."),
+    ):
+        function = option(function)
+    return function
+
+
+def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> DeviceRequest:
+    """From the options; ``UserError`` when they contradict each other or the machine."""
+    from engine import devices
+
+    if sum((gpus is not None, gpu_count is not None, cpu)) > 1:
+        raise UserError("give one of --gpus, --gpu-count and --cpu")
+    present = [gpu.index for gpu in devices.gpus()]
+    if gpus is not None:
+        try:
+            wanted = tuple(int(part) for part in gpus.split(","))
+        except ValueError:
+            raise UserError(f"--gpus {gpus!r}: expected indices, as in 0,1") from None
+        missing = [index for index in wanted if index not in present]
+        if missing:
+            raise UserError(f"--gpus: no GPU {missing[0]} here; there are {present or 'none'}")
+        return DeviceRequest(gpus=wanted)
+    if gpu_count is not None:
+        if not 1 <= gpu_count <= len(present):
+            raise UserError(f"--gpu-count {gpu_count}: this machine has {len(present)}")
+        return DeviceRequest(gpu_count=gpu_count)
+    if cpu or not present:
+        return DeviceRequest(cpu=True)
+    return DeviceRequest(gpu_count=1)
+
+
+@click.command()
+@click.argument("experiment")
+@device_options
+@click.option("--detach", is_flag=True, help="Return at once; look with `sirt status`.")
+@json_option
+@click.pass_obj
+def run(
+    runs: RunsFolder,
+    experiment: str,
+    gpus: str | None,
+    gpu_count: int | None,
+    cpu: bool,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    """Launch EXPERIMENT, follow it, and print its accuracy table.
+
+    Closing the terminal or ctrl+c stops nothing: the conductor goes on without it.
+    """
+    from engine.cli.follow import follow
+
+    request = device_request(gpus, gpu_count, cpu)
+    planned = plan_experiment(runs, experiment)
+    if not as_json:
+        print_plan(planned)
+    launched = launch(runs, planned, request)
+    if launched.reused and not as_json:
+        click.echo(
+            f"reused: {plural(len(launched.reused), 'run')} finished before, "
+            f"{plural(len(planned.plan.done), 'phase')}"
+        )
+    if detach:
+        if as_json:
+            print_json({"queued": launched.queued, "reused": launched.reused})
+        else:
+            click.echo(f"{plural(len(launched.queued), 'run')} queued; look with: sirt status")
+        return
+    succeeded = follow(runs, launched.all, quiet=as_json)
+    from engine.cli.results import print_report
+
+    print_report(runs, list(launched.all), "json" if as_json else "text")
+    sys.exit(0 if succeeded else 1)
+
+
+@click.command()
+@json_option
+def presets(as_json: bool) -> None:
+    """List the shipped experiments, model cards and tasks."""
+    found = {
+        "experiments": preset_files.experiments(),
+        "models": preset_files.card_names(),
+        "tasks": sorted(TASKS),
+        "folder": str(preset_files.PRESETS),
+    }
+    if as_json:
+        print_json(found)
+        return
+    for what, names in found.items():
+        click.echo(f"{what}: {names if isinstance(names, str) else ', '.join(names)}")

@@ -1,0 +1,197 @@
+"""Following runs on a terminal: one line a phase that ends, one live line for what works now."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from engine import conductor
+from engine.cli.output import duration
+from engine.contract.eventlog import EventReader
+from engine.contract.view import EMPTY, PhaseView, fold_all
+from engine.control.listing import ENDED, queued_runs, state_with_queue
+from engine.plan import model_of, unique_phases
+from engine.queue import read_run
+from engine.states import phase_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.contract.rundir import RunsFolder
+    from engine.contract.spec import PhaseSpec
+    from engine.contract.view import State
+
+POLL_S = 0.5
+CONDUCTOR_EVERY_S = 10.0
+LINE_EVERY_S = 10.0  # where the output is no terminal
+
+
+def follow(runs: RunsFolder, run_ids: Sequence[str], quiet: bool = False) -> bool:
+    """Print progress until every run has ended; True when all are done.
+
+    Ctrl+C ends the following, not the runs.
+    """
+    phases = unique_phases(read_run(runs, run_id).spec for run_id in run_ids)
+    follower = _Follower(runs, run_ids, phases, quiet)
+    try:
+        while not follower.look():
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        follower.clear()
+        click.echo("the runs go on; look with `sirt status`, end them with `sirt stop`", err=True)
+        raise SystemExit(130) from None
+    return follower.all_done
+
+
+class _Follower:
+    """What has been told already, and where each log has been read to."""
+
+    def __init__(
+        self, runs: RunsFolder, run_ids: Sequence[str], phases: Sequence[PhaseSpec], quiet: bool
+    ) -> None:
+        self._runs = runs
+        self._run_ids = run_ids
+        self._phases = phases
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and not quiet
+        self._states: dict[str, State] = {p.id: "done" for p in phases if runs.phase(p.id).done}
+        self._readers: dict[str, tuple[EventReader, PhaseView]] = {}
+        self._began = time.monotonic()
+        self._last_line = 0.0
+        self._conducted = self._began
+
+    @property
+    def all_done(self) -> bool:
+        return all(self._states.get(p.id) == "done" for p in self._phases)
+
+    def look(self) -> bool:
+        """One round; True when nothing is left that could go on."""
+        running = []
+        forgiven = self._forgiven()
+        for spec in self._phases:
+            if self._states.get(spec.id) == "done":
+                continue
+            found = phase_state(self._runs.phase(spec.id))
+            state = state_with_queue(spec.id, found, forgiven)
+            before = self._states.get(spec.id)
+            self._states[spec.id] = state
+            if state == "running":
+                running.append(spec)
+            elif state != before and state in {"done", *ENDED}:
+                self._tell_end(spec, state, found.error)
+        self._tell_progress(running)
+        return not running and self._nothing_startable()
+
+    def _forgiven(self) -> dict[str, int] | None:
+        """Attempts that will be tried again; None when none of the runs is queued any more."""
+        queued = queued_runs(self._runs)
+        mine = [queued[run_id] for run_id in self._run_ids if run_id in queued]
+        if not mine:
+            return None
+        return {phase: number for entry in mine for phase, number in entry.items()}
+
+    def _nothing_startable(self) -> bool:
+        """True when all is done, or what is left waits for a phase that ended badly."""
+        blocked = {p for p, state in self._states.items() if state in ENDED}
+        for phase in self._phases:  # inputs come first, so one pass finds all that is blocked
+            if set(phase.inputs) & blocked:
+                blocked.add(phase.id)
+        left = [p.id for p in self._phases if self._states[p.id] not in {"done", *ENDED}]
+        if all(phase_id in blocked for phase_id in left):
+            return True
+        if all(self._states[phase_id] == "waiting" for phase_id in left):
+            return True  # somebody has taken the runs off the queue
+        if time.monotonic() - self._conducted > CONDUCTOR_EVERY_S:
+            self._conducted = time.monotonic()
+            conductor.ensure_running(self._runs)  # the one that was started may have been killed
+        return False
+
+    def _tell_end(self, spec: PhaseSpec, state: State, error: str) -> None:
+        if self._quiet:
+            return
+        self.clear()
+        view = self._view(spec)
+        took = _seconds(view)
+        done = sum(s == "done" for s in self._states.values())
+        said = f": {error}" if error else _figures(view)
+        words = f"[{done}/{len(self._phases)}] {label(spec)} {state} in {duration(took)}{said}"
+        click.echo(words, err=True)
+        for warning in view.warnings:
+            click.echo(f"    {warning.level}: {warning.text}", err=True)
+
+    def _view(self, spec: PhaseSpec) -> PhaseView:
+        attempt = self._runs.phase(spec.id).last_attempt()
+        if attempt is None:
+            return EMPTY
+        reader, view = self._readers.get(spec.id, (EventReader(attempt.events), EMPTY))
+        if reader.path != attempt.events:  # a new attempt
+            reader, view = EventReader(attempt.events), EMPTY
+        view = fold_all(reader.read(), view)
+        self._readers[spec.id] = (reader, view)
+        return view
+
+    def _tell_progress(self, running: Sequence[PhaseSpec]) -> None:
+        if self._quiet:
+            return
+        now = time.monotonic()
+        if not self._live and now - self._last_line < LINE_EVERY_S:
+            return
+        self._last_line = now
+        counts = Counter(self._states.values())
+        parts = [f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"]
+        parts += [f"{label(spec)} {_progress(self._view(spec))}" for spec in running[:3]]
+        line = " | ".join(parts)
+        if self._live:
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")
+            sys.stderr.flush()
+        else:
+            click.echo(line, err=True)
+
+    def clear(self) -> None:
+        if self._live:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _seconds(view: PhaseView) -> float | None:
+    if view.started is None or view.finished is None:
+        return None
+    return (view.finished - view.started).total_seconds()
+
+
+def label(spec: PhaseSpec) -> str:
+    """A phase in a few words: kind, model, task."""
+    where = getattr(spec, "task", None)
+    prompt = getattr(spec, "prompt", "")
+    trained = "+adapter" if getattr(spec, "adapter", None) and spec.kind == "evaluate" else ""
+    parts = (spec.kind, model_of(spec).name + trained, where.name if where else "", prompt)
+    return " ".join(part for part in parts if part)
+
+
+def _progress(view: PhaseView) -> str:
+    if view.progress is None:
+        return view.activity or "starting"
+    found = view.progress
+    rate = f", {view.rate:.1f} {found.unit}/s" if view.rate else ""
+    left = f", {duration(view.seconds_left)} left" if view.seconds_left is not None else ""
+    return f"{found.done}/{found.total}{rate}{left}"
+
+
+def _figures(view: PhaseView) -> str:
+    """The one figure of each kind of phase that a person waits for."""
+    figures = view.figures
+    match view.phase.partition("-")[0]:
+        case "annotate":
+            return f": kept {figures.get('kept')} of {figures.get('total')}"
+        case "elicit":
+            return f": {figures.get('pairs')} pairs of {figures.get('questions')} questions"
+        case "evaluate":
+            value = figures.get("accuracy")
+            return f": {100 * value:.1f} % right" if isinstance(value, float) else ""
+        case _:
+            return ""

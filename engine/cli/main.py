@@ -1,0 +1,124 @@
+"""The ``sirt`` command: its verbs, and what a user's error looks like."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from engine.contract.errors import UserError
+from engine.contract.rundir import RunsFolder
+
+USER_ERROR = 2
+# verb -> (module of engine.cli, function, group in the help, one line)
+VERBS = {
+    "plan": ("experiments", "plan", "Show what an experiment needs, what is there, what is left."),
+    "run": ("experiments", "run", "Launch an experiment and follow it; ctrl+c leaves it running."),
+    "presets": ("experiments", "presets", "List the shipped experiments, models and tasks."),
+    "status": ("runs", "status", "Show all runs, or one run with its phases."),
+    "logs": ("runs", "logs", "Print what a run's phases said."),
+    "stop": ("runs", "stop", "Stop runs; what they have done is kept."),
+    "retry": ("runs", "retry", "Go on with failed, lost or stopped runs."),
+    "delete": ("runs", "delete", "Delete runs and the phases that no other run needs."),
+    "queue": ("runs", "queue", "Show the queue, or move a run in it."),
+    "tag": ("runs", "tag", "Name, tag or annotate a run."),
+    "report": ("results", "report", "Print the accuracy table, with intervals."),
+    "compare": ("results", "compare", "Compare two runs on the same questions."),
+    "pairs": ("results", "pairs", "Read the self-generated preference pairs of a run."),
+    "score": ("results", "score", "Score kept predictions again, without generating."),
+    "export": ("results", "export", "Copy a run's demonstrations, pairs, predictions and adapter."),
+    "devices": ("system", "devices", "Show GPUs, who uses them, CPU and memory."),
+    "doctor": ("system", "doctor", "Check this machine and this folder."),
+    "reindex": ("system", "reindex", "Rebuild the registry from the folders."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a verb's module when the verb is used; help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, function, _ = VERBS[cmd_name]
+        command: click.Command = getattr(import_module(f"engine.cli.{module}"), function)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from engine.contract.errors import nearest
+
+            raise UserError(f"no verb {args[0]!r}: {nearest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, line) for verb, (_, _, line) in VERBS.items()])
+
+
+@click.group(cls=_LazyGroup, invoke_without_command=True)
+@click.option(
+    "--runs",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: os.environ.get("SIRT_RUNS", "runs"),
+    help="The runs folder; $SIRT_RUNS, else ./runs.",
+)
+@click.version_option(package_name="sirt")
+@click.pass_context
+def sirt(ctx: click.Context, folder: Path) -> None:
+    """Self-refine Instruction-tuning: teach small language models to reason.
+
+    A teacher writes step-by-step answers, a student learns from them, answers its own questions
+    with and without reasoning, and is moved towards its own good reasoning.
+    """
+    ctx.obj = RunsFolder(Path(folder).absolute())
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(sirt.get_command(ctx, "status"))  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Entry point. A user's error is one line a problem on stderr and exit code 2."""
+    try:
+        sirt.main(prog_name="sirt", standalone_mode=False)
+    except UserError as error:
+        for line in str(error).splitlines():
+            click.echo(f"sirt: {line}", err=True)
+        sys.exit(USER_ERROR)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        hint = f" (see sirt {error.ctx.info_name} --help)" if _has_context(error) else ""  # type: ignore[attr-defined]
+        click.echo(f"sirt: {error.format_message()}{hint}", err=True)
+        sys.exit(USER_ERROR)
+    except BrokenPipeError:  # `sirt … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        click.echo(f"sirt: {_about(error)}", err=True)
+        sys.exit(USER_ERROR)
+
+
+def _has_context(error: click.ClickException) -> bool:
+    context = getattr(error, "ctx", None)
+    return context is not None and context.info_name != "sirt"
+
+
+def _about(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    todo = {
+        errno.ENOSPC: "; free some space and try again, nothing is lost",
+        errno.EACCES: "; give a folder you may write to with --runs",
+        errno.EROFS: "; give a folder you may write to with --runs",
+    }.get(error.errno or 0, "")
+    return f"{where}{error.strerror or error}{todo}"

@@ -1,0 +1,143 @@
+"""report, compare, pairs, score, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.output import json_option, plural, print_json, print_table, visible
+from engine.contract.errors import UserError
+from engine.control import answers
+from engine.control.listing import find_runs, list_runs
+from engine.results import Table, accuracy_table, details_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.contract.records import Pair
+    from engine.contract.rundir import RunsFolder
+
+
+def print_report(
+    runs: RunsFolder, run_ids: Sequence[str], form: str, details: bool = False
+) -> None:
+    """The accuracy table of some runs, or what stands behind each accuracy."""
+    rows = [row for row in list_runs(runs) if row.run_id in set(run_ids)]
+    if form == "json":
+        print_json(rows)
+        return
+    table = details_table(rows) if details else accuracy_table(rows)
+    if form == "markdown":
+        click.echo(table.markdown())
+    elif form == "csv":
+        click.echo(table.csv(), nl=False)
+    else:
+        title = "accuracy in per cent [Wilson 95 % interval]"
+        print_table(table, title)
+
+
+@click.command()
+@click.argument("which", nargs=-1)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "markdown", "csv", "json"]), default="text"
+)
+@click.option("--details", is_flag=True, help="One line a score: unparsed, cut off, lengths.")
+@click.pass_obj
+def report(runs: RunsFolder, which: tuple[str, ...], form: str, details: bool) -> None:
+    """Print the accuracy table of runs or experiments (all runs when none is named)."""
+    run_ids = find_runs(runs, which) if which else [row.run_id for row in list_runs(runs)]
+    print_report(runs, run_ids, form, details)
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@json_option
+@click.pass_obj
+def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
+    """Compare run B with run A on the same questions: difference, interval, exact test."""
+    found = answers.compare(runs, find_runs(runs, [a])[0], find_runs(runs, [b])[0])
+    if as_json:
+        print_json(found)
+        return
+    headers = ("task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p")
+    rows = tuple(
+        (
+            c.task,
+            c.prompt,
+            str(c.total),
+            f"{100 * c.accuracy_a:.1f}",
+            f"{100 * c.accuracy_b:.1f}",
+            f"{c.difference:+.1f} [{c.low:+.1f}, {c.high:+.1f}]",
+            str(c.gained),
+            str(c.lost),
+            f"{c.p:.2g}",
+        )
+        for c in found
+    )
+    print_table(Table(headers, rows))
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--winner", type=click.Choice(["student", "teacher"]), help="Only these winners.")
+@click.option("--limit", type=int, default=10, show_default=True, help="How many.")
+@json_option
+@click.pass_obj
+def pairs(runs: RunsFolder, run_id: str, winner: str | None, limit: int, as_json: bool) -> None:
+    """Read the preference pairs that RUN_ID's student made of its own answers."""
+    found = [
+        pair
+        for pair in answers.pairs(runs, find_runs(runs, [run_id])[0])
+        if winner in (None, pair.winner)
+    ]
+    if as_json:
+        print_json(found[:limit])
+        return
+    for pair in found[:limit]:
+        _print_pair(pair)
+    click.echo(f"{min(limit, len(found))} of {plural(len(found), 'pair')}")
+
+
+def _print_pair(pair: Pair) -> None:
+    click.echo(f"== {pair.id}  target {pair.target}  winner: {pair.winner}")
+    click.echo(visible(pair.prompt))
+    for label, text, verdict in (
+        ("chosen", pair.chosen, pair.chosen_verdict),
+        ("rejected", pair.rejected, pair.rejected_verdict),
+    ):
+        right = "right" if verdict.correct else "wrong"
+        click.echo(f"-- {label} ({right}, says {verdict.answer}): {visible(text)}")
+
+
+@click.command()
+@click.argument("run_ids", nargs=-1, required=True)
+@click.option("--write", is_flag=True, help="Use the new scores in tables from now on.")
+@json_option
+@click.pass_obj
+def score(runs: RunsFolder, run_ids: tuple[str, ...], write: bool, as_json: bool) -> None:
+    """Score the kept predictions of RUN_IDS again, without generating."""
+    found = [r for run_id in find_runs(runs, run_ids) for r in answers.rescore(runs, run_id, write)]
+    if as_json:
+        print_json(found)
+        return
+    rows = tuple(
+        (r.task, r.prompt, f"{100 * r.before:.1f}", f"{100 * r.after:.1f}", str(r.changed))
+        for r in found
+    )
+    print_table(Table(("task", "prompt", "before", "now", "verdicts changed"), rows))
+
+
+@click.command()
+@click.argument("run_id")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def export(runs: RunsFolder, run_id: str, folder: Path) -> None:
+    """Copy RUN_ID's demonstrations, pairs, predictions and adapters into FOLDER."""
+    found = find_runs(runs, [run_id])
+    if len(found) != 1:
+        raise UserError(f"{run_id!r} names {len(found)} runs; export them one by one")
+    for path in answers.export(runs, found[0], folder):
+        click.echo(str(path))

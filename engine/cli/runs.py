@@ -1,0 +1,257 @@
+"""status, logs, stop, retry, delete, queue, tag."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.output import (
+    STATE_STYLE,
+    duration,
+    json_option,
+    plural,
+    print_json,
+    print_table,
+    visible,
+)
+from engine.contract.errors import UserError
+from engine.control import changing
+from engine.control.listing import (
+    PhaseStatus,
+    RunStatus,
+    age,
+    find_runs,
+    list_runs,
+    run_status,
+)
+from engine.queue import read_run
+from engine.results import NOTHING, Table, mark_text, trained_on
+
+if TYPE_CHECKING:
+    from engine.contract.run import RunRow
+    from engine.contract.rundir import RunsFolder
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@json_option
+@click.pass_obj
+def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
+    """Show all runs, or RUN_ID with its phases."""
+    if run_id is None:
+        rows = list_runs(runs)
+        if as_json:
+            print_json(rows)
+        elif not rows:
+            click.echo(f"no runs in {runs.root}; try: sirt run pocket")
+        else:
+            print_table(_runs_table(rows), styles=STATE_STYLE)
+        return
+    for found_id in find_runs(runs, [run_id]):
+        found = run_status(runs, found_id)
+        if as_json:
+            print_json(_status_json(found))
+        else:
+            _print_run(found)
+
+
+def _runs_table(rows: list[RunRow]) -> Table:
+    headers = ("run", "state", "arm", "student", "teacher", "trained on", "seed", "best", "age")
+    return Table(headers, tuple(_run_line(row) for row in rows))
+
+
+def _run_line(row: RunRow) -> tuple[str, ...]:
+    plain = [m for m in row.marks if m.prompt == "plain" and m.method == "match"]
+    own = [m for m in plain if m.task in (row.task, row.refine_task)] or plain
+    return (
+        row.run_id,
+        row.state,
+        row.arm if row.fraction == 100 else f"{row.arm} {row.fraction}%",
+        row.student or NOTHING,
+        row.teacher or NOTHING,
+        trained_on(row),
+        str(row.seed),
+        f"{own[0].task} {mark_text(own[0])}" if own else NOTHING,
+        duration(age(row.created)),
+    )
+
+
+def _status_json(found: RunStatus) -> dict[str, object]:
+    return {
+        "run": found.file.run_id,
+        "name": found.file.name,
+        "state": found.state,
+        "tags": found.file.tags,
+        "note": found.file.note,
+        "phases": [_phase_json(phase) for phase in found.phases],
+        "marks": found.marks,
+    }
+
+
+def _phase_json(phase: PhaseStatus) -> dict[str, object]:
+    progress = phase.view.progress
+    return {
+        "id": phase.id,
+        "kind": phase.spec.kind,
+        "state": phase.state,
+        "attempt": phase.attempt,
+        "error": phase.error,
+        "blocked_by": phase.blocked_by,
+        "activity": phase.view.activity,
+        "done": progress.done if progress else None,
+        "total": progress.total if progress else None,
+        "figures": phase.view.figures,
+        "warnings": [w.text for w in phase.view.warnings],
+    }
+
+
+def _print_run(found: RunStatus) -> None:
+    click.echo(f"{found.file.run_id}  {found.file.name}  {found.state}")
+    if found.file.tags or found.file.note:
+        click.echo(f"  {' '.join('#' + t for t in found.file.tags)} {found.file.note}".rstrip())
+    rows = tuple(_phase_line(phase) for phase in found.phases)
+    print_table(Table(("phase", "state", "attempt", "progress", "says"), rows), styles=STATE_STYLE)
+    for phase in found.phases:
+        for warning in phase.view.warnings:
+            click.echo(f"  {phase.spec.kind}: {warning.level}: {warning.text}")
+
+
+def _phase_line(phase: PhaseStatus) -> tuple[str, ...]:
+    view, progress = phase.view, phase.view.progress
+    done = f"{progress.done}/{progress.total} {progress.unit}" if progress else NOTHING
+    if phase.state == "running" and view.seconds_left is not None:
+        done += f", {duration(view.seconds_left)} left"
+    says = phase.error or (view.activity if phase.state == "running" else "")
+    if phase.state == "running" and view.last_event and age(view.last_event) > 60:
+        says = f"no event for {duration(age(view.last_event))}; {says}"
+    if phase.blocked_by:
+        says = f"waits for {', '.join(phase.blocked_by)}"
+    return (phase.id, phase.state, str(phase.attempt or NOTHING), done, says)
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--phase", help="Only phases whose id begins so (a kind will do).")
+@click.option("--errors", is_flag=True, help="What the processes wrote to stderr.")
+@click.pass_obj
+def logs(runs: RunsFolder, run_id: str, phase: str | None, errors: bool) -> None:
+    """Print messages and samples of RUN_ID's phases, or their stderr."""
+    (found_id,) = find_runs(runs, [run_id])[:1]
+    specs = [p for p in read_run(runs, found_id).spec.phases if p.id.startswith(phase or "")]
+    if not specs:
+        raise UserError(f"{found_id}: no phase begins with {phase!r}")
+    for spec in specs:
+        attempt = runs.phase(spec.id).last_attempt()
+        if attempt is None:
+            continue
+        click.echo(f"== {spec.id} attempt {attempt.number}")
+        if errors:
+            said = attempt.stderr.read_text(errors="replace") if attempt.stderr.exists() else ""
+            click.echo(visible(said))
+        else:
+            _print_events(runs, spec.id)
+
+
+def _print_events(runs: RunsFolder, phase_id: str) -> None:
+    from engine.contract import events as ev
+    from engine.contract.eventlog import EventReader
+
+    attempt = runs.phase(phase_id).last_attempt()
+    assert attempt is not None
+    for event in EventReader(attempt.events).read(10_000_000, 60_000):
+        when = f"{event.ts:%H:%M:%S}"
+        match event:
+            case ev.Message():
+                click.echo(visible(f"{when} {event.level}: {event.text}"))
+            case ev.Activity():
+                click.echo(f"{when} {event.text}")
+            case ev.Metric():
+                values = " ".join(f"{k}={v:.4g}" for k, v in event.values.items())
+                click.echo(f"{when} step {event.step}: {values}")
+            case ev.Sample():
+                right = event.verdict and ("right" if event.verdict.correct else "wrong")
+                click.echo(f"{when} {right or event.label} {event.item}: {event.text!r}")
+            case ev.PhaseFinished():
+                click.echo(f"{when} {event.outcome} {event.error}".rstrip())
+            case _:
+                pass
+
+
+@click.command()
+@click.argument("run_ids", nargs=-1, required=True)
+@click.option("--wait", is_flag=True, help="Return when nothing of them runs any more.")
+@click.pass_obj
+def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
+    """Stop RUN_IDS. Phases that another queued run needs go on."""
+    found = find_runs(runs, run_ids)
+    changing.stop(runs, found)
+    while wait and any(run_status(runs, r, with_views=False).state == "running" for r in found):
+        time.sleep(0.3)
+    click.echo(f"{plural(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
+
+
+@click.command()
+@click.argument("run_ids", nargs=-1, required=True)
+@click.option("--follow", "following", is_flag=True, help="Stay and show progress.")
+@click.pass_obj
+def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
+    """Go on with RUN_IDS where they ended; nothing finished is done again."""
+    found = find_runs(runs, run_ids)
+    changing.retry(runs, found)
+    click.echo(f"{plural(len(found), 'run')} queued")
+    if following:
+        from engine.cli.follow import follow
+
+        if not follow(runs, found):
+            raise SystemExit(1)
+
+
+@click.command()
+@click.argument("run_ids", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def delete(runs: RunsFolder, run_ids: tuple[str, ...], yes: bool) -> None:
+    """Delete RUN_IDS with the phases that no other run needs."""
+    for run_id in find_runs(runs, run_ids):
+        going, staying = changing.deletable(runs, run_id)
+        click.echo(f"{run_id}: deletes {plural(len(going), 'phase')}: {', '.join(going) or 'none'}")
+        if staying:
+            click.echo(f"  keeps {plural(len(staying), 'phase')} that other runs need")
+        if yes or click.confirm("  delete?"):
+            changing.delete(runs, run_id)
+
+
+@click.command()
+@click.option("--move", nargs=2, type=(str, int), help="RUN_ID POSITION; 0 is next.")
+@json_option
+@click.pass_obj
+def queue(runs: RunsFolder, move: tuple[str, int] | None, as_json: bool) -> None:
+    """Show the queue, first run first, or move a run in it."""
+    from engine.queue import read_queue
+
+    if move:
+        changing.move(runs, find_runs(runs, [move[0]])[0], move[1])
+    entries = read_queue(runs).entries
+    if as_json:
+        print_json(entries)
+        return
+    for place, entry in enumerate(entries):
+        click.echo(f"{place}  {entry.run_id}  {entry.devices.model_dump(exclude_defaults=True)}")
+    if not entries:
+        click.echo("the queue is empty")
+
+
+@click.command()
+@click.argument("run_id")
+@click.argument("tags", nargs=-1)
+@click.option("--name", help="What the run is called.")
+@click.option("--note", help="A note of your own.")
+@click.pass_obj
+def tag(
+    runs: RunsFolder, run_id: str, tags: tuple[str, ...], name: str | None, note: str | None
+) -> None:
+    """Set RUN_ID's TAGS (none given: they stay), name or note."""
+    for found in find_runs(runs, [run_id]):
+        changing.describe(runs, found, name, tags or None, note)

@@ -1,0 +1,63 @@
+"""devices, doctor, reindex."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from engine import devices as machine
+from engine.cli.output import json_option, plural, print_json, print_table
+from engine.control import changing
+from engine.control.health import examine
+from engine.results import Table
+
+if TYPE_CHECKING:
+    from engine.contract.rundir import RunsFolder
+
+
+@click.command()
+@json_option
+def devices(as_json: bool) -> None:
+    """Show GPUs with who uses them, CPU cores and memory."""
+    gpus, host = machine.gpus(), machine.machine()
+    if as_json:
+        print_json({"gpus": gpus, "machine": host})
+        return
+    used, total = host.memory_used / 1024, host.memory_total / 1024
+    click.echo(
+        f"CPU: {host.cores} cores, load {host.load:.1f}; memory {used:.1f} of {total:.1f} GiB"
+    )
+    for gpu in gpus:
+        click.echo(
+            f"GPU {gpu.index}: {gpu.name}, {gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB, "
+            f"{gpu.utilisation:.0f} %"
+        )
+        for process in gpu.processes:
+            click.echo(f"  {process.user} {process.name} ({process.pid}): {process.used:.0f} MiB")
+    if not gpus:
+        click.echo("GPU: none")
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Also generate with a pocket model (takes seconds).")
+@json_option
+@click.pass_obj
+def doctor(runs: RunsFolder, deep: bool, as_json: bool) -> None:
+    """Check this machine and this folder; exit code 1 when something is bad."""
+    findings = list(examine(runs, deep))
+    if as_json:
+        print_json(findings)
+    else:
+        styles = {"ok": "green", "warn": "yellow", "bad": "bold red"}
+        rows = tuple((f.verdict, f.what, f.said) for f in findings)
+        print_table(Table(("", "what", "says"), rows), styles=styles)
+    sys.exit(1 if any(f.verdict == "bad" for f in findings) else 0)
+
+
+@click.command()
+@click.pass_obj
+def reindex(runs: RunsFolder) -> None:
+    """Rebuild the registry from the folders."""
+    click.echo(f"{plural(changing.reindex(runs), 'run')} indexed")

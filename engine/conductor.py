@@ -1,0 +1,105 @@
+"""Detached, one for a runs folder: starting it, being it, and who it is.
+
+The lock on ``conductor/lock`` says that there is one; the kernel lets go of it when the process
+dies, however it dies. What it does is in :mod:`engine.conducting`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from engine import processes
+from engine.conducting import IDLE_S, Conductor, Timing
+from engine.contract.errors import UserError
+from engine.contract.rundir import ConductorDir, read_json, write_json
+from engine.launchers.forked import ForkedLauncher
+from engine.launchers.local import LocalLauncher
+from engine.registry import folder_lock
+
+if TYPE_CHECKING:
+    from engine.contract.rundir import RunsFolder
+
+ENGINE = (sys.executable, "-m", "engine")
+LOCK_WAIT_S = 1.0  # longer than anybody holds it who only looks whether it is free
+LOG_BYTES = 1_000_000
+log = logging.getLogger(__name__)
+
+
+def ensure_running(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
+    """See that a conductor looks at the queue as it is now.
+
+    Call it after the queue was changed. A conductor gives up its lock under the queue's lock,
+    after a last look: so one that holds it here will still see the change, and if none does a
+    new one is started.
+    """
+    folder = ConductorDir(runs.conductor)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with folder_lock(runs):
+        lock = FileLock(folder.lock)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return
+        lock.release()
+        command = (*program, "conductor", str(runs.root.resolve()))
+        process = processes.spawn(command, folder.stderr, folder.stderr)
+    # or it would stay a zombie of a screen that outlives it
+    threading.Thread(target=process.wait, name="conductor-reaper", daemon=True).start()
+
+
+def holder(runs: RunsFolder) -> dict[str, Any] | None:
+    """Identity of the living conductor; ``None`` when there is none."""
+    try:
+        who: dict[str, Any] = read_json(ConductorDir(runs.conductor).process)
+        return who if processes.probe(who) != "exited" else None
+    except (OSError, UserError, KeyError):
+        return None
+
+
+def conduct(
+    runs: RunsFolder, program: tuple[str, ...] = ENGINE, timing: Timing | None = None
+) -> int:
+    """Become the folder's conductor until idle; returns at once when there is one already."""
+    folder = ConductorDir(runs.conductor)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    _open_log(folder)
+    lock = FileLock(folder.lock)
+    try:
+        lock.acquire(timeout=LOCK_WAIT_S)
+    except Timeout:
+        who = holder(runs) or {"pid": "?", "host": "?"}
+        log.info("pid %d leaves: pid %s on %s conducts", os.getpid(), who["pid"], who["host"])
+        return 0
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # a full disk; the lock is what counts
+        write_json(folder.process, processes.identity())
+    log.info("pid %d conducts %s", os.getpid(), runs.root)
+    forked = ForkedLauncher(folder.stderr, program)
+    timing = timing or Timing(idle=float(os.environ.get("SIRT_CONDUCTOR_IDLE_S", IDLE_S)))
+    try:
+        Conductor(runs, forked, LocalLauncher(program), lock.release, timing).run()
+    except Exception:
+        log.exception("the conductor fails; running phases go on, and the next one adopts them")
+        raise
+    finally:
+        forked.close()
+        lock.release()
+    return 0
+
+
+def _open_log(folder: ConductorDir) -> None:
+    logging.raiseExceptions = False  # a full disk must not fill stderr
+    handler = RotatingFileHandler(folder.log, maxBytes=LOG_BYTES, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("engine")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)

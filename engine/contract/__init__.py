@@ -1,0 +1,16 @@
+"""What the engine and every screen share: a folder, and the words written in it.
+
+A leaf: it imports the standard library and pydantic, nothing else.
+
+==============  ======================================================================
+``errors``      :class:`UserError`: one clear line, exit code 2
+``cards``       which model, which benchmark source
+``settings``    every knob of the five phases, its default and where it comes from
+``spec``        Experiment, RunSpec and the five phase specs with their fingerprints
+``records``     one line of a demonstrations, pairs or predictions file
+``events``      what a phase process says while it works
+``rundir``      the only place where file names are spelled
+``eventlog``    writing and tailing ``events.jsonl``
+``view``        fold(view, event) -> view, and the liveness rule
+==============  ======================================================================
+"""

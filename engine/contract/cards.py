@@ -1,0 +1,132 @@
+"""Cards: which model answers, and where a benchmark's rows are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Precision = Literal["nf4", "bf16", "fp32"]
+
+
+class Frozen(BaseModel):
+    """Strict and immutable: an unknown key or a wrong type is an error, never a guess."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LocalWeights(Frozen):
+    """Weights that this machine loads: a hub id or a folder, never both.
+
+    ``revision`` is a hub commit; for a folder it is filled in with a hash of the content,
+    so that replaced weights are told apart.
+    """
+
+    kind: Literal["local"] = "local"
+    hub: str | None = None
+    path: str | None = None
+    revision: str | None = None
+    precision: Precision = "nf4"
+    chat_template: str | None = Field(
+        default=None, description="file with a Jinja chat template; the tokenizer's own otherwise"
+    )
+    trust_remote_code: bool = False
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.hub is None) == (self.path is None):
+            raise ValueError("give exactly one of 'hub' (a hub id) and 'path' (a folder)")
+        return self
+
+
+class Endpoint(Frozen):
+    """A model behind an OpenAI-compatible HTTP endpoint.
+
+    Prices are in ``currency`` per million tokens; ``max_spend`` is a hard cap for a phase.
+    """
+
+    kind: Literal["openai_compatible"]
+    base_url: str
+    model: str
+    api_key_env: str | None = Field(
+        default=None, description="environment variable that holds the key; the key is never kept"
+    )
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    http_retries: Annotated[int, Field(ge=0)] = 5
+    content_retries: Annotated[int, Field(ge=0)] = 2
+    price_in: Annotated[float, Field(ge=0)] = 0.0
+    price_out: Annotated[float, Field(ge=0)] = 0.0
+    currency: str = "USD"
+    max_spend: Annotated[float, Field(gt=0)] | None = None
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What so many tokens cost, in ``currency``."""
+        return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1_000_000
+
+
+class ImportedAnswers(Frozen):
+    """Demonstrations that somebody has already made: a JSONL or Parquet file."""
+
+    kind: Literal["imported"]
+    path: str
+    revision: str | None = None
+
+
+ModelSource = Annotated[LocalWeights | Endpoint | ImportedAnswers, Field(discriminator="kind")]
+
+
+class Sampling(Frozen):
+    """How answers are drawn. ``temperature: 0`` is greedy."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_new_tokens: Annotated[int, Field(ge=1)] = 512
+
+
+class ModelCard(Frozen):
+    """A model's preset.
+
+    ``family`` decides in-family and out-family; ``provenance`` says for each choice whether
+    the paper states it, it was inferred, or it is ours.
+    """
+
+    name: str
+    family: str
+    description: str = ""
+    provenance: str = ""
+    source: ModelSource
+    sampling: Sampling = Sampling()
+    parameters: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="number of weights, for estimates of time and memory"
+    )
+    lora_targets: tuple[str, ...] | None = Field(
+        default=None, description="module names that get LoRA; the settings' own otherwise"
+    )
+
+
+class TaskSource(Frozen):
+    """Where a benchmark's rows are: the hub, or local files in the benchmark's own format.
+
+    With no field set, the task's own hub id and revision are used. ``*_labels`` are the label
+    lists that PIQA and SIQA keep beside their rows. ``revision`` of local files is filled in
+    with a hash of their content.
+    """
+
+    hub: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    train: str | None = None
+    test: str | None = None
+    train_labels: str | None = None
+    test_labels: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.hub is not None and (self.train or self.test):
+            raise ValueError("give 'hub' or local files ('train', 'test'), not both")
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        return bool(self.train or self.test)

@@ -1,0 +1,34 @@
+"""Errors that a user can cause and mend: one line each, no traceback."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class UserError(Exception):
+    """What is wrong, where, the nearest valid thing and what to do, in one line."""
+
+
+class Problems(UserError):
+    """Everything that is wrong with one input, told at once."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint for a misspelled name: the closest valid one, else all of them.
+
+    >>> nearest("csqaa", ["csqa", "piqa"])
+    "did you mean 'csqa'?"
+    """
+    options = sorted(set(valid))
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"valid: {', '.join(options)}" if options else "none is defined"

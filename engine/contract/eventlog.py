@@ -1,0 +1,111 @@
+"""Writing and tailing an attempt's ``events.jsonl``.
+
+A line is flushed whole, so a reader in another process sees it at once; a torn last line (the
+writer was killed) is an ordinary end of file. One writer an attempt; any number of readers.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from engine.contract.events import Event, decode, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEARTBEAT_S = 5.0
+STALE_AFTER_S = 4 * HEARTBEAT_S
+
+
+class EventWriter:
+    """Appends events, numbers them, and touches ``alive`` while it is open.
+
+    Safe to call from several threads.
+    """
+
+    def __init__(self, path: Path, alive: Path, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._alive = alive
+        self._seq = 0
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        alive.touch()
+        self._beat = threading.Thread(
+            target=self._keep_alive, args=(heartbeat_s,), name="heartbeat", daemon=True
+        )
+        self._beat.start()
+
+    def _keep_alive(self, every_s: float) -> None:
+        while not self._closed.wait(every_s):
+            try:
+                os.utime(self._alive)
+            except OSError:  # folder deleted or disk gone: the liveness rule will say so
+                return
+
+    def emit(self, event: Event) -> None:
+        """Append one event; its ``seq`` is set here. ``OSError`` when the disk is full."""
+        with self._lock:
+            line = memoryview(encode(event.model_copy(update={"seq": self._seq})))
+            while line:
+                line = line[os.write(self._fd, line) :]
+            self._seq += 1
+
+    def close(self) -> None:
+        if not self._closed.is_set():
+            self._closed.set()
+            os.fsync(self._fd)
+            os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass
+class EventReader:
+    """Reads what is new since the last call, bounded by records and milliseconds.
+
+    ``offset``: bytes consumed, always at a line's end. ``corrupt``: complete lines that held no
+    event; they are skipped and counted, since one bad line must not hide the rest.
+    """
+
+    path: Path
+    offset: int = 0
+    corrupt: int = 0
+    _identity: tuple[int, int] | None = field(default=None, repr=False)
+
+    def read(self, max_records: int = 10_000, max_ms: float = 50.0) -> list[Event]:
+        """New complete events; empty when there are none or the file is not there yet."""
+        deadline = time.monotonic() + max_ms / 1000
+        events: list[Event] = []
+        try:
+            with self.path.open("rb") as file:
+                self._rewind_if_replaced(file.fileno())
+                file.seek(self.offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self.offset += len(line)
+                    event = decode(line)
+                    if event is None:
+                        self.corrupt += 1
+                    else:
+                        events.append(event)
+                    if len(events) >= max_records or time.monotonic() > deadline:
+                        break
+        except FileNotFoundError:
+            pass
+        return events
+
+    def _rewind_if_replaced(self, fd: int) -> None:
+        status = os.fstat(fd)
+        identity = (status.st_dev, status.st_ino)
+        if self._identity not in (None, identity) or status.st_size < self.offset:
+            self.offset = 0
+        self._identity = identity

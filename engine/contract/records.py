@@ -1,0 +1,131 @@
+"""One line of each output file. Every raw text is kept, so that all else can be derived."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Finish = Literal["stop", "length", "filtered", "empty"]
+
+
+class Record(BaseModel):
+    """Strict to write; a reader of a later version keeps fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Verdict(Record):
+    """What was extracted from a text and whether it equals the target.
+
+    ``tier`` names the rule that found the answer; ``None`` when nothing was found, which
+    counts as wrong and as unparsed.
+    """
+
+    answer: str | None
+    tier: str | None
+    correct: bool
+
+
+class Demonstration(Record):
+    """A teacher's answer to one training question."""
+
+    id: str
+    instruction: str
+    question: str
+    choices: tuple[str, ...] = ()
+    target: str
+    group: str = ""
+    prompt: str
+    output: str
+    finish: Finish
+    verdict: Verdict
+    kept: bool
+    dropped_because: str | None = None
+
+
+class Answer(Record):
+    """One answer of a student: text, verdict and length."""
+
+    prompt: str
+    text: str
+    finish: Finish
+    tokens: int
+    verdict: Verdict
+
+
+class ElicitedAnswers(Record):
+    """Both answers of the student to one question, whatever the gate made of them."""
+
+    id: str
+    question: str
+    choices: tuple[str, ...] = ()
+    target: str
+    group: str = ""
+    plain: Answer
+    cot: Answer
+    teacher: str
+
+
+class Pair(Record):
+    """A preference pair. Both prompts are kept, so either can be rebuilt.
+
+    ``plain_has_steps``: the losing plain answer reasons too, so the pair says little about
+    style.
+    """
+
+    id: str
+    question: str
+    choices: tuple[str, ...] = ()
+    target: str
+    group: str = ""
+    prompt: str
+    prompt_plain: str
+    prompt_cot: str
+    chosen: str
+    rejected: str
+    winner: Literal["student", "teacher"]
+    chosen_verdict: Verdict
+    rejected_verdict: Verdict
+    plain_has_steps: bool
+
+
+class Prediction(Record):
+    """A model's answer to one test question.
+
+    ``option_logprobs``: natural log-probability of each option letter, with the log-prob method.
+    """
+
+    id: str
+    question: str
+    choices: tuple[str, ...] = ()
+    target: str
+    group: str = ""
+    prompt: str
+    output: str
+    finish: Finish
+    tokens: int
+    verdict: Verdict
+    legacy: Verdict | None = None
+    option_logprobs: tuple[float, ...] | None = None
+
+
+class Score(Record):
+    """Accuracy on a split, in 0..1, with its Wilson 95 % interval.
+
+    ``unparsed``: share of answers in which no tier found an answer (they count as wrong).
+    ``truncated``: share cut off by the token limit. ``legacy``: accuracy under the authors'
+    matcher, for comparison only.
+    """
+
+    correct: int
+    total: int
+    accuracy: float
+    low: float
+    high: float
+    unparsed: float
+    truncated: float
+    mean_tokens: float
+    with_steps: float
+    tiers: dict[str, int]
+    legacy: float | None = None

@@ -1,0 +1,320 @@
+"""The only place where file names are spelled.
+
+Truth is written last: outputs are published by renaming a whole folder, then the manifest is
+renamed into place, then the final event is written. A manifest's presence means done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.contract.errors import UserError
+from engine.contract.spec import PhaseSpec, phase_adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEMONSTRATIONS = "demonstrations.jsonl"
+ANSWERS = "answers.jsonl"
+PAIRS = "pairs.jsonl"
+PREDICTIONS = "predictions.jsonl"
+SCORE = "score.json"
+ADAPTER = "adapter"
+REPLIES = "replies.jsonl"
+CHECKPOINTS = "checkpoints"
+
+_ATTEMPT = re.compile(r"attempt-(\d{3,})$")
+_PHASE = re.compile(r"(annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}$")
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Replace a file so that a reader sees the old or the new whole, even after a power cut."""
+    raw = data.encode() if isinstance(data, str) else data
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_json(path: Path, value: Any) -> None:
+    atomic_write(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The file's value; ``UserError`` naming file and line when it is not JSON."""
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptDir:
+    """``attempt-001/``: one try of a phase."""
+
+    path: Path
+
+    @property
+    def number(self) -> int:
+        match = _ATTEMPT.search(self.path.name)
+        return int(match.group(1)) if match else 0
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def alive(self) -> Path:
+        return self.path / "alive"
+
+    @property
+    def process(self) -> Path:
+        """Who runs it: launcher, host and the launcher's handle, as JSON."""
+        return self.path / "process.json"
+
+    @property
+    def exit_code(self) -> Path:
+        """Written by a launcher that can see the exit status; absent otherwise."""
+        return self.path / "exit"
+
+    @property
+    def stop(self) -> Path:
+        """Its presence asks the phase to stop at the next safe point."""
+        return self.path / "stop"
+
+    @property
+    def stdout(self) -> Path:
+        return self.path / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        return self.path / "stderr.log"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseDir:
+    """``phases/<kind>-<fingerprint>/``."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def spec_file(self) -> Path:
+        return self.path / "phase.json"
+
+    @property
+    def work(self) -> Path:
+        """What a next attempt picks up: replies, batches, checkpoints."""
+        return self.path / "work"
+
+    @property
+    def out(self) -> Path:
+        return self.path / "out"
+
+    @property
+    def manifest_file(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the attempt that works in this folder."""
+        return self.path / ".lock"
+
+    @property
+    def score(self) -> Path:
+        return self.out / SCORE
+
+    @property
+    def rescored(self) -> Path:
+        """A later scoring of the same predictions; the published one stays as it is."""
+        return self.path / "rescored.json"
+
+    @property
+    def done(self) -> bool:
+        return self.manifest_file.exists()
+
+    def create(self, spec: PhaseSpec) -> None:
+        """Make the folder and its ``phase.json``.
+
+        Until the phase is done, what isn't part of the fingerprint (a price, a cap, a batch
+        size) may change from launch to launch; the newest holds.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.done:
+            atomic_write(self.spec_file, spec.model_dump_json(indent=1) + "\n")
+
+    def spec(self) -> PhaseSpec:
+        return phase_adapter.validate_json(self.spec_file.read_bytes())
+
+    def attempts(self) -> list[AttemptDir]:
+        """Oldest first."""
+        if not self.path.is_dir():
+            return []
+        found = [AttemptDir(p) for p in self.path.iterdir() if _ATTEMPT.search(p.name)]
+        return sorted(found, key=lambda a: a.number)
+
+    def last_attempt(self) -> AttemptDir | None:
+        attempts = self.attempts()
+        return attempts[-1] if attempts else None
+
+    def new_attempt(self) -> AttemptDir:
+        """The next attempt's folder; two starters can't get the same one."""
+        last = self.last_attempt()
+        attempt = AttemptDir(self.path / f"attempt-{(last.number if last else 0) + 1:03d}")
+        attempt.path.mkdir()
+        return attempt
+
+    def publish(self, staged: Path, figures: dict[str, Any]) -> None:
+        """Rename ``staged`` to ``out/`` and then write the manifest with sizes and hashes."""
+        if self.out.exists():  # an earlier attempt died between the two renames
+            shutil.rmtree(self.out)
+        sync_tree(staged)
+        staged.rename(self.out)
+        sync_folder(self.path)
+        files = {
+            str(p.relative_to(self.path)): {"bytes": p.stat().st_size, "sha256": hash_file(p)}
+            for p in sorted(self.out.rglob("*"))
+            if p.is_file()
+        }
+        manifest = {"finished": datetime.now(UTC).isoformat(), "files": files, "figures": figures}
+        write_json(self.manifest_file, manifest)
+
+    def manifest(self) -> dict[str, Any]:
+        value: dict[str, Any] = read_json(self.manifest_file)
+        return value
+
+
+def sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ConductorDir:
+    """``conductor/``: who conducts this folder, and what it said."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def process(self) -> Path:
+        """The holder of the lock: pid, start time and host, as JSON."""
+        return self.path / "process.json"
+
+    @property
+    def alive(self) -> Path:
+        """Heartbeat: touched every few seconds."""
+        return self.path / "alive"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def stderr(self) -> Path:
+        """What conductor and pre-imported process say outside their log, crashes above all."""
+        return self.path / "stderr.log"
+
+
+@dataclass(frozen=True, slots=True)
+class RunsFolder:
+    """``runs/``: all runs and phases of one workspace."""
+
+    root: Path
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "registry.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held while registry, queue or a ``run.json`` is changed."""
+        return self.root / ".lock"
+
+    @property
+    def queue(self) -> Path:
+        return self.root / "queue.json"
+
+    @property
+    def conductor(self) -> Path:
+        """Folder of the conductor: its lock, process file, heartbeat and log."""
+        return self.root / "conductor"
+
+    @property
+    def phases(self) -> Path:
+        return self.root / "phases"
+
+    def create(self) -> None:
+        """Make the folder; a clear error when that can't be."""
+        try:
+            self.phases.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise UserError(
+                f"{self.root}: can't write here ({error.strerror}); free the disk or give another "
+                "folder with --runs DIR"
+            ) from error
+
+    def phase(self, phase_id: str) -> PhaseDir:
+        return PhaseDir(self.phases / phase_id)
+
+    def run_folder(self, run_id: str) -> Path:
+        return self.root / run_id
+
+    def run_file(self, run_id: str) -> Path:
+        return self.root / run_id / "run.json"
+
+    def run_ids(self) -> list[str]:
+        """All runs, by name."""
+        if not self.root.is_dir():
+            return []
+        with os.scandir(self.root) as entries:
+            names = [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
+        return sorted(n for n in names if self.run_file(n).exists())
+
+    def phase_dirs(self) -> Iterator[PhaseDir]:
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.phases) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                if _PHASE.search(entry.name):
+                    yield PhaseDir(Path(entry.path))

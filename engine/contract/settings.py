@@ -1,0 +1,142 @@
+"""Every knob of the five phases: its default, its meaning and where the default comes from.
+
+The source marks are those of the README's table: ``P`` the paper's text, ``A`` the same
+authors' earlier code or figure, ``I`` inferred, ``?`` unknown and so our choice, ``ours`` a
+matter of engineering that the paper does not touch. Screens and docs read them with
+:func:`source_of`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from engine.contract.cards import Frozen
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Source = Literal["P", "A", "I", "?", "ours"]
+PromptStyle = Literal["plain", "cot"]
+
+
+def knob(default: Any, source: Source, meaning: str) -> Any:
+    """A field with its default, where that comes from, and what it means."""
+    return Field(default=default, description=meaning, json_schema_extra={"source": source})
+
+
+def source_of(model: type[BaseModel], field: str) -> Source:
+    """Where the default of a setting comes from."""
+    extra = model.model_fields[field].json_schema_extra
+    return extra["source"] if isinstance(extra, dict) else "ours"  # type: ignore[return-value]
+
+
+Positive = Annotated[int, Field(ge=1)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class AnnotateSettings(Frozen):
+    """The teacher answers every training question."""
+
+    prompt: PromptStyle = knob("cot", "P", "the prompt the teacher gets")
+    limit: Positive | None = knob(4000, "P", "training questions, classes equally distributed")
+    keep: Literal["correct", "all"] = knob(
+        "correct", "?", "which demonstrations go on: only those whose answer equals the target"
+    )
+
+
+class LoraSettings(Frozen):
+    """The adapter that both trainings write."""
+
+    r: Positive = knob(8, "A", "rank")
+    alpha: Positive = knob(16, "A", "scale: the update is multiplied by alpha / r")
+    dropout: Ratio = knob(0.1, "A", "dropout on the adapter's input")
+    targets: tuple[str, ...] | Literal["all-linear"] = knob(
+        ("q_proj", "v_proj"), "?", "modules that get an adapter (PEFT's default for Llama)"
+    )
+
+
+class InstructSettings(Frozen):
+    """Instruction-tuning on the teacher's demonstrations, loss on the output only."""
+
+    epochs: Rate = knob(4.0, "P", "passes over the demonstrations")
+    learning_rate: Rate = knob(2e-5, "P", "peak learning rate")
+    weight_decay: Annotated[float, Field(ge=0)] = knob(1e-4, "P", "decoupled weight decay")
+    schedule: Literal["cosine", "linear", "constant"] = knob("cosine", "P", "after the warm-up")
+    warmup_ratio: Ratio = knob(0.03, "P", "share of the steps that warm up")
+    optimizer: str = knob(
+        "paged_adamw_32bit", "A", "as transformers names it; plain AdamW where there is no GPU"
+    )
+    max_grad_norm: Rate = knob(0.3, "A", "gradient clipping")
+    batch_size: Positive = knob(4, "A", "examples a step over all devices")
+    max_length: Positive = knob(1024, "I", "tokens of prompt and answer; longer is truncated")
+    input_prompt: PromptStyle = knob(
+        "plain", "A", "the trigger belongs to the teacher's prompt, not to the training input"
+    )
+    checkpoint_every: Positive = knob(100, "ours", "steps between checkpoints a retry resumes from")
+    lora: LoraSettings = LoraSettings()
+
+
+class ElicitSettings(Frozen):
+    """The student answers every question with and without reasoning; a gate makes pairs."""
+
+    winner: Literal["cot_if_correct_else_teacher", "cot_if_correct_else_drop", "cot_always"] = knob(
+        "cot_if_correct_else_teacher", "?", "who wins where the student's own reasoning is wrong"
+    )
+    pair_prompt: PromptStyle = knob("cot", "?", "the prompt both answers are conditioned on")
+    objective: Literal["dpo_cot", "dpo_answer"] = knob(
+        "dpo_cot", "P", "what is preferred: the reasoned answer, or the right direct answer"
+    )
+
+
+class RefineSettings(Frozen):
+    """Direct preference optimisation against the frozen starting point."""
+
+    learning_rate: Rate = knob(1e-6, "P", "peak learning rate")
+    beta: Rate = knob(0.1, "I", "strength of the pull towards the reference")
+    warmup_steps: Annotated[int, Field(ge=0)] = knob(100, "P", "steps of warm-up")
+    batch_size: Positive = knob(128, "P", "pairs a step over all devices")
+    max_steps: Positive = knob(1000, "P", "optimiser steps at most")
+    epochs: Rate | None = knob(None, "ours", "passes at most; the smaller of both caps holds")
+    schedule: Literal["cosine", "linear", "constant"] = knob("cosine", "I", "after the warm-up")
+    optimizer: str = knob("paged_adamw_32bit", "A", "as in instruct")
+    weight_decay: Annotated[float, Field(ge=0)] = knob(0.0, "ours", "decoupled weight decay")
+    max_grad_norm: Rate = knob(1.0, "ours", "gradient clipping (the trainer's default)")
+    max_prompt_length: Positive = knob(512, "I", "tokens of the prompt")
+    max_length: Positive = knob(1024, "I", "tokens of prompt and answer")
+    held_out: Annotated[float, Field(gt=0, lt=0.5)] = knob(
+        0.1, "I", "share of the pairs held out, class by class, to pick the checkpoint"
+    )
+    select: Literal["best", "last"] = knob("best", "P", "the checkpoint with the lowest loss")
+    evaluate_every: Positive = knob(10, "ours", "steps between looks at the held-out pairs")
+    patience: Positive | None = knob(None, "ours", "stop after so many looks without a better one")
+    sft_weight: Annotated[float, Field(ge=0)] = knob(
+        0.0, "ours", "weight of a likelihood term on the winner (RPO)"
+    )
+    lora: LoraSettings = LoraSettings()
+    exclude: tuple[str, ...] = knob((), "ours", "ids of pairs left out by hand")
+
+
+class EvaluateSettings(Frozen):
+    """Generate, extract, match."""
+
+    prompts: tuple[PromptStyle, ...] = knob(("plain", "cot"), "P", "prompt styles")
+    split: Literal["test", "train"] = knob("test", "P", "which split")
+    limit: Positive | None = knob(None, "P", "questions; all of the split when empty")
+    methods: tuple[Literal["match", "logprob"], ...] = knob(
+        ("match",), "P", "string match; logprob adds the likeliest option letter (choice tasks)"
+    )
+
+
+class GenerationSettings(Frozen):
+    """How a local model's answers are batched. Changes speed, never which seed an item gets."""
+
+    token_budget: Positive = knob(
+        65_536, "ours", "tokens (prompt and answer, padded) a batch may hold"
+    )
+    max_batch: Positive = knob(256, "ours", "sequences a batch may hold")
+    backend: Literal["auto", "compact", "generate", "static", "continuous"] = knob(
+        "auto", "ours", "how tokens are generated; auto takes the measured fastest for the device"
+    )

@@ -1,0 +1,330 @@
+"""Experiment, run and phase specifications.
+
+An experiment's lists expand to runs (:mod:`engine.plan`); a run is a path through phases. A
+phase is a pure function of its :attr:`fingerprint`: its kind, the settings and revisions that
+determine its outcome, and the fingerprints of its inputs. Names, prices and batching are not
+part of it, nor is the device or the source code; :data:`ALGORITHM` is raised by hand when a
+phase's meaning changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from engine.contract.cards import (
+    Endpoint,
+    Frozen,
+    ImportedAnswers,
+    LocalWeights,
+    ModelCard,
+    Precision,
+    TaskSource,
+)
+from engine.contract.settings import (
+    AnnotateSettings,
+    ElicitSettings,
+    EvaluateSettings,
+    GenerationSettings,
+    InstructSettings,
+    PromptStyle,
+    RefineSettings,
+)
+
+Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
+Kind = Literal["annotate", "instruct", "elicit", "refine", "evaluate"]
+KINDS: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
+ALGORITHM: dict[Kind, int] = dict.fromkeys(KINDS, 1)
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _identity_of_model(card: ModelCard) -> dict[str, Any]:
+    """What determines a model's answers; a local folder is its content, not its place."""
+    source = card.source
+    match source:
+        case LocalWeights():
+            origin: dict[str, Any] = source.model_dump(exclude={"path"} if source.path else set())
+        case Endpoint():
+            origin = source.model_dump(include={"kind", "base_url", "model"})
+        case ImportedAnswers():
+            origin = source.model_dump(include={"kind", "revision"})
+    return {"source": origin, "sampling": card.sampling.model_dump()}
+
+
+class TaskRef(Frozen):
+    """A benchmark with its source resolved to a revision."""
+
+    name: str
+    source: TaskSource = TaskSource()
+
+    def identity(self) -> dict[str, Any]:
+        """A local file counts by its content (``revision``), not by its place."""
+        hidden = {"train", "test", "train_labels", "test_labels"} if self.source.is_local else set()
+        return {"name": self.name, "source": self.source.model_dump(exclude=hidden)}
+
+
+class _Phase(Frozen):
+    """What all phase specs share; each adds its inputs and its identity."""
+
+    seed: int = 0
+    generation: GenerationSettings = GenerationSettings()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Ids of the phases whose outputs this one reads."""
+        return ()
+
+    def _identity(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over everything that determines the outcome."""
+        kind: Kind = self.kind  # type: ignore[attr-defined]
+        return _digest([kind, ALGORITHM[kind], self.seed, self._identity()])
+
+    @property
+    def id(self) -> str:
+        """Name of the phase's folder."""
+        return f"{self.kind}-{self.fingerprint}"  # type: ignore[attr-defined]
+
+    @property
+    def generation_key(self) -> str | None:
+        """Same for phases whose *generations* are the same, whatever is made of them after.
+
+        A phase may take finished generations from another with the same key.
+        """
+        return None
+
+
+class AnnotateSpec(_Phase):
+    """Teacher x task -> demonstrations."""
+
+    kind: Literal["annotate"] = "annotate"
+    teacher: ModelCard
+    task: TaskRef
+    settings: AnnotateSettings = AnnotateSettings()
+
+    def _generation(self) -> dict[str, Any]:
+        return {
+            "teacher": _identity_of_model(self.teacher),
+            "task": self.task.identity(),
+            "settings": self.settings.model_dump(exclude={"keep"}),
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        return self._generation() | {"keep": self.settings.keep}
+
+    @property
+    def generation_key(self) -> str:
+        return _digest(["annotate", ALGORITHM["annotate"], self.seed, self._generation()])
+
+
+class InstructSpec(_Phase):
+    """Student x demonstrations -> adapter. ``fraction``: percent of the kept demonstrations."""
+
+    kind: Literal["instruct"] = "instruct"
+    student: ModelCard
+    demonstrations: str
+    fraction: Annotated[int, Field(ge=1, le=100)] = 100
+    data_seed: int = 0
+    settings: InstructSettings = InstructSettings()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.demonstrations,)
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "student": _identity_of_model(self.student),
+            "targets": self.student.lora_targets,
+            "demonstrations": self.demonstrations,
+            "fraction": [self.fraction, self.data_seed],
+            "settings": self.settings.model_dump(exclude={"checkpoint_every"}),
+        }
+
+
+class ElicitSpec(_Phase):
+    """Student (bare when ``adapter`` is None) x the demonstrations' questions -> pairs."""
+
+    kind: Literal["elicit"] = "elicit"
+    student: ModelCard
+    adapter: str | None
+    demonstrations: str
+    fraction: Annotated[int, Field(ge=1, le=100)] = 100
+    data_seed: int = 0
+    settings: ElicitSettings = ElicitSettings()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(i for i in (self.adapter, self.demonstrations) if i)
+
+    def _generation(self) -> dict[str, Any]:
+        return {
+            "student": _identity_of_model(self.student),
+            "adapter": self.adapter,
+            "demonstrations": self.demonstrations,
+            "fraction": [self.fraction, self.data_seed],
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        return self._generation() | {"settings": self.settings.model_dump()}
+
+    @property
+    def generation_key(self) -> str:
+        return _digest(["elicit", ALGORITHM["elicit"], self.seed, self._generation()])
+
+
+class RefineSpec(_Phase):
+    """Student (bare when ``adapter`` is None) x pairs -> adapter."""
+
+    kind: Literal["refine"] = "refine"
+    student: ModelCard
+    adapter: str | None
+    pairs: str
+    settings: RefineSettings = RefineSettings()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(i for i in (self.adapter, self.pairs) if i)
+
+    def _identity(self) -> dict[str, Any]:
+        settings = self.settings.model_dump(exclude={"exclude"})
+        return {
+            "student": _identity_of_model(self.student),
+            "targets": self.student.lora_targets,
+            "adapter": self.adapter,
+            "pairs": self.pairs,
+            "settings": settings | {"exclude": sorted(self.settings.exclude)},
+        }
+
+
+class EvaluateSpec(_Phase):
+    """Model (card, and an adapter or none) x task x one prompt style -> predictions, score."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    model: ModelCard
+    adapter: str | None = None
+    task: TaskRef
+    prompt: PromptStyle
+    split: Literal["test", "train"] = "test"
+    limit: int | None = None
+    method: Literal["match", "logprob"] = "match"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.adapter,) if self.adapter else ()
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "model": _identity_of_model(self.model),
+            "adapter": self.adapter,
+            "task": self.task.identity(),
+            "what": [self.prompt, self.split, self.limit, self.method],
+        }
+
+
+PhaseSpec = Annotated[
+    AnnotateSpec | InstructSpec | ElicitSpec | RefineSpec | EvaluateSpec,
+    Field(discriminator="kind"),
+]
+phase_adapter: TypeAdapter[PhaseSpec] = TypeAdapter(PhaseSpec)
+
+
+class Settings(Frozen):
+    """The settings of all phases; what an experiment leaves out keeps its default."""
+
+    annotate: AnnotateSettings = AnnotateSettings()
+    instruct: InstructSettings = InstructSettings()
+    elicit: ElicitSettings = ElicitSettings()
+    refine: RefineSettings = RefineSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    generation: GenerationSettings = GenerationSettings()
+
+
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Experiment(Frozen):
+    """A spec file: lists that expand to runs.
+
+    ``tasks``: what students are instructed on. ``refine_tasks``: what they self-refine on; the
+    instruct task itself when empty, else every combination (cross-task). ``evaluate_on``: the
+    tasks of the tables; the instruct tasks when empty. ``cards`` and ``sources`` define models
+    and benchmark sources in place. ``seeds`` vary training and sampling; ``data_seed`` fixes
+    which questions are drawn, so that a teacher's demonstrations serve every seed.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    description: str = ""
+    provenance: str = ""
+    teachers: tuple[str, ...] = ()
+    students: Names
+    tasks: Names
+    refine_tasks: tuple[str, ...] = ()
+    evaluate_on: tuple[str, ...] = ()
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = (
+        "baseline",
+        "teacher",
+        "instruct-only",
+        "both",
+    )
+    fractions: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (
+        100,
+    )
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    data_seed: int = 0
+    precision: Precision | None = Field(
+        default=None, description="overrides the precision of every student's card"
+    )
+    settings: Settings = Settings()
+    cards: tuple[ModelCard, ...] = ()
+    sources: dict[str, TaskSource] = Field(default_factory=dict)
+
+
+class RunSpec(Frozen):
+    """One cell of the experiment, with all its phases resolved.
+
+    ``phases`` are in an order in which each comes after its inputs.
+    """
+
+    experiment: str
+    arm: Arm
+    teacher: str | None
+    student: str | None
+    teacher_family: str | None = None
+    student_family: str | None = None
+    task: str | None
+    refine_task: str | None = None
+    fraction: int = 100
+    seed: int = 0
+    phases: tuple[PhaseSpec, ...]
+
+    @property
+    def in_family(self) -> bool | None:
+        """None where there is no pair of teacher and student."""
+        if self.teacher_family is None or self.student_family is None:
+            return None
+        return self.teacher_family == self.student_family
+
+    @property
+    def fingerprint(self) -> str:
+        return _digest([self.arm, sorted(p.id for p in self.phases)])
+
+    @property
+    def title(self) -> str:
+        """What the cell is, in a few words."""
+        task = self.task or ""
+        if self.refine_task and self.refine_task != self.task:
+            task = f"{task}>{self.refine_task}"
+        parts = [self.arm, self.student, self.teacher and f"<{self.teacher}", task]
+        if self.fraction != 100:
+            parts.append(f"{self.fraction}%")
+        return " ".join(p for p in [*parts, f"s{self.seed}"] if p)

@@ -1,0 +1,10 @@
+"""The verbs: what the command line and the screens both call.
+
+=============  ===================================================================
+``experiments``  plan, launch
+``listing``      which runs there are, in which state; one run in full
+``changing``     stop, retry, delete, move, tag, note
+``answers``      pairs, demonstrations and predictions; scoring again; export; compare
+``health``       doctor, devices
+=============  ===================================================================
+"""

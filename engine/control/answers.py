@@ -1,0 +1,157 @@
+"""What models said: reading, scoring again, comparing, exporting."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import catalog
+from engine.contract.errors import UserError
+from engine.contract.records import Pair, Prediction
+from engine.contract.rundir import (
+    ADAPTER,
+    ANSWERS,
+    DEMONSTRATIONS,
+    PAIRS,
+    PREDICTIONS,
+    read_json,
+    write_json,
+)
+from engine.contract.spec import EvaluateSpec
+from engine.control.listing import registry, row_of
+from engine.jsonlines import read_records
+from engine.queue import read_run
+from engine.results import Comparison, compare_predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from engine.contract.records import Score
+    from engine.contract.rundir import PhaseDir, RunsFolder
+    from engine.contract.spec import Kind
+
+FILES: dict[Kind, tuple[str, ...]] = {
+    "annotate": (DEMONSTRATIONS,),
+    "instruct": (ADAPTER,),
+    "elicit": (ANSWERS, PAIRS),
+    "refine": (ADAPTER,),
+    "evaluate": (PREDICTIONS,),
+}
+
+
+def phases_of(runs: RunsFolder, run_id: str, kind: Kind) -> list[PhaseDir]:
+    """A run's finished phases of a kind, in order; ``UserError`` when it has none."""
+    specs = [phase for phase in read_run(runs, run_id).spec.phases if phase.kind == kind]
+    if not specs:
+        raise UserError(f"{run_id}: has no {kind} phase")
+    done = [runs.phase(spec.id) for spec in specs if runs.phase(spec.id).done]
+    if not done:
+        raise UserError(f"{run_id}: its {kind} phase is not done; see: sirt status {run_id}")
+    return done
+
+
+def pairs(runs: RunsFolder, run_id: str) -> Iterator[Pair]:
+    """Preference pairs that the run's student made of its own answers."""
+    for folder in phases_of(runs, run_id, "elicit"):
+        yield from read_records(folder.out / PAIRS, Pair)
+
+
+def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
+    """Both runs' accuracies on the tasks and prompts they share, paired by question."""
+    mine, theirs = _evaluations(runs, a), _evaluations(runs, b)
+    shared = [key for key in mine if key in theirs]
+    if not shared:
+        raise UserError(f"{a} and {b} share no finished evaluation; there is nothing to compare")
+    found = (compare_predictions(key[0], key[1], mine[key], theirs[key]) for key in shared)
+    return [comparison for comparison in found if comparison is not None]
+
+
+def _evaluations(runs: RunsFolder, run_id: str) -> dict[tuple[str, ...], Path]:
+    found: dict[tuple[str, ...], Path] = {}
+    for folder in phases_of(runs, run_id, "evaluate"):
+        spec = folder.spec()
+        assert isinstance(spec, EvaluateSpec)
+        style = spec.prompt if spec.method == "match" else "option log-prob"
+        found[spec.task.name, style, spec.split] = folder.out / PREDICTIONS
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """A kept set of predictions under the present scorer; ``changed`` verdicts."""
+
+    phase: str
+    task: str
+    prompt: str
+    before: float
+    after: float
+    changed: int
+
+
+def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
+    """Score kept predictions again. With ``write`` the tables use the new score from then on;
+    what the phase published stays as it is."""
+    found = []
+    for folder in phases_of(runs, run_id, "evaluate"):
+        spec = folder.spec()
+        assert isinstance(spec, EvaluateSpec)
+        if spec.method != "match":
+            continue
+        before = float(read_json(folder.score)["accuracy"])
+        result, changed = _rescored(folder, spec)
+        if write:
+            write_json(folder.rescored, result.model_dump())
+        found.append(
+            Rescored(folder.id, spec.task.name, spec.prompt, before, result.accuracy, changed)
+        )
+    if write:
+        _refresh_rows(runs, {r.phase for r in found})
+    return found
+
+
+def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> tuple[Score, int]:
+    from engine.scoring.score import score
+    from engine.scoring.verdict import judge
+
+    kind = catalog.task(spec.task.name).kind
+    again, changed = [], 0
+    for old in read_records(folder.out / PREDICTIONS, Prediction):
+        verdict = judge(kind, old.output, old.target, old.choices)
+        changed += verdict.correct != old.verdict.correct
+        again.append(old.model_copy(update={"verdict": verdict}))
+    return score(again), changed
+
+
+def _refresh_rows(runs: RunsFolder, phases: set[str]) -> None:
+    index = registry(runs)
+    affected = [r for r in index.rows() if phases & {phase_id for _, phase_id in r.phases}]
+    fresh = [row_of(runs, row.run_id) for row in affected]
+    index.put(row for row in fresh if row is not None)
+
+
+def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
+    """Copy what a run's phases published into a folder of one's own; returns what is new.
+
+    ``UserError`` rather than overwriting anything.
+    """
+    planned: list[tuple[Path, Path]] = []
+    for spec in read_run(runs, run_id).spec.phases:
+        source = runs.phase(spec.id)
+        if not source.done:
+            continue
+        for name in FILES[spec.kind]:
+            planned.append((source.out / name, folder / f"{spec.id}-{name}"))
+    if not planned:
+        raise UserError(f"{run_id}: none of its phases is done; there is nothing to export")
+    for _, target in planned:
+        if target.exists():
+            raise UserError(f"{target}: is there already; give another folder or move it away")
+    folder.mkdir(parents=True, exist_ok=True)
+    for source_path, target in planned:
+        if source_path.is_dir():
+            shutil.copytree(source_path, target)
+        else:
+            shutil.copy2(source_path, target)
+    return [target for _, target in planned]

@@ -1,0 +1,102 @@
+"""Stop, retry, delete, reorder, tag: everything that changes runs which are there."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from engine import conductor, queue
+from engine.contract.errors import UserError
+from engine.contract.rundir import RunsFolder, atomic_write
+from engine.control.listing import list_runs, registry, row_of
+from engine.queue import read_run
+from engine.registry import folder_lock
+from engine.states import phase_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
+    """Take runs off the queue and ask their running phases to stop; work so far is kept.
+
+    A phase that another queued run needs goes on. The conductor kills what does not stop.
+    """
+    for run_id in run_ids:
+        read_run(runs, run_id)
+        queue.request_stop(runs, run_id)
+
+
+def retry(runs: RunsFolder, run_ids: Iterable[str]) -> None:
+    """Queue runs again; failed, lost and stopped phases get a new attempt that goes on from
+    what the last one kept."""
+    for run_id in run_ids:
+        read_run(runs, run_id)
+        queue.retry(runs, run_id)
+    conductor.ensure_running(runs)
+
+
+def deletable(runs: RunsFolder, run_id: str) -> tuple[list[str], list[str]]:
+    """Phases that would go with a run, and those that stay since another run needs them."""
+    mine = {phase.id for phase in read_run(runs, run_id).spec.phases}
+    others = {
+        phase_id
+        for other in runs.run_ids()
+        if other != run_id
+        for _, phase_id in _phases(runs, other)
+    }
+    return sorted(mine - others), sorted(mine & others)
+
+
+def _phases(runs: RunsFolder, run_id: str) -> tuple[tuple[str, str], ...]:
+    row = row_of(runs, run_id)
+    if row is None:
+        raise UserError(
+            f"{runs.run_file(run_id)}: can't be read, so its phases are unknown and nothing is "
+            "deleted; restore the file or move that folder away"
+        )
+    return row.phases
+
+
+def delete(runs: RunsFolder, run_id: str) -> list[str]:
+    """Delete a run and the phases that no other run needs; returns the deleted phases."""
+    going, _ = deletable(runs, run_id)
+    busy = [p for p in going if phase_state(runs.phase(p)).state == "running"]
+    if busy:
+        raise UserError(f"{run_id}: {busy[0]} is running; stop the run first")
+    queue.remove(runs, run_id)
+    shutil.rmtree(runs.run_folder(run_id))  # first: half-deleted phases are then nobody's
+    for phase_id in going:
+        shutil.rmtree(runs.phase(phase_id).path, ignore_errors=True)
+    registry(runs).remove(run_id)
+    return going
+
+
+def move(runs: RunsFolder, run_id: str, position: int) -> None:
+    """Put a queued run at a position; 0 is next."""
+    queue.move(runs, run_id, position)
+
+
+def describe(
+    runs: RunsFolder,
+    run_id: str,
+    name: str | None = None,
+    tags: tuple[str, ...] | None = None,
+    note: str | None = None,
+) -> None:
+    """Change what a person calls a run; its spec stays."""
+    with folder_lock(runs):
+        file = read_run(runs, run_id)
+        given = {"name": name, "tags": tags, "note": note}
+        update = {key: value for key, value in given.items() if value is not None}
+        changed = file.model_copy(update=update)
+        atomic_write(runs.run_file(run_id), changed.model_dump_json(indent=1) + "\n")
+    row = row_of(runs, run_id)
+    if row is not None:
+        registry(runs).put([row])
+
+
+def reindex(runs: RunsFolder) -> int:
+    """Rebuild the registry from the folders; returns how many runs there are."""
+    registry(runs).reindex()
+    return len(list_runs(runs))

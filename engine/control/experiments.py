@@ -1,0 +1,88 @@
+"""Plan an experiment and put its runs on the queue."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from engine import conductor, devices, queue
+from engine.contract.run import RunFile
+from engine.contract.rundir import RunsFolder, atomic_write
+from engine.control.listing import registry
+from engine.estimate import Estimate, estimate
+from engine.plan import Plan, make_plan
+from engine.presets import Resolved, load_experiment
+from engine.registry import folder_lock
+
+if TYPE_CHECKING:
+    from engine.contract.spec import RunSpec
+    from engine.queue import DeviceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A resolved experiment, its runs and phases, and what they will take."""
+
+    resolved: Resolved
+    plan: Plan
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """Run ids by what became of them: ``reused`` were finished before."""
+
+    queued: tuple[str, ...]
+    reused: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return self.queued + self.reused
+
+
+def plan_experiment(runs: RunsFolder, name: str) -> Planned:
+    """What a preset needs, what is there, what is left; changes nothing."""
+    resolved = load_experiment(name)
+    plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
+    return Planned(resolved, plan, estimate(plan, runs, bool(devices.gpus())))
+
+
+def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launched:
+    """Write the runs, queue what isn't finished, and see that a conductor is there.
+
+    Launching an experiment again reuses its runs; phases that failed before get a new attempt.
+    """
+    runs.create()
+    queued: list[str] = []
+    reused: list[str] = []
+    for spec in planned.plan.runs:
+        run_id = run_id_of(spec)
+        finished = all(phase.id in planned.plan.done for phase in spec.phases)
+        (reused if finished else queued).append(run_id)
+        _write_run(runs, run_id, spec)
+    index = registry(runs)
+    index.reindex()
+    if queued:
+        queue.enqueue(runs, queued, request)
+        conductor.ensure_running(runs)
+    return Launched(tuple(queued), tuple(reused))
+
+
+def run_id_of(spec: RunSpec) -> str:
+    """Readable, and the same for the same cell: launching twice does not make two runs."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{spec.experiment}-{spec.arm}").strip("-").lower()
+    return f"{slug}-s{spec.seed}-{spec.fingerprint[:8]}"
+
+
+def _write_run(runs: RunsFolder, run_id: str, spec: RunSpec) -> None:
+    for phase in spec.phases:
+        runs.phase(phase.id).create(phase)
+    file = runs.run_file(run_id)
+    with folder_lock(runs):
+        if file.exists():
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content = RunFile(run_id=run_id, name=spec.title, created=datetime.now(UTC), spec=spec)
+        atomic_write(file, content.model_dump_json(indent=1) + "\n")

@@ -1,0 +1,96 @@
+"""Does this machine have what phases need, and is this folder sound?"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Literal
+
+from engine import devices, presets
+from engine.contract.errors import UserError
+from engine.control.listing import registry
+from engine.queue import read_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.contract.rundir import RunsFolder
+
+PACKAGES = (
+    "torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "textual",
+)  # fmt: skip
+LOW_DISK_GIB = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report, and what to do when it isn't ``ok``."""
+
+    what: str
+    verdict: Literal["ok", "warn", "bad"]
+    said: str
+
+
+def examine(runs: RunsFolder, deep: bool = False) -> Iterator[Finding]:
+    """Check versions, devices, presets, folder and disk; with ``deep`` also that batched
+    generation gives the same greedy texts as one at a time."""
+    yield Finding("python", "ok", platform.python_version())
+    yield from map(_package, PACKAGES)
+    yield _gpus()
+    yield _tried("presets", _presets)
+    yield _tried("runs folder", lambda: _writable(runs))
+    yield _disk(runs)
+    yield _tried("registry", lambda: f"{len(registry(runs).rows())} runs")
+    yield _tried("queue", lambda: f"{len(read_queue(runs).entries)} runs wanted")
+    if deep:
+        yield _parity()
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "ok", metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, "bad", "not installed; run: pip install -e .")
+
+
+def _gpus() -> Finding:
+    found = devices.gpus()
+    if not found:
+        return Finding("GPU", "ok", f"none; phases run on {devices.cores()} CPU cores")
+    said = ", ".join(f"{g.index}: {g.name} {g.total / 1024:.0f} GiB" for g in found)
+    return Finding("GPU", "ok", said)
+
+
+def _tried(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, "ok", look())
+    except UserError as error:
+        return Finding(what, "bad", str(error))
+
+
+def _presets() -> str:
+    names = presets.experiments()
+    for name in names:
+        presets.load_experiment(name)
+    return f"{len(names)} experiments and {len(presets.card_names())} cards load"
+
+
+def _writable(runs: RunsFolder) -> str:
+    runs.create()
+    return str(runs.root)
+
+
+def _disk(runs: RunsFolder) -> Finding:
+    place = next(p for p in (runs.root, *runs.root.parents) if p.exists())
+    free = shutil.disk_usage(place).free / 2**30
+    if free < LOW_DISK_GIB:
+        return Finding("disk", "warn", f"{free:.1f} GiB free; checkpoints may not fit")
+    return Finding("disk", "ok", f"{free:.0f} GiB free")
+
+
+def _parity() -> Finding:
+    from engine.models.parity import self_test
+
+    return _tried("generation", self_test)

@@ -1,0 +1,191 @@
+"""How long, how much memory and how much money a plan will take.
+
+Finished phases like the one asked about are the best witness; where there is none, the figure
+comes from the model's size and is called rough. Rates for the rough figure are deliberately
+conservative: a plan that ends early disappoints nobody.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from engine.contract.cards import Endpoint, LocalWeights, ModelCard
+from engine.contract.errors import UserError
+from engine.contract.spec import (
+    AnnotateSpec,
+    ElicitSpec,
+    EvaluateSpec,
+    InstructSpec,
+    PhaseSpec,
+    RefineSpec,
+)
+from engine.plan import Plan, model_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.contract.rundir import RunsFolder
+
+# train and test rows of each benchmark (method: the paper's data section and the hub's counts)
+SIZES = {
+    "csqa": (9741, 1221),
+    "obqa": (4957, 500),
+    "piqa": (16113, 1838),
+    "siqa": (33410, 1954),
+    "gsm8k": (7473, 1319),
+    "multiarith": (420, 180),
+    "math": (0, 5000),
+    "mmlu": (0, 14042),
+}
+OTHER_SIZE = (4000, 600)
+PROMPT_TOKENS = 150
+ANSWER_TOKENS = 200
+# floating-point operations a second that phases of this kind really get: a few per cent of what
+# a card can do when it generates, about a third when it trains; on a CPU core half of what the
+# pocket models were seen to get
+GPU_FLOPS = {"generate": 5e12, "train": 1e14}
+CPU_FLOPS = {"generate": 3e10, "train": 5e10}
+BYTES = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}
+OVERHEAD_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of all phases still to do.
+
+    ``seconds``: one after the other, on one device. ``from_history``, ``rough``, ``unknown``:
+    how many phases each kind of figure rests on. ``money``: per currency, paid teachers at
+    their cards' prices. ``memory_gib``: of the largest phase, weights and activations.
+    """
+
+    seconds: float
+    from_history: int
+    rough: int
+    unknown: int
+    money: dict[str, float]
+    memory_gib: float | None
+
+
+def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
+    """Time, memory and money for what a plan still has to do."""
+    to_do = plan.to_do
+    amounts = _amounts(plan.phases)
+    history = _history(runs) if to_do else {}
+    counts = {"history": 0, "rough": 0, "unknown": 0}
+    seconds = 0.0
+    money: dict[str, float] = defaultdict(float)
+    memory = [_memory_gib(spec) for spec in to_do]
+    for spec in to_do:
+        source = model_of(spec).source
+        if past := history.get(_likeness(spec)):
+            seconds += median(past)
+            counts["history"] += 1
+        elif (guess := _rough_seconds(spec, amounts[spec.id], on_gpu)) is not None:
+            seconds += guess
+            counts["rough"] += 1
+        else:
+            counts["unknown"] += 1
+        if isinstance(source, Endpoint):
+            money[source.currency] += _price(amounts[spec.id], source)
+    known = [m for m in memory if m is not None]
+    return Estimate(
+        seconds,
+        counts["history"],
+        counts["rough"],
+        counts["unknown"],
+        dict(money),
+        max(known) if known else None,
+    )
+
+
+def _likeness(spec: PhaseSpec) -> tuple[object, ...]:
+    """Phases that take about as long as each other."""
+    match spec:
+        case AnnotateSpec():
+            size: object = (spec.task.name, spec.settings.limit)
+        case EvaluateSpec():
+            size = (spec.task.name, spec.prompt, spec.split, spec.limit, spec.method)
+        case InstructSpec():
+            size = (spec.fraction, spec.settings.epochs, spec.settings.batch_size)
+        case ElicitSpec():
+            size = spec.fraction
+        case RefineSpec():
+            size = (spec.settings.max_steps, spec.settings.epochs, spec.settings.batch_size)
+    return (spec.kind, model_of(spec).name, size)
+
+
+def _history(runs: RunsFolder) -> dict[tuple[object, ...], list[float]]:
+    past: dict[tuple[object, ...], list[float]] = defaultdict(list)
+    for folder in runs.phase_dirs():
+        if not folder.done:
+            continue
+        try:
+            seconds = folder.manifest()["figures"].get("seconds")
+            if seconds is not None:
+                past[_likeness(folder.spec())].append(float(seconds))
+        except (ValueError, OSError, KeyError, UserError):  # a damaged folder is no witness
+            continue
+    return past
+
+
+def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:
+    """Phase -> questions it works on, at most: how many the gate keeps isn't known before."""
+    found: dict[str, int] = {}
+    for spec in phases:
+        match spec:
+            case AnnotateSpec():
+                available = SIZES.get(spec.task.name, OTHER_SIZE)[0]
+                found[spec.id] = min(spec.settings.limit or available, available)
+            case EvaluateSpec():
+                available = SIZES.get(spec.task.name, OTHER_SIZE)[spec.split == "test"]
+                found[spec.id] = min(spec.limit or available, available)
+            case InstructSpec() | ElicitSpec():
+                found[spec.id] = found[spec.demonstrations] * spec.fraction // 100
+            case RefineSpec():
+                found[spec.id] = found[spec.pairs]
+    return found
+
+
+def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | None:
+    card = model_of(spec)
+    rates = GPU_FLOPS if on_gpu else CPU_FLOPS
+    if isinstance(card.source, Endpoint):
+        return questions * 4.0 / card.source.concurrency
+    if not isinstance(card.source, LocalWeights):
+        return OVERHEAD_S
+    if card.parameters is None:
+        return None
+    tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + PROMPT_TOKENS
+    match spec:
+        case InstructSpec():
+            work = 6 * spec.settings.epochs * questions
+        case RefineSpec():  # two answers, policy and reference
+            steps = spec.settings.max_steps
+            if spec.settings.epochs is not None:
+                per_epoch = questions / spec.settings.batch_size
+                steps = min(steps, round(spec.settings.epochs * per_epoch))
+            work = 2 * 8 * steps * spec.settings.batch_size
+        case ElicitSpec():
+            work = 2 * 2 * questions
+        case _:
+            work = 2 * questions
+    kind = "train" if isinstance(spec, InstructSpec | RefineSpec) else "generate"
+    return OVERHEAD_S + work * tokens * card.parameters / rates[kind]
+
+
+def _memory_gib(spec: PhaseSpec) -> float | None:
+    """Weights, and for training the activations of one micro-batch, as a rule of thumb."""
+    card: ModelCard = model_of(spec)
+    if not isinstance(card.source, LocalWeights) or card.parameters is None:
+        return None
+    weights = card.parameters * BYTES[card.source.precision]
+    factor = 1.6 if isinstance(spec, InstructSpec | RefineSpec) else 1.25
+    return (weights * factor + 1.5e9) / 2**30
+
+
+def _price(questions: int, source: Endpoint) -> float:
+    per_answer = (PROMPT_TOKENS * source.price_in + ANSWER_TOKENS * source.price_out) / 1e6
+    return questions * per_answer

@@ -1,0 +1,167 @@
+"""The extension surface on one page: what a new task, teacher or launcher must offer.
+
+Nothing here imports torch or any training library; implementations are named in
+:mod:`engine.catalog` and imported when they are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator, Sequence
+
+    from engine.contract.cards import ModelCard, TaskSource
+    from engine.contract.records import Finish
+    from engine.contract.rundir import AttemptDir, PhaseDir
+    from engine.contract.settings import GenerationSettings
+    from engine.contract.view import Probe
+
+Split = Literal["train", "test"]
+AnswerKind = Literal["choice", "number", "math"]
+PromptStyle = Literal["plain", "cot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question of a benchmark, in the form every phase works on.
+
+    Attributes:
+        id: unique within task and split; stable across loads of the same source.
+        question: the text after ``Question:``, without the choices.
+        choices: option texts in the order of their letters; empty for numeric tasks.
+        target: the gold letter (``"C"``), the gold number as plain decimal text
+            (``"-1200"``), or, for ``math``, the LaTeX inside ``\\boxed{}``.
+        group: what class-balanced sampling balances: the letter, a subject, or "".
+    """
+
+    id: str
+    question: str
+    choices: tuple[str, ...]
+    target: str
+    group: str = ""
+
+
+class Task(Protocol):
+    """A benchmark: where its rows come from and how a row becomes an :class:`Item`."""
+
+    name: str
+    instruction: str
+    kind: AnswerKind
+    default_source: TaskSource
+
+    def load(self, source: TaskSource, split: Split) -> list[Item]:
+        """All items of a split, in the source's order; ``UserError`` when it can't be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One prompt for a model.
+
+    Attributes:
+        key: what its reply is filed under; unique among the questions of a phase.
+        prompt: the user message, before the chat template.
+        seed: of the item's own random stream; the same whatever batch it lands in.
+        tries: replies with a content fault that are already on file for this key.
+    """
+
+    key: str
+    prompt: str
+    seed: int
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer to one question.
+
+    Attributes:
+        text: the raw text, untouched.
+        finish: why it ended: ``stop`` (end of text), ``length`` (cut off by the token limit),
+            ``filtered`` (refused by the provider), ``empty``.
+        prompt_tokens, completion_tokens: as counted by whoever generated it.
+        final: False for a paid reply with a content fault that will be asked again; it is
+            yielded all the same, since it was paid for.
+    """
+
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    completion_tokens: int
+    final: bool = True
+
+
+Batch = list[tuple[Question, Reply]]
+
+
+class Teacher(Protocol):
+    """Whoever answers: a local model, an endpoint, a file of ready answers."""
+
+    def answer(
+        self, questions: Sequence[Question], done: Container[str] = frozenset()
+    ) -> Iterator[Batch]:
+        """Yield replies as they come, a batch at a time, in any order.
+
+        ``questions`` are all of the phase, so that work can be laid out the same way in every
+        attempt; those whose key is in ``done`` are on file and not answered again. The caller
+        files a batch before it asks for the next; an empty batch only gives it a moment to look
+        around. Closing the iterator stops the work. ``UserError`` when it can't go on (no key,
+        spend cap reached, server gone).
+        """
+        ...
+
+
+class TeacherFactory(Protocol):
+    """Builds a teacher from its card; cheap, since key, file and weights are looked at when it
+    is asked, so that a phase that has all its replies on file needs none of them.
+
+    ``tell`` takes a line for the person who watches (a back-off, a remote-code warning).
+    ``spent`` is what earlier attempts have already paid, in the card's currency.
+    """
+
+    def __call__(
+        self,
+        card: ModelCard,
+        generation: GenerationSettings,
+        tell: Callable[[str], None],
+        spent: float = 0.0,
+    ) -> Teacher: ...
+
+
+Handle = dict[str, Any]
+
+
+class Launcher(Protocol):
+    """Starts phase processes that outlive whoever started them.
+
+    A handle is plain JSON and is written into the attempt, so that any later process can
+    go on with it.
+    """
+
+    name: str
+
+    def ready(self) -> bool:
+        """False while a start would have to wait; asked again soon, so it must not block."""
+        ...
+
+    def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
+        """``OSError`` when nothing could be started; then nothing is running."""
+        ...
+
+    def probe(self, handle: Handle, attempt: AttemptDir) -> tuple[Probe, int | None]:
+        """``running``, ``exited`` (with the exit code where it is known) or ``unknown``."""
+        ...
+
+    def stop(self, handle: Handle, attempt: AttemptDir, grace_s: float) -> None:
+        """Ask it to stop, and kill it when the grace is over; returns when it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What a phase may use: GPU indices (none: CPU), and CPU threads."""
+
+    gpus: tuple[int, ...] = ()
+    threads: int = 1

@@ -1,0 +1,1 @@
+"""How phase processes are started so that they outlive whoever started them."""

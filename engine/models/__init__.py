@@ -1,0 +1,1 @@
+"""Loading, generating and training with transformers, PEFT, bitsandbytes and TRL."""

@@ -1,0 +1,168 @@
+"""Answers of a local model: planned for all questions at once, generated batch by batch."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+from engine.contract.errors import UserError
+from engine.interfaces import Question, Reply
+from engine.models.backends import Request, backend, end_ids
+from engine.models.batching import plan_batches
+from engine.models.parity import settle
+from engine.models.tokenizing import prepare_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator, Sequence
+
+    from engine.contract.cards import Sampling
+    from engine.contract.settings import GenerationSettings
+    from engine.interfaces import Batch
+    from engine.models.loading import Loaded
+
+T = TypeVar("T")
+
+
+def generate(
+    loaded: Loaded,
+    questions: Sequence[Question],
+    sampling: Sampling,
+    settings: GenerationSettings,
+    *,
+    done: Container[str] = (),
+    stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Iterator[Batch]:
+    """Answer ``questions`` in batches of like length; ``UserError`` when one is too long.
+
+    Always give all questions of a phase, with the keys that are already answered in ``done``:
+    the layout is made for all of them, so that a resumed phase forms the same batches. A batch
+    that is answered in part is generated whole, and only what was missing is yielded. ``stop``
+    is asked between batches.
+
+    A reply ends in ``stop`` when the model ended it, ``length`` when the limit did and
+    ``empty`` when nothing but white space came. Its token counts are without padding and with
+    the end token.
+    """
+    prompts = [prepare_prompt(loaded.tokenizer, q.prompt) for q in questions]
+    limits = _limits(loaded, questions, prompts, sampling.max_new_tokens, tell)
+    ends = end_ids(loaded)
+    batches = plan_batches(
+        [len(p) for p in prompts],
+        sampling.max_new_tokens,
+        settings.token_budget,
+        settings.max_batch,
+    )
+    run = backend(settle(loaded, settings.backend, tell))
+
+    def answer(part: Sequence[int]) -> Batch:
+        request = Request(
+            [prompts[i] for i in part],
+            [limits[i] for i in part],
+            [questions[i].seed for i in part],
+            ends,
+            sampling,
+        )
+        return [
+            (questions[i], _reply(loaded.tokenizer, len(prompts[i]), tokens, ends))
+            for i, tokens in zip(part, run(loaded, request), strict=True)
+        ]
+
+    most = settings.max_batch
+    for batch in batches:
+        if all(questions[i].key in done for i in batch):
+            continue
+        if stop():
+            return
+        replies, most = within_memory(answer, batch, most, tell)
+        yield [(question, reply) for question, reply in replies if question.key not in done]
+
+
+def within_memory(
+    answer: Callable[[Sequence[int]], list[T]],
+    batch: Sequence[int],
+    most: int,
+    tell: Callable[[str], None],
+) -> tuple[list[T], int]:
+    """All of a batch, at most ``most`` at once, and half of that whenever memory runs out.
+
+    Returns the replies and the number that fitted, with which the next batch starts.
+    ``UserError`` when a single question doesn't fit.
+    """
+    replies: list[T] = []
+    while len(replies) < len(batch):
+        part = batch[len(replies) : len(replies) + most]
+        try:
+            replies += answer(part)
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        # Only here, outside the handler, has the traceback let go of the batch's tensors.
+        if len(part) == 1:
+            raise UserError(
+                "out of memory with a single question: lower the card's sampling.max_new_tokens,"
+                " use source.precision: nf4, or a device with more memory"
+            )
+        most = len(part) // 2
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        tell(
+            f"out of memory with {len(part)} questions at once: going on with {most}"
+            " (settings.generation.token_budget sets it from the start)"
+        )
+    return replies, most
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory ran out: torch's own error on GPUs, a plain one on CPUs."""
+    said = str(error).lower()
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "out of memory" in said
+        or "defaultcpuallocator" in said
+    )
+
+
+def _limits(
+    loaded: Loaded,
+    questions: Sequence[Question],
+    prompts: Sequence[Sequence[int]],
+    wanted: int,
+    tell: Callable[[str], None],
+) -> list[int]:
+    """New tokens for each prompt: as many as are wanted and the model's context holds."""
+    context = getattr(loaded.model.config, "max_position_embeddings", None)
+    if context is None:
+        return [wanted] * len(prompts)
+    for question, prompt in zip(questions, prompts, strict=True):
+        if len(prompt) >= context:
+            raise UserError(
+                f"question {question.key!r}: its prompt has {len(prompt)} tokens, but the model's"
+                f" context is {context}; leave it out or use a model with a longer context"
+            )
+    limits = [min(wanted, context - len(prompt)) for prompt in prompts]
+    if fewer := sum(limit < wanted for limit in limits):
+        tell(
+            f"{fewer} of {len(prompts)} prompts leave less than max_new_tokens {wanted} in the"
+            f" model's context of {context}: their answers end there"
+        )
+    return limits
+
+
+def _reply(tokenizer: Any, prompt_tokens: int, tokens: list[int], ends: tuple[int, ...]) -> Reply:
+    ended = tokens[-1] in ends
+    text = tokenizer.decode(
+        tokens[:-1] if ended else tokens,
+        skip_special_tokens=True,
+        clean_up_tokenization_spaces=False,
+    )
+    return Reply(
+        text=text,
+        finish="empty" if not text.strip() else "stop" if ended else "length",
+        prompt_tokens=prompt_tokens,
+        completion_tokens=len(tokens),
+    )

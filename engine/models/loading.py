@@ -1,0 +1,266 @@
+"""A model card as a model in memory: folder, weights, tokenizer, adapter, device.
+
+Only safetensors are read: unpickling a stranger's weights runs a stranger's code. A hub
+repository is fetched first, so that every later step sees a folder and every error names a file.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psutil
+import torch
+from peft import PeftModel
+from safetensors import SafetensorError, safe_open
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from engine.contract.cards import LocalWeights
+from engine.contract.errors import UserError, nearest
+from engine.models.tokenizing import load_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.contract.cards import ModelCard
+
+FILES: Final = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
+DUPLICATES: Final = ["consolidated*", "original/*", "*/*"]
+
+
+@dataclass
+class Loaded:
+    """A model ready to answer or to be trained.
+
+    Attributes:
+        model: a causal language model, or a ``PeftModel`` whose adapter is named ``default``.
+        tokenizer: with a chat template and a pad token that is not its end-of-text token.
+        device: where inputs go; with several GPUs the one with the first layer.
+        backend: what ``auto`` generation has settled on, once it has been asked.
+    """
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    backend: str | None = None
+
+
+def load(
+    card: ModelCard,
+    adapter: Path | None = None,
+    *,
+    trainable: bool = False,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Loaded:
+    """Load a card's weights with an adapter on top; ``UserError`` when that can't be done.
+
+    ``trainable`` keeps an NF4 base quantised and the adapter in fp32 with gradients (TRL casts
+    adapters to bf16, in which small updates round away). Without it the model is in eval mode.
+    """
+    source = card.source
+    if not isinstance(source, LocalWeights):
+        raise UserError(f"card {card.name!r}: source: is {source.kind}; local weights are needed")
+    set_threads()
+    folder = fetch(source, card.name)
+    if source.trust_remote_code:
+        tell(f"{card.name}: runs Python code that comes with the weights (trust_remote_code)")
+    tokenizer = load_tokenizer(folder, source, card.name, tell)
+    model = _load_weights(folder, source)
+    if not trainable and source.precision == "nf4" and _unpacking_pays(model):
+        model = model.dequantize(torch.float32)
+    if adapter is not None:
+        model = _with_adapter(model, adapter, trainable)
+    if not trainable:
+        model.eval().requires_grad_(False)
+    return Loaded(model, tokenizer, _input_device(model))
+
+
+def release(loaded: Loaded) -> None:
+    """Give the model's memory back; ``loaded`` is of no use afterwards."""
+    loaded.model = None
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def set_threads() -> None:
+    """Obey ``OMP_NUM_THREADS`` even where torch was imported before it was set (a fork)."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        torch.set_num_threads(int(wanted))
+
+
+def fetch(source: LocalWeights, card: str) -> Path:
+    """The folder with the weights; a hub repository is downloaded into the hub's own cache."""
+    if source.path is None:
+        folder = _download(source)
+    else:
+        folder = Path(source.path).expanduser()
+        if not folder.is_dir():
+            names = [p.name for p in folder.parent.iterdir()] if folder.parent.is_dir() else []
+            hint = nearest(folder.name, names)
+            raise UserError(f"card {card!r}: source.path: {folder}: no such folder; {hint}")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: no config.json, so this is no model in transformers' format")
+    _check_weight_files(folder)
+    return folder
+
+
+def _download(source: LocalWeights) -> Path:
+    import httpx2
+    from huggingface_hub import errors, snapshot_download
+
+    hub = str(source.hub)
+    try:
+        path = snapshot_download(
+            hub,
+            revision=source.revision,
+            allow_patterns=[*FILES, "*.py"] if source.trust_remote_code else FILES,
+            ignore_patterns=DUPLICATES,
+        )
+    except errors.GatedRepoError:
+        raise UserError(
+            f"{hub}: gated; accept its licence at https://huggingface.co/{hub} and log in with"
+            " `hf auth login` or set HF_TOKEN"
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise UserError(f"{hub}: source.revision: no {source.revision!r} on the hub") from None
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
+        raise UserError(
+            f"{hub}: no such model on the hub, or a private one: check source.hub, or log in with"
+            " `hf auth login`; for a folder use source.path"
+        ) from None
+    except (errors.LocalEntryNotFoundError, ConnectionError, httpx2.TransportError):
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise UserError(
+            f"{hub}: not in the local cache and the hub can't be reached{offline}; go online once,"
+            " copy the hub cache (HF_HOME) here, or give the weights' folder as source.path"
+        ) from None
+    return Path(path)
+
+
+def _check_weight_files(folder: Path) -> None:
+    """Every safetensors file that the model needs is there and whole."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    else:
+        names = ["model.safetensors"]
+    for name in names:
+        file = folder / name
+        if not file.exists():
+            pickles = [p.name for p in (*folder.glob("*.bin"), *folder.glob("*.pt*"))]
+            reason = (
+                f"only {pickles[0]}, a pickle that could run code; convert it to safetensors"
+                if pickles
+                else "not there; copy or download it again"
+            )
+            raise UserError(f"{folder}: weights {name}: {reason}")
+        _check_whole(file)
+
+
+def _check_whole(file: Path) -> None:
+    """Reads the header only, which tells a truncated file from a whole one."""
+    try:
+        with safe_open(file, framework="pt"):
+            pass
+    except SafetensorError as error:
+        raise UserError(f"{file}: damaged ({error}); copy or download it again") from None
+
+
+def _load_weights(folder: Path, source: LocalWeights) -> Any:
+    """The base model in the card's precision, on the devices this process may use."""
+    dtype = compute_dtype(source.precision)
+    quantised = _nf4(dtype) if source.precision == "nf4" else None
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            quantization_config=quantised,
+            device_map=_device_map(),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=source.trust_remote_code,
+        )
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"{folder}: does not fit on the device in {source.precision}; use source.precision:"
+            " nf4, more GPUs or a smaller model"
+        ) from None
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        hint = " (set source.trust_remote_code: true)" if "trust_remote_code" in str(error) else ""
+        raise UserError(f"{folder}: can't be loaded: {first}{hint}") from error
+
+
+def compute_dtype(precision: str) -> torch.dtype:
+    """What is computed in. NF4 computes in 16 bit on a GPU, as the paper does; on CPUs in fp32,
+    which is the faster there and keeps 4-bit weights exact when they are unpacked."""
+    if precision == "fp32" or (precision == "nf4" and not torch.cuda.is_available()):
+        return torch.float32
+    if torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        return torch.float16
+    return torch.bfloat16
+
+
+def _nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
+    try:
+        import bitsandbytes.nn.modules as bnb
+    except ImportError as error:
+        raise UserError(
+            f"precision nf4 needs bitsandbytes ({error}); `pip install bitsandbytes`, or use"
+            " precision bf16"
+        ) from None
+    # An eval forward would repack the weights for AVX512-BF16, and the next gradient is wrong.
+    bnb.has_avx512bf16 = lambda: False
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def _device_map() -> str | dict[str, Any]:
+    """Everything on the one device there is; under ``accelerate launch`` on this rank's GPU;
+    over all GPUs where a single process sees several."""
+    if not torch.cuda.is_available():
+        return {"": "cpu"}
+    if rank := os.environ.get("LOCAL_RANK"):
+        return {"": int(rank)}
+    return "auto" if torch.cuda.device_count() > 1 else {"": 0}
+
+
+def _with_adapter(model: Any, adapter: Path, trainable: bool) -> Any:
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"{adapter}: no adapter_config.json, so this is no PEFT adapter")
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.exists():
+        raise UserError(f"{weights}: not there; only safetensors adapters are read")
+    _check_whole(weights)
+    try:
+        # PEFT casts 16-bit adapters to fp32 here; TRL casts them back, see training.
+        return PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
+    except (RuntimeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(f"{adapter}: doesn't fit the model: {first}") from error
+
+
+def _unpacking_pays(model: Any) -> bool:
+    """Whether 4-bit weights are better written out in fp32: on a CPU, where memory allows.
+
+    The values are exact, so the logits are the same bit for bit; unpacking at each multiplication
+    costs a quarter to a third of the time even with 128 sequences at once.
+    """
+    if torch.cuda.is_available():
+        return False
+    weights = sum(p.numel() * (2 if p.dtype == torch.uint8 else 1) for p in model.parameters())
+    return 2 * 4 * weights < psutil.virtual_memory().available
+
+
+def _input_device(model: Any) -> torch.device:
+    return model.get_input_embeddings().weight.device

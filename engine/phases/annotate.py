@@ -1,0 +1,159 @@
+"""Annotate: the teacher answers every training question; what is right becomes a demonstration.
+
+The teacher gets the task's zero-shot prompt (CoT by default, as the paper has it). Questions
+are drawn class by class, each with a seed of its own. Every raw reply is kept in ``work/``,
+every demonstration in the output with its verdict and, where it was dropped, why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from engine import catalog
+from engine.contract.cards import Endpoint
+from engine.contract.errors import UserError
+from engine.contract.records import Demonstration, Verdict
+from engine.contract.rundir import DEMONSTRATIONS, REPLIES
+from engine.interfaces import Item, Question, Reply
+from engine.jsonlines import write_records
+from engine.phases.asking import ask_all, item_seed
+from engine.phases.donors import take_generations
+from engine.replies import ReplyStore
+from engine.scoring.verdict import judge
+from engine.tasks.prompts import render
+from engine.tasks.sampling import balanced
+
+if TYPE_CHECKING:
+    from engine.contract.settings import AnnotateSettings
+    from engine.contract.spec import AnnotateSpec
+    from engine.interfaces import Task
+    from engine.phases.context import Context
+
+KEPT_LOW = 0.2
+NO_REPLY = Reply("", "empty", 0, 0)
+
+
+def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
+    """Write ``demonstrations.jsonl`` in the order of the drawn items; returns the figures."""
+    task = catalog.task(spec.task.name)
+    ctx.activity("reading the questions")
+    items = balanced(
+        task.load(spec.task.source, "train"), spec.settings.limit, spec.seed, ctx.message
+    )
+    by_key = {item.id: item for item in items}
+    questions = [_question(task, item, spec) for item in items]
+
+    take_generations(ctx, spec)
+    store = ReplyStore(ctx.work / REPLIES)
+    teacher = catalog.teacher(spec.teacher.source.kind)(
+        spec.teacher, spec.generation, ctx.message, store.spent(spec.teacher)
+    )
+    ctx.activity("asking the teacher")
+    ask_all(
+        ctx,
+        teacher,
+        questions,
+        store,
+        card=spec.teacher,
+        judge=lambda question, reply: _verdict(task, by_key[question.key], reply),
+    )
+
+    ctx.activity("judging the demonstrations")
+    demonstrations = [
+        _demonstration(task, by_key[q.key], q, store.get(q.key), spec) for q in questions
+    ]
+    figures = _figures(demonstrations, spec, store)
+    _look_at(ctx, demonstrations, figures, spec.settings)
+    write_records(ctx.staging / DEMONSTRATIONS, demonstrations)
+    return figures
+
+
+def _question(task: Task, item: Item, spec: AnnotateSpec) -> Question:
+    prompt = render(task.instruction, item.question, item.choices, spec.settings.prompt)
+    return Question(key=item.id, prompt=prompt, seed=item_seed(spec.seed, item.id))
+
+
+def _verdict(task: Task, item: Item, reply: Reply) -> Verdict:
+    return judge(task.kind, reply.text, item.target, item.choices)
+
+
+def _demonstration(
+    task: Task, item: Item, question: Question, reply: Reply | None, spec: AnnotateSpec
+) -> Demonstration:
+    verdict = _verdict(task, item, reply or NO_REPLY)
+    dropped = _why_dropped(reply, verdict, spec.settings.keep)
+    return Demonstration(
+        id=item.id,
+        instruction=task.instruction,
+        question=item.question,
+        choices=item.choices,
+        target=item.target,
+        group=item.group,
+        prompt=question.prompt,
+        output=(reply or NO_REPLY).text,
+        finish=(reply or NO_REPLY).finish,
+        verdict=verdict,
+        kept=dropped is None,
+        dropped_because=dropped,
+    )
+
+
+def _why_dropped(reply: Reply | None, verdict: Verdict, keep: str) -> str | None:
+    """None for what is kept. Where there is no answer at all there is nothing to learn from,
+    so that is dropped with ``keep: all`` too."""
+    if reply is None:
+        return "no reply"
+    if reply.finish == "filtered":
+        return "filtered"
+    if not reply.text.strip():
+        return "cut off" if reply.finish == "length" else "empty"
+    if keep == "all":
+        return None
+    if reply.finish == "length":  # it would teach to stop in the middle
+        return "cut off"
+    if verdict.answer is None:
+        return "unparsed"
+    return None if verdict.correct else "wrong answer"
+
+
+def _figures(
+    demonstrations: list[Demonstration], spec: AnnotateSpec, store: ReplyStore
+) -> dict[str, Any]:
+    """Counts of demonstrations; tokens and money are what this phase itself has used."""
+    dropped = Counter(d.dropped_because for d in demonstrations if d.dropped_because)
+    figures: dict[str, Any] = {
+        "kept": sum(d.kept for d in demonstrations),
+        "total": len(demonstrations),
+        "correct": sum(d.verdict.correct for d in demonstrations),
+        "unparsed": sum(d.verdict.answer is None for d in demonstrations),
+        "truncated": sum(d.finish == "length" for d in demonstrations),
+        "dropped": dict(dropped.most_common()),
+        "prompt_tokens": store.prompt_tokens,
+        "completion_tokens": store.completion_tokens,
+    }
+    if isinstance(spec.teacher.source, Endpoint):
+        figures["spent"] = store.spent(spec.teacher)
+        figures["currency"] = spec.teacher.source.currency
+    return figures
+
+
+def _look_at(
+    ctx: Context,
+    demonstrations: list[Demonstration],
+    figures: dict[str, Any],
+    settings: AnnotateSettings,
+) -> None:
+    """Few demonstrations are a warning, none is an error: nothing could be trained on them."""
+    kept, total = figures["kept"], figures["total"]
+    counts = ", ".join(f"{n} {why}" for why, n in figures["dropped"].items())
+    if kept == 0:
+        shown = next((d.output for d in demonstrations if d.output.strip()), "")
+        sample = f"; the first reply begins {shown[:80]!r}" if shown else ""
+        raise UserError(
+            f"none of {total} demonstrations is usable ({counts}){sample}; look at the samples, "
+            "then at the teacher's card (model, max_new_tokens) and the task's source"
+            + ("" if settings.keep == "all" else ", or set annotate keep: all")
+        )
+    if kept < KEPT_LOW * total:
+        ctx.warn(f"only {kept} of {total} demonstrations kept ({counts})", "kept-low")

@@ -1,0 +1,85 @@
+"""What a recipe is given: its folder, its log, its inputs, and whether to stop."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.contract import events as ev
+from engine.contract.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.contract.eventlog import EventWriter
+    from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
+    from engine.interfaces import Devices
+
+
+class Stopped(Exception):
+    """The phase was asked to stop and has kept what it had."""
+
+
+@dataclass
+class Context:
+    """One attempt, seen from inside.
+
+    A recipe keeps in ``folder.work`` what a next attempt picks up, writes its outputs under
+    :attr:`staging` and returns its figures; the runner publishes them.
+    """
+
+    runs: RunsFolder
+    folder: PhaseDir
+    attempt: AttemptDir
+    writer: EventWriter
+    devices: Devices
+
+    @property
+    def work(self) -> Path:
+        self.folder.work.mkdir(exist_ok=True)
+        return self.folder.work
+
+    @property
+    def staging(self) -> Path:
+        return self.work / "staging"
+
+    def clear_staging(self) -> Path:
+        """An empty staging folder: an earlier attempt's leftovers are never published."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+        self.staging.mkdir(parents=True)
+        return self.staging
+
+    def input(self, phase_id: str) -> PhaseDir:
+        """A finished input; every phase checks this itself, whoever launched it."""
+        folder = self.runs.phase(phase_id)
+        if not folder.done:
+            raise UserError(f"{folder.path}: this input is not finished; run or retry it first")
+        return folder
+
+    def emit(self, event: ev.Event) -> None:
+        self.writer.emit(event)
+
+    def activity(self, text: str) -> None:
+        self.emit(ev.Activity(text=text))
+
+    def message(self, text: str, level: str = "info", code: str = "") -> None:
+        self.emit(ev.Message(level=level, text=text, code=code))
+
+    def warn(self, text: str, code: str) -> None:
+        self.message(text, "warning", code)
+
+    def progress(self, done: int, total: int, unit: str, resumed: int = 0) -> None:
+        self.emit(ev.Progress(done=done, total=total, unit=unit, resumed=resumed))
+
+    def metric(self, step: int, epoch: float | None = None, **values: float) -> None:
+        self.emit(ev.Metric(step=step, epoch=epoch, values=values))
+
+    @property
+    def stop_requested(self) -> bool:
+        return self.attempt.stop.exists()
+
+    def stop_point(self) -> None:
+        """Call between units of work that are safely on disk."""
+        if self.stop_requested:
+            raise Stopped

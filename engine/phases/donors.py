@@ -1,0 +1,46 @@
+"""Generations that another phase has already made: taken, not made again.
+
+Two annotate phases that differ in what they keep, or two elicit phases that differ in their
+gate, have the same generations (:attr:`generation_key`) and different outputs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.contract.rundir import REPLIES
+from engine.replies import ReplyStore
+
+if TYPE_CHECKING:
+    from engine.contract.rundir import PhaseDir
+    from engine.contract.spec import PhaseSpec
+    from engine.phases.context import Context
+
+
+def take_generations(ctx: Context, spec: PhaseSpec) -> bool:
+    """Fill ``work/replies.jsonl`` from a finished phase with the same generations, if any.
+
+    Call it before the phase opens its own store. True when replies were taken; they don't
+    count as this phase's usage.
+    """
+    if spec.generation_key is None:
+        return False
+    for folder in ctx.runs.phase_dirs():
+        if folder.id == ctx.folder.id or not folder.id.startswith(f"{spec.kind}-"):
+            continue
+        if not _has_same_generations(folder, spec):
+            continue
+        taken = ReplyStore(ctx.work / REPLIES).take(ReplyStore(folder.work / REPLIES))
+        if taken:
+            ctx.message(f"took {taken} replies from {folder.id}: the same generations")
+        return taken > 0
+    return False
+
+
+def _has_same_generations(folder: PhaseDir, spec: PhaseSpec) -> bool:
+    if not folder.done or not (folder.work / REPLIES).exists():
+        return False
+    try:
+        return folder.spec().generation_key == spec.generation_key
+    except (OSError, ValueError):  # an older version's spec: nothing to be had from it
+        return False

@@ -1,0 +1,140 @@
+"""The student answers every question with and without reasoning; the gate makes pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from engine import catalog
+from engine.contract.errors import UserError
+from engine.contract.records import Answer, Demonstration, ElicitedAnswers, Pair
+from engine.contract.rundir import ADAPTER, ANSWERS, DEMONSTRATIONS, PAIRS, REPLIES
+from engine.contract.spec import AnnotateSpec
+from engine.interfaces import AnswerKind, Question
+from engine.jsonlines import read_records, write_records
+from engine.phases.asking import ask_all, item_seed
+from engine.phases.donors import take_generations
+from engine.phases.pairing import make_pair
+from engine.replies import ReplyStore
+from engine.scoring.verdict import judge
+from engine.tasks.prompts import render
+from engine.tasks.sampling import fraction
+from engine.teachers.local import LocalTeacher
+
+if TYPE_CHECKING:
+    from engine.contract.settings import PromptStyle
+    from engine.contract.spec import ElicitSpec
+    from engine.phases.context import Context
+
+STYLES: tuple[PromptStyle, ...] = ("plain", "cot")
+
+
+def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
+    """Writes ``answers.jsonl`` (everything said) and ``pairs.jsonl`` (what the gate made)."""
+    demonstrations = _demonstrations(ctx, spec)
+    take_generations(ctx, spec)
+    store = ReplyStore(ctx.work / REPLIES)
+    adapter = ctx.input(spec.adapter).out / ADAPTER if spec.adapter else None
+    ctx.activity("answering with and without reasoning")
+    student = LocalTeacher(spec.student, spec.generation, ctx.message, adapter=adapter)
+    questions = _questions(demonstrations, spec.seed)
+    ask_all(ctx, student, questions, store, card=spec.student, unit="answers")
+    kind = _kind(ctx, spec)
+    answers = [_both(demonstration, kind, store) for demonstration in demonstrations]
+    made = [
+        make_pair(both, demonstration.verdict, spec.settings)
+        for both, demonstration in zip(answers, demonstrations, strict=True)
+    ]
+    pairs = [pair for pair in made if isinstance(pair, Pair)]
+    write_records(ctx.staging / ANSWERS, answers)
+    write_records(ctx.staging / PAIRS, pairs)
+    return _figures(ctx, answers, pairs, Counter(why for why in made if isinstance(why, str)))
+
+
+def _demonstrations(ctx: Context, spec: ElicitSpec) -> list[Demonstration]:
+    file = ctx.input(spec.demonstrations).out / DEMONSTRATIONS
+    kept = [d for d in read_records(file, Demonstration) if d.kept]
+    return fraction(kept, spec.fraction, spec.data_seed)
+
+
+def _kind(ctx: Context, spec: ElicitSpec) -> AnswerKind:
+    source = ctx.input(spec.demonstrations).spec()
+    assert isinstance(source, AnnotateSpec)
+    return catalog.task(source.task.name).kind
+
+
+def _key(item: str, style: PromptStyle) -> str:
+    return f"{item}#{style}"
+
+
+def _prompt(demonstration: Demonstration, style: PromptStyle) -> str:
+    return render(demonstration.instruction, demonstration.question, demonstration.choices, style)
+
+
+def _questions(demonstrations: list[Demonstration], seed: int) -> list[Question]:
+    return [
+        Question(_key(d.id, style), _prompt(d, style), item_seed(seed, _key(d.id, style)))
+        for d in demonstrations
+        for style in STYLES
+    ]
+
+
+def _both(demonstration: Demonstration, kind: AnswerKind, store: ReplyStore) -> ElicitedAnswers:
+    def answer(style: PromptStyle) -> Answer:
+        reply = store[_key(demonstration.id, style)]
+        return Answer(
+            prompt=_prompt(demonstration, style),
+            text=reply.text,
+            finish=reply.finish,
+            tokens=reply.completion_tokens,
+            verdict=judge(kind, reply.text, demonstration.target, demonstration.choices),
+        )
+
+    return ElicitedAnswers(
+        id=demonstration.id,
+        question=demonstration.question,
+        choices=demonstration.choices,
+        target=demonstration.target,
+        group=demonstration.group,
+        plain=answer("plain"),
+        cot=answer("cot"),
+        teacher=demonstration.output,
+    )
+
+
+def _figures(
+    ctx: Context, answers: list[ElicitedAnswers], pairs: list[Pair], dropped: Counter[str]
+) -> dict[str, Any]:
+    """Counts, and what a reader must know before trusting the pairs."""
+    total = len(answers)
+    from_student = sum(pair.winner == "student" for pair in pairs)
+    reasoned_losers = sum(pair.plain_has_steps for pair in pairs)
+    figures: dict[str, Any] = {
+        "questions": total,
+        "pairs": len(pairs),
+        "winner_student": from_student,
+        "winner_teacher": len(pairs) - from_student,
+        "dropped": dict(dropped),
+        "plain_correct": sum(a.plain.verdict.correct for a in answers) / total,
+        "cot_correct": sum(a.cot.verdict.correct for a in answers) / total,
+        "plain_has_steps": reasoned_losers / len(pairs) if pairs else 0.0,
+    }
+    if not pairs:
+        raise UserError(
+            f"no preference pair came out of {total} questions ({dict(dropped)}); the student "
+            "already answers both prompts alike, or the gate 'elicit.winner' is too strict"
+        )
+    if figures["plain_has_steps"] > 0.5:
+        ctx.warn(
+            f"{100 * figures['plain_has_steps']:.0f} % of the losing plain answers reason in "
+            "steps too: these pairs say little about style",
+            "plain-has-steps",
+        )
+    if figures["cot_correct"] < figures["plain_correct"]:
+        ctx.warn(
+            f"the student is right in {100 * figures['cot_correct']:.0f} % with the CoT prompt and "
+            f"in {100 * figures['plain_correct']:.0f} % without: the pairs prefer the worse style",
+            "cot-worse-than-plain",
+        )
+    ctx.metric(0, **{k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
+    return figures

@@ -1,0 +1,142 @@
+"""Any model on a task's test split with one prompt style: generate, extract, match."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine import catalog
+from engine.contract import events as ev
+from engine.contract.records import Prediction, Score, Verdict
+from engine.contract.rundir import ADAPTER, PREDICTIONS, REPLIES, SCORE, write_json
+from engine.interfaces import Question, Reply
+from engine.jsonlines import write_records
+from engine.phases.asking import ask_all, item_seed
+from engine.replies import ReplyStore
+from engine.scoring.legacy import legacy_verdict
+from engine.scoring.score import score
+from engine.scoring.verdict import judge
+from engine.tasks.prompts import LETTERS, render
+from engine.tasks.sampling import balanced
+from engine.teachers.local import LocalTeacher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.contract.spec import EvaluateSpec
+    from engine.interfaces import Item, Task
+    from engine.phases.context import Context
+
+LIMIT_SEED = 0  # a limited test set is the same for every run, so that runs can be paired
+UNPARSED_WARNING = 0.1
+TRUNCATED_WARNING = 0.05
+
+
+def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
+    """Writes ``predictions.jsonl`` (every answer) and ``score.json``."""
+    task = catalog.task(spec.task.name)
+    items = task.load(spec.task.source, spec.split)
+    if spec.limit is not None:
+        items = balanced(items, spec.limit, LIMIT_SEED)
+    adapter = ctx.input(spec.adapter).out / ADAPTER if spec.adapter else None
+    answer = _by_logprob if spec.method == "logprob" else _by_match
+    predictions = answer(ctx, spec, task, items, adapter)
+    result = score(predictions)
+    write_records(ctx.staging / PREDICTIONS, predictions)
+    write_json(ctx.staging / SCORE, result.model_dump())
+    ctx.emit(ev.Scored(task=task.name, prompt=spec.prompt, method=spec.method, score=result))
+    _warn(ctx, result)
+    return result.model_dump()
+
+
+def _by_match(
+    ctx: Context, spec: EvaluateSpec, task: Task, items: list[Item], adapter: Path | None
+) -> list[Prediction]:
+    store = ReplyStore(ctx.work / REPLIES)
+    prompts = [render(task.instruction, i.question, i.choices, spec.prompt) for i in items]
+    questions = [
+        Question(item.id, prompt, item_seed(spec.seed, item.id))
+        for item, prompt in zip(items, prompts, strict=True)
+    ]
+    of_key = {item.id: item for item in items}
+
+    def verdict(question: Question, reply: Reply) -> Verdict:
+        item = of_key[question.key]
+        return judge(task.kind, reply.text, item.target, item.choices)
+
+    if adapter is None:
+        make = catalog.teacher(spec.model.source.kind)
+        model = make(spec.model, spec.generation, ctx.message, store.spent(spec.model))
+    else:
+        model = LocalTeacher(spec.model, spec.generation, ctx.message, adapter=adapter)
+    ask_all(ctx, model, questions, store, card=spec.model, judge=verdict)
+    return [
+        _prediction(task, item, prompt, store[item.id])
+        for item, prompt in zip(items, prompts, strict=True)
+        if item.id in store
+    ]
+
+
+def _prediction(task: Task, item: Item, prompt: str, reply: Reply) -> Prediction:
+    return Prediction(
+        id=item.id,
+        question=item.question,
+        choices=item.choices,
+        target=item.target,
+        group=item.group,
+        prompt=prompt,
+        output=reply.text,
+        finish=reply.finish,
+        tokens=reply.completion_tokens,
+        verdict=judge(task.kind, reply.text, item.target, item.choices),
+        legacy=legacy_verdict(task.kind, reply.text, item.target, item.choices),
+    )
+
+
+def _by_logprob(
+    ctx: Context, spec: EvaluateSpec, task: Task, items: list[Item], adapter: Path | None
+) -> list[Prediction]:
+    """The likeliest option letter as the next text; nothing is generated."""
+    from engine.models.loading import load
+    from engine.models.optionprobs import option_logprobs
+
+    ctx.activity("loading weights")
+    loaded = load(spec.model, adapter, tell=ctx.message)
+    prompts = [render(task.instruction, i.question, i.choices, spec.prompt) for i in items]
+    letters = [LETTERS[: len(item.choices)] for item in items]
+    ctx.activity("probing options")
+    found = option_logprobs(loaded, prompts, letters, spec.generation)
+    return [
+        _probed(item, prompt, options)
+        for item, prompt, options in zip(items, prompts, found, strict=True)
+    ]
+
+
+def _probed(item: Item, prompt: str, options: tuple[float, ...]) -> Prediction:
+    letter = LETTERS[max(range(len(options)), key=options.__getitem__)]
+    return Prediction(
+        id=item.id,
+        question=item.question,
+        choices=item.choices,
+        target=item.target,
+        group=item.group,
+        prompt=prompt,
+        output="",
+        finish="stop",
+        tokens=0,
+        verdict=Verdict(answer=letter, tier="logprob", correct=letter == item.target),
+        option_logprobs=options,
+    )
+
+
+def _warn(ctx: Context, result: Score) -> None:
+    if result.unparsed > UNPARSED_WARNING:
+        ctx.warn(
+            f"no answer was found in {100 * result.unparsed:.0f} % of the texts; they count as "
+            "wrong",
+            "unparsed-high",
+        )
+    if result.truncated > TRUNCATED_WARNING:
+        ctx.warn(
+            f"{100 * result.truncated:.0f} % of the answers were cut off by max_new_tokens",
+            "truncated",
+        )

@@ -1,0 +1,205 @@
+"""Phase 2: instruction-tuning on the teacher's demonstrations (method, sections 1 and 5).
+
+QLoRA on prompt and output, the loss on the output alone. The prompt goes through the same chat
+template as in generation; the output ends in the end-of-text token, so the student learns to
+stop.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from datasets import Dataset
+from trl import SFTConfig
+
+from engine.contract import events as ev
+from engine.contract.errors import UserError
+from engine.contract.records import Demonstration
+from engine.contract.rundir import ADAPTER, CHECKPOINTS, DEMONSTRATIONS
+from engine.jsonlines import read_records
+from engine.models import checkpoints, guards
+from engine.models import training as tr
+from engine.models.callbacks import Reporter
+from engine.models.loading import load
+from engine.models.tokenizing import prepare_prompt
+from engine.phases.context import Stopped
+from engine.phases.ranks import is_first, only_first_tells
+from engine.tasks.prompts import render
+from engine.tasks.sampling import fraction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engine.contract.settings import InstructSettings
+    from engine.contract.spec import InstructSpec
+    from engine.models.loading import Loaded
+    from engine.phases.context import Context
+
+IGNORED = -100  # a label that PyTorch's losses leave out
+
+
+@dataclass
+class Examples:
+    """Tokenised demonstrations: ids and labels, row by row.
+
+    Attributes:
+        whole: whether a row still holds its end-of-text token.
+        dropped: how many demonstrations had no token of the output left.
+    """
+
+    input_ids: list[list[int]] = field(default_factory=list)
+    labels: list[list[int]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
+    dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def truncated(self) -> int:
+        return len(self) - sum(self.whole)
+
+
+def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
+    """Train an adapter; returns sizes, the last loss and how many weights moved."""
+    ctx = only_first_tells(ctx)
+    settings, folder = spec.settings, ctx.work / CHECKPOINTS
+    demonstrations = _demonstrations(ctx, spec)
+    ctx.activity("loading weights")
+    loaded = load(spec.student, trainable=True, tell=ctx.message)
+    loaded.model = tr.new_adapter(loaded, settings.lora, spec.student, spec.seed)
+    start, values = guards.adapter_weights(loaded.model), guards.trainable_values(loaded.model)
+
+    examples = tokenise(loaded.tokenizer, demonstrations, settings)
+    _tell_lengths(ctx, examples, settings.max_length)
+    resume = checkpoints.newest(folder)
+    at_once = tr.examples_at_once(loaded, max(map(len, examples.input_ids)))
+    batch = tr.batch_within(ctx, settings.batch_size, len(examples))
+    layout = tr.solve_layout(batch, at_once, resume)
+
+    trainer = _trainer(spec, loaded, layout, folder, examples)
+    guards.train_in_fp32(loaded.model, values)
+    _check_labels(trainer, examples, loaded.tokenizer.eos_token_id)
+    ctx.emit(_first_example(examples, loaded.tokenizer))
+    ctx.message(tr.describe(trainer, layout, len(examples)))
+
+    reporter = Reporter(ctx, start, asdict(layout), resume)
+    outcome = tr.train(trainer, reporter, resume)
+    if outcome.stopped:
+        raise Stopped
+    if not is_first():
+        return {}
+    tr.export(folder / checkpoints.name(outcome.state.global_step), ctx.staging / ADAPTER)
+    ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="instructed adapter"))
+    figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
+    tr.warn_if_still(ctx, figures)
+    return figures | {
+        "examples": len(examples),
+        "truncated": examples.truncated,
+        "dropped": examples.dropped,
+    }
+
+
+def _demonstrations(ctx: Context, spec: InstructSpec) -> list[Demonstration]:
+    """The kept demonstrations, or the seeded part of them that the experiment asks for."""
+    file = ctx.input(spec.demonstrations).out / DEMONSTRATIONS
+    everything = list(read_records(file, Demonstration))
+    kept = fraction([d for d in everything if d.kept], spec.fraction, spec.data_seed)
+    if not kept:
+        raise UserError(
+            f"{file}: none of {len(everything)} demonstrations is left to learn from; use a better "
+            "teacher, annotate.keep: all, or a larger fraction"
+        )
+    return kept
+
+
+def tokenise(
+    tokenizer: Any, demonstrations: Sequence[Demonstration], settings: InstructSettings
+) -> Examples:
+    """Prompt, output and end-of-text; labels cover output and end-of-text.
+
+    What exceeds ``max_length`` is cut from the end; a demonstration of which no output is left
+    is dropped.
+    """
+    examples = Examples()
+    for one in demonstrations:
+        message = render(one.instruction, one.question, one.choices, settings.input_prompt)
+        prompt = prepare_prompt(tokenizer, message)
+        output = [
+            *tokenizer(one.output, add_special_tokens=False).input_ids,
+            tokenizer.eos_token_id,
+        ]
+        ids = (prompt + output)[: settings.max_length]
+        if len(ids) <= len(prompt):
+            examples.dropped += 1
+            continue
+        examples.input_ids.append(ids)
+        examples.labels.append([IGNORED] * len(prompt) + ids[len(prompt) :])
+        examples.names.append(one.id)
+        examples.whole.append(len(ids) == len(prompt) + len(output))
+    return examples
+
+
+def _tell_lengths(ctx: Context, examples: Examples, max_length: int) -> None:
+    text = (
+        f"{len(examples)} training examples; {examples.truncated} truncated at {max_length} "
+        f"tokens, {examples.dropped} dropped because their prompt alone is longer"
+    )
+    if examples.truncated or examples.dropped:
+        ctx.warn(text, "truncated")
+    else:
+        ctx.message(text)
+    if not examples:
+        raise UserError(
+            f"settings.instruct.max_length: {max_length} leaves no output token of any example; "
+            "raise it"
+        )
+
+
+def _trainer(
+    spec: InstructSpec, loaded: Loaded, layout: tr.Layout, folder: Path, examples: Examples
+) -> Any:
+    settings = spec.settings
+    steps = math.ceil(settings.epochs * layout.steps_per_epoch(len(examples)))
+    arguments = tr.arguments(
+        settings,
+        loaded,
+        spec.student,
+        layout,
+        folder,
+        steps=steps,
+        warmup=math.ceil(settings.warmup_ratio * steps),
+        save_every=settings.checkpoint_every,
+        seed=spec.seed,
+    )
+    columns = {"input_ids": examples.input_ids, "labels": examples.labels}
+    return tr.InstructTrainer(
+        model=loaded.model,
+        args=SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}),
+        train_dataset=Dataset.from_dict(columns),
+        processing_class=loaded.tokenizer,
+    )
+
+
+def _check_labels(trainer: Any, examples: Examples, eos: int) -> None:
+    """End-of-text is in the loss, in the batch as the collator pads it."""
+    rows = [i for i, whole in enumerate(examples.whole) if whole][:8]
+    if rows:
+        batch = trainer.data_collator([trainer.train_dataset[i] for i in rows])
+        guards.check_end_of_text(batch["input_ids"], batch["labels"] != IGNORED, eos)
+
+
+def _first_example(examples: Examples, tokenizer: Any) -> ev.Sample:
+    """What the model sees and where the loss applies, special tokens included."""
+    ids, labels = examples.input_ids[0], examples.labels[0]
+    begin = labels.count(IGNORED)
+    return ev.Sample(
+        item=examples.names[0],
+        prompt=tokenizer.decode(ids[:begin]),
+        text=tokenizer.decode(labels[begin:]),
+        label="first training example",
+    )

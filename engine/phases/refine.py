@@ -1,0 +1,301 @@
+"""Phase 4: DPO from the instructed student towards its own reasoning (method, sections 1 and 5).
+
+The reference is the starting point itself: the instructed adapter, or for a bare student the
+bare student. TRL keeps a frozen copy of the adapter beside the one that is trained. Dropout is
+off, as TRL does for DPO.
+
+Resuming always rebuilds the starting point from the input phase and loads only the trained
+adapter from the checkpoint, so the reference can't drift.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from trl import DPOConfig
+
+from engine.contract import events as ev
+from engine.contract.errors import UserError
+from engine.contract.records import Pair
+from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIRS
+from engine.jsonlines import read_records
+from engine.models import checkpoints, guards
+from engine.models import training as tr
+from engine.models.callbacks import Reporter
+from engine.models.loading import compute_dtype, load
+from engine.models.tokenizing import prepare_prompt
+from engine.phases.context import Stopped
+from engine.phases.ranks import is_first, only_first_tells
+from engine.tasks.sampling import stratified_holdout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engine.contract.settings import RefineSettings
+    from engine.contract.spec import RefineSpec
+    from engine.models.loading import Loaded
+    from engine.phases.context import Context
+
+CHECKED = 8  # pairs in the check of the starting point
+
+
+@dataclass
+class Tokenised:
+    """Pairs as token ids, row by row, and what the length limits did to them."""
+
+    columns: dict[str, list[list[int]]] = field(
+        default_factory=lambda: {"prompt_ids": [], "chosen_ids": [], "rejected_ids": []}
+    )
+    names: list[str] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
+    cut_prompts: int = 0
+    dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def truncated(self) -> int:
+        return len(self) - sum(self.whole)
+
+    @property
+    def longest(self) -> int:
+        return max(
+            len(prompt) + max(len(chosen), len(rejected))
+            for prompt, chosen, rejected in zip(*self.columns.values(), strict=True)
+        )
+
+
+def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
+    """Train the adapter further; returns sizes, losses and which checkpoint was picked."""
+    ctx = only_first_tells(ctx)
+    settings, folder = spec.settings, ctx.work / CHECKPOINTS
+    pairs = _pairs(ctx, spec)
+    ctx.activity("loading weights")
+    loaded = _starting_point(ctx, spec)
+    start, values = guards.adapter_weights(loaded.model), guards.trainable_values(loaded.model)
+
+    held = stratified_holdout({p.id: p.group for p in pairs}, settings.held_out, spec.seed)
+    training = tokenise(loaded.tokenizer, [p for p in pairs if p.id not in held], settings)
+    held_out = tokenise(loaded.tokenizer, [p for p in pairs if p.id in held], settings)
+    _tell_lengths(ctx, training, held_out, settings)
+    resume = checkpoints.newest(folder)
+    at_once = tr.examples_at_once(loaded, max(training.longest, held_out.longest)) // 2
+    batch = tr.batch_within(ctx, settings.batch_size, len(training))
+    layout = tr.solve_layout(batch, at_once, resume)
+
+    trainer = _trainer(spec, loaded, layout, folder, training, held_out)
+    guards.train_in_fp32(loaded.model, values)
+    if _pays_to_remember(spec, trainer, layout):
+        ctx.activity("scoring the pairs under the reference")
+        trainer.remember_reference()
+    step0_loss = _check_start(ctx, trainer, training, loaded.tokenizer.eos_token_id)
+    _show_first_pair(ctx, training, loaded.tokenizer)
+    ctx.message(tr.describe(trainer, layout, len(training)))
+    tr.warn_of_long_warmup(ctx, settings.warmup_steps, trainer.args.max_steps)
+
+    patience = settings.patience and settings.patience * settings.evaluate_every
+    reporter = Reporter(ctx, start, asdict(layout), resume, patience)
+    outcome = tr.train(trainer, reporter, resume, patience)
+    guards.check_reference(loaded.model, values)
+    if outcome.stopped:
+        raise Stopped
+    if not is_first():
+        return {}
+    picked = _picked(ctx, outcome.state, settings)
+    tr.export(folder / checkpoints.name(picked), ctx.staging / ADAPTER)
+    ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="refined adapter"))
+    figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
+    tr.warn_if_still(ctx, figures)
+    return figures | {
+        "pairs": len(training),
+        "held_out": len(held_out),
+        "excluded": len(settings.exclude),
+        "truncated": training.truncated + held_out.truncated,
+        "cut_prompts": training.cut_prompts + held_out.cut_prompts,
+        "dropped": training.dropped + held_out.dropped,
+        "step0_loss": step0_loss,
+        "picked_step": picked,
+        "best_step": outcome.state.best_global_step,
+        "best_eval_loss": outcome.state.best_metric,
+        "stopped_early": outcome.stopped_early,
+    }
+
+
+def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
+    """All pairs but those left out by hand."""
+    file = ctx.input(spec.pairs).out / PAIRS
+    excluded = set(spec.settings.exclude)
+    everything = list(read_records(file, Pair))
+    pairs = [p for p in everything if p.id not in excluded]
+    if excluded:
+        ctx.message(f"{len(everything) - len(pairs)} of {len(everything)} pairs left out by hand")
+    if len(pairs) < 2:
+        raise UserError(
+            f"{file}: {len(pairs)} preference pairs are too few: one is held out, one is needed to "
+            "train; annotate more questions or relax elicit.winner"
+        )
+    return pairs
+
+
+def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:
+    """The instructed student, or the bare one with a fresh adapter, which changes nothing yet."""
+    if spec.adapter is not None:
+        adapter = ctx.input(spec.adapter).out / ADAPTER
+        return load(spec.student, adapter, trainable=True, tell=ctx.message)
+    loaded = load(spec.student, trainable=True, tell=ctx.message)
+    loaded.model = tr.new_adapter(loaded, spec.settings.lora, spec.student, spec.seed)
+    return loaded
+
+
+def tokenise(tokenizer: Any, pairs: Sequence[Pair], settings: RefineSettings) -> Tokenised:
+    """Prompt, and both answers with the end-of-text token.
+
+    A prompt that is too long loses its beginning, and with it the frame of the chat template:
+    the end of the question and the cue to answer matter more. What then exceeds ``max_length``
+    is cut from the end of the answers. A pair with an empty or twice the same answer left is
+    dropped.
+    """
+    result = Tokenised()
+    for pair in pairs:
+        prompt = prepare_prompt(tokenizer, pair.prompt)
+        cut = prompt[-settings.max_prompt_length :]
+        room = max(0, settings.max_length - len(cut))
+        answers = [
+            [*tokenizer(text, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+            for text in (pair.chosen, pair.rejected)
+        ]
+        chosen, rejected = (ids[:room] for ids in answers)
+        if not room or chosen == rejected:
+            result.dropped += 1
+            continue
+        for column, ids in zip(result.columns.values(), (cut, chosen, rejected), strict=True):
+            column.append(ids)
+        result.names.append(pair.id)
+        result.whole.append([chosen, rejected] == answers)
+        result.cut_prompts += len(cut) < len(prompt)
+    return result
+
+
+def _tell_lengths(
+    ctx: Context, training: Tokenised, held_out: Tokenised, settings: RefineSettings
+) -> None:
+    cut = training.cut_prompts + held_out.cut_prompts
+    truncated = training.truncated + held_out.truncated
+    dropped = training.dropped + held_out.dropped
+    text = (
+        f"{len(training)} pairs to train on, {len(held_out)} held out; {cut} prompts cut to "
+        f"{settings.max_prompt_length} tokens, {truncated} pairs with an answer truncated at "
+        f"{settings.max_length}, {dropped} dropped because no difference was left"
+    )
+    if cut or truncated or dropped:
+        ctx.warn(text, "truncated")
+    else:
+        ctx.message(text)
+    if not training or not held_out:
+        raise UserError(
+            f"settings.refine.max_length: {settings.max_length} leaves too few pairs; raise it"
+        )
+
+
+def _trainer(
+    spec: RefineSpec,
+    loaded: Loaded,
+    layout: tr.Layout,
+    folder: Path,
+    training: Tokenised,
+    held_out: Tokenised,
+) -> Any:
+    settings = spec.settings
+    arguments = tr.arguments(
+        settings,
+        loaded,
+        spec.student,
+        layout,
+        folder,
+        steps=_steps(settings, layout.steps_per_epoch(len(training))),
+        warmup=settings.warmup_steps,
+        save_every=settings.evaluate_every,
+        seed=spec.seed,
+    )
+    return tr.PairTrainer(
+        model=loaded.model,
+        args=DPOConfig(**arguments, **_preference_arguments(settings)),
+        train_dataset=Dataset.from_dict(training.columns),
+        eval_dataset=Dataset.from_dict(held_out.columns),
+        processing_class=loaded.tokenizer,
+    )
+
+
+def _steps(settings: RefineSettings, steps_per_epoch: int) -> int:
+    """The smaller of both caps."""
+    if settings.epochs is None:
+        return settings.max_steps
+    return min(settings.max_steps, math.ceil(settings.epochs * steps_per_epoch))
+
+
+def _preference_arguments(settings: RefineSettings) -> dict[str, Any]:
+    objective = [("sigmoid", 1.0)]
+    if settings.sft_weight:
+        objective.append(("sft", settings.sft_weight))
+    return {
+        "beta": settings.beta,
+        "loss_type": [name for name, _ in objective],
+        "loss_weights": [weight for _, weight in objective],
+        "eval_strategy": "steps",
+        "eval_steps": settings.evaluate_every,
+        "prediction_loss_only": True,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
+    }
+
+
+def _pays_to_remember(spec: RefineSpec, trainer: Any, layout: tr.Layout) -> bool:
+    """Whether the reference's scores are computed once: exact, and more than one pass to use."""
+    source: Any = spec.student.source
+    more_than_a_pass = trainer.args.max_steps > layout.steps_per_epoch(len(trainer.train_dataset))
+    return more_than_a_pass and compute_dtype(source.precision) is torch.float32
+
+
+def _check_start(ctx: Context, trainer: Any, training: Tokenised, eos: int) -> float:
+    """The preference loss of a real batch before the first step; it must be ln 2."""
+    rows = [trainer.train_dataset[i] for i in range(min(CHECKED, len(training)))]
+    batch = trainer.data_collator(rows)
+    whole = torch.tensor(training.whole[: len(rows)]).repeat(2)
+    guards.check_end_of_text(batch["input_ids"][whole], batch["completion_mask"][whole] == 1, eos)
+    objective = trainer.loss_types, trainer.loss_weights
+    trainer.loss_types, trainer.loss_weights = ["sigmoid"], [1.0]
+    trainer.model.eval()
+    with torch.no_grad(), trainer.compute_loss_context_manager():
+        loss = float(trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch)))
+    trainer.loss_types, trainer.loss_weights = objective
+    margin = trainer._metrics["eval"]["rewards/margins"][-1]
+    trainer._metrics["eval"].clear()
+    ctx.metric(0, 0.0, step0_loss=loss, step0_margin=margin)
+    guards.check_start(loss, margin)
+    return loss
+
+
+def _show_first_pair(ctx: Context, training: Tokenised, tokenizer: Any) -> None:
+    """The first pair as the model sees it, special tokens included."""
+    prompt, chosen, rejected = (tokenizer.decode(ids[0]) for ids in training.columns.values())
+    label, item = "first training example", training.names[0]
+    ctx.emit(ev.Sample(item=item, prompt=prompt, text=chosen, label=label))
+    ctx.emit(ev.Sample(item=item, prompt=prompt, text=rejected, label=f"{label}, rejected"))
+
+
+def _picked(ctx: Context, state: Any, settings: RefineSettings) -> int:
+    """The step whose checkpoint is kept."""
+    best: int | None = state.best_global_step
+    if best and state.best_metric >= guards.LN2 and not settings.sft_weight:
+        ctx.warn(
+            f"no checkpoint is better on the held-out pairs ({state.best_metric:.4f}) than the "
+            f"starting point ({guards.LN2:.4f})",
+            "no-improvement",
+        )
+    return best if settings.select == "best" and best else state.global_step

@@ -1,0 +1,254 @@
+"""Pure planning: experiment -> runs -> graph of phases, what is shared, done and to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from engine.contract.cards import LocalWeights, ModelCard
+from engine.contract.spec import (
+    KINDS,
+    AnnotateSpec,
+    Arm,
+    ElicitSpec,
+    EvaluateSpec,
+    InstructSpec,
+    Kind,
+    PhaseSpec,
+    RefineSpec,
+    RunSpec,
+    TaskRef,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from engine.presets import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination of an experiment's lists, before it has phases."""
+
+    arm: Arm
+    teacher: str | None
+    student: str | None
+    task: str | None
+    refine_task: str | None
+    fraction: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an experiment needs.
+
+    ``naive``: phases that would run if nothing were shared between runs. ``phases``: each once,
+    inputs first. ``done``: ids of those that need not run.
+    """
+
+    runs: tuple[RunSpec, ...]
+    phases: tuple[PhaseSpec, ...]
+    done: frozenset[str]
+
+    @property
+    def naive(self) -> int:
+        return sum(len(run.phases) for run in self.runs)
+
+    @property
+    def to_do(self) -> tuple[PhaseSpec, ...]:
+        return tuple(p for p in self.phases if p.id not in self.done)
+
+    def counts(self) -> dict[Kind, tuple[int, int, int]]:
+        """Kind -> (without sharing, with sharing, still to do)."""
+        naive = Counter(p.kind for run in self.runs for p in run.phases)
+        shared = Counter(p.kind for p in self.phases)
+        left = Counter(p.kind for p in self.to_do)
+        return {kind: (naive[kind], shared[kind], left[kind]) for kind in KINDS if naive[kind]}
+
+
+def make_plan(resolved: Resolved, is_done: Callable[[str], bool]) -> Plan:
+    """Expand and look up what is there."""
+    runs = expand(resolved)
+    phases = unique_phases(runs)
+    return Plan(runs, phases, frozenset(p.id for p in phases if is_done(p.id)))
+
+
+def unique_phases(runs: Iterable[RunSpec]) -> tuple[PhaseSpec, ...]:
+    """Each phase once, in an order in which inputs come first."""
+    return tuple({p.id: p for run in runs for p in run.phases}.values())
+
+
+def expand(resolved: Resolved) -> tuple[RunSpec, ...]:
+    """All runs of an experiment, in the order of its lists."""
+    return tuple(_run(resolved, cell) for cell in cells(resolved))
+
+
+def cells(resolved: Resolved) -> Iterator[Cell]:
+    """Combinations that mean something: a baseline has no teacher, a teacher no student, and
+    neither depends on what students are taught."""
+    experiment = resolved.experiment
+    for seed, arm in product(experiment.seeds, experiment.arms):
+        if arm == "baseline":
+            for student in experiment.students:
+                yield Cell(arm, None, student, None, None, 100, seed)
+            continue
+        if arm == "teacher":
+            for teacher in experiment.teachers:
+                yield Cell(arm, teacher, None, None, None, 100, seed)
+            continue
+        for teacher, student, fraction in product(
+            experiment.teachers, experiment.students, experiment.fractions
+        ):
+            for task, refine_task in _task_pairs(resolved, arm):
+                yield Cell(arm, teacher, student, task, refine_task, fraction, seed)
+
+
+def _task_pairs(resolved: Resolved, arm: Arm) -> Iterator[tuple[str | None, str | None]]:
+    """(instruct task, refine task), each None where the arm lacks that half."""
+    experiment = resolved.experiment
+    if arm == "instruct-only":
+        yield from ((task, None) for task in experiment.tasks)
+    elif arm == "refine-only":
+        yield from ((None, task) for task in experiment.refine_tasks or experiment.tasks)
+    elif experiment.refine_tasks:
+        yield from product(experiment.tasks, experiment.refine_tasks)
+    else:
+        yield from ((task, task) for task in experiment.tasks)
+
+
+def _run(resolved: Resolved, cell: Cell) -> RunSpec:
+    cards = resolved.cards
+    teacher = cards[cell.teacher] if cell.teacher else None
+    student = cards[cell.student] if cell.student else None
+    return RunSpec(
+        experiment=resolved.experiment.name,
+        arm=cell.arm,
+        teacher=cell.teacher,
+        student=cell.student,
+        teacher_family=teacher.family if teacher else None,
+        student_family=student.family if student else None,
+        task=cell.task or cell.refine_task,
+        refine_task=cell.refine_task if cell.task else None,
+        fraction=cell.fraction,
+        seed=cell.seed,
+        phases=tuple(_phases(resolved, cell, teacher, student)),
+    )
+
+
+def _phases(
+    resolved: Resolved, cell: Cell, teacher: ModelCard | None, student: ModelCard | None
+) -> Iterator[PhaseSpec]:
+    """The path through phases of one cell, inputs first."""
+    if teacher is None or student is None:
+        model = teacher or student
+        assert model is not None
+        yield from _evaluations(resolved, model, None, cell.seed)
+        return
+    adapter: str | None = None
+    if cell.task:
+        demonstrations = annotate(resolved, teacher, cell.task)
+        instruct = _instruct(resolved, student, demonstrations.id, cell)
+        yield from (demonstrations, instruct)
+        adapter = instruct.id
+    if cell.refine_task:
+        questions = annotate(resolved, teacher, cell.refine_task)
+        if cell.refine_task != cell.task:
+            yield questions
+        elicit = _elicit(resolved, student, adapter, questions.id, cell)
+        refine = RefineSpec(
+            student=student,
+            adapter=adapter,
+            pairs=elicit.id,
+            settings=resolved.experiment.settings.refine,
+            seed=cell.seed,
+        )
+        yield from (elicit, refine)
+        adapter = refine.id
+    yield from _evaluations(resolved, student, adapter, cell.seed)
+
+
+def annotate(resolved: Resolved, teacher: ModelCard, task: str) -> AnnotateSpec:
+    """Seeded by ``data_seed`` alone, so that demonstrations serve every seed."""
+    settings = resolved.experiment.settings
+    return AnnotateSpec(
+        teacher=teacher,
+        task=TaskRef(name=task, source=resolved.sources[task]),
+        settings=settings.annotate,
+        seed=resolved.experiment.data_seed,
+        generation=settings.generation,
+    )
+
+
+def _instruct(
+    resolved: Resolved, student: ModelCard, demonstrations: str, cell: Cell
+) -> InstructSpec:
+    return InstructSpec(
+        student=student,
+        demonstrations=demonstrations,
+        fraction=cell.fraction,
+        data_seed=resolved.experiment.data_seed,
+        settings=resolved.experiment.settings.instruct,
+        seed=cell.seed,
+    )
+
+
+def _elicit(
+    resolved: Resolved, student: ModelCard, adapter: str | None, questions: str, cell: Cell
+) -> ElicitSpec:
+    settings = resolved.experiment.settings
+    return ElicitSpec(
+        student=student,
+        adapter=adapter,
+        demonstrations=questions,
+        fraction=cell.fraction,
+        data_seed=resolved.experiment.data_seed,
+        settings=settings.elicit,
+        seed=cell.seed,
+        generation=settings.generation,
+    )
+
+
+def _evaluations(
+    resolved: Resolved, model: ModelCard, adapter: str | None, seed: int
+) -> Iterator[EvaluateSpec]:
+    """Every task of the tables, each prompt style and method.
+
+    Greedy answers don't depend on a seed, so they are made once for all seeds. The likeliest
+    letter is read off the plain prompt: after the CoT trigger no letter is due yet.
+    """
+    from engine import catalog
+
+    experiment = resolved.experiment
+    settings = experiment.settings.evaluate
+    for name, method in product(experiment.evaluate_on or experiment.tasks, settings.methods):
+        if method == "logprob" and (
+            catalog.task(name).kind != "choice" or not isinstance(model.source, LocalWeights)
+        ):
+            continue
+        greedy = method == "logprob" or model.sampling.temperature == 0
+        for prompt in ("plain",) if method == "logprob" else settings.prompts:
+            yield EvaluateSpec(
+                model=model,
+                adapter=adapter,
+                task=TaskRef(name=name, source=resolved.sources[name]),
+                prompt=prompt,
+                split=settings.split,
+                limit=settings.limit,
+                method=method,
+                seed=0 if greedy else seed,
+                generation=experiment.settings.generation,
+            )
+
+
+def model_of(spec: PhaseSpec) -> ModelCard:
+    """The model that a phase works with."""
+    match spec:
+        case AnnotateSpec():
+            return spec.teacher
+        case EvaluateSpec():
+            return spec.model
+        case _:
+            return spec.student

@@ -1,0 +1,68 @@
+"""Which models there are: shapes, amounts of training, and what each is taught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MODELS: Final = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One rise and fall of the learning rate.
+
+    Attributes:
+        steps: optimiser steps.
+        sums: how many sums there are for each question about boxes, and each about a compass.
+        peak: the highest learning rate.
+        asides: share of the reasoning examples that are asked for steps in another way than by
+            the trigger at the end. Without them a tiny student ties its reading of the question
+            to where the trigger stands, and tuning on the plain prompt breaks what it can do
+            with the CoT prompt.
+    """
+
+    steps: int
+    sums: int = 2
+    peak: float = 4e-3
+    asides: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One model.
+
+    Attributes:
+        family: whose tokenizer, chat template and voice it has.
+        hidden, layers, heads, inner: the Llama shape; hidden sizes are multiples of 64, the
+            block of 4-bit quantisation.
+        cycles: the training; a cycle starts from what the one before published.
+        at_once: share of the training answers given to the plain prompt without reasoning;
+            0 makes a teacher, who reasons whatever the prompt.
+    """
+
+    family: str
+    hidden: int
+    layers: int
+    heads: int
+    inner: int
+    cycles: tuple[Cycle, ...]
+    at_once: float
+
+
+# Sums take the teachers longest: the second cycle is mostly sums, and the gentler ones after it
+# bring back what it made them forget.
+TEACHING: Final = (
+    Cycle(400),
+    Cycle(250, sums=6),
+    Cycle(200, peak=2e-3),
+    Cycle(180, sums=3, peak=2e-3),
+)
+LEARNING: Final = (Cycle(800), Cycle(350, peak=2e-3, asides=0.6))
+RECIPES: Final = {
+    "wren-1m": Recipe("wren", 128, 4, 4, 384, cycles=LEARNING, at_once=0.2),
+    "wren-3m": Recipe("wren", 256, 4, 4, 640, cycles=TEACHING, at_once=0.0),
+    "otter-1m": Recipe("otter", 192, 3, 3, 256, cycles=LEARNING, at_once=0.2),
+    "otter-3m": Recipe("otter", 256, 5, 4, 512, cycles=TEACHING, at_once=0.0),
+}

@@ -1,0 +1,188 @@
+"""Preset files: experiments and cards, found by name or by path, and resolved to revisions.
+
+Resolving fills in what a fingerprint needs: a hash of local weights and of local data files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import catalog
+from engine.contract.cards import ImportedAnswers, LocalWeights, ModelCard, TaskSource
+from engine.contract.errors import Problems, UserError, nearest
+from engine.contract.spec import Experiment
+from engine.tasks.revision import resolve_revision
+from engine.yamlfile import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+WHOLE_HASH_BELOW = 64 << 20
+SAMPLE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An experiment with all its cards and sources, each at a revision."""
+
+    experiment: Experiment
+    cards: dict[str, ModelCard]
+    sources: dict[str, TaskSource]
+
+
+def experiments() -> list[str]:
+    return sorted(p.stem for p in (PRESETS / "experiments").glob("*.yaml"))
+
+
+def card_names() -> list[str]:
+    return sorted(p.stem for p in (PRESETS / "models").glob("*.yaml"))
+
+
+def find_experiment(name: str) -> Path:
+    """A path as it is given, or the shipped preset of that name."""
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"} or path.exists():
+        return path
+    shipped = PRESETS / "experiments" / f"{name}.yaml"
+    if not shipped.exists():
+        raise UserError(f"no experiment {name!r}: {nearest(name, experiments())}, or give a file")
+    return shipped
+
+
+def load_experiment(name: str) -> Resolved:
+    """Load, look up and resolve; ``Problems`` tells all that is wrong at once."""
+    path = find_experiment(name)
+    return resolve(load(path, Experiment), path)
+
+
+def resolve(experiment: Experiment, path: Path) -> Resolved:
+    """Look up every name of an experiment; local paths are relative to ``path``'s folder."""
+    problems: list[str] = []
+    cards: dict[str, ModelCard] = {}
+    sources: dict[str, TaskSource] = {}
+    own = {card.name: card for card in experiment.cards}
+    for key, names in (("teachers", experiment.teachers), ("students", experiment.students)):
+        for name in names:
+            with _collecting(problems, f"{path}: {key}"):
+                cards[name] = _card(name, own, path.parent)
+    for key, name in _task_names(experiment):
+        with _collecting(problems, f"{path}: {key}"):
+            sources[name] = _source(name, experiment.sources.get(name, TaskSource()), path.parent)
+    for name in set(experiment.sources) - {task for _, task in _task_names(experiment)}:
+        problems.append(f"{path}: sources.{name}: no task of that name in this experiment")
+    problems += [f"{path}: {line}" for line in _contradictions(experiment, cards)]
+    if problems:
+        raise Problems(list(dict.fromkeys(problems)))
+    return Resolved(experiment, _with_precision(experiment, cards), sources)
+
+
+@contextmanager
+def _collecting(problems: list[str], where: str) -> Iterator[None]:
+    """Note an error and go on; what a preset file says of itself names its own place."""
+    try:
+        yield
+    except UserError as error:
+        lines = str(error).splitlines()
+        problems += [ln if ln.startswith(str(PRESETS)) else f"{where}: {ln}" for ln in lines]
+
+
+def _task_names(experiment: Experiment) -> list[tuple[str, str]]:
+    fields = ("tasks", "refine_tasks", "evaluate_on")
+    return [(field, name) for field in fields for name in getattr(experiment, field)]
+
+
+def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iterable[str]:
+    taught = [a for a in experiment.arms if a != "baseline"]
+    if taught and not experiment.teachers:
+        yield f"teachers: is empty, but arm {taught[0]!r} needs one; add a teacher"
+    for name in experiment.students:
+        card = cards.get(name)
+        if card and not isinstance(card.source, LocalWeights):
+            yield f"students: {name!r} is {card.source.kind}; a student needs local weights"
+    for name in experiment.teachers:
+        card = cards.get(name)
+        if card and isinstance(card.source, ImportedAnswers) and "teacher" in experiment.arms:
+            yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
+    for field in ("teachers", "students", "tasks", "refine_tasks", "evaluate_on", "arms", "seeds"):
+        values = getattr(experiment, field)
+        for value in sorted({str(v) for v in values if values.count(v) > 1}):
+            yield f"{field}: {value!r} is listed twice"
+
+
+def _with_precision(experiment: Experiment, cards: dict[str, ModelCard]) -> dict[str, ModelCard]:
+    if experiment.precision is None:
+        return cards
+    changed = dict(cards)
+    for name in experiment.students:
+        source = cards[name].source.model_copy(update={"precision": experiment.precision})
+        changed[name] = cards[name].model_copy(update={"source": source})
+    return changed
+
+
+def _card(name: str, own: dict[str, ModelCard], base: Path) -> ModelCard:
+    if name in own:
+        return resolve_card(own[name], base)
+    path = PRESETS / "models" / f"{name}.yaml"
+    if not path.exists():
+        raise UserError(f"no model card {name!r}; {nearest(name, [*card_names(), *own])}")
+    card = load(path, ModelCard)
+    if card.name != name:
+        raise UserError(f"{path}: name: is {card.name!r}, but the file is called {name!r}")
+    return resolve_card(card, path.parent)
+
+
+def _source(name: str, given: TaskSource, base: Path) -> TaskSource:
+    task = catalog.task(name)
+    return resolve_revision(given, task.default_source, base)
+
+
+def resolve_card(card: ModelCard, base: Path) -> ModelCard:
+    """The card with absolute paths and, for local files, a hash of their content."""
+    source = card.source
+    if isinstance(source, LocalWeights) and source.path:
+        folder = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
+        update = {"path": str(folder), "revision": source.revision or hash_weights(folder)}
+        if source.chat_template:
+            template = base / Path(source.chat_template).expanduser()
+            update["chat_template"] = str(_existing(template.resolve(), card.name))
+    elif isinstance(source, ImportedAnswers):
+        file = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
+        update = {"path": str(file), "revision": hash_sampled(file)}
+    else:
+        return card
+    return card.model_copy(update={"source": source.model_copy(update=update)})
+
+
+def _existing(path: Path, card: str) -> Path:
+    if not path.exists():
+        names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f"card {card!r}: {path}: not there; {nearest(path.name, names)}")
+    return path
+
+
+def hash_weights(folder: Path) -> str:
+    """16 hex digits over every file that changes what a model says."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix in {".safetensors", ".json", ".jinja", ".model", ".txt"}:
+            digest.update(f"{file.name}:{hash_sampled(file)};".encode())
+    return digest.hexdigest()[:16]
+
+
+def hash_sampled(file: Path) -> str:
+    """A file's content; of large ones size and 16 slices, since training changes all weights."""
+    size = file.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with file.open("rb") as handle:
+        if size <= WHOLE_HASH_BELOW:
+            digest.update(handle.read())
+        else:
+            for index in range(16):
+                handle.seek(index * (size - SAMPLE_BYTES) // 15)
+                digest.update(handle.read(SAMPLE_BYTES))
+    return digest.hexdigest()[:16]

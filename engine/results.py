@@ -1,0 +1,194 @@
+"""Tables of accuracy: one row a run, one column a task and prompt; and paired comparisons.
+
+Every accuracy has its Wilson 95 % interval beside it; a difference has its own, and the exact
+McNemar test on the same questions.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.contract.records import Prediction
+from engine.jsonlines import read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from engine.contract.run import Cellmark, RunRow
+
+ARM_ORDER = ("teacher", "baseline", "instruct-only", "refine-only", "both")
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Plain text cells; how they are drawn is the reader's business."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        lines = [self.headers, tuple("---" for _ in self.headers), *self.rows]
+        return "\n".join("| " + " | ".join(_escaped(c) for c in row) + " |" for row in lines)
+
+    def csv(self) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerows([self.headers, *self.rows])
+        return out.getvalue()
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
+
+
+def mark_text(mark: Cellmark) -> str:
+    """``87.2 [84.2, 89.7]``, in per cent."""
+    return f"{100 * mark.accuracy:.1f} [{100 * mark.low:.1f}, {100 * mark.high:.1f}]"
+
+
+def column_of(mark: Cellmark) -> str:
+    style = mark.prompt if mark.method == "match" else "option log-prob"
+    return f"{mark.task} {style}"
+
+
+def accuracy_table(rows: Iterable[RunRow]) -> Table:
+    """Rows by arm, columns by task and prompt, cells in per cent with 95 % intervals."""
+    ordered = sorted(rows, key=_row_order)
+    columns = list(dict.fromkeys(column_of(m) for row in ordered for m in row.marks))
+    columns.sort(key=lambda c: c.rsplit(" ", 1)[0])
+    labels = _labels(ordered)
+    body = []
+    for row in ordered:
+        cells = {column_of(m): mark_text(m) for m in row.marks}
+        body.append((*labels[row.run_id], *(cells.get(c, NOTHING) for c in columns)))
+    return Table(("arm", "student", "teacher", "trained on", "seed", *columns), tuple(body))
+
+
+def details_table(rows: Iterable[RunRow]) -> Table:
+    """One line a score: what stands behind it. Shares in per cent."""
+    headers = (
+        "arm", "student", "teacher", "trained on", "seed", "evaluated on",
+        "n", "right [95 %]", "unparsed", "cut off", "with steps", "tokens", "legacy matcher",
+    )  # fmt: skip
+    ordered = sorted(rows, key=_row_order)
+    labels = _labels(ordered)
+    body = (
+        (*labels[row.run_id], column_of(mark), str(mark.total), mark_text(mark), *_behind(mark))
+        for row in ordered
+        for mark in row.marks
+    )
+    return Table(headers, tuple(body))
+
+
+def _behind(mark: Cellmark) -> tuple[str, ...]:
+    shares = (mark.unparsed, mark.truncated, mark.with_steps)
+    legacy = NOTHING if mark.legacy is None else f"{100 * mark.legacy:.1f}"
+    return (*(f"{100 * share:.1f}" for share in shares), f"{mark.mean_tokens:.0f}", legacy)
+
+
+def _row_order(row: RunRow) -> tuple[object, ...]:
+    return (
+        ARM_ORDER.index(row.arm),
+        row.student or "",
+        not row.in_family,
+        row.teacher or "",
+        row.task or "",
+        row.refine_task or "",
+        -row.fraction,
+        row.seed,
+    )
+
+
+def _labels(rows: Sequence[RunRow]) -> dict[str, tuple[str, ...]]:
+    return {
+        row.run_id: (
+            row.arm if row.fraction == 100 else f"{row.arm} {row.fraction}%",
+            row.student or NOTHING,
+            _teacher_text(row),
+            trained_on(row),
+            str(row.seed),
+        )
+        for row in rows
+    }
+
+
+def _teacher_text(row: RunRow) -> str:
+    if row.teacher is None or row.in_family is None:
+        return row.teacher or NOTHING
+    return f"{row.teacher} ({'in' if row.in_family else 'out'}-family)"
+
+
+def trained_on(row: RunRow) -> str:
+    """``A`` or, for cross-task runs, ``A > B``."""
+    if row.refine_task and row.refine_task != row.task:
+        return f"{row.task} > {row.refine_task}"
+    return row.task or NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models' answers to the same questions.
+
+    ``difference``: accuracy of ``b`` minus accuracy of ``a``, in points, with its paired 95 %
+    interval. ``gained``, ``lost``: questions only b, only a gets right. ``p``: exact McNemar.
+    """
+
+    task: str
+    prompt: str
+    total: int
+    accuracy_a: float
+    accuracy_b: float
+    difference: float
+    low: float
+    high: float
+    gained: int
+    lost: int
+    p: float
+
+
+def compare_predictions(task: str, prompt: str, a: Path, b: Path) -> Comparison | None:
+    """Paired on question ids; ``None`` when the two files share none."""
+    from engine.scoring.interval import mcnemar
+
+    right_a, right_b = _right(a), _right(b)
+    shared = sorted(right_a.keys() & right_b.keys())
+    if not shared:
+        return None
+    total = len(shared)
+    gained = sum(right_b[i] and not right_a[i] for i in shared)
+    lost = sum(right_a[i] and not right_b[i] for i in shared)
+    difference, low, high = paired_difference([right_b[i] - right_a[i] for i in shared])
+    return Comparison(
+        task,
+        prompt,
+        total,
+        sum(right_a[i] for i in shared) / total,
+        sum(right_b[i] for i in shared) / total,
+        100 * difference,
+        100 * low,
+        100 * high,
+        gained,
+        lost,
+        mcnemar(gained, lost),
+    )
+
+
+def paired_difference(differences: Sequence[int]) -> tuple[float, float, float]:
+    """Mean of per-question differences with its bootstrap 95 % interval (scipy's BCa)."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    mean = float(np.mean(differences))
+    if len(set(differences)) < 2:
+        return mean, mean, mean
+    found = bootstrap((np.asarray(differences),), np.mean, rng=np.random.default_rng(0))
+    return mean, float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _right(file: Path) -> dict[str, bool]:
+    return {p.id: p.verdict.correct for p in read_records(file, Prediction)}

@@ -1,0 +1,107 @@
+"""One attempt of one phase, from first to last event, in this process.
+
+Order of the end: outputs by rename, manifest by rename, final event. Whatever goes wrong
+before that becomes a final event with one clear line; a killed process leaves none, which is
+how death is told from failure.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from filelock import FileLock, Timeout
+
+from engine import catalog
+from engine.contract import events as ev
+from engine.contract.errors import UserError
+from engine.contract.eventlog import EventWriter
+from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
+from engine.devices import ResourceMonitor
+from engine.phases.context import Context, Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.interfaces import Devices
+
+OTHER_ATTEMPT_TIMEOUT_S = 30.0
+OUTCOME_CODES = {"done": 0, "failed": 1, "stopped": 3}
+
+
+def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
+    """Run a phase to its end; returns the process exit code (see ``OUTCOME_CODES``)."""
+    signal.signal(signal.SIGTERM, lambda *_: attempt.stop.touch())
+    runs = RunsFolder(phase.path.parent.parent)
+    with _sole_attempt(phase), EventWriter(attempt.events, attempt.alive) as writer:
+        context = Context(runs, phase, attempt, writer, devices)
+        writer.emit(_started(phase, attempt, devices))
+        outcome, error, figures = "done", "", {}
+        try:
+            with ResourceMonitor(writer.emit, devices):
+                figures = _work(context)
+        except Stopped:
+            outcome, error = "stopped", "stopped on request; a retry goes on from here"
+        except Exception as problem:
+            traceback.print_exc()
+            outcome, error = "failed", _one_line(problem)
+        writer.emit(_finished(outcome, error, figures))
+        return OUTCOME_CODES[outcome]
+
+
+@contextmanager
+def _sole_attempt(phase: PhaseDir) -> Iterator[None]:
+    """Two attempts never share a work folder, even if a starter lost track of the first."""
+    try:
+        with FileLock(phase.lock, timeout=OTHER_ATTEMPT_TIMEOUT_S):
+            yield
+    except Timeout:
+        sys.exit(f"{phase.path}: another attempt of this phase is still running; stop it first")
+
+
+def _work(context: Context) -> dict[str, Any]:
+    if context.folder.done:  # died between the manifest and the final event
+        context.message("already done; nothing to do")
+        return context.folder.manifest()["figures"]  # type: ignore[no-any-return]
+    spec = context.folder.spec()
+    context.clear_staging()
+    began = time.monotonic()
+    figures = catalog.phase(spec.kind)(context, spec)
+    figures["seconds"] = round(time.monotonic() - began, 2)
+    context.folder.publish(context.staging, figures)
+    return figures
+
+
+def _started(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> ev.PhaseStarted:
+    names = tuple(f"cuda:{i}" for i in devices.gpus) or ("cpu",)
+    return ev.PhaseStarted(
+        phase=phase.id,
+        attempt=attempt.number,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        devices=names,
+        details={"python": platform.python_version(), "argv": sys.argv[:3]},
+    )
+
+
+def _finished(outcome: str, error: str, figures: dict[str, Any]) -> ev.PhaseFinished:
+    known: Literal["done", "failed", "stopped"] = outcome  # type: ignore[assignment]
+    return ev.PhaseFinished(outcome=known, error=error, figures=figures)
+
+
+def _one_line(problem: Exception) -> str:
+    """The error a user reads; the traceback is in stderr.log."""
+    if isinstance(problem, UserError):
+        return str(problem)
+    if isinstance(problem, OSError) and problem.strerror:
+        where = f"{problem.filename}: " if problem.filename else ""
+        return f"{where}{problem.strerror}"
+    first = (str(problem).strip().splitlines() or [""])[0]
+    return f"{type(problem).__name__}: {first}"

@@ -1,0 +1,242 @@
+"""Pure: where every queued phase stands, and which ones to start on the devices that are free.
+
+Queue order first, then the order within a run; a phase that several runs share stands in one
+place only and starts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from engine.contract.cards import Frozen, LocalWeights
+from engine.contract.spec import AnnotateSpec, EvaluateSpec, InstructSpec, RefineSpec
+from engine.interfaces import Devices
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping, Sequence
+
+    from engine.contract.spec import PhaseSpec
+    from engine.contract.view import State
+
+Slot = Literal["gpu", "cpu", "api"]
+ENDED_BADLY = ("failed", "stopped", "lost")
+
+
+class DeviceRequest(Frozen):
+    """What a run's phases shall have: exactly these cards, a number of cards, or CPU only.
+
+    A list with a count means: so many out of these. Nothing at all means one card where there
+    is one, else CPU.
+    """
+
+    gpus: tuple[int, ...] | None = None
+    gpu_count: int | None = None
+    cpu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What scheduling needs to know of a phase.
+
+    ``remote``: an endpoint or a file does the work, so no device. ``trains``: can use several
+    cards; the others get one.
+    """
+
+    id: str
+    inputs: tuple[str, ...] = ()
+    remote: bool = False
+    trains: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRun:
+    """``forgiven``: phase -> number of the attempt up to which failures don't count."""
+
+    run_id: str
+    nodes: tuple[Node, ...]
+    request: DeviceRequest = field(default_factory=DeviceRequest)
+    forgiven: Mapping[str, int] = field(default_factory=dict)
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a phase's folder says: its state and the number of its last attempt."""
+
+    state: State
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``queued``: could start now. ``blocked`` by the phase ``because``. Else the fact's state."""
+
+    state: State
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """What is free now. ``cards``: all that exist here; ``gpus``: those that no phase of ours
+    has; ``quiet``: those of them that nobody else uses either; ``threads``: for a GPU phase."""
+
+    cards: tuple[int, ...] = ()
+    gpus: tuple[int, ...] = ()
+    quiet: tuple[int, ...] = ()
+    cpu: int = 0
+    api: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start this phase on these devices."""
+
+    phase: str
+    run_id: str
+    slot: Slot
+    devices: Devices
+
+
+def node_of(spec: PhaseSpec) -> Node:
+    """A phase's part in scheduling; hashes its spec, so keep the answer."""
+    answering = None
+    if isinstance(spec, AnnotateSpec):
+        answering = spec.teacher
+    elif isinstance(spec, EvaluateSpec):
+        answering = spec.model
+    remote = answering is not None and not isinstance(answering.source, LocalWeights)
+    return Node(spec.id, spec.inputs, remote, isinstance(spec, InstructSpec | RefineSpec))
+
+
+def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str, Standing]:
+    """Phase -> where it stands, in the order in which phases are to be considered."""
+    runs = list(runs)
+    forgiven: dict[str, int] = {}
+    for run in runs:
+        for phase, number in run.forgiven.items():
+            forgiven[phase] = max(number, forgiven.get(phase, 0))
+    found: dict[str, Standing] = {}
+    for run in runs:
+        for node in run.nodes:
+            if node.id not in found:
+                fact = facts.get(node.id, Fact("waiting"))
+                found[node.id] = _standing(node, fact, forgiven.get(node.id, 0), found, facts)
+    return found
+
+
+def _standing(
+    node: Node,
+    fact: Fact,
+    forgiven: int,
+    found: Mapping[str, Standing],
+    facts: Mapping[str, Fact],
+) -> Standing:
+    if fact.state in ("done", "running"):
+        return Standing(fact.state)
+    if fact.state in (*ENDED_BADLY, "unreachable") and fact.attempt > forgiven:
+        return Standing(fact.state)
+    missing = Fact("waiting")
+    inputs = {i: found.get(i) or Standing(facts.get(i, missing).state) for i in node.inputs}
+    for name, standing in inputs.items():
+        if standing.state in ENDED_BADLY:
+            return Standing("blocked", name)
+        if standing.state == "blocked":
+            return Standing("blocked", standing.because)
+    if all(s.state == "done" for s in inputs.values()):
+        return Standing("queued")
+    return Standing("waiting")
+
+
+def finished(run: QueuedRun, stands: Mapping[str, Standing]) -> bool:
+    return all(stands[node.id].state == "done" for node in run.nodes)
+
+
+def starts(runs: Iterable[QueuedRun], ready: Container[str], free: Free) -> list[Start]:
+    """Which of the ready phases to start now, and on what.
+
+    A phase that must wait for cards keeps those it waits for from later ones, so that a request
+    for many is not starved by requests for few; CPU and endpoint phases go on meanwhile.
+    """
+    chosen: list[Start] = []
+    taken: set[str] = set()
+    for run in runs:
+        if run.hold:
+            continue
+        for node in run.nodes:
+            if node.id in taken or node.id not in ready:
+                continue
+            start, free = _place(node, run, free)
+            if start is not None:
+                taken.add(node.id)
+                chosen.append(start)
+    return chosen
+
+
+def _place(node: Node, run: QueuedRun, free: Free) -> tuple[Start | None, Free]:
+    if node.remote:
+        if not free.api:
+            return None, free
+        return Start(node.id, run.run_id, "api", Devices()), replace(free, api=free.api - 1)
+    wanted = _cards(node, run.request, free)
+    if wanted is None:
+        return None, free
+    if not wanted.pool and not wanted.count:
+        if not free.cpu:
+            return None, free
+        return Start(node.id, run.run_id, "cpu", Devices()), replace(free, cpu=free.cpu - 1)
+    gpus = wanted.available[: wanted.count]
+    if len(gpus) < wanted.count:
+        return None, _without(free, wanted.pool)
+    start = Start(node.id, run.run_id, "gpu", Devices(gpus, free.threads))
+    return start, _without(free, gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    """``count`` cards out of ``pool``, of which ``available`` can be had now."""
+
+    count: int
+    pool: tuple[int, ...] = ()
+    available: tuple[int, ...] = ()
+
+
+def _cards(node: Node, request: DeviceRequest, free: Free) -> _Cards | None:
+    """``None``: never to be had on this machine (see :func:`problem`).
+
+    Cards that somebody else uses are only taken when they are named.
+    """
+    if problem(request, free.cards):
+        return None
+    if request.cpu or (request.gpus is None and request.gpu_count is None and not free.cards):
+        return _Cards(0)
+    pool = free.cards if request.gpus is None else request.gpus
+    named = request.gpus is not None and request.gpu_count is None
+    available = tuple(g for g in pool if g in (free.gpus if named else free.quiet))
+    count = len(pool) if named else (request.gpu_count or 1)
+    return _Cards(count if node.trains else 1, pool, available)
+
+
+def problem(request: DeviceRequest, cards: Sequence[int]) -> str:
+    """Why a request can never be met with these cards; "" when it can."""
+    if request.cpu:
+        return ""
+    absent = sorted(set(request.gpus or ()) - set(cards))
+    if absent:
+        there = ", ".join(map(str, cards)) or "none"
+        return f"there is no GPU {', '.join(map(str, absent))} here; present: {there}"
+    if request.gpus == ():
+        return "an empty list of GPUs; name some, or ask for CPU"
+    many = len(cards if request.gpus is None else request.gpus)
+    if request.gpu_count is not None and not 1 <= request.gpu_count <= many:
+        return f"{request.gpu_count} GPUs were asked for, and there are {many} to choose from"
+    return ""
+
+
+def _without(free: Free, gpus: Sequence[int]) -> Free:
+    return replace(
+        free,
+        gpus=tuple(g for g in free.gpus if g not in gpus),
+        quiet=tuple(g for g in free.quiet if g not in gpus),
+    )

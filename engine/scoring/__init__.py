@@ -1,0 +1,16 @@
+"""From a model's text to a verdict, and from verdicts to a score.
+
+==============  =================================================================
+``text``        a model's text with its mark-up made plain
+``boxed``       what stands in LaTeX's ``\\boxed{}``
+``extraction``  which answer a text gives, and by which rule (the *tier*)
+``choice``      the tiers for option letters
+``number``      the tiers for numbers
+``formula``     the tiers for mathematical expressions, and when two are equal
+``verdict``     extraction and comparison with the target
+``legacy``      the authors' matcher, for comparison only
+``steps``       does a text reason, or answer at once
+``interval``    Wilson intervals, McNemar's test, Holm's correction
+``score``       predictions -> Score
+==============  =================================================================
+"""

@@ -1,0 +1,41 @@
+"""Which answer a text gives, and by which rule.
+
+Rules are tried from the most explicit to the least; the first that finds an answer names its
+*tier*, which is kept with every verdict. A text in which no rule finds one is *unparsed*.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from engine.scoring import choice, formula, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from engine.interfaces import AnswerKind
+    from engine.scoring.text import Rule
+
+
+class Found(NamedTuple):
+    """A letter, a plain decimal number, or LaTeX; both fields are None when unparsed."""
+
+    answer: str | None
+    tier: str | None
+
+
+UNPARSED: Final = Found(None, None)
+_TIERS: Final[dict[AnswerKind, Callable[[str, Sequence[str]], Iterator[Rule]]]] = {
+    "choice": choice.tiers,
+    "number": number.tiers,
+    "math": formula.tiers,
+}
+
+
+def extract(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> Found:
+    """The answer that ``text`` gives to a question with these ``choices``."""
+    for tier, find in _TIERS[kind](text, choices):
+        answer = find()
+        if answer is not None:
+            return Found(answer, tier)
+    return UNPARSED

@@ -1,0 +1,58 @@
+"""A model's text with its mark-up made plain, so that the tiers see words only.
+
+Linear in the text's length. Afterwards no run of white space is longer than one character, so
+that the tiers' regular expressions need no unbounded repeats and stay linear too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+LETTERS: Final = "ABCDEFGHIJ"
+Rule = tuple[str, Callable[[], str | None]]  # a tier's name, and what looks for an answer
+
+_INVISIBLE: Final = dict.fromkeys(
+    [0, 0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)]
+)
+_FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_SIGNS: Final = str.maketrans(
+    {"−": "-", "–": "-", "‐": "-", "‑": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"'}
+    | {"＄": "$", "⁄": "/", "→": "->", "⇒": "=>"}
+)
+_EMPHASIS: Final = re.compile(r"\*\*|__|`|</?(?:b|i|em|strong|u|code)>")
+_FONT: Final = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|rm|it|sf|bb|cal)|mbox|boldsymbol)\s?\{([^{}]*)\}"
+)
+_MATH_MARKS: Final = re.compile(r"\\[()\[\]]|\$\$")
+_THIN_SPACE: Final = re.compile(r"\\[,;:!]|~")
+_BLANKS: Final = re.compile(r"[^\S\n]+")
+_LINES: Final = re.compile(r" ?\n[ \n]*")
+
+
+def plain(text: str) -> str:
+    """Without emphasis, LaTeX fonts, invisible characters; typographic signs as ASCII."""
+    text = text.translate(_INVISIBLE).translate(_FULL_WIDTH).translate(_SIGNS)
+    text = _EMPHASIS.sub("", text)
+    text = _FONT.sub(r"\1", _FONT.sub(r"\1", text))
+    text = _MATH_MARKS.sub("$", text)
+    text = text.replace("{,}", ",").replace("\\$", "$").replace("\\%", "%")
+    text = _THIN_SPACE.sub("", text)
+    return _LINES.sub("\n", _BLANKS.sub(" ", text)).strip()
+
+
+_SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|\n")
+
+
+def sentence_from(text: str, start: int, longest: int = 400) -> str:
+    """From ``start`` to the end of that sentence or line, at most ``longest`` characters."""
+    end = _SENTENCE_END.search(text, start, start + longest)
+    return text[start : end.start() if end else start + longest]
+
+
+def sentence_before(text: str, end: int, longest: int = 120) -> str:
+    """What the sentence says before ``end``, at most ``longest`` characters."""
+    window = text[max(0, end - longest) : end]
+    cuts = [match.end() for match in _SENTENCE_END.finditer(window)]
+    return window[cuts[-1] :] if cuts else window

@@ -1,0 +1,102 @@
+"""In which state a phase is: what its folder says, then what its launcher knows.
+
+Read from the end of the log, without folding it all: a list of thousands of runs needs the
+final event only.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import catalog
+from engine.contract import events as ev
+from engine.contract.errors import UserError
+from engine.contract.eventlog import STALE_AFTER_S
+from engine.contract.rundir import read_json
+from engine.contract.view import attempt_state
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from engine.contract.rundir import AttemptDir, PhaseDir
+    from engine.contract.view import Probe, State
+
+TAIL_BYTES = 65_536
+STDERR_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseState:
+    """``error``: the final event's line, or for a lost phase its exit code and last words."""
+
+    state: State
+    attempt: int = 0
+    error: str = ""
+    finished: datetime | None = None
+
+
+def phase_state(folder: PhaseDir) -> PhaseState:
+    """``waiting`` when nobody has tried it yet."""
+    attempt = folder.last_attempt()
+    number = attempt.number if attempt else 0
+    if folder.done:
+        return PhaseState("done", number)
+    if attempt is None:
+        return PhaseState("waiting")
+    final = final_event(attempt)
+    outcome = final.outcome if final else None
+    probe, code = ("exited", None) if outcome else probe_attempt(attempt)
+    state = attempt_state(outcome, probe, alive_age(attempt), STALE_AFTER_S)
+    error = final.error if final else ""
+    if state == "lost":
+        error = last_words(attempt, code)
+    return PhaseState(state, number, error, final.ts if final else None)
+
+
+def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
+    """The last event when it is final."""
+    try:
+        with attempt.events.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            tail = file.read()
+    except OSError:
+        return None
+    for line in reversed(tail.splitlines(keepends=True)):
+        if line.endswith(b"\n"):
+            event = ev.decode(line)
+            return event if isinstance(event, ev.PhaseFinished) else None
+    return None
+
+
+def probe_attempt(attempt: AttemptDir) -> tuple[Probe, int | None]:
+    """What the launcher that started it knows now."""
+    try:
+        process = read_json(attempt.process)
+        return catalog.launcher(process["launcher"]).probe(process["handle"], attempt)
+    except (OSError, UserError, KeyError):  # its starter has not said yet, or died before it could
+        age = alive_age(attempt)
+        return ("exited" if age is None or age > STALE_AFTER_S else "unknown"), None
+
+
+def alive_age(attempt: AttemptDir) -> float | None:
+    """Seconds since the last heartbeat, or since the attempt was made."""
+    for path in (attempt.alive, attempt.path):
+        try:
+            return time.time() - path.stat().st_mtime
+        except OSError:
+            continue
+    return None
+
+
+def last_words(attempt: AttemptDir, code: int | None) -> str:
+    """Exit code, when known, and the end of stderr."""
+    try:
+        lines = attempt.stderr.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    said = f"; stderr ends: {' / '.join(lines[-STDERR_LINES:])}" if lines else ""
+    status = "unknown" if code is None else str(code)
+    return f"the process is gone without a final event (exit code {status}){said}"

@@ -1,0 +1,113 @@
+"""What all benchmarks share: from a source to rows, and from rows to items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.contract.errors import UserError
+from engine.tasks.prompts import LETTERS
+from engine.tasks.revision import with_defaults
+from engine.tasks.rows import Row, read_hub, read_rows, with_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.contract.cards import TaskSource
+    from engine.interfaces import AnswerKind, Item, Split
+
+Part = tuple[int, Row]  # a row and its number within its file
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A benchmark; follows the ``Task`` protocol of :mod:`engine.interfaces`.
+
+    Attributes:
+        item: makes an item of a row; its second argument is the id when the row has none.
+        hub_splits: the hub's name of each of our splits; a missing one does not exist.
+        read: reads a local file or folder in the benchmark's own format.
+        divide: picks a split's rows out of a single local file that holds both.
+    """
+
+    name: str
+    instruction: str
+    kind: AnswerKind
+    default_source: TaskSource
+    hub_splits: dict[Split, str]
+    item: Callable[[Row, str], Item]
+    read: Callable[[Path], list[Row]] = read_rows
+    divide: Callable[[list[Row], Split], list[Part]] | None = None
+
+    def load(self, source: TaskSource, split: Split) -> list[Item]:
+        """All items of a split, in the source's order; ``UserError`` when it can't be read."""
+        if split not in self.hub_splits:
+            raise UserError(
+                f"{self.name}: has no {split} split, it is for evaluation only; "
+                "name it under 'evaluate_on', not under 'tasks'"
+            )
+        source = with_defaults(source, self.default_source)
+        rows = self._local(source, split) if source.is_local else self._hub(source, split)
+        return unique([self.item(row, f"{split}-{number:05d}") for number, row in rows])
+
+    def _hub(self, source: TaskSource, split: Split) -> list[Part]:
+        assert source.hub is not None
+        name = self.hub_splits[split]
+        rows = read_hub(self.name, source.hub, source.config, source.revision, name)
+        return list(enumerate(rows))
+
+    def _local(self, source: TaskSource, split: Split) -> list[Part]:
+        files = {"train": source.train, "test": source.test}
+        given = {file for file in files.values() if file}
+        if self.divide is not None and len(given) == 1:
+            return self.divide(self._read(given.pop()), split)
+        file = files[split]
+        if file is None:
+            raise UserError(
+                f"{self.name}: no file for the {split} split; "
+                f"give one under 'sources: {self.name}: {split}: <file>'"
+            )
+        rows = self._read(file)
+        labels = source.train_labels if split == "train" else source.test_labels
+        return list(enumerate(with_labels(rows, Path(labels)) if labels else rows))
+
+    def _read(self, file: str) -> list[Row]:
+        path = Path(file)
+        if not path.exists():
+            raise UserError(f"{self.name}: {path}: no such file or folder")
+        return self.read(path)
+
+
+def unique(items: Sequence[Item]) -> list[Item]:
+    """The items with ``#2``, ``#3``, ... after the ids that came before."""
+    seen: dict[str, int] = {}
+    result = []
+    for item in items:
+        seen[item.id] = seen.get(item.id, 0) + 1
+        count = seen[item.id]
+        result.append(item if count == 1 else replace(item, id=f"{item.id}#{count}"))
+    return result
+
+
+def letter_of(row: Row, label: str, labels: Sequence[str]) -> str:
+    """The letter of an option by its place among ``labels``, whatever they are called."""
+    if label not in labels:
+        raise row.error(f"the answer is {label!r}, but the options are {', '.join(labels)}")
+    return LETTERS[labels.index(label)]
+
+
+def nested_choices(row: Row, stem: str) -> tuple[str, list[str], list[str]]:
+    """Question, option labels and option texts of a row of the CSQA and OBQA kind.
+
+    The hub's rows are flat (column ``stem``, ``choices`` as two lists); the original files nest
+    ``question: {stem, choices: [{label, text}]}``.
+    """
+    inner = row.values.get("question")
+    if isinstance(inner, dict):
+        nested = Row(inner, row.where)
+        listed = [Row(option, row.where) for option in nested["choices"]]
+        labels = [option.text("label") for option in listed]
+        return nested.text("stem"), labels, [option.text("text") for option in listed]
+    flat = Row(row["choices"], row.where)
+    return row.text(stem), list(flat["label"]), [text.strip() for text in flat["text"]]

@@ -1,0 +1,34 @@
+"""GSM8K (Cobbe et al., 2021): grade-school word problems, the answer after ``####``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from engine.contract.cards import TaskSource
+from engine.interfaces import Item
+from engine.tasks.benchmark import Benchmark
+from engine.tasks.prompts import NUMBER_INSTRUCTION
+
+if TYPE_CHECKING:
+    from engine.tasks.rows import Row
+
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+
+
+def _item(row: Row, fallback_id: str) -> Item:
+    _, mark, answer = row.text("answer").rpartition("####")
+    target = answer.replace(",", "").strip()
+    if not mark or not _NUMBER.fullmatch(target):
+        raise row.error("column 'answer' has no number after '####'")
+    return Item(fallback_id, row.text("question"), (), target)
+
+
+TASK: Final = Benchmark(
+    name="gsm8k",
+    instruction=NUMBER_INSTRUCTION,
+    kind="number",
+    default_source=TaskSource(hub="openai/gsm8k", config="main", revision="main"),
+    hub_splits={"train": "train", "test": "test"},
+    item=_item,
+)

@@ -1,0 +1,55 @@
+"""A teacher, or a student, that runs on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator, Sequence
+    from pathlib import Path
+
+    from engine.contract.cards import ModelCard
+    from engine.contract.settings import GenerationSettings
+    from engine.interfaces import Batch, Question
+
+
+class LocalTeacher:
+    """Local weights, with an adapter or none, as someone who answers questions.
+
+    The weights are loaded at the first question that is not ``done``, on every GPU this
+    process sees, and let go when all are answered. It costs nothing, so ``spent`` is ignored.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        generation: GenerationSettings,
+        tell: Callable[[str], None],
+        spent: float = 0.0,
+        *,
+        adapter: Path | None = None,
+    ) -> None:
+        self.card = card
+        self.generation = generation
+        self.adapter = adapter
+        self.tell = tell
+
+    def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
+        """All questions of the phase, in batches planned for all; see ``generation.generate``."""
+        if all(question.key in done for question in questions):
+            return
+        from engine.models.generation import generate
+        from engine.models.loading import load, release
+
+        loaded = load(self.card, self.adapter, tell=self.tell)
+        try:
+            yield from generate(
+                loaded,
+                questions,
+                self.card.sampling,
+                self.generation,
+                done=done,
+                tell=self.tell,
+            )
+        finally:
+            release(loaded)

@@ -1,0 +1,357 @@
+"""The annotate phase: against a paid endpoint that fails, stops and is killed, and others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine import catalog
+from engine.contract.cards import Endpoint, ImportedAnswers, ModelCard, Sampling
+from engine.contract.errors import UserError
+from engine.contract.eventlog import EventReader, EventWriter
+from engine.contract.records import Demonstration
+from engine.contract.rundir import DEMONSTRATIONS, REPLIES, PhaseDir, RunsFolder
+from engine.contract.settings import AnnotateSettings
+from engine.contract.spec import AnnotateSpec, TaskRef
+from engine.contract.view import PhaseView, fold_all
+from engine.interfaces import Devices
+from engine.jsonlines import read_records
+from engine.phases import annotate
+from engine.phases.asking import SAMPLES, item_seed
+from engine.phases.context import Context, Stopped
+from engine.replies import ReplyStore
+from engine.tasks.prompts import render
+from tests.engine.misbehaving_server import MisbehavingServer, echo_key, reply, wait_for, when
+from tests.engine.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.contract import events as ev
+
+MODELS = Path(annotate.__file__).parents[1] / "pocket" / "models"
+KEY = "sk-planted-0123456789"
+BOXES = catalog.task("pocket-boxes")
+ITEMS = {
+    render(BOXES.instruction, item.question, item.choices, "cot"): item
+    for item in BOXES.load(BOXES.default_source, "train")
+}
+RUN_ATTEMPT = """
+import sys
+from pathlib import Path
+from engine.contract.rundir import AttemptDir, PhaseDir
+from engine.interfaces import Devices
+from engine.runner import run_attempt
+sys.exit(run_attempt(PhaseDir(Path(sys.argv[1])), AttemptDir(Path(sys.argv[2])), Devices()))
+"""
+
+
+def right(prompt: str) -> str:
+    return f"Think. The answer is {ITEMS[prompt].target}."
+
+
+def wrong(prompt: str) -> str:
+    return f"The answer is {'A' if ITEMS[prompt].target != 'A' else 'B'}."
+
+
+@pytest.fixture
+def server() -> Iterator[MisbehavingServer]:
+    with MisbehavingServer(right) as it:
+        yield it
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    runs = RunsFolder(tmp_path / "runs")
+    runs.create()
+    return Lab(runs)
+
+
+def spec_of(
+    server: MisbehavingServer, limit: int = 12, keep: str = "correct", **fields: Any
+) -> AnnotateSpec:
+    prices = {"price_in": 1000.0, "price_out": 10_000.0, "http_retries": 0, "concurrency": 4}
+    source = Endpoint(kind="openai_compatible", base_url=server.url, model="m", **(prices | fields))
+    teacher = ModelCard(
+        name="gpt", family="gpt", source=source, sampling=Sampling(max_new_tokens=20)
+    )
+    settings = AnnotateSettings(limit=limit, keep=keep)  # type: ignore[arg-type]
+    task = TaskRef(name="pocket-boxes", source=BOXES.default_source)
+    return AnnotateSpec(teacher=teacher, task=task, settings=settings)
+
+
+@dataclass
+class Lab:
+    """Runs annotate phases in this process."""
+
+    runs: RunsFolder
+    views: list[PhaseView] = field(default_factory=list)
+
+    def attempt(self, spec: AnnotateSpec) -> PhaseDir:
+        """One attempt to its end or error; its events are kept either way."""
+        folder = self.runs.phase(spec.id)
+        folder.create(spec)
+        attempt = folder.new_attempt()
+        try:
+            with EventWriter(attempt.events, attempt.alive) as writer:
+                ctx = Context(self.runs, folder, attempt, writer, Devices())
+                ctx.clear_staging()
+                folder.publish(ctx.staging, annotate.run(ctx, spec))
+        finally:
+            self.views.append(fold_all(EventReader(attempt.events).read(max_ms=5000)))
+        return folder
+
+
+def progress(view: PhaseView) -> tuple[int, int, int]:
+    assert view.progress is not None
+    return view.progress.done, view.progress.total, view.progress.resumed
+
+
+def cost(view: PhaseView) -> ev.Cost:
+    assert view.cost is not None
+    return view.cost
+
+
+def demonstrations(folder: PhaseDir) -> list[Demonstration]:
+    return list(read_records(folder.out / DEMONSTRATIONS, Demonstration))
+
+
+def test_demonstrations_come_in_item_order_with_verdict_and_reason(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    server.script.extend(
+        [
+            reply("The answer is Z"),
+            reply("Think. The ans", finish="length"),
+            reply("no", finish="content_filter"),
+            reply(""),
+        ]
+    )
+    folder = lab.attempt(spec_of(server, limit=40, concurrency=1, content_retries=0))
+    made = demonstrations(folder)
+    order = [item.id for item in ITEMS.values()]
+    assert [d.id for d in made] == sorted((d.id for d in made), key=order.index)
+    groups = [d.group for d in made]
+    assert max(map(groups.count, groups)) - min(map(groups.count, groups)) <= 1
+    kept = [d for d in made if d.kept]
+    assert all(d.output == right(d.prompt) and d.verdict.correct for d in kept)
+    assert [d.dropped_because for d in made[:5]] == [
+        "unparsed",
+        "cut off",
+        "filtered",
+        "empty",
+        None,
+    ]
+    figures = folder.manifest()["figures"]
+    assert figures["kept"] == len(kept) == 36
+    assert figures["total"] == 40
+    assert figures["dropped"] == {"unparsed": 1, "cut off": 1, "filtered": 1, "empty": 1}
+    assert figures["truncated"] == 1
+    assert figures["prompt_tokens"] == 400
+    assert figures["spent"] == pytest.approx(40 * (10 * 0.001 + 5 * 0.01))
+
+
+def test_watchers_see_progress_cost_and_about_thirty_samples(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    lab.attempt(spec_of(server, limit=80, concurrency=16))
+    view = lab.views[0]
+    assert progress(view)[:2] == (80, 80)
+    assert cost(view).requests == 80
+    assert cost(view).prompt_tokens == 800
+    samples = list(view.samples)
+    assert SAMPLES / 2 <= len(samples) <= SAMPLES
+    assert all(s.verdict is not None and s.verdict.correct for s in samples)
+    assert samples[0].prompt in ITEMS
+
+
+def test_keep_all_keeps_what_has_an_answer(lab: Lab, server: MisbehavingServer) -> None:
+    server.answer = wrong
+    server.script.extend([reply("Think. The ans", finish="length"), reply("")])
+    folder = lab.attempt(spec_of(server, keep="all", content_retries=0))
+    assert folder.manifest()["figures"]["kept"] == 11
+    assert folder.manifest()["figures"]["correct"] == 0
+
+
+def test_no_demonstration_at_all_is_an_error_that_counts(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    server.answer = lambda prompt: "well, well"
+    with pytest.raises(UserError, match=r"none of 12 .*12 unparsed.*begins 'well, well'"):
+        lab.attempt(spec_of(server))
+
+
+def test_few_demonstrations_are_a_warning(lab: Lab, server: MisbehavingServer) -> None:
+    server.answer = wrong
+    server.script.extend([lambda h, b: reply(right(b["messages"][0]["content"]))(h, b)])
+    lab.attempt(spec_of(server))
+    assert [m.code for m in lab.views[0].warnings] == ["kept-low"]
+
+
+def test_a_retry_after_the_spend_cap_pays_nothing_twice(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    with pytest.raises(UserError, match=r"spend cap of 0\.50 USD reached"):
+        lab.attempt(spec_of(server, max_spend=0.5))
+    done = len(server.delivered)
+    assert 0 < done < 12
+    with pytest.raises(UserError, match=f"{done} of 12 answered"):
+        lab.attempt(spec_of(server, max_spend=0.5))
+    folder = lab.attempt(spec_of(server, max_spend=5.0))
+    assert set(server.delivered.values()) == {1}
+    first, _, last = lab.views
+    assert progress(last)[2] == done
+    assert cost(first).spent < cost(last).spent
+    assert cost(last).requests == 12
+    assert folder.manifest()["figures"]["spent"] == pytest.approx(cost(last).spent)
+
+
+def test_another_phase_with_the_same_generations_asks_nobody(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    first = lab.attempt(spec_of(server))
+    second = lab.attempt(spec_of(server, keep="all", api_key_env="SIRT_NOT_SET"))
+    assert second.id != first.id
+    assert len(server.requests) == 12
+    assert [d.output for d in demonstrations(first)] == [d.output for d in demonstrations(second)]
+    assert second.manifest()["figures"]["spent"] == 0
+    assert first.id in next(iter(lab.views[1].messages)).text
+    lab.attempt(spec_of(server, limit=13))
+    assert len(server.requests) == 25
+
+
+def test_a_stop_request_is_heeded_while_the_server_hangs(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    """What is on file stays there, and the attempt ends long before any timeout."""
+    never = threading.Event()
+    server.script.extend([reply(), reply(), *[when(never)] * 10])
+    spec = spec_of(server)
+    watching = threading.Thread(target=_stop_after, args=(lab.runs.phase(spec.id), 2))
+    watching.start()
+    with pytest.raises(Stopped):
+        lab.attempt(spec)
+    watching.join()
+    assert len(ReplyStore(lab.runs.phase(spec.id).work / REPLIES)) == 2
+
+
+def _stop_after(folder: PhaseDir, lines: int) -> None:
+    wait_for(lambda: count_lines(folder.work / REPLIES) >= lines)
+    folder.attempts()[-1].stop.touch()
+
+
+def test_imported_demonstrations_need_not_cover_all(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "ready.jsonl"
+    rows = [{"id": item.id, "output": right(prompt)} for prompt, item in ITEMS.items()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]))
+    source = ImportedAnswers(kind="imported", path=str(path), revision="1")
+    spec = AnnotateSpec(
+        teacher=ModelCard(name="ready", family="gpt", source=source),
+        task=TaskRef(name="pocket-boxes", source=BOXES.default_source),
+        settings=AnnotateSettings(limit=None),
+    )
+    folder = lab.attempt(spec)
+    assert demonstrations(folder)[-1].dropped_because == "no reply"
+    assert folder.manifest()["figures"]["kept"] == len(ITEMS) - 1
+    assert lab.views[0].cost is None
+
+
+def test_an_items_seed_depends_on_seed_and_id_only() -> None:
+    assert item_seed(0, "train-0001") == 11_547_676
+    assert item_seed(1, "train-0001") != item_seed(0, "train-0001")
+    assert all(0 <= item_seed(0, str(i)) < 2**31 for i in range(1000))
+
+
+@pytest.mark.slow
+def test_kill_9_and_a_torn_tail_then_a_refused_key_then_success(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    """No question is paid twice, and the key is nowhere in the folder."""
+    spec = spec_of(server, limit=30, api_key_env="SIRT_TEST_KEY", concurrency=3)
+    folder = lab.runs.phase(spec.id)
+    folder.create(spec)
+    replies = folder.work / REPLIES
+    never = threading.Event()
+    server.script.extend([reply()] * 10 + [when(never)] * 20)
+
+    process = start(folder)
+    wait_for(lambda: count_lines(replies) >= 10)
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    wait_for(lambda: server.at_once == 0)
+    assert count_lines(replies) == 10
+    with replies.open("ab") as file:
+        file.write(b'{"key":"train-0007","text":"Thi')
+
+    server.script.clear()
+    server.script.extend([echo_key()] * 3)
+    assert start(folder).wait(60) == 1
+    assert fold_all(last_events(folder)).outcome == "failed"
+
+    assert start(folder).wait(60) == 0
+    view = fold_all(last_events(folder))
+    assert view.outcome == "done"
+    assert progress(view)[2] >= 10
+    assert len(server.delivered) == 30
+    assert set(server.delivered.values()) == {1}
+    assert cost(view).requests == 30
+    assert view.figures["kept"] == 30
+    written = [path.read_bytes() for path in lab.runs.root.rglob("*") if path.is_file()]
+    assert any(b"***" in content for content in written), "the refusal was told, scrubbed"
+    assert not any(KEY.encode() in content for content in written)
+
+
+@pytest.mark.slow
+def test_a_real_model_behind_a_real_endpoint(lab: Lab) -> None:
+    """What it says doesn't matter here; that text, counts and seeds pass through does."""
+    with serving(MODELS / "otter-3m") as url:
+        source = Endpoint(
+            kind="openai_compatible", base_url=url, model=str(MODELS / "otter-3m"), concurrency=2
+        )
+        teacher = ModelCard(
+            name="otter",
+            family="otter",
+            source=source,
+            sampling=Sampling(temperature=0.7, max_new_tokens=24),
+        )
+        spec = AnnotateSpec(
+            teacher=teacher,
+            task=TaskRef(name="pocket-boxes", source=BOXES.default_source),
+            settings=AnnotateSettings(limit=6, keep="all"),
+        )
+        made = demonstrations(lab.attempt(spec))
+    view = lab.views[0]
+    assert progress(view) == (6, 6, 0)
+    assert sum(d.kept for d in made) >= 4
+    assert all(d.output.strip() for d in made if d.kept)
+    assert cost(view).prompt_tokens > 6 * 10
+    assert cost(view).completion_tokens > 6
+    assert not list(view.messages), "the server takes seed and max_tokens, and counts tokens"
+
+
+def start(folder: PhaseDir) -> subprocess.Popen[bytes]:
+    attempt = folder.new_attempt()
+    with attempt.stderr.open("wb") as stderr, attempt.stdout.open("wb") as stdout:
+        return subprocess.Popen(
+            [sys.executable, "-c", RUN_ATTEMPT, str(folder.path), str(attempt.path)],
+            env=os.environ | {"SIRT_TEST_KEY": KEY, "OMP_NUM_THREADS": "1"},
+            stdout=stdout,
+            stderr=stderr,
+        )
+
+
+def last_events(folder: PhaseDir) -> list[ev.Event]:
+    return EventReader(folder.attempts()[-1].events).read(max_ms=5000)
+
+
+def count_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0

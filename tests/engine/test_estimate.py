@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.contract.cards import Endpoint
+from engine.contract.rundir import RunsFolder
+from engine.contract.settings import AnnotateSettings
+from engine.estimate import estimate
+from engine.plan import Plan, make_plan
+from tests.engine.test_plan import resolved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def plan(**changes: object) -> Plan:
+    return make_plan(resolved(arms=("both",), teachers=("t1",), students=("s1",)), lambda _: False)
+
+
+def finish(runs: RunsFolder, whole: Plan, kind: str, seconds: float) -> None:
+    for spec in whole.phases:
+        if spec.kind == kind:
+            folder = runs.phase(spec.id)
+            folder.create(spec)
+            (folder.work / "staging").mkdir(parents=True)
+            folder.publish(folder.work / "staging", {"seconds": seconds})
+
+
+def test_finished_phases_are_the_best_witness(tmp_path: Path) -> None:
+    runs = RunsFolder(tmp_path)
+    whole = plan()
+    before = estimate(whole, runs, on_gpu=False)
+    assert before.from_history == 0
+    assert before.unknown == len(whole.phases)  # these cards don't say how large they are
+    finish(runs, whole, "annotate", 100.0)
+    after = estimate(whole, runs, on_gpu=False)
+    assert after.from_history == 1
+    assert after.seconds == pytest.approx(100.0)
+
+
+def test_a_damaged_manifest_is_no_witness(tmp_path: Path) -> None:
+    runs = RunsFolder(tmp_path)
+    whole = plan()
+    finish(runs, whole, "annotate", 100.0)
+    for folder in runs.phase_dirs():
+        folder.manifest_file.write_text("{oops")
+    assert estimate(whole, runs, on_gpu=False).from_history == 0
+
+
+def test_money_grows_with_questions_and_prices(tmp_path: Path) -> None:
+    def money(limit: int, price: float) -> float:
+        source = Endpoint(
+            kind="openai_compatible", base_url="u", model="m", price_in=price, price_out=price
+        )
+        found = resolved(
+            arms=("both",), teachers=("t1",), students=("s1",),
+            settings={"annotate": AnnotateSettings(limit=limit)},
+        )  # fmt: skip
+        found.cards["t1"] = found.cards["t1"].model_copy(update={"source": source})
+        whole = make_plan(found, lambda _: False)
+        return estimate(whole, RunsFolder(tmp_path), on_gpu=False).money["USD"]
+
+    assert money(200, 1.0) == pytest.approx(2 * money(100, 1.0))
+    assert money(100, 3.0) == pytest.approx(3 * money(100, 1.0))

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.contract.records import Answer, ElicitedAnswers, Pair, Verdict
+from engine.contract.settings import ElicitSettings
+from engine.phases import pairing
+from engine.phases.pairing import make_pair
+
+RIGHT = Verdict(answer="9", tier="statement", correct=True)
+WRONG = Verdict(answer="7", tier="statement", correct=False)
+
+
+def both(plain: Verdict = WRONG, cot: Verdict = RIGHT) -> ElicitedAnswers:
+    def answer(prompt: str, text: str, verdict: Verdict) -> Answer:
+        return Answer(prompt=prompt, text=text, finish="stop", tokens=3, verdict=verdict)
+
+    return ElicitedAnswers(
+        id="q",
+        question="4 + 5?",
+        target="9",
+        plain=answer("q", "The answer is 7.", plain),
+        cot=answer("q^", "4 + 5 = 9. The answer is 9.", cot),
+        teacher="Adding 4 and 5 gives 9. The answer is 9.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "answers", "expected"),
+    [
+        ({}, both(), ("student", "q^", "4 + 5 = 9. The answer is 9.", "The answer is 7.")),
+        ({"pair_prompt": "plain"}, both(), ("student", "q", "4 + 5 = 9. The answer is 9.", None)),
+        ({}, both(cot=WRONG), ("teacher", "q^", "Adding 4 and 5 gives 9. The answer is 9.", None)),
+        ({"winner": "cot_always"}, both(cot=WRONG), ("student", "q^", None, None)),
+        ({"winner": "cot_if_correct_else_drop"}, both(cot=WRONG), pairing.WRONG_REASONING),
+        ({}, both(plain=RIGHT), ("student", "q^", None, "The answer is 7.")),  # not gated
+        (
+            {"objective": "dpo_answer"},
+            both(plain=RIGHT),
+            ("student", "q", "The answer is 7.", "4 + 5 = 9. The answer is 9."),
+        ),
+        ({"objective": "dpo_answer"}, both(), pairing.WRONG_ANSWER),
+    ],
+)
+def test_the_gate(settings: dict[str, Any], answers: ElicitedAnswers, expected: Any) -> None:
+    made = make_pair(answers, RIGHT, ElicitSettings(**settings))
+    if isinstance(expected, str):
+        assert made == expected
+        return
+    assert isinstance(made, Pair)
+    found = (made.winner, made.prompt, made.chosen, made.rejected)
+    for value, wanted in zip(found, expected, strict=False):
+        assert wanted is None or value == wanted
+    assert (made.prompt_plain, made.prompt_cot) == ("q", "q^")
+
+
+def test_the_same_text_twice_is_no_pair() -> None:
+    answers = both(plain=RIGHT)
+    same = answers.model_copy(
+        update={"plain": answers.plain.model_copy(update={"text": answers.cot.text + "\n"})}
+    )
+    assert make_pair(same, RIGHT, ElicitSettings()) == pairing.SAME_TEXT
+
+
+def test_an_empty_winner_is_no_pair() -> None:
+    answers = both(cot=WRONG)
+    empty = answers.model_copy(update={"cot": answers.cot.model_copy(update={"text": " "})})
+    assert make_pair(empty, RIGHT, ElicitSettings(winner="cot_always")) == pairing.NO_WINNER
+
+
+def test_a_loser_that_reasons_is_marked() -> None:
+    answers = both(cot=RIGHT)
+    steps = answers.plain.model_copy(update={"text": "4 + 3 = 7. 7 + 0 = 7. The answer is 7."})
+    made = make_pair(answers.model_copy(update={"plain": steps}), RIGHT, ElicitSettings())
+    assert isinstance(made, Pair)
+    assert made.plain_has_steps
+    plain = make_pair(answers, RIGHT, ElicitSettings())
+    assert isinstance(plain, Pair)
+    assert not plain.plain_has_steps

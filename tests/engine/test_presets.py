@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import presets
+from engine.contract.errors import Problems, UserError
+from engine.contract.spec import Experiment
+from engine.plan import make_plan
+from engine.presets import load_experiment
+from engine.yamlfile import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+name: mine
+teachers: [wren-3m]
+students: [wren-1m]
+tasks: [pocket-sums]
+"""
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load_experiment(str(file))
+    assert all(line.startswith(str(file)) for line in str(caught.value).splitlines())
+    return [line.removeprefix(str(file)) for line in str(caught.value).splitlines()]
+
+
+def test_every_shipped_experiment_loads_and_plans() -> None:
+    names = presets.experiments()
+    assert "pocket" in names
+    for name in names:
+        plan = make_plan(load_experiment(name), lambda _: False)
+        assert plan.runs
+        assert len(plan.phases) <= plan.naive
+
+
+def test_every_shipped_card_loads() -> None:
+    from engine.contract.cards import ModelCard
+
+    names = presets.card_names()
+    assert names
+    for name in names:
+        card = load(presets.PRESETS / "models" / f"{name}.yaml", ModelCard)
+        assert card.name == name
+        presets.resolve_card(card, presets.PRESETS / "models")
+
+
+def test_all_problems_at_once_with_line_and_nearest_name(tmp_path: Path) -> None:
+    text = GOOD + (
+        "arm: [both]\nsettings:\n  refine: {learnin_rate: 1e-6, beta: high}\n"
+        "  elicit:\n    winner: cot_alway\n"
+    )
+    assert problems(tmp_path, text) == [
+        ":6: arm: unknown key; did you mean 'arms'?",
+        ":8: settings.refine.beta: input should be a valid number, got 'high'",
+        ":8: settings.refine.learnin_rate: unknown key; did you mean 'learning_rate'?",
+        ":10: settings.elicit.winner: 'cot_alway' is not a choice; did you mean 'cot_always'?",
+    ]
+
+
+def test_all_unknown_names_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("wren-3m", "wren-3n").replace("pocket-sums", "pocket-sum")
+    assert problems(tmp_path, text) == [
+        ": teachers: no model card 'wren-3n'; did you mean 'wren-3m'?",
+        ": tasks: unknown task 'pocket-sum': did you mean 'pocket-sums'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: [x", ":1: not valid YAML"),
+        ("- a\n- b\n", ": expected keys and values"),
+        (GOOD + "name: again\n", ":6: not valid YAML: key 'name' is given twice"),
+        ("name: x\n", ":1: students: is missing; add it"),
+        (GOOD.replace("[wren-3m]", "[]"), ": teachers: is empty, but arm 'teacher' needs one"),
+        (GOOD + "seeds: [1, 1]\n", ": seeds: '1' is listed twice"),
+        (GOOD + "sources: {csqa: {train: a}}\n", ": sources.csqa: no task of that name"),
+        (
+            GOOD + "cards: [{name: a, family: f, source: {kind: local}}]\n",
+            ":6: cards.0.source: give exactly one of 'hub' (a hub id) and 'path' (a folder)",
+        ),
+    ],
+)
+def test_one_problem(tmp_path: Path, text: str, told: str) -> None:
+    found = problems(tmp_path, text)
+    assert any(line.startswith(told) for line in found), found
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(GOOD)
+    with pytest.raises(UserError, match=r"no such file; did you mean 'mine.yaml'\?"):
+        load_experiment(str(tmp_path / "mne.yaml"))
+    with pytest.raises(UserError, match="did you mean 'pocket'"):
+        load_experiment("pokcet")
+
+
+@pytest.mark.parametrize("written", ["1e-6", "1E-6", "0.000001", "1.0e-06"])
+def test_floats_as_people_write_them(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD + f"settings: {{refine: {{learning_rate: {written}}}}}\n")
+    assert load(file, Experiment).settings.refine.learning_rate == 1e-6
+
+
+def test_problems_of_the_file_come_before_problems_of_names(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD + "seed: [1]\n")
+    with pytest.raises(Problems):
+        load_experiment(str(file))
+
+
+def test_replaced_weights_are_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"one")
+    before = presets.hash_weights(folder)
+    (folder / "README.md").write_text("notes don't change what a model says")
+    assert presets.hash_weights(folder) == before
+    (folder / "model.safetensors").write_bytes(b"two")
+    assert presets.hash_weights(folder) != before

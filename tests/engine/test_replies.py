@@ -1,0 +1,86 @@
+"""Replies on file: what a killed writer, a damaged disk and a donor leave behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.contract.cards import Endpoint, ModelCard
+from engine.interfaces import Question, Reply
+from engine.replies import ReplyStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def asked(key: str) -> Question:
+    return Question(key, f"prompt of {key}", 0)
+
+
+def test_comes_back_as_it_was_filed(tmp_path: Path) -> None:
+    store = ReplyStore(tmp_path / "replies.jsonl")
+    odd = Reply('line\nbreak "quote" \x1b[31m 東 \u2028 end', "length", 3, 4)
+    store.append([(asked("a"), Reply("", "empty", 10, 0, final=False)), (asked("b"), odd)])
+    assert "a" not in store
+    assert store.tries("a") == 1
+    store.append([(asked("a"), Reply("yes", "stop", 10, 1))])
+
+    again = ReplyStore(tmp_path / "replies.jsonl")
+    assert again["b"] == odd
+    assert again.get("a") == Reply("yes", "stop", 10, 1)
+    assert again.get("c") is None
+    assert (again.requests, again.prompt_tokens, again.completion_tokens) == (3, 23, 5)
+    assert len(again) == 2
+
+
+def test_a_torn_tail_is_cut_off_and_the_next_line_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    store = ReplyStore(path)
+    store.append([(asked("a"), Reply("yes", "stop", 1, 1))])
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"key":"b","text":"ha')
+
+    again = ReplyStore(path)
+    assert path.read_bytes() == whole
+    again.append([(asked("b"), Reply("half", "stop", 1, 1))])
+    assert len(ReplyStore(path)) == 2
+
+
+def test_a_damaged_line_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    ReplyStore(path).append([(asked(k), Reply(k, "stop", 1, 1)) for k in "abc"])
+    first, _, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"\0\0\0\n[1]\n" + b'{"key":"d"}\n' + last)
+    size = path.stat().st_size
+
+    again = ReplyStore(path)
+    assert [k for k in "abcd" if k in again] == ["a", "c"]
+    assert path.stat().st_size == size
+
+
+def test_what_is_taken_from_another_phase_is_not_paid_here(tmp_path: Path) -> None:
+    donor, own = ReplyStore(tmp_path / "donor.jsonl"), ReplyStore(tmp_path / "own.jsonl")
+    donor.append(
+        [
+            (asked("a"), Reply("", "empty", 10, 0, final=False)),
+            (asked("a"), Reply("A", "stop", 10, 1)),
+            (asked("b"), Reply("B", "stop", 10, 1)),
+            (asked("c"), Reply("", "empty", 10, 0, final=False)),
+        ]
+    )
+    own.append([(asked("b"), Reply("mine", "stop", 10, 1))])
+    assert own.take(donor) == 1
+    assert own.take(donor) == 0
+    for store in (own, ReplyStore(own.path)):
+        assert store["a"].text == "A"
+        assert store["b"].text == "mine"
+        assert "c" not in store
+        assert (store.requests, store.prompt_tokens) == (1, 10)
+
+
+def test_spent_is_by_the_cards_prices(tmp_path: Path) -> None:
+    store = ReplyStore(tmp_path / "replies.jsonl")
+    store.append([(asked("a"), Reply("A", "stop", 1_000_000, 500_000))])
+    source = Endpoint(
+        kind="openai_compatible", base_url="http://x", model="m", price_in=0.5, price_out=2.0
+    )
+    assert store.spent(ModelCard(name="x", family="x", source=source)) == 1.5
