@@ -23,13 +23,12 @@ from engine.contract.errors import UserError
 from engine.contract.rundir import ConductorDir, read_json, write_json
 from engine.launchers.forked import ForkedLauncher
 from engine.launchers.local import LocalLauncher
-from engine.registry import folder_lock
 
 if TYPE_CHECKING:
     from engine.contract.rundir import RunsFolder
 
 ENGINE = (sys.executable, "-m", "engine")
-LOCK_WAIT_S = 1.0  # longer than anybody holds it who only looks whether it is free
+LOCK_WAIT_S = 1.0  # longer than a killed conductor takes to die
 LOG_BYTES = 1_000_000
 log = logging.getLogger(__name__)
 
@@ -37,21 +36,15 @@ log = logging.getLogger(__name__)
 def ensure_running(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
     """See that a conductor looks at the queue as it is now.
 
-    Call it after the queue was changed. A conductor gives up its lock under the queue's lock,
-    after a last look: so one that holds it here will still see the change, and if none does a
-    new one is started.
+    Call it after the queue was changed. It always starts one, which leaves at once when another
+    conducts: whether the lock is held says nothing here, for its holder may be dying. A living
+    one gives up its lock under the queue's lock, after a last look (``Conductor._resign``), so
+    either it still sees the change or the new one gets the lock.
     """
     folder = ConductorDir(runs.conductor)
     folder.path.mkdir(parents=True, exist_ok=True)
-    with folder_lock(runs):
-        lock = FileLock(folder.lock)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return
-        lock.release()
-        command = (*program, "conductor", str(runs.root.resolve()))
-        process = processes.spawn(command, folder.stderr, folder.stderr)
+    command = (*program, "conductor", str(runs.root.resolve()))
+    process = processes.spawn(command, folder.stderr, folder.stderr)
     # or it would stay a zombie of a screen that outlives it
     threading.Thread(target=process.wait, name="conductor-reaper", daemon=True).start()
 
