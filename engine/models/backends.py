@@ -55,7 +55,7 @@ def compact(loaded: Loaded, request: Request) -> list[list[int]]:
     )
 
 
-def library(loaded: Loaded, request: Request, cache: str | None = None) -> list[list[int]]:
+def generate(loaded: Loaded, request: Request, cache: str | None = None) -> list[list[int]]:
     """Transformers' ``generate``: the reference that the others are checked against."""
     ids, mask = left_padded(request.prompts, loaded.device)
     keys = stream_keys(request.seeds, loaded.device)
@@ -72,7 +72,7 @@ def library(loaded: Loaded, request: Request, cache: str | None = None) -> list[
 
 def static(loaded: Loaded, request: Request) -> list[list[int]]:
     """``generate`` with a cache of full length from the start."""
-    return library(loaded, request, cache="static")
+    return generate(loaded, request, cache="static")
 
 
 def continuous(loaded: Loaded, request: Request) -> list[list[int]]:
@@ -101,7 +101,7 @@ def continuous(loaded: Loaded, request: Request) -> list[list[int]]:
 
 BACKENDS: Final[dict[str, Callable[[Loaded, Request], list[list[int]]]]] = {
     "compact": compact,
-    "generate": library,
+    "generate": generate,
     "static": static,
     "continuous": continuous,
 }

@@ -170,7 +170,7 @@ def test_parity_finds_a_backend_that_says_something_else(
     assert parity.differences(loaded, "compact") == []
 
     def wrong(loaded: Loaded, request: backends.Request) -> list[list[int]]:
-        return [[7, *row[1:]] for row in backends.library(loaded, request)]
+        return [[7, *row[1:]] for row in backends.generate(loaded, request)]
 
     monkeypatch.setitem(backends.BACKENDS, "compact", wrong)
     assert len(parity.differences(loaded, "compact")) == len(parity.PROMPTS)
