@@ -1,1 +1,12 @@
-"""The terminal interface."""
+"""The terminal interface: screens over the engine's folder and verbs.
+
+``app``      opens screens; ``page`` is what they share; ``dialogs`` and ``help`` lie over them
+``feed``     the only poller: reads the folder in a thread, folds, posts messages
+``screens``  one file a screen: lays panels out, calls verbs
+``panels``   one file a panel: takes a view and draws it, knows nothing else
+``charts``   curves on character cells
+``table``    a table that renders the visible rows only
+``format``, ``plain``, ``filtering``, ``diff``   pure functions over text and figures
+
+It imports ``engine.contract`` and ``engine.control`` and nothing else of the engine.
+"""

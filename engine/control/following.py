@@ -1,0 +1,84 @@
+"""One run, read again and again at the price of what is new."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from engine.contract.eventlog import EventReader
+from engine.contract.view import EMPTY, PhaseView, fold_all
+from engine.control.listing import RunStatus, run_status
+
+if TYPE_CHECKING:
+    from engine.contract.rundir import PhaseDir, RunsFolder
+
+LOOK_EVERY_S = 2.0  # a process that died leaves no event, so states are looked at anyway
+READ_MS = 200.0  # of the loop that follows; what is left over comes with the next look
+
+
+@dataclass
+class PhaseFollower:
+    """The last attempt's log of a phase, folded as it grows. A new attempt starts afresh."""
+
+    folder: PhaseDir
+    attempt: int = 0
+    view: PhaseView = EMPTY
+    _reader: EventReader | None = None
+
+    def advance(self) -> bool:
+        """Fold what is new; True when there was anything."""
+        last = self.folder.last_attempt()
+        if last is None:
+            return False
+        if self._reader is None or last.number != self.attempt:
+            self.attempt, self.view, self._reader = last.number, EMPTY, EventReader(last.events)
+        events = self._reader.read(max_records=100_000, max_ms=READ_MS)
+        self.view = fold_all(events, self.view)
+        return bool(events)
+
+
+@dataclass
+class RunFollower:
+    """``advance`` gives the run's status when something changed since the last call."""
+
+    runs: RunsFolder
+    run_id: str
+    _phases: dict[str, PhaseFollower] = field(default_factory=dict)
+    _status: RunStatus | None = None
+    _looked: float = float("-inf")
+
+    def advance(self) -> RunStatus | None:
+        """None when nothing is new. ``UserError`` when the run's file can't be read."""
+        moved = {id_ for id_, follower in self._phases.items() if follower.advance()}
+        due = time.monotonic() - self._looked >= LOOK_EVERY_S
+        ended = any(self._phases[i].view.outcome for i in moved)
+        if self._status is None or due or ended:
+            fresh = self._look()
+            same = self._status is not None and _states(fresh) == _states(self._status)
+            self._status = fresh
+            if same and not moved:
+                return None
+        elif not moved:
+            return None
+        self._status = self._with_views(self._status)
+        return self._status
+
+    def _look(self) -> RunStatus:
+        self._looked = time.monotonic()
+        status = run_status(self.runs, self.run_id, with_views=False)
+        for phase in status.phases:
+            if phase.id not in self._phases:
+                follower = PhaseFollower(self.runs.phase(phase.id))
+                follower.advance()
+                self._phases[phase.id] = follower
+        return self._with_views(status)
+
+    def _with_views(self, status: RunStatus) -> RunStatus:
+        phases = (replace(p, view=self._phases[p.id].view) for p in status.phases)
+        return replace(status, phases=tuple(phases))
+
+
+def _states(status: RunStatus) -> object:
+    phases = [(p.state, p.attempt, p.error, p.blocked_by) for p in status.phases]
+    return status.file, status.state, phases, status.marks

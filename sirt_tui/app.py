@@ -1,0 +1,176 @@
+"""The application: opens screens, asks questions, shows errors. What screens do is theirs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+
+from sirt_tui.feed import Feed
+from sirt_tui.plain import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from textual.screen import Screen
+
+    from engine.contract.errors import UserError
+    from engine.contract.rundir import RunsFolder
+    from sirt_tui.page import Page
+
+DARK, LIGHT = "textual-dark", "textual-light"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SirtApp(App[None]):
+    """The stack of screens is the runs, and one other over it at most.
+
+    ``clock`` is frozen in tests, so that ages don't change.
+    """
+
+    TITLE = "SIRT"
+    CSS_PATH = "sirt.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "open_runs", "Runs", show=False),
+        Binding("2", "open_run", "Run", show=False),
+        Binding("3", "open_compose", "Compose", show=False),
+        Binding("4", "open_pairs", "Pairs", show=False),
+        Binding("5", "open_compare", "Compare", show=False),
+        Binding("6", "open_devices", "Devices", show=False),
+        Binding("escape", "back", "Back", show=False),
+        Binding("T", "theme", "Light or dark", show=False),
+        Binding("question_mark", "help", "Help"),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, runs: RunsFolder, clock: Callable[[], datetime] = utc_now) -> None:
+        super().__init__()
+        self.runs = runs
+        self.clock = clock
+        self.feed = Feed(runs)
+        self._run_id: str | None = None
+        self._compared: tuple[str, ...] = ()
+
+    def on_mount(self) -> None:
+        from sirt_tui.screens.runs import RunsPage
+
+        self.theme = DARK
+        self.push_screen(RunsPage())
+
+    def on_unmount(self) -> None:
+        self.feed.close()
+
+    # --- screens ---
+
+    def open_runs(self) -> None:
+        """Back to the home screen."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+
+    def open_run(self, run_id: str) -> None:
+        from sirt_tui.screens.run import RunPage
+
+        self._run_id = run_id
+        self._open(RunPage(run_id))
+
+    def open_compose(self, preset: str | None = None, run_id: str | None = None) -> None:
+        from sirt_tui.screens.compose import ComposePage
+
+        self._open(ComposePage(preset, run_id))
+
+    def open_pairs(self, run_id: str | None = None) -> None:
+        from sirt_tui.screens.pairs import PairsPage
+
+        self._open(PairsPage(run_id or self._run_id))
+
+    def open_compare(self, run_ids: Sequence[str] = ()) -> None:
+        from sirt_tui.screens.compare import ComparePage
+
+        self._compared = tuple(run_ids) or self._compared
+        self._open(ComparePage(self._compared))
+
+    def open_devices(self) -> None:
+        from sirt_tui.screens.devices import DevicesPage
+
+        self._open(DevicesPage())
+
+    def _open(self, page: Page) -> None:
+        self.open_runs()
+        self.push_screen(page)
+
+    def choose_run(self, run_id: str | None) -> None:
+        """The run that the cursor is on: what ``2`` and ``4`` open."""
+        self._run_id = run_id
+
+    # --- questions and answers ---
+
+    async def confirm(self, question: str, lost: Sequence[str] = (), verb: str = "Delete") -> bool:
+        """Ask once. Call it from a worker."""
+        from sirt_tui.dialogs import Confirm
+
+        return await self.push_screen_wait(Confirm(question, lost, verb))
+
+    async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
+        """One line of text, or None. Call it from a worker."""
+        from sirt_tui.dialogs import AskText
+
+        return await self.push_screen_wait(AskText(title, value, hint))
+
+    def say(
+        self, text: str, severity: Literal["information", "warning", "error"] = "information"
+    ) -> None:
+        self.notify(visible(text, 500), severity=severity, markup=False)
+
+    def say_error(self, error: UserError | OSError) -> None:
+        self.say(str(error), "error")
+
+    # --- keys ---
+
+    def action_open_runs(self) -> None:
+        self.open_runs()
+
+    def action_open_run(self) -> None:
+        if self._run_id is None:
+            self.say("no run is chosen yet; choose one in the list of runs", "warning")
+        else:
+            self.open_run(self._run_id)
+
+    def action_open_compose(self) -> None:
+        self.open_compose()
+
+    def action_open_pairs(self) -> None:
+        self.open_pairs()
+
+    def action_open_compare(self) -> None:
+        self.open_compare()
+
+    def action_open_devices(self) -> None:
+        self.open_devices()
+
+    async def action_back(self) -> None:
+        self.open_runs()
+
+    def action_theme(self) -> None:
+        self.theme = LIGHT if self.theme == DARK else DARK
+
+    def action_help(self) -> None:
+        from sirt_tui.help import Help
+
+        self.push_screen(Help(self.screen))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every key's action that works here, by its description."""
+        for node, binding, enabled, tip in screen.active_bindings.values():
+            if binding.description and enabled and not binding.system:
+                action = binding.action
+
+                def run(action: str = action, node: object = node) -> None:
+                    self.run_worker(self.run_action(action, default_namespace=node))  # type: ignore[arg-type]
+
+                yield SystemCommand(binding.description, tip or f"key {binding.key}", run)

@@ -1,0 +1,114 @@
+"""Figures and states as short text; pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, get_args
+
+from engine.contract.view import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+NOTHING = "–"
+STATE_MARKS: dict[State, str] = {
+    "waiting": "·",
+    "queued": "○",
+    "running": "▶",
+    "done": "✓",
+    "failed": "✗",
+    "stopped": "■",
+    "lost": "?",
+    "unreachable": "!",
+    "blocked": "#",
+}
+STATE_STYLES: dict[State, str] = {
+    "waiting": "dim",
+    "queued": "cyan",
+    "running": "bold cyan",
+    "done": "green",
+    "failed": "bold red",
+    "stopped": "yellow",
+    "lost": "bold magenta",
+    "unreachable": "magenta",
+    "blocked": "yellow",
+}
+STATES: tuple[State, ...] = get_args(State)
+
+
+def duration(seconds: float | None) -> str:
+    """Two units at most: ``4 s``, ``3:07``, ``2 h 05``, ``3 d 4 h``."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02}"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02}"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def age(then: datetime | None, now: datetime) -> str:
+    """How long ago, in one unit: ``now``, ``5 min``, ``3 h``, ``12 d``."""
+    if then is None:
+        return NOTHING
+    seconds = (now - then).total_seconds()
+    if seconds < 60:
+        return "now"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return NOTHING
+
+
+def count(n: float | None) -> str:
+    """``950``, ``12.3k``, ``1.2M``."""
+    if n is None:
+        return NOTHING
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(n) >= size:
+            return f"{n / (1e3 if unit == 'k' else size):.1f}{unit}"
+    return f"{n:,.0f}".replace(",", " ")
+
+
+def percent(share: float | None) -> str:
+    """A share in 0..1 as ``93.7``."""
+    return NOTHING if share is None else f"{100 * share:.1f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Bounds in 0..1 as ``91.4–95.4``."""
+    return f"{percent(low)}–{percent(high)}"
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, never an exponent where six characters do."""
+    if value is None:
+        return NOTHING
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4g}"
+    return f"{value:.2e}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def mib(value: float | None) -> str:
+    """A memory size given in MiB."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value / 1024:.1f} GiB" if value >= 1024 else f"{value:.0f} MiB"
+
+
+def money(amount: float | None, currency: str = "USD") -> str:
+    return NOTHING if amount is None else f"{amount:.2f} {currency}"
+
+
+def ladder(states: Iterable[State]) -> str:
+    """A phase ladder: one mark a phase."""
+    return "".join(STATE_MARKS[state] for state in states)

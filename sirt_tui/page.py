@@ -1,0 +1,80 @@
+"""What all screens share: the header line, the way to the other screens, and typed access."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from sirt_tui.plain import one_line
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from engine.contract.rundir import RunsFolder
+    from sirt_tui.app import SirtApp
+    from sirt_tui.feed import Feed
+
+
+class HeaderLine(Static):
+    """One line: the program, the screen and what it shows, the folder."""
+
+    DEFAULT_CSS = """
+    HeaderLine { dock: top; height: 1; background: $panel; color: $foreground; padding: 0 1; }
+    """
+
+    def show(self, title: str, subject: str, folder: str) -> None:
+        """Long parts are cut by the line's end; the folder goes last."""
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append("SIRT ", "bold")
+        text.append(title, "bold")
+        if subject:
+            text.append(f"  {one_line(subject, 200)}")
+        text.append(f"  {folder}", "dim")
+        self.update(text)
+
+
+class Page(Screen[None]):
+    """A screen of the program. Subclasses give ``TITLE`` and ``compose_body``."""
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-narrow"), (100, "-medium"), (160, "-wide"),
+    ]  # fmt: skip
+    subject = reactive("")
+
+    @property
+    def sirt(self) -> SirtApp:
+        return cast("SirtApp", self.app)
+
+    @property
+    def feed(self) -> Feed:
+        return self.sirt.feed
+
+    @property
+    def runs(self) -> RunsFolder:
+        return self.sirt.runs
+
+    def compose(self) -> ComposeResult:
+        yield HeaderLine()
+        yield from self.compose_body()
+        yield Footer(show_command_palette=False)
+
+    def compose_body(self) -> ComposeResult:
+        yield from ()
+
+    def on_mount(self) -> None:
+        self._show_header()
+
+    def on_unmount(self) -> None:
+        self.feed.unwatch(self)
+
+    def watch_subject(self) -> None:
+        if self.is_mounted:
+            self._show_header()
+
+    def _show_header(self) -> None:
+        line = self.query_one(HeaderLine)
+        line.show(self.TITLE or "", self.subject, str(self.runs.root))

@@ -1,0 +1,1 @@
+"""One file a panel: it takes a view, draws it, and knows nothing else."""

@@ -1,0 +1,52 @@
+"""Model text made safe to show: what a terminal would obey is shown as a mark instead.
+
+Everything that steers (control characters, escapes, direction marks) or has no agreed width
+(zero-width characters, variation selectors, private use) becomes a visible character of one
+cell, so that text neither colours nor breaks the layout nor moves the cursor.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+TAB = "    "
+CUT = "…"
+_PICTURES = 0x2400  # U+2400.. are pictures of the control characters
+_PLAIN = re.compile(r"[\n\x20-\x7e]*\Z")
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    """The text with newlines kept and everything else printable; cut after ``limit``
+    characters."""
+    cut = limit is not None and len(text) > limit
+    text = text[:limit]
+    if not _PLAIN.match(text):
+        text = text.replace("\r\n", "\n").expandtabs(len(TAB))
+        text = "".join(map(_shown, text))
+    return text + CUT if cut else text
+
+
+def one_line(text: str, limit: int) -> str:
+    """As :func:`visible`, with line ends as spaces."""
+    return " ".join(visible(text, limit).split("\n"))
+
+
+def _shown(char: str) -> str:
+    if char == "\n" or " " <= char <= "~":
+        return char
+    code = ord(char)
+    if code < 0x20:
+        return chr(_PICTURES + code)
+    if code == 0x7F:
+        return "\u2421"
+    match unicodedata.category(char):
+        case "Cc" | "Cf" | "Co" | "Cs" | "Cn" | "Zl" | "Zp":
+            return "\u00b7"
+        case "Mn" | "Me" | "Mc":
+            # a piled-up or leading mark has no cell of its own; composed letters are kept whole
+            return "\u00b7"
+        case "Zs":
+            return " "
+        case _:
+            return char

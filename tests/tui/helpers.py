@@ -1,0 +1,44 @@
+"""Waiting for the interface, and a folder of recorded runs to open it on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sirt_tui.app import SirtApp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
+
+    from engine.contract.rundir import RunsFolder
+
+DEADLINE_S = 30.0  # generous: it only matters when a test fails
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def app_on(runs: RunsFolder) -> SirtApp:
+    """The application with a clock that stands still."""
+    return SirtApp(runs, clock=lambda: NOW)
+
+
+async def settled(pilot: Pilot[Any], condition: Callable[[], Any], what: str = "") -> Any:
+    """The condition's first true value; fails after a deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        await pilot.pause()
+        value = condition()
+        if value:
+            return value
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"never happened: {what or condition}")
+
+
+def text_of(app: SirtApp) -> str:
+    """What the screen shows, as lines of text."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips()
+    return "\n".join(strip.crop(0, width).text.rstrip() for strip in lines[:height])
