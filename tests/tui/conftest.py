@@ -1,0 +1,55 @@
+"""The recorded runs, as a copy that may be changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from engine import processes
+from engine.contract.rundir import RunsFolder, write_json
+from engine.interfaces import Devices
+from engine.queue import read_run
+from tests.fixtures.record import CHECKOUT, MOVED_TO
+
+RECORDED = Path(__file__).parent.parent / "fixtures" / "runs"
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> RunsFolder:
+    """``tests/fixtures/runs``: the live phase belongs to this process, the lost one to a
+    process of this machine that is gone."""
+    runs = RunsFolder(tmp_path / "runs")
+    shutil.copytree(RECORDED, runs.root)
+    for file in [*runs.root.glob("*/run.json"), *runs.root.glob("phases/*/phase.json")]:
+        file.write_text(file.read_text().replace(MOVED_TO, str(CHECKOUT)))
+    for run_id in runs.run_ids():
+        for phase in map(runs.phase, (p.id for p in read_run(runs, run_id).spec.phases)):
+            attempt = phase.last_attempt()
+            if attempt is None or phase.done or attempt.exit_code.exists():
+                if attempt is not None and not phase.done:
+                    _owned_here(attempt.process)
+                continue
+            attempt.alive.touch()
+            processes.write_owner(attempt, "local", processes.identity(), Devices())
+    return runs
+
+
+def run_of(runs: RunsFolder, arm: str, teacher: str | None = None) -> str:
+    """The recorded run of an arm (and teacher)."""
+    for run_id in runs.run_ids():
+        spec = read_run(runs, run_id).spec
+        if spec.arm == arm and teacher in (None, spec.teacher):
+            return run_id
+    raise AssertionError(f"no recorded run of {arm} {teacher}")
+
+
+def _owned_here(file: Path) -> None:
+    owner = json.loads(file.read_text())
+    owner["host"] = owner["handle"]["host"] = socket.gethostname()
+    owner["handle"]["pid"] = os.getpid()  # of this machine, but another start: it is gone
+    write_json(file, owner)
