@@ -1,18 +1,27 @@
-"""``python -m sirt_tui [RUNS]``: the interface on a runs folder."""
+"""The ``sirt`` command: the engine's verbs, and without a verb the interface."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.contract.rundir import RunsFolder
-from sirt_tui.app import SirtApp
+from engine.cli import main as command_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def run(folder: Path, mouse: bool = True) -> None:
-    """Until the person quits. Everything it launched goes on."""
-    SirtApp(RunsFolder(folder.absolute())).run(mouse=mouse)
+def main() -> None:
+    """Textual is imported only when there is no verb."""
+    command_line(open_interface)
+
+
+def open_interface(folder: Path, mouse: bool) -> None:
+    """Until the person quits. Everything that was launched goes on."""
+    from engine.contract.rundir import RunsFolder
+    from sirt_tui.app import SirtApp
+
+    SirtApp(RunsFolder(folder)).run(mouse=mouse)
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))
+    main()

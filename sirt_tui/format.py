@@ -93,8 +93,8 @@ def number(value: float | None) -> str:
         return NOTHING
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.4g}"
+    if value == 0 or 1e-3 <= abs(value) < 99_999.5:
+        return f"{value:.4g}" if abs(value) < 9_999.5 else f"{value:.0f}"
     return f"{value:.2e}".replace("e-0", "e-").replace("e+0", "e")
 
 

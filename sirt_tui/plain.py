@@ -23,7 +23,7 @@ def visible(text: str, limit: int | None = None) -> str:
     text = text[:limit]
     if not _PLAIN.match(text):
         text = text.replace("\r\n", "\n").expandtabs(len(TAB))
-        text = "".join(map(_shown, text))
+        text = "".join(map(_shown, unicodedata.normalize("NFC", text)))
     return text + CUT if cut else text
 
 
@@ -44,8 +44,7 @@ def _shown(char: str) -> str:
         case "Cc" | "Cf" | "Co" | "Cs" | "Cn" | "Zl" | "Zp":
             return "\u00b7"
         case "Mn" | "Me" | "Mc":
-            # a piled-up or leading mark has no cell of its own; composed letters are kept whole
-            return "\u00b7"
+            return "\u00b7"  # a mark that composes with no letter has no cell of its own
         case "Zs":
             return " "
         case _:

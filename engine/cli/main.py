@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from engine.contract.errors import UserError
 from engine.contract.rundir import RunsFolder
 
 USER_ERROR = 2
+Interface = Callable[[Path, bool], None]  # runs folder, whether to use the mouse
 # verb -> (module of engine.cli, function, group in the help, one line)
 VERBS = {
     "plan": ("experiments", "plan", "Show what an experiment needs, what is there, what is left."),
@@ -72,9 +74,10 @@ class _LazyGroup(click.Group):
     default=lambda: os.environ.get("SIRT_RUNS", "runs"),
     help="The runs folder; $SIRT_RUNS, else ./runs.",
 )
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, in the interface.")
 @click.version_option(package_name="sirt")
 @click.pass_context
-def sirt(ctx: click.Context, folder: Path) -> None:
+def sirt(ctx: click.Context, folder: Path, no_mouse: bool) -> None:
     """Self-refine Instruction-tuning: teach small language models to reason.
 
     A teacher writes step-by-step answers, a student learns from them, answers its own questions
@@ -85,10 +88,14 @@ def sirt(ctx: click.Context, folder: Path) -> None:
         ctx.invoke(sirt.get_command(ctx, "status"))  # type: ignore[arg-type]
 
 
-def main() -> None:
-    """Entry point. A user's error is one line a problem on stderr and exit code 2."""
+def main(interface: Interface | None = None) -> None:
+    """A user's error is one line a problem on stderr and exit code 2.
+
+    ``interface`` is what a call without a verb opens on a terminal; it is handed in, since the
+    engine does not know the interface.
+    """
     try:
-        sirt.main(prog_name="sirt", standalone_mode=False)
+        sirt.main(prog_name="sirt", standalone_mode=False, obj=interface)
     except UserError as error:
         for line in str(error).splitlines():
             click.echo(f"sirt: {line}", err=True)

@@ -82,3 +82,14 @@ class RunFollower:
 def _states(status: RunStatus) -> object:
     phases = [(p.state, p.attempt, p.error, p.blocked_by) for p in status.phases]
     return status.file, status.state, phases, status.marks
+
+
+def stderr_tail(folder: PhaseDir, max_bytes: int = 16_384) -> str:
+    """The end of what the last attempt's process wrote to stderr; empty when there is none."""
+    attempt = folder.last_attempt()
+    if attempt is None or not attempt.stderr.exists():
+        return ""
+    with attempt.stderr.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - max_bytes))
+        return file.read().decode(errors="replace")

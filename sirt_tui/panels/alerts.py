@@ -1,0 +1,64 @@
+"""What matters about a run, on top: faults first, then warnings, each once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.widgets import Static
+
+from sirt_tui.panels.phases import silence, title_of
+from sirt_tui.plain import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from engine.control.listing import PhaseStatus
+
+LINES = 4
+ADVICE = {
+    "failed": "r retries it",
+    "lost": "its process is gone; r goes on from what it kept",
+    "unreachable": "its machine does not answer and its heartbeat is old",
+}
+
+
+class AlertsPanel(Static):
+    """Takes no room when there is nothing to say."""
+
+    DEFAULT_CSS = "AlertsPanel { height: auto; max-height: 4; padding: 0 1; }"
+
+    def show(self, phases: Sequence[PhaseStatus], now: datetime) -> None:
+        lines = alerts(phases, now)
+        self.display = bool(lines)
+        shown = lines[:LINES]
+        if len(lines) > LINES:
+            shown[-1] = Text(f"and {len(lines) - LINES + 1} more warnings in the log", "yellow")
+        self.update(Text("\n").join(shown))
+
+
+def alerts(phases: Sequence[PhaseStatus], now: datetime) -> list[Text]:
+    """One line each: what is wrong, where, what to do."""
+    faults, hints, warnings = [], [], []
+    for phase in phases:
+        name = title_of(phase)
+        if advice := ADVICE.get(phase.state):
+            said = one_line(phase.error, 300)
+            faults.append(_line(f"✗ {name} {phase.state}: ", said or "no word", advice, "bold red"))
+        if phase.state == "running" and (quiet := silence(phase.view, now)):
+            hints.append(_line(f"! {name} runs, but is ", quiet, "", "yellow"))
+        newest = {m.code or m.text: m for m in phase.view.warnings}
+        for message in newest.values():
+            said = one_line(message.text, 300)
+            warnings.append(_line(f"! {name}: ", said, "", "yellow"))
+    return [*faults, *hints, *warnings]
+
+
+def _line(what: str, said: str, advice: str, style: str) -> Text:
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(what, style)
+    text.append(said)
+    if advice:
+        text.append(f" ({advice})", "dim")
+    return text

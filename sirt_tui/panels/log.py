@@ -1,0 +1,70 @@
+"""What a phase said, or the end of what its process wrote to stderr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.widgets import Static
+
+from sirt_tui.plain import visible
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from engine.contract.view import PhaseView
+
+LINES = 200
+LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
+
+
+class LogPanel(VerticalScroll):
+    """Messages by default; ``l`` asks for stderr, which the screen then gives."""
+
+    BORDER_TITLE = "log"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "toggle", "Messages or stderr")]
+
+    class Toggled(Message):
+        """The other source is wanted."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="panel")
+        self.wants_stderr = False
+
+    def compose(self) -> ComposeResult:
+        yield Static()
+
+    def action_toggle(self) -> None:
+        self.wants_stderr = not self.wants_stderr
+        self.post_message(self.Toggled())
+
+    def show_messages(self, view: PhaseView, title: str) -> None:
+        self._put(messages_text(view), f"{title}: messages")
+
+    def show_stderr(self, tail: str, title: str) -> None:
+        self._put(Text(visible(tail) or "stderr is empty"), f"{title}: stderr")
+
+    def _put(self, text: Text, title: str) -> None:
+        if not self.is_mounted:
+            return
+        self.border_subtitle = title
+        at_end = self.scroll_offset.y >= self.max_scroll_y
+        self.query_one(Static).update(text)
+        if at_end:
+            self.scroll_end(animate=False)
+
+
+def messages_text(view: PhaseView) -> Text:
+    """One line a message, with its time; what the phase is busy with last."""
+    text = Text()
+    for message in view.messages.last(LINES):
+        text.append(f"{message.ts:%H:%M:%S} ", "dim")
+        text.append(f"{visible(message.text, 2_000)}\n", LEVELS[message.level])
+    if view.gaps:
+        text.append(f"{view.gaps} events are missing: the log was damaged\n", "bold red")
+    if view.activity:
+        text.append(f"now: {visible(view.activity, 200)}", "cyan")
+    return text if text.plain else Text("nothing said yet", "dim")

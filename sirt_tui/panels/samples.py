@@ -1,0 +1,67 @@
+"""Sample generations of a phase as they come, newest first, right or wrong marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from sirt_tui.plain import visible
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from engine.contract.events import Sample
+    from engine.contract.view import PhaseView
+
+SHOWN = 30
+PROMPT_CHARS = 600
+TEXT_CHARS = 3_000
+
+
+class SamplesPanel(VerticalScroll):
+    """``show`` draws the newest generations of one phase."""
+
+    BORDER_TITLE = "samples"
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="panel")
+        self._drawn: tuple[str, int] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text("no generations yet", "dim"))
+
+    def show(self, view: PhaseView, title: str) -> None:
+        """Draws only what differs from the last call."""
+        mark = (f"{view.phase} {view.attempt}", len(view.samples))
+        if mark == self._drawn or not self.is_mounted:
+            return
+        self._drawn = mark
+        self.border_subtitle = title
+        newest = reversed(view.samples.last(SHOWN))
+        text = Text("\n\n").join(sample_text(sample) for sample in newest)
+        self.query_one(Static).update(text if text.plain else Text("no generations yet", "dim"))
+
+
+def sample_text(sample: Sample) -> Text:
+    """Verdict, item, the prompt's end, and the generation; all of it as plain text."""
+    text = Text(overflow="fold")
+    verdict = sample.verdict
+    if verdict is None:
+        text.append("· not judged", "dim")
+    elif verdict.correct:
+        text.append("✓ right", "bold green")
+    else:
+        text.append("✗ wrong", "bold red")
+    if verdict is not None:
+        answer = visible(verdict.answer, 60) if verdict.answer is not None else "nothing found"
+        text.append(f"  answer {answer}")
+        text.append(f" by {verdict.tier}" if verdict.tier else "", "dim")
+    text.append(f"  {visible(sample.item, 60)} {visible(sample.label, 60)}\n", "dim")
+    prompt = sample.prompt
+    start = max(0, len(prompt) - PROMPT_CHARS)
+    text.append(("…" if start else "") + visible(prompt[start:]).strip() + "\n", "dim")
+    text.append(visible(sample.text, TEXT_CHARS).strip() or "(empty)")
+    return text

@@ -1,0 +1,247 @@
+"""One run, live: phases, curves, memory, samples, accuracies, log."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widgets import Static
+
+from engine.contract.errors import UserError
+from engine.control import changing
+from engine.control.following import stderr_tail
+from engine.control.relatives import relatives
+from sirt_tui.page import Page
+from sirt_tui.panels.alerts import AlertsPanel
+from sirt_tui.panels.curves import CurvesPanel
+from sirt_tui.panels.log import LogPanel
+from sirt_tui.panels.memory import MemoryPanel
+from sirt_tui.panels.phases import PhasesPanel, title_of
+from sirt_tui.panels.samples import SamplesPanel
+from sirt_tui.panels.scores import ScoresPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+
+    from engine.contract.run import RunRow
+    from engine.control.listing import PhaseStatus, RunStatus
+    from sirt_tui.feed import Feed
+
+NAMES = ("curves", "samples", "scores", "memory", "log")
+SHOWN: dict[str, tuple[str, ...]] = {"-narrow": (), "-medium": ("curves",), "-wide": NAMES}
+REDRAW_S = 5.0  # silence and rates age even when nothing happens
+
+
+class PanelBar(Static):
+    """Which panels there are and which is shown; only where not all fit."""
+
+    DEFAULT_CSS = "PanelBar { height: 1; padding: 0 1; }"
+
+    def show(self, names: tuple[str, ...], chosen: str) -> None:
+        self.display = bool(names)
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for name in names:
+            text.append(f" {name} ", "reverse" if name == chosen else "")
+        text.append("  [ ] to change", "dim")
+        self.update(text)
+
+
+class RunPage(Page):
+    """Opened with ``enter``. The phase under the cursor is what samples and log show."""
+
+    TITLE = "Run"
+    DEFAULT_CSS = """
+    RunPage #grid { layout: grid; grid-gutter: 0; height: 1fr; }
+    RunPage.-narrow #grid { grid-size: 1 2; grid-rows: 7 1fr; }
+    RunPage.-medium #grid { grid-size: 2 2; grid-columns: 46 1fr; grid-rows: 1fr 1fr; }
+    RunPage.-medium #grid .chosen { column-span: 2; }
+    RunPage.-wide #grid { grid-size: 3 2; grid-columns: 48 1fr 1fr; grid-rows: 1fr 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right_square_bracket", "panel(1)", "Next panel", show=False),
+        Binding("left_square_bracket", "panel(-1)", "Previous panel", show=False),
+        Binding("z", "zoom", "Zoom panel"),
+        Binding("x", "stop", "Stop"),
+        Binding("r", "retry", "Retry"),
+        Binding("p", "app.open_pairs", "Pairs"),
+        Binding("C", "compose_from", "Compose from this run", show=False),
+    ]
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+        self._status: RunStatus | None = None
+        self._rows: tuple[RunRow, ...] = ()
+        self._phase_id: str | None = None
+        self._follows = True  # the cursor goes with the work until a person moves it
+        self._panel = "curves"
+
+    def compose_body(self) -> ComposeResult:
+        yield AlertsPanel()
+        yield PanelBar()
+        with Container(id="grid"):
+            yield PhasesPanel()
+            yield CurvesPanel(id="curves")
+            yield SamplesPanel(id="samples")
+            yield ScoresPanel(id="scores")
+            yield MemoryPanel(id="memory")
+            yield LogPanel(id="log")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.subject = self._run_id
+        self.feed.watch_run(self, self._run_id)
+        self.feed.watch_runs(self)
+        self.set_interval(REDRAW_S, self._draw_ageing)
+        self.query_one(PhasesPanel).focus()
+
+    # --- what comes in ---
+
+    def on_feed_run_changed(self, event: Feed.RunChanged) -> None:
+        if event.status is None:
+            self.subject = event.error
+            return
+        self._status = event.status
+        self.subject = f"{event.status.file.name}  {event.status.state}"
+        self._draw()
+
+    def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
+        self._rows = event.rows
+        self._draw_scores()
+
+    def on_phases_panel_chosen(self, event: PhasesPanel.Chosen) -> None:
+        if event.phase_id != self._phase_id:
+            self._follows = self._status is not None and event.phase_id == self._liveliest().id
+            self._phase_id = event.phase_id
+            self._draw_chosen()
+
+    def on_log_panel_toggled(self) -> None:
+        self._draw_log()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.call_after_refresh(self._arrange)
+
+    # --- drawing ---
+
+    def _draw(self) -> None:
+        assert self._status is not None
+        phases = self._status.phases
+        panel = self.query_one(PhasesPanel)
+        self._draw_ageing()
+        if self._follows:
+            lively = self._liveliest()
+            panel.choose(next(n for n, p in enumerate(phases) if p.id == lively.id))
+            self._phase_id = lively.id
+        self.query_one(CurvesPanel).show(phases)
+        self.query_one(MemoryPanel).show(phases)
+        self._draw_chosen()
+        self._draw_scores()
+
+    def _draw_ageing(self) -> None:
+        if self._status is not None:
+            now = self.sirt.clock()
+            self.query_one(PhasesPanel).show(self._status.phases, now)
+            self.query_one(AlertsPanel).show(self._status.phases, now)
+
+    def _draw_chosen(self) -> None:
+        phase = self._chosen()
+        if phase is not None:
+            self.query_one(SamplesPanel).show(phase.view, title_of(phase))
+            self._draw_log()
+
+    def _draw_scores(self) -> None:
+        if self._status is not None:
+            found = relatives(self._rows, self._run_id, self._status.file.spec)
+            self.query_one(ScoresPanel).show(found, self._run_id)
+
+    @work(exclusive=True, group="log")
+    async def _draw_log(self) -> None:
+        phase = self._chosen()
+        panel = self.query_one(LogPanel)
+        if phase is None or not panel.display:
+            return
+        if panel.wants_stderr:
+            tail = await self.feed.ask(stderr_tail, self.runs.phase(phase.id))
+            panel.show_stderr(tail, title_of(phase))
+        else:
+            panel.show_messages(phase.view, title_of(phase))
+
+    def _liveliest(self) -> PhaseStatus:
+        """The phase worth watching: what runs, else what ended badly, else the last done."""
+        assert self._status is not None
+        phases = self._status.phases
+        for states in ({"running"}, {"failed", "lost", "unreachable"}):
+            for phase in reversed(phases):
+                if phase.state in states:
+                    return phase
+        done = [phase for phase in phases if phase.state == "done"]
+        return done[-1] if done else phases[0]
+
+    def _chosen(self) -> PhaseStatus | None:
+        phases = self._status.phases if self._status else ()
+        return next((p for p in phases if p.id == self._phase_id), None)
+
+    # --- panels ---
+
+    def _arrange(self) -> None:
+        """Show what fits: all when wide, else one of them besides what always stays."""
+        size = next(name for name in SHOWN if self.has_class(name))
+        fixed = SHOWN[size]
+        choice = tuple(name for name in NAMES if name not in fixed)
+        if choice and self._panel not in choice:
+            self._panel = choice[0]
+        for name in NAMES:
+            panel = self.query_one(f"#{name}")
+            panel.display = name in fixed or name == self._panel
+            panel.set_class(name not in fixed, "chosen")
+        self.query_one(PanelBar).show(choice, self._panel)
+        self._draw_chosen()
+
+    def action_panel(self, step: int) -> None:
+        """Another panel where not all fit; else the focus goes on."""
+        size = next(name for name in SHOWN if self.has_class(name))
+        choice = [name for name in NAMES if name not in SHOWN[size]] or list(NAMES)
+        at = choice.index(self._panel) if self._panel in choice else 0
+        self._panel = choice[(at + step) % len(choice)]
+        self._arrange()
+        self.query_one(f"#{self._panel}").focus()
+
+    def action_zoom(self) -> None:
+        if self.maximized is not None:
+            self.minimize()
+            return
+        focused = self.focused
+        panels = [self.query_one(f"#{name}") for name in NAMES]
+        inside = [p for p in panels if focused is not None and p in focused.ancestors_with_self]
+        self.maximize(inside[0] if inside else self.query_one(f"#{self._panel}"), container=False)
+
+    # --- verbs ---
+
+    @work
+    async def action_stop(self) -> None:
+        kept = ("finished work is kept; a retry goes on from it",)
+        if await self.sirt.confirm(f"Stop {self._run_id}?", kept, "Stop"):
+            await self._do(partial(changing.stop, self.runs, [self._run_id]), "asked to stop")
+
+    @work
+    async def action_retry(self) -> None:
+        await self._do(partial(changing.retry, self.runs, [self._run_id]), "queued again")
+
+    def action_compose_from(self) -> None:
+        self.sirt.open_compose(run_id=self._run_id)
+
+    async def _do(self, verb: Callable[[], None], said: str) -> None:
+        try:
+            await self.feed.ask(verb)
+        except (UserError, OSError) as error:
+            self.sirt.say_error(error)
+        else:
+            self.sirt.say(f"{self._run_id}: {said}")
+            self.feed.hurry()

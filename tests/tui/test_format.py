@@ -1,0 +1,51 @@
+"""Figures as short text, as tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sirt_tui import format as fmt
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "–"), (float("nan"), "–"), (-3, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00"),
+     (187, "3:07"), (3_599.6, "1 h 00"), (7_500, "2 h 05"), (86_400 * 3 + 4 * 3_600, "3 d 4 h")],
+)  # fmt: skip
+def test_durations(seconds, said):
+    assert fmt.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "now"), (30, "now"), (60, "1 min"), (7_199, "1 h"), (86_400 * 12, "12 d")],
+)
+def test_ages(seconds, said):
+    assert fmt.age(NOW - timedelta(seconds=seconds), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "–"), (float("nan"), "NaN"), (float("-inf"), "-∞"), (0, "0"), (0.69314718, "0.6931"),
+     (1e-6, "1.00e-6"), (123456.0, "1.23e5"), (99999.4, "99999"), (-0.00012, "-1.20e-4")],
+)  # fmt: skip
+def test_numbers(value, said):
+    assert fmt.number(value) == said
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [(950, "950"), (9_999, "9 999"), (12_345, "12.3k"), (1_200_000, "1.2M"), (None, "–")],
+)
+def test_counts(n, said):
+    assert fmt.count(n) == said
+
+
+def test_every_state_has_a_mark_of_its_own_and_a_style():
+    assert len(set(fmt.STATE_MARKS.values())) == len(fmt.STATES) == len(fmt.STATE_MARKS)
+    assert set(fmt.STATE_STYLES) == set(fmt.STATES)
+    assert fmt.ladder(("done", "running", "waiting")) == "✓▶·"
