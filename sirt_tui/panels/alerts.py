@@ -27,7 +27,12 @@ ADVICE = {
 class AlertsPanel(Static):
     """Takes no room when there is nothing to say."""
 
-    DEFAULT_CSS = "AlertsPanel { height: auto; max-height: 4; padding: 0 1; }"
+    DEFAULT_CSS = """
+    AlertsPanel {
+        height: auto; max-height: 4; padding: 0 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    """
 
     def show(self, phases: Sequence[PhaseStatus], now: datetime) -> None:
         lines = alerts(phases, now)

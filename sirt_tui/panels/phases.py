@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SILENT_AFTER_S = 120.0
 BAR = 12
+TITLE_WIDTH = 29  # the longest name of a benchmark fits, and its state stays in 46 columns
 
 
 class PhasesPanel(OptionList):
@@ -71,13 +72,13 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     that ended badly."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
-    text.append(title_of(phase))
-    text.append(f"  {phase.state}", STATE_STYLES[phase.state])
+    text.append(f"{title_of(phase):<{TITLE_WIDTH}}")
+    text.append(f" {phase.state:<7}", STATE_STYLES[phase.state])
     if phase.attempt > 1:
-        text.append(f"  attempt {phase.attempt}", "yellow")
+        text.append(f" attempt {phase.attempt}", "yellow")
     if phase.state == "done" and phase.view.started and phase.view.finished:
         took = (phase.view.finished - phase.view.started).total_seconds()
-        text.append(f"  {duration(took)}", "dim")
+        text.append(f" {duration(took):>5}", "dim")
     second = _second_line(phase, now)
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")

@@ -1,4 +1,4 @@
-"""The accuracy table of a run's cell: arms down, tasks and prompts across, intervals beside."""
+"""The accuracy table of a run's cell: its arms on each task, with intervals."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.contract.run import Cellmark, RunRow
 
 UNPARSED_SHOWN = 0.05
+STYLES = ("plain", "cot", "options")
 WORDS = {
     "instruct-only": "instructed",
     "refine-only": "refined only",
@@ -44,24 +45,26 @@ class ScoresPanel(ScrollableContainer, can_focus=True):
 
 
 def scores_table(rows: Sequence[RunRow], mine: str) -> Table | Text:
-    """Tasks and prompts down, since there are more of them than arms."""
-    scored = [row for row in rows if row.marks]
-    if not scored:
+    """Grouped by task, arms down and prompts across: it fits 80 columns."""
+    marks = {(m.task, row.arm, _style(m)): m for row in rows for m in row.marks}
+    if not marks:
         return Text("no scores yet", "dim")
-    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    table.add_column("task", no_wrap=True)
-    table.add_column("prompt", no_wrap=True)
-    for row in scored:
-        name = WORDS.get(row.arm, row.arm)
-        table.add_column(f"{name} ◂" if row.run_id == mine else name, no_wrap=True)
-    for task, prompt in sorted({_key(mark) for row in scored for mark in row.marks}):
-        found = ({_key(m): m for m in row.marks}.get((task, prompt)) for row in scored)
-        table.add_row(task, prompt, *(_cell(mark) for mark in found))
+    styles = [style for style in STYLES if any(key[2] == style for key in marks)]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for title in ("task", "arm", *styles):
+        table.add_column(title, no_wrap=True)
+    for task in sorted({key[0] for key in marks}):
+        arms = [row for row in rows if any(key[:2] == (task, row.arm) for key in marks)]
+        for number, row in enumerate(arms):
+            cells = (_cell(marks.get((task, row.arm, style))) for style in styles)
+            name = WORDS.get(row.arm, row.arm)
+            shown = Text(f"{name} ◂", "bold") if row.run_id == mine else Text(name)
+            table.add_row("" if number else task, shown, *cells)
     return table
 
 
-def _key(mark: Cellmark) -> tuple[str, str]:
-    return mark.task, mark.prompt if mark.method == "match" else "options"
+def _style(mark: Cellmark) -> str:
+    return mark.prompt if mark.method == "match" else "options"
 
 
 def _cell(mark: Cellmark | None) -> Text:

@@ -60,9 +60,9 @@ class RunPage(Page):
     DEFAULT_CSS = """
     RunPage #grid { layout: grid; grid-gutter: 0; height: 1fr; }
     RunPage.-narrow #grid { grid-size: 1 2; grid-rows: 7 1fr; }
-    RunPage.-medium #grid { grid-size: 2 2; grid-columns: 46 1fr; grid-rows: 1fr 1fr; }
+    RunPage.-medium #grid { grid-size: 2 2; grid-columns: 50 1fr; grid-rows: 1fr 1fr; }
     RunPage.-medium #grid .chosen { column-span: 2; }
-    RunPage.-wide #grid { grid-size: 3 2; grid-columns: 48 1fr 1fr; grid-rows: 1fr 1fr; }
+    RunPage.-wide #grid { grid-size: 3 2; grid-columns: 50 1fr 1fr; grid-rows: 1fr 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right_square_bracket", "panel(1)", "Next panel", show=False),
@@ -89,10 +89,10 @@ class RunPage(Page):
         with Container(id="grid"):
             yield PhasesPanel()
             yield CurvesPanel(id="curves")
-            yield SamplesPanel(id="samples")
-            yield ScoresPanel(id="scores")
             yield MemoryPanel(id="memory")
             yield LogPanel(id="log")
+            yield ScoresPanel(id="scores")
+            yield SamplesPanel(id="samples")
 
     def on_mount(self) -> None:
         super().on_mount()
