@@ -25,7 +25,7 @@ class LogPanel(VerticalScroll):
     """Messages by default; ``l`` asks for stderr, which the screen then gives."""
 
     BORDER_TITLE = "log"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "toggle", "Messages or stderr")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "source", "Messages or stderr")]
 
     class Toggled(Message):
         """The other source is wanted."""
@@ -37,7 +37,7 @@ class LogPanel(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield Static()
 
-    def action_toggle(self) -> None:
+    def action_source(self) -> None:
         self.wants_stderr = not self.wants_stderr
         self.post_message(self.Toggled())
 

@@ -1,0 +1,12 @@
+"""Curves on character cells.
+
+``series``  points, smoothing, decimation to dot columns (numpy)
+``axes``    round ticks and their labels
+``canvas``  dots to characters: braille, quadrants or ASCII
+``chart``   the widget: axes, legend, cursor, zoom, log scale
+"""
+
+from sirt_tui.charts.chart import Chart
+from sirt_tui.charts.series import GrowingSeries, Series, Threshold
+
+__all__ = ["Chart", "GrowingSeries", "Series", "Threshold"]

@@ -1,0 +1,53 @@
+"""Round ticks and their labels; pure."""
+
+from __future__ import annotations
+
+import math
+
+ROUND = (1.0, 2.0, 5.0, 10.0)
+
+
+def step_of(span: float, most: int, whole: bool = False) -> float:
+    """The smallest of 1, 2, 5 x a power of ten that gives at most ``most`` steps."""
+    rough = span / max(1, most)
+    if not math.isfinite(rough) or rough <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in ROUND if factor * power >= rough * (1 - 1e-9))
+    return max(1.0, step) if whole else step
+
+
+def ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
+    """Multiples of a round step in [low, high]; ``whole``: whole numbers only."""
+    step = step_of(high - low, most, whole)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [n * step for n in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """``low`` and ``high`` are exponents of ten; the result too. Powers of ten, fewer when
+    there are many, with 2 and 5 between them when there are few."""
+    powers = [float(p) for p in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)]
+    if len(powers) > most:
+        every = -(-len(powers) // most)
+        return powers[::every]
+    if len(powers) >= 2:
+        return powers
+    between = [
+        p + math.log10(f) for p in range(math.floor(low), math.ceil(high)) for f in (1, 2, 5)
+    ]
+    found = [t for t in between if low <= t <= high]
+    return found if found else [low, high]
+
+
+def label(value: float, step: float) -> str:
+    """As many decimals as the step needs; an exponent only where digits would not fit."""
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e6:
+        digits = max(0, math.floor(math.log10(abs(value))) - math.floor(math.log10(step)))
+        mantissa, _, exponent = f"{value:.{min(digits, 3)}e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return f"{value:.{min(decimals, 6)}f}"

@@ -1,0 +1,137 @@
+"""What a run's phases measured, as curves: one group at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from engine.control.listing import PhaseStatus
+
+LN2 = Threshold("ln 2", math.log(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Curves that are read together. ``metrics``: name of the event -> name in the legend."""
+
+    title: str
+    metrics: dict[str, str]
+    thresholds: tuple[Threshold, ...] = ()
+
+
+LOSS = {"loss": "train", "eval_loss": "held out"}
+INSTRUCT = (
+    Group("instruct loss", LOSS),
+    Group("instruct token accuracy", {"mean_token_accuracy": "tokens right"}),
+)
+REFINE = (
+    Group("refine loss", LOSS, (LN2,)),
+    Group("reward margin", {"rewards/margins": "train", "eval_rewards/margins": "held out"}),
+    Group(
+        "pairs in the right order",
+        {"rewards/accuracies": "train", "eval_rewards/accuracies": "held out"},
+        (Threshold("chance", 0.5),),
+    ),
+    Group("rewards", {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}),
+    Group("log-probabilities", {"logps/chosen": "chosen", "logps/rejected": "rejected"}),
+)
+TRAINING = (
+    Group("learning rate", {"learning_rate": "learning rate"}),
+    Group("gradient norm", {"grad_norm": "gradient norm"}),
+    Group("entropy", {"entropy": "train", "eval_entropy": "held out"}),
+)
+ELICIT = (
+    Group("answers right, share", {"plain_correct": "plain", "cot_correct": "CoT"}),
+    Group("pairs won by", {"winner_student": "student", "winner_teacher": "teacher"}),
+)
+GROUPS: dict[str, tuple[Group, ...]] = {
+    "instruct": (*INSTRUCT, *TRAINING),
+    "elicit": ELICIT,
+    "refine": (*REFINE, *TRAINING),
+}
+MOST_TALKATIVE = ("refine", "instruct", "elicit")  # which phase's first group a finished run shows
+
+
+class CurvesPanel(Vertical):
+    """``c`` goes through the groups; until then it shows the loss of what is at work."""
+
+    BORDER_TITLE = "curves"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "group(1)", "Next curve"),
+        Binding("b", "group(-1)", "Curve before", show=False),
+    ]
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="panel")
+        self._chosen: tuple[str, str] | None = None
+        self._phases: Sequence[PhaseStatus] = ()
+        self._grown: dict[tuple[str, int, str], GrowingSeries] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Chart()
+
+    def show(self, phases: Sequence[PhaseStatus]) -> None:
+        """Draw the chosen group of these phases; nothing where it is not displayed."""
+        self._phases = phases
+        if self.is_mounted and self.display:
+            self._draw()
+
+    def on_show(self) -> None:
+        self._draw()
+
+    def action_group(self, step: int) -> None:
+        there = self._groups()
+        if there:
+            now = self._chosen if self._chosen in there else self._first(there)
+            self._chosen = there[(there.index(now) + step) % len(there)]
+            self._draw()
+
+    def _draw(self) -> None:
+        there = self._groups()
+        if not there:
+            self.border_subtitle = ""
+            self.query_one(Chart).show(())
+            return
+        kind, title = self._chosen if self._chosen in there else self._first(there)
+        group = next(g for g in GROUPS[kind] if g.title == title)
+        phase = next(p for p in self._phases if p.spec.kind == kind)
+        place = there.index((kind, title)) + 1
+        self.border_title = title if kind in title else f"{kind} {title}"
+        self.border_subtitle = f"{place}/{len(there)}  c next  y log  + smooth"
+        self.query_one(Chart).show(self._series(phase, group), group.thresholds)
+
+    def _groups(self) -> list[tuple[str, str]]:
+        """Phase kind and title of every group that has a point."""
+        return [
+            (phase.spec.kind, group.title)
+            for phase in self._phases
+            for group in GROUPS.get(phase.spec.kind, ())
+            if any(name in phase.view.metrics for name in group.metrics)
+        ]
+
+    def _first(self, there: list[tuple[str, str]]) -> tuple[str, str]:
+        running = [p.spec.kind for p in self._phases if p.state == "running"]
+        kinds = [kind for kind, _ in there]
+        kind = next((k for k in (*running, *MOST_TALKATIVE) if k in kinds), kinds[0])
+        return there[kinds.index(kind)]
+
+    def _series(self, phase: PhaseStatus, group: Group) -> list[Series]:
+        found = []
+        for metric, name in group.metrics.items():
+            points = phase.view.metrics.get(metric)
+            if points is not None:
+                key = (phase.id, phase.attempt, metric)
+                x, y = self._grown.setdefault(key, GrowingSeries()).take(points)
+                found.append(Series(name, x, y))
+        return found

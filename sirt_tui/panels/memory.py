@@ -1,0 +1,96 @@
+"""Memory and utilisation over time of the phase that was measured last: a curve a device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from sirt_tui.charts import Chart, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from engine.contract.view import PhaseView
+    from engine.control.listing import PhaseStatus
+
+MIB_A_GIB = 1024.0
+
+
+class MemoryPanel(Vertical):
+    """``u`` changes between memory (GiB) and utilisation (per cent)."""
+
+    BORDER_TITLE = "memory"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("u", "change", "Memory or use")]
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="panel")
+        self._use = False
+        self._phases: Sequence[PhaseStatus] = ()
+
+    def compose(self) -> ComposeResult:
+        yield Chart(whole_x=False)
+
+    def show(self, phases: Sequence[PhaseStatus]) -> None:
+        self._phases = phases
+        if self.is_mounted and self.display:
+            self._draw()
+
+    def on_show(self) -> None:
+        self._draw()
+
+    def action_change(self) -> None:
+        self._use = not self._use
+        self._draw()
+
+    def _draw(self) -> None:
+        measured = [p for p in self._phases if len(p.view.resources)]
+        running = [p for p in measured if p.state == "running"]
+        shown = (running or measured)[-1:]
+        self.border_title = "use, %" if self._use else "memory, GiB"
+        self.border_subtitle = f"{shown[0].spec.kind}, seconds  u other" if shown else ""
+        series = (use_of if self._use else memory_of)(shown[0].view) if shown else []
+        self.query_one(Chart).show(series)
+
+
+def memory_of(view: PhaseView) -> list[Series]:
+    """GiB: of the process tree, and used on each card."""
+    readings = list(view.resources)
+    process = [reading.rss / MIB_A_GIB for reading in readings]
+    return [_series(view, "process", process), *_cards(view, "used", 1 / MIB_A_GIB)]
+
+
+def use_of(view: PhaseView) -> list[Series]:
+    """Per cent: of CPU (100 a core), and of each card."""
+    return [
+        _series(view, "CPU", [reading.cpu for reading in view.resources]),
+        *_cards(view, "utilisation", 1.0),
+    ]
+
+
+def _cards(view: PhaseView, field: str, scale: float) -> list[Series]:
+    readings = list(view.resources)
+    count = max((len(reading.gpus) for reading in readings), default=0)
+    nothing: dict[str, float] = {}
+    return [
+        _series(
+            view,
+            f"GPU {n}",
+            [
+                (r.gpus[n] if n < len(r.gpus) else nothing).get(field, float("nan")) * scale
+                for r in readings
+            ],
+        )
+        for n in range(count)
+    ]
+
+
+def _series(view: PhaseView, name: str, values: list[float]) -> Series:
+    readings = list(view.resources)
+    began = view.started or readings[0].ts
+    seconds = np.array([(reading.ts - began).total_seconds() for reading in readings])
+    return Series(name, seconds, np.array(values, dtype=np.float64))
