@@ -1,13 +1,16 @@
 """The index of runs (TinyDB): one document a run, scalars and accuracies only.
 
 It is never the truth: delete or damage it, and the next look rebuilds it from the folders.
-Every change happens under the folder's lock and replaces the file atomically.
+Every change happens under the folder's lock and replaces the file atomically. It is written
+with one document a line, newest run first, so that a list can show its first page before the
+rest is read; any other layout of the same JSON is read through TinyDB.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 20.0
 TABLE = "runs"
+HEAD, FOOT = b'{"runs": {\n', b"}}\n"
 
 
 class Damaged(Exception):
@@ -73,6 +77,14 @@ class Registry:
         self._runs = runs
         self._row_of = rebuild
 
+    def newest(self, count: int) -> list[RunRow]:
+        """The first ``count`` rows as the index has them, newest first; none when it is not
+        there or not as this class writes it."""
+        try:
+            return list(islice(self._lines(), count))
+        except (Damaged, ValidationError):
+            return []
+
     def rows(self) -> list[RunRow]:
         """All runs; those the index misses are added, those whose folder is gone are left out."""
         try:
@@ -85,6 +97,27 @@ class Registry:
         return found + [row for row in missing if row is not None]
 
     def _read(self) -> list[RunRow]:
+        try:
+            return list(self._lines())
+        except (Damaged, ValidationError):
+            return self._read_any()
+
+    def _lines(self) -> Iterator[RunRow]:
+        """Row by row, so that reading many holds neither the interpreter nor much memory."""
+        try:
+            with self._runs.registry.open("rb") as file:
+                if file.readline() != HEAD:
+                    raise Damaged("another layout")
+                for line in file:
+                    if line == FOOT:
+                        return
+                    _, _, document = line.partition(b": ")
+                    yield RunRow.model_validate_json(document.rstrip(b",\n"))
+                raise Damaged("torn")
+        except FileNotFoundError:
+            return
+
+    def _read_any(self) -> list[RunRow]:
         with TinyDB(self._runs.registry, storage=_AtomicStorage) as db:
             return [RunRow.model_validate(dict(document)) for document in db.table(TABLE)]
 
@@ -113,8 +146,7 @@ class Registry:
         return rows
 
     def _write(self, rows: dict[str, RunRow]) -> None:
-        documents = {
-            str(number): json.loads(row.model_dump_json())
-            for number, row in enumerate(rows.values(), start=1)
-        }
-        _AtomicStorage(self._runs.registry).write({TABLE: documents})
+        ordered = sorted(rows.values(), key=lambda row: (row.created, row.run_id), reverse=True)
+        lines = (f'"{n}": {row.model_dump_json()}' for n, row in enumerate(ordered, start=1))
+        text = HEAD.decode() + ",\n".join(lines) + "\n" * bool(ordered) + FOOT.decode()
+        atomic_write(self._runs.registry, text)

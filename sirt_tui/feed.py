@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from textual.message import Message
 
 from engine.contract.errors import UserError
-from engine.control import listing, machine
+from engine.control import machine
 from engine.control.following import RunFollower
+from engine.control.watching import RunList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,11 +50,12 @@ class Feed:
     """Started on the first watch; ends with the process."""
 
     class RunsChanged(Message):
-        """All runs, newest last."""
+        """All runs, newest first; not ``whole``: the first page of them only, so far."""
 
-        def __init__(self, rows: tuple[RunRow, ...]) -> None:
+        def __init__(self, rows: tuple[RunRow, ...], whole: bool = True) -> None:
             super().__init__()
             self.rows = rows
+            self.whole = whole
 
     class RunChanged(Message):
         """One run with its phases' views; ``error``: why it can't be read."""
@@ -139,21 +141,23 @@ class Feed:
 
 
 class _RunsLook:
-    """The list of runs when it differs from the last one given."""
+    """The list of runs when something in it moved; the first time, its first page."""
 
     def __init__(self, runs: RunsFolder) -> None:
-        self._runs = runs
-        self._last: tuple[RunRow, ...] | None = None
+        self._list = RunList(runs)
+        self._begun = False
 
     def __call__(self) -> Message | None:
         try:
-            rows = tuple(listing.list_runs(self._runs))
-        except (OSError, UserError):  # half a second later it is readable again, or doctor says
+            if not self._begun:
+                self._begun = True
+                first = self._list.first_page()
+                if first:
+                    return Feed.RunsChanged(tuple(first), whole=False)
+            rows = self._list.advance()
+        except (OSError, UserError):  # a moment later it is readable again, or the doctor says
             return None
-        if rows == self._last:
-            return None
-        self._last = rows
-        return Feed.RunsChanged(rows)
+        return None if rows is None else Feed.RunsChanged(tuple(rows))
 
 
 class _RunLook:
