@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.reactive import reactive
@@ -40,9 +40,7 @@ class HeaderLine(Static):
 class Page(Screen[None]):
     """A screen of the program. Subclasses give ``TITLE`` and ``compose_body``."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-narrow"), (100, "-medium"), (160, "-wide"),
-    ]  # fmt: skip
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
     subject = reactive("")
 
     @property
