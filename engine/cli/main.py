@@ -82,9 +82,16 @@ def sirt(ctx: click.Context, folder: Path, no_mouse: bool) -> None:
 
     A teacher writes step-by-step answers, a student learns from them, answers its own questions
     with and without reasoning, and is moved towards its own good reasoning.
+
+    Without a verb it opens the terminal interface.
     """
+    interface: Interface | None = ctx.obj
     ctx.obj = RunsFolder(Path(folder).absolute())
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        return
+    if interface is not None and sys.stdin.isatty() and sys.stdout.isatty():
+        interface(ctx.obj.root, not no_mouse)
+    else:
         ctx.invoke(sirt.get_command(ctx, "status"))  # type: ignore[arg-type]
 
 
