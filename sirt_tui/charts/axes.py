@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from sirt_tui.format import number
+
+MOST_DIGITS = 4
 ROUND = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -39,6 +42,13 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     ]
     found = [t for t in between if low <= t <= high]
     return found if found else [low, high]
+
+
+def log_label(exponent: float) -> str:
+    """Of ten to that power; far ones as a power, which no float could hold."""
+    if abs(exponent) > MOST_DIGITS and exponent == int(exponent):
+        return f"1e{int(exponent)}"
+    return number(10.0 ** max(-300.0, min(300.0, exponent)))
 
 
 def label(value: float, step: float) -> str:

@@ -66,9 +66,10 @@ class Canvas:
         bottom = np.where(there, last - np.rint(np.nan_to_num(lowest) * last), 0)
         row = np.arange(self.rows)[:, None]
         dots = (row >= top) & (row <= bottom)
-        grid = dots.reshape(self.height, down, self.width, across)
-        weights = np.array(_WEIGHTS[self.mode], dtype=np.uint8)
-        cells = np.einsum("hdwa,da->hw", grid.astype(np.uint8), weights)
+        cells = np.zeros_like(self._cells)
+        for down_by, weights in enumerate(_WEIGHTS[self.mode]):
+            for across_by, weight in enumerate(weights):
+                cells |= dots[down_by::down, across_by::across].view(np.uint8) * np.uint8(weight)
         self._cells |= cells
         self._owner[cells > 0] = owner
 

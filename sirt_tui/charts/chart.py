@@ -29,6 +29,7 @@ COLOURS = ("cyan", "yellow", "green", "magenta", "red", "blue", "white")
 SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
 NAME_CHARS = 24
 LEGEND_LINES = 2
+MORE_CHARS = 9
 LEAST = (12, 4)  # cells across and down below which there is nothing to read
 
 
@@ -86,6 +87,7 @@ class Chart(Widget, can_focus=True):
         self._view: tuple[float, float] | None = None  # zoomed x; None: all of it
         self._cursor: float | None = None
         self._frame: list[Strip] | None = None
+        self._rows = 0  # of the plot, as it was drawn last
 
     def show(self, series: Iterable[Series], thresholds: Iterable[Threshold] = ()) -> None:
         """Draw these instead; zoom, cursor and smoothing stay."""
@@ -147,15 +149,16 @@ class Chart(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         if self._frame is None:
-            self._frame = self._draw(self.content_size.width, self.content_size.height)
-        base = self.rich_style
+            base = self.rich_style
+            lines = self._draw(self.content_size.width, self.content_size.height)
+            self._frame = [line.apply_style(base) for line in lines]
         if y >= len(self._frame):
-            return Strip.blank(self.content_size.width, base)
-        return self._frame[y].apply_style(base)
+            return Strip.blank(self.content_size.width, self.rich_style)
+        return self._frame[y]
 
     def _draw(self, width: int, height: int) -> list[Strip]:
         legend = self._legend(width)
-        rows = height - len(legend) - 1
+        rows = self._rows = height - len(legend) - 1
         if not any(np.isfinite(s.y).any() for s in self._series):
             return [Strip([Segment("no points yet", Style.parse("dim"))])]
         if width < LEAST[0] or rows < 1:
@@ -166,9 +169,10 @@ class Chart(Widget, can_focus=True):
         canvas = Canvas(max(1, width - margin - 1), rows, self._mode)
         self._draw_curves(canvas, window)
         lines = canvas.lines()
+        styles = self._styles()
         strips = [
-            self._row(number, lines[number], labels.get(number, ""), margin, window, rows)
-            for number in range(rows)
+            self._row(row, lines[row], labels.get(row, ""), margin, window, styles)
+            for row in range(rows)
         ]
         return [*legend, *strips, self._x_axis(window, margin, canvas.width)]
 
@@ -213,7 +217,9 @@ class Chart(Widget, can_focus=True):
         """Row of the plot -> label."""
         most = max(1, min(8, rows // 2))
         if window.log:
-            found = [(t, number(10.0**t)) for t in axes.log_ticks(window.bottom, window.top, most)]
+            found = [
+                (t, axes.log_label(t)) for t in axes.log_ticks(window.bottom, window.top, most)
+            ]
         else:
             step = axes.step_of(window.top - window.bottom, most)
             ticks = axes.ticks(window.bottom, window.top, most)
@@ -228,12 +234,12 @@ class Chart(Widget, can_focus=True):
         label: str,
         margin: int,
         window: Window,
-        rows: int,
+        styles: list[Style],
     ) -> Strip:
         axis = Segment(f"{label:>{margin}}{'┤' if label else '│'}", Style.parse("dim"))
-        cells = [Segment(text, self._style(owner)) for text, owner in runs]
+        cells = [Segment(text, styles[owner]) for text, owner in runs]
         for threshold in self._thresholds:
-            if row == self._threshold_row(threshold, window, rows):
+            if row == self._threshold_row(threshold, window):
                 cells = _over(cells, threshold.label)
         strip = Strip([axis, *cells])
         if self._cursor is not None:
@@ -243,7 +249,8 @@ class Chart(Widget, can_focus=True):
             strip = Strip.join([parts[0], Strip([Segment(mark, Style(reverse=True))]), *parts[2:]])
         return strip
 
-    def _threshold_row(self, threshold: Threshold, window: Window, rows: int) -> int:
+    def _threshold_row(self, threshold: Threshold, window: Window) -> int:
+        rows = self._rows
         height = float(window.height_of(np.array([threshold.y]))[0])
         inside = math.isfinite(height) and (
             window.log or window.bottom <= threshold.y <= window.top
@@ -255,12 +262,10 @@ class Chart(Widget, can_focus=True):
         share = (self._cursor - window.left) / (window.right - window.left)
         return min(max(int(share * width), 0), width - 1)
 
-    def _style(self, owner: int) -> Style:
-        if owner < 0:
-            return Style.null()
-        count = len(self._series)
-        colour = Style.parse(self._colour(owner % count))
-        return colour + Style(dim=True) if owner >= count else colour
+    def _styles(self) -> list[Style]:
+        """By owner: the curves, the same faint, and last (-1) nobody's."""
+        curves = [Style.parse(self._colour(n)) for n in range(len(self._series))]
+        return [*curves, *(style + Style(dim=True) for style in curves), Style.null()]
 
     def _colour(self, number: int) -> str:
         return self._series[number].style or COLOURS[number % len(COLOURS)]
@@ -290,7 +295,8 @@ class Chart(Widget, can_focus=True):
         shown = 0
         for entry in entries:
             needed = sum(len(part.text) for part in entry)
-            if needed > room:
+            rest = MORE_CHARS if entry is not entries[-1] and len(lines) == LEGEND_LINES else 0
+            if needed > room - rest:
                 if len(lines) == LEGEND_LINES or needed > width:
                     break
                 lines.append([])
@@ -298,7 +304,7 @@ class Chart(Widget, can_focus=True):
             lines[-1] += entry
             room -= needed
             shown += 1
-        if shown < len(entries) and room > 8:
+        if shown < len(entries):
             lines[-1].append(Segment(f"+{len(entries) - shown} more", Style.parse("dim")))
         if state:
             used = sum(len(part.text) for part in lines[0])

@@ -1,0 +1,175 @@
+"""Curves: smoothing and decimation against plain formulas, ticks as tables, charts as text."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import numpy as np
+import pytest
+from textual.app import App
+
+from engine.contract.view import Tail
+from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold, axes
+from sirt_tui.charts.canvas import Canvas
+from sirt_tui.charts.series import columns, smooth
+
+NAN = float("nan")
+
+
+def reference(y, weight):
+    """The textbook loop: what has been seen so far, the past decayed."""
+    total = norm = 0.0
+    found = []
+    for value in y:
+        total, norm = total * weight, norm * weight
+        if math.isfinite(value):
+            total, norm = total + value, norm + 1.0
+            found.append(total / norm)
+        else:
+            found.append(value)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("count", [1, 2, 50, 5_000])
+def test_smoothing_is_the_unbiased_moving_average(weight, count):
+    y = np.random.default_rng(0).normal(size=count).cumsum()
+    y[count // 3 : count // 2] = NAN
+    np.testing.assert_allclose(smooth(y, weight), reference(y, weight), rtol=1e-6, atol=1e-9)
+
+
+def test_a_spike_of_one_point_among_a_million_is_kept():
+    y = np.zeros(1_000_000)
+    y[777_777], y[333_333] = 9.0, -4.0
+    low, high = columns(Series("s", np.arange(y.size, dtype=float), y), 0, y.size - 1, 100)
+    assert high.max() == 9.0
+    assert low.min() == -4.0
+    assert np.count_nonzero(high) == np.count_nonzero(low) == 1
+
+
+def test_neighbouring_columns_touch_and_gaps_stay_gaps():
+    x = np.array([0.0, 10.0, 20.0, 30.0])
+    low, high = columns(Series("s", x, np.array([0.0, 10.0, NAN, 5.0])), 0, 30, 30)
+    assert np.all(low[:9] <= high[:9])
+    assert np.allclose(high[:9], low[1:10])  # one column ends where the next begins
+    assert np.isnan(high[12:28]).all()
+
+
+def test_points_that_grow_are_converted_once_and_another_attempt_afresh():
+    grown, points = GrowingSeries(), Tail()
+    for step in range(300):
+        points = points.append((step, step * 0.5))
+        if step % 7 == 0:
+            grown.take(points)
+    x, y = grown.take(points)
+    assert x.tolist() == list(range(300))
+    assert y[-1] == 149.5
+    x, y = grown.take(Tail().append((0, 3.0)))
+    assert (x.tolist(), y.tolist()) == ([0.0], [3.0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "whole", "said"),
+    [
+        (0, 1, 5, False, ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (0.61, 0.69, 4, False, ["0.62", "0.64", "0.66", "0.68"]),
+        (1, 19, 4, True, ["5", "10", "15"]),
+        (0, 3, 10, True, ["0", "1", "2", "3"]),
+        (0, 120_000, 4, True, ["0", "50000", "100000"]),
+        (0, 9e-4, 4, False, ["0", "0.0005"]),
+        (-1.3e-9, 1.3e-9, 4, False, ["-1e-9", "0", "1e-9"]),
+        (0, 4.2e7, 4, True, ["0", "2e7", "4e7"]),
+    ],
+)
+def test_ticks_are_round(low, high, most, whole, said):
+    step = axes.step_of(high - low, most, whole)
+    assert [axes.label(t, step) for t in axes.ticks(low, high, most, whole)] == said
+
+
+def test_a_log_axis_has_ticks_over_any_range():
+    assert axes.log_ticks(-6, 0, 8) == [-6, -5, -4, -3, -2, -1, 0]
+    assert axes.log_ticks(-30, 0, 5) == [-30, -23, -16, -9, -2]
+    assert [round(10**t, 3) for t in axes.log_ticks(-0.4, 0.5, 8)] == [0.5, 1, 2]
+    assert axes.log_ticks(0.01, 0.02, 8) == [0.01, 0.02]
+
+
+def test_the_canvas_puts_dots_where_they_belong():
+    canvas = Canvas(2, 1, "braille")
+    canvas.draw(0, np.array([0.0, NAN, 1.0, 0.0]), np.array([0.0, NAN, 1.0, 1.0]))
+    assert canvas.lines() == [[("⡀⢹", 0)]]
+    quadrants = Canvas(2, 1, "quadrant")
+    quadrants.draw(0, np.array([0.0, 0, 1, 1]), np.array([0.0, 0, 1, 1]))
+    assert quadrants.lines() == [[("▄▀", 0)]]
+    letters = Canvas(3, 2, "ascii")
+    letters.draw(1, np.array([0.0, 1, NAN]), np.array([0.0, 1, NAN]))
+    assert ["".join(t for t, _ in line) for line in letters.lines()] == [" b ", "b  "]
+
+
+# --- the widget ---
+
+
+class OneChart(App[None]):
+    def compose(self):
+        yield Chart()
+
+
+def drawn(series, size=(60, 14), keys=(), thresholds=()):
+    async def flow():
+        app = OneChart()
+        async with app.run_test(size=size) as pilot:
+            chart = app.query_one(Chart)
+            chart.show(series, thresholds)
+            chart.focus()
+            await pilot.press("m", "m", *keys)  # letters, which are easier to read here
+            await pilot.pause()
+            return [chart.render_line(y).text.rstrip() for y in range(size[1])]
+
+    return asyncio.run(flow())
+
+
+def line(name, y, first=0):
+    return Series(name, np.arange(first, first + len(y), dtype=float), np.array(y, dtype=float))
+
+
+def test_a_rising_line_rises_between_its_axes():
+    lines = drawn([line("loss", range(11))])
+    assert lines[0].startswith("a loss 10")
+    assert lines[1].startswith("10┤")
+    assert lines[1].endswith("a")
+    assert lines[12].startswith(" 0┤a")
+    assert lines[13].split() == ["0", "5", "10"]
+
+
+def test_the_cursor_reads_values_and_a_log_scale_leaves_out_what_has_none():
+    lines = drawn([line("a", [1, 10, 100, 0, -5, 1_000])], keys=["y", "left"])
+    assert "log" in lines[0]
+    assert "at 5" in lines[0]
+    assert lines[1].startswith("1000┤")
+
+
+def test_many_curves_share_two_lines_of_legend():
+    many = [line(f"run number {n}", [n, n + 1]) for n in range(40)]
+    lines = drawn(many, size=(80, 20))
+    assert "more" in lines[1]
+    assert "run number" not in lines[2]
+
+
+def test_a_threshold_is_labelled_and_drawn_in_the_empty():
+    lines = drawn([line("loss", [0.8, 0.6])], thresholds=[Threshold("ln 2", math.log(2))])
+    assert any("ln 2" in text and "╌" in text for text in lines)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [[], [NAN, NAN], [3.0], [2.0, 2.0, 2.0], [1e-9, 2e-9], [1e300, -1e300], [0.0, 0.0],
+     [float("inf"), 1.0, float("-inf")]],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [(20, 5), (1, 1)])
+def test_odd_values_and_sizes_draw_something(y, size):
+    assert len(drawn([line("odd", y)], size, ["y"])) == size[1]
+    assert len(drawn([line("odd", y)], size, ["+", "left", ">", "<", ",", "."])) == size[1]
+
+
+def test_names_are_untrusted():
+    assert "\x1b" not in "".join(drawn([line("\x1b[31mred", [1, 2])]))
