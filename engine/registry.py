@@ -1,62 +1,48 @@
-"""The index of runs (TinyDB): one document a run, scalars and accuracies only.
+"""The index of runs (a TinyDB file): one document a run, scalars and accuracies only.
 
 It is never the truth: delete or damage it, and the next look rebuilds it from the folders.
-Every change happens under the folder's lock and replaces the file atomically. It is written
-with one document a line, newest run first, so that a list can show its first page before the
-rest is read; any other layout of the same JSON is read through TinyDB.
+Every change happens under the folder's lock and replaces the file atomically.
+
+One document a line, newest run first: a screenful is read from the file's head, and of ten
+thousand lines only those that are new are parsed. A file that TinyDB itself has rewritten (all in
+one line) is read through TinyDB, and is one document a line again at the next change.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import sys
 from contextlib import contextmanager
-from itertools import islice
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-from pydantic import ValidationError
-from tinydb import TinyDB
-from tinydb.storages import Storage
-
 from engine.contract.errors import UserError
-from engine.contract.run import RunRow
-from engine.contract.rundir import RunsFolder, atomic_write
+from engine.contract.row import RunRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+
+    from engine.contract.rundir import RunsFolder
 
 LOCK_TIMEOUT_S = 20.0
 TABLE = "runs"
-HEAD, FOOT = b'{"runs": {\n', b"}}\n"
+FIRST, LAST = b'{"%b":{\n' % TABLE.encode(), b"}}\n"
+TAIL = b',"phases":['  # inside a JSON string its quotes would be escaped
+_KEY = re.compile(rb'\{"run_id":"([^"\\]+)","created":"([^"\\]+)",')
+NAMES = ("experiment", "arm", "teacher", "student", "task", "refine_task", "state", "scored_on")
+_SHARED: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # ladders and tags: few different ones
 
 
 class Damaged(Exception):
-    """The file is not what this class wrote; it has to be rebuilt."""
-
-
-class _AtomicStorage(Storage):
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def read(self) -> dict[str, dict[str, Any]] | None:
-        try:
-            value = json.loads(self.path.read_text())
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise Damaged(str(error)) from error
-        if not isinstance(value, dict) or not isinstance(value.get(TABLE, {}), dict):
-            raise Damaged("not a table of runs")
-        return value
-
-    def write(self, data: dict[str, dict[str, Any]]) -> None:
-        atomic_write(self.path, json.dumps(data, ensure_ascii=False))
+    """The file is not what this module wrote; it has to be rebuilt."""
 
 
 @contextmanager
 def folder_lock(runs: RunsFolder) -> Iterator[None]:
     """Held while the registry, the queue or a run file is changed."""
+    from filelock import FileLock, Timeout
+
     try:
         with FileLock(runs.lock, timeout=LOCK_TIMEOUT_S):
             yield
@@ -71,82 +57,151 @@ def folder_lock(runs: RunsFolder) -> Iterator[None]:
 
 
 class Registry:
-    """Rows by run id. ``rebuild`` makes a row from a run's folder."""
+    """Rows by run id. ``rebuild`` makes a row from a run's folder.
+
+    Documents that have not changed since the last call give the same row objects.
+    """
 
     def __init__(self, runs: RunsFolder, rebuild: Callable[[str], RunRow | None]) -> None:
         self._runs = runs
         self._row_of = rebuild
-
-    def newest(self, count: int) -> list[RunRow]:
-        """The first ``count`` rows as the index has them, newest first; none when it is not
-        there or not as this class writes it."""
-        try:
-            return list(islice(self._lines(), count))
-        except (Damaged, ValidationError):
-            return []
+        self._parsed: dict[int, RunRow] = {}
 
     def rows(self) -> list[RunRow]:
         """All runs; those the index misses are added, those whose folder is gone are left out."""
         try:
-            known = {row.run_id: row for row in self._read()}
-        except (Damaged, ValidationError):
+            known = self.indexed()
+        except Damaged:
             return self.reindex()
         present = self._runs.run_ids()
         missing = [self._row_of(run_id) for run_id in present if run_id not in known]
         found = [known[run_id] for run_id in present if run_id in known]
         return found + [row for row in missing if row is not None]
 
-    def _read(self) -> list[RunRow]:
-        try:
-            return list(self._lines())
-        except (Damaged, ValidationError):
-            return self._read_any()
-
-    def _lines(self) -> Iterator[RunRow]:
-        """Row by row, so that reading many holds neither the interpreter nor much memory."""
-        try:
-            with self._runs.registry.open("rb") as file:
-                if file.readline() != HEAD:
-                    raise Damaged("another layout")
-                for line in file:
-                    if line == FOOT:
-                        return
-                    _, _, document = line.partition(b": ")
-                    yield RunRow.model_validate_json(document.rstrip(b",\n"))
-                raise Damaged("torn")
-        except FileNotFoundError:
-            return
-
-    def _read_any(self) -> list[RunRow]:
-        with TinyDB(self._runs.registry, storage=_AtomicStorage) as db:
-            return [RunRow.model_validate(dict(document)) for document in db.table(TABLE)]
+    def indexed(self) -> dict[str, RunRow]:
+        """What the file says, by run id, newest first; :class:`Damaged` when it can't be read."""
+        parsed: dict[int, RunRow] = {}
+        for line in _documents(self._runs):
+            key = hash(line)
+            parsed[key] = self._parsed.get(key) or decode(line)
+        self._parsed = parsed
+        return {row.run_id: row for row in parsed.values()}
 
     def put(self, rows: Iterable[RunRow]) -> None:
         """Add or replace rows."""
-        rows = list(rows)
-        if not rows:
+        fresh = {row.run_id: encode(row) for row in rows}
+        if not fresh:
             return
         with folder_lock(self._runs):
-            try:
-                known = {row.run_id: row for row in self._read()}
-            except (Damaged, ValidationError):
-                known = {}
-            self._write(known | {row.run_id: row for row in rows})
+            self._write(self._lines() | fresh)
 
-    def remove(self, run_id: str) -> None:
+    def remove(self, *run_ids: str) -> None:
         with folder_lock(self._runs):
-            known = {row.run_id: row for row in self._read() if row.run_id != run_id}
-            self._write(known)
+            kept = self._lines()
+            for run_id in run_ids:
+                kept.pop(run_id, None)
+            self._write(kept)
 
     def reindex(self) -> list[RunRow]:
         """Rebuild the index from the folders."""
         rows = [row for row in map(self._row_of, self._runs.run_ids()) if row is not None]
         with folder_lock(self._runs):
-            self._write({row.run_id: row for row in rows})
+            self._write({row.run_id: encode(row) for row in rows})
         return rows
 
-    def _write(self, rows: dict[str, RunRow]) -> None:
-        ordered = sorted(rows.values(), key=lambda row: (row.created, row.run_id), reverse=True)
-        lines = (f'"{n}": {row.model_dump_json()}' for n, row in enumerate(ordered, start=1))
-        text = HEAD.decode() + ",\n".join(lines) + "\n" * bool(ordered) + FOOT.decode()
-        atomic_write(self._runs.registry, text)
+    def _lines(self) -> dict[str, bytes]:
+        try:
+            return {_key(line)[0]: line for line in _documents(self._runs)}
+        except Damaged:
+            return {}
+
+    def _write(self, lines: dict[str, bytes]) -> None:
+        from engine.contract.rundir import atomic_write
+
+        newest = sorted(lines.values(), key=lambda line: _key(line)[1], reverse=True)
+        numbered = (b'"%d":%b' % (n, line) for n, line in enumerate(newest, start=1))
+        atomic_write(self._runs.registry, FIRST + b",\n".join(numbered) + b"\n" + LAST)
+
+
+def newest_runs(runs: RunsFolder, count: int) -> list[RunRow]:
+    """The first rows of the index, newest first: what a screen can show at once. Empty when there
+    is no index or it has to be rebuilt."""
+    found: list[RunRow] = []
+    try:
+        for line in _documents(runs):
+            row = decode(line)
+            if runs.run_file(row.run_id).exists():
+                found.append(row)
+            if len(found) >= count:
+                break
+    except (Damaged, OSError):
+        return []
+    return found
+
+
+def _documents(runs: RunsFolder) -> Iterator[bytes]:
+    """The file's documents as JSON; none when there is no file."""
+    try:
+        file = runs.registry.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        if file.readline(len(FIRST)) != FIRST:
+            yield from _by_tinydb(runs)
+            return
+        for line in file:
+            if line == LAST:
+                return
+            yield line[line.find(b"{") :].rstrip(b",\n")
+    raise Damaged("cut short")
+
+
+def _by_tinydb(runs: RunsFolder) -> Iterator[bytes]:
+    """Documents in any layout, in TinyDB's order."""
+    from tinydb import TinyDB
+
+    try:
+        with TinyDB(runs.registry, access_mode="r") as db:
+            for document in db.table(TABLE):
+                yield json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except (ValueError, AttributeError, TypeError) as error:
+        raise Damaged(str(error)) from error
+
+
+def _key(line: bytes) -> tuple[str, str]:
+    """A document's run id and when that was created."""
+    match = _KEY.match(line)
+    if match is None:
+        raise Damaged("another document")
+    return match[1].decode(), match[2].decode()
+
+
+def encode(row: RunRow) -> bytes:
+    """A row as a document: its fields in their order, phases and accuracies last."""
+    fields = {name: getattr(row, name) for name in RunRow.__slots__}
+    del fields["packed"], fields["working_since"]
+    fields["created"] = row.created.astimezone(UTC).isoformat(timespec="microseconds")
+    fields["finished"] = row.finished.isoformat() if row.finished else None
+    head = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"%b,%b}" % (head[:-1], row.packed)
+
+
+def decode(line: bytes) -> RunRow:
+    """The row of a document; :class:`Damaged` when it is not one."""
+    cut = line.rfind(TAIL)
+    try:
+        if cut < 0 or not line.endswith(b"]}"):
+            raise ValueError("no phases")
+        fields: dict[str, Any] = json.loads(line[:cut] + b"}")
+        for name in NAMES:
+            if fields[name] is not None:
+                fields[name] = sys.intern(fields[name])
+        fields["created"] = datetime.fromisoformat(fields["created"])
+        if fields["finished"]:
+            fields["finished"] = datetime.fromisoformat(fields["finished"])
+        for name in ("tags", "ladder"):
+            value = tuple(fields[name])
+            fields[name] = _SHARED.setdefault(value, value)
+        return RunRow(**fields, packed=line[cut + 1 : -1])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(str(error)) from error

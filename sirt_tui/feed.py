@@ -1,7 +1,8 @@
 """The only poller: one thread that reads the folder, folds, and posts what changed.
 
 A widget that watches gets messages from here and never reads a file itself; verbs run in
-threads too (:meth:`Feed.ask`), so the loop, and with it the keyboard, is never blocked.
+threads too (:meth:`Feed.ask`), so the loop, and with it the keyboard, is never blocked. What
+reads a folder in full is imported by the thread that needs it: the first paint does without.
 """
 
 from __future__ import annotations
@@ -15,24 +16,26 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from textual.message import Message
 
 from engine.contract.errors import UserError
-from engine.control import machine
-from engine.control.following import RunFollower
-from engine.control.watching import RunList
+from engine.control.index import newest_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.widget import Widget
 
-    from engine.contract.run import RunRow
+    from engine.contract.row import RunRow
     from engine.contract.rundir import RunsFolder
+    from engine.control.following import RunFollower
     from engine.control.listing import RunStatus
     from engine.control.machine import MachineNow
+    from engine.control.roster import Roster
 
 P = ParamSpec("P")
 R = TypeVar("R")
 TICK_S = 0.25
 RUNS_EVERY_S = 1.0
+RESTS = 19  # a look that took a second is followed by so many without one: 5 % of a core at most
+FIRST_PAGE = 100
 MACHINE_EVERY_S = 2.0
 
 
@@ -50,12 +53,11 @@ class Feed:
     """Started on the first watch; ends with the process."""
 
     class RunsChanged(Message):
-        """All runs, newest first; not ``whole``: the first page of them only, so far."""
+        """All runs, newest first."""
 
-        def __init__(self, rows: tuple[RunRow, ...], whole: bool = True) -> None:
+        def __init__(self, rows: tuple[RunRow, ...]) -> None:
             super().__init__()
             self.rows = rows
-            self.whole = whole
 
     class RunChanged(Message):
         """One run with its phases' views; ``error``: why it can't be read."""
@@ -82,6 +84,10 @@ class Feed:
         self._closed = False
         self._thread: threading.Thread | None = None
 
+    def first_runs(self) -> tuple[RunRow, ...]:
+        """The newest runs as the index has them: something to show while the rest is read."""
+        return tuple(newest_runs(self._runs, FIRST_PAGE))
+
     def watch_runs(self, widget: Widget) -> None:
         """Post ``RunsChanged`` to the widget now and whenever the list changes."""
         self._watch(_Watch(widget, _RunsLook(self._runs), RUNS_EVERY_S))
@@ -92,7 +98,7 @@ class Feed:
 
     def watch_machine(self, widget: Widget) -> None:
         """Post ``MachineChanged`` to the widget every few seconds."""
-        self._watch(_Watch(widget, lambda: Feed.MachineChanged(machine.look()), MACHINE_EVERY_S))
+        self._watch(_Watch(widget, _look_at_machine, MACHINE_EVERY_S))
 
     def unwatch(self, widget: Widget) -> None:
         with self._lock:
@@ -134,41 +140,58 @@ class Feed:
     def _serve(self, watch: _Watch) -> None:
         if time.monotonic() < watch.due or not watch.widget.is_attached:
             return
-        watch.due = time.monotonic() + watch.every
+        began = time.thread_time()
+        watch.due = float("inf")
         message = watch.look()
+        pause = max(watch.every, RESTS * (time.thread_time() - began))
+        watch.due = min(watch.due, time.monotonic() + pause)
         if message is not None and not self._closed:
             watch.widget.post_message(message)
+
+
+def _look_at_machine() -> Message:
+    from engine.control import machine
+
+    return Feed.MachineChanged(machine.look())
 
 
 class _RunsLook:
     """The list of runs when something in it moved; the first time, its first page."""
 
     def __init__(self, runs: RunsFolder) -> None:
-        self._list = RunList(runs)
-        self._begun = False
+        self._runs = runs
+        self._roster: Roster | None = None
+        self._last: tuple[RunRow, ...] | None = None
 
     def __call__(self) -> Message | None:
+        if self._roster is None:
+            from engine.control.roster import Roster
+
+            self._roster = Roster(self._runs)
         try:
-            if not self._begun:
-                self._begun = True
-                first = self._list.first_page()
-                if first:
-                    return Feed.RunsChanged(tuple(first), whole=False)
-            rows = self._list.advance()
+            rows = self._roster.look()
         except (OSError, UserError):  # a moment later it is readable again, or the doctor says
             return None
-        return None if rows is None else Feed.RunsChanged(tuple(rows))
+        if rows is self._last:
+            return None
+        self._last = rows
+        return Feed.RunsChanged(rows)
 
 
 class _RunLook:
     """One run when something in it moved."""
 
     def __init__(self, runs: RunsFolder, run_id: str) -> None:
-        self._follower = RunFollower(runs, run_id)
+        self._runs = runs
+        self._follower: RunFollower | None = None
         self._run_id = run_id
         self._error = ""
 
     def __call__(self) -> Message | None:
+        if self._follower is None:
+            from engine.control.following import RunFollower
+
+            self._follower = RunFollower(self._runs, self._run_id)
         try:
             status = self._follower.advance()
         except (OSError, UserError) as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, get_args
-
-from engine.contract.view import State
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+    from engine.contract.view import State
 
 NOTHING = "–"
 STATE_MARKS: dict[State, str] = {
@@ -34,7 +34,6 @@ STATE_STYLES: dict[State, str] = {
     "unreachable": "magenta",
     "blocked": "yellow",
 }
-STATES: tuple[State, ...] = get_args(State)
 
 
 def duration(seconds: float | None) -> str:

@@ -14,7 +14,7 @@ from engine import conductor
 from engine.cli.output import duration
 from engine.contract.eventlog import EventReader
 from engine.contract.view import EMPTY, PhaseView, fold_all
-from engine.control.listing import ENDED, queued_runs, state_with_queue
+from engine.control.rows import ENDED, queued_runs, state_with_queue
 from engine.plan import model_of, unique_phases
 from engine.queue import read_run
 from engine.states import phase_state

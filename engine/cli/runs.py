@@ -43,7 +43,7 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
     if run_id is None:
         rows = list_runs(runs)
         if as_json:
-            print_json(rows)
+            print_json([_row_json(row) for row in rows])
         elif not rows:
             click.echo(f"no runs in {runs.root}; try: sirt run pocket")
         else:
@@ -55,6 +55,11 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
             print_json(_status_json(found))
         else:
             _print_run(found)
+
+
+def _row_json(row: RunRow) -> dict[str, object]:
+    fields = {name: getattr(row, name) for name in row.__slots__ if name != "packed"}
+    return fields | {"phases": row.phases, "marks": row.marks}
 
 
 def _runs_table(rows: list[RunRow]) -> Table:

@@ -9,6 +9,7 @@ A leaf: it imports the standard library and pydantic, nothing else.
 ``spec``        Experiment, RunSpec and the five phase specs with their fingerprints
 ``records``     one line of a demonstrations, pairs or predictions file
 ``events``      what a phase process says while it works
+``row``         a run in a list: light, without pydantic
 ``rundir``      the only place where file names are spelled
 ``eventlog``    writing and tailing ``events.jsonl``
 ``view``        fold(view, event) -> view, and the liveness rule

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError
-from engine.contract.spec import PhaseSpec, phase_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from engine.contract.spec import PhaseSpec
 
 DEMONSTRATIONS = "demonstrations.jsonl"
 ANSWERS = "answers.jsonl"
@@ -174,6 +175,8 @@ class PhaseDir:
             atomic_write(self.spec_file, spec.model_dump_json(indent=1) + "\n")
 
     def spec(self) -> PhaseSpec:
+        from engine.contract.spec import phase_adapter  # a list of runs does without pydantic
+
         return phase_adapter.validate_json(self.spec_file.read_bytes())
 
     def attempts(self) -> list[AttemptDir]:
@@ -307,11 +310,14 @@ class RunsFolder:
 
     def run_ids(self) -> list[str]:
         """All runs, by name."""
+        return sorted(n for n in self.folder_names() if self.run_file(n).exists())
+
+    def folder_names(self) -> list[str]:
+        """What may be a run; those that have a run file are."""
         if not self.root.is_dir():
             return []
         with os.scandir(self.root) as entries:
-            names = [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
-        return sorted(n for n in names if self.run_file(n).exists())
+            return [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
 
     def phase_dirs(self) -> Iterator[PhaseDir]:
         with contextlib.suppress(FileNotFoundError), os.scandir(self.phases) as entries:

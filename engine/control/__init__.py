@@ -3,6 +3,8 @@
 =============  ===================================================================
 ``experiments``  plan, launch
 ``listing``      which runs there are, in which state; one run in full
+``roster``       all runs, looked at again at the price of what changed; ``rows`` makes a row
+``index``        the newest runs from the index alone
 ``changing``     stop, retry, delete, move, tag, note
 ``answers``      pairs, demonstrations and predictions; scoring again; export; compare
 ``health``       doctor, devices

@@ -36,39 +36,33 @@ def retry(runs: RunsFolder, run_ids: Iterable[str]) -> None:
     conductor.ensure_running(runs)
 
 
-def deletable(runs: RunsFolder, run_id: str) -> tuple[list[str], list[str]]:
-    """Phases that would go with a run, and those that stay since another run needs them."""
-    mine = {phase.id for phase in read_run(runs, run_id).spec.phases}
-    others = {
-        phase_id
-        for other in runs.run_ids()
-        if other != run_id
-        for _, phase_id in _phases(runs, other)
-    }
+def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
+    """Phases that would go with these runs, and those that stay since another run needs them."""
+    mine = {phase.id for run_id in run_ids for phase in read_run(runs, run_id).spec.phases}
+    rows = {row.run_id: row for row in registry(runs).rows()}
+    others: set[str] = set()
+    for other in set(runs.run_ids()).difference(run_ids):
+        if other not in rows:
+            raise UserError(
+                f"{runs.run_file(other)}: can't be read, so its phases are unknown and nothing is "
+                "deleted; restore the file or move that folder away"
+            )
+        others.update(rows[other].phase_ids)
     return sorted(mine - others), sorted(mine & others)
 
 
-def _phases(runs: RunsFolder, run_id: str) -> tuple[tuple[str, str], ...]:
-    row = row_of(runs, run_id)
-    if row is None:
-        raise UserError(
-            f"{runs.run_file(run_id)}: can't be read, so its phases are unknown and nothing is "
-            "deleted; restore the file or move that folder away"
-        )
-    return row.phases
-
-
-def delete(runs: RunsFolder, run_id: str) -> list[str]:
-    """Delete a run and the phases that no other run needs; returns the deleted phases."""
-    going, _ = deletable(runs, run_id)
+def delete(runs: RunsFolder, *run_ids: str) -> list[str]:
+    """Delete runs and the phases that no other run needs; returns the deleted phases."""
+    going, _ = deletable(runs, *run_ids)
     busy = [p for p in going if phase_state(runs.phase(p)).state == "running"]
     if busy:
-        raise UserError(f"{run_id}: {busy[0]} is running; stop the run first")
-    queue.remove(runs, run_id)
-    shutil.rmtree(runs.run_folder(run_id))  # first: half-deleted phases are then nobody's
+        raise UserError(f"{busy[0]} is running; stop its run first")
+    for run_id in run_ids:
+        queue.remove(runs, run_id)
+        shutil.rmtree(runs.run_folder(run_id))  # first: half-deleted phases are then nobody's
     for phase_id in going:
         shutil.rmtree(runs.phase(phase_id).path, ignore_errors=True)
-    registry(runs).remove(run_id)
+    registry(runs).remove(*run_ids)
     return going
 
 

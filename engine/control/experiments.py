@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine import conductor, devices, queue
 from engine.contract.run import RunFile
 from engine.contract.rundir import RunsFolder, atomic_write
-from engine.control.listing import registry
+from engine.control.listing import registry, row_of
 from engine.estimate import Estimate, estimate
 from engine.plan import Plan, make_plan
 from engine.presets import Resolved, load_experiment
@@ -62,8 +62,8 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
         finished = all(phase.id in planned.plan.done for phase in spec.phases)
         (reused if finished else queued).append(run_id)
         _write_run(runs, run_id, spec)
-    index = registry(runs)
-    index.reindex()
+    rows = (row_of(runs, run_id) for run_id in (*queued, *reused))
+    registry(runs).put(row for row in rows if row is not None)
     if queued:
         queue.enqueue(runs, queued, request)
         conductor.ensure_running(runs)

@@ -143,7 +143,10 @@ class RunsPage(Page):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.feed.watch_runs(self)
+        self._rows = self.feed.first_runs()
+        self._draw()
+        self.subject = "reading the rest"
+        self.call_after_refresh(self.feed.watch_runs, self)
         self.set_interval(AGEING_S, self.table.refresh)
         self.table.focus()
 
@@ -155,7 +158,7 @@ class RunsPage(Page):
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
         self._rows = event.rows
-        self.subject = "" if event.whole else "reading the rest"
+        self.subject = ""
         self._draw()
 
     def on_row_table_highlighted(self, event: RowTable.Highlighted) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
+from engine.contract.view import State
 from sirt_tui import format as fmt
 
+STATES = get_args(State)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -46,6 +49,6 @@ def test_counts(n, said):
 
 
 def test_every_state_has_a_mark_of_its_own_and_a_style():
-    assert len(set(fmt.STATE_MARKS.values())) == len(fmt.STATES) == len(fmt.STATE_MARKS)
-    assert set(fmt.STATE_STYLES) == set(fmt.STATES)
+    assert len(set(fmt.STATE_MARKS.values())) == len(STATES) == len(fmt.STATE_MARKS)
+    assert set(fmt.STATE_STYLES) == set(STATES)
     assert fmt.ladder(("done", "running", "waiting")) == "✓▶·"

@@ -1,0 +1,101 @@
+"""A run as a list shows it: light enough to hold ten thousand, and read without pydantic."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from engine.contract.spec import Arm, Kind
+    from engine.contract.view import State
+
+LADDER: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
+
+
+@dataclass(frozen=True, slots=True)
+class Cellmark:
+    """One accuracy of a run: task x prompt style x method, with its Wilson 95 % interval.
+
+    Kept as the list of its fields, so a later version may only append to them.
+    """
+
+    task: str
+    prompt: str
+    method: Literal["match", "logprob"]
+    split: str
+    accuracy: float
+    low: float
+    high: float
+    correct: int
+    total: int
+    unparsed: float
+    truncated: float = 0.0
+    mean_tokens: float = 0.0
+    with_steps: float = 0.0
+    legacy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What a list of runs shows, and what the registry keeps: scalars and accuracies only.
+
+    ``state``, ``ladder`` and ``packed`` are as of the last look; for a run that isn't finished
+    they are looked at again. ``ladder``: one state a kind of phase, None where the run has none.
+    ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
+    phase at work began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
+    trained on (the first evaluated one where it was trained on none). ``packed``: phases and
+    accuracies as the JSON text of the registry, read when asked for.
+    """
+
+    run_id: str
+    created: datetime
+    name: str
+    experiment: str
+    arm: Arm
+    teacher: str | None
+    student: str | None
+    in_family: bool | None
+    task: str | None
+    refine_task: str | None
+    fraction: int
+    seed: int
+    finished: datetime | None
+    seconds: float | None
+    tags: tuple[str, ...]
+    note: str
+    state: State
+    ladder: tuple[State | None, ...]
+    scored_on: str | None
+    plain: float | None
+    cot: float | None
+    packed: bytes
+    working_since: datetime | None = None
+
+    @property
+    def phase_ids(self) -> tuple[str, ...]:
+        return tuple(json.loads(b"{%b}" % self.packed)["phases"])
+
+    @property
+    def phases(self) -> tuple[tuple[Kind, str], ...]:
+        return tuple((kind_of(phase_id), phase_id) for phase_id in self.phase_ids)
+
+    @property
+    def marks(self) -> tuple[Cellmark, ...]:
+        """Accuracies of the finished evaluations."""
+        known = len(Cellmark.__slots__)
+        found = json.loads(b"{%b}" % self.packed)["marks"]
+        return tuple(Cellmark(*values[:known]) for values in found)
+
+
+def pack(phase_ids: Iterable[str], marks: Iterable[Cellmark]) -> bytes:
+    """``"phases": …, "marks": …``, the end of a registry's document."""
+    value = {"phases": list(phase_ids), "marks": [astuple(mark) for mark in marks]}
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[1:-1]
+
+
+def kind_of(phase_id: str) -> Kind:
+    return cast("Kind", phase_id.partition("-")[0])

@@ -1,0 +1,177 @@
+"""All runs, looked at again and again at the price of what may have changed.
+
+A finished run is read from the index and never again; a run at rest costs a look at its
+folders' times; only what is at work is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.contract.errors import UserError
+from engine.control.rows import Look, Looks, progress_of, queued_runs, row_of, with_progress
+from engine.registry import Damaged, Registry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from engine.contract.row import RunRow
+    from engine.contract.rundir import RunsFolder
+
+Stamp = tuple[int, int, int]  # of a file: time of change, size, inode
+
+
+class _Seen(NamedTuple):
+    """What an unfinished run's row was made of; the same again gives the same row."""
+
+    stamp: Stamp | None  # of its file
+    phase_ids: tuple[str, ...]
+    looks: tuple[Look, ...]
+    forgiven: dict[str, int] | None
+    row: RunRow
+
+
+class Roster:
+    """``look`` gives all rows, newest first: the same tuple when nothing has changed."""
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self._runs = runs
+        self._index = Registry(runs, lambda run_id: row_of(runs, run_id))
+        self._indexed: dict[str, RunRow] = {}
+        self._index_stamp: Stamp | None = None
+        self._queued: dict[str, dict[str, int]] = {}
+        self._queue_stamp: Stamp | None = None
+        self._root_stamp: Stamp | None = None
+        self._names: frozenset[str] = frozenset()
+        self._present: frozenset[str] = frozenset()
+        self._looks = Looks(runs)
+        self._seen: dict[str, _Seen] = {}
+        self._offered: set[RunRow] = set()
+        self._rows: tuple[RunRow, ...] | None = None
+
+    def look(self) -> tuple[RunRow, ...]:
+        """``OSError`` or ``UserError`` when folder or queue can't be read just now."""
+        moved = self._read_index() | self._read_present() | self._read_queue()
+        before = self._seen
+        self._seen = self._look_at_unfinished()
+        if self._rows is not None and not moved and _same(before, self._seen):
+            return self._rows
+        rows = [self._row(run_id) for run_id in self._present]
+        ordered = tuple(sorted((r for r in rows if r), key=_age, reverse=True))
+        if ordered != self._rows:
+            self._rows = ordered
+        self._keep()
+        return self._rows
+
+    def _keep(self) -> None:
+        """Put into the index what it misses and what has become final, each once: where one may
+        only read, the list is shown all the same."""
+        news = [
+            seen.row
+            for run_id, seen in self._seen.items()
+            if seen.row.state == "done" or run_id not in self._indexed
+        ]
+        fresh = [row for row in news if row not in self._offered]
+        self._offered.update(fresh)
+        with contextlib.suppress(UserError, OSError):
+            self._index.put(fresh)
+
+    def _row(self, run_id: str) -> RunRow | None:
+        seen = self._seen.get(run_id)
+        return seen.row if seen else self._indexed.get(run_id)
+
+    # --- the three files that say which runs there are ---
+
+    def _read_index(self) -> bool:
+        stamp = stamp_of(self._runs.registry)
+        if stamp == self._index_stamp and self._rows is not None:
+            return False
+        try:
+            self._indexed = self._index.indexed()
+        except Damaged:
+            self._indexed = {}  # every run counts as missing, and is put into a new one
+        self._index_stamp = stamp
+        return True
+
+    def _read_present(self) -> bool:
+        """A run is there from when its folder has its file until the folder is gone."""
+        stamp = stamp_of(self._runs.root)
+        if stamp != self._root_stamp:
+            self._names = frozenset(self._runs.folder_names())
+            self._root_stamp = stamp
+        before = self._present
+        unsure = self._names - before
+        there = (run_id for run_id in unsure if self._runs.run_file(run_id).exists())
+        self._present = (before & self._names).union(there)
+        return before != self._present
+
+    def _read_queue(self) -> bool:
+        stamp = stamp_of(self._runs.queue)
+        if stamp == self._queue_stamp and self._rows is not None:
+            return False
+        self._queued = queued_runs(self._runs)
+        self._queue_stamp = stamp
+        return True
+
+    # --- the runs that may change ---
+
+    def _look_at_unfinished(self) -> dict[str, _Seen]:
+        self._looks.begin()
+        found: dict[str, _Seen] = {}
+        for run_id in self._present:
+            indexed = self._indexed.get(run_id)
+            if indexed is None or indexed.state != "done":
+                seen = self._look_at(run_id, self._seen.get(run_id), indexed)
+                if seen is not None:
+                    found[run_id] = seen
+        return found
+
+    def _look_at(self, run_id: str, seen: _Seen | None, indexed: RunRow | None) -> _Seen | None:
+        stamp = stamp_of(self._runs.run_file(run_id))
+        forgiven = self._queued.get(run_id)
+        known = seen.row if seen else indexed
+        if known is None or (seen and seen.stamp != stamp):
+            row = row_of(self._runs, run_id, forgiven, self._looks)
+            if row is None:
+                return None
+            ids = row.phase_ids
+            return _Seen(stamp, ids, tuple(map(self._looks.look, ids)), forgiven, row)
+        ids = seen.phase_ids if seen else known.phase_ids
+        looks = tuple(map(self._looks.look, ids))
+        if seen and seen.forgiven == forgiven and all(map(_is, looks, seen.looks)):
+            return seen
+        row = known
+        if _evaluated(ids, looks) != len(known.marks):
+            row = row_of(self._runs, run_id, forgiven, self._looks) or known
+        row = with_progress(row, progress_of(ids, looks, forgiven))
+        return _Seen(stamp, ids, looks, forgiven, row)
+
+
+def _evaluated(phase_ids: tuple[str, ...], looks: tuple[Look, ...]) -> int:
+    pairs = zip(phase_ids, looks, strict=True)
+    return sum(i.startswith("evaluate-") and look.found.state == "done" for i, look in pairs)
+
+
+def _same(before: dict[str, _Seen], after: dict[str, _Seen]) -> bool:
+    rows = (seen.row for seen in after.values())
+    return before.keys() == after.keys() and all(map(_is, rows, (before[i].row for i in after)))
+
+
+def _age(row: RunRow) -> tuple[datetime, str]:
+    return row.created, row.run_id
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """None when there is nothing."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  thousands of them
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

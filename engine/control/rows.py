@@ -1,0 +1,235 @@
+"""A run's row, made of its file and of what its phases' folders say."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict
+
+from engine.contract.errors import UserError
+from engine.contract.row import LADDER, Cellmark, RunRow, kind_of, pack
+from engine.contract.rundir import read_json
+from engine.contract.spec import EvaluateSpec
+from engine.queue import read_queue, read_run
+from engine.states import TAIL_BYTES, PhaseState, phase_state
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
+    from engine.contract.spec import PhaseSpec
+    from engine.contract.view import State
+
+# the state of a run is that of its phase that matters most
+WORST_FIRST: tuple[State, ...] = ("running", "failed", "lost", "unreachable", "stopped", "queued")
+ENDED: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"})
+SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
+CLOCK_GRAIN_NS = 2_000_000_000  # folders' times may be as coarse as this on network disks
+SCORED = frozenset(field.name for field in fields(Cellmark)) - {"task", "prompt", "method", "split"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A phase at a look. ``began``, ``ended``: its last attempt's first and final event."""
+
+    found: PhaseState
+    began: datetime | None = None
+    ended: datetime | None = None
+
+
+WAITING = Look(PhaseState("waiting"))
+
+
+class Looks:
+    """Phases' states. Runs share phases, so each is looked at once a round; one that has come
+    to rest only when its folder has changed (a new attempt, a manifest)."""
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self._runs = runs
+        self._known: dict[str, tuple[int, Look]] = {}  # folder's time of change, look
+        self._this_round: set[str] = set()
+
+    def begin(self) -> None:
+        """A new round: everything may have moved."""
+        self._this_round.clear()
+
+    def look(self, phase_id: str) -> Look:
+        """The same object as before when nothing has changed."""
+        if phase_id in self._this_round:
+            return self._known[phase_id][1]
+        self._this_round.add(phase_id)
+        folder = self._runs.phase(phase_id)
+        try:
+            changed = os.stat(folder.path).st_mtime_ns  # noqa: PTH116  thousands of them
+        except OSError:
+            changed = 0
+        before = self._known.get(phase_id)
+        rests = before is not None and before[1].found.state in SETTLED and before[0] == changed
+        if before is None or not rests:
+            fresh = look_at(folder) if changed else WAITING
+            kept = before[1] if before is not None and before[1] == fresh else fresh
+            unsure = time.time_ns() - changed < CLOCK_GRAIN_NS
+            self._known[phase_id] = (-1 if unsure else changed, kept)
+        return self._known[phase_id][1]
+
+
+def look_at(folder: PhaseDir) -> Look:
+    """State and times of a phase from its folder."""
+    found = phase_state(folder)
+    attempt = folder.last_attempt()
+    if found.state == "waiting" or attempt is None:
+        return Look(found) if found != WAITING.found else WAITING
+    began, ended = span(attempt)
+    return Look(found, began, None if found.state == "running" else ended)
+
+
+def span(attempt: AttemptDir) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last whole event of a log were written."""
+    try:
+        with attempt.events.open("rb") as file:
+            first = file.readline(TAIL_BYTES)
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            lines = file.read().splitlines(keepends=True)
+    except OSError:
+        return None, None
+    whole = (line for line in reversed(lines) if line.endswith(b"\n"))
+    return _written(first), _written(next(whole, b""))
+
+
+def _written(line: bytes) -> datetime | None:
+    try:
+        return datetime.fromisoformat(json.loads(line)["ts"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+class Progress(TypedDict):
+    """The fields of a row that follow from its phases' looks."""
+
+    state: State
+    ladder: tuple[State | None, ...]
+    seconds: float | None
+    working_since: datetime | None
+    finished: datetime | None
+
+
+def progress_of(
+    phase_ids: Sequence[str], looks: Sequence[Look], forgiven: dict[str, int] | None
+) -> Progress:
+    """``forgiven``: as for :func:`state_with_queue`."""
+    pairs = zip(phase_ids, looks, strict=True)
+    states = [state_with_queue(phase_id, look.found, forgiven) for phase_id, look in pairs]
+    state = run_state(states)
+    took = [(x.ended - x.began).total_seconds() for x in looks if x.began and x.ended]
+    at_work = [x.began for x in looks if x.found.state == "running" and x.began]
+    ends = [x.ended for x in looks if x.ended]
+    return Progress(
+        state=state,
+        ladder=ladder_of(phase_ids, states),
+        seconds=sum(took) if took else None,
+        working_since=min(at_work, default=None),
+        finished=max(ends, default=None) if state == "done" else None,
+    )
+
+
+def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State | None, ...]:
+    """One state for each kind of phase, in the order of the method."""
+    kinds: dict[str, list[State]] = {}
+    for phase_id, state in zip(phase_ids, states, strict=True):
+        kinds.setdefault(kind_of(phase_id), []).append(state)
+    return tuple(run_state(kinds[kind]) if kind in kinds else None for kind in LADDER)
+
+
+def queued_runs(runs: RunsFolder) -> dict[str, dict[str, int]]:
+    """Run on the queue -> phase -> attempt up to which a bad end will be tried again."""
+    return {entry.run_id: entry.forgiven for entry in read_queue(runs).entries}
+
+
+def row_of(
+    runs: RunsFolder,
+    run_id: str,
+    forgiven: dict[str, int] | None = None,
+    looks: Looks | None = None,
+) -> RunRow | None:
+    """A run's row from its folder; None when its file can't be read. ``forgiven``: as for
+    :func:`state_with_queue`. ``looks``: phases that have already been looked at."""
+    try:
+        file = read_run(runs, run_id)
+    except UserError:
+        return None
+    spec = file.spec
+    looks = looks or Looks(runs)
+    phase_ids = tuple(phase.id for phase in spec.phases)
+    marks = marks_of(runs, spec.phases)
+    scored_on = spec.refine_task or spec.task or (marks[0].task if marks else None)
+    return RunRow(
+        run_id=run_id,
+        name=file.name,
+        experiment=spec.experiment,
+        arm=spec.arm,
+        teacher=spec.teacher,
+        student=spec.student,
+        in_family=spec.in_family,
+        task=spec.task,
+        refine_task=spec.refine_task,
+        fraction=spec.fraction,
+        seed=spec.seed,
+        created=file.created,
+        tags=file.tags,
+        note=file.note,
+        scored_on=scored_on,
+        plain=_accuracy(marks, scored_on, "plain"),
+        cot=_accuracy(marks, scored_on, "cot"),
+        packed=pack(phase_ids, marks),
+        **progress_of(phase_ids, [looks.look(i) for i in phase_ids], forgiven),
+    )
+
+
+def _accuracy(marks: Iterable[Cellmark], task: str | None, prompt: str) -> float | None:
+    found = (m.accuracy for m in marks if m.task == task and m.prompt == prompt)
+    return next(found, None)
+
+
+def with_progress(row: RunRow, progress: Progress) -> RunRow:
+    """The same object when nothing has changed."""
+    if all(getattr(row, name) == value for name, value in progress.items()):
+        return row
+    return replace(row, **progress)
+
+
+def state_with_queue(phase_id: str, found: PhaseState, forgiven: dict[str, int] | None) -> State:
+    """A phase's state as its run sees it. ``forgiven``: None when the run isn't queued. What
+    nobody has tried yet, or will be tried again, is ``queued`` then."""
+    if forgiven is None:
+        return found.state
+    again = found.state in ENDED and found.attempt <= forgiven.get(phase_id, 0)
+    return "queued" if again or found.state == "waiting" else found.state
+
+
+def run_state(states: Collection[State]) -> State:
+    """Done when all phases are; else the state that matters most."""
+    if all(state == "done" for state in states):
+        return "done"
+    return next((state for state in WORST_FIRST if state in states), "waiting")
+
+
+def marks_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> tuple[Cellmark, ...]:
+    """Accuracies of a run's finished evaluations."""
+    return tuple(
+        mark
+        for phase in phases
+        if isinstance(phase, EvaluateSpec) and (mark := mark_of(runs.phase(phase.id), phase))
+    )
+
+
+def mark_of(folder: PhaseDir, spec: EvaluateSpec) -> Cellmark | None:
+    if not folder.done:
+        return None
+    file = folder.rescored if folder.rescored.exists() else folder.score
+    figures = {k: v for k, v in read_json(file).items() if k in SCORED}
+    return Cellmark(
+        task=spec.task.name, prompt=spec.prompt, method=spec.method, split=spec.split, **figures
+    )
