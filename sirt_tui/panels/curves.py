@@ -66,6 +66,7 @@ MOST_TALKATIVE = ("refine", "instruct", "elicit")  # which phase's first group a
 class CurvesPanel(Vertical):
     """``c`` goes through the groups; until then it shows the loss of what is at work."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "curves"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "group(1)", "Next curve"),

@@ -24,6 +24,7 @@ LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
 class LogPanel(VerticalScroll):
     """Messages by default; ``l`` asks for stderr, which the screen then gives."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "log"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "source", "Messages or stderr")]
 

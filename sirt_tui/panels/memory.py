@@ -24,6 +24,7 @@ MIB_A_GIB = 1024.0
 class MemoryPanel(Vertical):
     """``u`` changes between memory (GiB) and utilisation (per cent)."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "memory"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("u", "change", "Memory or use")]
 

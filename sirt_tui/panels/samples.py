@@ -24,6 +24,7 @@ TEXT_CHARS = 3_000
 class SamplesPanel(VerticalScroll):
     """``show`` draws the newest generations of one phase."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "samples"
 
     def __init__(self, id: str | None = None) -> None:

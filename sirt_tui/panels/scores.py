@@ -30,6 +30,7 @@ WORDS = {
 class ScoresPanel(ScrollableContainer, can_focus=True):
     """``show`` takes the run's relatives: one row an arm."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "accuracy, % [95 %]"
     DEFAULT_CSS = "ScoresPanel > Static { width: auto; }"
 

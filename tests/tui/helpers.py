@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.contract.rundir import RunsFolder
 
 DEADLINE_S = 30.0  # generous: it only matters when a test fails
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 def app_on(runs: RunsFolder) -> SirtApp:

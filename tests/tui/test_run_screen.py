@@ -1,0 +1,183 @@
+"""The run screen on recorded runs: what it says of each way in which a run can be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import timedelta
+
+import pytest
+
+from engine.contract.eventlog import EventWriter
+from engine.contract.events import Message, Metric, PhaseFinished, Progress, Sample
+from engine.contract.records import Verdict
+from engine.queue import read_run
+from sirt_tui.charts import Chart
+from sirt_tui.panels.log import LogPanel
+from sirt_tui.panels.phases import PhasesPanel
+from sirt_tui.panels.samples import SamplesPanel
+from tests.tui.conftest import run_of
+from tests.tui.helpers import NOW, app_on, settled, text_of
+
+
+def watching(runs, run_id, check, size=(120, 40)):
+    """Open a run and let ``check(app, pilot)`` look at it."""
+
+    async def flow():
+        app = app_on(runs)
+        async with app.run_test(size=size) as pilot:
+            app.open_run(run_id)
+            await settled(pilot, lambda: app.screen.query(PhasesPanel), "the screen")
+            panel = app.screen.query_one(PhasesPanel)
+            await settled(pilot, lambda: panel.option_count, "the phases")
+            await pilot.pause()
+            return await check(app, pilot)
+
+    return asyncio.run(flow())
+
+
+def screen(runs, run_id, size=(120, 40)):
+    async def check(app, pilot):
+        return text_of(app)
+
+    return watching(runs, run_id, check, size)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+def test_a_finished_run_shows_its_phases_and_says_where_it_stands(recorded, size):
+    text = screen(recorded, run_of(recorded, "both", "wren-3m"), size)
+    assert "both wren-1m <wren-3m pocket-compass s0  done" in text
+    assert "✓ evaluate pocket-sums cot" in text
+    assert "losing plain answers reason" in text  # the warning on top
+    assert max(map(len, text.splitlines())) <= size[0]
+
+
+def test_the_table_sets_the_run_beside_teacher_baseline_and_other_arms(recorded):
+    text = screen(recorded, run_of(recorded, "both", "wren-3m"), (200, 50))
+    rows = {name: line for line in text.splitlines() for name in ARMS if f" {name} " in line}
+    assert set(rows) == set(ARMS)
+    assert "93.7 [91.4–95.4]" in text
+
+
+ARMS = ("teacher", "baseline", "instructed", "refined")
+
+
+def test_a_failed_run_says_why_and_what_waits_for_it(recorded):
+    text = screen(recorded, run_of(recorded, "refine-only", "wren-3m"))
+    assert "✗ refine failed: CUDA out of memory" in text
+    assert "blocked" in text
+
+
+def test_lost_unreachable_and_silent_are_different_words(recorded):
+    lost = screen(recorded, run_of(recorded, "refine-only", "otter-3m"))
+    assert "refine lost: the process is gone without a final event (exit code -9)" in lost
+    live = run_of(recorded, "both", "otter-3m")
+    silent = screen(recorded, live)
+    assert "running" in silent
+    assert "silent for" in silent
+    attempt = live_phase(recorded, live).last_attempt()
+    owner = attempt.process.read_text().replace('"host": "', '"host": "far-')
+    attempt.process.write_text(owner)
+    assert "running" in screen(recorded, live)  # its heartbeat is new
+    long_ago = (NOW - timedelta(days=9)).timestamp()
+
+    os.utime(attempt.alive, (long_ago, long_ago))
+    assert "unreachable" in screen(recorded, live)
+
+
+def live_phase(runs, run_id):
+    phases = [runs.phase(p.id) for p in read_run(runs, run_id).spec.phases]
+    return next(p for p in phases if p.last_attempt() and not p.done)
+
+
+def test_what_a_live_phase_says_appears(recorded):
+    run_id = run_of(recorded, "both", "otter-3m")
+    attempt = live_phase(recorded, run_id).last_attempt()
+    lines = attempt.events.read_bytes().count(b"\n")
+
+    async def check(app, pilot):
+        with EventWriter(attempt.events, attempt.alive) as writer:
+            writer._seq = lines
+            writer.emit(Progress(done=7, total=70, unit="answers"))
+            right = Verdict(answer="B", tier="statement", correct=True)
+            writer.emit(Sample(item="new-1", prompt="Q", text="\x1b[31m[red]so B", verdict=right))
+            writer.emit(Metric(step=1, values={"plain_correct": 0.25, "cot_correct": 0.5}))
+            writer.emit(Message(level="warning", text="many unparsed", code="unparsed"))
+            await settled(pilot, lambda: "many unparsed" in text_of(app))
+            text = text_of(app)
+            assert "7/70 answers" in text
+            assert "✓ right  answer B by statement  new-1" in text
+            assert "␛[31m[red]so B" in text
+            assert "plain 0.25" in text
+            writer.emit(PhaseFinished(outcome="stopped"))
+            await settled(pilot, lambda: "stopped" in text_of(app))
+
+    watching(recorded, run_id, check)
+
+
+def test_a_torn_log_and_one_of_another_version_open(recorded):
+    assert "done" in screen(recorded, run_of(recorded, "instruct-only", "otter-3m"))
+    baseline = run_of(recorded, "baseline")
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.open_run(baseline)
+            await settled(pilot, lambda: "evaluate pocket-boxes cot" in text_of(app))
+
+    asyncio.run(flow())
+
+
+def test_panels_change_zoom_and_the_phase_under_the_cursor_is_what_they_show(recorded):
+    run_id = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        await pilot.press("right_square_bracket")
+        await settled(pilot, lambda: app.screen.query_one(LogPanel).display or True)
+        await pilot.press("z")
+        await settled(pilot, lambda: app.screen.maximized is not None)
+        await pilot.press("z")
+        await settled(pilot, lambda: app.screen.maximized is None)
+        app.screen.query_one(PhasesPanel).focus()
+        await pilot.press("home")
+        samples = app.screen.query_one(SamplesPanel)
+        await settled(pilot, lambda: samples.border_subtitle == "annotate pocket-compass")
+
+    watching(recorded, run_id, check)
+
+
+def test_curves_go_by_key_and_keep_their_zoom(recorded):
+    run_id = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        app.screen.query_one(Chart).focus()
+        assert "refine loss" in text_of(app)
+        await pilot.press("plus", "y", "left")
+        await settled(pilot, lambda: "smooth 0.6  log" in text_of(app))
+        await pilot.press("c")
+        await settled(pilot, lambda: "reward margin" in text_of(app))
+
+    watching(recorded, run_id, check)
+
+
+def test_stop_asks_once_and_retry_queues(recorded, monkeypatch):
+    from engine import conductor
+    from engine.queue import read_queue
+
+    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    run_id = run_of(recorded, "refine-only", "wren-3m")
+
+    async def check(app, pilot):
+        await pilot.press("r")
+        await settled(pilot, lambda: run_id in read_queue(recorded).run_ids)
+        await pilot.press("x")
+        await settled(pilot, lambda: "Stop pocket-refine-only" in text_of(app))
+        await pilot.press("n")
+        await settled(pilot, lambda: "finished work is kept" not in text_of(app))
+        assert run_id in read_queue(recorded).run_ids
+        await pilot.press("x")
+        await settled(pilot, lambda: "finished work is kept" in text_of(app))
+        await pilot.press("y")
+        await settled(pilot, lambda: run_id not in read_queue(recorded).run_ids)
+
+    watching(recorded, run_id, check)
