@@ -1,0 +1,103 @@
+"""The interface in a real terminal (tmux): hang up, come back, and everything is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.acceptance.conftest import SIRT, SMALL, CommandLine, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+]
+
+
+@dataclass
+class Terminal:
+    """A tmux server of its own with one window, and the interface in it."""
+
+    sirt: CommandLine
+    socket: str
+
+    def tmux(self, *arguments: str, check: bool = True) -> str:
+        command = ["tmux", "-L", self.socket, "-f", "/dev/null", *arguments]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=check, env=self.sirt.env
+        )
+        return done.stdout
+
+    def open(self, width: int = 120, height: int = 40) -> None:
+        size = ("-x", str(width), "-y", str(height))
+        command = f"{SIRT} --runs {self.sirt.runs}"
+        self.tmux("new-session", "-d", "-s", "sirt", *size, command)
+        self.tmux("set-option", "-g", "remain-on-exit", "on")
+
+    def screen(self) -> str:
+        return self.tmux("capture-pane", "-p", "-t", "sirt", check=False)
+
+    def shows(self, text: str) -> None:
+        wait_for(lambda: text in self.screen(), f"{text!r} on the screen", 120)
+
+    def press(self, *keys: str) -> None:
+        self.tmux("send-keys", "-t", "sirt", *keys)
+
+    @property
+    def pid(self) -> int:
+        return int(self.tmux("display-message", "-p", "-t", "sirt", "#{pane_pid}"))
+
+    def close(self) -> None:
+        self.tmux("kill-server", check=False)
+
+
+@pytest.fixture
+def terminal(sirt: CommandLine) -> Iterator[Terminal]:
+    window = Terminal(sirt, f"sirt-test-{os.getpid()}")
+    yield window
+    window.close()
+
+
+def test_a_hang_up_stops_nothing_and_coming_back_shows_all(sirt, terminal):
+    sirt("run", str(SMALL), "--detach")
+    terminal.open()
+    terminal.shows("both")
+    terminal.press("Enter")
+    terminal.shows("annotate pocket-sums")
+    interface = psutil.Process(terminal.pid)
+    os.kill(interface.pid, signal.SIGHUP)
+    wait_for(lambda: not interface.is_running() or interface.status() == "zombie", "it is gone")
+    terminal.close()
+    wait_for(lambda: sirt.json("status")[0]["state"] == "done", "the run went on to its end")
+    terminal.open()
+    terminal.shows("✓ done")
+    terminal.press("Enter")
+    terminal.shows("✓ refine")
+    terminal.press("q")
+    wait_for(lambda: "Pane is dead" in terminal.screen(), "it has quit")
+
+
+def test_two_of_them_on_one_folder_see_the_same(finished, terminal):
+    terminal.sirt = finished
+    terminal.open(80, 24)
+    terminal.shows("✓ done")
+    terminal.tmux("split-window", "-t", "sirt", f"{SIRT} --runs {finished.runs}")
+    terminal.shows("✓ done")
+    terminal.tmux("select-pane", "-t", "sirt:0.0")
+    terminal.press("t")
+    terminal.shows("Tags")
+    terminal.press("seen-by-both", "Enter")
+    wait_for(lambda: finished.json("status")[0]["tags"] == ["seen-by-both"], "the tag is kept")
+
+
+def test_without_a_terminal_it_prints_the_runs(finished):
+    assert "both" in finished()
