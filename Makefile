@@ -34,6 +34,8 @@ types:
 imports:
 	@PYTHONPATH=. $(BIN)/lint-imports --no-cache > $(VENV)/imports.log || (cat $(VENV)/imports.log; exit 1)
 
+screens: install-dev ## pictures of every screen, at three sizes, into build/screens
+	@$(BIN)/python -m tests.tui.gallery build/screens && ls build/screens
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -21,19 +21,23 @@ RECORDED = Path(__file__).parent.parent / "fixtures" / "runs"
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> RunsFolder:
+    return copy_recorded(tmp_path / "runs")
+
+
+def copy_recorded(folder: Path) -> RunsFolder:
     """``tests/fixtures/runs``: the live phase belongs to this process, the lost one to a
     process of this machine that is gone."""
-    runs = RunsFolder(tmp_path / "runs")
+    runs = RunsFolder(folder)
     shutil.copytree(RECORDED, runs.root)
     for file in [*runs.root.glob("*/run.json"), *runs.root.glob("phases/*/phase.json")]:
         file.write_text(file.read_text().replace(MOVED_TO, str(CHECKOUT)))
-    for run_id in runs.run_ids():
-        for phase in map(runs.phase, (p.id for p in read_run(runs, run_id).spec.phases)):
-            attempt = phase.last_attempt()
-            if attempt is None or phase.done or attempt.exit_code.exists():
-                if attempt is not None and not phase.done:
-                    _owned_here(attempt.process)
-                continue
+    for phase in runs.phase_dirs():
+        attempt = phase.last_attempt()
+        if attempt is None or phase.done:
+            continue
+        if attempt.exit_code.exists():
+            _owned_here(attempt.process)
+        else:
             attempt.alive.touch()
             processes.write_owner(attempt, "local", processes.identity(), Devices())
     return runs

@@ -12,6 +12,7 @@ from engine.contract.eventlog import EventWriter
 from engine.contract.events import Message, Metric, PhaseFinished, Progress, Sample
 from engine.contract.records import Verdict
 from engine.queue import read_run
+from sirt_tui.app import SirtApp
 from sirt_tui.charts import Chart
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.phases import PhasesPanel
@@ -20,11 +21,11 @@ from tests.tui.conftest import run_of
 from tests.tui.helpers import NOW, app_on, settled, text_of
 
 
-def watching(runs, run_id, check, size=(120, 40)):
+def watching(runs, run_id, check, size=(120, 40), app_of=app_on):
     """Open a run and let ``check(app, pilot)`` look at it."""
 
     async def flow():
-        app = app_on(runs)
+        app = app_of(runs)
         async with app.run_test(size=size) as pilot:
             app.open_run(run_id)
             await settled(pilot, lambda: app.screen.query(PhasesPanel), "the screen")
@@ -112,7 +113,7 @@ def test_what_a_live_phase_says_appears(recorded):
             writer.emit(PhaseFinished(outcome="stopped"))
             await settled(pilot, lambda: "stopped" in text_of(app))
 
-    watching(recorded, run_id, check)
+    watching(recorded, run_id, check, app_of=SirtApp)  # what is said now is not long ago
 
 
 def test_a_torn_log_and_one_of_another_version_open(recorded):

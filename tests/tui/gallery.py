@@ -1,0 +1,76 @@
+"""Every screen on the recorded runs: for pictures, and for the snapshots that guard them.
+
+python -m tests.tui.gallery FOLDER      writes SCREEN-WIDTHxHEIGHT.svg
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.contract.rundir import RunsFolder
+from tests.tui.conftest import copy_recorded, run_of
+from tests.tui.helpers import app_on, settled, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
+
+    from sirt_tui.app import SirtApp
+
+SIZES = ((80, 24), (120, 40), (200, 50))
+
+
+def open_run(app: SirtApp) -> None:
+    app.open_run(run_of(app.runs, "both", "wren-3m"))
+
+
+# screen -> how to open it, and a text that is there once it is complete
+SCREENS: dict[str, tuple[Callable[[SirtApp], None], str]] = {
+    "runs": (lambda app: None, "9 runs"),
+    "run": (open_run, "held out"),
+}
+
+
+async def show(name: str, pilot: Pilot[Any]) -> None:
+    """Open a screen and wait until it is complete and at rest."""
+    app: Any = pilot.app
+    opened, complete = SCREENS[name]
+    await settled(pilot, lambda: "9 runs" in text_of(app), "the list of runs")
+    opened(app)
+    await settled(pilot, lambda: complete in text_of(app), f"{name}: {complete!r}")
+    before = ""
+    while before != text_of(app):
+        before = text_of(app)
+        for _ in range(5):
+            await pilot.pause()
+            await asyncio.sleep(0.05)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.tui.gallery")
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        os.chdir(temporary)
+        copy_recorded(Path("runs"))
+        for name in SCREENS:
+            for width, height in SIZES:
+                asyncio.run(_picture(name, width, height, folder))
+
+
+async def _picture(name: str, width: int, height: int, folder: Path) -> None:
+    app = app_on(RunsFolder(Path("runs")))
+    async with app.run_test(size=(width, height)) as pilot:
+        await show(name, pilot)
+        app.save_screenshot(f"{name}-{width}x{height}.svg", str(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Screens as pictures, at three sizes, with a clock that stands still.
+
+After a wanted change:  pytest tests/tui/test_snapshots.py --snapshot-update, and look at them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.contract.rundir import RunsFolder
+from tests.tui.conftest import copy_recorded
+from tests.tui.gallery import SCREENS, SIZES, show
+from tests.tui.helpers import app_on
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_looks_as_it_did(name, size, snap_compare, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the folder's name is on the screen
+    copy_recorded(Path("runs"))
+    app = app_on(RunsFolder(Path("runs")))
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: show(name, pilot))
