@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.control.following import RunFollower
     from engine.control.listing import RunStatus
     from engine.control.machine import MachineNow
+    from engine.control.queueing import Conducting
     from engine.control.roster import Roster
 
 P = ParamSpec("P")
@@ -76,6 +77,13 @@ class Feed:
             self.machine = now.machine
             self.gpus = now.gpus
 
+    class QueueChanged(Message):
+        """The queue, what is at work, and who conducts."""
+
+        def __init__(self, now: Conducting) -> None:
+            super().__init__()
+            self.now = now
+
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
         self._watches: list[_Watch] = []
@@ -99,6 +107,10 @@ class Feed:
     def watch_machine(self, widget: Widget) -> None:
         """Post ``MachineChanged`` to the widget every few seconds."""
         self._watch(_Watch(widget, _look_at_machine, MACHINE_EVERY_S))
+
+    def watch_queue(self, widget: Widget) -> None:
+        """Post ``QueueChanged`` to the widget now and whenever the queue or its work changes."""
+        self._watch(_Watch(widget, _QueueLook(self._runs), RUNS_EVERY_S))
 
     def unwatch(self, widget: Widget) -> None:
         with self._lock:
@@ -200,3 +212,23 @@ class _RunLook:
             self._error = str(error)
             return Feed.RunChanged(self._run_id, None, self._error)
         return Feed.RunChanged(self._run_id, status) if status is not None else None
+
+
+class _QueueLook:
+    """The queue when it differs from the last one given."""
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self._runs = runs
+        self._last: Conducting | None = None
+
+    def __call__(self) -> Message | None:
+        from engine.control import queueing
+
+        try:
+            now = queueing.look(self._runs)
+        except (OSError, UserError):  # damaged by hand; the doctor says where
+            return None
+        if now == self._last:
+            return None
+        self._last = now
+        return Feed.QueueChanged(now)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from engine.contract.spec import PhaseSpec
     from engine.contract.view import State
 
 NOTHING = "–"
@@ -111,3 +112,15 @@ def money(amount: float | None, currency: str = "USD") -> str:
 def ladder(states: Iterable[State]) -> str:
     """A phase ladder: one mark a phase."""
     return "".join(STATE_MARKS[state] for state in states)
+
+
+def phase_title(spec: PhaseSpec) -> str:
+    """``evaluate pocket-boxes cot``, ``annotate gsm8k``, ``instruct``."""
+    match spec.kind:
+        case "evaluate":
+            style = spec.prompt if spec.method == "match" else "options"
+            return f"evaluate {spec.task.name} {style}"
+        case "annotate":
+            return f"annotate {spec.task.name}"
+        case kind:
+            return kind

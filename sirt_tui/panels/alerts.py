@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
-from sirt_tui.panels.phases import silence, title_of
+from sirt_tui.format import phase_title
+from sirt_tui.panels.phases import silence
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime) -> list[Text]:
     """One line each: what is wrong, where, what to do."""
     faults, hints, warnings = [], [], []
     for phase in phases:
-        name = title_of(phase)
+        name = phase_title(phase.spec)
         if advice := ADVICE.get(phase.state):
             said = one_line(phase.error, 300)
             faults.append(_line(f"✗ {name} {phase.state}: ", said or "no word", advice, "bold red"))

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration, phase_title
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     that ended badly."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
-    text.append(f"{title_of(phase):<{TITLE_WIDTH}}")
+    text.append(f"{phase_title(phase.spec):<{TITLE_WIDTH}}")
     text.append(f" {phase.state:<7}", STATE_STYLES[phase.state])
     if phase.attempt > 1:
         text.append(f" attempt {phase.attempt}", "yellow")
@@ -83,19 +83,6 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")
     return text
-
-
-def title_of(phase: PhaseStatus) -> str:
-    """``evaluate pocket-boxes cot``."""
-    spec = phase.spec
-    match spec.kind:
-        case "evaluate":
-            style = spec.prompt if spec.method == "match" else "options"
-            return f"evaluate {spec.task.name} {style}"
-        case "annotate":
-            return f"annotate {spec.task.name}"
-        case kind:
-            return kind
 
 
 def _second_line(phase: PhaseStatus, now: datetime) -> str:

@@ -8,8 +8,7 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent
-from sirt_tui.panels.phases import title_of
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent, phase_title
 from sirt_tui.plain import one_line, visible
 
 if TYPE_CHECKING:
@@ -17,12 +16,14 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from engine.contract.run import RunRow
-    from engine.control.listing import RunStatus
+    from engine.contract.row import RunRow
+    from engine.control.listing import PhaseStatus, RunStatus
+
+UNPARSED_HIGH = 0.05
 
 
 class PreviewPanel(VerticalScroll, can_focus=False):
-    """``show`` draws what the list knows at once; ``show_status`` the phases when read."""
+    """``show`` draws what the list knows at once, and the phases when they have been read."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, classes="panel")
@@ -30,11 +31,13 @@ class PreviewPanel(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         yield Static()
 
-    def show(self, row: RunRow | None, now: datetime) -> None:
-        self.border_title = one_line(row.run_id, 80) if row else ""
-        self.query_one(Static).update(row_text(row, now) if row else Text(""))
+    def clear(self) -> None:
+        self.border_title = ""
+        self.query_one(Static).update("")
 
-    def show_status(self, row: RunRow, status: RunStatus, now: datetime) -> None:
+    def show(self, row: RunRow, now: datetime, status: RunStatus | None = None) -> None:
+        """Without ``status`` the phases that were shown for this run stay away until then."""
+        self.border_title = one_line(row.run_id, 80)
         self.query_one(Static).update(row_text(row, now, status))
 
 
@@ -42,7 +45,29 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
     text = Text()
     text.append(f"{STATE_MARKS[row.state]} {row.state}", STATE_STYLES[row.state])
     text.append(f"  {visible(row.name)}\n")
-    facts = {
+    for warning in _warnings(row):
+        text.append(f"! {warning}\n", "yellow")
+    for name, value in _facts(row, now).items():
+        if value:
+            text.append(f"{name:<11}", "dim")
+            text.append(f"{visible(value)}\n")
+    if row.marks:
+        text.append("\naccuracy, %, and 95 % interval\n", "bold")
+    for mark in row.marks:
+        style = mark.prompt if mark.method == "match" else "options"
+        text.append(f"{visible(mark.task):<14.14} {style:<7}", "dim")
+        text.append(f"{percent(mark.accuracy):>5}", "bold")
+        text.append(f" {interval(mark.low, mark.high)}\n", "dim")
+    if status is not None:
+        text.append("\nphases\n", "bold")
+        for phase in status.phases:
+            _append_phase(text, phase)
+    return text
+
+
+def _facts(row: RunRow, now: datetime) -> dict[str, str | None]:
+    begun = age(row.created, now)
+    return {
         "arm": row.arm,
         "student": row.student,
         "teacher": _teacher(row),
@@ -50,26 +75,11 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
         "refined on": row.refine_task if row.refine_task != row.task else None,
         "fraction": f"{row.fraction} %" if row.fraction != 100 else None,
         "seed": str(row.seed),
-        "begun": f"{age(row.created, now)} ago" if age(row.created, now) != "now" else "now",
-        "took": duration((row.finished - row.created).total_seconds()) if row.finished else None,
-        "tags": " ".join(row.tags) or None,
-        "note": row.note or None,
+        "launched": begun if begun == "now" else f"{begun} ago",
+        "took": f"{duration(row.seconds)} in all its phases" if row.seconds is not None else None,
+        "tags": " ".join(row.tags),
+        "note": row.note,
     }
-    for name, value in facts.items():
-        if value:
-            text.append(f"{name:<11}", "dim")
-            text.append(f"{visible(value)}\n")
-    if row.marks:
-        text.append("\naccuracy, % [95 %]\n", "bold")
-    for mark in row.marks:
-        style = mark.prompt if mark.method == "match" else "options"
-        text.append(f"{visible(mark.task):<16.16} {style:<7} ", "dim")
-        text.append(f"{percent(mark.accuracy):>5}", "bold")
-        text.append(f" [{interval(mark.low, mark.high)}]\n", "dim")
-    if status is not None:
-        text.append("\nphases\n", "bold")
-        text.append_text(_phases(status))
-    return text
 
 
 def _teacher(row: RunRow) -> str | None:
@@ -78,18 +88,28 @@ def _teacher(row: RunRow) -> str | None:
     return f"{row.teacher} ({'in' if row.in_family else 'out-of'}-family)"
 
 
-def _phases(status: RunStatus) -> Text:
-    text = Text()
-    for phase in status.phases:
-        style = STATE_STYLES[phase.state]
-        text.append(f"{STATE_MARKS[phase.state]} ", style)
-        text.append(f"{title_of(phase):<30.30} ")
-        text.append(phase.state, style)
-        if phase.attempt > 1:
-            text.append(f"  attempt {phase.attempt}", "yellow")
-        text.append("\n")
-        if phase.error and phase.state != "done":
-            text.append(f"  {one_line(phase.error, 300)}\n", "red")
-        if phase.blocked_by:
-            text.append(f"  waits for {phase.blocked_by[0]}\n", "yellow")
-    return text
+def _warnings(row: RunRow) -> list[str]:
+    """What makes an accuracy doubtful."""
+    found = []
+    for mark in row.marks:
+        what = f"{one_line(mark.task, 40)} {mark.prompt}"
+        if mark.unparsed > UNPARSED_HIGH:
+            found.append(f"{what}: no answer found in {percent(mark.unparsed)} %")
+        if mark.truncated > UNPARSED_HIGH:
+            found.append(f"{what}: {percent(mark.truncated)} % cut off")
+    return found
+
+
+def _append_phase(text: Text, phase: PhaseStatus) -> None:
+
+    style = STATE_STYLES[phase.state]
+    text.append(f"{STATE_MARKS[phase.state]} ", style)
+    text.append(f"{phase_title(phase.spec):<29.29} ")
+    text.append(phase.state, style)
+    if phase.attempt > 1:
+        text.append(f"  attempt {phase.attempt}", "yellow")
+    text.append("\n")
+    if phase.error and phase.state != "done":
+        text.append(f"  {one_line(phase.error, 300)}\n", "red")
+    if phase.blocked_by:
+        text.append(f"  waits for {phase.blocked_by[0]}\n", "yellow")

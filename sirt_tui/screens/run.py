@@ -15,12 +15,13 @@ from engine.contract.errors import UserError
 from engine.control import changing
 from engine.control.following import stderr_tail
 from engine.control.relatives import relatives
+from sirt_tui.format import phase_title
 from sirt_tui.page import Page
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.curves import CurvesPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.memory import MemoryPanel
-from sirt_tui.panels.phases import PhasesPanel, title_of
+from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.panels.scores import ScoresPanel
 
@@ -153,7 +154,7 @@ class RunPage(Page):
     def _draw_chosen(self) -> None:
         phase = self._chosen()
         if phase is not None:
-            self.query_one(SamplesPanel).show(phase.view, title_of(phase))
+            self.query_one(SamplesPanel).show(phase.view, phase_title(phase.spec))
             self._draw_log()
 
     def _draw_scores(self) -> None:
@@ -169,9 +170,9 @@ class RunPage(Page):
             return
         if panel.wants_stderr:
             tail = await self.feed.ask(stderr_tail, self.runs.phase(phase.id))
-            panel.show_stderr(tail, title_of(phase))
+            panel.show_stderr(tail, phase_title(phase.spec))
         else:
-            panel.show_messages(phase.view, title_of(phase))
+            panel.show_messages(phase.view, phase_title(phase.spec))
 
     def _liveliest(self) -> PhaseStatus:
         """The phase worth watching: what runs, else what ended badly, else the last done."""

@@ -1,0 +1,47 @@
+"""What is at work, and the queue in its order, as rows of tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, phase_title
+from sirt_tui.plain import one_line
+from sirt_tui.table import Column
+
+if TYPE_CHECKING:
+    from engine.contract.view import State
+    from engine.control.queueing import Entry, Work
+
+
+def place(work: Work) -> str:
+    """Where it works."""
+    return "GPU " + ",".join(map(str, work.gpus)) if work.gpus else "CPU"
+
+
+def _state(state: State, held: bool = False) -> Text:
+    if held:
+        return Text("■ held", "yellow")
+    return Text(f"{STATE_MARKS[state]} {state}", STATE_STYLES[state])
+
+
+def work_columns() -> list[Column[Work]]:
+    return [
+        Column("phase", "at work", 30, lambda w: Text(one_line(phase_title(w.spec), 60))),
+        Column("state", "state", 13, lambda w: _state(w.state)),
+        Column("where", "on", 8, lambda w: Text(place(w))),
+        Column("pid", "pid", 8, lambda w: Text(str(w.pid or NOTHING)), rank=2, justify="right"),
+        Column("attempt", "try", 3, lambda w: Text(str(w.attempt)), rank=3, justify="right"),
+        Column("run", "run", 20, lambda w: Text(one_line(w.run_id, 80)), rank=1, grows=True),
+    ]
+
+
+def queue_columns(requested: dict[str, str]) -> list[Column[tuple[int, Entry, State]]]:
+    """``requested``: run -> the devices it asked for, in a word."""
+    return [
+        Column("place", "queue", 5, lambda e: Text(str(e[0])), justify="right"),
+        Column("state", "state", 13, lambda e: _state(e[2], e[1].hold)),
+        Column("run", "run", 24, lambda e: Text(one_line(e[1].run_id, 80)), grows=True),
+        Column("asks", "asks for", 10, lambda e: Text(requested.get(e[1].run_id, NOTHING)), rank=1),
+    ]

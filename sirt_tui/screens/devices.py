@@ -1,0 +1,164 @@
+"""Cards and who uses them, what is at work where, and the queue."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widgets import Static
+
+from engine.contract.errors import UserError
+from engine.control import changing, queueing
+from sirt_tui.format import phase_title
+from sirt_tui.page import Page
+from sirt_tui.panels.cards import CardsPanel
+from sirt_tui.panels.queue import queue_columns, work_columns
+from sirt_tui.table import RowTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+
+    from engine.contract.view import State
+    from engine.control.queueing import Conducting, Entry, Work
+    from sirt_tui.feed import Feed
+
+
+class DevicesPage(Page):
+    """The focused table is what keys mean: ``x`` stops a run, ``K`` and ``J`` move it."""
+
+    TITLE = "Devices"
+    DEFAULT_CSS = """
+    DevicesPage #conductor { height: 1; padding: 0 1; }
+    DevicesPage #body { layout: grid; height: 1fr; grid-size: 2 2; grid-columns: 1fr 1fr; }
+    DevicesPage CardsPanel { row-span: 2; }
+    DevicesPage.-narrow #body { grid-size: 1 3; grid-rows: 1fr 1fr 1fr; }
+    DevicesPage.-narrow CardsPanel { row-span: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("K,shift+up", "move(-1)", "Earlier"),
+        Binding("J,shift+down", "move(1)", "Later"),
+        Binding("h", "hold", "Hold or release"),
+        Binding("x", "stop", "Stop"),
+        Binding("L", "limit", "Phases on the CPU at once", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now: Conducting | None = None
+        self._requested: dict[str, str] = {}
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(id="conductor")
+        with Container(id="body"):
+            yield CardsPanel()
+            working: RowTable[Work] = RowTable(work_columns(), lambda w: w.spec.id, id="working")
+            yield working
+            waiting: RowTable[tuple[int, Entry, State]] = RowTable(
+                queue_columns(self._requested), lambda entry: entry[1].run_id, id="queue"
+            )
+            yield waiting
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.feed.watch_machine(self)
+        self.feed.watch_queue(self)
+        self.queue.focus()
+
+    @property
+    def working(self) -> RowTable[Work]:
+        return self.query_one("#working", RowTable)
+
+    @property
+    def queue(self) -> RowTable[tuple[int, Entry, State]]:
+        return self.query_one("#queue", RowTable)
+
+    # --- what comes in ---
+
+    def on_feed_machine_changed(self, event: Feed.MachineChanged) -> None:
+        working = self._now.working if self._now else ()
+        ours = {w.pid: phase_title(w.spec) for w in working if w.pid is not None}
+        self.query_one(CardsPanel).show(event.machine, event.gpus, ours)
+
+    def on_feed_queue_changed(self, event: Feed.QueueChanged) -> None:
+        now = self._now = event.now
+        self._requested.update({e.run_id: queueing.requested(e.devices) for e in now.entries})
+        self.working.show(now.working)
+        rows = list(enumerate(zip(now.entries, now.states, strict=True), start=1))
+        self.queue.show([(n, entry, state) for n, (entry, state) in rows])
+        self.queue.redraw()
+        self.query_one("#conductor", Static).update(conductor_line(now))
+
+    def on_row_table_highlighted(self, event: RowTable.Highlighted) -> None:
+        self.sirt.choose_run(self._meant())
+
+    def on_row_table_selected(self, event: RowTable.Selected) -> None:
+        run_id = self._meant()
+        if run_id is not None:
+            self.sirt.open_run(run_id)
+
+    # --- keys ---
+
+    def _meant(self) -> str | None:
+        """The run of the row under the cursor, in the table that has the focus."""
+        if self.focused is self.working:
+            return self.working.row.run_id if self.working.row else None
+        return self.queue.row[1].run_id if self.queue.row else None
+
+    @work(exclusive=True, group="move")
+    async def action_move(self, step: int) -> None:
+        row = self.queue.row
+        if row is None or self._now is None:
+            return
+        place = min(max(row[0] - 1 + step, 0), len(self._now.entries) - 1)
+        await self._do(partial(changing.move, self.runs, row[1].run_id, place))
+
+    @work
+    async def action_hold(self) -> None:
+        row = self.queue.row
+        if row is not None:
+            await self._do(partial(queueing.hold, self.runs, row[1].run_id, not row[1].hold))
+
+    @work
+    async def action_stop(self) -> None:
+        run_id = self._meant()
+        kept = ("Finished work is kept; a retry goes on from it.",)
+        if run_id and await self.sirt.confirm(f"Stop {run_id}?", kept, "Stop"):
+            await self._do(partial(changing.stop, self.runs, [run_id]))
+
+    @work
+    async def action_limit(self) -> None:
+        now = str(self._now.cpu_slots or "") if self._now else ""
+        said = await self.sirt.ask_text("Phases on the CPU at once", now, "empty: one a core")
+        if said is None:
+            return
+        if said and not said.isdigit():
+            self.sirt.say(f"{said!r} is no whole number", "error")
+            return
+        await self._do(partial(queueing.set_cpu_slots, self.runs, int(said) if said else None))
+
+    async def _do(self, verb: Callable[[], object]) -> None:
+        try:
+            await self.feed.ask(verb)
+        except (UserError, OSError) as error:
+            self.sirt.say_error(error)
+        self.feed.hurry()
+
+
+def conductor_line(now: Conducting) -> Text:
+    """Who conducts, and how much may happen at once."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    if now.conductor_pid is not None:
+        text.append(f"▶ conductor {now.conductor_pid} at work", "cyan")
+    elif now.entries:
+        text.append("! no conductor: nothing starts; retry a run to start one", "bold yellow")
+    else:
+        text.append("nothing is queued, and no conductor is needed", "dim")
+    slots = now.cpu_slots or "as many as cores"
+    text.append(f"  phases at once: CPU {slots}, endpoints {now.api_slots}", "dim")
+    return text

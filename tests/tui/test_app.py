@@ -1,0 +1,101 @@
+"""What holds for every screen: keys, help, palette, themes, colours, imports."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.table import Table
+
+import sirt_tui
+from sirt_tui.app import DARK, LIGHT
+from sirt_tui.help import Help, keys_of
+from tests.tui.gallery import SCREENS, show
+from tests.tui.helpers import app_on, settled, text_of
+
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "scipy", "pandas")
+
+
+def test_no_part_of_the_interface_loads_the_training_stack():
+    """In an interpreter of its own, since this one may have loaded anything."""
+    modules = sorted(
+        ".".join(("sirt_tui", *path.relative_to(Path(sirt_tui.__file__).parent).parts))[:-3]
+        for path in Path(sirt_tui.__file__).parent.rglob("*.py")
+        if path.name not in {"__init__.py", "__main__.py"}
+    )
+    script = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\n"
+    script += f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_help_lists_the_keys_of_the_screen_and_every_key_is_described(recorded, name):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await show(name, pilot)
+            table = keys_of(app.screen)
+            assert isinstance(table, Table)
+            assert table.row_count > 8
+            await pilot.press("question_mark")
+            await settled(pilot, lambda: isinstance(app.screen, Help))
+            assert "Keys that work here" in text_of(app)
+            await pilot.press("escape")
+            await settled(pilot, lambda: not isinstance(app.screen, Help))
+
+    asyncio.run(flow())
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_the_palette_knows_what_the_keys_do(recorded, name):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await show(name, pilot)
+            commands = {c.title: c.callback for c in app.get_system_commands(app.screen)}
+            assert {"Help", "Quit", "Devices", "Light or dark"} <= set(commands)
+            assert app.theme == DARK
+            commands["Light or dark"]()
+            await settled(pilot, lambda: app.theme == LIGHT)
+
+    asyncio.run(flow())
+
+
+def test_the_digits_change_screens_and_escape_comes_home(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await show("runs", pilot)
+            await pilot.press("2")
+            await settled(pilot, lambda: "SIRT Run " in text_of(app))
+            await pilot.press("escape")
+            await settled(pilot, lambda: "SIRT Runs" in text_of(app))
+
+    asyncio.run(flow())
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_states_are_told_without_colour(recorded, name, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await show(name, pilot)
+            strips = app.screen._compositor.render_strips()
+            assert not [s for strip in strips for s in strip if s.style and coloured(s.style)]
+            assert "done" in text_of(app)
+
+    asyncio.run(flow())
+
+
+def coloured(style):
+    """True when the colour is more than a shade of grey."""
+    colours = [c.triplet for c in (style.color, style.bgcolor) if c and c.triplet]
+    return any(max(c) - min(c) > 2 for c in colours)
