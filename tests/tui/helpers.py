@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from engine.contract.rundir import RunsFolder
 
-DEADLINE_S = 30.0  # generous: it only matters when a test fails
+DEADLINE_S = 20.0  # generous: it only matters when a test fails
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
@@ -34,7 +34,7 @@ async def settled(pilot: Pilot[Any], condition: Callable[[], Any], what: str = "
         if value:
             return value
         await asyncio.sleep(0.01)
-    raise AssertionError(f"never happened: {what or condition}")
+    raise AssertionError(f"never happened: {what or condition}\n{text_of(pilot.app)}")
 
 
 def text_of(app: SirtApp) -> str:
