@@ -30,7 +30,7 @@ def queued(recorded, monkeypatch):
 def on_devices(runs, check, size=(120, 40)):
     async def flow():
         app = app_on(runs)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             app.open_devices()
             await settled(pilot, lambda: "asks for" in text_of(app), "the queue")
             await settled(pilot, lambda: "cores, load" in text_of(app), "the machine")
