@@ -7,8 +7,10 @@ says how to show it, and nothing is kept but the lines that were painted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -19,38 +21,53 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from textual import events
 
 T = TypeVar("T")
+Cell = str | tuple[str, str] | Text  # plain; with a style's name; with several styles
+Justify = Literal["left", "right"]
 HEADER = 1
 MARK = "● "
-GAP = 2
+ROOMY = 100  # from so many cells on, two of them lie between columns
+LINES_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    """``width`` in cells; ``grows``: takes the room that is left. Of columns that don't fit,
-    those with the highest ``rank`` go first."""
+    """``width`` in cells. Where room is short, columns shrink to ``narrow`` (not at all when that
+    is 0), then those with the highest ``rank`` go. ``grows``: gets its width first, and the room
+    that is left. ``sort``: what rows are ordered by, None goes last; without it the column is
+    not sorted by."""
 
     key: str
     title: str
     width: int
-    cell: Callable[[T], Text]
+    cell: Callable[[T], Cell]
     rank: int = 0
-    justify: Literal["left", "right"] = "left"
+    justify: Justify = "left"
     grows: bool = False
+    narrow: int = 0
+    sort: Callable[[T], Any] | None = None
+
+    @property
+    def least(self) -> int:
+        return self.narrow or self.width
 
 
 class RowTable(ScrollView, Generic[T], can_focus=True):
-    """Rows, a cursor, marks. Sorting and filtering are the owner's."""
+    """Rows, a cursor, marks, an order. Filtering is the owner's: it shows other rows.
+
+    ``key`` names a row, so that cursor and marks stay with it when rows come and go. Any sequence
+    will do: without an order only visible rows are asked for.
+    """
 
     DEFAULT_CSS = """
-    RowTable { height: 1fr; overflow-x: hidden; }
+    RowTable { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     RowTable > .row--header { text-style: bold; background: $panel; }
     RowTable > .row--cursor { background: $surface-lighten-1; }
-    RowTable:focus > .row--cursor { background: $primary; color: $text; }
+    RowTable:focus > .row--cursor { background: $primary; color: $text; text-style: bold; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"row--header", "row--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -80,18 +97,28 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
             self.table = table
             self.key = key
 
+    class Changed(Message):
+        """Other rows are marked, or the order is another."""
+
+        def __init__(self, table: RowTable[Any]) -> None:
+            super().__init__()
+            self.table = table
+
     def __init__(
         self, columns: Sequence[Column[T]], key: Callable[[T], str], id: str | None = None
     ) -> None:
         super().__init__(id=id)
         self._columns = tuple(columns)
         self._key = key
+        self._given: Sequence[T] = ()
         self._rows: Sequence[T] = ()
         self._cursor = 0
         self._announced: str | None = None
         self.marked: set[str] = set()
         self.sorted_by: tuple[str, bool] = ("", False)
         self._layout: list[tuple[Column[T], int]] = []
+        self._gap = 1
+        self._lines: dict[tuple[int, bool], Strip] = {}
 
     # --- rows ---
 
@@ -102,30 +129,87 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     @property
     def rows(self) -> Sequence[T]:
+        """In the order of the table."""
         return self._rows
 
     def show(self, rows: Sequence[T]) -> None:
-        """Show these; the cursor stays on its row when it is still there."""
+        """Show these. The cursor stays on its row, at the same height, when it is still there;
+        only lines that look different are painted."""
         kept = self._key(self.row) if self.row is not None else None
-        self._rows = rows
-        if kept is not None:
-            at = self._cursor
-            same = at < len(rows) and self._key(rows[at]) == kept
-            found = (
-                at if same else next((n for n, r in enumerate(rows) if self._key(r) == kept), at)
-            )
-            self._cursor = found
-        self._cursor = min(self._cursor, max(0, len(rows) - 1))
-        self.virtual_size = Size(self.size.width, len(rows) + HEADER)
-        self._reveal()
+        before, count = self._cursor, len(self._rows)
+        self._given = rows
+        self._rows = self._ordered(rows)
+        self._cursor = self._where(kept)
+        moved = self._cursor - before
+        if len(self._rows) == count and not moved:
+            self.redraw()
+        else:
+            self._forget()
+            self.virtual_size = Size(self.size.width, len(self._rows) + HEADER)
+            if moved and self.scroll_offset.y:
+                self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
+            self._reveal()
         self._announce()
-        self.refresh()
+
+    def set_columns(self, columns: Sequence[Column[T]]) -> None:
+        self._columns = tuple(columns)
+        self._layout = []
+        self._forget()
+
+    def redraw(self) -> None:
+        """Paint the visible lines that look different now: ages go on, states change."""
+        top = self.scroll_offset.y
+        for at in range(top, min(len(self._rows), top + self.size.height - HEADER)):
+            line = (at, at == self._cursor)
+            fresh = self._line(*line)
+            if self._lines.get(line) != fresh:
+                self._lines[line] = fresh
+                self.refresh(Region(0, at + HEADER - top, self.size.width, 1))
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row of that key, when there is one."""
         found = next((n for n, row in enumerate(self._rows) if self._key(row) == key), None)
         if found is not None:
             self._put(found)
+
+    def unmark(self) -> None:
+        self.marked.clear()
+        self._forget()
+
+    def _where(self, kept: str | None) -> int:
+        """The row of that key, else the nearest place to where the cursor was."""
+        rows, at = self._rows, self._cursor
+        if kept is not None and not (at < len(rows) and self._key(rows[at]) == kept):
+            at = next((n for n, row in enumerate(rows) if self._key(row) == kept), at)
+        return min(at, max(0, len(rows) - 1))
+
+    # --- order ---
+
+    def sort(self, key: str, descending: bool) -> None:
+        """Order by a column; the cursor stays on its row."""
+        self.sorted_by = (key, descending)
+        self._forget()
+        self.show(self._given)
+        self._reveal()
+        self.post_message(self.Changed(self))
+
+    def sort_next(self, step: int = 1) -> None:
+        """Order by the next column that can be sorted by."""
+        keys = [column.key for column in self._columns if column.sort]
+        key, descending = self.sorted_by
+        at = keys.index(key) if key in keys else -step
+        self.sort(keys[(at + step) % len(keys)], descending)
+
+    def _ordered(self, rows: Sequence[T]) -> Sequence[T]:
+        key, descending = self.sorted_by
+        of = next((column.sort for column in self._columns if column.key == key), None)
+        if of is None:
+            return rows
+        values = [(of(row), row) for row in rows]
+        known = [pair for pair in values if pair[0] is not None]
+        known.sort(key=lambda pair: pair[0], reverse=descending)
+        unknown = [row for value, row in values if value is None]
+        return [row for _, row in known] + unknown
 
     # --- keys and mouse ---
 
@@ -141,8 +225,9 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
     def action_mark(self) -> None:
         if self.row is not None:
             self.marked ^= {self._key(self.row)}
-            self.refresh()
+            self.redraw()
             self._put(self._cursor + 1)
+            self.post_message(self.Changed(self))
 
     def action_select(self) -> None:
         if self.row is not None:
@@ -150,16 +235,38 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         at = event.y + self.scroll_offset.y - HEADER
-        if event.y >= HEADER and 0 <= at < len(self._rows):
+        if event.y < HEADER:
+            self._click_header(event.x)
+        elif 0 <= at < len(self._rows):
             again = at == self._cursor
             self._put(at)
             if again:
                 self.action_select()
 
+    def _click_header(self, x: int) -> None:
+        """Order by that column; again, the other way round."""
+        left = len(MARK)
+        for column, room in self._layout:
+            if left <= x < left + room + self._gap and column.sort:
+                key, descending = self.sorted_by
+                self.sort(column.key, not descending if key == column.key else descending)
+            left += room + self._gap
+
     def on_resize(self, event: events.Resize) -> None:
         self._layout = []
+        self._forget()
         self.virtual_size = Size(event.size.width, len(self._rows) + HEADER)
         self._reveal()
+
+    def on_focus(self) -> None:
+        self._forget()
+
+    def on_blur(self) -> None:
+        self._forget()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._forget()
 
     def _put(self, at: int) -> None:
         before = self._cursor
@@ -187,58 +294,97 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     # --- drawing ---
 
+    def _forget(self) -> None:
+        """All lines have to be painted again."""
+        self._lines.clear()
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        if not self._layout:
-            self._layout = self._fit(width)
-        if y == 0:
-            return self._header(width)
         at = y + self.scroll_offset.y - HEADER
+        if y == 0:
+            return self._header()
         if at >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(self.size.width, self.rich_style)
+        line = (at, at == self._cursor)
+        if line not in self._lines:
+            if len(self._lines) > LINES_KEPT:
+                self._lines.clear()
+            self._lines[line] = self._line(*line)
+        return self._lines[line]
+
+    def _line(self, at: int, under_cursor: bool) -> Strip:
         row = self._rows[at]
-        text = Text(MARK if self._key(row) in self.marked else " " * len(MARK), "bold")
-        for column, room in self._layout:
-            text.append_text(_fitted(column.cell(row), room, column.justify))
-            text.append(" " * GAP)
         style = self.rich_style
-        if at == self._cursor:
+        if under_cursor:
             style += self.get_component_rich_style("row--cursor")
-        return self._strip(text, width, style)
+        segments = [Segment(MARK if self._key(row) in self.marked else " " * len(MARK), style)]
+        plain = under_cursor and self.has_focus  # colours would not stand out from the cursor's
+        for column, room in self._columns_shown():
+            for text, name in _pieces(column.cell(row), room, column.justify):
+                own = Style.null() if plain and "reverse" not in name else Style.parse(name)
+                segments.append(Segment(text, style + own))
+            segments.append(Segment(" " * self._gap, style))
+        return Strip(segments).adjust_cell_length(self.size.width, style)
 
-    def _header(self, width: int) -> Strip:
-        text = Text(" " * len(MARK))
+    def _header(self) -> Strip:
+        style = self.get_component_rich_style("row--header")
         key, descending = self.sorted_by
-        for column, room in self._layout:
-            arrow = " ▾▴"[0 if column.key != key else 1 if descending else 2].strip()
-            text.append_text(_fitted(Text(column.title + arrow), room, column.justify))
-            text.append(" " * GAP)
-        return self._strip(text, width, self.get_component_rich_style("row--header"))
+        segments = [Segment(" " * len(MARK), style)]
+        for column, room in self._columns_shown():
+            arrow = "" if column.key != key else "▾" if descending else "▴"
+            title = column.title[: room - len(arrow)] + arrow
+            segments.append(Segment(_fitted(title, room, column.justify), style))
+            segments.append(Segment(" " * self._gap, style))
+        return Strip(segments).adjust_cell_length(self.size.width, style)
 
-    def _strip(self, text: Text, width: int, style: Style) -> Strip:
-        segments = [
-            Segment(part.text, style + (part.style or Style.null()))
-            for part in text.render(self.app.console)
-            if part.text
-        ]
-        return Strip(segments).adjust_cell_length(width, style)
-
-    def _fit(self, width: int) -> list[tuple[Column[T], int]]:
-        """Columns that fit and their widths; one grows into what is left."""
-        shown = list(self._columns)
-        room = width - len(MARK)
-        while len(shown) > 1 and sum(c.width + GAP for c in shown) > room:
-            shown.remove(max(shown, key=lambda c: c.rank))
-        spare = room - sum(c.width + GAP for c in shown)
-        growing = next((c for c in shown if c.grows), None)
-        return [(c, c.width + max(0, spare) if c is growing else c.width) for c in shown]
+    def _columns_shown(self) -> list[tuple[Column[T], int]]:
+        if not self._layout:
+            self._gap = 2 if self.size.width >= ROOMY else 1
+            self._layout = fit(self._columns, self.size.width - len(MARK), self._gap)
+        return self._layout
 
 
-def _fitted(cell: Text, width: int, justify: Literal["left", "right"]) -> Text:
-    """A copy of exactly that many cells."""
-    text = cell.copy()
-    text.truncate(width, overflow="ellipsis")
-    missing = width - text.cell_len
-    if missing > 0:
-        text = Text(" " * missing) + text if justify == "right" else text + Text(" " * missing)
-    return text
+def fit(columns: Sequence[Column[T]], room: int, gap: int) -> list[tuple[Column[T], int]]:
+    """Columns that fit into so many cells with a gap after each, and their widths."""
+    shown = list(columns)
+    while len(shown) > 1 and sum(c.least + gap for c in shown) > room:
+        shown.remove(max(shown, key=lambda c: c.rank))
+    widths = {c.key: c.least for c in shown}
+    spare = max(0, room - sum(width + gap for width in widths.values()))
+    for column in sorted(shown, key=lambda c: (not c.grows, c.rank)):
+        more = min(spare, column.width - column.least)
+        widths[column.key] += more
+        spare -= more
+    growing = next((c for c in shown if c.grows), None)
+    if growing is not None:
+        widths[growing.key] += spare
+    return [(c, widths[c.key]) for c in shown]
+
+
+def _pieces(cell: Cell, width: int, justify: Justify) -> Iterator[tuple[str, str]]:
+    """Texts and styles' names of exactly so many cells together."""
+    if isinstance(cell, str):
+        yield _fitted(cell, width, justify), ""
+    elif isinstance(cell, tuple):
+        yield _fitted(cell[0], width, justify), cell[1]
+    else:
+        text = cell.copy()
+        text.truncate(width, overflow="ellipsis")
+        margin = " " * (width - text.cell_len)
+        if justify == "right":
+            yield margin, ""
+        cuts = sorted({0, len(text), *(x for span in text.spans for x in (span.start, span.end))})
+        for start, end in pairwise(cuts):
+            names = (str(s.style) for s in text.spans if s.start <= start and s.end >= end)
+            yield text.plain[start:end], " ".join((str(text.style), *names)).strip()
+        if justify == "left":
+            yield margin, ""
+
+
+def _fitted(text: str, width: int, justify: Justify) -> str:
+    """Exactly so many cells; what doesn't fit ends in an ellipsis."""
+    size = cell_len(text)
+    if size > width:
+        return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+    margin = " " * (width - size)
+    return margin + text if justify == "right" else text + margin

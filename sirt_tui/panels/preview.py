@@ -25,6 +25,8 @@ UNPARSED_HIGH = 0.05
 class PreviewPanel(VerticalScroll, can_focus=False):
     """``show`` draws what the list knows at once, and the phases when they have been read."""
 
+    DEFAULT_CSS = "PreviewPanel { scrollbar-size-vertical: 1; }"
+
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, classes="panel")
 
@@ -36,7 +38,6 @@ class PreviewPanel(VerticalScroll, can_focus=False):
         self.query_one(Static).update("")
 
     def show(self, row: RunRow, now: datetime, status: RunStatus | None = None) -> None:
-        """Without ``status`` the phases that were shown for this run stay away until then."""
         self.border_title = one_line(row.run_id, 80)
         self.query_one(Static).update(row_text(row, now, status))
 
@@ -111,5 +112,3 @@ def _append_phase(text: Text, phase: PhaseStatus) -> None:
     text.append("\n")
     if phase.error and phase.state != "done":
         text.append(f"  {one_line(phase.error, 300)}\n", "red")
-    if phase.blocked_by:
-        text.append(f"  waits for {phase.blocked_by[0]}\n", "yellow")

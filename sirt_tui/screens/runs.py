@@ -2,74 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.contract.errors import UserError
-from engine.control import answers, changing, listing
-from sirt_tui import filtering
-from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, duration, percent
+from sirt_tui import filtering, verbs
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, count
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel
 from sirt_tui.plain import one_line
-from sirt_tui.table import Column, RowTable
+from sirt_tui.run_columns import run_columns
+from sirt_tui.table import RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
+    from textual.timer import Timer
 
-    from engine.contract.run import RunRow
-    from engine.contract.rundir import RunsFolder
+    from engine.contract.row import RunRow
+    from engine.contract.view import State
     from sirt_tui.feed import Feed
 
 AGEING_S = 30.0
-EMPTY = (
-    "No runs here yet.\n\n"
-    "n      compose an experiment and launch it\n"
-    "q      leave; then, for the embedded toy experiment:  sirt run pocket\n"
-)
-SORTS: dict[str, Callable[[RunRow], Any]] = {
-    "age": lambda r: r.created,
-    "state": lambda r: r.state,
-    "name": lambda r: r.name,
-    "arm": lambda r: r.arm,
-    "student": lambda r: r.student or "",
-    "teacher": lambda r: r.teacher or "",
-    "task": lambda r: r.task or "",
-    "plain": lambda r: -1.0 if r.plain is None else r.plain,
-    "cot": lambda r: -1.0 if r.cot is None else r.cot,
-    "seed": lambda r: r.seed,
-    "took": lambda r: r.seconds or -1.0,
-}
+WORKING_S = 1.0  # while something visible is at work, its duration goes on
+REST_S = 0.15  # the cursor rests: only then the phases of its run are read
+COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
+EMPTY = """\
+No runs here yet.
 
+  n           compose an experiment and launch it
+  make demo   in another shell: the embedded toy experiment, minutes on two cores
+  sirt run    in another shell: any experiment; sirt presets lists those that are shipped
 
-def ladder(row: RunRow) -> Text:
-    """One mark for each of the five kinds of phase; a space where the run has none."""
-    text = Text()
-    for state in row.ladder:
-        text.append(
-            f"{STATE_MARKS[state]} " if state else "  ", STATE_STYLES[state] if state else ""
-        )
-    return text
-
-
-def _state(row: RunRow) -> Text:
-    return Text(f"{STATE_MARKS[row.state]} {row.state}", STATE_STYLES[row.state])
-
-
-def _task(row: RunRow) -> Text:
-    task = row.task or NOTHING
-    if row.refine_task and row.refine_task != row.task:
-        task += f">{row.refine_task}"
-    return Text(one_line(task, 60))
+They appear here by themselves."""
 
 
 class RunsPage(Page):
@@ -81,23 +56,25 @@ class RunsPage(Page):
     RunsPage #filter.open { display: block; }
     RunsPage #status { height: 1; padding: 0 1; color: $text-muted; }
     RunsPage #empty { padding: 1 2; display: none; }
-    RunsPage PreviewPanel { width: 60; }
-    RunsPage.-narrow PreviewPanel, RunsPage.-medium PreviewPanel { display: none; }
-    RunsPage.preview PreviewPanel { display: block; }
-    RunsPage.-narrow.preview #list, RunsPage.-medium.preview #list { width: 1fr; }
-    RunsPage.-narrow.preview PreviewPanel { width: 46; }
-    RunsPage.no-preview PreviewPanel { display: none; }
+    RunsPage #body { layout: horizontal; height: 1fr; }
+    RunsPage #body RowTable { width: 1fr; height: 1fr; }
+    RunsPage PreviewPanel { width: 46; height: 1fr; }
+    RunsPage.-wide PreviewPanel { width: 50; }
+    RunsPage.-narrow #body { layout: vertical; }
+    RunsPage.-narrow PreviewPanel { display: none; width: 1fr; height: 50%; }
+    RunsPage.-narrow.flipped PreviewPanel { display: block; }
+    RunsPage.flipped PreviewPanel { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter"),
-        Binding("n", "compose", "New"),
-        Binding("p", "pairs", "Pairs"),
-        Binding("c", "compare", "Compare"),
+        Binding("slash", "filter", "Filter", tooltip="Filter: words, field:value, acc>80, -word"),
+        Binding("n", "compose", "New", tooltip="Compose an experiment"),
+        Binding("p", "pairs", "Pairs", tooltip="Preference pairs of this run"),
+        Binding("c", "compare", "Compare", tooltip="Compare the marked runs (space marks)"),
         Binding("x", "stop", "Stop"),
         Binding("r", "retry", "Retry"),
         Binding("d", "delete", "Delete"),
         Binding("e", "export", "Export", show=False),
-        Binding("s", "sort(1)", "Sort", show=False),
+        Binding("s", "sort", "Sort by the next column", show=False),
         Binding("S", "reverse", "Reverse the order", show=False),
         Binding("t", "tag", "Tags", show=False),
         Binding("N", "note", "Note", show=False),
@@ -109,66 +86,61 @@ class RunsPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._rows: Sequence[RunRow] = ()
+        self._whole = False
         self._filter = filtering.Filter()
-        self._sort = "age"
-        self._descending = True
+        self._working: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
         yield Input(placeholder="words, field:value, acc>80, -word", id="filter", compact=True)
         yield Static(Text(EMPTY), id="empty")
-        with Horizontal():
-            with Vertical(id="list"):
-                yield RowTable(self._columns(), lambda row: row.run_id)
+        with Container(id="body"):
+            columns = run_columns(self.sirt.clock, lambda: self._whole)
+            yield RowTable(columns, lambda row: row.run_id)
             yield PreviewPanel()
-
-    def _columns(self) -> list[Column[RunRow]]:
-        now = self.sirt.clock
-        return [
-            Column("state", "state", 13, _state, 0),
-            Column("ladder", "phases", 10, ladder, 2),
-            Column("name", "name", 14, lambda r: Text(one_line(r.name, 200)), 9, grows=True),
-            Column("arm", "arm", 13, lambda r: Text(r.arm), 1),
-            Column("student", "student", 12, lambda r: Text(one_line(r.student or NOTHING, 40)), 3),
-            Column("teacher", "teacher", 12, lambda r: Text(one_line(r.teacher or NOTHING, 40)), 4),
-            Column("task", "task", 15, _task, 5),
-            Column("plain", "plain %", 8, lambda r: Text(percent(r.plain)), 0, "right"),
-            Column("cot", "cot %", 7, lambda r: Text(percent(r.cot)), 0, "right"),
-            Column("fraction", "of", 4, lambda r: Text(str(r.fraction)), 11, "right"),
-            Column("seed", "seed", 5, lambda r: Text(str(r.seed)), 6, "right"),
-            Column("age", "age", 6, lambda r: Text(age(r.created, now())), 1, "right"),
-            Column("took", "took", 8, lambda r: Text(duration(r.seconds)), 10, "right"),
-            Column("tags", "tags", 12, lambda r: Text(one_line(" ".join(r.tags), 60)), 12),
-        ]
 
     def on_mount(self) -> None:
         super().on_mount()
         self._rows = self.feed.first_runs()
-        self._draw()
         self.subject = "reading the rest"
+        self.table.sort("age", False)
+        self._draw()
         self.call_after_refresh(self.feed.watch_runs, self)
-        self.set_interval(AGEING_S, self.table.refresh)
+        self.set_interval(AGEING_S, self.table.redraw)
         self.table.focus()
 
     @property
     def table(self) -> RowTable[RunRow]:
         return self.query_one(RowTable)
 
+    @property
+    def preview(self) -> PreviewPanel:
+        return self.query_one(PreviewPanel)
+
     # --- what comes in ---
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
         self._rows = event.rows
+        self._whole = True
         self.subject = ""
         self._draw()
+        row = self.table.row
+        if row is not None:
+            self._preview(row)
 
     def on_row_table_highlighted(self, event: RowTable.Highlighted) -> None:
         self.sirt.choose_run(event.key)
-        self.query_one(PreviewPanel).show(self.table.row, self.sirt.clock())
-        if event.key is not None and self.query_one(PreviewPanel).display:
-            self._read_phases(event.key)
+        row = self.table.row
+        if row is None:
+            self.preview.clear()
+        else:
+            self._preview(row)
 
     def on_row_table_selected(self, event: RowTable.Selected) -> None:
         self.sirt.open_run(event.key)
+
+    def on_row_table_changed(self) -> None:
+        self._draw_status()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._filter = filtering.parse(event.value)
@@ -178,40 +150,55 @@ class RunsPage(Page):
         self.table.focus()
 
     @work(exclusive=True, group="preview")
-    async def _read_phases(self, run_id: str) -> None:
+    async def _preview(self, row: RunRow) -> None:
+        """What the list knows at once; the phases when the cursor rests."""
+        if not self.preview.display:
+            return
+        self.preview.show(row, self.sirt.clock())
+        await asyncio.sleep(REST_S)
+        if not self._whole:
+            return  # the first page is shown before anything else is read
         try:
-            status = await self.feed.ask(listing.run_status, self.runs, run_id, with_views=False)
+            status = await self.feed.ask(verbs.read, self.runs, row.run_id)
         except (UserError, OSError):
             return  # it was deleted meanwhile; the list will say so
-        row = self.table.row
-        if row is not None and row.run_id == run_id:
-            self.query_one(PreviewPanel).show_status(row, status, self.sirt.clock())
+        self.preview.show(row, self.sirt.clock(), status)
 
     # --- drawing ---
 
     def _draw(self) -> None:
-        shown = filtering.apply(self._rows, self._filter)
-        shown.sort(key=SORTS[self._sort], reverse=self._descending)
-        self.table.sorted_by = (self._sort, self._descending)
-        self.table.show(shown)
-        self.query_one("#empty").display = not self._rows
-        self.table.display = bool(self._rows)
-        self._draw_status(len(shown))
+        self.table.show(filtering.apply(self._rows, self._filter))
+        self.query_one("#empty").display = not self._rows and self._whole
+        self.query_one("#body").display = bool(self._rows)
+        self._draw_status()
+        self._keep_time()
 
-    def _draw_status(self, shown: int) -> None:
+    def _draw_status(self) -> None:
+        shown, total = len(self.table.rows), len(self._rows)
         text = Text(no_wrap=True, overflow="ellipsis")
-        total = len(self._rows)
-        text.append(f"{total} runs" if shown == total else f"{shown} of {total} runs")
-        for state in ("running", "queued", "failed", "lost", "unreachable"):
-            count = sum(row.state == state for row in self._rows)
-            if count:
-                text.append(f"  {STATE_MARKS[state]} {count} {state}", STATE_STYLES[state])
+        if self._whole:
+            text.append(f"{count(total)} runs" if shown == total else f"{shown} of {total} runs")
+            states = Counter(row.state for row in self._rows)
+            for state in COUNTED:
+                if states[state]:
+                    said = f"  {STATE_MARKS[state]} {states[state]} {state}"
+                    text.append(said, STATE_STYLES[state])
+        else:
+            text.append("the newest runs; reading the rest")
         if self.table.marked:
-            text.append(f"  {len(self.table.marked)} marked", "bold")
-        text.append(f"  by {self._sort}")
+            text.append(f"  ● {len(self.table.marked)} marked", "bold")
         if self._filter.problem:
-            text.append(f"  {self._filter.problem}", "red")
+            text.append(f"  {one_line(self._filter.problem, 200)}", "red")
         self.query_one("#status", Static).update(text)
+
+    def _keep_time(self) -> None:
+        """A clock ticks only while something is at work."""
+        at_work = any(row.working_since is not None for row in self._rows)
+        if at_work and self._working is None:
+            self._working = self.set_interval(WORKING_S, self.table.redraw)
+        elif not at_work and self._working is not None:
+            self._working.stop()
+            self._working = None
 
     # --- keys ---
 
@@ -224,23 +211,22 @@ class RunsPage(Page):
         box = self.query_one("#filter", Input)
         box.remove_class("open")
         box.value = ""
-        self.table.marked.clear()
+        self.table.unmark()
         self.table.focus()
-        self._draw()
+        self._draw_status()
 
-    def action_sort(self, step: int) -> None:
-        names = list(SORTS)
-        self._sort = names[(names.index(self._sort) + step) % len(names)]
-        self._draw()
+    def action_sort(self) -> None:
+        self.table.sort_next()
 
     def action_reverse(self) -> None:
-        self._descending = not self._descending
-        self._draw()
+        key, descending = self.table.sorted_by
+        self.table.sort(key, not descending)
 
     def action_preview(self) -> None:
-        panel = self.query_one(PreviewPanel)
-        self.set_class(not panel.display, "preview")
-        self.set_class(panel.display, "no-preview")
+        self.toggle_class("flipped")
+        row = self.table.row
+        if row is not None:
+            self.call_after_refresh(self._preview, row)
 
     def action_compose(self) -> None:
         self.sirt.open_compose()
@@ -259,7 +245,7 @@ class RunsPage(Page):
 
     def _meant(self) -> list[str]:
         """The marked runs, else the one under the cursor; in the order of the table."""
-        marked = [r.run_id for r in self._rows if r.run_id in self.table.marked]
+        marked = [row.run_id for row in self._rows if row.run_id in self.table.marked]
         if not marked and self.table.row is not None:
             return [self.table.row.run_id]
         return marked
@@ -267,17 +253,15 @@ class RunsPage(Page):
     @work
     async def action_stop(self) -> None:
         meant = self._meant()
-        kept = [*meant, "", "Finished work is kept; a retry goes on from it."]
+        kept = [*_several(meant), "Finished work is kept; a retry goes on from it."]
         if meant and await self.sirt.confirm(f"Stop {_runs(meant)}?", kept, "Stop"):
-            await self._do(
-                partial(changing.stop, self.runs, meant), f"asked {_runs(meant)} to stop"
-            )
+            await self._do(partial(verbs.stop, self.runs, meant), f"{_runs(meant)}: asked to stop")
 
     @work
     async def action_retry(self) -> None:
         meant = self._meant()
         if meant:
-            await self._do(partial(changing.retry, self.runs, meant), f"queued {_runs(meant)}")
+            await self._do(partial(verbs.retry, self.runs, meant), f"{_runs(meant)}: queued")
 
     @work
     async def action_delete(self) -> None:
@@ -285,13 +269,14 @@ class RunsPage(Page):
         if not meant:
             return
         try:
-            lost = await self.feed.ask(_losses, self.runs, meant)
+            lost = await self.feed.ask(verbs.losses, self.runs, meant)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
             return
+        lost = [*_several(meant), *lost]
         if await self.sirt.confirm(f"Delete {_runs(meant)} for good?", lost):
-            await self._do(partial(_delete, self.runs, meant), f"deleted {_runs(meant)}")
-            self.table.marked -= set(meant)
+            await self._do(partial(verbs.delete, self.runs, meant), f"{_runs(meant)}: deleted")
+            self.table.marked.difference_update(meant)
 
     @work
     async def action_export(self) -> None:
@@ -299,30 +284,33 @@ class RunsPage(Page):
         if not meant:
             return
         folder = await self.sirt.ask_text(
-            f"Export {_runs(meant)} into which folder?", hint="nothing that is there is overwritten"
+            f"Export {_runs(meant)} into which folder?",
+            hint="Nothing there is overwritten.",
         )
         if folder:
             target = Path(folder).expanduser()
-            await self._do(partial(_export, self.runs, meant, target), f"exported to {target}")
+            verb = partial(verbs.export, self.runs, meant, target)
+            await self._do(verb, f"{_runs(meant)}: exported to {target}")
 
     @work
     async def action_tag(self) -> None:
         row = self.table.row
         if row is not None:
-            text = await self.sirt.ask_text("Tags", " ".join(row.tags), "words with spaces between")
+            hint = "Words with spaces between; a filter finds them as tag:WORD."
+            text = await self.sirt.ask_text(f"Tags of {row.name}", " ".join(row.tags), hint)
             if text is not None:
-                verb = partial(changing.describe, self.runs, row.run_id, tags=tuple(text.split()))
+                tags = tuple(dict.fromkeys(text.split()))
+                verb = partial(verbs.describe, self.runs, row.run_id, tags=tags)
                 await self._do(verb, "tags saved")
 
     @work
     async def action_note(self) -> None:
         row = self.table.row
         if row is not None:
-            text = await self.sirt.ask_text("Note", row.note)
+            text = await self.sirt.ask_text(f"Note on {row.name}", row.note)
             if text is not None:
-                await self._do(
-                    partial(changing.describe, self.runs, row.run_id, note=text), "note saved"
-                )
+                verb = partial(verbs.describe, self.runs, row.run_id, note=text)
+                await self._do(verb, "note saved")
 
     async def _do(self, verb: Callable[[], object], said: str) -> None:
         try:
@@ -338,23 +326,8 @@ def _runs(run_ids: Sequence[str]) -> str:
     return run_ids[0] if len(run_ids) == 1 else f"{len(run_ids)} runs"
 
 
-def _losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
-    """What goes with these runs, and what stays since others need it."""
-    lines = []
-    for run_id in run_ids:
-        going, staying = changing.deletable(runs, run_id)
-        lines.append(f"{run_id}: {len(going)} phases with all their outputs")
-        if staying:
-            lines.append(f"  {len(staying)} phases stay, other runs need them")
-    return lines
-
-
-def _delete(runs: RunsFolder, run_ids: Sequence[str]) -> None:
-    for run_id in run_ids:
-        changing.delete(runs, run_id)
-
-
-def _export(runs: RunsFolder, run_ids: Sequence[str], folder: Path) -> None:
-    for run_id in run_ids:
-        into = folder / run_id if len(run_ids) > 1 else folder
-        answers.export(runs, run_id, into)
+def _several(run_ids: Sequence[str]) -> list[str]:
+    """Named one by one where the question only counts them."""
+    named = [f"  {run_id}" for run_id in run_ids[:3]]
+    more = [f"  and {len(run_ids) - 3} more"] if len(run_ids) > 3 else []
+    return [*named, *more] if len(run_ids) > 1 else []

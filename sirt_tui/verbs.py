@@ -1,0 +1,73 @@
+"""What the list of runs does with several runs at once; called in threads.
+
+The engine's verbs are imported when one is called: the first paint does without them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engine.contract.rundir import RunsFolder
+    from engine.control.listing import RunStatus
+
+
+def read(runs: RunsFolder, run_id: str) -> RunStatus:
+    """A run with its phases' states, without their logs."""
+    from engine.control.listing import run_status
+
+    return run_status(runs, run_id, with_views=False)
+
+
+def stop(runs: RunsFolder, run_ids: Sequence[str]) -> None:
+    from engine.control import changing
+
+    changing.stop(runs, run_ids)
+
+
+def retry(runs: RunsFolder, run_ids: Sequence[str]) -> None:
+    from engine.control import changing
+
+    changing.retry(runs, run_ids)
+
+
+def delete(runs: RunsFolder, run_ids: Sequence[str]) -> None:
+    from engine.control import changing
+
+    changing.delete(runs, *run_ids)
+
+
+def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
+    """What goes with these runs, and what stays since others need it, a line each."""
+    from engine.control import changing
+
+    going, staying = changing.deletable(runs, *run_ids)
+    lines = [f"goes: {_kinds(going)}, with all that they made" if going else "goes: no phase"]
+    if staying:
+        lines.append(f"stays: {_kinds(staying)}, since other runs need them")
+    return [*lines, *(f"  {phase_id}" for phase_id in going)]
+
+
+def _kinds(phase_ids: Sequence[str]) -> str:
+    counts = Counter(phase_id.partition("-")[0] for phase_id in phase_ids)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
+def export(runs: RunsFolder, run_ids: Sequence[str], folder: Path) -> None:
+    """Into the folder; several runs into a folder each."""
+    from engine.control import answers
+
+    for run_id in run_ids:
+        answers.export(runs, run_id, folder / run_id if len(run_ids) > 1 else folder)
+
+
+def describe(
+    runs: RunsFolder, run_id: str, tags: tuple[str, ...] | None = None, note: str | None = None
+) -> None:
+    from engine.control import changing
+
+    changing.describe(runs, run_id, tags=tags, note=note)
