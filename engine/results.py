@@ -35,6 +35,12 @@ class Table:
         lines = [self.headers, tuple("---" for _ in self.headers), *self.rows]
         return "\n".join("| " + " | ".join(_escaped(c) for c in row) + " |" for row in lines)
 
+    def latex(self) -> str:
+        """A tabular with booktabs' rules."""
+        body = [" & ".join(_latex(c) for c in row) + r" \\" for row in (self.headers, *self.rows)]
+        rules = [r"\begin{tabular}{" + "l" * len(self.headers) + "}", r"\toprule", body[0]]
+        return "\n".join([*rules, r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}"])
+
     def csv(self) -> str:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
@@ -44,6 +50,14 @@ class Table:
 
 def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
+
+
+LATEX = {"\\": r"\textbackslash{}", "–": "--", "<": r"\textless{}", ">": r"\textgreater{}"}
+LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {c: f"\\{c}" for c in "&%$#_{}"}
+
+
+def _latex(cell: str) -> str:
+    return "".join(LATEX.get(char, char) for char in cell)
 
 
 def mark_text(mark: Cellmark) -> str:
