@@ -127,13 +127,22 @@ def _with_precision(experiment: Experiment, cards: dict[str, ModelCard]) -> dict
 def _card(name: str, own: dict[str, ModelCard], base: Path) -> ModelCard:
     if name in own:
         return resolve_card(own[name], base)
-    path = PRESETS / "models" / f"{name}.yaml"
-    if not path.exists():
+    if not card_file(name).exists():
         raise UserError(f"no model card {name!r}; {nearest(name, [*card_names(), *own])}")
+    return resolve_card(load_card(name), card_file(name).parent)
+
+
+def card_file(name: str) -> Path:
+    return PRESETS / "models" / f"{name}.yaml"
+
+
+def load_card(name: str) -> ModelCard:
+    """A shipped card as its file has it, not yet at a revision."""
+    path = card_file(name)
     card = load(path, ModelCard)
     if card.name != name:
         raise UserError(f"{path}: name: is {card.name!r}, but the file is called {name!r}")
-    return resolve_card(card, path.parent)
+    return card
 
 
 def _source(name: str, given: TaskSource, base: Path) -> TaskSource:

@@ -60,25 +60,29 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path}: {error.strerror}") from error
 
 
-def load(path: Path, model: type[M]) -> M:
-    """A file as ``model``; ``Problems`` with one line each: file:line, key, what, what to do."""
-    text = read_text(path)
+def parse(text: str, where: Path | str = "value") -> Any:
+    """YAML by the rules of this module; ``UserError`` names where and the line."""
     try:
-        root = yaml.compose(text, Loader=_Loader)
-        data = yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise UserError(
-            f"{path}:{line}: not valid YAML: {error.problem or error.context}"
-        ) from None
+        what = error.problem or error.context
+        raise UserError(f"{where}:{line}: not valid YAML: {what}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def load(path: Path, model: type[M]) -> M:
+    """A file as ``model``; ``Problems`` with one line each: file:line, key, what, what to do."""
+    text = read_text(path)
+    data = parse(text, path)
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected keys and values, got {type(data).__name__}")
     try:
         return model.model_validate_json(json.dumps(data))
     except ValidationError as error:
+        root = yaml.compose(text, Loader=_Loader)
         problems = [_line(path, root, model, data, e) for e in error.errors()]
         raise Problems(sorted(problems, key=_line_number)) from None
 

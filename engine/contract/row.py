@@ -92,9 +92,14 @@ class RunRow:
 
 
 def pack(phase_ids: Iterable[str], marks: Iterable[Cellmark]) -> bytes:
-    """``"phases": …, "marks": …``, the end of a registry's document."""
-    value = {"phases": list(phase_ids), "marks": [astuple(mark) for mark in marks]}
+    """``"phases": …, "marks": …``, the end of a registry's document; shares to six decimals."""
+    figures = [[_short(value) for value in astuple(mark)] for mark in marks]
+    value = {"phases": list(phase_ids), "marks": figures}
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[1:-1]
+
+
+def _short(value: object) -> object:
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def kind_of(phase_id: str) -> Kind:

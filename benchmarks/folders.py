@@ -1,0 +1,199 @@
+"""Runs folders of any size, and processes that write like phases at work.
+
+    python -m benchmarks.folders FOLDER 10000        make a folder
+    python -m benchmarks.folders write ATTEMPT ...   be a phase at work (the benchmark starts these)
+
+The runs are those of the shipped experiment ``pocket`` on as many seeds as it takes: real specs,
+real ids, made-up accuracies. All have their run file and their document in the registry; the
+newest ones have their phases' folders too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import random
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import processes
+from engine.contract.eventlog import EventWriter
+from engine.contract.events import (
+    Event,
+    Metric,
+    PhaseFinished,
+    PhaseStarted,
+    Progress,
+    Resource,
+    Sample,
+    encode,
+)
+from engine.contract.row import Cellmark, RunRow, pack
+from engine.contract.run import RunFile
+from engine.contract.rundir import AttemptDir, RunsFolder, write_json
+from engine.contract.spec import EvaluateSpec
+from engine.control.experiments import run_id_of
+from engine.control.rows import ladder_of
+from engine.interfaces import Devices
+from engine.plan import make_plan
+from engine.presets import load_experiment
+from engine.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.contract.rundir import PhaseDir
+    from engine.contract.spec import PhaseSpec, RunSpec
+
+WHOLE = 60  # so many of the newest runs have phase folders
+APART = timedelta(minutes=3)
+TOOK = timedelta(seconds=40)  # a phase
+STEPS = 9_000  # of a phase at work: counted one by one, and shown in full
+
+
+def make(root: Path, count: int, live: int = 0) -> RunsFolder:
+    """``count`` runs, of which the ``live`` newest wait for their refine phase."""
+    runs = RunsFolder(root)
+    runs.create()
+    chance = random.Random(0)
+    newest = datetime.now(UTC).replace(microsecond=0)
+    rows = []
+    for number, spec in enumerate(_specs(count, live)):
+        created = newest - APART * (count - number)
+        file = RunFile(run_id=run_id_of(spec), name=spec.title, created=created, spec=spec)
+        folder = runs.run_folder(file.run_id)
+        folder.mkdir()
+        runs.run_file(file.run_id).write_text(file.model_dump_json(indent=1))
+        marks = {p.id: _mark(p, chance) for p in spec.phases if isinstance(p, EvaluateSpec)}
+        at_work = number >= count - live
+        if number >= count - WHOLE:
+            _write_phases(runs, spec, marks, created, "refine" if at_work else "")
+        rows.append(_row(file, {} if at_work else marks))
+    Registry(runs, lambda _: None).put(rows)
+    return runs
+
+
+def _specs(count: int, live: int) -> Iterator[RunSpec]:
+    """Oldest first; the newest are of the arm that has all phases."""
+    preset = load_experiment("pocket")
+    seeds = tuple(range(count // 9 + live + 1))
+    experiment = preset.experiment.model_copy(update={"seeds": seeds})
+    found = make_plan(dataclasses.replace(preset, experiment=experiment), lambda _: False).runs
+    last = list(islice((run for run in reversed(found) if run.arm == "both"), live))
+    ids = {id(run) for run in last}
+    yield from islice((run for run in found if id(run) not in ids), count - live)
+    yield from last
+
+
+def _mark(spec: EvaluateSpec, chance: random.Random) -> Cellmark:
+    share = round(chance.random(), 3)
+    return Cellmark(
+        spec.task.name, spec.prompt, spec.method, spec.split, share, share * 0.95,
+        share * 0.95 + 0.05, round(600 * share), 600, 0.002, 0.0, 41.5, 1.0, share,
+    )  # fmt: skip
+
+
+def _row(file: RunFile, marks: dict[str, Cellmark]) -> RunRow:
+    spec = file.spec
+    state = "done" if marks else "waiting"
+    ids = [phase.id for phase in spec.phases]
+    scored_on = spec.refine_task or spec.task or next((m.task for m in marks.values()), None)
+    own = {m.prompt: m.accuracy for m in marks.values() if m.task == scored_on}
+    return RunRow(
+        file.run_id, file.created, file.name, spec.experiment, spec.arm, spec.teacher,
+        spec.student, spec.in_family, spec.task, spec.refine_task, spec.fraction, spec.seed,
+        file.created + TOOK * len(ids) if marks else None, TOOK.total_seconds() * len(ids),
+        (), "", state, ladder_of(ids, [state] * len(ids)), scored_on,
+        own.get("plain"), own.get("cot"), pack(ids, marks.values()),
+    )  # fmt: skip
+
+
+def _write_phases(
+    runs: RunsFolder, spec: RunSpec, marks: dict[str, Cellmark], began: datetime, until: str
+) -> None:
+    """Finished phases, up to the kind that is still to run."""
+    for number, phase in enumerate(spec.phases):
+        folder = runs.phase(phase.id)
+        if phase.kind == until:
+            folder.create(phase)
+            return
+        if not folder.done:
+            _write_done(folder, phase, marks.get(phase.id), began + TOOK * number)
+
+
+def _write_done(folder: PhaseDir, phase: PhaseSpec, mark: Cellmark | None, began: datetime) -> None:
+    folder.create(phase)
+    attempt = folder.new_attempt()
+    events: list[Event] = [
+        PhaseStarted(phase=phase.id, attempt=1, host="elsewhere", pid=1),
+        PhaseFinished(outcome="done"),
+    ]
+    stamped = (
+        event.model_copy(update={"seq": n, "ts": began + TOOK * n})
+        for n, event in enumerate(events)
+    )
+    attempt.events.write_bytes(b"".join(map(encode, stamped)))
+    folder.out.mkdir()
+    if mark is not None:
+        names = Cellmark.__slots__[4:]
+        write_json(folder.score, {name: getattr(mark, name) for name in names} | {"tiers": {}})
+    write_json(folder.manifest_file, {"finished": began.isoformat(), "files": {}, "figures": {}})
+
+
+def start_writers(runs: RunsFolder, live: int, rate: float) -> list[subprocess.Popen[bytes]]:
+    """A process for each of the ``live`` newest runs that writes its refine phase's log."""
+    newest = sorted(Registry(runs, lambda _: None).rows(), key=lambda row: row.created)[-live:]
+    found = []
+    for row in newest:
+        phase = next(phase_id for kind, phase_id in row.phases if kind == "refine")
+        attempt = runs.phase(phase).new_attempt()
+        command = [sys.executable, "-m", "benchmarks.folders", "write", attempt.path]
+        found.append(subprocess.Popen([*command, "--rate", str(rate)]))
+    return found
+
+
+def write(attempt: AttemptDir, rate: float) -> None:
+    """``rate`` events a second: progress and metrics by turns, now and then something else."""
+    processes.write_owner(attempt, "local", processes.identity(), Devices())
+    phase = attempt.path.parent.name
+    with EventWriter(attempt.events, attempt.alive) as log:
+        log.emit(PhaseStarted(phase=phase, attempt=1, host="here", pid=1, devices=("cpu",)))
+        began = time.monotonic()
+        for number in range(2 * STEPS):
+            log.emit(_event(number))
+            time.sleep(max(0.0, began + (number + 1) / rate - time.monotonic()))
+
+
+def _event(number: int) -> Event:
+    step = number // 2
+    if number % 50 == 49:
+        text = f"Step {step}: she turns left, then right, so she faces north. The answer is B."
+        return Sample(item=f"train-{step:05}", prompt="Which way does she face?", text=text)
+    if number % 100 == 51:
+        return Resource(rss=900 + step % 50, cpu=95)
+    if number % 2:
+        return Progress(done=step, total=STEPS, unit="steps")
+    loss = 0.7 / (1 + step / 500) + 0.02 * random.random()
+    values = {"loss": loss, "rewards/margins": 3 - 3 * loss, "learning_rate": 1e-4}
+    return Metric(step=step, values=values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.folders")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("what", nargs="?")
+    parser.add_argument("--rate", type=float, default=100.0)
+    arguments = parser.parse_args()
+    if str(arguments.folder) == "write":
+        write(AttemptDir(Path(arguments.what)), arguments.rate)
+    else:
+        make(arguments.folder, int(arguments.what or 10_000))
+
+
+if __name__ == "__main__":
+    main()

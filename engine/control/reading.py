@@ -1,0 +1,260 @@
+"""What models said, item by item: pairs, demonstrations, elicited answers, predictions.
+
+An item is one question with one or two texts beside each other. Items are made as they are asked
+for, from files of any size (:mod:`engine.control.lines`); a file of 200,000 opens like one of
+5,000, and a filter streams what it finds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.control.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
+
+What = Literal["pairs", "demonstrations", "answers", "predictions"]
+BATCH_S = 0.1
+FLIPS = {
+    (True, True): "both right",
+    (False, False): "both wrong",
+    (True, False): "lost",
+    (False, True): "gained",
+}
+_ID = re.compile(rb'\{"id":"([^"\\]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One text. ``answer``, ``tier``: what was extracted and by which rule, None when nothing."""
+
+    name: str
+    text: str
+    answer: str | None
+    tier: str | None
+    correct: bool
+    remark: str = ""
+
+    @property
+    def verdict(self) -> Literal["right", "wrong", "unparsed"]:
+        if self.answer is None:
+            return "unparsed"
+        return "right" if self.correct else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question and what was said to it.
+
+    ``prompts``: name and text, the one in use first. ``label``: what became of it (who won, why
+    it was dropped, how two runs differ). ``problem``: why the line can't be read, else empty.
+    """
+
+    number: int
+    id: str
+    question: str = ""
+    choices: tuple[str, ...] = ()
+    target: str = ""
+    group: str = ""
+    prompts: tuple[tuple[str, str], ...] = ()
+    sides: tuple[Side, ...] = ()
+    label: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of items of a run. ``count``: lines it has, None when its phase does not say.
+    ``against``: the same questions answered by another run, ``names`` of both."""
+
+    what: What
+    title: str
+    phase_id: str
+    file: Path
+    count: int | None = None
+    against: Path | None = None
+    names: tuple[str, str] = ("A", "B")
+
+
+class Reader:
+    """Items of a source by number. Every method reads files: call it in a thread."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._lines = Lines(source.file)
+        self._other = _Other(source.against) if source.against else None
+        self.count = source.count if source.count is not None else self._lines.all()
+
+    def read(self, numbers: Sequence[int]) -> list[Item]:
+        """Items in the order asked for; a line that can't be read says why."""
+        lines = self._lines.read(numbers)
+        return [self._item(n, line) for n, line in zip(numbers, lines, strict=True)]
+
+    def sift(
+        self, keep: Callable[[Item], bool], stopped: Callable[[], bool]
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Every tenth of a second: how many items were looked at, and which of them are kept."""
+        kept: list[int] = []
+        due = time.monotonic() + BATCH_S
+        number = -1
+        for number, line in enumerate(self._lines.scan()):
+            if keep(self._item(number, line)):
+                kept.append(number)
+            if time.monotonic() >= due:
+                if stopped():
+                    return
+                yield number + 1, kept
+                kept, due = [], time.monotonic() + BATCH_S
+        yield number + 1, kept
+
+    def find(self, ids: Collection[str], numbers: Sequence[int]) -> int | None:
+        """The first of these numbers whose item has one of the ids."""
+        for first in range(0, len(numbers), 1000):
+            part = numbers[first : first + 1000]
+            for number, line in zip(part, self._lines.read(part), strict=True):
+                if id_of(line) in ids:
+                    return number
+        return None
+
+    def _item(self, number: int, line: bytes) -> Item:
+        try:
+            record = _parsed(line)
+            if self._other is None:
+                return ITEMS[self.source.what](number, record)
+            theirs = self._other.record(number, record["id"])
+            return _two_predictions(number, record, theirs, self.source.names)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{self.source.file}:{number + 1}: {type(error).__name__}: {error}"
+            return Item(number, f"line {number + 1}", problem=why)
+
+
+class _Other:
+    """Another run's predictions by question. The same questions mostly stand in the same line;
+    where they don't, ids are looked up, once for all."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = Lines(path)
+        self._numbers: dict[str, int] | None = None
+
+    def record(self, number: int, wanted: str) -> dict[str, Any] | None:
+        line = self._lines.read([number])[0]
+        if id_of(line) != wanted:
+            if self._numbers is None:
+                self._numbers = {id_of(x): n for n, x in enumerate(self._lines.scan())}
+            at = self._numbers.get(wanted)
+            line = self._lines.read([at])[0] if at is not None else b""
+        return _parsed(line) if line else None
+
+
+def id_of(line: bytes) -> str:
+    """A record's id, mostly without parsing the rest; empty when there is none."""
+    match = _ID.match(line)
+    if match is not None:
+        return match[1].decode(errors="replace")
+    try:
+        return str(_parsed(line)["id"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+def _side(name: str, text: str, verdict: dict[str, Any], remark: str = "") -> Side:
+    answer, tier = verdict["answer"], verdict["tier"]
+    return Side(name, str(text), answer, tier, bool(verdict["correct"]), remark)
+
+
+def _base(number: int, record: dict[str, Any]) -> Item:
+    return Item(
+        number,
+        str(record["id"]),
+        str(record["question"]),
+        tuple(map(str, record.get("choices", ()))),
+        str(record["target"]),
+        str(record.get("group", "")),
+    )
+
+
+def _remark(finish: str, tokens: int | None = None) -> str:
+    said = {"length": "cut off", "filtered": "refused", "empty": "empty"}.get(finish, "")
+    return ", ".join(x for x in (f"{tokens} tokens" if tokens is not None else "", said) if x)
+
+
+def _pair(number: int, record: dict[str, Any]) -> Item:
+    used, plain, cot = record["prompt"], record["prompt_plain"], record["prompt_cot"]
+    prompts = [("plain", plain), ("cot", cot)]
+    prompts.sort(key=lambda prompt: prompt[1] != used)
+    steps = "reasons too" if record["plain_has_steps"] else ""
+    return replace(
+        _base(number, record),
+        prompts=tuple(prompts),
+        sides=(
+            _side("chosen", record["chosen"], record["chosen_verdict"]),
+            _side("rejected", record["rejected"], record["rejected_verdict"], steps),
+        ),
+        label=str(record["winner"]),
+    )
+
+
+def _demonstration(number: int, record: dict[str, Any]) -> Item:
+    side = _side("teacher", record["output"], record["verdict"], _remark(record["finish"]))
+    return replace(
+        _base(number, record),
+        prompts=(("teacher's", record["prompt"]),),
+        sides=(side,),
+        label="kept" if record["kept"] else f"dropped: {record['dropped_because']}",
+    )
+
+
+def _answers(number: int, record: dict[str, Any]) -> Item:
+    sides = tuple(
+        _side(style, said["text"], said["verdict"], _remark(said["finish"], said["tokens"]))
+        for style, said in (("plain", record["plain"]), ("cot", record["cot"]))
+    )
+    return replace(
+        _base(number, record),
+        prompts=tuple((style, record[style]["prompt"]) for style in ("plain", "cot")),
+        sides=sides,
+        label=FLIPS[sides[0].correct, sides[1].correct],
+    )
+
+
+def _prediction_side(name: str, record: dict[str, Any]) -> Side:
+    remark = _remark(record["finish"], record["tokens"])
+    return _side(name, record["output"], record["verdict"], remark)
+
+
+def _prediction(number: int, record: dict[str, Any]) -> Item:
+    side = _prediction_side("answer", record)
+    prompts = (("asked", record["prompt"]),)
+    return replace(_base(number, record), prompts=prompts, sides=(side,), label=side.verdict)
+
+
+def _two_predictions(
+    number: int, mine: dict[str, Any], theirs: dict[str, Any] | None, names: tuple[str, str]
+) -> Item:
+    item = _prediction(number, mine)
+    first = replace(item.sides[0], name=names[0])
+    if theirs is None:
+        return replace(item, sides=(first,), label="not asked")
+    second = _prediction_side(names[1], theirs)
+    return replace(item, sides=(first, second), label=FLIPS[first.correct, second.correct])
+
+
+ITEMS: dict[What, Callable[[int, dict[str, Any]], Item]] = {
+    "pairs": _pair,
+    "demonstrations": _demonstration,
+    "answers": _answers,
+    "predictions": _prediction,
+}
