@@ -26,6 +26,7 @@ from engine.contract.eventlog import EventWriter
 from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
 from engine.devices import ResourceMonitor
 from engine.phases.context import Context, Stopped
+from engine.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def _started(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> ev.Phase
         host=socket.gethostname(),
         pid=os.getpid(),
         devices=names,
-        details={"python": platform.python_version(), "argv": sys.argv[:3]},
+        details={"python": platform.python_version(), "argv": sys.argv[:3]} | provenance(),
     )
 
 

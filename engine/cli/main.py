@@ -27,6 +27,7 @@ VERBS = {
     "retry": ("runs", "retry", "Go on with failed, lost or stopped runs."),
     "delete": ("runs", "delete", "Delete runs and the phases that no other run needs."),
     "queue": ("runs", "queue", "Show the queue, or move a run in it."),
+    "show": ("handover", "show", "Show what a run comes from: models, data, phases, hashes."),
     "tag": ("runs", "tag", "Name, tag or annotate a run."),
     "report": ("results", "report", "Print the accuracy table, with intervals."),
     "compare": ("results", "compare", "Compare two runs on the same questions."),

@@ -7,6 +7,7 @@
 ``index``        the newest runs from the index alone
 ``changing``     stop, retry, delete, move, tag, note
 ``answers``      pairs, demonstrations and predictions; scoring again; export; compare
+``lineage``      what a run comes from, with hashes; ``lineage_tree`` draws it
 ``health``       doctor, devices
 =============  ===================================================================
 """

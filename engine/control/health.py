@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from engine import devices, presets
 from engine.contract.errors import UserError
 from engine.control.listing import registry
+from engine.provenance import LIBRARIES
 from engine.queue import read_queue
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
     from engine.contract.rundir import RunsFolder
 
-PACKAGES = (
-    "torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "textual",
-)  # fmt: skip
+PACKAGES = (*LIBRARIES, "textual")
 LOW_DISK_GIB = 5.0
 
 
