@@ -19,6 +19,7 @@ from engine.contract.spec import (
     ElicitSpec,
     EvaluateSpec,
     InstructSpec,
+    Kind,
     PhaseSpec,
     RefineSpec,
 )
@@ -58,7 +59,8 @@ class Estimate:
 
     ``seconds``: one after the other, on one device. ``from_history``, ``rough``, ``unknown``:
     how many phases each kind of figure rests on. ``money``: per currency, paid teachers at
-    their cards' prices. ``memory_gib``: of the largest phase, weights and activations.
+    their cards' prices. ``memory``: GiB of the largest phase of each kind, weights and
+    activations.
     """
 
     seconds: float
@@ -66,7 +68,12 @@ class Estimate:
     rough: int
     unknown: int
     money: dict[str, float]
-    memory_gib: float | None
+    memory: dict[Kind, float]
+
+    @property
+    def memory_gib(self) -> float | None:
+        """Of the largest phase; None where no local model works."""
+        return max(self.memory.values(), default=None)
 
 
 def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
@@ -77,9 +84,11 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     counts = {"history": 0, "rough": 0, "unknown": 0}
     seconds = 0.0
     money: dict[str, float] = defaultdict(float)
-    memory = [_memory_gib(spec) for spec in to_do]
+    memory: dict[Kind, float] = {}
     for spec in to_do:
         source = model_of(spec).source
+        if (size := _memory_gib(spec)) is not None:
+            memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
         if past := history.get(_likeness(spec)):
             seconds += median(past)
             counts["history"] += 1
@@ -90,14 +99,13 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
             counts["unknown"] += 1
         if isinstance(source, Endpoint):
             money[source.currency] += _price(amounts[spec.id], source)
-    known = [m for m in memory if m is not None]
     return Estimate(
         seconds,
         counts["history"],
         counts["rough"],
         counts["unknown"],
         dict(money),
-        max(known) if known else None,
+        memory,
     )
 
 

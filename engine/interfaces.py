@@ -51,6 +51,11 @@ class Task(Protocol):
     kind: AnswerKind
     default_source: TaskSource
 
+    @property
+    def trains(self) -> bool:
+        """False for a benchmark without a train split, which is for evaluation only."""
+        ...
+
     def load(self, source: TaskSource, split: Split) -> list[Item]:
         """All items of a split, in the source's order; ``UserError`` when it can't be read."""
         ...

@@ -104,6 +104,9 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
         card = cards.get(name)
         if card and not isinstance(card.source, LocalWeights):
             yield f"students: {name!r} is {card.source.kind}; a student needs local weights"
+    for key, name in _task_names(experiment):
+        if key != "evaluate_on" and name in catalog.TASKS and not catalog.task(name).trains:
+            yield f"{key}: {name!r} is for evaluation only; name it under 'evaluate_on'"
     for name in experiment.teachers:
         card = cards.get(name)
         if card and isinstance(card.source, ImportedAnswers) and "teacher" in experiment.arms:

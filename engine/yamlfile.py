@@ -1,4 +1,4 @@
-"""Reading a YAML file into a strict model, with every problem told at once.
+"""Reading a YAML file into a strict model, with every problem told at once; and writing one.
 
 PyYAML follows YAML 1.1, in which ``1e-6`` is a string and a repeated key silently wins; both
 are mended here, since both have spoiled experiments before.
@@ -46,6 +46,23 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Floats as short as they can be, lists of plain values in one line."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        flat = not any(isinstance(item, dict | list) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=flat or flow_style)
+
+
+_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+_Dumper.add_representer(
+    float, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:float", repr(value))
+)
+
+
 def read_text(path: Path) -> str:
     """The file's text; ``UserError`` naming the nearest file when it is not there."""
     try:
@@ -73,6 +90,20 @@ def parse(text: str, where: Path | str = "value") -> Any:
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
+def dump(value: Any, in_one_line: bool = False) -> str:
+    """Text that :func:`parse` reads back as the same value."""
+    width, style = (1_000_000, True) if in_one_line else (98, False)
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=style,
+        width=width,
+    )
+    return text.removesuffix("\n").removesuffix("\n...") if in_one_line else text
+
+
 def load(path: Path, model: type[M]) -> M:
     """A file as ``model``; ``Problems`` with one line each: file:line, key, what, what to do."""
     text = read_text(path)
@@ -83,8 +114,14 @@ def load(path: Path, model: type[M]) -> M:
         return model.model_validate_json(json.dumps(data))
     except ValidationError as error:
         root = yaml.compose(text, Loader=_Loader)
-        problems = [_line(path, root, model, data, e) for e in error.errors()]
+        problems = [_line(path, root, model, data, e) for e in _own(error.errors())]
         raise Problems(sorted(problems, key=_line_number)) from None
+
+
+def _own(errors: list[Any]) -> list[Any]:
+    """Without lists called too short only because their items are wrong."""
+    deeper = {error["loc"][:-1] for error in errors}
+    return [e for e in errors if e["type"] != "too_short" or e["loc"] not in deeper]
 
 
 def _line_number(problem: str) -> int:

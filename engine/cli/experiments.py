@@ -11,12 +11,13 @@ from engine import presets as preset_files
 from engine.catalog import TASKS
 from engine.cli.output import duration, json_option, plural, print_json, print_table
 from engine.contract.errors import UserError
+from engine.control import placing
 from engine.control.experiments import Planned, launch, plan_experiment
-from engine.queue import DeviceRequest
 from engine.results import Table
 
 if TYPE_CHECKING:
     from engine.contract.rundir import RunsFolder
+    from engine.queue import DeviceRequest
 
 
 @click.command()
@@ -82,27 +83,17 @@ def device_options(function: Any) -> Any:
 
 def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> DeviceRequest:
     """From the options; ``UserError`` when they contradict each other or the machine."""
-    from engine import devices
-
     if sum((gpus is not None, gpu_count is not None, cpu)) > 1:
         raise UserError("give one of --gpus, --gpu-count and --cpu")
-    present = [gpu.index for gpu in devices.gpus()]
-    if gpus is not None:
-        try:
-            wanted = tuple(int(part) for part in gpus.split(","))
-        except ValueError:
-            raise UserError(f"--gpus {gpus!r}: expected indices, as in 0,1") from None
-        missing = [index for index in wanted if index not in present]
-        if missing:
-            raise UserError(f"--gpus: no GPU {missing[0]} here; there are {present or 'none'}")
-        return DeviceRequest(gpus=wanted)
-    if gpu_count is not None:
-        if not 1 <= gpu_count <= len(present):
-            raise UserError(f"--gpu-count {gpu_count}: this machine has {len(present)}")
-        return DeviceRequest(gpu_count=gpu_count)
-    if cpu or not present:
-        return DeviceRequest(cpu=True)
-    return DeviceRequest(gpu_count=1)
+    try:
+        wanted = None if gpus is None else [int(part) for part in gpus.split(",")]
+    except ValueError:
+        raise UserError(f"--gpus {gpus!r}: expected indices, as in 0,1") from None
+    try:
+        return placing.device_request(wanted, gpu_count, cpu)
+    except UserError as error:
+        option = "--gpus" if gpus is not None else f"--gpu-count {gpu_count}"
+        raise UserError(f"{option}: {error}") from None
 
 
 @click.command()

@@ -284,6 +284,11 @@ class RunsFolder:
         return self.root / "conductor"
 
     @property
+    def drafts(self) -> Path:
+        """Experiments that somebody composes and has not saved yet."""
+        return self.root / "drafts"
+
+    @property
     def phases(self) -> Path:
         return self.root / "phases"
 

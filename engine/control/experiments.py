@@ -42,11 +42,14 @@ class Launched:
         return self.queued + self.reused
 
 
-def plan_experiment(runs: RunsFolder, name: str) -> Planned:
-    """What a preset needs, what is there, what is left; changes nothing."""
+def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> Planned:
+    """What a preset needs, what is there, what is left; changes nothing. The estimate is for a
+    card where there is one, unless ``on_gpu`` says what it is for."""
     resolved = load_experiment(name)
     plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
-    return Planned(resolved, plan, estimate(plan, runs, bool(devices.gpus())))
+    if on_gpu is None:
+        on_gpu = bool(devices.gpus())
+    return Planned(resolved, plan, estimate(plan, runs, on_gpu))
 
 
 def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launched:

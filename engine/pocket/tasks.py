@@ -26,6 +26,7 @@ class PocketTask:
     instruction: str
     kind: AnswerKind
     default_source: TaskSource = SOURCE
+    trains: bool = True
 
     def load(self, source: TaskSource, split: Split) -> list[Item]:
         """The split's fixed pool; the source says nothing, for the rows are generated."""

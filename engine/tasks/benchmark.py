@@ -40,6 +40,10 @@ class Benchmark:
     read: Callable[[Path], list[Row]] = read_rows
     divide: Callable[[list[Row], Split], list[Part]] | None = None
 
+    @property
+    def trains(self) -> bool:
+        return "train" in self.hub_splits
+
     def load(self, source: TaskSource, split: Split) -> list[Item]:
         """All items of a split, in the source's order; ``UserError`` when it can't be read."""
         if split not in self.hub_splits:

@@ -1,0 +1,30 @@
+"""Which devices runs ask for, held against what this machine has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine import devices
+from engine.contract.errors import UserError
+from engine.queue import DeviceRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def device_request(
+    gpus: Sequence[int] | None = None, gpu_count: int | None = None, cpu: bool = False
+) -> DeviceRequest:
+    """These cards, a number of cards a phase, both (so many out of these), or the CPU; nothing
+    means one card where there is one. ``UserError`` when the machine lacks what is asked for."""
+    present = [gpu.index for gpu in devices.gpus()]
+    missing = [index for index in gpus or () if index not in present]
+    if missing:
+        raise UserError(f"no GPU {missing[0]} here; there are {present or 'none'}")
+    if gpu_count is not None and not 1 <= gpu_count <= len(present if gpus is None else gpus):
+        raise UserError(f"this machine has {len(present)}")
+    if cpu or not present:
+        return DeviceRequest(cpu=True)
+    if gpus is None:
+        return DeviceRequest(gpu_count=gpu_count or 1)
+    return DeviceRequest(gpus=tuple(gpus), gpu_count=gpu_count)
