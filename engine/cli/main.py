@@ -34,6 +34,8 @@ VERBS = {
     "pairs": ("results", "pairs", "Read the self-generated preference pairs of a run."),
     "score": ("results", "score", "Score kept predictions again, without generating."),
     "export": ("results", "export", "Copy a run's demonstrations, pairs, predictions and adapter."),
+    "bundle": ("handover", "bundle", "Pack a run into one file for a colleague."),
+    "import": ("handover", "take", "Take in what a colleague has packed."),
     "devices": ("system", "devices", "Show GPUs, who uses them, CPU and memory."),
     "doctor": ("system", "doctor", "Check this machine and this folder."),
     "reindex": ("system", "reindex", "Rebuild the registry from the folders."),

@@ -192,10 +192,14 @@ class PhaseDir:
 
     def new_attempt(self) -> AttemptDir:
         """The next attempt's folder; two starters can't get the same one."""
-        last = self.last_attempt()
-        attempt = AttemptDir(self.path / f"attempt-{(last.number if last else 0) + 1:03d}")
+        attempt = self.next_attempt()
         attempt.path.mkdir()
         return attempt
+
+    def next_attempt(self) -> AttemptDir:
+        """Where the next attempt will be."""
+        last = self.last_attempt()
+        return AttemptDir(self.path / f"attempt-{(last.number if last else 0) + 1:03d}")
 
     def publish(self, staged: Path, figures: dict[str, Any]) -> None:
         """Rename ``staged`` to ``out/`` and then write the manifest with sizes and hashes."""

@@ -8,6 +8,7 @@
 ``changing``     stop, retry, delete, move, tag, note
 ``answers``      pairs, demonstrations and predictions; scoring again; export; compare
 ``lineage``      what a run comes from, with hashes; ``lineage_tree`` draws it
+``bundling``     runs packed for somebody else; ``importing`` takes them in
 ``health``       doctor, devices
 =============  ===================================================================
 """

@@ -140,7 +140,7 @@ def lineage(runs: RunsFolder, run_id: str) -> Lineage:
     states = {phase.id: (phase.state, phase.error) for phase in status.phases}
     depths: dict[str, int] = {}
     phases = []
-    for one in _with_ancestors(runs, spec):
+    for one in with_ancestors(runs, spec):
         depths[one.id] = 1 + max((depths.get(i, 0) for i in one.inputs), default=0)
         parent = max((i for i in one.inputs if i in depths), key=depths.__getitem__, default=None)
         folder = runs.phase(one.id)
@@ -166,7 +166,7 @@ def lineage(runs: RunsFolder, run_id: str) -> Lineage:
     )
 
 
-def _with_ancestors(runs: RunsFolder, spec: RunSpec) -> Iterator[PhaseSpec]:
+def with_ancestors(runs: RunsFolder, spec: RunSpec) -> Iterator[PhaseSpec]:
     """The run's phases and what they read, inputs first; an input whose folder is gone is left
     out."""
     known = {phase.id: phase for phase in spec.phases}
