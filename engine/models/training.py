@@ -40,7 +40,7 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 LARGE = 200_000_000  # parameters from which activations are recomputed to save GPU memory
 SCHEDULES = {"constant": "constant_with_warmup"}
 
-# TRL and transformers disagree about this name; nothing here could be written differently.
+# TRL and PEFT still ask for it by its old name.
 warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
 
 # Score only the tokens that the loss counts, not the prompt as well: what TRL does on GPUs, and
@@ -191,7 +191,7 @@ def arguments(
         "use_cpu": not cuda,
         "bf16": cuda and dtype is torch.bfloat16,
         "fp16": cuda and dtype is torch.float16,
-        "gradient_checkpointing": recomputes(loaded),
+        "activation_checkpointing": recomputes(loaded),
         "save_strategy": "steps",
         "save_steps": save_every,
         "save_total_limit": 2,
