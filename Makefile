@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+# a worker a core; a file stays with one worker, since its tests share what is slow to make
+SIDE_BY_SIDE := -n logical --dist loadfile
 HAS_GPU := $(shell command -v nvidia-smi 2>/dev/null)
 TORCH_FROM := $(if $(HAS_GPU),,$(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)))
 
@@ -19,10 +21,10 @@ demo: install    ## run the embedded experiment through all phases (minutes; sec
 	@$(BIN)/sirt run pocket
 	@echo "open the interface with: $(BIN)/sirt"
 test: install-dev ## all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE)
 check: install-dev format-check lint types imports fast  ## what must be green at every commit
 fast: install-dev ## the fast tests
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE)
 format: install-dev ## format and mend what can be mended
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 format-check:
