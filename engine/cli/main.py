@@ -33,6 +33,7 @@ VERBS = {
     "compare": ("results", "compare", "Compare two runs on the same questions."),
     "pairs": ("results", "pairs", "Read the self-generated preference pairs of a run."),
     "score": ("results", "score", "Score kept predictions again, without generating."),
+    "quality": ("quality", "quality", "Measure answers: steps, length, repetition, arithmetic."),
     "export": ("results", "export", "Copy a run's demonstrations, pairs, predictions and adapter."),
     "bundle": ("handover", "bundle", "Pack a run into one file for a colleague."),
     "import": ("handover", "take", "Take in what a colleague has packed."),

@@ -9,6 +9,7 @@
 ``answers``      pairs, demonstrations and predictions; scoring again; export; compare
 ``lineage``      what a run comes from, with hashes; ``lineage_tree`` draws it
 ``bundling``     runs packed for somebody else; ``importing`` takes them in
+``quality``      steps, length, repetition and arithmetic of the answers
 ``health``       doctor, devices
 =============  ===================================================================
 """

@@ -1,0 +1,50 @@
+"""quality: what can be said of answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.output import json_option, print_json, print_table
+from engine.control.listing import find_runs
+
+if TYPE_CHECKING:
+    from engine.contract.rundir import RunsFolder
+    from engine.results import Table
+
+FORMATS = ("text", "markdown", "latex", "csv")
+format_option = click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True
+)
+
+
+def show(table: Table, form: str, title: str = "") -> None:
+    """A table as text for people, or as Markdown, LaTeX or CSV to paste."""
+    if form == "text":
+        print_table(table, title)
+    else:
+        text = {"markdown": table.markdown, "latex": table.latex, "csv": table.csv}[form]()
+        click.echo(text, nl=not text.endswith("\n"))
+
+
+@click.command()
+@click.argument("which", nargs=-1, required=True)
+@format_option
+@json_option
+@click.pass_obj
+def quality(runs: RunsFolder, which: tuple[str, ...], form: str, as_json: bool) -> None:
+    """Measure the answers of runs or experiments: no judge, nothing generated.
+
+    Repeated 4-grams: of an answer's sequences of four words and signs, the share that had
+    occurred in it before. Steps: stated calculations such as 22 + 4 = 26, checked with exact
+    fractions.
+    """
+    from engine.control.quality import measure
+    from engine.quality.table import quality_table
+
+    found = measure(runs, find_runs(runs, which))
+    if as_json:
+        print_json(found)
+    else:
+        show(quality_table(found), form, "shares in per cent [Wilson 95 % interval]")

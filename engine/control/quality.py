@@ -1,0 +1,75 @@
+"""What can be said of runs' answers without a judge: steps, length, repetition, arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.contract.errors import UserError
+from engine.contract.records import ElicitedAnswers, Prediction
+from engine.contract.rundir import ANSWERS, PREDICTIONS
+from engine.contract.spec import AnnotateSpec, ElicitSpec, EvaluateSpec
+from engine.jsonlines import read_records
+from engine.quality.measures import Quality, Said, quality
+from engine.quality.table import Measured
+from engine.queue import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from engine.contract.records import Answer
+    from engine.contract.run import RunFile
+    from engine.contract.rundir import PhaseDir, RunsFolder
+
+Answers = tuple[str, str, list[Said]]  # task, prompt style, what was said
+Figures = tuple[str, str, Quality]
+
+
+def measure(runs: RunsFolder, run_ids: Iterable[str]) -> list[Measured]:
+    """Every finished elicit and evaluate phase of the runs, a phase that runs share under each.
+
+    ``UserError`` for a run that has none.
+    """
+    known: dict[str, list[Figures]] = {}
+    return [one for run_id in run_ids for one in _of_run(runs, run_id, known)]
+
+
+def _of_run(runs: RunsFolder, run_id: str, known: dict[str, list[Figures]]) -> list[Measured]:
+    file = read_run(runs, run_id)
+    found = []
+    for spec in file.spec.phases:
+        folder = runs.phase(spec.id)
+        if spec.kind not in ("elicit", "evaluate") or not folder.done:
+            continue
+        if spec.id not in known:
+            known[spec.id] = [(t, p, quality(said)) for t, p, said in _answers(file, folder)]
+        found += [
+            Measured(run_id, file.name, spec.id, spec.kind, *figures) for figures in known[spec.id]
+        ]
+    if not found:
+        raise UserError(f"{run_id}: no phase that makes answers is done; see: sirt status {run_id}")
+    return found
+
+
+def _answers(file: RunFile, folder: PhaseDir) -> Iterator[Answers]:
+    spec = folder.spec()
+    if isinstance(spec, EvaluateSpec) and spec.method == "match":
+        rows = read_records(folder.out / PREDICTIONS, Prediction)
+        said = [Said(p.output, p.choices, p.tokens, p.finish) for p in rows]
+        yield spec.task.name, spec.prompt, said
+    elif isinstance(spec, ElicitSpec):
+        task = _task_of(file, spec.demonstrations)
+        both = list(read_records(folder.out / ANSWERS, ElicitedAnswers))
+        yield task, "plain", [_said(row, row.plain) for row in both]
+        yield task, "cot", [_said(row, row.cot) for row in both]
+
+
+def _said(row: ElicitedAnswers, answer: Answer) -> Said:
+    return Said(answer.text, row.choices, answer.tokens, answer.finish)
+
+
+def _task_of(file: RunFile, annotate_id: str) -> str:
+    """Whose questions a phase has asked: those of its demonstrations."""
+    for phase in file.spec.phases:
+        if isinstance(phase, AnnotateSpec) and phase.id == annotate_id:
+            return phase.task.name
+    return ""

@@ -1,0 +1,100 @@
+"""Answers -> figures. Shares carry Wilson's 95 % interval; means are plain means.
+
+``repetition`` is rep-4 of Welleck et al. (2020), "Neural text generation with unlikelihood
+training": of an answer's sequences of four words and signs, the share that had occurred in it
+before; the mean over the answers of that length and more.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+from engine.quality.arithmetic import arithmetic_steps
+from engine.scoring.interval import wilson
+from engine.scoring.steps import has_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.contract.records import Finish
+
+N: Final = 4
+_PIECE: Final = re.compile(r"\w+(?:[.,']\w+)*|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One answer; ``tokens`` as counted by whoever generated it."""
+
+    text: str
+    choices: tuple[str, ...]
+    tokens: int
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``count`` of ``total``; ``value`` and its Wilson 95 % interval in 0..1."""
+
+    count: int
+    total: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, count: int, total: int) -> Share:
+        return cls(count, total, *wilson(count, total))
+
+    @property
+    def value(self) -> float | None:
+        return self.count / self.total if self.total else None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The answers of one phase.
+
+    ``with_steps``: answers that give reasons, not only a result. ``true_steps``: arithmetic
+    steps that are true, of all that were found; its interval treats steps as independent, which
+    those of one answer are not, so it is too narrow. ``sound``: answers without a false step, of
+    those that have any step; that interval is right. ``repetition``: None without answers long
+    enough.
+    """
+
+    answers: int
+    with_steps: Share
+    cut_off: Share
+    words: float
+    tokens: float
+    repetition: float | None
+    true_steps: Share
+    sound: Share
+
+
+def quality(said: Iterable[Said]) -> Quality:
+    """The figures of some answers, taken together; all are 0 without any."""
+    rows = list(said)
+    total = len(rows)
+    pieces = [_PIECE.findall(row.text) for row in rows]
+    steps = [[step.true for step in arithmetic_steps(row.text)] for row in rows]
+    calculating = [found for found in steps if found]
+    repeated = [repetition(p) for p in pieces if len(p) >= N]
+    return Quality(
+        answers=total,
+        with_steps=Share.of(sum(has_steps(row.text, row.choices) for row in rows), total),
+        cut_off=Share.of(sum(row.finish == "length" for row in rows), total),
+        words=fmean(sum(p[0].isalnum() for p in row) for row in pieces) if rows else 0.0,
+        tokens=fmean(row.tokens for row in rows) if rows else 0.0,
+        repetition=fmean(repeated) if repeated else None,
+        true_steps=Share.of(sum(map(sum, steps)), sum(map(len, steps))),
+        sound=Share.of(sum(map(all, calculating)), len(calculating)),
+    )
+
+
+def repetition(pieces: list[str], n: int = N) -> float:
+    """1 - distinct n-grams / n-grams, of at least ``n`` pieces."""
+    grams = [tuple(pieces[i : i + n]) for i in range(len(pieces) - n + 1)]
+    return 1 - len(set(grams)) / len(grams)

@@ -1,0 +1,62 @@
+"""The figures as a table: one line a run's phase, task and prompt; shares in per cent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.results import NOTHING, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.contract.spec import Kind
+    from engine.quality.measures import Quality, Share
+
+HEADERS = (
+    "run", "answers of", "task", "prompt", "n", "with steps [95 %]", "words", "tokens",
+    "repeated 4-grams", "steps true [95 %]", "steps", "all steps true [95 %]", "cut off",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures of one phase's answers to one prompt style."""
+
+    run_id: str
+    run: str
+    phase: str
+    kind: Kind
+    task: str
+    prompt: str
+    quality: Quality
+
+
+def quality_table(found: Iterable[Measured]) -> Table:
+    return Table(HEADERS, tuple(_line(one) for one in found))
+
+
+def _line(one: Measured) -> tuple[str, ...]:
+    found = one.quality
+    return (
+        one.run,
+        one.kind,
+        one.task,
+        one.prompt,
+        str(found.answers),
+        share_text(found.with_steps),
+        f"{found.words:.1f}",
+        f"{found.tokens:.1f}",
+        NOTHING if found.repetition is None else f"{100 * found.repetition:.1f}",
+        share_text(found.true_steps),
+        str(found.true_steps.total),
+        share_text(found.sound),
+        f"{100 * (found.cut_off.value or 0):.1f}",
+    )
+
+
+def share_text(share: Share) -> str:
+    """``87.2 [84.2, 89.7]``, in per cent; a dash where there is nothing to count."""
+    if share.value is None:
+        return NOTHING
+    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
