@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -58,9 +59,17 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
-_Dumper.add_representer(
-    float, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:float", repr(value))
-)
+
+
+def _float(dumper: _Dumper, value: float) -> Any:
+    """``9e-4`` and ``0.03``: as people write them, and never rounded."""
+    text = repr(value)
+    if 0 < abs(value) < 1e-3:
+        text = f"{Decimal(text).normalize():e}"
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Dumper.add_representer(float, _float)
 
 
 def read_text(path: Path) -> str:

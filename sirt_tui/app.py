@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from engine.contract.errors import UserError
     from engine.contract.rundir import RunsFolder
+    from sirt_tui.dialogs import Offer
     from sirt_tui.page import Page
 
 DARK, LIGHT = "textual-dark", "textual-light"
@@ -73,6 +74,14 @@ class SirtApp(App[None]):
         while len(self.screen_stack) > 2:
             self.pop_screen()
 
+    def show_runs(self, run_ids: Sequence[str]) -> None:
+        """The home screen, with the cursor on the first of these runs as soon as it is read."""
+        from sirt_tui.screens.runs import RunsPage
+
+        self.open_runs()
+        if isinstance(self.screen, RunsPage):
+            self.screen.await_runs(run_ids)
+
     def open_run(self, run_id: str) -> None:
         from sirt_tui.screens.run import RunPage
 
@@ -110,17 +119,31 @@ class SirtApp(App[None]):
 
     # --- questions and answers ---
 
-    async def confirm(self, question: str, lost: Sequence[str] = (), verb: str = "Delete") -> bool:
+    async def confirm(
+        self,
+        question: str,
+        lost: Sequence[str] = (),
+        verb: str = "Delete",
+        refuse: str = "Keep it",
+    ) -> bool:
         """Ask once. Call it from a worker."""
         from sirt_tui.dialogs import Confirm
 
-        return await self.push_screen_wait(Confirm(question, lost, verb))
+        return await self.push_screen_wait(Confirm(question, lost, verb, refuse))
 
     async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
         """One line of text, or None. Call it from a worker."""
         from sirt_tui.dialogs import AskText
 
         return await self.push_screen_wait(AskText(title, value, hint))
+
+    async def choose(
+        self, title: str, offers: Sequence[Offer], present: str | None = None
+    ) -> str | None:
+        """One of several, or None. Call it from a worker."""
+        from sirt_tui.dialogs import Choose
+
+        return await self.push_screen_wait(Choose(title, offers, present))
 
     def say(
         self, text: str, severity: Literal["information", "warning", "error"] = "information"

@@ -1,13 +1,15 @@
-"""Questions that lie over a screen: yes or no, and one line of text."""
+"""Questions that lie over a screen: yes or no, one line of text, one of several."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
 
 from sirt_tui.plain import visible
 
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
 LINES_SHOWN = 10
 
 
 class Confirm(ModalScreen[bool]):
-    """Asks once and says what will be lost; the safe button has the focus."""
+    """Asks once and says what will happen, what will be lost above all; the safe button has the
+    focus. ``refuse``: what it says."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -28,11 +32,12 @@ class Confirm(ModalScreen[bool]):
         Binding("left,right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: str, lost: Sequence[str], verb: str) -> None:
+    def __init__(self, question: str, lost: Sequence[str], verb: str, refuse: str) -> None:
         super().__init__()
         self._question = question
         self._lost = lost
         self._verb = verb
+        self._refuse = refuse
 
     def compose(self) -> ComposeResult:
         more = len(self._lost) - LINES_SHOWN
@@ -42,7 +47,7 @@ class Confirm(ModalScreen[bool]):
             if lines:
                 yield Static(visible("\n".join(lines)), markup=False)
             with Horizontal(classes="dialog-buttons"):
-                yield Button("Keep it (n)", id="no")
+                yield Button(f"{self._refuse} (n)", id="no")
                 yield Button(f"{self._verb} (y)", id="yes", variant="error")
 
     def on_mount(self) -> None:
@@ -76,6 +81,49 @@ class AskText(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class Choose(ModalScreen[str | None]):
+    """One of several, with more about the one under the cursor; None when it is left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave"),
+        Binding("j", "move('down')", show=False),
+        Binding("k", "move('up')", show=False),
+    ]
+
+    def __init__(self, title: str, offers: Sequence[Offer], present: str | None) -> None:
+        super().__init__()
+        self._title = title
+        self._offers = {key: (label, about) for key, label, about in offers}
+        self._present = present
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(visible(self._title), markup=False, classes="dialog-title")
+            labels = self._offers.items()
+            yield OptionList(*(Option(Text(visible(lb)), id=key) for key, (lb, _) in labels))
+            yield Static(id="about", classes="dialog-hint", markup=False)
+            yield Static("enter to choose, escape to leave", classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        options = self.query_one(OptionList)
+        if self._present in self._offers:
+            options.highlighted = list(self._offers).index(self._present)
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        about = self._offers[str(event.option_id)][1]
+        self.query_one("#about", Static).update(visible(about))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id)
+
+    def action_move(self, where: str) -> None:
+        options = self.query_one(OptionList)
+        options.action_cursor_down() if where == "down" else options.action_cursor_up()
 
     def action_leave(self) -> None:
         self.dismiss(None)

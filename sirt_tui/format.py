@@ -77,6 +77,11 @@ def count(n: float | None) -> str:
     return f"{n:,.0f}".replace(",", " ")
 
 
+def counted(number: int, what: str) -> str:
+    """``1 run``, ``3 runs``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def percent(share: float | None) -> str:
     """A share in 0..1 as ``93.7``."""
     return NOTHING if share is None else f"{100 * share:.1f}"

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import catalog, presets
+from engine import catalog, presets, yamlfile
 from engine.contract.cards import LocalWeights, ModelCard
 from engine.contract.errors import Problems, UserError
+from engine.contract.spec import Experiment
 from engine.control.drafts import text_of
 from engine.control.experiments import Planned, launch, plan_experiment
-from engine.control.knobs import Draft
+from engine.control.knobs import Draft, knobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,12 +94,13 @@ def _size(parameters: float) -> str:
 
 
 def _about(card: ModelCard) -> str:
-    return " ".join(words for words in (card.description, card.provenance) if words)
+    return ". ".join(words.rstrip(".") for words in (card.description, card.provenance) if words)
 
 
 def _preset(name: str) -> Choice:
     try:
-        return Choice(name, "", presets.load_experiment(name).experiment.description)
+        path = presets.find_experiment(name)
+        return Choice(name, "", yamlfile.load(path, Experiment).description)
     except UserError as error:
         return Choice(name, "", str(error))
 
@@ -131,3 +133,13 @@ def _problem(line: str, path: Path) -> Problem:
 def card_sizes(gpus: Iterable[Gpu]) -> tuple[float, ...]:
     """GiB of the cards that are here, else of common ones: what a phase is held against."""
     return tuple(sorted({gpu.total / 1024 for gpu in gpus})) or COMMON_GIB
+
+
+def by_knob(problems: Iterable[Problem]) -> dict[str, str]:
+    """The first thing that is wrong with each key of the file, at the key or below it."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        for knob in knobs():
+            if problem.key == knob.key or problem.key.startswith(f"{knob.key}."):
+                found.setdefault(knob.key, problem.text)
+    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -57,6 +58,11 @@ class Knob:
         return tuple(self.key.split("."))
 
     @property
+    def is_setting(self) -> bool:
+        """Of a phase; the others are the experiment's own."""
+        return self.path[0] == SETTINGS
+
+    @property
     def name(self) -> str:
         """The key, without what all settings have in front."""
         return self.key.removeprefix(f"{SETTINGS}.")
@@ -67,6 +73,7 @@ class Knob:
         return WORDS[self.source] if self.source else ""
 
 
+@cache
 def knobs() -> tuple[Knob, ...]:
     """All keys in the file's order, the settings of every phase among them."""
     return tuple(_of_model(Experiment, {}, ""))
@@ -194,7 +201,7 @@ def next_option(draft: Draft, knob: Knob) -> Draft:
 def said(value: Any) -> str:
     """A value as the file would have it, in one line."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
-        return str(int(value))
+        value = int(value)
     return yamlfile.dump(value, in_one_line=True)
 
 

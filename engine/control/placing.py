@@ -11,6 +11,8 @@ from engine.queue import DeviceRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["DeviceRequest", "device_request"]
+
 
 def device_request(
     gpus: Sequence[int] | None = None, gpu_count: int | None = None, cpu: bool = False

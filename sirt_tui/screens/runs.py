@@ -89,6 +89,7 @@ class RunsPage(Page):
         self._whole = False
         self._filter = filtering.Filter()
         self._working: Timer | None = None
+        self._awaited: str | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
@@ -164,10 +165,20 @@ class RunsPage(Page):
             return  # it was deleted meanwhile; the list will say so
         self.preview.show(row, self.sirt.clock(), status)
 
+    def await_runs(self, run_ids: Sequence[str]) -> None:
+        """Show them all, and put the cursor on the first as soon as it is there."""
+        self.action_clear()
+        self._awaited = run_ids[0] if run_ids else None
+        self._draw()
+        self.feed.hurry()
+
     # --- drawing ---
 
     def _draw(self) -> None:
         self.table.show(filtering.apply(self._rows, self._filter))
+        if any(row.run_id == self._awaited for row in self._rows):
+            self.table.move_to(self._awaited or "")
+            self._awaited = None
         self.query_one("#empty").display = not self._rows and self._whole
         self.query_one("#body").display = bool(self._rows)
         self._draw_status()

@@ -224,7 +224,7 @@ def test_a_saved_draft_is_a_file_that_plans_the_same(runs, tmp_path):
     file = drafts.file_of(str(tmp_path / "new" / "mine"))
     drafts.save(draft, file)
     assert file.name == "mine.yaml"
-    assert "learning_rate: 3e-07" in file.read_text()
+    assert "learning_rate: 3e-7" in file.read_text()
     assert plan_experiment(runs, str(file)).plan.runs == planned(runs, draft).plan.runs
     with pytest.raises(UserError, match="is there already"):
         drafts.save(SMALL, file)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.rundir import RunsFolder
+from engine.control.machine import Gpu, GpuProcess, Machine, MachineNow
+from sirt_tui.feed import Feed
 from tests.tui.conftest import copy_recorded, run_of
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 
     from sirt_tui.app import SirtApp
 
+CARDS = (
+    Gpu(
+        0, "H100", "uuid-0", 81_559.0, 42_000.0, 97.0, (GpuProcess(9, "ada", "python", 4e4, False),)
+    ),
+    Gpu(1, "H100", "uuid-1", 81_559.0, 500.0, 0.0),
+)
 SIZES = ((80, 24), (120, 40), (200, 50))
 
 
@@ -30,10 +38,18 @@ def open_run(app: SirtApp) -> None:
     app.open_run(run_of(app.runs, "both", "wren-3m"))
 
 
+def open_compose(app: SirtApp) -> None:
+    """On a machine that looks the same wherever this runs."""
+    message = Feed.MachineChanged(MachineNow(Machine(16, 1.0, 128_000.0, 9_000.0), CARDS))
+    app.feed.watch_machine = lambda widget: widget.post_message(message)  # type: ignore[assignment]
+    app.open_compose("pocket")
+
+
 # screen -> how to open it, and a text that is there once it is complete
 SCREENS: dict[str, tuple[Callable[[SirtApp], None], str]] = {
     "runs": (lambda app: None, "9 runs"),
     "run": (open_run, "held out"),
+    "compose": (open_compose, "to do"),
 }
 
 

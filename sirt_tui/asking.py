@@ -1,0 +1,114 @@
+"""The questions of the compose screen: what to start from, a setting's value, where to save."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from engine.contract.errors import UserError
+from engine.control import drafts, knobs
+from sirt_tui import sheet as sheets
+from sirt_tui.format import counted
+from sirt_tui.sheet import Sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from engine.control.composing import Choice, Planned
+    from engine.control.drafts import Kept
+    from engine.control.knobs import Draft, Knob
+    from sirt_tui.dialogs import Offer
+    from sirt_tui.page import Page
+    from sirt_tui.panels.choosing import Placement
+
+FILE, EMPTY = "a file", "nothing"
+
+
+async def start(
+    page: Page, presets: Sequence[Choice], kept: Sequence[Kept]
+) -> Callable[[], Sheet] | None:
+    """A kept draft, a preset, a file or nothing; what reads it, or None."""
+    sources: dict[str, Callable[[], Sheet]] = {}
+    offers: list[Offer] = []
+    for draft in kept:
+        key = str(draft.path)
+        sources[key] = partial(sheets.from_kept, draft.path)
+        offers.append((key, f"draft   {draft.name}, {draft.changed.astimezone():%d %b %H:%M}", key))
+    for preset in presets:
+        sources[preset.value] = partial(sheets.from_preset, preset.value)
+        offers.append((preset.value, f"preset  {preset.value}", preset.about))
+    offers.append((FILE, "file    …", "a preset file, by its path"))
+    offers.append((EMPTY, "nothing", "nothing chosen, and every setting at its default"))
+    said = await page.sirt.choose("Start from (C in the list of runs starts from a run)", offers)
+    if said == FILE:
+        path = await page.sirt.ask_text("Start from which file?", hint="as sirt plan takes it")
+        return partial(sheets.from_preset, str(drafts.file_of(path))) if path else None
+    return Sheet if said == EMPTY else sources.get(said or "")
+
+
+async def value(page: Page, draft: Draft, knob: Knob) -> tuple[object] | None:
+    """What the setting shall be, or None when it stays; what was typed isn't lost when it is no
+    YAML."""
+    now = knobs.value_of(draft, knob)
+    if knob.options and not knob.many:
+        words = {knobs.said(option): option for option in knob.options}
+        offers = [(w, w, "the default" if o == knob.default else "") for w, o in words.items()]
+        title = ": ".join(part for part in (knob.name, knob.meaning) if part)
+        said = await page.sirt.choose(title, offers, knobs.said(now))
+        return None if said is None else (words[said],)
+    text: str | None = "" if now is None else knobs.typed(knob, now)
+    while (text := await page.sirt.ask_text(knob.name, text or "", _hint(knob))) is not None:
+        try:
+            return (knobs.read(knob, text),)
+        except UserError as error:
+            page.sirt.say_error(error)
+    return None
+
+
+def _hint(knob: Knob) -> str:
+    lines = [knob.meaning] if knob.meaning else []
+    if knob.many:
+        lines.append("several, with commas between")
+    if not knob.required:
+        default = knobs.typed(knob, knob.default) or "none"
+        lines.append(f"empty for the default: {default}{knob.origin and f', {knob.origin}'}")
+    return "\n".join(lines)
+
+
+async def place(page: Page, sheet: Sheet) -> Path | None:
+    """Where to save; another's file is written over only when that is wanted."""
+    name = str(sheet.draft.get("name") or "experiment")
+    said = await page.sirt.ask_text(
+        "Save to which file?",
+        str(sheet.file or f"{name}.yaml"),
+        "sirt plan and sirt run take it as it is",
+    )
+    if not said or not said.strip():
+        return None
+    path = drafts.file_of(said)
+    if path.exists() and not (sheet.own and path == sheet.file):
+        lost = [str(path.absolute()), "What it holds now is lost, its comments too."]
+        if not await page.sirt.confirm("Write over the file?", lost, "Overwrite"):
+            return None
+    return path
+
+
+async def agreed(page: Page, planned: Planned, facts: Sequence[tuple[str, str]]) -> bool:
+    """Whether it shall be launched."""
+    plan = planned.plan
+    lines = [f"to do     {counted(len(plan.to_do), 'phase')}, {len(plan.done)} reused"]
+    lines += [f"{name:<10}{said}" for name, said in facts]
+    question = f"Launch {counted(len(plan.runs), 'run')} of {planned.resolved.experiment.name}?"
+    return await page.sirt.confirm(question, lines, "Launch", "Not now")
+
+
+async def cards_a_phase(page: Page, now: Placement) -> Placement:
+    """How many cards a training phase gets."""
+    text = await page.sirt.ask_text("Cards for one training phase", str(now.each))
+    if text and text.isdigit() and int(text):
+        return replace(now, each=int(text))
+    if text is not None:
+        page.sirt.say(f"{text!r} is no number of cards", "error")
+    return now

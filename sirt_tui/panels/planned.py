@@ -1,0 +1,131 @@
+"""What a draft would do: runs, phases to do and reused, time, memory, money; or what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from sirt_tui.format import NOTHING, counted, duration, money
+from sirt_tui.plain import one_line, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from engine.control.composing import Planned, Problem
+
+RUNS_SHOWN = 200
+
+
+class PlanPanel(VerticalScroll):
+    """``show`` draws a plan, ``show_problems`` what stands in its way."""
+
+    BORDER_TITLE = "plan"
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="panel")
+
+    def compose(self) -> ComposeResult:
+        yield Static()
+
+    def wait(self) -> None:
+        self.border_title = "plan (being worked out)"
+
+    def show(self, planned: Planned, sizes: Sequence[float], where: str) -> None:
+        """``sizes``: GiB of the cards to hold it against. ``where``: what the time is for."""
+        self.border_title = "plan"
+        self.query_one(Static).update(plan_text(planned, sizes, where))
+
+    def show_problems(self, problems: Sequence[Problem]) -> None:
+        self.border_title = "plan"
+        text = Text()
+        text.append(f"{counted(len(problems), 'problem')} in the way of a plan\n\n", "bold red")
+        for problem in problems:
+            text.append("! ", "red")
+            if problem.key:
+                text.append(f"{visible(problem.key)}  ", "bold")
+            text.append(f"{visible(problem.text)}\n")
+        self.query_one(Static).update(text)
+
+
+def plan_line(planned: Planned) -> str:
+    """In a few words."""
+    plan = planned.plan
+    words = [counted(len(plan.runs), "run"), f"{counted(len(plan.to_do), 'phase')} to do"]
+    if plan.done:
+        words.append(f"{len(plan.done)} reused")
+    if plan.to_do:
+        words.append(f"about {duration(planned.estimate.seconds)}")
+    return ", ".join(words)
+
+
+def plan_text(planned: Planned, sizes: Sequence[float], where: str) -> Text:
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{counted(len(planned.plan.runs), 'run')}\n", "bold")
+    _append_phases(text, planned)
+    for name, value in facts(planned, sizes, where):
+        text.append(f"{name:<10}", "dim")
+        text.append_text(value)
+        text.append("\n")
+    _append_runs(text, planned)
+    return text
+
+
+def _append_phases(text: Text, planned: Planned) -> None:
+    plan, memory = planned.plan, planned.estimate.memory
+    text.append(f"{'phase':<10}{'to do':>7}{'reused':>8}{'unshared':>10}{'GiB':>7}\n", "dim")
+    for kind, (naive, shared, left) in plan.counts().items():
+        size = f"{memory[kind]:.1f}" if kind in memory else NOTHING
+        text.append(f"{kind:<10}")
+        text.append(f"{left:>7}", "bold" if left else "")
+        text.append(f"{shared - left:>8}", "green" if shared > left else "")
+        text.append(f"{naive:>10}", "dim")
+        text.append(f"{size:>7}\n", "" if left else "dim")
+    text.append(f"{'all':<10}{len(plan.to_do):>7}{len(plan.done):>8}", "bold")
+    text.append(f"{plan.naive:>10}\n\n", "dim")
+
+
+def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[str, Text]]:
+    """Time, memory and money; nothing but a word where all is there already."""
+    found = planned.estimate
+    if not planned.plan.to_do:
+        return [("time", Text("none: everything is there already", "green"))]
+    basis = [
+        f"{found.from_history} from finished phases like them" if found.from_history else "",
+        f"{found.rough} rough" if found.rough else "",
+        f"{found.unknown} unknown" if found.unknown else "",
+    ]
+    time = Text(f"about {duration(found.seconds)} {where}, one after the other")
+    lines = [("time", time), ("", Text(", ".join(word for word in basis if word), "dim"))]
+    if found.memory_gib is not None:
+        largest = f"about {found.memory_gib:.1f} GiB, for the largest phase"
+        lines += [("memory", Text(largest)), ("fits in", fits(found.memory_gib, sizes))]
+    paid = ", ".join(money(amount, currency) for currency, amount in found.money.items())
+    lines.append(("teachers", Text(f"about {paid}") if paid else Text("nothing to pay", "dim")))
+    return lines
+
+
+def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
+    """Each size of card, and whether the largest phase fits."""
+    text = Text()
+    for size in sizes:
+        good = memory_gib <= size
+        text.append(f"{size:.0f} GiB: ")
+        text.append("yes" if good else "no", "green" if good else "bold red")
+        text.append("  ")
+    return text
+
+
+def _append_runs(text: Text, planned: Planned) -> None:
+    plan = planned.plan
+    text.append("\n")
+    for run in plan.runs[:RUNS_SHOWN]:
+        finished = all(phase.id in plan.done for phase in run.phases)
+        text.append("✓ " if finished else "· ", "green" if finished else "dim")
+        text.append(f"{one_line(run.title, 200)}\n")
+    if len(plan.runs) > RUNS_SHOWN:
+        text.append(f"and {len(plan.runs) - RUNS_SHOWN} more\n", "dim")
