@@ -6,12 +6,14 @@ Nothing is imported before it is used, so that ``sirt --help`` needs no torch.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.contract.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from engine.interfaces import Launcher, Task, TeacherFactory
 
@@ -44,6 +46,12 @@ LAUNCHERS = {
     "local": "engine.launchers.local:LocalLauncher",
     "forked": "engine.launchers.forked:ForkedLauncher",
 }
+# the names are transformers' own and those of the packages they need
+TRACKERS = {
+    "tensorboard": "engine.models.tracking:tensorboard",
+    "wandb": "engine.models.tracking:wandb",
+    "trackio": "engine.models.tracking:trackio",
+}
 
 
 def _resolve(table: Mapping[str, str], what: str, name: str) -> Any:
@@ -67,3 +75,16 @@ def teacher(kind: str) -> TeacherFactory:
 
 def launcher(name: str) -> Launcher:
     return cast("Launcher", _resolve(LAUNCHERS, "launcher", name)())
+
+
+def tracker(name: str) -> Callable[..., AbstractContextManager[None]]:
+    """A context manager around a training; see :mod:`engine.models.tracking`."""
+    return cast("Callable[..., AbstractContextManager[None]]", _resolve(TRACKERS, "tracker", name))
+
+
+def check_tracker(name: str) -> None:
+    """``UserError`` when there is no such tracker, or its package is not installed."""
+    if name not in TRACKERS:
+        raise UserError(f"unknown tracker {name!r}: {nearest(name, TRACKERS)}")
+    if find_spec(name) is None:
+        raise UserError(f"{name!r} is not installed here: pip install {name}, or leave it out")

@@ -20,6 +20,7 @@ from engine.contract.spec import (
     RefineSpec,
     RunSpec,
     TaskRef,
+    Tracking,
 )
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def _phases(
             adapter=adapter,
             pairs=elicit.id,
             settings=resolved.experiment.settings.refine,
+            tracking=_tracking(resolved),
             seed=cell.seed,
         )
         yield from (elicit, refine)
@@ -191,8 +193,13 @@ def _instruct(
         fraction=cell.fraction,
         data_seed=resolved.experiment.data_seed,
         settings=resolved.experiment.settings.instruct,
+        tracking=_tracking(resolved),
         seed=cell.seed,
     )
+
+
+def _tracking(resolved: Resolved) -> Tracking:
+    return Tracking(report_to=resolved.experiment.report_to, project=resolved.experiment.name)
 
 
 def _elicit(

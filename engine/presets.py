@@ -75,6 +75,9 @@ def resolve(experiment: Experiment, path: Path) -> Resolved:
             sources[name] = _source(name, experiment.sources.get(name, TaskSource()), path.parent)
     for name in set(experiment.sources) - {task for _, task in _task_names(experiment)}:
         problems.append(f"{path}: sources.{name}: no task of that name in this experiment")
+    for name in experiment.report_to:
+        with _collecting(problems, f"{path}: report_to"):
+            catalog.check_tracker(name)
     problems += [f"{path}: {line}" for line in _contradictions(experiment, cards)]
     if problems:
         raise Problems(list(dict.fromkeys(problems)))
@@ -111,7 +114,8 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
         card = cards.get(name)
         if card and isinstance(card.source, ImportedAnswers) and "teacher" in experiment.arms:
             yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
-    for field in ("teachers", "students", "tasks", "refine_tasks", "evaluate_on", "arms", "seeds"):
+    lists = ("teachers", "students", "tasks", "refine_tasks", "evaluate_on", "arms", "seeds")
+    for field in (*lists, "report_to"):
         values = getattr(experiment, field)
         for value in sorted({str(v) for v in values if values.count(v) > 1}):
             yield f"{field}: {value!r} is listed twice"

@@ -33,6 +33,7 @@ SCORE = "score.json"
 ADAPTER = "adapter"
 REPLIES = "replies.jsonl"
 CHECKPOINTS = "checkpoints"
+TRACKERS = "trackers"
 
 _ATTEMPT = re.compile(r"attempt-(\d{3,})$")
 _PHASE = re.compile(r"(annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}$")

@@ -70,6 +70,16 @@ class TaskRef(Frozen):
         return {"name": self.name, "source": self.source.model_dump(exclude=hidden)}
 
 
+class Tracking(Frozen):
+    """Which trackers a training reports to beside its own log, and the project's name there.
+
+    No part of a fingerprint: it changes what is watched, not what comes out.
+    """
+
+    report_to: tuple[str, ...] = ()
+    project: str = "sirt"
+
+
 class _Phase(Frozen):
     """What all phase specs share; each adds its inputs and its identity."""
 
@@ -136,6 +146,7 @@ class InstructSpec(_Phase):
     fraction: Annotated[int, Field(ge=1, le=100)] = 100
     data_seed: int = 0
     settings: InstructSettings = InstructSettings()
+    tracking: Tracking = Tracking()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -190,6 +201,7 @@ class RefineSpec(_Phase):
     adapter: str | None
     pairs: str
     settings: RefineSettings = RefineSettings()
+    tracking: Tracking = Tracking()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -260,6 +272,7 @@ class Experiment(Frozen):
     tasks of the tables; the instruct tasks when empty. ``cards`` and ``sources`` define models
     and benchmark sources in place. ``seeds`` vary training and sampling; ``data_seed`` fixes
     which questions are drawn, so that a teacher's demonstrations serve every seed.
+    ``report_to``: trackers that the trainings report to, under the experiment's name.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -285,6 +298,7 @@ class Experiment(Frozen):
         default=None, description="overrides the precision of every student's card"
     )
     settings: Settings = Settings()
+    report_to: tuple[str, ...] = ()
     cards: tuple[ModelCard, ...] = ()
     sources: dict[str, TaskSource] = Field(default_factory=dict)
 

@@ -25,15 +25,18 @@ from transformers import PrinterCallback, TrainerState
 from transformers.training_args import OptimizerNames
 from trl import DPOTrainer, SFTTrainer
 
+from engine import catalog
 from engine.contract.errors import UserError, nearest
 from engine.contract.rundir import hash_file
 from engine.models import checkpoints, guards
 from engine.models.callbacks import Reporter, Watcher, out_of_patience
 from engine.models.loading import compute_dtype
+from engine.models.tracking import reporting
 
 if TYPE_CHECKING:
     from engine.contract.cards import ModelCard
-    from engine.contract.settings import InstructSettings, LoraSettings, RefineSettings
+    from engine.contract.settings import LoraSettings
+    from engine.contract.spec import InstructSpec, RefineSpec
     from engine.models.loading import Loaded
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -160,20 +163,20 @@ def _is_linear(module: torch.nn.Module) -> bool:
 
 
 def arguments(
-    settings: InstructSettings | RefineSettings,
+    spec: InstructSpec | RefineSpec,
     loaded: Loaded,
-    card: ModelCard,
     layout: Layout,
     folder: Path,
     *,
     steps: int,
     warmup: int,
     save_every: int,
-    seed: int,
 ) -> dict[str, Any]:
     """What SFTConfig and DPOConfig have in common, under transformers' names."""
-    cuda = loaded.device.type == "cuda"
-    dtype = compute_dtype(card.source.precision)  # type: ignore[union-attr]
+    for tracker in spec.tracking.report_to:
+        catalog.check_tracker(tracker)  # where it was planned need not be where it runs
+    settings, cuda = spec.settings, loaded.device.type == "cuda"
+    dtype = compute_dtype(spec.student.source.precision)  # type: ignore[union-attr]
     return {
         "output_dir": str(folder),
         "max_steps": steps,
@@ -186,8 +189,8 @@ def arguments(
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "optim": optimizer_for(settings.optimizer, loaded.device),
-        "seed": seed,
-        "data_seed": seed,
+        "seed": spec.seed,
+        "data_seed": spec.seed,
         "use_cpu": not cuda,
         "bf16": cuda and dtype is torch.bfloat16,
         "fp16": cuda and dtype is torch.float16,
@@ -200,7 +203,9 @@ def arguments(
         "dataloader_pin_memory": cuda,
         "max_length": None,  # cut and counted before the trainer sees an example
         "disable_tqdm": True,
-        "report_to": "none",
+        "report_to": list(spec.tracking.report_to) or "none",
+        "project": spec.tracking.project,
+        "run_name": f"{spec.kind} {spec.student.name} s{spec.seed} {spec.fingerprint[:8]}",
         "log_level": "error",
     }
 
@@ -302,7 +307,13 @@ def train(
     trainer.add_callback(reporter)
     state = TrainerState.load_from_json(str(checkpoints.state_file(resume))) if resume else None
     if state is None or not _has_ended(state, trainer.args.max_steps, patience_steps):
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        begun = state.global_step if state else 0
+        with reporting(
+            trainer,
+            begun,
+            lambda: _has_ended(trainer.state, trainer.args.max_steps, patience_steps),
+        ):
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         state = trainer.state
     if reporter.nan_steps:
         raise UserError("the last steps' loss is not a number; lower learning_rate or use fp32")
@@ -344,6 +355,7 @@ def describe(trainer: Any, layout: Layout, examples: int) -> str:
         f"({layout.per_device} at once x {layout.accumulation} passes x {layout.world} devices), "
         f"{args.optim.value}, learning rate {args.learning_rate:g}, "
         f"warm-up {args.warmup_steps:g} steps"
+        + (f"; also told to {', '.join(args.report_to)}" if args.report_to else "")
     )
 
 

@@ -166,15 +166,13 @@ def _trainer(
     settings = spec.settings
     steps = math.ceil(settings.epochs * layout.steps_per_epoch(len(examples)))
     arguments = tr.arguments(
-        settings,
+        spec,
         loaded,
-        spec.student,
         layout,
         folder,
         steps=steps,
         warmup=math.ceil(settings.warmup_ratio * steps),
         save_every=settings.checkpoint_every,
-        seed=spec.seed,
     )
     columns = {"input_ids": examples.input_ids, "labels": examples.labels}
     return tr.InstructTrainer(

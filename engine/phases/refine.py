@@ -213,15 +213,13 @@ def _trainer(
 ) -> Any:
     settings = spec.settings
     arguments = tr.arguments(
-        settings,
+        spec,
         loaded,
-        spec.student,
         layout,
         folder,
         steps=_steps(settings, layout.steps_per_epoch(len(training))),
         warmup=settings.warmup_steps,
         save_every=settings.evaluate_every,
-        seed=spec.seed,
     )
     return tr.PairTrainer(
         model=loaded.model,

@@ -24,6 +24,7 @@ from engine.contract.spec import (
     InstructSpec,
     RefineSpec,
     TaskRef,
+    Tracking,
     phase_adapter,
 )
 
@@ -83,6 +84,8 @@ def test_what_determines_the_outcome_changes_the_fingerprint(
         ("annotate", {"teacher": CARD.model_copy(update={"name": "other", "description": "d"})}),
         ("annotate", {"generation": GenerationSettings(max_batch=1)}),
         ("instruct", {"settings": InstructSettings(checkpoint_every=7)}),
+        ("instruct", {"tracking": Tracking(report_to=("wandb",))}),
+        ("refine", {"tracking": Tracking(project="p")}),
     ],
 )
 def test_names_places_and_batching_do_not(kind: str, changes: dict[str, Any]) -> None:
