@@ -149,7 +149,8 @@ def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:
                 found[spec.id] = min(spec.settings.limit or available, available)
             case EvaluateSpec():
                 available = SIZES.get(spec.task.name, OTHER_SIZE)[spec.split == "test"]
-                found[spec.id] = min(spec.limit or available, available)
+                asked = 0 if spec.answers else spec.limit or available
+                found[spec.id] = min(asked, available)
             case InstructSpec() | ElicitSpec():
                 found[spec.id] = found[spec.demonstrations] * spec.fraction // 100
             case RefineSpec():

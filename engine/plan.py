@@ -26,6 +26,7 @@ from engine.contract.spec import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from engine.contract.settings import Split
     from engine.presets import Resolved
 
 
@@ -38,8 +39,9 @@ class Cell:
     student: str | None
     task: str | None
     refine_task: str | None
-    fraction: int
     seed: int
+    fraction: int = 100
+    rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +96,18 @@ def cells(resolved: Resolved) -> Iterator[Cell]:
     for seed, arm in product(experiment.seeds, experiment.arms):
         if arm == "baseline":
             for student in experiment.students:
-                yield Cell(arm, None, student, None, None, 100, seed)
+                yield Cell(arm, None, student, None, None, seed)
             continue
         if arm == "teacher":
             for teacher in experiment.teachers:
-                yield Cell(arm, teacher, None, None, None, 100, seed)
+                yield Cell(arm, teacher, None, None, None, seed)
             continue
-        for teacher, student, fraction in product(
-            experiment.teachers, experiment.students, experiment.fractions
+        all_rounds = (1,) if arm == "instruct-only" else experiment.rounds
+        for (teacher, student), fraction, rounds in product(
+            resolved.taught_pairs, experiment.fractions, all_rounds
         ):
             for task, refine_task in _task_pairs(resolved, arm):
-                yield Cell(arm, teacher, student, task, refine_task, fraction, seed)
+                yield Cell(arm, teacher, student, task, refine_task, seed, fraction, rounds)
 
 
 def _task_pairs(resolved: Resolved, arm: Arm) -> Iterator[tuple[str | None, str | None]]:
@@ -134,6 +137,7 @@ def _run(resolved: Resolved, cell: Cell) -> RunSpec:
         task=cell.task or cell.refine_task,
         refine_task=cell.refine_task if cell.task else None,
         fraction=cell.fraction,
+        rounds=cell.rounds,
         seed=cell.seed,
         phases=tuple(_phases(resolved, cell, teacher, student)),
     )
@@ -146,7 +150,7 @@ def _phases(
     if teacher is None or student is None:
         model = teacher or student
         assert model is not None
-        yield from _evaluations(resolved, model, None, cell.seed)
+        yield from _evaluations(resolved, cell, model, None)
         return
     adapter: str | None = None
     if cell.task:
@@ -158,18 +162,20 @@ def _phases(
         questions = annotate(resolved, teacher, cell.refine_task)
         if cell.refine_task != cell.task:
             yield questions
-        elicit = _elicit(resolved, student, adapter, questions.id, cell)
-        refine = RefineSpec(
-            student=student,
-            adapter=adapter,
-            pairs=elicit.id,
-            settings=resolved.experiment.settings.refine,
-            tracking=_tracking(resolved),
-            seed=cell.seed,
-        )
-        yield from (elicit, refine)
-        adapter = refine.id
-    yield from _evaluations(resolved, student, adapter, cell.seed)
+        for round_ in range(1, cell.rounds + 1):
+            elicit = _elicit(resolved, student, adapter, questions.id, cell, round_)
+            refine = RefineSpec(
+                student=student,
+                adapter=adapter,
+                pairs=elicit.id,
+                round=round_,
+                settings=resolved.experiment.settings.refine,
+                tracking=_tracking(resolved),
+                seed=cell.seed,
+            )
+            yield from (elicit, refine)
+            adapter = refine.id
+    yield from _evaluations(resolved, cell, student, adapter)
 
 
 def annotate(resolved: Resolved, teacher: ModelCard, task: str) -> AnnotateSpec:
@@ -203,7 +209,12 @@ def _tracking(resolved: Resolved) -> Tracking:
 
 
 def _elicit(
-    resolved: Resolved, student: ModelCard, adapter: str | None, questions: str, cell: Cell
+    resolved: Resolved,
+    student: ModelCard,
+    adapter: str | None,
+    questions: str,
+    cell: Cell,
+    round_: int,
 ) -> ElicitSpec:
     settings = resolved.experiment.settings
     return ElicitSpec(
@@ -212,6 +223,7 @@ def _elicit(
         demonstrations=questions,
         fraction=cell.fraction,
         data_seed=resolved.experiment.data_seed,
+        round=round_,
         settings=settings.elicit,
         seed=cell.seed,
         generation=settings.generation,
@@ -219,9 +231,22 @@ def _elicit(
 
 
 def _evaluations(
-    resolved: Resolved, model: ModelCard, adapter: str | None, seed: int
+    resolved: Resolved, cell: Cell, model: ModelCard, adapter: str | None
+) -> Iterator[PhaseSpec]:
+    """The splits that an arm is measured on."""
+    settings = resolved.experiment.settings.evaluate
+    splits = settings.teacher_splits if cell.arm == "teacher" else ()
+    for split in splits or (settings.split,):
+        if splits and split == "train":
+            yield from _on_what_it_annotates(resolved, model)
+        else:
+            yield from _on_the_tables_tasks(resolved, cell, model, adapter, split)
+
+
+def _on_the_tables_tasks(
+    resolved: Resolved, cell: Cell, model: ModelCard, adapter: str | None, split: Split
 ) -> Iterator[EvaluateSpec]:
-    """Every task of the tables, each prompt style and method.
+    """Every task of the tables (or of the training), each prompt style and method.
 
     Greedy answers don't depend on a seed, so they are made once for all seeds. The likeliest
     letter is read off the plain prompt: after the CoT trigger no letter is due yet.
@@ -230,7 +255,10 @@ def _evaluations(
 
     experiment = resolved.experiment
     settings = experiment.settings.evaluate
-    for name, method in product(experiment.evaluate_on or experiment.tasks, settings.methods):
+    names = experiment.evaluate_on or experiment.tasks
+    if settings.domain == "in" and adapter is not None:
+        names = tuple(name for name in names if name in (cell.task, cell.refine_task))
+    for name, method in product(names, settings.methods):
         if method == "logprob" and (
             catalog.task(name).kind != "choice" or not isinstance(model.source, LocalWeights)
         ):
@@ -242,11 +270,36 @@ def _evaluations(
                 adapter=adapter,
                 task=TaskRef(name=name, source=resolved.sources[name]),
                 prompt=prompt,
-                split=settings.split,
+                split=split,
                 limit=settings.limit,
                 method=method,
-                seed=0 if greedy else seed,
+                seed=0 if greedy else cell.seed,
                 generation=experiment.settings.generation,
+            )
+
+
+def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[PhaseSpec]:
+    """A teacher on the training questions: those it annotates, whatever the run's seed; with the
+    annotation's own prompt its demonstrations are scored, and nothing is asked twice."""
+    experiment = resolved.experiment
+    settings = experiment.settings
+    limits = [n for n in (settings.annotate.limit, settings.evaluate.limit) if n is not None]
+    for task in dict.fromkeys((*experiment.tasks, *experiment.refine_tasks)):
+        annotated = annotate(resolved, teacher, task)
+        for prompt in settings.evaluate.prompts:
+            answered = prompt == settings.annotate.prompt
+            if answered:
+                yield annotated
+            yield EvaluateSpec(
+                model=teacher,
+                task=annotated.task,
+                prompt=prompt,
+                split="train",
+                limit=min(limits, default=None),
+                data_seed=experiment.data_seed,
+                answers=annotated.id if answered else None,
+                seed=experiment.data_seed,
+                generation=settings.generation,
             )
 
 

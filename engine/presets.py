@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
+LISTS = (
+    "teachers", "students", "tasks", "refine_tasks", "evaluate_on", "arms", "fractions", "rounds",
+    "seeds", "report_to",
+)  # fmt: skip
 WHOLE_HASH_BELOW = 64 << 20
 SAMPLE_BYTES = 1 << 20
 
@@ -33,6 +38,11 @@ class Resolved:
     experiment: Experiment
     cards: dict[str, ModelCard]
     sources: dict[str, TaskSource]
+
+    @property
+    def taught_pairs(self) -> list[tuple[str, str]]:
+        """Teacher and student, of the families that the experiment is about."""
+        return _taught_pairs(self.experiment, self.cards)
 
 
 def experiments() -> list[str]:
@@ -99,10 +109,26 @@ def _task_names(experiment: Experiment) -> list[tuple[str, str]]:
     return [(field, name) for field in fields for name in getattr(experiment, field)]
 
 
+def _taught_pairs(experiment: Experiment, cards: dict[str, ModelCard]) -> list[tuple[str, str]]:
+    pairs = product(experiment.teachers, experiment.students)
+    if experiment.family == "all":
+        return list(pairs)
+    same = experiment.family == "in"
+    known = ((t, s) for t, s in pairs if {t, s} <= cards.keys())
+    return [(t, s) for t, s in known if (cards[t].family == cards[s].family) is same]
+
+
 def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iterable[str]:
     taught = [a for a in experiment.arms if a != "baseline"]
     if taught and not experiment.teachers:
         yield f"teachers: is empty, but arm {taught[0]!r} needs one; add a teacher"
+    elif experiment.family != "all" and not _taught_pairs(experiment, cards):
+        yield f"family: {experiment.family!r} leaves no pair of a teacher and a student"
+    trained_on = {*experiment.tasks, *experiment.refine_tasks}
+    if experiment.settings.evaluate.domain == "in" and not trained_on & {
+        *(experiment.evaluate_on or experiment.tasks)
+    }:
+        yield "settings.evaluate.domain: 'in', but nothing in evaluate_on is trained on"
     for name in experiment.students:
         card = cards.get(name)
         if card and not isinstance(card.source, LocalWeights):
@@ -114,8 +140,7 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
         card = cards.get(name)
         if card and isinstance(card.source, ImportedAnswers) and "teacher" in experiment.arms:
             yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
-    lists = ("teachers", "students", "tasks", "refine_tasks", "evaluate_on", "arms", "seeds")
-    for field in (*lists, "report_to"):
+    for field in LISTS:
         values = getattr(experiment, field)
         for value in sorted({str(v) for v in values if values.count(v) > 1}):
             yield f"{field}: {value!r} is listed twice"

@@ -67,7 +67,7 @@ def mark_text(mark: Cellmark) -> str:
 
 def column_of(mark: Cellmark) -> str:
     style = mark.prompt if mark.method == "match" else "option log-prob"
-    return f"{mark.task} {style}"
+    return f"{mark.task} {style}" if mark.split == "test" else f"{mark.task} {mark.split} {style}"
 
 
 def accuracy_table(rows: Iterable[RunRow]) -> Table:
@@ -114,6 +114,7 @@ def _row_order(row: RunRow) -> tuple[object, ...]:
         row.task or "",
         row.refine_task or "",
         -row.fraction,
+        row.rounds,
         row.seed,
     )
 
@@ -121,7 +122,7 @@ def _row_order(row: RunRow) -> tuple[object, ...]:
 def _labels(rows: Sequence[RunRow]) -> dict[str, tuple[str, ...]]:
     return {
         row.run_id: (
-            row.arm if row.fraction == 100 else f"{row.arm} {row.fraction}%",
+            arm_text(row),
             row.student or NOTHING,
             _teacher_text(row),
             trained_on(row),
@@ -129,6 +130,13 @@ def _labels(rows: Sequence[RunRow]) -> dict[str, tuple[str, ...]]:
         )
         for row in rows
     }
+
+
+def arm_text(row: RunRow) -> str:
+    """``both``, ``both 25%``, ``both 2 rounds``."""
+    parts = [row.arm, f"{row.fraction}%" if row.fraction != 100 else ""]
+    parts.append(f"{row.rounds} rounds" if row.rounds != 1 else "")
+    return " ".join(part for part in parts if part)
 
 
 def _teacher_text(row: RunRow) -> str:

@@ -32,11 +32,12 @@ FIELDS: dict[str, Callable[[RunRow], str]] = {
     "task": lambda r: f"{r.task or ''} {r.refine_task or ''}",
     "seed": lambda r: str(r.seed),
     "fraction": lambda r: str(r.fraction),
+    "rounds": lambda r: str(r.rounds),
     "tag": lambda r: " ".join(r.tags),
     "note": lambda r: r.note,
     "family": lambda r: {True: "in", False: "out", None: ""}[r.in_family],
 }
-EXACT = frozenset({"seed", "fraction", "family"})
+EXACT = frozenset({"seed", "fraction", "rounds", "family"})
 COMPARE = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq,
 }  # fmt: skip
@@ -44,6 +45,7 @@ FIGURES: dict[str, Callable[[RunRow], float | None]] = {
     "acc": best,
     "seed": lambda r: float(r.seed),
     "fraction": lambda r: float(r.fraction),
+    "rounds": lambda r: float(r.rounds),
 }
 _FIGURE = re.compile(r"(\w+)(>=|<=|>|<|=)(-?\d+(?:\.\d+)?)\Z")
 

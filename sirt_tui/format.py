@@ -120,12 +120,15 @@ def ladder(states: Iterable[State]) -> str:
 
 
 def phase_title(spec: PhaseSpec) -> str:
-    """``evaluate pocket-boxes cot``, ``annotate gsm8k``, ``instruct``."""
+    """``evaluate pocket-boxes cot``, ``annotate gsm8k``, ``instruct``, ``refine, round 2``."""
     match spec.kind:
         case "evaluate":
             style = spec.prompt if spec.method == "match" else "options"
-            return f"evaluate {spec.task.name} {style}"
+            split = " train" if spec.split == "train" else ""
+            return f"evaluate {spec.task.name}{split} {style}"
         case "annotate":
             return f"annotate {spec.task.name}"
+        case "elicit" | "refine":
+            return spec.kind if spec.round == 1 else f"{spec.kind}, round {spec.round}"
         case kind:
             return kind

@@ -27,7 +27,7 @@ from engine.control.listing import (
     run_status,
 )
 from engine.queue import read_run
-from engine.results import NOTHING, Table, mark_text, trained_on
+from engine.results import NOTHING, Table, arm_text, mark_text, trained_on
 
 if TYPE_CHECKING:
     from engine.contract.run import RunRow
@@ -68,12 +68,12 @@ def _runs_table(rows: list[RunRow]) -> Table:
 
 
 def _run_line(row: RunRow) -> tuple[str, ...]:
-    plain = [m for m in row.marks if m.prompt == "plain" and m.method == "match"]
+    plain = [m for m in row.marks if (m.prompt, m.method, m.split) == ("plain", "match", "test")]
     own = [m for m in plain if m.task in (row.task, row.refine_task)] or plain
     return (
         row.run_id,
         row.state,
-        row.arm if row.fraction == 100 else f"{row.arm} {row.fraction}%",
+        arm_text(row),
         row.student or NOTHING,
         row.teacher or NOTHING,
         trained_on(row),

@@ -74,6 +74,7 @@ class RunRow:
     cot: float | None
     packed: bytes
     working_since: datetime | None = None
+    rounds: int = 1
 
     @property
     def phase_ids(self) -> tuple[str, ...]:

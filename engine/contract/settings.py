@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Source = Literal["P", "A", "I", "?", "ours"]
 PromptStyle = Literal["plain", "cot"]
+Split = Literal["test", "train"]
 
 
 def knob(default: Any, source: Source, meaning: str) -> Any:
@@ -123,7 +124,13 @@ class EvaluateSettings(Frozen):
     """Generate, extract, match."""
 
     prompts: tuple[PromptStyle, ...] = knob(("plain", "cot"), "P", "prompt styles")
-    split: Literal["test", "train"] = knob("test", "P", "which split")
+    domain: Literal["all", "in"] = knob(
+        "all", "P", "tasks that a student is measured on: all, or only those it was trained on"
+    )
+    split: Split = knob("test", "P", "which split")
+    teacher_splits: tuple[Split, ...] = knob(
+        (), "?", "splits of teachers, train being what they annotate; as 'split' when empty"
+    )
     limit: Positive | None = knob(None, "P", "questions; all of the split when empty")
     methods: tuple[Literal["match", "logprob"], ...] = knob(
         ("match",), "P", "string match; logprob adds the likeliest option letter (choice tasks)"

@@ -30,8 +30,10 @@ from engine.contract.settings import (
     EvaluateSettings,
     GenerationSettings,
     InstructSettings,
+    Positive,
     PromptStyle,
     RefineSettings,
+    Split,
 )
 
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
@@ -163,7 +165,11 @@ class InstructSpec(_Phase):
 
 
 class ElicitSpec(_Phase):
-    """Student (bare when ``adapter`` is None) x the demonstrations' questions -> pairs."""
+    """Student (bare when ``adapter`` is None) x the demonstrations' questions -> pairs.
+
+    ``adapter``: of an instruct phase, or in a later round of a refine phase. ``round`` is for
+    people: what it stands for follows from the adapter.
+    """
 
     kind: Literal["elicit"] = "elicit"
     student: ModelCard
@@ -171,6 +177,7 @@ class ElicitSpec(_Phase):
     demonstrations: str
     fraction: Annotated[int, Field(ge=1, le=100)] = 100
     data_seed: int = 0
+    round: Positive = 1
     settings: ElicitSettings = ElicitSettings()
 
     @property
@@ -194,12 +201,14 @@ class ElicitSpec(_Phase):
 
 
 class RefineSpec(_Phase):
-    """Student (bare when ``adapter`` is None) x pairs -> adapter."""
+    """Student (bare when ``adapter`` is None) x pairs -> adapter; the student that made the pairs
+    is the start and the reference, in each round."""
 
     kind: Literal["refine"] = "refine"
     student: ModelCard
     adapter: str | None
     pairs: str
+    round: Positive = 1
     settings: RefineSettings = RefineSettings()
     tracking: Tracking = Tracking()
 
@@ -219,28 +228,35 @@ class RefineSpec(_Phase):
 
 
 class EvaluateSpec(_Phase):
-    """Model (card, and an adapter or none) x task x one prompt style -> predictions, score."""
+    """Model (card, and an adapter or none) x task x one prompt style -> predictions, score.
+
+    ``limit`` questions are drawn by ``data_seed``. ``answers``: an annotate phase that has asked
+    the same model the same questions; what it was told is scored, nothing is asked again.
+    """
 
     kind: Literal["evaluate"] = "evaluate"
     model: ModelCard
     adapter: str | None = None
     task: TaskRef
     prompt: PromptStyle
-    split: Literal["test", "train"] = "test"
+    split: Split = "test"
     limit: int | None = None
+    data_seed: int = 0
     method: Literal["match", "logprob"] = "match"
+    answers: str | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return (self.adapter,) if self.adapter else ()
+        return tuple(i for i in (self.adapter, self.answers) if i)
 
     def _identity(self) -> dict[str, Any]:
+        later = {"data_seed": self.data_seed, "answers": self.answers}
         return {
             "model": _identity_of_model(self.model),
             "adapter": self.adapter,
             "task": self.task.identity(),
             "what": [self.prompt, self.split, self.limit, self.method],
-        }
+        } | {name: value for name, value in later.items() if value}
 
 
 PhaseSpec = Annotated[
@@ -267,12 +283,15 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 class Experiment(Frozen):
     """A spec file: lists that expand to runs.
 
-    ``tasks``: what students are instructed on. ``refine_tasks``: what they self-refine on; the
-    instruct task itself when empty, else every combination (cross-task). ``evaluate_on``: the
-    tasks of the tables; the instruct tasks when empty. ``cards`` and ``sources`` define models
-    and benchmark sources in place. ``seeds`` vary training and sampling; ``data_seed`` fixes
-    which questions are drawn, so that a teacher's demonstrations serve every seed.
-    ``report_to``: trackers that the trainings report to, under the experiment's name.
+    ``family``: which pairs of a teacher and a student are taught: all, those of one family, or
+    those of two. ``tasks``: what students are instructed on. ``refine_tasks``: what they
+    self-refine on; the instruct task itself when empty, else every combination (cross-task).
+    ``evaluate_on``: the tasks of the tables; the instruct tasks when empty. ``rounds``: how often
+    students elicit and refine, each time from where the round before ended; one run for each
+    number, which share what they begin with. ``cards`` and ``sources`` define models and
+    benchmark sources in place. ``seeds`` vary training and sampling; ``data_seed`` fixes which
+    questions are drawn, so that a teacher's demonstrations serve every seed. ``report_to``:
+    trackers that the trainings report to, under the experiment's name.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -280,6 +299,7 @@ class Experiment(Frozen):
     provenance: str = ""
     teachers: tuple[str, ...] = ()
     students: Names
+    family: Literal["all", "in", "out"] = "all"
     tasks: Names
     refine_tasks: tuple[str, ...] = ()
     evaluate_on: tuple[str, ...] = ()
@@ -292,6 +312,7 @@ class Experiment(Frozen):
     fractions: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (
         100,
     )
+    rounds: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1,)
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     data_seed: int = 0
     precision: Precision | None = Field(
@@ -318,6 +339,7 @@ class RunSpec(Frozen):
     task: str | None
     refine_task: str | None = None
     fraction: int = 100
+    rounds: int = 1
     seed: int = 0
     phases: tuple[PhaseSpec, ...]
 
@@ -341,4 +363,6 @@ class RunSpec(Frozen):
         parts = [self.arm, self.student, self.teacher and f"<{self.teacher}", task]
         if self.fraction != 100:
             parts.append(f"{self.fraction}%")
+        if self.rounds != 1:
+            parts.append(f"{self.rounds} rounds")
         return " ".join(p for p in [*parts, f"s{self.seed}"] if p)

@@ -166,7 +166,7 @@ def matrix(rows: Iterable[RunRow], prompt: str, in_family: bool | None = None) -
             continue
         trained = trained_as(row)
         for mark in row.marks:
-            if mark.prompt == prompt and mark.method == "match":
+            if (mark.prompt, mark.method, mark.split) == (prompt, "match", "test"):
                 sums.setdefault((trained, mark.task), []).append(mark.accuracy)
     cells = {place: (sum(found) / len(found), len(found)) for place, found in sums.items()}
     trained_on = dict.fromkeys(place[0] for place in cells)
@@ -181,6 +181,8 @@ def trained_as(row: RunRow) -> str:
         parts.append(f"> {row.refine_task}")
     if row.fraction != 100:
         parts.append(f"{row.fraction}%")
+    if row.rounds != 1:
+        parts.append(f"{row.rounds} rounds")
     return " ".join(part for part in parts if part)
 
 
@@ -191,6 +193,8 @@ def by_fraction(rows: Iterable[RunRow], prompt: str) -> dict[str, list[tuple[int
         share = row.plain if prompt == "plain" else row.cot
         if share is not None and row.task is not None:
             name = f"{row.arm} <{row.teacher}" if row.teacher else row.arm
+            if row.rounds != 1:
+                name += f" {row.rounds} rounds"
             sums.setdefault(name, {}).setdefault(row.fraction, []).append(share)
     return {
         name: [(fraction, sum(v) / len(v)) for fraction, v in sorted(found.items())]

@@ -79,6 +79,7 @@ def draft_of_spec(spec: RunSpec) -> Draft:
         "evaluate_on": _evaluated(spec),
         "arms": [spec.arm],
         "fractions": [spec.fraction],
+        "rounds": [spec.rounds],
         "seeds": [spec.seed],
         "data_seed": _data_seed(spec),
         "precision": precision,

@@ -15,8 +15,8 @@ CELL: dict[Arm, tuple[str, ...]] = {
     "teacher": ("teacher",),
     "baseline": ("student", "seed"),
     "instruct-only": ("student", "teacher", "task", "fraction", "seed"),
-    "refine-only": ("student", "teacher", "task", "fraction", "seed"),
-    "both": ("student", "teacher", "task", "refine_task", "fraction", "seed"),
+    "refine-only": ("student", "teacher", "task", "fraction", "rounds", "seed"),
+    "both": ("student", "teacher", "task", "refine_task", "fraction", "rounds", "seed"),
 }
 ORDER: tuple[Arm, ...] = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 

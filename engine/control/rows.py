@@ -176,6 +176,7 @@ def row_of(
         task=spec.task,
         refine_task=spec.refine_task,
         fraction=spec.fraction,
+        rounds=spec.rounds,
         seed=spec.seed,
         created=file.created,
         tags=file.tags,
@@ -189,8 +190,9 @@ def row_of(
 
 
 def _accuracy(marks: Iterable[Cellmark], task: str | None, prompt: str) -> float | None:
-    found = (m.accuracy for m in marks if m.task == task and m.prompt == prompt)
-    return next(found, None)
+    """The test split's, where it was measured on that."""
+    found = {m.split: m.accuracy for m in marks if m.task == task and m.prompt == prompt}
+    return found.get("test", found.get("train"))
 
 
 def with_progress(row: RunRow, progress: Progress) -> RunRow:

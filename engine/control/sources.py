@@ -58,6 +58,8 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec) -> Iterator[Source]:
             yield Source("demonstrations", title, spec.id, folder.out / DEMONSTRATIONS, count)
         case ElicitSpec():
             title = f"of {spec.student.name}"
+            if spec.round != 1:
+                title += f", round {spec.round}"
             count = figures.get("pairs")
             yield Source("pairs", title, spec.id, folder.out / PAIRS, count)
             count = figures.get("questions")
@@ -69,7 +71,7 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec) -> Iterator[Source]:
 def _predictions(runs: RunsFolder, spec: EvaluateSpec) -> Source:
     folder = runs.phase(spec.id)
     style = spec.prompt if spec.method == "match" else "option log-prob"
-    title = f"{spec.task.name} {style}"
+    title = f"{spec.task.name} {style}" + (" (train)" if spec.split == "train" else "")
     return Source("predictions", title, spec.id, folder.out / PREDICTIONS, _asked(folder))
 
 

@@ -30,11 +30,16 @@ def take_generations(ctx: Context, spec: PhaseSpec) -> bool:
             continue
         if not _has_same_generations(folder, spec):
             continue
-        taken = ReplyStore(ctx.work / REPLIES).take(ReplyStore(folder.work / REPLIES))
-        if taken:
-            ctx.message(f"took {taken} replies from {folder.id}: the same generations")
-        return taken > 0
+        return take_from(ctx, folder, ReplyStore(ctx.work / REPLIES)) > 0
     return False
+
+
+def take_from(ctx: Context, folder: PhaseDir, store: ReplyStore) -> int:
+    """How many replies of that phase are now in the store."""
+    taken = store.take(ReplyStore(folder.work / REPLIES))
+    if taken:
+        ctx.message(f"took {taken} replies from {folder.id}: the same generations")
+    return taken
 
 
 def _has_same_generations(folder: PhaseDir, spec: PhaseSpec) -> bool:

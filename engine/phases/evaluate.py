@@ -11,6 +11,7 @@ from engine.contract.rundir import ADAPTER, PREDICTIONS, REPLIES, SCORE, write_j
 from engine.interfaces import Question, Reply
 from engine.jsonlines import write_records
 from engine.phases.asking import ask_all, item_seed
+from engine.phases.donors import take_from
 from engine.replies import ReplyStore
 from engine.scoring.legacy import legacy_verdict
 from engine.scoring.score import score
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from engine.interfaces import Item, Task
     from engine.phases.context import Context
 
-LIMIT_SEED = 0  # a limited test set is the same for every run, so that runs can be paired
 UNPARSED_WARNING = 0.1
 TRUNCATED_WARNING = 0.05
 
@@ -36,7 +36,7 @@ def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
     task = catalog.task(spec.task.name)
     items = task.load(spec.task.source, spec.split)
     if spec.limit is not None:
-        items = balanced(items, spec.limit, LIMIT_SEED)
+        items = balanced(items, spec.limit, spec.data_seed)
     adapter = ctx.input(spec.adapter).out / ADAPTER if spec.adapter else None
     answer = _by_logprob if spec.method == "logprob" else _by_match
     predictions = answer(ctx, spec, task, items, adapter)
@@ -52,6 +52,8 @@ def _by_match(
     ctx: Context, spec: EvaluateSpec, task: Task, items: list[Item], adapter: Path | None
 ) -> list[Prediction]:
     store = ReplyStore(ctx.work / REPLIES)
+    if spec.answers:
+        take_from(ctx, ctx.input(spec.answers), store)
     prompts = [render(task.instruction, i.question, i.choices, spec.prompt) for i in items]
     questions = [
         Question(item.id, prompt, item_seed(spec.seed, item.id))

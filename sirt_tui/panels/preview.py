@@ -75,6 +75,7 @@ def _facts(row: RunRow, now: datetime) -> dict[str, str | None]:
         "task": row.task,
         "refined on": row.refine_task if row.refine_task != row.task else None,
         "fraction": f"{row.fraction} %" if row.fraction != 100 else None,
+        "rounds": f"{row.rounds} of refining" if row.rounds != 1 else None,
         "seed": str(row.seed),
         "launched": begun if begun == "now" else f"{begun} ago",
         "took": f"{duration(row.seconds)} in all its phases" if row.seconds is not None else None,

@@ -39,6 +39,15 @@ BASE: dict[str, Any] = {
 }
 
 
+PINNED = {  # runs folders of people hold these names
+    "annotate": "annotate-f18afb5cf5da3689",
+    "instruct": "instruct-ee6b7cc58bedf0e9",
+    "elicit": "elicit-2d106ba5e463a5d8",
+    "refine": "refine-144503c391c50286",
+    "evaluate": "evaluate-3fdfd835c6d2c501",
+}
+
+
 def source(**changes: Any) -> ModelCard:
     return CARD.model_copy(update={"source": CARD.source.model_copy(update=changes)})
 
@@ -49,6 +58,10 @@ def test_a_spec_survives_its_file(kind: str) -> None:
     again = phase_adapter.validate_json(spec.model_dump_json())
     assert again == spec
     assert again.id == spec.id
+
+
+def test_what_was_done_before_is_found_again() -> None:
+    assert {kind: spec.id for kind, spec in BASE.items()} == PINNED
 
 
 @pytest.mark.parametrize(
@@ -69,6 +82,8 @@ def test_a_spec_survives_its_file(kind: str) -> None:
         ("refine", {"settings": RefineSettings(exclude=("q1",))}),
         ("evaluate", {"prompt": "cot"}),
         ("evaluate", {"limit": 10}),
+        ("evaluate", {"data_seed": 1}),
+        ("evaluate", {"answers": "annotate-0"}),
     ],
 )
 def test_what_determines_the_outcome_changes_the_fingerprint(
@@ -86,6 +101,8 @@ def test_what_determines_the_outcome_changes_the_fingerprint(
         ("instruct", {"settings": InstructSettings(checkpoint_every=7)}),
         ("instruct", {"tracking": Tracking(report_to=("wandb",))}),
         ("refine", {"tracking": Tracking(project="p")}),
+        ("elicit", {"round": 2}),
+        ("refine", {"round": 2}),
     ],
 )
 def test_names_places_and_batching_do_not(kind: str, changes: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.contract.cards import LocalWeights, ModelCard, Sampling, TaskSource
-from engine.contract.spec import EvaluateSpec, Experiment, RefineSpec, RunSpec
+from engine.contract.spec import ElicitSpec, EvaluateSpec, Experiment, RefineSpec, RunSpec
 from engine.plan import expand, make_plan, unique_phases
 from engine.presets import Resolved
 
@@ -137,3 +137,76 @@ def test_log_probabilities_are_for_choice_tasks_and_plain_prompts() -> None:
     )  # fmt: skip
     probes = [p for p in runs[0].phases if isinstance(p, EvaluateSpec) and p.method == "logprob"]
     assert [(p.task.name, p.prompt) for p in probes] == [("csqa", "plain")]
+
+
+def test_a_later_round_goes_on_from_the_student_before() -> None:
+    one, two = expand(resolved(arms=("both",), teachers=("t1",), students=("s1",), rounds=(1, 2)))
+    assert kinds(two) == ["annotate", "instruct", "elicit", "refine", "elicit", "refine"]
+    assert {p.id for p in one.phases if p.kind != "evaluate"} < {p.id for p in two.phases}
+    first, second = (p for p in two.phases if isinstance(p, RefineSpec))
+    pairs = {p.id: p for p in two.phases if isinstance(p, ElicitSpec)}
+    for refine, start in ((first, two.phases[1].id), (second, first.id)):
+        assert refine.adapter == pairs[refine.pairs].adapter == start
+    assert [first.round, second.round] == [1, 2]
+    assert {p.adapter for p in two.phases if isinstance(p, EvaluateSpec)} == {second.id}
+    assert (one.title, two.title) == ("both s1 <t1 csqa s0", "both s1 <t1 csqa 2 rounds s0")
+    assert one.fingerprint != two.fingerprint
+
+
+def test_rounds_are_for_arms_that_refine() -> None:
+    arms = ("baseline", "teacher", "instruct-only", "refine-only")
+    runs = expand(resolved(arms=arms, teachers=("t1",), students=("s1",), rounds=(1, 2)))
+    assert [(r.arm, r.rounds) for r in runs] == [
+        *((arm, 1) for arm in arms),
+        ("refine-only", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("family", "pairs"),
+    [
+        ("all", {("t1", "s1"), ("t1", "s2"), ("t2", "s1"), ("t2", "s2")}),
+        ("in", {("t1", "s1"), ("t2", "s2")}),
+        ("out", {("t1", "s2"), ("t2", "s1")}),
+    ],
+)
+def test_pairs_of_one_family_or_of_two(family: str, pairs: set[tuple[str, str]]) -> None:
+    runs = expand(resolved(family=family))
+    assert {(r.teacher, r.student) for r in runs if r.teacher and r.student} == pairs
+    assert len([r for r in runs if r.arm in {"teacher", "baseline"}]) == 4
+
+
+def test_in_domain_tables_measure_what_was_trained_on() -> None:
+    given = {"tasks": ("csqa", "obqa"), "settings": {"evaluate": {"domain": "in"}}}
+    for run in expand(resolved(**given)):
+        tasks = {p.task.name for p in run.phases if isinstance(p, EvaluateSpec)}
+        assert tasks == ({run.task} if run.task else {"csqa", "obqa"})
+
+
+def test_teachers_on_what_they_annotate() -> None:
+    """The training questions, whatever the seed; demonstrations are scored, not made again."""
+    runs = expand(
+        resolved(
+            arms=("teacher",), teachers=("t1",), students=("s1",), seeds=(0, 1), data_seed=5,
+            evaluate_on=("csqa", "mmlu"), settings={
+                "annotate": {"limit": 100},
+                "evaluate": {"teacher_splits": ("train", "test"), "limit": 300},
+            },
+        )
+    )  # fmt: skip
+    first, second = (
+        [p for p in run.phases if isinstance(p, EvaluateSpec) and p.split == "train"]
+        for run in runs
+    )
+    assert first == second
+    assert [(p.task.name, p.prompt, p.limit, p.data_seed) for p in first] == [
+        ("csqa", "plain", 100, 5),
+        ("csqa", "cot", 100, 5),
+    ]
+    (annotated,) = (p for p in runs[0].phases if p.kind == "annotate")
+    assert [p.answers for p in first] == [None, annotated.id]
+    tested = [p for p in runs[0].phases if isinstance(p, EvaluateSpec) and p.split == "test"]
+    assert {(p.task.name, p.limit, p.data_seed) for p in tested} == {
+        ("csqa", 300, 0),
+        ("mmlu", 300, 0),
+    }

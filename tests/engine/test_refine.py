@@ -119,6 +119,31 @@ def test_the_reference_is_the_instructed_student_not_the_bare_one(
     assert abs(expected["bare"] - expected["instructed"]) > 1
 
 
+def test_a_later_round_starts_at_the_refined_student(lab: Lab, instructed: Attempt) -> None:
+    """It is policy and reference at once, and neither the instructed nor the bare student."""
+    first = lab.attempt(spec_for(lab, with_adapter(lab, instructed), max_steps=4))
+    assert not same(first.adapter, instructed.adapter)
+    pairs = lab.elicited([pair(i, rejected="No.") for i in range(20)], first.folder.id)
+    spec = RefineSpec(
+        student=student(), adapter=first.folder.id, pairs=pairs, round=2, settings=FAST
+    )
+    starts: list[guards.Weights] = []
+    recast = guards.train_in_fp32
+
+    def watch(model: Any, values: guards.Weights) -> None:
+        recast(model, values)
+        starts.append(guards.adapter_weights(model))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guards, "train_in_fp32", watch)
+        second = lab.attempt(spec)
+    assert same(starts[0], first.adapter)
+    assert second.figures["step0_loss"] == pytest.approx(math.log(2), abs=1e-4)
+    assert second.series("step0_margin") == [(0, 0.0)]
+    assert second.series("rewards/margins")[-1][1] > 0.001
+    assert not same(second.adapter, first.adapter)
+
+
 def log_probability(model: Any, prompt: list[int], answer: list[int]) -> float:
     with torch.no_grad():
         logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
