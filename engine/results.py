@@ -146,10 +146,11 @@ def _teacher_text(row: RunRow) -> str:
 
 
 def trained_on(row: RunRow) -> str:
-    """``A`` or, for cross-task runs, ``A > B``."""
+    """``A`` or, for cross-task runs, ``A > B``; and how many pairs a person has left out."""
+    task = row.task or NOTHING
     if row.refine_task and row.refine_task != row.task:
-        return f"{row.task} > {row.refine_task}"
-    return row.task or NOTHING
+        task = f"{row.task} > {row.refine_task}"
+    return f"{task}, curated -{row.curated}" if row.curated else task
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sirt_tui.dialogs import Offer
     from sirt_tui.page import Page
 
+NO_RUN = "no run is chosen yet; choose one in the list of runs"
 DARK, LIGHT = "textual-dark", "textual-light"
 
 
@@ -93,10 +94,16 @@ class SirtApp(App[None]):
 
         self._open(ComposePage(preset, run_id))
 
-    def open_pairs(self, run_id: str | None = None) -> None:
+    def open_pairs(self, run_id: str | None = None, against: str | None = None) -> None:
+        """What a run's models said; with another run: both runs' answers side by side."""
         from sirt_tui.screens.pairs import PairsPage
 
-        self._open(PairsPage(run_id or self._run_id))
+        run_id = run_id or self._run_id
+        if run_id is None:
+            self.say(NO_RUN, "warning")
+            return
+        self._run_id = run_id
+        self._open(PairsPage(run_id, against))
 
     def open_compare(self, run_ids: Sequence[str] = ()) -> None:
         from sirt_tui.screens.compare import ComparePage
@@ -160,7 +167,7 @@ class SirtApp(App[None]):
 
     def action_open_run(self) -> None:
         if self._run_id is None:
-            self.say("no run is chosen yet; choose one in the list of runs", "warning")
+            self.say(NO_RUN, "warning")
         else:
             self.open_run(self._run_id)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.control.following import RunFollower
     from engine.control.listing import RunStatus
     from engine.control.machine import MachineNow
+    from engine.control.marking import Marks
     from engine.control.queueing import Conducting
     from engine.control.roster import Roster
 
@@ -84,6 +85,15 @@ class Feed:
             super().__init__()
             self.now = now
 
+    class MarksChanged(Message):
+        """All marks of a phase's items; ``error``: why they can't be read."""
+
+        def __init__(self, phase_id: str, marks: Marks, error: str = "") -> None:
+            super().__init__()
+            self.phase_id = phase_id
+            self.marks = marks
+            self.error = error
+
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
         self._watches: list[_Watch] = []
@@ -111,6 +121,10 @@ class Feed:
     def watch_queue(self, widget: Widget) -> None:
         """Post ``QueueChanged`` to the widget now and whenever the queue or its work changes."""
         self._watch(_Watch(widget, _QueueLook(self._runs), RUNS_EVERY_S))
+
+    def watch_marks(self, widget: Widget, phase_id: str) -> None:
+        """Post ``MarksChanged`` to the widget now and whenever anybody marks an item."""
+        self._watch(_Watch(widget, _MarksLook(self._runs, phase_id), RUNS_EVERY_S))
 
     def unwatch(self, widget: Widget) -> None:
         with self._lock:
@@ -232,3 +246,29 @@ class _QueueLook:
             return None
         self._last = now
         return Feed.QueueChanged(now)
+
+
+class _MarksLook:
+    """A phase's marks when their file was replaced."""
+
+    def __init__(self, runs: RunsFolder, phase_id: str) -> None:
+        self._runs = runs
+        self._phase_id = phase_id
+        self._stamp: tuple[int, int] | None = None
+
+    def __call__(self) -> Message | None:
+        from engine.control import marking
+
+        try:
+            found = self._runs.phase(self._phase_id).marks.stat()
+            stamp = found.st_mtime_ns, found.st_ino
+        except OSError:
+            stamp = (0, 0)
+        if stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        try:
+            marks = marking.read_marks(self._runs, self._phase_id)
+        except (OSError, UserError) as error:
+            return Feed.MarksChanged(self._phase_id, {}, str(error))
+        return Feed.MarksChanged(self._phase_id, marks)

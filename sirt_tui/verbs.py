@@ -46,13 +46,13 @@ def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
     from engine.control import changing
 
     going, staying = changing.deletable(runs, *run_ids)
-    lines = [f"goes: {_kinds(going)}, with all that they made" if going else "goes: no phase"]
+    lines = [f"goes: {kinds(going)}, with all that they made" if going else "goes: no phase"]
     if staying:
-        lines.append(f"stays: {_kinds(staying)}, since other runs need them")
+        lines.append(f"stays: {kinds(staying)}, since other runs need them")
     return [*lines, *(f"  {phase_id}" for phase_id in going)]
 
 
-def _kinds(phase_ids: Sequence[str]) -> str:
+def kinds(phase_ids: Sequence[str]) -> str:
     counts = Counter(phase_id.partition("-")[0] for phase_id in phase_ids)
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 

@@ -31,7 +31,7 @@ VERBS = {
     "tag": ("runs", "tag", "Name, tag or annotate a run."),
     "report": ("results", "report", "Print the accuracy table, with intervals."),
     "compare": ("results", "compare", "Compare two runs on the same questions."),
-    "pairs": ("results", "pairs", "Read the self-generated preference pairs of a run."),
+    "pairs": ("pairs", "pairs", "Read, mark and curate the preference pairs of a run."),
     "score": ("results", "score", "Score kept predictions again, without generating."),
     "quality": ("quality", "quality", "Measure answers: steps, length, repetition, arithmetic."),
     "export": ("results", "export", "Copy a run's demonstrations, pairs, predictions and adapter."),

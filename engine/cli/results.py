@@ -1,4 +1,4 @@
-"""report, compare, pairs, score, export."""
+"""report, compare, score, export."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import json_option, plural, print_json, print_table, visible
+from engine.cli.output import json_option, print_json, print_table
 from engine.contract.errors import UserError
 from engine.control import answers
 from engine.control.listing import find_runs, list_runs
@@ -16,7 +16,6 @@ from engine.results import Table, accuracy_table, details_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.contract.records import Pair
     from engine.contract.rundir import RunsFolder
 
 
@@ -78,38 +77,6 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
         for c in found
     )
     print_table(Table(headers, rows))
-
-
-@click.command()
-@click.argument("run_id")
-@click.option("--winner", type=click.Choice(["student", "teacher"]), help="Only these winners.")
-@click.option("--limit", type=int, default=10, show_default=True, help="How many.")
-@json_option
-@click.pass_obj
-def pairs(runs: RunsFolder, run_id: str, winner: str | None, limit: int, as_json: bool) -> None:
-    """Read the preference pairs that RUN_ID's student made of its own answers."""
-    found = [
-        pair
-        for pair in answers.pairs(runs, find_runs(runs, [run_id])[0])
-        if winner in (None, pair.winner)
-    ]
-    if as_json:
-        print_json(found[:limit])
-        return
-    for pair in found[:limit]:
-        _print_pair(pair)
-    click.echo(f"{min(limit, len(found))} of {plural(len(found), 'pair')}")
-
-
-def _print_pair(pair: Pair) -> None:
-    click.echo(f"== {pair.id}  target {pair.target}  winner: {pair.winner}")
-    click.echo(visible(pair.prompt))
-    for label, text, verdict in (
-        ("chosen", pair.chosen, pair.chosen_verdict),
-        ("rejected", pair.rejected, pair.rejected_verdict),
-    ):
-        right = "right" if verdict.correct else "wrong"
-        click.echo(f"-- {label} ({right}, says {verdict.answer}): {visible(text)}")
 
 
 @click.command()

@@ -90,6 +90,18 @@ class Pair(Record):
     plain_has_steps: bool
 
 
+class PairScore(Record):
+    """What refine made of a pair: log-probabilities (natural, summed over the answer's tokens,
+    end of text included) under the reference and under the policy that was kept."""
+
+    id: str
+    held_out: bool
+    reference_chosen: float
+    reference_rejected: float
+    policy_chosen: float
+    policy_rejected: float
+
+
 class Prediction(Record):
     """A model's answer to one test question.
 

@@ -48,7 +48,8 @@ class RunRow:
     ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
     phase at work began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
     trained on (the first evaluated one where it was trained on none). ``packed``: phases and
-    accuracies as the JSON text of the registry, read when asked for.
+    accuracies as the JSON text of the registry, read when asked for. ``curated``: how many pairs a
+    person has left out; such a run is no cell of its experiment's tables.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class RunRow:
     packed: bytes
     working_since: datetime | None = None
     rounds: int = 1
+    curated: int = 0
 
     @property
     def phase_ids(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ ANSWERS = "answers.jsonl"
 PAIRS = "pairs.jsonl"
 PREDICTIONS = "predictions.jsonl"
 SCORE = "score.json"
+PAIR_SCORES = "pair_scores.jsonl"
 ADAPTER = "adapter"
 REPLIES = "replies.jsonl"
 CHECKPOINTS = "checkpoints"
@@ -160,6 +161,11 @@ class PhaseDir:
     def rescored(self) -> Path:
         """A later scoring of the same predictions; the published one stays as it is."""
         return self.path / "rescored.json"
+
+    @property
+    def marks(self) -> Path:
+        """What a person noted on its items: flags, exclusions, notes. No phase reads it."""
+        return self.path / "marks.json"
 
     @property
     def done(self) -> bool:

@@ -327,7 +327,8 @@ class Experiment(Frozen):
 class RunSpec(Frozen):
     """One cell of the experiment, with all its phases resolved.
 
-    ``phases`` are in an order in which each comes after its inputs.
+    ``phases`` are in an order in which each comes after its inputs. ``curated``: ids of the pairs
+    that a person has left out besides those that the experiment leaves out.
     """
 
     experiment: str
@@ -342,6 +343,7 @@ class RunSpec(Frozen):
     rounds: int = 1
     seed: int = 0
     phases: tuple[PhaseSpec, ...]
+    curated: tuple[str, ...] = ()
 
     @property
     def in_family(self) -> bool | None:
@@ -365,4 +367,6 @@ class RunSpec(Frozen):
             parts.append(f"{self.fraction}%")
         if self.rounds != 1:
             parts.append(f"{self.rounds} rounds")
+        if self.curated:
+            parts.append(f"curated -{len(self.curated)}")
         return " ".join(p for p in [*parts, f"s{self.seed}"] if p)

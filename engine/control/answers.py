@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from engine import catalog
 from engine.contract.errors import UserError
-from engine.contract.records import Pair, Prediction
+from engine.contract.records import Prediction
 from engine.contract.rundir import (
     ADAPTER,
     ANSWERS,
     DEMONSTRATIONS,
+    PAIR_SCORES,
     PAIRS,
     PREDICTIONS,
     read_json,
@@ -25,7 +26,6 @@ from engine.queue import read_run
 from engine.results import Comparison, compare_predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from engine.contract.records import Score
@@ -36,7 +36,7 @@ FILES: dict[Kind, tuple[str, ...]] = {
     "annotate": (DEMONSTRATIONS,),
     "instruct": (ADAPTER,),
     "elicit": (ANSWERS, PAIRS),
-    "refine": (ADAPTER,),
+    "refine": (ADAPTER, PAIR_SCORES),
     "evaluate": (PREDICTIONS,),
 }
 
@@ -50,12 +50,6 @@ def phases_of(runs: RunsFolder, run_id: str, kind: Kind) -> list[PhaseDir]:
     if not done:
         raise UserError(f"{run_id}: its {kind} phase is not done; see: sirt status {run_id}")
     return done
-
-
-def pairs(runs: RunsFolder, run_id: str) -> Iterator[Pair]:
-    """Preference pairs that the run's student made of its own answers."""
-    for folder in phases_of(runs, run_id, "elicit"):
-        yield from read_records(folder.out / PAIRS, Pair)
 
 
 def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
@@ -141,8 +135,8 @@ def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
         source = runs.phase(spec.id)
         if not source.done:
             continue
-        for name in FILES[spec.kind]:
-            planned.append((source.out / name, folder / f"{spec.id}-{name}"))
+        there = (name for name in FILES[spec.kind] if (source.out / name).exists())
+        planned += ((source.out / name, folder / f"{spec.id}-{name}") for name in there)
     if not planned:
         raise UserError(f"{run_id}: none of its phases is done; there is nothing to export")
     for _, target in planned:

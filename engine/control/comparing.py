@@ -183,6 +183,8 @@ def trained_as(row: RunRow) -> str:
         parts.append(f"{row.fraction}%")
     if row.rounds != 1:
         parts.append(f"{row.rounds} rounds")
+    if row.curated:
+        parts.append(f"curated -{row.curated}")
     return " ".join(part for part in parts if part)
 
 
@@ -195,6 +197,8 @@ def by_fraction(rows: Iterable[RunRow], prompt: str) -> dict[str, list[tuple[int
             name = f"{row.arm} <{row.teacher}" if row.teacher else row.arm
             if row.rounds != 1:
                 name += f" {row.rounds} rounds"
+            if row.curated:
+                name += f" curated -{row.curated}"
             sums.setdefault(name, {}).setdefault(row.fraction, []).append(share)
     return {
         name: [(fraction, sum(v) / len(v)) for fraction, v in sorted(found.items())]

@@ -17,6 +17,8 @@ from engine.presets import Resolved, load_experiment
 from engine.registry import folder_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.contract.spec import RunSpec
     from engine.queue import DeviceRequest
 
@@ -57,12 +59,17 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
 
     Launching an experiment again reuses its runs; phases that failed before get a new attempt.
     """
+    return launch_runs(runs, planned.plan.runs, request)
+
+
+def launch_runs(runs: RunsFolder, specs: Iterable[RunSpec], request: DeviceRequest) -> Launched:
+    """As :func:`launch`, for runs that are resolved already."""
     runs.create()
     queued: list[str] = []
     reused: list[str] = []
-    for spec in planned.plan.runs:
+    for spec in specs:
         run_id = run_id_of(spec)
-        finished = all(phase.id in planned.plan.done for phase in spec.phases)
+        finished = all(runs.phase(phase.id).done for phase in spec.phases)
         (reused if finished else queued).append(run_id)
         _write_run(runs, run_id, spec)
     rows = (row_of(runs, run_id) for run_id in (*queued, *reused))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 What = Literal["pairs", "demonstrations", "answers", "predictions"]
 BATCH_S = 0.1
+BLOCK = 64
+SURE = 2_000  # so many lines are counted at once; beyond, a phase's own count is believed
 FLIPS = {
     (True, True): "both right",
     (False, False): "both wrong",
@@ -32,7 +34,8 @@ _ID = re.compile(rb'\{"id":"([^"\\]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One text. ``answer``, ``tier``: what was extracted and by which rule, None when nothing."""
+    """One text. ``answer``, ``tier``: what was extracted and by which rule, None when nothing.
+    ``logps``: its log-probability (natural, summed) under refine's reference and its policy."""
 
     name: str
     text: str
@@ -40,6 +43,7 @@ class Side:
     tier: str | None
     correct: bool
     remark: str = ""
+    logps: tuple[float, float] | None = None
 
     @property
     def verdict(self) -> Literal["right", "wrong", "unparsed"]:
@@ -67,11 +71,21 @@ class Item:
     label: str = ""
     problem: str = ""
 
+    @property
+    def margin(self) -> float | None:
+        """How much further than the reference the policy sets the first text above the second,
+        in nats; training makes it grow from 0."""
+        if len(self.sides) < 2 or self.sides[0].logps is None or self.sides[1].logps is None:
+            return None
+        (ref_a, policy_a), (ref_b, policy_b) = self.sides[0].logps, self.sides[1].logps
+        return (policy_a - ref_a) - (policy_b - ref_b)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file of items of a run. ``count``: lines it has, None when its phase does not say.
-    ``against``: the same questions answered by another run, ``names`` of both."""
+    ``against``: the same questions answered by another run, ``names`` of both. ``scores``: what
+    refine made of the pairs. ``excluded``: what the run's refine phase left out."""
 
     what: What
     title: str
@@ -80,6 +94,8 @@ class Source:
     count: int | None = None
     against: Path | None = None
     names: tuple[str, str] = ("A", "B")
+    scores: Path | None = None
+    excluded: frozenset[str] = frozenset()
 
 
 class Reader:
@@ -88,13 +104,26 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._lines = Lines(source.file)
-        self._other = _Other(source.against) if source.against else None
-        self.count = source.count if source.count is not None else self._lines.all()
+        self._other = _ById(source.against) if source.against else None
+        self._scores = _ById(source.scores) if source.scores else None
+        found = self._lines.reach(SURE)
+        if found == SURE:
+            found = self._lines.all() if source.count is None else max(SURE, source.count)
+        self.count = found
 
     def read(self, numbers: Sequence[int]) -> list[Item]:
         """Items in the order asked for; a line that can't be read says why."""
         lines = self._lines.read(numbers)
         return [self._item(n, line) for n, line in zip(numbers, lines, strict=True)]
+
+    def lines(self, numbers: Sequence[int]) -> list[bytes]:
+        """As they are in the file."""
+        return self._lines.read(numbers)
+
+    def ids(self, numbers: Sequence[int]) -> list[str]:
+        """Of the items that have one; a line that can't be read has none."""
+        found = (id_of(line) for line in self._lines.read(numbers))
+        return [item_id for item_id in found if item_id]
 
     def sift(
         self, keep: Callable[[Item], bool], stopped: Callable[[], bool]
@@ -125,31 +154,43 @@ class Reader:
     def _item(self, number: int, line: bytes) -> Item:
         try:
             record = _parsed(line)
+            if self._scores is not None:
+                return _scored(_pair(number, record), self._scores.record(number, record["id"]))
             if self._other is None:
                 return ITEMS[self.source.what](number, record)
             theirs = self._other.record(number, record["id"])
             return _two_predictions(number, record, theirs, self.source.names)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{self.source.file}:{number + 1}: {type(error).__name__}: {error}"
-            return Item(number, f"line {number + 1}", problem=why)
+            return Item(number, id_of(line) or f"line {number + 1}", problem=why)
 
 
-class _Other:
-    """Another run's predictions by question. The same questions mostly stand in the same line;
-    where they don't, ids are looked up, once for all."""
+class _ById:
+    """Another file about the same items. They mostly stand in the same line there; where they
+    don't, ids are looked up, once for all."""
 
     def __init__(self, path: Path) -> None:
         self._lines = Lines(path)
         self._numbers: dict[str, int] | None = None
+        self._block: tuple[int, list[bytes]] = (0, [])
 
     def record(self, number: int, wanted: str) -> dict[str, Any] | None:
-        line = self._lines.read([number])[0]
+        """None when the other file has no such item."""
+        line = self._line(number) if self._numbers is None else b""
         if id_of(line) != wanted:
             if self._numbers is None:
                 self._numbers = {id_of(x): n for n, x in enumerate(self._lines.scan())}
             at = self._numbers.get(wanted)
-            line = self._lines.read([at])[0] if at is not None else b""
+            line = self._line(at) if at is not None else b""
         return _parsed(line) if line else None
+
+    def _line(self, number: int) -> bytes:
+        """Read with those that follow, which are mostly asked for next."""
+        first, lines = self._block
+        if not first <= number < first + len(lines):
+            first, lines = number, self._lines.read(range(number, number + BLOCK))
+            self._block = first, lines
+        return lines[number - first]
 
 
 def id_of(line: bytes) -> str:
@@ -205,6 +246,17 @@ def _pair(number: int, record: dict[str, Any]) -> Item:
         ),
         label=str(record["winner"]),
     )
+
+
+def _scored(item: Item, score: dict[str, Any] | None) -> Item:
+    """A pair that refine left out or could not use has no scores."""
+    if score is None:
+        return item
+    chosen, rejected = (
+        replace(side, logps=(float(score[f"reference_{name}"]), float(score[f"policy_{name}"])))
+        for side, name in zip(item.sides, ("chosen", "rejected"), strict=True)
+    )
+    return replace(item, sides=(chosen, rejected))
 
 
 def _demonstration(number: int, record: dict[str, Any]) -> Item:

@@ -28,6 +28,8 @@ def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow
     for row in rows:
         if row.run_id == run_id:
             found[row.arm] = row
+        elif row.curated:
+            continue  # one of many beside the experiment's own
         elif row.experiment == spec.experiment and row.arm != spec.arm and _same(row, spec):
             found.setdefault(row.arm, row)
     return [found[arm] for arm in ORDER if arm in found]

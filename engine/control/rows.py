@@ -185,6 +185,7 @@ def row_of(
         plain=_accuracy(marks, scored_on, "plain"),
         cot=_accuracy(marks, scored_on, "cot"),
         packed=pack(phase_ids, marks),
+        curated=len(spec.curated),
         **progress_of(phase_ids, [looks.look(i) for i in phase_ids], forgiven),
     )
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
-from engine.contract.rundir import ANSWERS, DEMONSTRATIONS, PAIRS, PREDICTIONS, read_json
-from engine.contract.spec import AnnotateSpec, ElicitSpec, EvaluateSpec
+from engine.contract.rundir import (
+    ANSWERS,
+    DEMONSTRATIONS,
+    PAIR_SCORES,
+    PAIRS,
+    PREDICTIONS,
+    read_json,
+)
+from engine.contract.spec import AnnotateSpec, ElicitSpec, EvaluateSpec, RefineSpec
 from engine.control.reading import Source
 from engine.queue import read_run
 
@@ -19,23 +27,19 @@ if TYPE_CHECKING:
 
 def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Source]:
     """Files of a run's finished phases: pairs first, then what the pairs come from, then
-    predictions, beside those of the ``other`` run where both answered the same questions."""
-    done = [p for p in read_run(runs, run_id).spec.phases if runs.phase(p.id).done]
-    found = [source for spec in done for source in _made_by(runs, spec)]
+    predictions. With an ``other`` run: the predictions of both on the same questions."""
     if other is not None:
-        found += _held_against(runs, found_in(runs, run_id), found_in(runs, other))
-    else:
-        found += [_predictions(runs, spec) for spec in done if isinstance(spec, EvaluateSpec)]
+        return _both(runs, run_id, other)
+    phases = read_run(runs, run_id).spec.phases
+    refine = next((p for p in phases if isinstance(p, RefineSpec)), None)
+    done = [p for p in phases if runs.phase(p.id).done]
+    found = [source for spec in done for source in _made_by(runs, spec, refine)]
+    found += [_predictions(runs, spec) for spec in done if isinstance(spec, EvaluateSpec)]
     order = ("pairs", "demonstrations", "answers", "predictions")
     found.sort(key=lambda source: order.index(source.what))
     if not found:
         raise UserError(f"{run_id}: none of its phases is done; there is nothing to read yet")
     return found
-
-
-def has_pairs(runs: RunsFolder, phase_ids: tuple[str, ...]) -> bool:
-    """Whether one of these phases is an elicit phase that is done."""
-    return any(p.startswith("elicit-") and runs.phase(p).done for p in phase_ids)
 
 
 def found_in(runs: RunsFolder, run_id: str) -> dict[tuple[object, ...], EvaluateSpec]:
@@ -48,7 +52,7 @@ def found_in(runs: RunsFolder, run_id: str) -> dict[tuple[object, ...], Evaluate
     }
 
 
-def _made_by(runs: RunsFolder, spec: PhaseSpec) -> Iterator[Source]:
+def _made_by(runs: RunsFolder, spec: PhaseSpec, refine: RefineSpec | None) -> Iterator[Source]:
     folder = runs.phase(spec.id)
     figures = folder.manifest().get("figures", {})
     match spec:
@@ -61,7 +65,8 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec) -> Iterator[Source]:
             if spec.round != 1:
                 title += f", round {spec.round}"
             count = figures.get("pairs")
-            yield Source("pairs", title, spec.id, folder.out / PAIRS, count)
+            pairs = Source("pairs", title, spec.id, folder.out / PAIRS, count)
+            yield _with_scores(runs, pairs, refine)
             count = figures.get("questions")
             yield Source("answers", title, spec.id, folder.out / ANSWERS, count)
         case _:
@@ -82,14 +87,21 @@ def _asked(folder: PhaseDir) -> int | None:
         return None
 
 
-def _held_against(
-    runs: RunsFolder,
-    mine: dict[tuple[object, ...], EvaluateSpec],
-    theirs: dict[tuple[object, ...], EvaluateSpec],
-) -> Iterator[Source]:
-    from dataclasses import replace
+def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> Source:
+    """What the run's refine phase left out of these pairs, and what it made of the others."""
+    if refine is None or refine.pairs != pairs.phase_id:
+        return pairs
+    scores = runs.phase(refine.id).out / PAIR_SCORES
+    known = scores if runs.phase(refine.id).done and scores.exists() else None
+    return replace(pairs, scores=known, excluded=frozenset(refine.settings.exclude))
 
-    for key, spec in mine.items():
-        if key in theirs:
-            against = runs.phase(theirs[key].id).out / PREDICTIONS
-            yield replace(_predictions(runs, spec), against=against)
+
+def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:
+    mine, theirs = found_in(runs, run_id), found_in(runs, other)
+    shared = [key for key in mine if key in theirs]
+    if not shared:
+        raise UserError(f"{run_id} and {other}: no finished evaluation of both asks the same")
+    return [
+        replace(_predictions(runs, mine[key]), against=runs.phase(theirs[key].id).out / PREDICTIONS)
+        for key in shared
+    ]

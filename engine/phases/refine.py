@@ -21,21 +21,23 @@ from trl import DPOConfig
 from engine.contract import events as ev
 from engine.contract.errors import UserError
 from engine.contract.records import Pair
-from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIRS
-from engine.jsonlines import read_records
+from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIR_SCORES, PAIRS
+from engine.jsonlines import read_records, write_records
 from engine.models import checkpoints, guards
 from engine.models import training as tr
 from engine.models.callbacks import Reporter
 from engine.models.loading import compute_dtype, load
+from engine.models.pairscores import score_pairs
 from engine.models.tokenizing import prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
 from engine.tasks.sampling import stratified_holdout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from engine.contract.records import PairScore
     from engine.contract.settings import RefineSettings
     from engine.contract.spec import RefineSpec
     from engine.models.loading import Loaded
@@ -111,6 +113,9 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     tr.export(folder / checkpoints.name(picked), ctx.staging / ADAPTER)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="refined adapter"))
     figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
+    ctx.activity("scoring the pairs under reference and policy")
+    scores = score_pairs(trainer, ctx.staging / ADAPTER, training.names, held_out.names)
+    write_records(ctx.staging / PAIR_SCORES, _in_order(scores, pairs))
     tr.warn_if_still(ctx, figures)
     return figures | {
         "pairs": len(training),
@@ -141,6 +146,12 @@ def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
             "train; annotate more questions or relax elicit.winner"
         )
     return pairs
+
+
+def _in_order(scores: Iterable[PairScore], pairs: Sequence[Pair]) -> list[PairScore]:
+    """In the order of the pairs' file."""
+    by_id = {score.id: score for score in scores}
+    return [by_id[pair.id] for pair in pairs if pair.id in by_id]
 
 
 def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:

@@ -70,6 +70,7 @@ class RunsPage(Page):
         Binding("n", "compose", "New", tooltip="Compose an experiment"),
         Binding("p", "pairs", "Pairs", tooltip="Preference pairs of this run"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked runs (space marks)"),
+        Binding("v", "versus", "Answers of two marked runs", show=False),
         Binding("x", "stop", "Stop"),
         Binding("r", "retry", "Retry"),
         Binding("d", "delete", "Delete"),
@@ -87,7 +88,7 @@ class RunsPage(Page):
         super().__init__()
         self._rows: Sequence[RunRow] = ()
         self._whole = False
-        self._filter = filtering.Filter()
+        self._filter = filtering.ALL
         self._working: Timer | None = None
         self._awaited: str | None = None
 
@@ -248,6 +249,15 @@ class RunsPage(Page):
 
     def action_pairs(self) -> None:
         self.sirt.open_pairs(self.table.row.run_id if self.table.row else None)
+
+    def action_versus(self) -> None:
+        """Two runs' predictions on the same questions, the older run first."""
+        meant = [row for row in self._rows if row.run_id in self.table.marked]
+        if len(meant) != 2:
+            self.sirt.say("mark two runs first (space), then v sets their answers side by side")
+            return
+        first, second = sorted(meant, key=lambda row: row.created)
+        self.sirt.open_pairs(first.run_id, second.run_id)
 
     def action_compare(self) -> None:
         self.sirt.open_compare(self._meant())

@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 
 from engine.contract import events as ev
 from engine.contract.errors import UserError
-from engine.contract.rundir import ADAPTER, CHECKPOINTS, RunsFolder
+from engine.contract.records import PairScore
+from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIR_SCORES, RunsFolder
 from engine.contract.settings import InstructSettings, RefineSettings
 from engine.contract.spec import InstructSpec, RefineSpec
+from engine.jsonlines import read_records
 from engine.models import guards
 from engine.models import training as tr
 from engine.models.loading import load
@@ -148,6 +150,27 @@ def log_probability(model: Any, prompt: list[int], answer: list[int]) -> float:
     with torch.no_grad():
         logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
     return float(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).sum())
+
+
+@pytest.mark.parametrize("max_steps", [4, 9], ids=["reference online", "reference remembered"])
+def test_every_pair_is_scored_under_the_reference_and_the_kept_policy(
+    lab: Lab, instructed: Attempt, max_steps: int
+) -> None:
+    spec = spec_for(lab, with_adapter(lab, instructed), max_steps=max_steps, exclude=("q4",))
+    attempt = lab.attempt(spec)
+    scores = list(read_records(attempt.folder.out / PAIR_SCORES, PairScore))
+    assert [s.id for s in scores] == [p.id for p in PAIRS if p.id != "q4"]
+    assert sum(s.held_out for s in scores) == attempt.figures["held_out"]
+    for folder, fields in (
+        (instructed.folder, ("reference_chosen", "reference_rejected")),
+        (attempt.folder, ("policy_chosen", "policy_rejected")),
+    ):
+        loaded = load(student(), folder.out / ADAPTER)
+        rows = tokenise(loaded.tokenizer, [PAIRS[7]], FAST).columns
+        found = next(score for score in scores if score.id == "q7")
+        for field, column in zip(fields, ("chosen_ids", "rejected_ids"), strict=True):
+            expected = log_probability(loaded.model, rows["prompt_ids"][0], rows[column][0])
+            assert getattr(found, field) == pytest.approx(expected, abs=2e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -45,11 +45,16 @@ def open_compose(app: SirtApp) -> None:
     app.open_compose("pocket")
 
 
+def open_pairs(app: SirtApp) -> None:
+    app.open_pairs(run_of(app.runs, "both", "wren-3m"))
+
+
 # screen -> how to open it, and a text that is there once it is complete
 SCREENS: dict[str, tuple[Callable[[SirtApp], None], str]] = {
     "runs": (lambda app: None, "9 runs"),
     "run": (open_run, "held out"),
     "compose": (open_compose, "to do"),
+    "pairs": (open_pairs, "24 pairs"),
 }
 
 

@@ -42,3 +42,8 @@ def text_of(app: SirtApp) -> str:
     width, height = app.size
     lines = app.screen._compositor.render_strips()
     return "\n".join(strip.crop(0, width).text.rstrip() for strip in lines[:height])
+
+
+def said_by(app: SirtApp) -> str:
+    """What it has told beside the screen; tests don't show it."""
+    return "\n".join(note.message for note in app._notifications)

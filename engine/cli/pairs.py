@@ -1,0 +1,199 @@
+"""pairs: read them, mark them, refine again without those that were left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.output import json_option, plural, print_json, visible
+from engine.contract.errors import UserError, nearest
+from engine.control import curating, marking, sifting
+from engine.control.listing import find_runs
+from engine.control.reading import Reader
+from engine.control.sources import sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.contract.rundir import RunsFolder
+    from engine.control.marking import Mark, Marks
+    from engine.control.reading import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A run's pairs, and the numbers of those that are meant."""
+
+    reader: Reader
+    marks: Marks
+    numbers: list[int]
+
+    @property
+    def phase_id(self) -> str:
+        return self.reader.source.phase_id
+
+
+@click.command()
+@click.argument("run_id")
+@click.option(
+    "--filter", "words", default="", help="As in the list: 'chosen:wrong len>200 flagged'."
+)
+@click.option("--winner", type=click.Choice(["student", "teacher"]), help="Only these winners.")
+@click.option("--id", "ids", multiple=True, help="Only the pair of this id; may be repeated.")
+@click.option("--limit", type=int, default=10, show_default=True, help="How many to print.")
+@click.option("--flag/--unflag", "flagged", default=None, help="Flag them, or not.")
+@click.option(
+    "--exclude/--include", "excluded", default=None, help="Leave out when refining again."
+)
+@click.option("--note", help="A note on each of them; empty takes it back.")
+@click.option("--marks", "list_marks", is_flag=True, help="List what is marked.")
+@click.option("--refine-again", is_flag=True, help="Queue a run without the excluded pairs.")
+@json_option
+@click.pass_obj
+def pairs(
+    runs: RunsFolder,
+    run_id: str,
+    words: str,
+    winner: str | None,
+    ids: tuple[str, ...],
+    limit: int,
+    flagged: bool | None,
+    excluded: bool | None,
+    note: str | None,
+    list_marks: bool,
+    refine_again: bool,
+    as_json: bool,
+) -> None:
+    """Read the preference pairs that RUN_ID's student made of its own answers.
+
+    With --flag, --exclude or --note it marks the pairs that --id, --filter and --winner choose.
+    Marks belong to the pairs: every run that shares them shows them. --refine-again then makes a
+    run that leaves the excluded pairs out and shares everything before with RUN_ID.
+    """
+    run = find_runs(runs, [run_id])[0]
+    marking_now = (flagged, excluded, note) != (None, None, None)
+    words = f"{words} winner:{winner}" if winner else words
+    if marking_now and not (words.strip() or ids):
+        raise UserError("which pairs? choose them with --id or --filter (--filter len>0: all)")
+    if refine_again and not marking_now:
+        _refine_again(runs, run, as_json)
+        return
+    chosen = _choose(runs, run, words, ids)
+    if marking_now:
+        marked = chosen.reader.ids(chosen.numbers)
+        marking.mark(runs, chosen.phase_id, marked, flagged=flagged, excluded=excluded, note=note)
+        if not refine_again:
+            _tell_marked(runs, chosen, marked, as_json)
+            return
+        _refine_again(runs, run, as_json)
+    elif list_marks:
+        _print_marks(chosen.marks, as_json)
+    else:
+        _print(chosen, limit, as_json)
+
+
+def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> Chosen:
+    source = next((s for s in sources(runs, run_id) if s.what == "pairs"), None)
+    if source is None:
+        raise UserError(f"{run_id}: has no pairs (yet); see: sirt status {run_id}")
+    reader = Reader(source)
+    marks = marking.read_marks(runs, source.phase_id)
+    keep = sifting.parse(words, marks)
+    if keep.problem:
+        raise UserError(f"--filter: {keep.problem}")
+    wanted = set(ids)
+
+    def meant(item: Item) -> bool:
+        return (not wanted or item.id in wanted) and keep(item)
+
+    numbers = [n for _, found in reader.sift(meant, lambda: False) for n in found]
+    missing = wanted.difference(reader.ids(numbers))
+    if missing:
+        known = reader.ids(range(reader.count))
+        raise UserError(f"--id: no such pair {min(missing)!r}; {_near(min(missing), known)}")
+    return Chosen(reader, marks, numbers)
+
+
+def _near(item: str, known: list[str]) -> str:
+    if item in known:
+        return "it is there, but --filter or --winner leaves it out"
+    return nearest(item, known) if len(known) <= 1000 else f"see sirt pairs for the {len(known)}"
+
+
+def _tell_marked(runs: RunsFolder, chosen: Chosen, marked: list[str], as_json: bool) -> None:
+    marks = marking.read_marks(runs, chosen.phase_id)
+    if as_json:
+        print_json({"marked": marked, "marks": marks})
+        return
+    left_out = len(marking.excluded_ids(marks))
+    click.echo(
+        f"{plural(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} excluded"
+    )
+
+
+def _print_marks(marks: Marks, as_json: bool) -> None:
+    if as_json:
+        print_json(marks)
+        return
+    for item, mark in marks.items():
+        click.echo(f"{visible(item)}  {_mark_text(mark)}")
+    if not marks:
+        click.echo("nothing is marked")
+
+
+def _mark_text(mark: Mark) -> str:
+    said = [word for word in ("flagged", "excluded") if getattr(mark, word)]
+    return "  ".join([*said, *([f"note: {visible(mark.note)}"] if mark.note else [])])
+
+
+def _refine_again(runs: RunsFolder, run_id: str, as_json: bool) -> None:
+    from engine.control.composing import device_request
+
+    found = curating.curated(runs, run_id)
+    launched = curating.refine_again(runs, found, device_request(""))
+    if as_json:
+        print_json({"run_id": found.run_id, "left_out": found.left_out, "new": found.new})
+        return
+    became = "queued" if launched.queued else "finished before"
+    click.echo(
+        f"{found.run_id}: {became}; without {found.left_out} of {plural(found.pairs, 'pair')}, "
+        f"{plural(len(found.new), 'new phase')}, {len(found.shared)} shared"
+    )
+
+
+def _print(chosen: Chosen, limit: int, as_json: bool) -> None:
+    shown = chosen.numbers[:limit]
+    if as_json:
+        print_json([_record(line, chosen.marks) for line in chosen.reader.lines(shown)])
+        return
+    for item in chosen.reader.read(shown):
+        _print_item(item, chosen.marks.get(item.id, marking.NONE))
+    click.echo(f"{len(shown)} of {plural(len(chosen.numbers), 'pair')}")
+
+
+def _record(line: bytes, marks: Marks) -> Any:
+    """As it is in the file, with its mark."""
+    record = json.loads(line)
+    mark = marks.get(record["id"])
+    return record | {"mark": mark} if mark else record
+
+
+def _print_item(item: Item, mark: Mark) -> None:
+    if item.problem:
+        click.echo(f"== {visible(item.problem)}")
+        return
+    for line in _lines(item, mark):
+        click.echo(visible(line))
+
+
+def _lines(item: Item, mark: Mark) -> Iterator[str]:
+    margin = "" if item.margin is None else f"  margin {item.margin:+.2f}"
+    yield f"== {item.id}  target {item.target}  winner: {item.label}{margin}"
+    if mark:
+        yield _mark_text(mark)
+    yield item.prompts[0][1]
+    for side in item.sides:
+        yield f"-- {side.name} ({side.verdict}, says {side.answer}): {side.text}"

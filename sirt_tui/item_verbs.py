@@ -1,0 +1,93 @@
+"""What the list of items does; called in threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.control import marking
+from engine.control.reading import Reader
+from engine.control.sources import sources
+from sirt_tui.verbs import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.contract.rundir import RunsFolder
+    from engine.control.curating import Curated
+    from engine.control.marking import Marks
+    from engine.control.reading import Item, Source
+
+SCREENFUL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A source ready to be shown. ``at``: where the question stands that was looked at before."""
+
+    sources: Sequence[Source]
+    number: int
+    reader: Reader
+    marks: Marks
+    items: list[Item]
+    at: int | None
+
+
+def opened(
+    runs: RunsFolder, run_id: str, against: str | None, number: int, here: str | None
+) -> Opened:
+    """``number``: which source; ``here``: the id of the question to find in it."""
+    found = sources(runs, run_id, against)
+    number = min(number, len(found) - 1)
+    reader = Reader(found[number])
+    marks = marking.read_marks(runs, found[number].phase_id)
+    items = reader.read(range(min(SCREENFUL, reader.count)))
+    at = reader.find({here}, range(reader.count)) if here is not None else None
+    return Opened(found, number, reader, marks, items, at)
+
+
+def mark(
+    runs: RunsFolder,
+    reader: Reader,
+    numbers: Sequence[int],
+    *,
+    flagged: bool | None = None,
+    excluded: bool | None = None,
+    note: str | None = None,
+) -> Marks:
+    ids = reader.ids(numbers)
+    phase_id = reader.source.phase_id
+    return marking.mark(runs, phase_id, ids, flagged=flagged, excluded=excluded, note=note)
+
+
+def toggle(runs: RunsFolder, reader: Reader, numbers: Sequence[int], name: str) -> Marks:
+    """``flagged`` or ``excluded``: off when all of them are so, else on."""
+    ids = reader.ids(numbers)
+    marks = marking.read_marks(runs, reader.source.phase_id)
+    on = not all(getattr(marks.get(item, marking.NONE), name) for item in ids)
+    flagged, excluded = (on if name == which else None for which in ("flagged", "excluded"))
+    return marking.mark(runs, reader.source.phase_id, ids, flagged=flagged, excluded=excluded)
+
+
+def curated(runs: RunsFolder, run_id: str) -> Curated:
+    from engine.control import curating
+
+    return curating.curated(runs, run_id)
+
+
+def told(found: Curated) -> list[str]:
+    """What refining again would do, a line each."""
+    return [
+        f"new: {kinds(found.new)}" if found.new else "new: no phase; that run is there already",
+        f"shared: {kinds(found.shared)}" if found.shared else "shared: no phase",
+        f"run: {found.spec.title}",
+    ]
+
+
+def refine_again(runs: RunsFolder, found: Curated) -> str:
+    """What became of it, in one line."""
+    from engine.control import curating
+    from engine.control.composing import device_request
+
+    launched = curating.refine_again(runs, found, device_request(""))
+    return f"{found.run_id}: " + ("queued" if launched.queued else "finished before; reused")

@@ -1,0 +1,189 @@
+"""One item: the question or its prompt, and its texts side by side with what differs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import Container, VerticalScroll
+from textual.widgets import Static
+
+from sirt_tui.diff import LETTERS, WORDS, answer_span, differences
+from sirt_tui.plain import one_line, visible
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from engine.control.marking import Mark
+    from engine.control.reading import Item, Side
+    from sirt_tui.diff import Span
+
+TEXT_CHARS = 12_000
+PROMPT_CHARS = 6_000
+VERDICTS = {
+    "right": ("✓ right", "bold green"),
+    "wrong": ("✗ wrong", "bold red"),
+    "unparsed": ("? no answer found", "bold yellow"),
+}
+ONLY_HERE = ("green", "red")
+ANSWER = "bold reverse"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How to show an item. ``prompt``: 0 the question, then its prompts one after the other."""
+
+    mark: Mark
+    left_out: bool = False
+    prompt: int = 0
+    differ: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An item as texts: made in a thread, since telling long texts apart takes time. Titles are
+    texts too: a string would be read as markup."""
+
+    title: Text
+    subtitle: Text
+    head: Text
+    sides: tuple[tuple[Text, Text, Text], ...] = ()  # text, title, subtitle
+
+
+class ItemPanel(VerticalScroll):
+    """``show`` puts what :func:`draw` has made."""
+
+    ALLOW_MAXIMIZE = True
+    DEFAULT_CSS = """
+    ItemPanel #sides { layout: grid; grid-size: 2; grid-rows: auto; height: auto; }
+    ItemPanel #sides.one { grid-size: 1; }
+    ItemPanel .side {
+        border: round $border; height: auto; padding: 0 1;
+        border-title-color: $text; border-subtitle-color: $text-muted;
+    }
+    ItemPanel #head { height: auto; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="panel")
+        self._title = Text()
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="head")
+        with Container(id="sides"):
+            yield Static(classes="side")
+            yield Static(classes="side")
+
+    def show(self, drawn: Drawn) -> None:
+        """Another item begins at its top; the same one stays where it was."""
+        if drawn.title != self._title:
+            self._title = drawn.title
+            self.scroll_home(animate=False)
+        self.border_title = drawn.title
+        self.border_subtitle = drawn.subtitle
+        self.query_one("#head", Static).update(drawn.head)
+        self.query_one("#sides").set_class(len(drawn.sides) < 2, "one")
+        for number, box in enumerate(self.query(".side").results(Static)):
+            box.display = number < len(drawn.sides)
+            if box.display:
+                text, box.border_title, box.border_subtitle = drawn.sides[number]
+                box.update(text)
+
+    def say(self, text: str) -> None:
+        """In place of an item."""
+        self.show(Drawn(Text(), Text(), Text(text, "dim")))
+
+
+def draw(item: Item, shown: Shown) -> Drawn:
+    """Everything of it is plain text with styles of ours."""
+    title = Text(f"{item.number + 1}  {one_line(item.id, 60)}")
+    subtitle = Text(one_line(item.label, 80))
+    if item.problem:
+        return Drawn(title, subtitle, Text(visible(item.problem, 2_000), "red"))
+    bodies = [visible(side.text, TEXT_CHARS) for side in item.sides]
+    only: tuple[list[Span], ...] = tuple([] for _ in bodies)
+    if shown.differ and len(bodies) == 2:
+        only = differences(bodies[0], bodies[1])
+    sides = tuple(
+        (_body(side, body, spans, style, item), _side_title(side), _side_subtitle(side))
+        for side, body, spans, style in zip(item.sides, bodies, only, ONLY_HERE, strict=False)
+    )
+    return Drawn(title, subtitle, _head(item, shown), sides)
+
+
+def _head(item: Item, shown: Shown) -> Text:
+    text = Text()
+    _append_mark(text, shown)
+    if shown.prompt and item.prompts:
+        name, prompt = item.prompts[(shown.prompt - 1) % len(item.prompts)]
+        used = " (in use)" if len(item.prompts) > 1 and shown.prompt == 1 else ""
+        text.append(f"{one_line(name, 40)} prompt{used}\n", "bold")
+        text.append(visible(prompt, PROMPT_CHARS).strip() + "\n")
+    else:
+        text.append(visible(item.question, PROMPT_CHARS).strip() + "\n")
+        for letter, choice in zip(LETTERS, item.choices, strict=False):
+            style = "bold" if letter == item.target else "dim"
+            text.append(f"{letter}) {one_line(choice, 200)}   ", style)
+        text.append("\n" if item.choices else "")
+    text.append("target ", "dim")
+    text.append(one_line(item.target, 200), "bold")
+    _append_scores(text, item)
+    return text
+
+
+def _append_mark(text: Text, shown: Shown) -> None:
+    mark = shown.mark
+    if mark.flagged:
+        text.append("! flagged  ", "bold yellow")
+    if mark.excluded:
+        text.append("x excluded  ", "bold red")
+    if shown.left_out:
+        text.append("- left out of this run  ", "red")
+    if mark.note:
+        text.append(f"note: {one_line(mark.note, 500)}", "cyan")
+    text.append("\n" if mark or shown.left_out else "")
+
+
+def _append_scores(text: Text, item: Item) -> None:
+    names = [side.name for side in item.sides]
+    if names != ["chosen", "rejected"]:
+        return
+    if item.margin is None:
+        text.append("   reference and policy: not known", "dim")
+        return
+    text.append("   margin over the reference ", "dim")
+    text.append(f"{item.margin:+.2f} nats", "green" if item.margin > 0 else "red")
+
+
+def _side_title(side: Side) -> Text:
+    text = Text(one_line(side.name, 60), "bold")
+    text.append("  ")
+    text.append(*VERDICTS[side.verdict])
+    if side.answer is not None:
+        text.append(f"  {one_line(side.answer, 40)}")
+        text.append(f" by {side.tier}", "dim")
+    return text
+
+
+def _side_subtitle(side: Side) -> Text:
+    parts = [f"{len(side.text)} chars", side.remark]
+    if side.logps is not None:
+        reference, policy = side.logps
+        parts.append(f"log p {reference:.2f} → {policy:.2f}")
+    return Text(", ".join(part for part in parts if part), "dim")
+
+
+def _body(side: Side, body: str, only: list[Span], style: str, item: Item) -> Text:
+    text = Text(body or "(empty)", overflow="fold")
+    for start, end in only:
+        text.stylize(style, start, end)
+    answer = answer_span(body, side.answer, side.tier, item.choices)
+    if answer is not None:
+        text.stylize(ANSWER, *answer)
+    cut = len(side.text) - TEXT_CHARS
+    if cut > 0:
+        text.append(f"\n{cut} more characters: sirt pairs --id prints them all", "dim")
+    elif only and only[-1] and body.count(" ") > WORDS:
+        text.append(f"\ncompared: the first {WORDS} words", "dim")
+    return text

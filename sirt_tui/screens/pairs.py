@@ -1,0 +1,413 @@
+"""What models said, item by item: pairs, demonstrations, answers, predictions; two of them side
+by side, with marks that make a curated set of pairs."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widgets import Input, Static
+
+from engine.contract.errors import UserError
+from engine.control import sifting
+from engine.control.marking import NONE
+from sirt_tui import item_verbs
+from sirt_tui.format import count
+from sirt_tui.item_columns import ItemRow, ItemRows, ItemStore, item_columns
+from sirt_tui.page import Page
+from sirt_tui.panels.item import ItemPanel, Shown, draw
+from sirt_tui.plain import one_line
+from sirt_tui.table import RowTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.app import ComposeResult
+
+    from engine.control.filtering import Filter
+    from engine.control.marking import Mark, Marks
+    from engine.control.reading import Item, Reader, Source
+    from sirt_tui.feed import Feed
+
+TYPING_S = 0.15  # a pause in typing: only then the file is gone through
+HINT = "winner:teacher chosen:wrong len>200 flagged gained -words"
+NO_MATCH = "no item is so; esc clears the filter"
+
+
+class SourceBar(Static):
+    """Which files of items there are, and which is shown."""
+
+    DEFAULT_CSS = "SourceBar { height: 1; padding: 0 1; }"
+
+    def show(self, sources: Sequence[Source], chosen: int) -> None:
+        """Begins far enough to the right that the chosen one is seen."""
+        names = [one_line(_source_name(source), 40) for source in sources]
+        first = 0
+        while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
+            first += 1
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append("‹" if first else "", "dim")
+        for number, name in enumerate(names[first:], start=first):
+            text.append(f" {name} ", "reverse" if number == chosen else "")
+        text.append("  [ ] to change" if len(names) > 1 else "", "dim")
+        self.update(text)
+
+    def _room(self) -> int:
+        return max(20, self.size.width - 4)
+
+
+class PairsPage(Page):
+    """Opened with ``p``. ``against``: another run, whose predictions are set beside this one's."""
+
+    TITLE = "Pairs"
+    DEFAULT_CSS = """
+    PairsPage #filter { display: none; height: 1; border: none; padding: 0 1; }
+    PairsPage #filter.open { display: block; }
+    PairsPage #status { height: 1; padding: 0 1; color: $text-muted; }
+    PairsPage #body { layout: vertical; height: 1fr; }
+    PairsPage #body RowTable { height: 11; }
+    PairsPage.-narrow #body RowTable { height: 6; }
+    PairsPage ItemPanel { height: 1fr; }
+    PairsPage.-narrow ItemPanel #sides { grid-size: 1; }
+    PairsPage.-wide #body { layout: horizontal; }
+    PairsPage.-wide #body RowTable { width: 74; height: 1fr; }
+    PairsPage.zoomed #body RowTable { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", tooltip=f"Filter: {HINT}"),
+        Binding("n", "step(1)", "Next"),
+        Binding("b", "step(-1)", "Before", show=False),
+        Binding("right_square_bracket", "source(1)", "Next source", show=False),
+        Binding("left_square_bracket", "source(-1)", "Source before", show=False),
+        Binding("o", "prompt", "Prompts", tooltip="The question, then each prompt"),
+        Binding("d", "differ", "Differences", show=False, tooltip="Highlight differences or not"),
+        Binding("f", "flag", "Flag", tooltip="Flag or unflag (the marked ones, else this one)"),
+        Binding("x", "exclude", "Exclude", tooltip="Leave out of refining again, or not"),
+        Binding("X", "exclude_all", "Exclude all that the filter finds", show=False),
+        Binding("N", "note", "Note", show=False),
+        Binding("R", "refine_again", "Refine again", tooltip="Refine without the excluded pairs"),
+        Binding("z", "zoom", "Item alone, or with the list", show=False),
+        Binding("escape", "clear", "Clear filter and marks, then back", show=False),
+    ]
+
+    def __init__(self, run_id: str, against: str | None = None) -> None:
+        super().__init__()
+        self._run_id = run_id
+        self._against = against
+        self._sources: Sequence[Source] = ()
+        self._chosen = 0
+        self._reader: Reader | None = None
+        self._marks: Marks = {}
+        self._store = ItemStore(self._want)
+        self._wanted: set[int] = set()
+        self._numbers: Sequence[int] = ()
+        self._seen = 0
+        self._filter: Filter[Item] | None = None
+        self._sifting = object()
+        self._prompt = 0
+        self._differ = True
+
+    def compose_body(self) -> ComposeResult:
+        yield SourceBar()
+        yield Static(id="status")
+        yield Input(placeholder=HINT, id="filter", compact=True)
+        with Container(id="body"):
+            columns = item_columns(self._mark_of, self._left_out, scored=False)
+            yield RowTable(columns, lambda row: str(row.number))
+            yield ItemPanel()
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        both = f"A {self._run_id}   B {self._against}"
+        self.subject = both if self._against else self._run_id
+        self.table.focus()
+        self._open(0)
+
+    @property
+    def table(self) -> RowTable[ItemRow]:
+        return self.query_one(RowTable)
+
+    @property
+    def panel(self) -> ItemPanel:
+        return self.query_one(ItemPanel)
+
+    @property
+    def _source(self) -> Source:
+        return self._sources[self._chosen]
+
+    def _mark_of(self, item_id: str) -> Mark:
+        return self._marks.get(item_id, NONE)
+
+    def _left_out(self, item_id: str) -> bool:
+        return item_id in self._source.excluded
+
+    # --- sources ---
+
+    @work(exclusive=True, group="open")
+    async def _open(self, number: int) -> None:
+        """A source, with the first screenful; at the question that was under the cursor."""
+        row = self.table.row
+        here = row.item.id if row is not None and row.item is not None else None
+        ask = partial(item_verbs.opened, self.runs, self._run_id, self._against, number, here)
+        try:
+            found = await self.feed.ask(ask)
+        except (UserError, OSError) as error:
+            self.panel.say(str(error))
+            return
+        self._sources, self._chosen, self._reader = found.sources, found.number, found.reader
+        self._marks = found.marks
+        self._store = ItemStore(self._want)
+        self._store.add(found.items)
+        self._prompt = 0
+        scored = self._source.scores is not None
+        self.table.set_columns(item_columns(self._mark_of, self._left_out, scored))
+        self.table.unmark()
+        self.feed.unwatch(self)
+        self.feed.watch_marks(self, self._source.phase_id)
+        self.query_one(SourceBar).show(self._sources, self._chosen)
+        self._sift(at=found.at)
+
+    def on_feed_marks_changed(self, event: Feed.MarksChanged) -> None:
+        if event.error:
+            self.sirt.say(event.error, "error")
+        if event.phase_id == self._source.phase_id and event.marks != self._marks:
+            self._take_marks(event.marks)
+
+    def _take_marks(self, marks: Marks) -> None:
+        self._marks = marks
+        self.table.redraw()
+        self._draw_status()
+        self._draw_item()
+
+    # --- rows ---
+
+    def _want(self, number: int) -> None:
+        if not self._wanted:
+            self.call_later(self._read_wanted)
+        self._wanted.add(number)
+
+    @work(group="read")
+    async def _read_wanted(self) -> None:
+        """What has come into sight since the last time, in one go."""
+        numbers, self._wanted = sorted(self._wanted), set()
+        reader, store = self._reader, self._store
+        if reader is None or not numbers:
+            return
+        try:
+            store.add(await self.feed.ask(reader.read, numbers))
+        except OSError as error:
+            self.sirt.say_error(error)
+            return
+        if store is self._store:
+            self.table.redraw()
+            row = self.table.row
+            if row is not None and row.number in numbers:
+                self._draw_item()
+
+    def _show(self) -> None:
+        self.table.show(ItemRows(self._store, self._numbers, len(self._numbers)))
+        self._draw_status()
+        self._draw_item()
+
+    def on_row_table_highlighted(self) -> None:
+        self._draw_item()
+
+    def on_row_table_changed(self) -> None:
+        self._draw_status()
+
+    def on_row_table_selected(self) -> None:
+        self.panel.focus()
+
+    # --- filter ---
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._sift(TYPING_S)
+
+    def on_input_submitted(self) -> None:
+        self.table.focus()
+
+    @work(exclusive=True, group="sift")
+    async def _sift(self, pause: float = 0.0, at: int | None = None) -> None:
+        """All items, or those that the filter finds, as they are found."""
+        self._sifting = mine = object()
+        await asyncio.sleep(pause)
+        reader = self._reader
+        if reader is None:
+            return
+        words = self.query_one("#filter", Input).value
+        self._filter = sifting.parse(words, self._marks) if words.strip() else None
+        if self._filter is None:
+            self._numbers, self._seen = range(reader.count), reader.count
+            self._show()
+            if at is not None:
+                self.table.move_to(str(at))
+            return
+        found: list[int] = []
+
+        def take(seen: int, more: Sequence[int]) -> None:
+            if self._sifting is mine:
+                found.extend(more)
+                self._numbers, self._seen = found, seen
+                self._show()
+
+        def go_through(keep: Filter[Item]) -> None:
+            for seen, more in reader.sift(keep, lambda: self._sifting is not mine):
+                self.app.call_from_thread(take, seen, more)
+
+        try:
+            await self.feed.ask(go_through, self._filter)
+        except OSError as error:
+            self.sirt.say_error(error)
+
+    # --- drawing ---
+
+    def _draw_status(self) -> None:
+        if not self._sources:
+            return
+        shown, total = len(self._numbers), self._reader.count if self._reader else 0
+        text = Text(no_wrap=True, overflow="ellipsis")
+        if self._filter is None:
+            text.append(f"{count(total)} {self._source.what}")
+        else:
+            text.append(f"{count(shown)} of {count(total)} {self._source.what}")
+            if self._seen < total:
+                text.append(f"  looked at {count(self._seen)}", "cyan")
+        text.append(f"  {one_line(self._source.title, 60)}", "dim")
+        for name, style in (("flagged", "bold yellow"), ("excluded", "bold red")):
+            marked = sum(getattr(mark, name) for mark in self._marks.values())
+            text.append(f"  {marked} {name}" if marked else "", style)
+        if self.table.marked:
+            text.append(f"  ● {len(self.table.marked)} marked", "bold")
+        if self._filter is not None and self._filter.problem:
+            text.append(f"  {one_line(self._filter.problem, 200)}", "red")
+        self.query_one("#status", Static).update(text)
+
+    @work(exclusive=True, group="item")
+    async def _draw_item(self) -> None:
+        row = self.table.row
+        if row is None:
+            self.panel.say(NO_MATCH if self._filter else "it is empty")
+        elif row.item is not None:
+            item = row.item
+            mark, left_out = self._mark_of(item.id), self._left_out(item.id)
+            shown = Shown(mark, left_out, self._prompt, self._differ)
+            self.panel.show(await self.feed.ask(draw, item, shown))
+
+    # --- keys ---
+
+    def action_filter(self) -> None:
+        box = self.query_one("#filter", Input)
+        box.add_class("open")
+        box.focus()
+
+    async def action_clear(self) -> None:
+        """First what narrows the list, then back."""
+        box = self.query_one("#filter", Input)
+        narrowed = box.has_class("open") or self.table.marked or self.has_class("zoomed")
+        if not narrowed:
+            await self.sirt.action_back()
+            return
+        box.remove_class("open")
+        box.value = ""
+        self.remove_class("zoomed")
+        self.table.unmark()
+        self.table.focus()
+        self._draw_status()
+
+    def action_step(self, step: int) -> None:
+        self.table.action_move(step)
+
+    def action_source(self, step: int) -> None:
+        if self._sources:
+            self._open((self._chosen + step) % len(self._sources))
+
+    def action_prompt(self) -> None:
+        row = self.table.row
+        if row is not None and row.item is not None:
+            self._prompt = (self._prompt + 1) % (1 + len(row.item.prompts))
+            self._draw_item()
+
+    def action_differ(self) -> None:
+        self._differ = not self._differ
+        self._draw_item()
+
+    def action_zoom(self) -> None:
+        self.toggle_class("zoomed")
+        (self.panel if self.has_class("zoomed") else self.table).focus()
+
+    # --- marks ---
+
+    def _meant(self) -> list[int]:
+        """Numbers of the marked rows, else of the one under the cursor."""
+        marked = sorted(int(key) for key in self.table.marked)
+        return marked or ([self.table.row.number] if self.table.row is not None else [])
+
+    def action_flag(self) -> None:
+        self._toggle("flagged", self._meant())
+
+    def action_exclude(self) -> None:
+        if self._can_exclude():
+            self._toggle("excluded", self._meant())
+
+    @work
+    async def action_exclude_all(self) -> None:
+        if not self._can_exclude():
+            return
+        numbers = list(self._numbers)
+        question = f"Exclude {len(numbers)} pairs from refining again?"
+        lines = ["all that the filter finds; x on each, or on all of them, takes it back"]
+        if numbers and await self.sirt.confirm(question, lines, "Exclude", "No"):
+            await self._mark(partial(item_verbs.mark, excluded=True), numbers)
+
+    def _can_exclude(self) -> bool:
+        pairs = bool(self._sources) and self._source.what == "pairs"
+        if not pairs:
+            self.sirt.say("only pairs can be excluded; f flags anything", "warning")
+        return pairs
+
+    @work
+    async def _toggle(self, name: str, numbers: Sequence[int]) -> None:
+        await self._mark(partial(item_verbs.toggle, name=name), numbers)
+
+    @work
+    async def action_note(self) -> None:
+        numbers, row = self._meant(), self.table.row
+        if not numbers or row is None or row.item is None:
+            return
+        title = f"Note on {row.item.id}" if len(numbers) == 1 else f"Note on {len(numbers)} items"
+        note = await self.sirt.ask_text(title, self._mark_of(row.item.id).note)
+        if note is not None:
+            await self._mark(partial(item_verbs.mark, note=note), numbers)
+
+    async def _mark(self, verb: Callable[..., Marks], numbers: Sequence[int]) -> None:
+        if self._reader is None or not numbers:
+            return
+        try:
+            marks = await self.feed.ask(partial(verb, self.runs, self._reader, numbers))
+        except (UserError, OSError) as error:
+            self.sirt.say_error(error)
+        else:
+            self._take_marks(marks)
+
+    @work
+    async def action_refine_again(self) -> None:
+        try:
+            found = await self.feed.ask(item_verbs.curated, self.runs, self._run_id)
+            left_out = f"{found.left_out} of {found.pairs} pairs"
+            if await self.sirt.confirm(
+                f"Refine again without {left_out}?", item_verbs.told(found), "Refine", "No"
+            ):
+                run_id = await self.feed.ask(item_verbs.refine_again, self.runs, found)
+                self.sirt.say(run_id)
+                self.feed.hurry()
+        except (UserError, OSError) as error:
+            self.sirt.say_error(error)
+
+
+def _source_name(source: Source) -> str:
+    return source.title if source.what == "predictions" else source.what

@@ -1,0 +1,309 @@
+"""The pairs screen on recorded runs: reading, filtering, marking, refining again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from textual.widgets import Input
+
+from engine.control import marking
+from engine.control.marking import Mark
+from engine.control.reading import Reader
+from engine.control.sources import sources
+from engine.queue import read_queue, read_run
+from sirt_tui.dialogs import AskText, Confirm
+from sirt_tui.panels.item import ItemPanel
+from sirt_tui.screens.pairs import PairsPage
+from sirt_tui.table import RowTable
+from tests.tui.conftest import run_of
+from tests.tui.helpers import app_on, said_by, settled, text_of
+
+
+@pytest.fixture
+def run_id(recorded):
+    return run_of(recorded, "both", "wren-3m")
+
+
+@pytest.fixture
+def phase_id(recorded, run_id):
+    return sources(recorded, run_id)[0].phase_id
+
+
+def looking(runs, run_id, check, size=(120, 40), against=None, shows=" 24 "):
+    """Open the screen and let ``check(app, pilot)`` look at it."""
+
+    async def flow():
+        app = app_on(runs)
+        async with app.run_test(size=size) as pilot:
+            app.open_pairs(run_id, against)
+            await settled(pilot, lambda: isinstance(app.screen, PairsPage), "the screen")
+            await settled(pilot, lambda: shows in f" {text_of(app)}", "the items")
+            return await check(app, pilot)
+
+    return asyncio.run(flow())
+
+
+def title(app):
+    return app.screen.query_one(ItemPanel).border_title or ""
+
+
+def row_of(app):
+    return app.screen.query_one(RowTable).row
+
+
+async def typed(app, pilot, words):
+    await pilot.press("slash")
+    app.screen.query_one(Input).value = words
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
+    async def check(app, pilot):
+        text = await settled(pilot, lambda: "chosen  ✓ right" in text_of(app) and text_of(app))
+        assert "rejected" in text
+        assert "reference and policy: not known" in text
+        assert max(map(len, text.splitlines())) <= size[0]
+        await pilot.press("o")
+        await settled(pilot, lambda: "plain prompt (in use)" in text_of(app))
+        await pilot.press("o")
+        await settled(pilot, lambda: "think step by step" in text_of(app))
+        await pilot.press("o")
+        await settled(pilot, lambda: "Answer:" not in text_of(app))
+
+    looking(recorded, run_id, check, size)
+
+
+def test_chosen_stands_beside_rejected_and_above_it_where_it_is_narrow(recorded, run_id):
+    async def line_of_both(app, pilot):
+        text = await settled(pilot, lambda: "rejected  ✓" in text_of(app) and text_of(app))
+        return any("chosen  ✓" in line and "rejected  ✓" in line for line in text.splitlines())
+
+    assert looking(recorded, run_id, line_of_both, (120, 40))
+    assert not looking(recorded, run_id, line_of_both, (80, 40))
+
+
+def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
+    async def check(app, pilot):
+        await pilot.press("n", "n", "b")
+        await settled(pilot, lambda: title(app).startswith("2 "))
+        await pilot.press("enter", "n")
+        assert app.focused is app.screen.query_one(ItemPanel)
+        await settled(pilot, lambda: title(app).startswith("3 "))
+        await pilot.press("z")
+        await settled(pilot, lambda: not app.screen.query_one(RowTable).display)
+        await pilot.press("escape")
+        await settled(pilot, lambda: app.screen.query_one(RowTable).display)
+
+    looking(recorded, run_id, check)
+
+
+def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_id):
+    async def check(app, pilot):
+        await typed(app, pilot, "winner:teacher")
+        await settled(pilot, lambda: "1 of 24 pairs" in text_of(app))
+        await settled(pilot, lambda: title(app).startswith("5 "))
+        await typed(app, pilot, "chosen:right rejected:wrong")
+        await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
+        await typed(app, pilot, "nobody-says-this")
+        await settled(pilot, lambda: "no item is so" in text_of(app))
+        await typed(app, pilot, "wniner:x")
+        await settled(pilot, lambda: "did you mean 'winner'?" in text_of(app))
+        await pilot.press("escape")
+        await settled(pilot, lambda: "24 pairs" in text_of(app) and " of 24" not in text_of(app))
+        await pilot.press("escape")
+        await settled(pilot, lambda: "SIRT Runs" in text_of(app))
+
+    looking(recorded, run_id, check)
+
+
+def test_another_source_shows_the_same_question(recorded, run_id):
+    async def check(app, pilot):
+        await pilot.press("j", "j", "j")
+        await settled(pilot, lambda: title(app).startswith("4 "))
+        question = row_of(app).item.id
+        await pilot.press("right_square_bracket")
+        await settled(pilot, lambda: "24 demonstrations" in text_of(app))
+        await pilot.press("left_square_bracket")
+        await settled(pilot, lambda: f"4  {question}" in title(app))
+        await pilot.press("right_square_bracket")
+        await settled(pilot, lambda: "24 demonstrations" in text_of(app))
+        await pilot.press("right_square_bracket")
+        await settled(pilot, lambda: "24 answers" in text_of(app))
+        await settled(pilot, lambda: "36 tokens" in text_of(app))
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        await settled(pilot, lambda: "24 pairs" in text_of(app))
+        await pilot.press("left_square_bracket")
+        await settled(pilot, lambda: "24 predictions" in text_of(app))
+        await settled(pilot, lambda: row_of(app).item is not None)
+
+    looking(recorded, run_id, check)
+
+
+def test_a_dropped_demonstration_says_why(recorded, run_id):
+    source = next(s for s in sources(recorded, run_id) if s.what == "demonstrations")
+    first, *rest = source.file.read_text().splitlines(keepends=True)
+    dropped = json.loads(first) | {"kept": False, "dropped_because": "the answer is wrong"}
+    source.file.write_text(json.dumps(dropped) + "\n" + "".join(rest))
+
+    async def check(app, pilot):
+        await pilot.press("right_square_bracket")
+        await settled(pilot, lambda: "24 demonstrations" in text_of(app))
+        await typed(app, pilot, "dropped")
+        await settled(pilot, lambda: "1 of 24 demonstrations" in text_of(app))
+        await settled(pilot, lambda: "dropped: the answer is wrong" in text_of(app))
+        await pilot.press("enter", "x")
+        await settled(pilot, lambda: "only pairs can be excluded" in said_by(app))
+
+    looking(recorded, run_id, check)
+
+
+def test_flag_note_and_exclude_are_kept_and_seen_by_another_at_once(recorded, run_id, phase_id):
+    ids = Reader(sources(recorded, run_id)[0]).ids(range(3))
+
+    async def check(app, pilot):
+        await pilot.press("f")
+        await settled(pilot, lambda: "1 flagged" in text_of(app))
+        await pilot.press("N")
+        await settled(pilot, lambda: isinstance(app.screen, AskText))
+        await pilot.press(*"odd", "enter")
+        await settled(pilot, lambda: "note: odd" in text_of(app))
+        await pilot.press("j", "space", "space", "x")
+        await settled(pilot, lambda: "2 excluded" in text_of(app))
+        # somebody else, elsewhere
+        marking.mark(recorded, phase_id, ["far-away"], flagged=True)
+        await settled(pilot, lambda: "2 flagged" in text_of(app))
+        await typed(app, pilot, "excluded")
+        await settled(pilot, lambda: "2 of 24 pairs" in text_of(app))
+
+    looking(recorded, run_id, check)
+    assert marking.read_marks(recorded, phase_id) == {
+        ids[0]: Mark(flagged=True, note="odd"),
+        ids[1]: Mark(excluded=True),
+        ids[2]: Mark(excluded=True),
+        "far-away": Mark(flagged=True),
+    }
+
+
+def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monkeypatch):
+    monkeypatch.setattr("engine.conductor.ensure_running", lambda runs: None)
+
+    async def check(app, pilot):
+        await pilot.press("R")
+        await settled(pilot, lambda: "no pair is excluded" in said_by(app))
+        await typed(app, pilot, "rejected:wrong")
+        await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
+        await pilot.press("enter", "X")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await settled(pilot, lambda: "13 excluded" in text_of(app))
+        await pilot.press("R")
+        await settled(pilot, lambda: "Refine again without 13 of 24 pairs?" in text_of(app))
+        text = text_of(app)
+        assert "new: 1 refine, 6 evaluate" in text
+        assert "shared: 1 annotate, 1 instruct, 1 elicit" in text
+        await pilot.press("y")
+        await settled(pilot, lambda: read_queue(recorded).run_ids)
+
+    looking(recorded, run_id, check)
+    (queued,) = read_queue(recorded).run_ids
+    assert "curated -13" in read_run(recorded, queued).name
+
+
+def test_a_curated_run_shows_what_it_left_out(recorded, run_id, monkeypatch):
+    monkeypatch.setattr("engine.conductor.ensure_running", lambda runs: None)
+    from engine.control import curating
+    from engine.queue import DeviceRequest
+
+    source = sources(recorded, run_id)[0]
+    marking.mark(recorded, source.phase_id, Reader(source).ids([0]), excluded=True)
+    found = curating.curated(recorded, run_id)
+    curating.refine_again(recorded, found, DeviceRequest(cpu=True))
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: "left out of this run" in text_of(app))
+
+    looking(recorded, found.run_id, check)
+
+
+def test_two_runs_answers_and_the_questions_that_flipped(recorded, run_id):
+    other = run_of(recorded, "instruct-only", "wren-3m")
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: "A  ✓ right" in text_of(app))
+        assert f"A {other}   B {run_id}" in text_of(app)
+        await typed(app, pilot, "gained")
+        await settled(pilot, lambda: "3 of 24 predictions" in text_of(app))
+        await settled(pilot, lambda: "A  ✗ wrong" in text_of(app))
+        assert "B  ✓ right" in text_of(app)
+
+    looking(recorded, other, check, against=run_id)
+
+
+def test_two_marked_runs_are_opened_from_the_list(recorded, run_id):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+            table = app.screen.query_one(RowTable)
+            await pilot.press("v")
+            await settled(pilot, lambda: "mark two runs" in said_by(app))
+            for wanted in (run_id, run_of(recorded, "instruct-only", "wren-3m")):
+                table.move_to(wanted)
+                await pilot.press("space")
+            await pilot.press("v")
+            await settled(pilot, lambda: "24 predictions" in text_of(app))
+
+    asyncio.run(flow())
+
+
+def test_scores_of_reference_and_policy_where_refine_has_left_them(recorded, run_id):
+    from engine.contract.records import PairScore
+    from engine.contract.rundir import PAIR_SCORES
+    from engine.jsonlines import write_records
+
+    ids = Reader(sources(recorded, run_id)[0]).ids(range(2))
+    refine = next(p for p in read_run(recorded, run_id).spec.phases if p.kind == "refine")
+    scores = [
+        PairScore(
+            id=item,
+            held_out=False,
+            reference_chosen=-9.5,
+            reference_rejected=-1.25,
+            policy_chosen=-3.0,
+            policy_rejected=-2.0,
+        )
+        for item in ids
+    ]
+    recorded.phase(refine.id).out.mkdir(exist_ok=True)
+    write_records(recorded.phase(refine.id).out / PAIR_SCORES, scores)
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: "log p -9.50 → -3.00" in text_of(app))
+        assert "margin over the reference +7.25 nats" in text_of(app)
+        await typed(app, pilot, "margin>7")
+        await settled(pilot, lambda: "2 of 24 pairs" in text_of(app))
+
+    looking(recorded, run_id, check)
+
+
+def test_a_run_that_has_nothing_yet_says_so(recorded, run_id):
+    for phase in read_run(recorded, run_id).spec.phases:
+        recorded.phase(phase.id).manifest_file.unlink(missing_ok=True)
+
+    async def check(app, pilot):
+        assert "there is nothing to read yet" in text_of(app)
+
+    looking(recorded, run_id, check, shows="nothing to read")
+
+
+def test_damaged_marks_are_told_and_kept(recorded, run_id, phase_id):
+    async def check(app, pilot):
+        recorded.phase(phase_id).marks.write_text("{oops")
+        await settled(pilot, lambda: "marks.json" in said_by(app))
+        await pilot.press("f")
+        await settled(pilot, lambda: said_by(app).count("marks.json") > 1)
+
+    looking(recorded, run_id, check)
+    assert recorded.phase(phase_id).marks.read_text() == "{oops"
