@@ -87,7 +87,7 @@ def told(found: Curated) -> list[str]:
 def refine_again(runs: RunsFolder, found: Curated) -> str:
     """What became of it, in one line."""
     from engine.control import curating
-    from engine.control.composing import device_request
+    from engine.control.placing import device_request
 
-    launched = curating.refine_again(runs, found, device_request(""))
+    launched = curating.refine_again(runs, found, device_request())
     return f"{found.run_id}: " + ("queued" if launched.queued else "finished before; reused")

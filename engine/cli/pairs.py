@@ -150,10 +150,10 @@ def _mark_text(mark: Mark) -> str:
 
 
 def _refine_again(runs: RunsFolder, run_id: str, as_json: bool) -> None:
-    from engine.control.composing import device_request
+    from engine.control.placing import device_request
 
     found = curating.curated(runs, run_id)
-    launched = curating.refine_again(runs, found, device_request(""))
+    launched = curating.refine_again(runs, found, device_request())
     if as_json:
         print_json({"run_id": found.run_id, "left_out": found.left_out, "new": found.new})
         return
