@@ -122,6 +122,8 @@ class RunsPage(Page):
     # --- what comes in ---
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
+        if not self.query(RowTable):  # the program is being left
+            return
         self._rows = event.rows
         self._whole = True
         self.subject = ""
@@ -154,7 +156,7 @@ class RunsPage(Page):
     @work(exclusive=True, group="preview")
     async def _preview(self, row: RunRow) -> None:
         """What the list knows at once; the phases when the cursor rests."""
-        if not self.preview.display:
+        if not self.query(PreviewPanel) or not self.preview.display:  # gone when one quits
             return
         self.preview.show(row, self.sirt.clock())
         await asyncio.sleep(REST_S)
