@@ -21,6 +21,7 @@ from sirt_tui.format import count
 from sirt_tui.item_columns import ItemRow, ItemRows, ItemStore, item_columns
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, Shown, draw
+from sirt_tui.panels.sources import SourceBar
 from sirt_tui.plain import one_line
 from sirt_tui.table import RowTable
 
@@ -37,28 +38,6 @@ if TYPE_CHECKING:
 TYPING_S = 0.15  # a pause in typing: only then the file is gone through
 HINT = "winner:teacher chosen:wrong len>200 flagged gained -words"
 NO_MATCH = "no item is so; esc clears the filter"
-
-
-class SourceBar(Static):
-    """Which files of items there are, and which is shown."""
-
-    DEFAULT_CSS = "SourceBar { height: 1; padding: 0 1; }"
-
-    def show(self, sources: Sequence[Source], chosen: int) -> None:
-        """Begins far enough to the right that the chosen one is seen."""
-        names = [one_line(_source_name(source), 40) for source in sources]
-        first = 0
-        while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
-            first += 1
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append("‹" if first else "", "dim")
-        for number, name in enumerate(names[first:], start=first):
-            text.append(f" {name} ", "reverse" if number == chosen else "")
-        text.append("  [ ] to change" if len(names) > 1 else "", "dim")
-        self.update(text)
-
-    def _room(self) -> int:
-        return max(20, self.size.width - 4)
 
 
 class PairsPage(Page):
@@ -407,7 +386,3 @@ class PairsPage(Page):
                 self.feed.hurry()
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
-
-
-def _source_name(source: Source) -> str:
-    return source.title if source.what == "predictions" else source.what
