@@ -38,6 +38,8 @@ class PreviewPanel(VerticalScroll, can_focus=False):
         self.query_one(Static).update("")
 
     def show(self, row: RunRow, now: datetime, status: RunStatus | None = None) -> None:
+        if not self.children:  # the program is being left
+            return
         self.border_title = one_line(row.run_id, 80)
         self.query_one(Static).update(row_text(row, now, status))
 

@@ -158,7 +158,8 @@ class RunsPage(Page):
         """What the list knows at once; the phases when the cursor rests."""
         if not self.query(PreviewPanel) or not self.preview.display:  # gone when one quits
             return
-        self.preview.show(row, self.sirt.clock())
+        panel = self.preview
+        panel.show(row, self.sirt.clock())
         await asyncio.sleep(REST_S)
         if not self._whole:
             return  # the first page is shown before anything else is read
@@ -166,7 +167,7 @@ class RunsPage(Page):
             status = await self.feed.ask(verbs.read, self.runs, row.run_id)
         except (UserError, OSError):
             return  # it was deleted meanwhile; the list will say so
-        self.preview.show(row, self.sirt.clock(), status)
+        panel.show(row, self.sirt.clock(), status)
 
     def await_runs(self, run_ids: Sequence[str]) -> None:
         """Show them all, and put the cursor on the first as soon as it is there."""
