@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
 from engine.contract.rundir import PAIRS
-from engine.contract.spec import EvaluateSpec, RefineSpec
+from engine.contract.spec import RefineSpec
 from engine.control.experiments import launch_runs, run_id_of
 from engine.control.lines import Lines
 from engine.control.marking import excluded_ids, read_marks
@@ -20,7 +20,7 @@ from engine.control.reading import id_of
 from engine.queue import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection
 
     from engine.contract.rundir import RunsFolder
     from engine.contract.spec import PhaseSpec, RunSpec
@@ -45,29 +45,37 @@ def curated(runs: RunsFolder, run_id: str) -> Curated:
     """What :func:`refine_again` would launch; changes nothing. ``UserError`` when the run has no
     pairs, or already leaves out just these."""
     spec = read_run(runs, run_id).spec
-    refine = next((p for p in spec.phases if isinstance(p, RefineSpec)), None)
-    if refine is None:
+    refines = [p for p in spec.phases if isinstance(p, RefineSpec)]
+    if not refines:
         raise UserError(
             f"{run_id}: has no refine phase; only runs that refine have pairs to curate"
         )
-    file = runs.phase(refine.pairs).out / PAIRS
-    if not runs.phase(refine.pairs).done:
+    if not runs.phase(refines[0].pairs).done:
         raise UserError(f"{run_id}: its elicit phase is not done, so there are no pairs yet")
-    known = [id_of(line) for line in Lines(file).scan()]
-    chosen = set(excluded_ids(read_marks(runs, refine.pairs))).intersection(known)
-    changed = without(spec, refine, chosen)
+    pairs = {p.pairs: _ids(runs, p.pairs) for p in refines if runs.phase(p.pairs).done}
+
+    def left_out(pairs_id: str) -> set[str]:
+        known = pairs.get(pairs_id)
+        return known.intersection(excluded_ids(read_marks(runs, pairs_id))) if known else set()
+
+    changed = without(spec, left_out)
+    count = sum(len(left_out(pairs_id)) for pairs_id in pairs)
     if changed.fingerprint == spec.fingerprint:
-        raise UserError(f"{run_id}: {_nothing_new(len(chosen))}")
+        raise UserError(f"{run_id}: {_nothing_new(count)}")
     phases = [phase.id for phase in changed.phases]
     done = {phase_id for phase_id in phases if runs.phase(phase_id).done}
     return Curated(
         run_id_of(changed),
         changed,
-        len(chosen),
-        len(known),
+        count,
+        sum(map(len, pairs.values())),
         tuple(p for p in phases if p not in done),
         tuple(p for p in phases if p in done),
     )
+
+
+def _ids(runs: RunsFolder, pairs_id: str) -> set[str]:
+    return {id_of(line) for line in Lines(runs.phase(pairs_id).out / PAIRS).scan()}
 
 
 def refine_again(runs: RunsFolder, found: Curated, request: DeviceRequest) -> Launched:
@@ -75,23 +83,32 @@ def refine_again(runs: RunsFolder, found: Curated, request: DeviceRequest) -> La
     return launch_runs(runs, [found.spec], request)
 
 
-def without(spec: RunSpec, refine: RefineSpec, left_out: Iterable[str]) -> RunSpec:
-    """The run with these pairs left out, besides those that its experiment leaves out."""
-    chosen = tuple(sorted(set(left_out)))
-    by_experiment = set(refine.settings.exclude).difference(spec.curated)
-    exclude = tuple(sorted(by_experiment.union(chosen)))
-    settings = refine.settings.model_copy(update={"exclude": exclude})
-    fresh = refine.model_copy(update={"settings": settings})
+def without(spec: RunSpec, left_out: Callable[[str], Collection[str]]) -> RunSpec:
+    """The run with pairs left out, besides those that its experiment leaves out. ``left_out``:
+    the ids by the phase that made the pairs. What follows from a changed phase changes with it."""
+    renamed: dict[str, str] = {}
+    chosen: set[str] = set()
 
     def renewed(phase: PhaseSpec) -> PhaseSpec:
-        if phase.id == refine.id:
-            return fresh
-        if isinstance(phase, EvaluateSpec) and phase.adapter == refine.id:
-            return phase.model_copy(update={"adapter": fresh.id})
-        return phase
+        moved = {
+            name: renamed[before]
+            for name in ("adapter", "pairs")
+            if (before := getattr(phase, name, None)) in renamed
+        }
+        fresh = phase.model_copy(update=moved)
+        if isinstance(fresh, RefineSpec):
+            by_experiment = set(fresh.settings.exclude).difference(spec.curated)
+            by_hand = set(left_out(fresh.pairs)).difference(by_experiment)
+            chosen.update(by_hand)
+            exclude = tuple(sorted(by_experiment | by_hand))
+            settings = fresh.settings.model_copy(update={"exclude": exclude})
+            fresh = fresh.model_copy(update={"settings": settings})
+        if fresh.id != phase.id:
+            renamed[phase.id] = fresh.id
+        return fresh
 
     phases = tuple(renewed(phase) for phase in spec.phases)
-    return spec.model_copy(update={"phases": phases, "curated": chosen})
+    return spec.model_copy(update={"phases": phases, "curated": tuple(sorted(chosen))})
 
 
 def _nothing_new(left_out: int) -> str:

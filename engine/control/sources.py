@@ -31,9 +31,9 @@ def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Sou
     if other is not None:
         return _both(runs, run_id, other)
     phases = read_run(runs, run_id).spec.phases
-    refine = next((p for p in phases if isinstance(p, RefineSpec)), None)
+    refines = {p.pairs: p for p in phases if isinstance(p, RefineSpec)}
     done = [p for p in phases if runs.phase(p.id).done]
-    found = [source for spec in done for source in _made_by(runs, spec, refine)]
+    found = [source for spec in done for source in _made_by(runs, spec, refines)]
     found += [_predictions(runs, spec) for spec in done if isinstance(spec, EvaluateSpec)]
     order = ("pairs", "demonstrations", "answers", "predictions")
     found.sort(key=lambda source: order.index(source.what))
@@ -52,7 +52,7 @@ def found_in(runs: RunsFolder, run_id: str) -> dict[tuple[object, ...], Evaluate
     }
 
 
-def _made_by(runs: RunsFolder, spec: PhaseSpec, refine: RefineSpec | None) -> Iterator[Source]:
+def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) -> Iterator[Source]:
     folder = runs.phase(spec.id)
     figures = folder.manifest().get("figures", {})
     match spec:
@@ -61,12 +61,12 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec, refine: RefineSpec | None) -> It
             count = figures.get("total")
             yield Source("demonstrations", title, spec.id, folder.out / DEMONSTRATIONS, count)
         case ElicitSpec():
-            title = f"of {spec.student.name}"
+            title = f"of {spec.student.name}" + (f", round {spec.round}" if spec.round > 1 else "")
             if spec.round != 1:
                 title += f", round {spec.round}"
             count = figures.get("pairs")
             pairs = Source("pairs", title, spec.id, folder.out / PAIRS, count)
-            yield _with_scores(runs, pairs, refine)
+            yield _with_scores(runs, pairs, refines.get(spec.id))
             count = figures.get("questions")
             yield Source("answers", title, spec.id, folder.out / ANSWERS, count)
         case _:
@@ -89,7 +89,7 @@ def _asked(folder: PhaseDir) -> int | None:
 
 def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> Source:
     """What the run's refine phase left out of these pairs, and what it made of the others."""
-    if refine is None or refine.pairs != pairs.phase_id:
+    if refine is None:
         return pairs
     scores = runs.phase(refine.id).out / PAIR_SCORES
     known = scores if runs.phase(refine.id).done and scores.exists() else None

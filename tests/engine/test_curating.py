@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,8 @@ from engine.control.reading import Reader
 from engine.control.relatives import relatives
 from engine.control.sources import sources
 from engine.jsonlines import read_records
+from engine.plan import expand
+from engine.presets import load_experiment
 from engine.queue import DeviceRequest, read_run
 from tests.tui.conftest import copy_recorded, run_of
 
@@ -155,10 +158,28 @@ def test_what_the_experiment_leaves_out_stays_left_out(runs, run_id):
     by_file = refine.model_copy(update={"settings": RefineSettings(exclude=("by-file",))})
     phases = tuple(by_file if p.id == refine.id else p for p in spec.phases)
     spec = spec.model_copy(update={"phases": phases})
-    curated = curating.without(spec, by_file, ["by-hand"])
-    assert refine_of(curated).settings.exclude == ("by-file", "by-hand")
-    back = curating.without(curated, refine_of(curated), [])
+    both = curating.without(spec, lambda _: ["by-hand", "by-file"])
+    assert refine_of(both).settings.exclude == ("by-file", "by-hand")
+    assert both.curated == ("by-hand",)
+    back = curating.without(both, lambda _: [])
     assert refine_of(back).id == by_file.id
+
+
+def test_in_a_run_of_several_rounds_what_follows_changes_too():
+    experiment = load_experiment("pocket").experiment.model_copy(
+        update={"arms": ("both",), "rounds": (2,), "seeds": (0,)}
+    )
+    resolved = replace(load_experiment("pocket"), experiment=experiment)
+    spec = expand(resolved)[0]
+    elicit = [p.id for p in spec.phases if p.kind == "elicit"]
+    found = curating.without(spec, lambda pairs_id: ["q1"] if pairs_id == elicit[0] else [])
+    kinds = [p.kind for p in spec.phases]
+    same = [a.id == b.id for a, b in zip(spec.phases, found.phases, strict=True)]
+    assert [k for k, s in zip(kinds, same, strict=True) if s] == ["annotate", "instruct", "elicit"]
+    ids = {p.id for p in found.phases}
+    assert all(set(p.inputs) <= ids for p in found.phases)
+    back = curating.without(found, lambda _: [])
+    assert back == spec
 
 
 def test_a_run_that_does_not_refine_has_nothing_to_curate(runs):
