@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -146,11 +147,14 @@ def _write_done(folder: PhaseDir, phase: PhaseSpec, mark: Cellmark | None, began
 
 
 def start_writers(runs: RunsFolder, live: int, rate: float) -> list[subprocess.Popen[bytes]]:
-    """A process for each of the ``live`` newest runs that writes its refine phase's log."""
+    """A process for each of the ``live`` newest runs that writes its refine phase's log, each from
+    its beginning."""
     newest = sorted(Registry(runs, lambda _: None).rows(), key=lambda row: row.created)[-live:]
     found = []
     for row in newest:
         phase = next(phase_id for kind, phase_id in row.phases if kind == "refine")
+        for earlier in runs.phase(phase).attempts():
+            shutil.rmtree(earlier.path)
         attempt = runs.phase(phase).new_attempt()
         command = [sys.executable, "-m", "benchmarks.folders", "write", attempt.path]
         found.append(subprocess.Popen([*command, "--rate", str(rate)]))

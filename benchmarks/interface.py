@@ -128,10 +128,7 @@ def idle(folders: Path) -> Iterator[Line]:
 
 
 def live(folders: Path) -> Iterator[Line]:
-    """A fresh folder each time: the writers' logs would be there already."""
-    root = folders / "live"
-    shutil.rmtree(root, ignore_errors=True)
-    runs = make(root, 200, LIVE)
+    runs = folder_of(folders, 10_000, LIVE)
     writers = start_writers(runs, LIVE, RATE)
     try:
         yield from _live(runs)
@@ -266,12 +263,12 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def folder_of(folders: Path, count: int) -> RunsFolder:
+def folder_of(folders: Path, count: int, live: int = 0) -> RunsFolder:
     """Made once, kept for the next time."""
-    root = folders / str(count)
+    root = folders / (f"{count}-{live}-live" if live else str(count))
     if not (root / "registry.json").exists():
         shutil.rmtree(root, ignore_errors=True)
-        make(root, count)
+        make(root, count, live)
     return RunsFolder(root)
 
 

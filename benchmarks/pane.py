@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+NUMBERS = itertools.count()
 LOOK_S = 0.01
 DEADLINE_S = 60.0
 
@@ -33,7 +35,7 @@ class Pane:
     starts no process."""
 
     def __init__(self, command: Sequence[str], folder: Path, width: int, height: int) -> None:
-        self._socket = f"bench-{os.getpid()}"
+        self._socket = f"bench-{os.getpid()}-{next(NUMBERS)}"  # the last server may be dying
         self._log = folder / "bytes"
         self._log.touch()
         self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), "cat")

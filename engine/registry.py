@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError
-from engine.contract.row import RunRow
+from engine.contract.row import RunRow, squeeze, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -183,7 +183,7 @@ def encode(row: RunRow) -> bytes:
     fields["created"] = row.created.astimezone(UTC).isoformat(timespec="microseconds")
     fields["finished"] = row.finished.isoformat() if row.finished else None
     head = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-    return b"%b,%b}" % (head[:-1], row.packed)
+    return b"%b,%b}" % (head[:-1], unpack(row.packed))
 
 
 def decode(line: bytes) -> RunRow:
@@ -202,6 +202,6 @@ def decode(line: bytes) -> RunRow:
         for name in ("tags", "ladder"):
             value = tuple(fields[name])
             fields[name] = _SHARED.setdefault(value, value)
-        return RunRow(**fields, packed=line[cut + 1 : -1])
+        return RunRow(**fields, packed=squeeze(line[cut + 1 : -1]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(str(error)) from error

@@ -8,6 +8,7 @@ reads a folder in full is imported by the thread that needs it: the first paint 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -96,6 +97,7 @@ class Feed:
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
+        self._all = _AllRuns(runs)
         self._watches: list[_Watch] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -108,7 +110,7 @@ class Feed:
 
     def watch_runs(self, widget: Widget) -> None:
         """Post ``RunsChanged`` to the widget now and whenever the list changes."""
-        self._watch(_Watch(widget, _RunsLook(self._runs), RUNS_EVERY_S))
+        self._watch(_Watch(widget, _RunsLook(self._all), RUNS_EVERY_S))
 
     def watch_run(self, widget: Widget, run_id: str) -> None:
         """Post ``RunChanged`` to the widget now and whenever that run changes."""
@@ -132,6 +134,7 @@ class Feed:
 
     def hurry(self) -> None:
         """Look at everything now: a verb has changed something."""
+        self._all.due = 0.0
         with self._lock:
             for watch in self._watches:
                 watch.due = 0.0
@@ -181,24 +184,42 @@ def _look_at_machine() -> Message:
     return Feed.MachineChanged(machine.look())
 
 
-class _RunsLook:
-    """The list of runs when something in it moved; the first time, its first page."""
+class _AllRuns:
+    """One roster however many watch the list: ten thousand rows are held and looked at once."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
         self._roster: Roster | None = None
-        self._last: tuple[RunRow, ...] | None = None
+        self._rows: tuple[RunRow, ...] | None = None
+        self.due = 0.0
 
-    def __call__(self) -> Message | None:
+    def look(self) -> tuple[RunRow, ...] | None:
+        """The same tuple as before when nothing has moved; None until it could be read."""
+        if time.monotonic() < self.due:
+            return self._rows
         if self._roster is None:
             from engine.control.roster import Roster
 
             self._roster = Roster(self._runs)
-        try:
-            rows = self._roster.look()
-        except (OSError, UserError):  # a moment later it is readable again, or the doctor says
-            return None
-        if rows is self._last:
+        began = time.thread_time()
+        self.due = float("inf")
+        with contextlib.suppress(OSError, UserError):  # soon it can be read, or the doctor says
+            self._rows = self._roster.look()
+        pause = max(RUNS_EVERY_S, RESTS * (time.thread_time() - began)) - TICK_S / 2
+        self.due = min(self.due, time.monotonic() + pause)
+        return self._rows
+
+
+class _RunsLook:
+    """The list of runs when something in it moved."""
+
+    def __init__(self, all_runs: _AllRuns) -> None:
+        self._all = all_runs
+        self._last: tuple[RunRow, ...] | None = None
+
+    def __call__(self) -> Message | None:
+        rows = self._all.look()
+        if rows is None or rows is self._last:
             return None
         self._last = rows
         return Feed.RunsChanged(rows)

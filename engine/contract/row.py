@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +49,7 @@ class RunRow:
     ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
     phase at work began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
     trained on (the first evaluated one where it was trained on none). ``packed``: phases and
-    accuracies as the JSON text of the registry, read when asked for. ``curated``: how many pairs a
+    accuracies as :func:`pack` made them, read when asked for. ``curated``: how many pairs a
     person has left out; such a run is no cell of its experiment's tables.
     """
 
@@ -80,7 +81,7 @@ class RunRow:
 
     @property
     def phase_ids(self) -> tuple[str, ...]:
-        return tuple(json.loads(b"{%b}" % self.packed)["phases"])
+        return tuple(self._unpacked()["phases"])
 
     @property
     def phases(self) -> tuple[tuple[Kind, str], ...]:
@@ -90,15 +91,28 @@ class RunRow:
     def marks(self) -> tuple[Cellmark, ...]:
         """Accuracies of the finished evaluations."""
         known = len(Cellmark.__slots__)
-        found = json.loads(b"{%b}" % self.packed)["marks"]
-        return tuple(Cellmark(*values[:known]) for values in found)
+        return tuple(Cellmark(*values[:known]) for values in self._unpacked()["marks"])
+
+    def _unpacked(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(b"{%b}" % unpack(self.packed)))
 
 
 def pack(phase_ids: Iterable[str], marks: Iterable[Cellmark]) -> bytes:
-    """``"phases": …, "marks": …``, the end of a registry's document; shares to six decimals."""
+    """``"phases": …, "marks": …``, the end of a registry's document, compressed: ten thousand of
+    them are in memory. Shares to six decimals."""
     figures = [[_short(value) for value in astuple(mark)] for mark in marks]
     value = {"phases": list(phase_ids), "marks": figures}
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[1:-1]
+    return squeeze(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[1:-1])
+
+
+def squeeze(text: bytes) -> bytes:
+    """The end of a document as a row keeps it."""
+    return zlib.compress(text, 1)
+
+
+def unpack(packed: bytes) -> bytes:
+    """The end of a document as the registry's file has it."""
+    return zlib.decompress(packed)
 
 
 def _short(value: object) -> object:

@@ -11,6 +11,7 @@ import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -143,18 +144,32 @@ class Chart(Widget, can_focus=True):
     def on_resize(self) -> None:
         self._frame = None
 
-    def _redraw(self) -> None:
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
         self._frame = None
-        self.refresh()
+
+    def _redraw(self) -> None:
+        """Paint the lines that look different now: over SSH, bytes are dear."""
+        before = self._frame
+        if before is None or not self.is_mounted or not self.content_size:
+            self.refresh()
+            return
+        after = self._frame = self._drawn()
+        for y in range(max(len(before), len(after))):
+            if before[y : y + 1] != after[y : y + 1]:
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def render_line(self, y: int) -> Strip:
         if self._frame is None:
-            base = self.rich_style
-            lines = self._draw(self.content_size.width, self.content_size.height)
-            self._frame = [line.apply_style(base) for line in lines]
+            self._frame = self._drawn()
         if y >= len(self._frame):
             return Strip.blank(self.content_size.width, self.rich_style)
         return self._frame[y]
+
+    def _drawn(self) -> list[Strip]:
+        base = self.rich_style
+        lines = self._draw(self.content_size.width, self.content_size.height)
+        return [line.apply_style(base) for line in lines]
 
     def _draw(self, width: int, height: int) -> list[Strip]:
         legend = self._legend(width)
@@ -241,7 +256,7 @@ class Chart(Widget, can_focus=True):
         for threshold in self._thresholds:
             if row == self._threshold_row(threshold, window):
                 cells = _over(cells, threshold.label)
-        strip = Strip([axis, *cells])
+        strip = Strip([axis, *_joined(cells)])
         if self._cursor is not None:
             at = margin + 1 + self._cursor_cell(window, strip.cell_length - margin - 1)
             parts = strip.divide([at, at + 1, strip.cell_length])
@@ -337,6 +352,17 @@ class Chart(Widget, can_focus=True):
         if self._view:
             parts.append("zoomed")
         return "  ".join(parts)
+
+
+def _joined(cells: Iterable[Segment]) -> list[Segment]:
+    """Blanks have no colour: they go with what is before them, and less is sent."""
+    found: list[Segment] = []
+    for cell in cells:
+        if found and (cell.text.isspace() or cell.style == found[-1].style):
+            found[-1] = Segment(found[-1].text + cell.text, found[-1].style)
+        else:
+            found.append(cell)
+    return found
 
 
 def _over(cells: Sequence[Segment], label: str) -> list[Segment]:

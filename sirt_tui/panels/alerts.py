@@ -41,7 +41,9 @@ class AlertsPanel(Static):
         shown = lines[:LINES]
         if len(lines) > LINES:
             shown[-1] = Text(f"and {len(lines) - LINES + 1} more warnings in the log", "yellow")
-        self.update(Text("\n").join(shown))
+        text = Text("\n").join(shown)
+        if text != self.content:  # another text may take other room: the screen is laid out again
+            self.update(text)
 
 
 def alerts(phases: Sequence[PhaseStatus], now: datetime) -> list[Text]:

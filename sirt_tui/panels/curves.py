@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold
+from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,15 +102,15 @@ class CurvesPanel(Vertical):
     def _draw(self) -> None:
         there = self._groups()
         if not there:
-            self.border_subtitle = ""
+            entitle(self, "curves")
             self.query_one(Chart).show(())
             return
         kind, title = self._chosen if self._chosen in there else self._first(there)
         group = next(g for g in GROUPS[kind] if g.title == title)
         phase = next(p for p in self._phases if p.spec.kind == kind)
         place = there.index((kind, title)) + 1
-        self.border_title = title if kind in title else f"{kind} {title}"
-        self.border_subtitle = f"{place}/{len(there)}  c next  y log  + smooth"
+        keys = f"{place}/{len(there)}  c next  y log  + smooth"
+        entitle(self, title if kind in title else f"{kind} {title}", keys)
         self.query_one(Chart).show(self._series(phase, group), group.thresholds)
 
     def _groups(self) -> list[tuple[str, str]]:

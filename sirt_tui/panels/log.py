@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.widgets import Static
 
+from sirt_tui.lines import Lines
+from sirt_tui.panels.titles import entitle
 from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
     from engine.contract.view import PhaseView
 
 LINES = 200
 LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
 
 
-class LogPanel(VerticalScroll):
+class LogPanel(Lines):
     """Messages by default; ``l`` asks for stderr, which the screen then gives."""
 
     ALLOW_MAXIMIZE = True
@@ -32,11 +30,8 @@ class LogPanel(VerticalScroll):
         """The other source is wanted."""
 
     def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel")
+        super().__init__(id=id, classes="panel", stays_at_end=True)
         self.wants_stderr = False
-
-    def compose(self) -> ComposeResult:
-        yield Static()
 
     def action_source(self) -> None:
         self.wants_stderr = not self.wants_stderr
@@ -49,13 +44,9 @@ class LogPanel(VerticalScroll):
         self._put(Text(visible(tail) or "stderr is empty"), f"{title}: stderr")
 
     def _put(self, text: Text, title: str) -> None:
-        if not self.is_mounted:
-            return
-        self.border_subtitle = title
-        at_end = self.scroll_offset.y >= self.max_scroll_y
-        self.query_one(Static).update(text)
-        if at_end:
-            self.scroll_end(animate=False)
+        if self.is_mounted:
+            entitle(self, "log", title)
+            self.put(text)
 
 
 def messages_text(view: PhaseView) -> Text:

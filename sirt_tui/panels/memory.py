@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from sirt_tui.charts import Chart, Series
+from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +53,8 @@ class MemoryPanel(Vertical):
         measured = [p for p in self._phases if len(p.view.resources)]
         running = [p for p in measured if p.state == "running"]
         shown = (running or measured)[-1:]
-        self.border_title = "use, %" if self._use else "memory, GiB"
-        self.border_subtitle = f"{shown[0].spec.kind}, seconds  u other" if shown else ""
+        what = f"{shown[0].spec.kind}, seconds  u other" if shown else ""
+        entitle(self, "use, %" if self._use else "memory, GiB", what)
         series = (use_of if self._use else memory_of)(shown[0].view) if shown else []
         self.query_one(Chart).show(series)
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import OptionList
-from textual.widgets.option_list import Option
 
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration, phase_title
+from sirt_tui.lines import Lines
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from rich.style import Style
+    from textual import events
 
     from engine.contract.view import PhaseView
     from engine.control.listing import PhaseStatus
@@ -25,19 +27,23 @@ BAR = 12
 TITLE_WIDTH = 29  # the longest name of a benchmark fits, and its state stays in 46 columns
 
 
-class PhasesPanel(OptionList):
-    """One option a phase; posts :class:`Chosen` when the cursor moves to another."""
+class PhasesPanel(Lines):
+    """A cursor over the phases; posts :class:`Chosen` when it moves to another. A phase has one
+    line or two."""
 
     BORDER_TITLE = "phases"
     DEFAULT_CSS = """
-    PhasesPanel { border: round $border; padding: 0; height: 1fr; scrollbar-size-vertical: 1; }
+    PhasesPanel { border: round $border; border-title-color: $text; }
     PhasesPanel:focus { border: round $primary; }
+    PhasesPanel > .phase--cursor { background: $surface-lighten-1; }
+    PhasesPanel:focus > .phase--cursor { background: $primary; color: $text; text-style: bold; }
     """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"phase--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Next phase", show=False),
-        Binding("k", "cursor_up", "Previous phase", show=False),
-        Binding("g", "first", "First", show=False),
-        Binding("G", "last", "Last", show=False),
+        Binding("down,j", "move(1)", "Next phase", show=False),
+        Binding("up,k", "move(-1)", "Previous phase", show=False),
+        Binding("home,g", "end(0)", "First", show=False),
+        Binding("end,G", "end(1)", "Last", show=False),
     ]
 
     class Chosen(Message):
@@ -47,24 +53,67 @@ class PhasesPanel(OptionList):
             super().__init__()
             self.phase_id = phase_id
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._ids: tuple[str, ...] = ()
+        self._owners: list[int] = []  # of each line: its phase's number
+        self._cursor = 0
+
+    @property
+    def count(self) -> int:
+        return len(self._ids)
+
     def show(self, phases: Sequence[PhaseStatus], now: datetime) -> None:
         """Redraw; the cursor stays on its phase."""
-        if self.option_count != len(phases):
-            self.clear_options()
-            self.add_options([Option(phase_text(p, now), id=p.id) for p in phases])
+        self._ids = tuple(phase.id for phase in phases)
+        texts = [phase_text(phase, now).split("\n") for phase in phases]
+        self._owners = [number for number, lines in enumerate(texts) for _ in lines]
+        self.put_lines([line for lines in texts for line in lines])
+
+    def choose(self, at: int) -> None:
+        """Put the cursor on the phase of that number."""
+        at = min(max(at, 0), len(self._ids) - 1)
+        if at < 0 or at == self._cursor:
             return
-        for number, phase in enumerate(phases):
-            text = phase_text(phase, now)
-            if self.get_option_at_index(number).prompt != text:
-                self.replace_option_prompt_at_index(number, text)
+        self._cursor = at
+        self.repaint()
+        self.call_after_refresh(self._reveal)  # there may be no room yet
+        self.post_message(self.Chosen(self._ids[at]))
 
-    def choose(self, index: int) -> None:
-        self.highlighted = index
+    def action_move(self, step: int) -> None:
+        self.choose(self._cursor + step)
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        event.stop()
-        if event.option_id is not None:
-            self.post_message(self.Chosen(event.option_id))
+    def action_end(self, which: int) -> None:
+        self.choose(which * (len(self._ids) - 1))
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        at = offset.y + self.scroll_offset.y if offset is not None else -1
+        if 0 <= at < len(self._owners):
+            self.choose(self._owners[at])
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.call_after_refresh(self._reveal)
+
+    def on_focus(self) -> None:
+        self.forget()
+
+    def on_blur(self) -> None:
+        self.forget()
+
+    def style_of(self, at: int) -> Style:
+        if at < len(self._owners) and self._owners[at] == self._cursor:
+            return self.rich_style + self.get_component_rich_style("phase--cursor")
+        return self.rich_style
+
+    def _reveal(self) -> None:
+        """Scroll until all lines of the cursor's phase are in sight."""
+        lines = [at for at, number in enumerate(self._owners) if number == self._cursor]
+        top, height = self.scroll_offset.y, max(1, self.scrollable_content_region.height)
+        if lines and not top <= lines[0] <= lines[-1] < top + height:
+            y = lines[0] if lines[0] < top else lines[-1] - height + 1
+            self.scroll_to(y=y, animate=False, immediate=True)
 
 
 def phase_text(phase: PhaseStatus, now: datetime) -> Text:

@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent, phase_title
+from sirt_tui.panels.titles import entitle
 from sirt_tui.plain import one_line, visible
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ class PreviewPanel(VerticalScroll, can_focus=False):
         yield Static()
 
     def clear(self) -> None:
-        self.border_title = ""
+        entitle(self, "")
         self.query_one(Static).update("")
 
     def show(self, row: RunRow, now: datetime, status: RunStatus | None = None) -> None:
         if not self.children:  # the program is being left
             return
-        self.border_title = one_line(row.run_id, 80)
+        entitle(self, one_line(row.run_id, 80))
         self.query_one(Static).update(row_text(row, now, status))
 
 

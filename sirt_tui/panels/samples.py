@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
+from sirt_tui.lines import Lines
+from sirt_tui.panels.titles import entitle
 from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
     from engine.contract.events import Sample
     from engine.contract.view import PhaseView
 
@@ -21,7 +19,7 @@ PROMPT_CHARS = 600
 TEXT_CHARS = 3_000
 
 
-class SamplesPanel(VerticalScroll):
+class SamplesPanel(Lines):
     """``show`` draws the newest generations of one phase."""
 
     ALLOW_MAXIMIZE = True
@@ -31,19 +29,16 @@ class SamplesPanel(VerticalScroll):
         super().__init__(id=id, classes="panel")
         self._drawn: tuple[str, int] | None = None
 
-    def compose(self) -> ComposeResult:
-        yield Static(Text("no generations yet", "dim"))
-
     def show(self, view: PhaseView, title: str) -> None:
-        """Draws only what differs from the last call."""
+        """Draws only what differs from the last call; nothing where it is not displayed."""
         mark = (f"{view.phase} {view.attempt}", len(view.samples))
-        if mark == self._drawn or not self.is_mounted:
+        if mark == self._drawn or not self.is_mounted or not self.display:
             return
         self._drawn = mark
-        self.border_subtitle = title
+        entitle(self, "samples", title)
         newest = reversed(view.samples.last(SHOWN))
         text = Text("\n\n").join(sample_text(sample) for sample in newest)
-        self.query_one(Static).update(text if text.plain else Text("no generations yet", "dim"))
+        self.put(text if text.plain else Text("no generations yet", "dim"))
 
 
 def sample_text(sample: Sample) -> Text:

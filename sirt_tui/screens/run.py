@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.timer import Timer
 
     from engine.contract.run import RunRow
     from engine.control.listing import PhaseStatus, RunStatus
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 NAMES = ("curves", "samples", "scores", "memory", "log")
 SHOWN: dict[str, tuple[str, ...]] = {"-narrow": (), "-medium": ("curves",), "-wide": NAMES}
 REDRAW_S = 5.0  # silence and rates age even when nothing happens
+PICTURES_S = 1.0  # curves and texts follow once in so long; progress and warnings at once
 
 
 class PanelBar(Static):
@@ -83,6 +86,8 @@ class RunPage(Page):
         self._phase_id: str | None = None
         self._follows = True  # the cursor goes with the work until a person moves it
         self._panel = "curves"
+        self._pictures: Timer | None = None
+        self._drawn_at = float("-inf")
 
     def compose_body(self) -> ComposeResult:
         yield AlertsPanel()
@@ -109,9 +114,12 @@ class RunPage(Page):
         if event.status is None:
             self.subject = event.error
             return
+        first = self._status is None
         self._status = event.status
         self.subject = f"{event.status.file.name}  {event.status.state}"
         self._draw()
+        if first:
+            self._draw_scores()
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
         self._rows = event.rows
@@ -134,16 +142,25 @@ class RunPage(Page):
     def _draw(self) -> None:
         assert self._status is not None
         phases = self._status.phases
-        panel = self.query_one(PhasesPanel)
         self._draw_ageing()
         if self._follows:
             lively = self._liveliest()
-            panel.choose(next(n for n, p in enumerate(phases) if p.id == lively.id))
             self._phase_id = lively.id
-        self.query_one(CurvesPanel).show(phases)
-        self.query_one(MemoryPanel).show(phases)
+            at = next(n for n, phase in enumerate(phases) if phase is lively)
+            self.query_one(PhasesPanel).choose(at)
+        wait = self._drawn_at + PICTURES_S - time.monotonic()
+        if wait <= 0:
+            self._draw_pictures()
+        elif self._pictures is None:
+            self._pictures = self.set_timer(wait, self._draw_pictures)
+
+    def _draw_pictures(self) -> None:
+        assert self._status is not None
+        self._pictures = None
+        self._drawn_at = time.monotonic()
+        self.query_one(CurvesPanel).show(self._status.phases)
+        self.query_one(MemoryPanel).show(self._status.phases)
         self._draw_chosen()
-        self._draw_scores()
 
     def _draw_ageing(self) -> None:
         if self._status is not None:

@@ -30,7 +30,7 @@ def watching(runs, run_id, check, size=(120, 40), app_of=app_on):
             app.open_run(run_id)
             await settled(pilot, lambda: app.screen.query(PhasesPanel), "the screen")
             panel = app.screen.query_one(PhasesPanel)
-            await settled(pilot, lambda: panel.option_count, "the phases")
+            await settled(pilot, lambda: panel.count, "the phases")
             await pilot.pause()
             return await check(app, pilot)
 
@@ -105,9 +105,9 @@ def test_what_a_live_phase_says_appears(recorded):
             writer.emit(Metric(step=1, values={"plain_correct": 0.25, "cot_correct": 0.5}))
             writer.emit(Message(level="warning", text="many unparsed", code="unparsed"))
             await settled(pilot, lambda: "many unparsed" in text_of(app))
+            assert "7/70 answers" in text_of(app)
+            await settled(pilot, lambda: "✓ right  answer B by statement  new-1" in text_of(app))
             text = text_of(app)
-            assert "7/70 answers" in text
-            assert "✓ right  answer B by statement  new-1" in text
             assert "␛[31m[red]so B" in text
             assert "plain 0.25" in text
             writer.emit(PhaseFinished(outcome="stopped"))
@@ -139,6 +139,7 @@ def test_panels_change_zoom_and_the_phase_under_the_cursor_is_what_they_show(rec
         await settled(pilot, lambda: app.screen.maximized is not None)
         await pilot.press("z")
         await settled(pilot, lambda: app.screen.maximized is None)
+        await pilot.press("left_square_bracket")
         app.screen.query_one(PhasesPanel).focus()
         await pilot.press("home")
         samples = app.screen.query_one(SamplesPanel)

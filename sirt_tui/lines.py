@@ -1,0 +1,102 @@
+"""A text that scrolls, of which only the lines that look different are painted again.
+
+Textual's Static paints all of its text at each change, and its whole panel too; a screen that
+follows a phase at work would send that several times a second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.style import Style
+    from rich.text import Text
+
+
+class Lines(ScrollView, can_focus=True):
+    """``put`` gives it a text, folded to its width; ``put_lines`` lines, each cut to it.
+
+    ``stays_at_end``: whoever reads the end sees what comes.
+    """
+
+    DEFAULT_CSS = """
+    Lines { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    """
+
+    def __init__(
+        self, id: str | None = None, classes: str | None = None, stays_at_end: bool = False
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._stays_at_end = stays_at_end
+        self._text: Text | None = None
+        self._lines: Sequence[Text] = ()
+        self._painted: dict[int, Strip] = {}
+
+    @property
+    def room(self) -> int:
+        """Cells across."""
+        return max(1, self.scrollable_content_region.width)
+
+    def put(self, text: Text) -> None:
+        self._text = text
+        self.put_lines([*text.wrap(self.app.console, self.room, overflow="fold")])
+
+    def put_lines(self, lines: Sequence[Text]) -> None:
+        at_end = self._stays_at_end and self.scroll_offset.y >= self.max_scroll_y
+        fewer = len(lines) < len(self._lines)
+        self._lines = lines
+        self.virtual_size = Size(0, len(lines))
+        if at_end:
+            self.scroll_end(animate=False)
+        if fewer:
+            self.forget()
+        else:
+            self.repaint()
+
+    def repaint(self) -> None:
+        """Paint the lines that look different now."""
+        for at, before in list(self._painted.items()):
+            self._painted[at] = self._line(at)
+            if self._painted[at] != before:
+                self.refresh_lines(at)
+
+    def forget(self) -> None:
+        """Paint all of them."""
+        self._painted.clear()
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self.forget()
+        if self._text is not None:
+            self.put(self._text)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.forget()
+
+    def render_line(self, y: int) -> Strip:
+        at = y + self.scroll_offset.y
+        if at not in self._painted:
+            self._painted[at] = self._line(at)
+        return self._painted[at]
+
+    def style_of(self, at: int) -> Style:
+        """Under the line's own styles."""
+        return self.rich_style
+
+    def _line(self, at: int) -> Strip:
+        style = self.style_of(at)
+        if at >= len(self._lines):
+            return Strip.blank(self.room, style)
+        text = self._lines[at].copy()
+        text.truncate(self.room, overflow="ellipsis")
+        text.end = ""
+        segments = Segment.apply_style(text.render(self.app.console), style)
+        return Strip(segments).adjust_cell_length(self.room, style)
