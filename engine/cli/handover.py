@@ -1,13 +1,16 @@
-"""show: a run's ancestry, and handing runs over."""
+"""show, export, bundle, import: where a run comes from, and handing it on."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.output import json_option, plural, print_json, visible
+from engine.contract.errors import UserError
+from engine.control import answers
 from engine.control.lineage import lineage
 from engine.control.listing import find_runs
 
@@ -36,6 +39,81 @@ def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
         console.print(draw(one, visible))
         for line in environments(one):
             console.print(line, markup=False)
+
+
+@click.command()
+@click.argument("run_id")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--merged", type=click.Path(path_type=Path), help="The model's folder to write.")
+@click.option("--phase", help="The training whose adapter is merged; the run's last otherwise.")
+@click.option("--dtype", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of merged weights.")
+@click.option(
+    "--base", type=click.Path(file_okay=False, path_type=Path), help="Base model's folder."
+)
+@click.option("--max-kl", type=float, help="Mean KL from the student to accept, nats a token.")
+@click.option(
+    "--push", "repo", metavar="REPO", help="Send the merged model to this hub repository."
+)
+@click.option("--public", is_flag=True, help="Make REPO public; it is private otherwise.")
+@click.pass_obj
+def export(
+    runs: RunsFolder,
+    run_id: str,
+    folder: Path | None,
+    merged: Path | None,
+    phase: str | None,
+    dtype: str | None,
+    base: Path | None,
+    max_kl: float | None,
+    repo: str | None,
+    public: bool,
+) -> None:
+    """Copy RUN_ID's demonstrations, pairs, predictions and adapters into FOLDER.
+
+    With --merged, write its student as a standard model folder: the base as it was trained, the
+    adapter merged into it, compared with the trained student.
+    """
+    if folder is None and merged is None:
+        raise UserError("give a FOLDER for the files, or --merged DIR for the model")
+    if repo is not None and merged is None:
+        raise UserError("--push sends a merged model; say with --merged DIR where it is written")
+    found = find_runs(runs, [run_id])
+    if len(found) != 1:
+        raise UserError(f"{run_id!r} names {len(found)} runs; export them one by one")
+    if folder is not None:
+        for path in answers.export(runs, found[0], folder):
+            click.echo(str(path))
+    if merged is not None:
+        _merge(runs, found[0], merged, repo, phase=phase, dtype=dtype, base=base, most_kl=max_kl)
+    if merged is not None and repo is not None:
+        from engine.control.pushing import push
+
+        click.echo(f"sending to {repo}", err=True)
+        click.echo(push(merged, repo, private=not public))
+
+
+def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **options: Any) -> None:
+    """A folder that was written before and only has to be sent is left as it is."""
+    from engine.control import merged
+
+    if repo is not None and merged.exported_before(folder, run_id):
+        click.echo(f"{folder}: is there already, from this run", err=True)
+        return
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # speaks when it is imported
+    from engine.models.merging import quiet
+
+    quiet()
+    given = {name: value for name, value in options.items() if value is not None}
+    made = merged.export_merged(
+        runs, run_id, folder, tell=lambda line: click.echo(line, err=True), **given
+    )
+    parity = made.parity
+    click.echo(f"{folder}: {made.phase} merged, in {parity.dtype}")
+    click.echo(
+        f"against the trained student on {parity.tokens} tokens of {parity.prompts} answers: mean"
+        f" KL {parity.mean_kl:.2g} nats (largest {parity.max_kl:.2g}), largest difference of a"
+        f" log-probability {parity.max_logit:.2g}, same greedy token in {parity.greedy:.1%}"
+    )
 
 
 @click.command()

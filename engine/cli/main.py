@@ -34,7 +34,7 @@ VERBS = {
     "pairs": ("pairs", "pairs", "Read, mark and curate the preference pairs of a run."),
     "score": ("results", "score", "Score kept predictions again, without generating."),
     "quality": ("quality", "quality", "Measure answers: steps, length, repetition, arithmetic."),
-    "export": ("results", "export", "Copy a run's demonstrations, pairs, predictions and adapter."),
+    "export": ("handover", "export", "Copy what a run has made, or merge and push its model."),
     "bundle": ("handover", "bundle", "Pack a run into one file for a colleague."),
     "import": ("handover", "take", "Take in what a colleague has packed."),
     "devices": ("system", "devices", "Show GPUs, who uses them, CPU and memory."),

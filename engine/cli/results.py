@@ -1,14 +1,12 @@
-"""report, compare, score, export."""
+"""report, compare, score."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli.output import json_option, print_json, print_table
-from engine.contract.errors import UserError
 from engine.control import answers
 from engine.control.listing import find_runs, list_runs
 from engine.results import Table, accuracy_table, details_table
@@ -95,16 +93,3 @@ def score(runs: RunsFolder, run_ids: tuple[str, ...], write: bool, as_json: bool
         for r in found
     )
     print_table(Table(("task", "prompt", "before", "now", "verdicts changed"), rows))
-
-
-@click.command()
-@click.argument("run_id")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.pass_obj
-def export(runs: RunsFolder, run_id: str, folder: Path) -> None:
-    """Copy RUN_ID's demonstrations, pairs, predictions and adapters into FOLDER."""
-    found = find_runs(runs, [run_id])
-    if len(found) != 1:
-        raise UserError(f"{run_id!r} names {len(found)} runs; export them one by one")
-    for path in answers.export(runs, found[0], folder):
-        click.echo(str(path))

@@ -8,6 +8,7 @@
 ``changing``     stop, retry, delete, move, tag, note
 ``answers``      pairs, demonstrations and predictions; scoring again; export; compare
 ``lineage``      what a run comes from, with hashes; ``lineage_tree`` draws it
+``merged``       a run's student as a model folder, ``modelcard`` its README, ``pushing`` sends it
 ``bundling``     runs packed for somebody else; ``importing`` takes them in
 ``quality``      steps, length, repetition and arithmetic of the answers
 ``health``       doctor, devices

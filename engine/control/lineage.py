@@ -47,12 +47,13 @@ class Data:
 
     name: str
     source: str
+    hub: str | None
     revision: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """A setting that is not the default; ``source``: where the default comes from."""
+class Setting:
+    """A setting of a phase; ``source``: where the default comes from."""
 
     name: str
     value: Any
@@ -94,12 +95,17 @@ class Ancestor:
     data: Data | None
     what: str
     seed: int
-    settings: tuple[Changed, ...]
+    settings: tuple[Setting, ...]
     attempts: tuple[Try, ...]
     finished: str | None
     files: dict[str, dict[str, Any]]
     figures: dict[str, Any]
     score: Cellmark | None
+
+    @property
+    def changed(self) -> tuple[Setting, ...]:
+        """The settings that are not the defaults."""
+        return tuple(one for one in self.settings if one.value != one.default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +216,7 @@ def _ancestor(
         data=data_of(task) if task else None,
         what=what_of(spec),
         seed=spec.seed,
-        settings=tuple(changed(spec)),
+        settings=tuple(settings_of(spec)),
         attempts=tuple(_try(attempt) for attempt in folder.attempts()),
         finished=manifest.get("finished"),
         files=manifest.get("files", {}),
@@ -239,7 +245,7 @@ def data_of(task: TaskRef) -> Data:
     source = task.source
     files = ", ".join(file for file in (source.train, source.test) if file)
     hub = f"{source.hub} {source.config or ''}".strip() if source.hub else ""
-    return Data(task.name, files or hub or "embedded", source.revision)
+    return Data(task.name, files or hub or "embedded", source.hub, source.revision)
 
 
 def what_of(spec: PhaseSpec) -> str:
@@ -255,22 +261,22 @@ def what_of(spec: PhaseSpec) -> str:
             return spec.student.name + (f" on {share} % of the data" if share != 100 else "")
 
 
-def changed(spec: PhaseSpec) -> Iterator[Changed]:
-    """The settings of a phase that are not the defaults."""
+def settings_of(spec: PhaseSpec) -> Iterator[Setting]:
+    """Every setting of a phase, nested ones by their path."""
     settings = getattr(spec, "settings", None)
     if settings is not None:
-        yield from _changed(settings, "")
-    yield from _changed(spec.generation, "generation.")
+        yield from _settings(settings, "")
+    yield from _settings(spec.generation, "generation.")
 
 
-def _changed(settings: BaseModel, prefix: str) -> Iterator[Changed]:
+def _settings(settings: BaseModel, prefix: str) -> Iterator[Setting]:
     model = type(settings)
-    for name, field_ in model.model_fields.items():
+    for name, known in model.model_fields.items():
         value = getattr(settings, name)
         if isinstance(value, BaseModel):
-            yield from _changed(value, f"{prefix}{name}.")
-        elif value != field_.default:
-            yield Changed(f"{prefix}{name}", value, field_.default, source_of(model, name))
+            yield from _settings(value, f"{prefix}{name}.")
+        else:
+            yield Setting(f"{prefix}{name}", value, known.default, source_of(model, name))
 
 
 def _try(attempt: AttemptDir) -> Try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from engine.control.lineage import Ancestor, Changed, Lineage, Origin, Try
+    from engine.control.lineage import Ancestor, Lineage, Origin, Setting, Try
 
 HASH_SHOWN = 16
 # the figures a person looks for, in this order; `--json` has them all
@@ -116,8 +116,8 @@ def _details(phase: Ancestor) -> list[str]:
         lines.append(f"also reads {', '.join(others)}")
     if figures := _figures(phase):
         lines.append(" · ".join(figures))
-    if phase.settings:
-        lines.append("settings: " + ", ".join(map(setting, phase.settings)))
+    if phase.changed:
+        lines.append("settings: " + ", ".join(map(setting, phase.changed)))
     lines.append(" · ".join([f"seed {phase.seed}", *_attempts(phase.attempts)]))
     lines += [
         f"{path}  sha256 {facts['sha256'][:HASH_SHOWN]}…  {facts['bytes']:,} bytes"
@@ -150,7 +150,7 @@ def _attempts(attempts: tuple[Try, ...]) -> list[str]:
     return parts
 
 
-def setting(one: Changed) -> str:
+def setting(one: Setting) -> str:
     """``learning_rate 0.0009 (2e-05)``: the value and, in brackets, the default."""
     return f"{one.name} {number(one.value)} ({number(one.default)})"
 

@@ -181,7 +181,7 @@ def _load_weights(folder: Path, source: LocalWeights) -> Any:
             folder,
             dtype=dtype,
             quantization_config=quantised,
-            device_map=_device_map(),
+            device_map=device_map(),
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=source.trust_remote_code,
@@ -225,7 +225,7 @@ def _nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
     )
 
 
-def _device_map() -> str | dict[str, Any]:
+def device_map() -> str | dict[str, Any]:
     """Everything on the one device there is; under ``accelerate launch`` on this rank's GPU;
     over all GPUs where a single process sees several."""
     if not torch.cuda.is_available():

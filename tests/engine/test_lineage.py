@@ -66,7 +66,7 @@ def test_outputs_have_the_hashes_of_the_files(recorded: RunsFolder, found: Linea
 
 
 def test_settings_that_differ_have_the_default_beside_them(found: Lineage) -> None:
-    by_name = {one.name: one for one in of_kind(found, "refine")[0].settings}
+    by_name = {one.name: one for one in of_kind(found, "refine")[0].changed}
     assert (by_name["learning_rate"].value, by_name["learning_rate"].default) == (8e-4, 1e-6)
     assert by_name["learning_rate"].source == "P"
     assert "beta" not in by_name

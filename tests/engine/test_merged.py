@@ -1,0 +1,307 @@
+"""A trained student as a standard model folder: what it says, and what plain transformers reads."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from engine.contract.errors import UserError
+from engine.contract.rundir import ADAPTER, RunsFolder, hash_file
+from engine.contract.spec import EvaluateSpec
+from engine.control import merged
+from engine.control.bundling import bundle
+from engine.control.importing import take_in
+from engine.control.lineage import lineage
+from engine.control.merged import export_merged, exported_before, located
+from engine.control.modelcard import model_card, without_places
+from engine.models import merging
+from engine.models.loading import load
+from engine.queue import read_run
+from tests.engine.handover_runs import trained_run
+from tests.engine.training_helpers import MODELS, student
+from tests.tui.conftest import copy_recorded, run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PLAIN = """
+import json, sys
+from transformers import AutoModelForCausalLM, AutoTokenizer
+folder, prompt = sys.argv[1:]
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder)
+turns = [{"role": "user", "content": prompt}]
+ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt")
+out = model.generate(**ids, do_sample=False, max_new_tokens=merging_tokens)
+print(json.dumps({
+    "answer": out[0, ids["input_ids"].shape[1]:].tolist(),
+    "dtype": str(model.dtype),
+    "ours": sorted(m for m in sys.modules if m.partition(".")[0] in ("engine", "peft", "trl")),
+    "generation": model.generation_config.to_dict(),
+}))
+""".replace("merging_tokens", str(merging.NEW_TOKENS))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[RunsFolder, str]]:
+    """A run a precision, trained once; tests only read it."""
+    known: dict[str, tuple[RunsFolder, str]] = {}
+
+    def of(precision: str) -> tuple[RunsFolder, str]:
+        if precision not in known:
+            runs = RunsFolder(tmp_path_factory.mktemp(precision) / "runs")
+            runs.create()
+            known[precision] = (runs, trained_run(runs, precision))
+        return known[precision]
+
+    return of
+
+
+def adapter_of(runs: RunsFolder, run_id: str, kind: str = "refine") -> Path:
+    spec = next(p for p in read_run(runs, run_id).spec.phases if p.kind == kind)
+    return runs.phase(spec.id).out / ADAPTER
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["nf4", "fp32"])
+def test_the_folder_answers_as_the_trained_student_in_plain_transformers(
+    trained: Any, tmp_path: Path, precision: str
+) -> None:
+    runs, run_id = trained(precision)
+    made = export_merged(runs, run_id, tmp_path / "student")
+    assert made.parity.tokens > 50
+    assert made.parity.mean_kl < 1e-6
+    assert made.parity.max_logit < 1e-3
+    assert made.parity.greedy == 1.0
+    assert leftovers(tmp_path) == ["student"]
+
+    (prompt, *_) = merged._prompts(runs, run_id, merged._training(runs, run_id, None))
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", PLAIN, str(tmp_path / "student"), prompt],
+        env=env, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(ran.stdout)
+    assert told["ours"] == []
+    assert told["dtype"] == "torch.float32"
+    assert told["generation"]["temperature"] == 0.1
+    policy = load(student(precision), adapter_of(runs, run_id))
+    (probe,) = merging._probes(policy, [prompt])
+    assert told["answer"] == probe.ids[probe.start :]
+
+
+@pytest.mark.slow
+def test_other_ways_of_merging_a_4_bit_student_are_not_the_student(
+    trained: Any, tmp_path: Path
+) -> None:
+    """Into the unquantised base, or by PEFT into the 4-bit one: both fail the check."""
+    import torch
+
+    runs, run_id = trained("nf4")
+    adapter = adapter_of(runs, run_id)
+    prompts = merged._prompts(runs, run_id, merged._training(runs, run_id, None))
+    card = student("nf4")
+    probes = merging._probes(load(card, adapter), prompts)
+    unquantised = load(student("fp32"), adapter)
+    unquantised.model = merging._merged(unquantised.model, adapter, torch.float32)
+    requantised = load(card, adapter, trainable=True)
+    with pytest.warns(UserWarning, match="4-bit linear may get different generations"):
+        requantised.model = requantised.model.merge_and_unload().dequantize(torch.float32)
+    for name, wrong in (("unquantised", unquantised), ("requantised", requantised)):
+        merging._write(wrong, card.sampling, tmp_path / name)
+        found = merging._compare(tmp_path / name, card.source, probes, 0.0)  # type: ignore[arg-type]
+        assert found.mean_kl > 10 * merging.ROUNDING_16_BIT
+
+
+@pytest.mark.slow
+def test_16_bit_weights_are_the_student_up_to_rounding(trained: Any, tmp_path: Path) -> None:
+    runs, run_id = trained("nf4")
+    made = export_merged(runs, run_id, tmp_path / "student", dtype="bf16")
+    assert made.parity.dtype == "bfloat16"
+    assert 1e-7 < made.parity.mean_kl < merging.ROUNDING_16_BIT
+    with pytest.raises(UserError, match="not the trained student: mean KL") as caught:
+        export_merged(runs, run_id, tmp_path / "strict", dtype="bf16", most_kl=1e-7)
+    assert "--max-kl" in str(caught.value)
+    assert leftovers(tmp_path) == ["student"]
+
+
+@pytest.mark.slow
+def test_the_phase_can_be_chosen_and_the_card_has_its_scores_alone(
+    trained: Any, tmp_path: Path
+) -> None:
+    runs, run_id = trained("fp32")
+    made = export_merged(runs, run_id, tmp_path / "instructed", phase="instruct")
+    assert made.phase.startswith("instruct-")
+    text = (tmp_path / "instructed" / "README.md").read_text()
+    assert "This run holds no scores of this model." in text
+    assert "`refine-" not in text
+    with pytest.raises(UserError, match="no training 'elicit'"):
+        export_merged(runs, run_id, tmp_path / "other", phase="elicit")
+
+
+@pytest.mark.slow
+def test_nothing_is_overwritten_and_a_full_disk_leaves_nothing(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, run_id = trained("fp32")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="is there already"):
+        export_merged(runs, run_id, tmp_path / "mine")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
+    with pytest.raises(UserError, match="No space left on device; free some space"):
+        export_merged(runs, run_id, tmp_path / "full")
+    monkeypatch.setattr(
+        shutil,
+        "disk_usage",
+        lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000),  # type: ignore[attr-defined]
+    )
+    with pytest.raises(UserError, match=r"0\.0 GiB free, about"):
+        export_merged(runs, run_id, tmp_path / "small")
+    assert leftovers(tmp_path) == ["mine"]
+
+
+@pytest.mark.slow
+def test_an_imported_run_is_merged_where_its_base_is(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, run_id = trained("fp32")
+    bundle(runs, [run_id], tmp_path / "run.tar.gz")
+    here = RunsFolder(tmp_path / "here")
+    take_in(here, tmp_path / "run.tar.gz")
+    made = export_merged(here, run_id, tmp_path / "student")
+    assert exported_before(tmp_path / "student", run_id)
+    assert not exported_before(tmp_path / "student", "another")
+    told = json.loads((tmp_path / "student" / "lineage.json").read_text())
+    assert told["adapter"] == made.phase
+    manifest = here.phase(made.phase).manifest()["files"]
+    assert next(p for p in told["phases"] if p["id"] == made.phase)["files"] == manifest
+    weights = here.phase(made.phase).out / ADAPTER / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8] + b"\0" * 8)
+    with pytest.raises(UserError, match="is not what the manifest says"):
+        export_merged(here, run_id, tmp_path / "damaged")
+    weights.unlink()
+    with pytest.raises(UserError, match="packed without weights"):
+        export_merged(here, run_id, tmp_path / "missing")
+
+
+def test_a_run_that_trains_nothing_or_is_not_done_says_so(tmp_path: Path) -> None:
+    runs = copy_recorded(tmp_path / "runs")
+    with pytest.raises(UserError, match="trains nothing"):
+        export_merged(runs, run_of(runs, "baseline"), tmp_path / "x")
+    with pytest.raises(UserError, match=r"is not done; --phase instruct-\w+ takes the last"):
+        export_merged(runs, run_of(runs, "both", "otter-3m"), tmp_path / "x")
+
+
+def test_a_base_that_lies_elsewhere_is_found_or_asked_for_and_must_be_the_same(
+    tmp_path: Path,
+) -> None:
+    from engine.presets import hash_weights
+
+    def at(path: Path | str, name: str = "wren-1m") -> Any:
+        card = student(name=name)
+        revision = hash_weights(MODELS / "wren-1m")
+        update = {"path": str(path), "revision": revision}
+        return card.model_copy(update={"source": card.source.model_copy(update=update)})
+
+    assert located(at(MODELS / "wren-1m")).source.path == str(MODELS / "wren-1m")  # type: ignore[union-attr]
+    assert located(at("/gone/wren-1m")).source.path == str(MODELS / "wren-1m")  # type: ignore[union-attr]
+    unknown = at("/gone/own").model_copy(update={"name": "own"})
+    with pytest.raises(UserError, match="own is not there; say with --base DIR"):
+        located(unknown)
+    assert located(unknown, MODELS / "wren-1m").source.path == str(MODELS / "wren-1m")  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="other weights than own was trained from"):
+        located(unknown, MODELS / "otter-1m")
+
+
+# --- the card, on a recorded run ---
+
+PARITY = merging.Parity(16, 500, 2e-8, 3e-7, 1e-4, 0.998, "float32", 1e-5)
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], Any]:
+    runs = copy_recorded(tmp_path_factory.mktemp("card") / "runs")
+    found = without_places(lineage(runs, run_of(runs, "both", "wren-3m")))
+    spec: Any = next(p for p in read_run(runs, found.run_id).spec.phases if p.kind == "refine")
+    text = model_card(found, spec, PARITY, "How many?")
+    _, head, body = text.split("---\n", 2)
+    return body, yaml.safe_load(head), (runs, found, spec)
+
+
+def test_the_cards_head_is_what_the_hub_reads(card: Any) -> None:
+    _, head, _ = card
+    assert head["library_name"] == "transformers"
+    assert "toy" in head["tags"]
+    (results,) = (one["results"] for one in head["model-index"])
+    compass = next(r for r in results if r["dataset"]["name"] == "pocket-compass")
+    by_name = {m["name"]: m for m in compass["metrics"]}
+    plain = by_name["accuracy in per cent, plain prompt"]
+    assert plain["value"] == 93.67
+    assert plain["args"] == {"n": 600, "wilson_95": [91.43, 95.35]}
+
+
+def test_the_card_tells_data_settings_scores_merging_and_hashes(card: Any) -> None:
+    body, _, (runs, found, spec) = card
+    assert "This is a toy model" in body
+    assert "| pocket-compass | plain | test | 93.7 [91.4, 95.4] | 600 | 0.0 |" in body
+    assert "| pocket-compass | embedded | 1 | wren-3m | 597 | 600 |" in body
+    assert "learning_rate 0.0008" in body
+    assert "mean KL 2e-08" in body
+    for phase in found.phases:
+        assert f"`{phase.id}`" in body
+        for name in phase.files:
+            assert hash_file(runs.phase(phase.id).path / name) in body
+    assert "the versions that made it were not recorded" in body
+    assert str(Path(spec.student.source.path).parent) not in body
+
+
+def test_a_benchmark_of_the_hub_is_named_as_such_and_its_model_is_no_toy(card: Any) -> None:
+    _, _, (_, found, spec) = card
+    source = spec.student.source.model_copy(update={"hub": "an/model", "path": None})
+    large = spec.model_copy(
+        update={"student": spec.student.model_copy(update={"parameters": 7e9, "source": source})}
+    )
+    renamed = {spec.id: large.id}
+    phases = tuple(
+        replace(
+            p,
+            id=renamed.get(p.id, p.id),
+            parent=renamed.get(p.parent, p.parent),
+            data=p.data and replace(p.data, name="gsm8k", hub="openai/gsm8k"),
+        )
+        for p in found.phases
+    )
+    text = model_card(replace(found, phases=phases), large, PARITY, "How many?")
+    head = yaml.safe_load(text.split("---\n")[1])
+    assert head["datasets"] == ["openai/gsm8k"]
+    assert head["base_model"] == "an/model"
+    assert "toy" not in text.lower()
+
+
+def test_an_evaluation_belongs_to_one_adapter(card: Any) -> None:
+    """The instructed student's card must not have the refined one's scores."""
+    _, _, (runs, found, _) = card
+    spec: Any = next(p for p in read_run(runs, found.run_id).spec.phases if p.kind == "instruct")
+    evaluated = [p for p in read_run(runs, found.run_id).spec.phases if isinstance(p, EvaluateSpec)]
+    assert all(p.adapter != spec.id for p in evaluated)
+    text = model_card(found, spec, PARITY, "How many?")
+    assert "93.7" not in text
+    assert "model-index" not in text
