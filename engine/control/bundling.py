@@ -36,6 +36,7 @@ FORMAT = 1
 LISTING = "bundle.json"
 SUFFIX = ".sirt.tar.gz"
 COMPRESSIONS = {".gz": "gz", ".tgz": "gz", ".xz": "xz", ".zst": "zst", ".tar": ""}
+BY_HAND = frozenset({"run.json", "phase.json", "marks.json"})
 OF_ATTEMPT = ("events.jsonl", "stderr.log")
 KEY_NAMES = ("HF_TOKEN", "OPENAI_API_KEY", "WANDB_API_KEY")  # besides those that cards name
 KEY_SHAPE = re.compile(rb"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{20,}|://[^/\s\"@]+:[^/\s\"@]+@")
@@ -129,7 +130,7 @@ def _collect(
 
 def _files(phase: PhaseDir) -> Iterator[Path]:
     """What a phase gives away; an unfinished phase has no outputs yet."""
-    for file in (phase.spec_file, phase.manifest_file, phase.rescored):
+    for file in (phase.spec_file, phase.manifest_file, phase.rescored, phase.marks):
         if file.exists():
             yield file
     if phase.done:
@@ -145,7 +146,7 @@ def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, Pha
     for path in paths:
         if ADAPTER in path.parts:
             continue
-        written_here = path.suffix == ".log" or path.name in {"run.json", "phase.json"}
+        written_here = path.suffix == ".log" or path.name in BY_HAND
         with (runs.root / path).open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 name = next((name for name, value in keys.items() if value in line), None)

@@ -27,6 +27,7 @@ from engine.contract.errors import UserError
 from engine.contract.rundir import PhaseDir, RunsFolder, sync_folder, sync_tree
 from engine.control.bundling import FORMAT, LISTING, OF_ATTEMPT, Listing
 from engine.control.listing import registry, row_of
+from engine.control.marking import read_marks
 from engine.queue import read_run
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 PHASE = r"phases/(?:annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}"
 ALLOWED = re.compile(
     rf"{re.escape(LISTING)}"
-    r"|(?!phases/|conductor/)[A-Za-z0-9][A-Za-z0-9._-]*/run\.json"
-    rf"|{PHASE}/(?:phase|manifest|rescored)\.json"
+    r"|(?!phases/|conductor/|drafts/)[A-Za-z0-9][A-Za-z0-9._-]*/run\.json"
+    rf"|{PHASE}/(?:phase|manifest|rescored|marks)\.json"
     rf"|{PHASE}/attempt-[0-9]{{3,}}/(?:{'|'.join(map(re.escape, OF_ATTEMPT))})"
     rf"|{PHASE}/out(?:/(?!\.{{1,2}}(?:/|$))[^/\x00-\x1f]+)+"
 )
@@ -75,7 +76,7 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
     with _staging(runs) as staging:
         listing = _unpack(file, staging.root)
         _check_listing(file, listing, staging)
-        phases = [_checked(file, phase, listing) for phase in staging.phase_dirs()]
+        phases = [_checked(file, staging, phase, listing) for phase in staging.phase_dirs()]
         fresh, known = _sorted_runs(runs, file, staging)
         sync_tree(staging.root)
         new, kept, filled, differs = [], [], [], []
@@ -85,6 +86,8 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
                 new.append(phase.id)
                 continue
             kept.append(phase.id)
+            if phase.marks.exists() and not mine.marks.exists():
+                phase.marks.rename(mine.marks)
             if mine.done and phase.done:
                 filled += [phase.id] if _fill(phase, mine) else []
                 differs += [phase.id] if _outputs(phase) != _outputs(mine) else []
@@ -202,16 +205,17 @@ def _check_listing(file: Path, listing: Listing, staging: RunsFolder) -> None:
         raise UserError(f"{file}: its runs are not those of its list; {NOTHING_TAKEN}")
 
 
-def _checked(file: Path, phase: PhaseDir, listing: Listing) -> PhaseDir:
+def _checked(file: Path, staging: RunsFolder, phase: PhaseDir, listing: Listing) -> PhaseDir:
     """A phase whose fingerprint and outputs are what its name and its manifest say."""
     where = f"{file}: {phase.id}"
     try:
         spec = phase.spec()
         outputs = _outputs(phase) if phase.done else {}
+        read_marks(staging, phase.id)
     except UNREADABLE_JSON:
         raise UserError(
-            f"{where}: its specification or manifest can't be read; another version's, perhaps;"
-            f" {NOTHING_TAKEN}"
+            f"{where}: its specification, manifest or marks can't be read; another version's,"
+            f" perhaps; {NOTHING_TAKEN}"
         ) from None
     if spec.id != phase.id:
         raise UserError(f"{where}: its settings belong to {spec.id}; {NOTHING_TAKEN}")

@@ -257,8 +257,9 @@ def what_of(spec: PhaseSpec) -> str:
             style = spec.prompt if spec.method == "match" else "option log-prob"
             return f"{spec.task.name} {style}, {spec.split} split"
         case _:
-            share = getattr(spec, "fraction", 100)
-            return spec.student.name + (f" on {share} % of the data" if share != 100 else "")
+            share, turn = getattr(spec, "fraction", 100), getattr(spec, "round", 1)
+            words = [spec.student.name, f"on {share} % of the data" if share != 100 else ""]
+            return " ".join(w for w in (*words, f"round {turn}" if turn > 1 else "") if w)
 
 
 def settings_of(spec: PhaseSpec) -> Iterator[Setting]:

@@ -76,6 +76,7 @@ class RunPage(Page):
         Binding("r", "retry", "Retry"),
         Binding("p", "app.open_pairs", "Pairs"),
         Binding("C", "compose_from", "Compose from this run", show=False),
+        Binding("L", "lineage", "Lineage: models, data, hashes", show=False),
     ]
 
     def __init__(self, run_id: str) -> None:
@@ -254,6 +255,18 @@ class RunPage(Page):
 
     def action_compose_from(self) -> None:
         self.sirt.open_compose(run_id=self._run_id)
+
+    @work(exclusive=True, group="lineage")
+    async def action_lineage(self) -> None:
+        from engine.control.lineage import lineage
+        from sirt_tui.lineage import LineageDialog
+
+        try:
+            found = await self.feed.ask(lineage, self.runs, self._run_id)
+        except (UserError, OSError) as error:
+            self.sirt.say_error(error)
+        else:
+            self.app.push_screen(LineageDialog(found))
 
     async def _do(self, verb: Callable[[], None], said: str) -> None:
         try:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.contract.errors import UserError
-from engine.contract.rundir import ADAPTER, RunsFolder, write_json
+from engine.contract.records import Pair
+from engine.contract.rundir import ADAPTER, PAIRS, RunsFolder, write_json
 from engine.control import answers
 from engine.control.bundling import bundle
 from engine.control.changing import describe
 from engine.control.importing import take_in
 from engine.control.lineage import lineage
 from engine.control.listing import list_runs, run_status
+from engine.control.marking import Mark, mark, read_marks
+from engine.jsonlines import read_records
 from engine.queue import read_run
 from engine.results import accuracy_table, details_table
 from tests.engine.bundles.conftest import WEIGHTS
@@ -42,8 +45,8 @@ def test_rows_scores_pairs_and_curves_are_the_same_elsewhere(
     assert [row.state for row in theirs] == ["done"]
     assert accuracy_table(theirs) == accuracy_table(mine)
     assert details_table(theirs) == details_table(mine)
-    assert list(answers.pairs(elsewhere, run_id)) == list(answers.pairs(source, run_id))
-    assert len(list(answers.pairs(elsewhere, run_id))) > 20
+    assert pairs_of(elsewhere, run_id) == pairs_of(source, run_id)
+    assert len(pairs_of(elsewhere, run_id)) > 20
 
     before, after = run_status(source, run_id), run_status(elsewhere, run_id)
     assert before.file == after.file
@@ -51,6 +54,11 @@ def test_rows_scores_pairs_and_curves_are_the_same_elsewhere(
         curves = [{k: list(v) for k, v in p.view.metrics.items()} for p in (one, other)]
         assert curves[0] == curves[1]
     assert lineage(elsewhere, run_id) == lineage(source, run_id)
+
+
+def pairs_of(runs: RunsFolder, run_id: str) -> list[Pair]:
+    (folder,) = answers.phases_of(runs, run_id, "elicit")
+    return list(read_records(folder.out / PAIRS, Pair))
 
 
 def test_its_processes_machine_is_of_no_account(packed: Path, elsewhere: RunsFolder) -> None:
@@ -83,6 +91,21 @@ def test_weights_may_stay_at_home_and_come_later(
     filled = take_in(elsewhere, packed).filled
     assert {name.partition("-")[0] for name in filled} == {"instruct", "refine"}
     assert [p.read_bytes() for p in elsewhere.root.rglob("*.safetensors")] == [WEIGHTS] * 2
+
+
+def test_what_a_person_noted_comes_along_and_replaces_nothing(
+    source: RunsFolder, run_id: str, elsewhere: RunsFolder, tmp_path: Path
+) -> None:
+    runs = RunsFolder(tmp_path / "noted")
+    shutil.copytree(source.root, runs.root)
+    elicit = read_run(runs, run_id).spec.phases[2].id
+    mark(runs, elicit, ["a"], flagged=True, note="odd")
+    bundle(runs, [run_id], tmp_path / "noted.tar.gz")
+    take_in(elsewhere, tmp_path / "noted.tar.gz")
+    assert read_marks(elsewhere, elicit) == {"a": Mark(flagged=True, note="odd")}
+    mark(elsewhere, elicit, ["a"], flagged=False, note="mine")
+    take_in(elsewhere, tmp_path / "noted.tar.gz")
+    assert read_marks(elsewhere, elicit) == {"a": Mark(note="mine")}
 
 
 def test_several_runs_share_their_phases(source: RunsFolder, elsewhere: RunsFolder) -> None:
