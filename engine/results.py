@@ -176,9 +176,15 @@ class Comparison:
 
 def compare_predictions(task: str, prompt: str, a: Path, b: Path) -> Comparison | None:
     """Paired on question ids; ``None`` when the two files share none."""
+    return compare_right(task, prompt, right_answers(a), right_answers(b))
+
+
+def compare_right(
+    task: str, prompt: str, right_a: dict[str, bool], right_b: dict[str, bool]
+) -> Comparison | None:
+    """Question id -> right or not, of both; ``None`` when they share no question."""
     from engine.scoring.interval import mcnemar
 
-    right_a, right_b = _right(a), _right(b)
     shared = sorted(right_a.keys() & right_b.keys())
     if not shared:
         return None
@@ -213,5 +219,5 @@ def paired_difference(differences: Sequence[int]) -> tuple[float, float, float]:
     return mean, float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def _right(file: Path) -> dict[str, bool]:
+def right_answers(file: Path) -> dict[str, bool]:
     return {p.id: p.verdict.correct for p in read_records(file, Prediction)}

@@ -29,7 +29,11 @@ VERBS = {
     "queue": ("runs", "queue", "Show the queue, or move a run in it."),
     "show": ("handover", "show", "Show what a run comes from: models, data, phases, hashes."),
     "tag": ("runs", "tag", "Name, tag or annotate a run."),
-    "report": ("results", "report", "Print the accuracy table, with intervals."),
+    "report": (
+        "results",
+        "report",
+        "Write an experiment's tables, figures and page; print its table.",
+    ),
     "compare": ("results", "compare", "Compare two runs on the same questions."),
     "pairs": ("pairs", "pairs", "Read, mark and curate the preference pairs of a run."),
     "score": ("results", "score", "Score kept predictions again, without generating."),

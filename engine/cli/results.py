@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import json_option, print_json, print_table
+from engine.cli.output import json_option, plural, print_json, print_table
 from engine.control import answers
 from engine.control.listing import find_runs, list_runs
 from engine.results import Table, accuracy_table, details_table
@@ -38,14 +39,36 @@ def print_report(
 @click.command()
 @click.argument("which", nargs=-1)
 @click.option(
-    "--format", "form", type=click.Choice(["text", "markdown", "csv", "json"]), default="text"
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "csv", "json"]),
+    help="Only print the table, in this form; no folder is written.",
 )
-@click.option("--details", is_flag=True, help="One line a score: unparsed, cut off, lengths.")
+@click.option("--details", is_flag=True, help="Only print, one line a score: unparsed, lengths.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The report's folder; reports/NAME beside the runs folder when left out.",
+)
 @click.pass_obj
-def report(runs: RunsFolder, which: tuple[str, ...], form: str, details: bool) -> None:
-    """Print the accuracy table of runs or experiments (all runs when none is named)."""
+def report(
+    runs: RunsFolder, which: tuple[str, ...], form: str | None, details: bool, out: Path | None
+) -> None:
+    """Write the report of an experiment (or of runs), and print its accuracy table.
+
+    Tables in Markdown, LaTeX and CSV, figures in SVG and PNG, and index.html with all of it.
+    Without WHICH, and with --format or --details, it only prints.
+    """
     run_ids = find_runs(runs, which) if which else [row.run_id for row in list_runs(runs)]
-    print_report(runs, run_ids, form, details)
+    print_report(runs, run_ids, form or "text", details)
+    if not which or form or details:
+        return
+    from engine.control import reporting
+
+    name = which[0] if len(which) == 1 else "several"
+    folder = out or runs.root.parent / "reports" / name
+    written = reporting.write(runs, name, run_ids, folder)
+    click.echo(f"{plural(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
 
 
 @click.command()

@@ -10,6 +10,7 @@
 ``lineage``      what a run comes from, with hashes; ``lineage_tree`` draws it
 ``merged``       a run's student as a model folder, ``modelcard`` its README, ``pushing`` sends it
 ``bundling``     runs packed for somebody else; ``importing`` takes them in
+``reporting``    a study's report: tables, figures, page
 ``quality``      steps, length, repetition and arithmetic of the answers
 ``health``       doctor, devices
 =============  ===================================================================

@@ -1,0 +1,260 @@
+"""A study's report: gathers what its runs have measured and said, and writes the folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from engine.contract.errors import UserError
+from engine.contract.records import Pair, Prediction
+from engine.contract.rundir import PAIRS, PREDICTIONS
+from engine.contract.spec import ElicitSpec, EvaluateSpec, InstructSpec, RefineSpec
+from engine.control import quality
+from engine.control.listing import view_of
+from engine.control.roster import Roster
+from engine.jsonlines import read_records
+from engine.quality.table import quality_table
+from engine.queue import read_run
+from engine.report import differences, figures, sections
+from engine.report.folder import write_folder
+from engine.report.page import Item, Report, Said, page
+from engine.report.sections import Section
+from engine.report.study import TOY, Study, condition_of
+from engine.results import details_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from engine.contract.records import Verdict
+    from engine.contract.row import RunRow
+    from engine.contract.rundir import RunsFolder
+    from engine.contract.spec import PhaseSpec
+    from engine.report.figures import Curve
+    from engine.report.study import Cell, Condition
+
+SAMPLES = 3  # questions a condition, and pairs a condition
+CONDITIONS_SHOWN = 6
+CURVE_KINDS = ("loss", "eval_loss", "rewards/margins")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the report is, and what is in it."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    sections: tuple[Section, ...]
+
+
+def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> Written:
+    """Tables (Markdown, LaTeX, CSV), figures (SVG, PNG) and ``index.html``.
+
+    ``UserError`` when nothing has been measured yet, or when the folder holds something else.
+    """
+    wanted = set(run_ids)
+    rows = tuple(row for row in Roster(runs).look() if row.run_id in wanted)
+    study = Study(name, rows, _description(rows))
+    if not study.marks:
+        raise UserError(f"{name}: nothing was measured yet; see: sirt status")
+    material = _Material(runs, study)
+    tested = differences.paired_steps(study, material.right)
+    made = [
+        *sections.sections(study),
+        *_present(
+            differences.differences(tested),
+            differences.over_the_seeds(tested),
+            differences.resolution(study, tested),
+        ),
+        _details(rows),
+        *_quality(runs, rows),
+    ]
+    drawn = list(figures.draw(study, list(material.curves())))
+    report = Report(
+        name=name,
+        description=study.description,
+        summary=_summary(study),
+        toy=TOY if study.toy else "",
+        sections=made,
+        figures=drawn,
+        samples=list(material.samples()),
+        pairs=list(material.pairs()),
+    )
+    files: dict[str, bytes] = {"index.html": page(report).encode()}
+    for section in made:
+        table = section.table
+        heading = f"# {section.title}\n\n{section.note}\n\n"
+        files[f"tables/{section.slug}.md"] = f"{heading}{table.markdown()}\n".encode()
+        files[f"tables/{section.slug}.tex"] = f"{table.latex()}\n".encode()
+        files[f"tables/{section.slug}.csv"] = table.csv().encode()
+    for figure in drawn:
+        files[f"figures/{figure.slug}.svg"] = figure.svg
+        files[f"figures/{figure.slug}.png"] = figure.png
+    return Written(folder, tuple(write_folder(folder, files)), tuple(made))
+
+
+def _present(*found: Section | None) -> Iterator[Section]:
+    yield from (section for section in found if section is not None)
+
+
+def _description(rows: Sequence[RunRow]) -> str:
+    names = sorted({row.experiment for row in rows})
+    return f"Experiment {', '.join(names)}."
+
+
+def _summary(study: Study) -> str:
+    done = sum(row.state == "done" for row in study.rows)
+    newest = max((row.finished for row in study.rows if row.finished), default=None)
+    when = (newest or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
+    seeds = ", ".join(map(str, study.seeds))
+    return f"{done} of {len(study.rows)} runs are done, seeds {seeds}; the last ended {when}."
+
+
+def _details(rows: Sequence[RunRow]) -> Section:
+    note = "What stands behind each accuracy, a line a run's evaluation; shares in per cent."
+    return Section("details", "Behind each accuracy", note, details_table(rows))
+
+
+def _quality(runs: RunsFolder, rows: Sequence[RunRow]) -> Iterator[Section]:
+    done = [row.run_id for row in rows if row.marks]
+    if done:
+        note = (
+            "What can be said of the answers without a judge: reasoning in steps, length, repeated "
+            "four-grams, and the equations in the text that are true."
+        )
+        table = quality_table(quality.measure(runs, done))
+        yield Section("quality", "Quality of the answers", note, table)
+
+
+class _Material:
+    """Files of the study's runs, each read once."""
+
+    def __init__(self, runs: RunsFolder, study: Study) -> None:
+        self._runs = runs
+        self._study = study
+        self._phases = {row.run_id: read_run(runs, row.run_id).spec.phases for row in study.rows}
+        self._rows = {(condition_of(row), row.seed): row for row in study.rows}
+        self._right: dict[str, dict[str, bool]] = {}
+
+    def right(self, cell: Cell, seed: int) -> dict[str, bool] | None:
+        """Question -> whether it was answered right; None where that was not measured."""
+        spec = self._evaluation(cell, seed)
+        if spec is None:
+            return None
+        if spec.id not in self._right:
+            with (self._runs.phase(spec.id).out / PREDICTIONS).open("rb") as file:
+                lines = map(json.loads, file)
+                self._right[spec.id] = {x["id"]: bool(x["verdict"]["correct"]) for x in lines}
+        return self._right[spec.id]
+
+    def _evaluation(self, cell: Cell, seed: int) -> EvaluateSpec | None:
+        condition, task, prompt = cell
+        row = self._rows.get((condition, seed))
+        for spec in self._phases[row.run_id] if row else ():
+            if (
+                isinstance(spec, EvaluateSpec)
+                and (spec.task.name, spec.prompt, spec.split, spec.method)
+                == (task, prompt, "test", "match")
+                and self._runs.phase(spec.id).done
+            ):
+                return spec
+        return None
+
+    def curves(self) -> Iterator[Curve]:
+        """Of trainings on all demonstrations, each phase once however many runs share it."""
+        told: set[str] = set()
+        for (condition, seed), row in self._rows.items():
+            if condition.fraction != 100:
+                continue
+            for spec in self._phases[row.run_id]:
+                if not isinstance(spec, InstructSpec | RefineSpec) or spec.id in told:
+                    continue
+                told.add(spec.id)
+                view = view_of(self._runs.phase(spec.id))
+                for metric in CURVE_KINDS:
+                    points = tuple(view.metrics.get(metric, ()))
+                    if points:
+                        yield figures.Curve(condition, seed, spec.kind, metric, points)
+
+    # --- what was said ---
+
+    def _shown(self) -> list[Condition]:
+        return [one for one in self._study.of_arm("both") if one.usual][:CONDITIONS_SHOWN]
+
+    def samples(self) -> Iterator[Item]:
+        """The same questions, plain prompt: baseline, instructed, refined, teacher."""
+        seed = self._study.seeds[0]
+        for one in self._shown():
+            task = one.task or ""
+            answers = {}
+            for name, condition in self._beside(one):
+                spec = self._evaluation((condition, task, "plain"), seed)
+                if spec is not None:
+                    file = self._runs.phase(spec.id).out / PREDICTIONS
+                    answers[name] = {p.id: p for p in read_records(file, Prediction)}
+            for chosen in _telling(answers):
+                first = next(iter(chosen.values()))
+                where = f"{task}, {one.student} by {one.teacher}, {first.id}"
+                sides = tuple(_said(name, p.output, p.verdict) for name, p in chosen.items())
+                yield Item(where, first.prompt, first.target, sides)
+
+    def _beside(self, one: Condition) -> Iterator[tuple[str, Condition]]:
+        study = self._study
+        instructed = [c for c in study.of_arm("instruct-only") if c.usual]
+        same = (
+            c
+            for c in instructed
+            if (c.student, c.teacher, c.task) == (one.student, one.teacher, one.task)
+        )
+        found = (
+            ("baseline", study.baseline_of(one)),
+            ("instructed", next(same, None)),
+            ("refined", one),
+            ("teacher", study.teacher_of(one)),
+        )
+        yield from ((name, condition) for name, condition in found if condition is not None)
+
+    def pairs(self) -> Iterator[Item]:
+        seed = self._study.seeds[0]
+        for one in self._shown():
+            row = self._rows.get((one, seed))
+            for spec in self._phases[row.run_id] if row else ():
+                if isinstance(spec, ElicitSpec) and self._runs.phase(spec.id).done:
+                    yield from self._pairs_of(spec, one)
+
+    def _pairs_of(self, spec: PhaseSpec, one: Condition) -> Iterator[Item]:
+        """The first that the student's own reasoning wins, and one that the teacher's wins."""
+        left = {"student": SAMPLES - 1, "teacher": 1}
+        for pair in read_records(self._runs.phase(spec.id).out / PAIRS, Pair):
+            if not left[pair.winner]:
+                continue
+            left[pair.winner] -= 1
+            where = f"{one.task}, {one.student} by {one.teacher}, {pair.id}, {pair.winner} wins"
+            chosen = _said("chosen", pair.chosen, pair.chosen_verdict)
+            rejected = _said("rejected", pair.rejected, pair.rejected_verdict)
+            yield Item(where, pair.prompt, pair.target, (chosen, rejected))
+            if not any(left.values()):
+                return
+
+
+def _said(name: str, text: str, verdict: Verdict) -> Said:
+    return Said(name, text, verdict.answer or "nothing", "right" if verdict.correct else "wrong")
+
+
+def _telling(answers: dict[str, dict[str, Prediction]]) -> Iterator[dict[str, Prediction]]:
+    """A question each: gained by refining, lost by it, and otherwise the first."""
+    if not {"instructed", "refined"} <= answers.keys():
+        return
+    before, after = answers["instructed"], answers["refined"]
+    shared = [key for key in after if all(key in said for said in answers.values())]
+    turned = {
+        (a, b): [
+            k for k in shared if (before[k].verdict.correct, after[k].verdict.correct) == (a, b)
+        ]
+        for a, b in ((False, True), (True, False), (True, True), (False, False))
+    }
+    for key in chain.from_iterable(keys[:1] for keys in turned.values()):
+        yield {name: said[key] for name, said in answers.items()}

@@ -1,0 +1,58 @@
+"""Writing a report's folder; again, too, as long as nobody has changed what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from engine.contract.errors import UserError
+from engine.contract.rundir import atomic_write, hash_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MANIFEST = ".sirt-report.json"  # file -> sha256 of what was written; two while it is replaced
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write the files, and remove those of the last time that are no longer made.
+
+    ``UserError``, and nothing is touched, where a file is there that this did not write or that
+    somebody has changed since.
+    """
+    before = _manifest(folder)
+    for name in sorted({*before, *files}):
+        path = folder / name
+        if path.exists() and hash_file(path) not in before.get(name, []):
+            what = "was changed" if name in before else "is there already"
+            raise UserError(f"{path}: {what}; move it away, or give another folder with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    now = {name: [hashlib.sha256(content).hexdigest()] for name, content in files.items()}
+    either = {name: before.get(name, []) + now.get(name, []) for name in {*before, *now}}
+    _write_manifest(folder, either)  # so that being cut off half-way does not look like an edit
+    for name, content in files.items():
+        if before.get(name) != now[name] or not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(folder / name, content)
+    for name in before.keys() - files.keys():
+        (folder / name).unlink(missing_ok=True)
+    _write_manifest(folder, now)
+    return [folder / name for name in files]
+
+
+def _manifest(folder: Path) -> dict[str, list[str]]:
+    try:
+        found = json.loads((folder / MANIFEST).read_text())
+        return {str(name): list(map(str, digests)) for name, digests in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{folder / MANIFEST}: can't be read ({error}); give another folder with --out"
+        ) from None
+
+
+def _write_manifest(folder: Path, files: Mapping[str, list[str]]) -> None:
+    atomic_write(folder / MANIFEST, json.dumps(files, indent=1, sort_keys=True) + "\n")

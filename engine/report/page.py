@@ -1,0 +1,62 @@
+"""Everything as one HTML page: no script, no network; figures and text are inside it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.report.figures import Drawn
+    from engine.report.sections import Section
+
+TEMPLATE = Path(__file__).with_suffix(".html.j2")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One model's text; ``verdict``: ``right`` or ``wrong``."""
+
+    name: str
+    text: str
+    answer: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question with texts beside each other."""
+
+    where: str
+    question: str
+    target: str
+    sides: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a page shows. ``toy``: what has to be said of toys, else empty."""
+
+    name: str
+    description: str
+    summary: str
+    toy: str
+    sections: Sequence[Section]
+    figures: Sequence[Drawn]
+    samples: Sequence[Item]
+    pairs: Sequence[Item]
+
+
+def page(report: Report) -> str:
+    """Whatever models said is escaped: it is shown, never obeyed."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(TEMPLATE.parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["b64"] = lambda data: base64.b64encode(data).decode()
+    return environment.get_template(TEMPLATE.name).render(report=report)

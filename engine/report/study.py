@@ -1,0 +1,169 @@
+"""Runs as the paper's conditions: what was done, whatever the seed, and where it was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from engine import catalog
+from engine.report.statistics import Count, Estimate, combination
+from engine.results import ARM_ORDER, NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.contract.row import Cellmark, RunRow
+    from engine.contract.spec import Arm
+
+Prompt = Literal["plain", "cot"]
+PROMPTS: tuple[Prompt, ...] = ("plain", "cot")
+ARM_NAMES: dict[Arm, str] = {
+    "teacher": "teacher",
+    "baseline": "baseline",
+    "instruct-only": "instructed",
+    "refine-only": "refine-only",
+    "both": "refined",
+}
+TAUGHT: tuple[Arm, ...] = ("instruct-only", "refine-only", "both")
+TOY = "Toy models on toy tasks: this shows that the machinery works, nothing about large models."
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A row of the paper's tables: all of a run but its seed."""
+
+    arm: Arm
+    student: str | None = None
+    teacher: str | None = None
+    in_family: bool | None = None
+    task: str | None = None
+    refine_task: str | None = None
+    fraction: int = 100
+    rounds: int = 1
+
+    @property
+    def usual(self) -> bool:
+        """All of the demonstrations, one round, one task."""
+        return self.fraction == 100 and self.rounds == 1 and self.refine_task in (None, self.task)
+
+    @property
+    def trained_on(self) -> str:
+        """``A``; ``A > B`` for cross-task."""
+        if self.refine_task in (None, self.task):
+            return self.task or NOTHING
+        return f"{self.task} > {self.refine_task}"
+
+    @property
+    def own_tasks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(t for t in (self.task, self.refine_task) if t))
+
+    @property
+    def method(self) -> str:
+        """``refined``, ``refined 50 %``, ``refined, 2 rounds``."""
+        name = ARM_NAMES[self.arm]
+        if self.fraction != 100:
+            name += f" {self.fraction} %"
+        return name if self.rounds == 1 else f"{name}, {self.rounds} rounds"
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        return (
+            self.student or "", self.in_family is False, self.teacher or "", self.task or "",
+            self.refine_task or "", -self.fraction, ARM_ORDER.index(self.arm), self.rounds,
+        )  # fmt: skip
+
+
+Cell = tuple[Condition, str, Prompt]  # evaluated on a task's test split with a prompt style
+Known = dict[tuple[Condition, str, Prompt], dict[int, "Cellmark"]]
+
+
+def condition_of(row: RunRow) -> Condition:
+    refine_task = row.refine_task if row.refine_task != row.task else None
+    return Condition(
+        row.arm, row.student, row.teacher, row.in_family, row.task, refine_task,
+        row.fraction, row.rounds,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment's runs. ``marks``: cell -> seed -> accuracy, by string match on test splits."""
+
+    name: str
+    rows: tuple[RunRow, ...]
+    description: str = ""
+    marks: Known = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        known: Known = {}
+        for row in self.rows:
+            condition = condition_of(row)
+            for mark in row.marks:
+                if mark.method == "match" and mark.split == "test" and mark.total:
+                    prompt: Prompt = "plain" if mark.prompt == "plain" else "cot"
+                    known.setdefault((condition, mark.task, prompt), {})[row.seed] = mark
+        object.__setattr__(self, "marks", known)
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        return tuple(sorted({condition_of(row) for row in self.rows}, key=lambda c: c.order))
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Evaluated tasks: those that somebody was trained on first."""
+        trained = {task for condition in self.conditions for task in condition.own_tasks}
+        return tuple(
+            sorted({task for _, task, _ in self.marks}, key=lambda t: (t not in trained, t))
+        )
+
+    @property
+    def toy(self) -> bool:
+        return all(task.startswith("pocket-") for task in self.tasks)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({row.seed for row in self.rows}))
+
+    def of_arm(self, *arms: Arm) -> list[Condition]:
+        return [condition for condition in self.conditions if condition.arm in arms]
+
+    def teacher_of(self, condition: Condition) -> Condition | None:
+        """The bare teacher that taught it."""
+        return self._bare("teacher", teacher=condition.teacher)
+
+    def baseline_of(self, condition: Condition) -> Condition | None:
+        return self._bare("baseline", student=condition.student)
+
+    def _bare(
+        self, arm: Arm, teacher: str | None = None, student: str | None = None
+    ) -> Condition | None:
+        wanted = (arm, teacher, student)
+        return next((c for c in self.conditions if (c.arm, c.teacher, c.student) == wanted), None)
+
+    def estimate(self, *cells: tuple[float, Cell]) -> Estimate | None:
+        """A weighted sum over cells, with the seeds that all of them have; None without any."""
+        seeds = self._shared(cell for _, cell in cells)
+        if not cells or not seeds:
+            return None
+        return combination(
+            [[(weight, self._count(cell, seed)) for weight, cell in cells] for seed in seeds]
+        )
+
+    def mean(self, cells: Sequence[Cell]) -> Estimate | None:
+        """Over cells that were measured; None when one of them was not."""
+        return self.estimate(*((1 / len(cells), cell) for cell in cells))
+
+    def _shared(self, cells: Iterable[Cell]) -> list[int]:
+        """Seeds that every cell has."""
+        found = [set(self.marks.get(cell, ())) for cell in cells]
+        return sorted(set.intersection(*found)) if found else []
+
+    def _count(self, cell: Cell, seed: int) -> Count:
+        mark = self.marks[cell][seed]
+        return Count(mark.correct, mark.total)
+
+
+def is_question_answering(task: str) -> bool:
+    """Multiple choice, as against mathematics with a number for an answer."""
+    return task in catalog.TASKS and catalog.task(task).kind == "choice"

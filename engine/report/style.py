@@ -1,0 +1,68 @@
+"""How figures look: for a paper's column, readable in grey, with text that stays text."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+    from engine.contract.spec import Arm
+
+COLUMN, PAGE = 3.4, 7.0  # inches: one column of a two-column page, and the page
+# Okabe and Ito's colours, told apart by most eyes; the hatches tell them apart in grey
+COLOURS: dict[Arm, str] = {
+    "teacher": "#000000",
+    "baseline": "#999999",
+    "instruct-only": "#56B4E9",
+    "refine-only": "#E69F00",
+    "both": "#009E73",
+}
+HATCHES: dict[Arm, str] = {
+    "baseline": "",
+    "instruct-only": "////",
+    "refine-only": "....",
+    "both": "",
+}
+MARKERS: dict[Arm, str] = {"instruct-only": "s", "refine-only": "^", "both": "o"}
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "hatch.linewidth": 0.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "sirt",
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Matplotlib without a display, in this style; what was set before comes back."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def svg_and_png(figure: Figure) -> tuple[bytes, bytes]:
+    """The same bytes for the same figure, so that an unchanged report stays unchanged."""
+    import matplotlib.pyplot as plt
+
+    vector, pixels = io.BytesIO(), io.BytesIO()
+    figure.savefig(vector, format="svg", metadata={"Date": None})
+    figure.savefig(pixels, format="png", dpi=200, metadata={"Software": None})
+    plt.close(figure)
+    return vector.getvalue(), pixels.getvalue()

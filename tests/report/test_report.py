@@ -1,0 +1,90 @@
+"""The whole report of the recorded runs, and what a browser makes of its page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.contract.errors import UserError
+from engine.contract.rundir import PREDICTIONS
+from engine.control import reporting
+from tests.tui.conftest import copy_recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.contract.rundir import RunsFolder
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> RunsFolder:
+    """The recorded runs, in which a model has said something that a browser would obey."""
+    found = copy_recorded(tmp_path_factory.mktemp("recorded") / "runs")
+    for file in found.root.glob(f"phases/evaluate-*/out/{PREDICTIONS}"):
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        for line in lines:
+            line["output"] = "<script>document.title='stolen'</script>" + line["output"]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return found
+
+
+@pytest.fixture(scope="module")
+def report(runs: RunsFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    return reporting.write(runs, "pocket", runs.run_ids(), folder).folder
+
+
+def test_tables_figures_and_page_are_there(report: Path) -> None:
+    tables = {file.name for file in (report / "tables").iterdir()}
+    for slug in ("accuracies", "families", "domains", "differences", "resolution", "quality"):
+        assert {f"{slug}.md", f"{slug}.tex", f"{slug}.csv"} <= tables
+    assert r"\toprule" in (report / "tables" / "accuracies.tex").read_text()
+    figures = {file.name for file in (report / "figures").iterdir()}
+    assert {"bars-plain.svg", "matrix.png", "curves.svg", "reasoning.png"} <= figures
+    assert b"<text" in (report / "figures" / "bars-plain.svg").read_bytes()
+
+
+def test_the_page_needs_no_network_and_obeys_no_model(report: Path) -> None:
+    page = (report / "index.html").read_text()
+    assert "Toy models on toy tasks" in page
+    assert "&lt;script&gt;" in page
+    for outside in ("<script", "http://", "https://", "@import"):
+        assert outside not in page
+
+
+def test_nothing_measured_is_said(runs: RunsFolder, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing was measured yet"):
+        reporting.write(runs, "pocket", [], tmp_path / "report")
+
+
+@pytest.mark.slow
+def test_the_same_runs_make_the_same_bytes(runs: RunsFolder, report: Path, tmp_path: Path) -> None:
+    again = reporting.write(runs, "pocket", runs.run_ids(), tmp_path / "again").folder
+    for file in report.rglob("*.*g"):
+        assert (again / file.relative_to(report)).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open the page with")
+def test_a_browser_shows_it(report: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "page.png"
+    options = (
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,2000",
+    )  # fmt: skip
+    address = (report / "index.html").as_uri()
+    shot = [str(CHROMIUM), *options, f"--screenshot={picture}", address]
+    subprocess.run(shot, check=True, capture_output=True, timeout=120)
+    assert picture.stat().st_size > 50_000
+    dumped = subprocess.run(
+        [str(CHROMIUM), *options, "--dump-dom", address],
+        check=True, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "<title>pocket</title>" in dumped.stdout

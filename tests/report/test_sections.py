@@ -1,0 +1,129 @@
+"""Tables of made-up runs: the right cell in the right place, and no table without its question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.report import sections as sec
+from engine.report.differences import differences, over_the_seeds, paired_steps, resolution
+from engine.report.study import Study
+from tests.report.made_up import row
+
+if TYPE_CHECKING:
+    from engine.contract.row import RunRow
+    from engine.report.study import Cell
+
+A, B = "pocket-compass", "pocket-boxes"
+
+
+def on(a: int, b: int) -> dict[tuple[str, str], tuple[int, int]]:
+    """Right answers of 100 on both tasks, with the plain prompt."""
+    return {(A, "plain"): (a, 100), (B, "plain"): (b, 100)}
+
+
+def whole(seed: int = 0, more: int = 0) -> list[RunRow]:
+    return [
+        row("teacher", on(98, 96), seed),
+        row("baseline", on(25, 20), seed),
+        row("instruct-only", on(70 + more, 22), seed, A),
+        row("refine-only", on(30, 21), seed, A),
+        row("both", on(90 + more, 24), seed, A),
+    ]
+
+
+def cells(section: sec.Section | None, *beginning: str) -> tuple[str, ...]:
+    """The one row that begins so."""
+    assert section is not None
+    (found,) = [r for r in section.table.rows if r[: len(beginning)] == beginning]
+    return found[len(beginning) :]
+
+
+def test_accuracies_of_one_seed_have_wilsons_interval() -> None:
+    found = sec.accuracies(Study("s", tuple(whole())))
+    assert cells(found, "refined", "small", "big", "in", A)[0] == "90.0 [82.6, 94.5]"
+
+
+def test_accuracies_of_several_seeds_have_their_spread() -> None:
+    rows = [*whole(0), *whole(1, 2), *whole(2, 4)]
+    found = sec.accuracies(Study("s", tuple(rows)))
+    assert cells(found, "refined", "small", "big", "in", A)[0] == "92.0 ± 2.0 [87.0, 97.0] n 3"
+
+
+def test_seeds_that_agree_are_no_evidence_of_certainty() -> None:
+    found = sec.accuracies(Study("s", (*whole(0), *whole(1))))
+    assert cells(found, "baseline")[4] == "25.0 [17.5, 34.3]"
+
+
+def test_the_gap_stands_beside_the_papers() -> None:
+    found = sec.families(Study("s", tuple(whole())))
+    row_ = cells(found, "question answering", "in", "plain")
+    assert row_[0].startswith("98.0 [")
+    assert row_[4].startswith("+28.0 [")
+    assert row_[5] == "+6.3"
+    assert row_[6].startswith("+8.0 [")
+    assert found is not None
+    assert "not of these toys" in found.note
+
+
+def test_domains_are_the_own_task_and_the_mean_of_the_others() -> None:
+    found = sec.domains(Study("s", tuple(whole())))
+    assert cells(found, A, "refined", "small", "big", "in", "plain") == (
+        "90.0 [82.6, 94.5]",
+        "24.0 [16.7, 33.2]",
+    )
+
+
+def test_tables_without_their_question_are_left_out() -> None:
+    slugs = [section.slug for section in sec.sections(Study("s", tuple(whole())))]
+    assert slugs == ["accuracies", "families", "domains"]
+
+
+def test_low_resource_and_cross_task_have_their_rows() -> None:
+    rows = [
+        *whole(),
+        row("instruct-only", on(40, 20), 0, A, fraction=25),
+        row("both", on(60, 20), 0, A, fraction=25),
+        row("both", on(50, 80), 0, A, refine_task=B),
+    ]
+    study = Study("s", tuple(rows))
+    assert cells(sec.low_resource(study), "small", "big", A, "plain", "25 %")[0].startswith("40.0")
+    crossed = cells(sec.cross_task(study), "refined", "small", "big", "in", f"{A} > {B}", "plain")
+    assert [cell[:4] for cell in crossed] == ["80.0", "50.0"]
+
+
+def test_cells_that_were_not_measured_are_dashes() -> None:
+    rows = [r for r in whole() if r.arm != "teacher"]
+    row_ = cells(sec.families(Study("s", tuple(rows))), "question answering", "in", "plain")
+    assert (row_[0], row_[4]) == ("–", "–")
+
+
+def answers(cell: Cell, seed: int) -> dict[str, bool] | None:
+    """Refined is right where instructed is, and on thirty more of a hundred."""
+    right = {"instruct-only": 50, "both": 80}.get(cell[0].arm)
+    if right is None or cell[1:] != (A, "plain"):
+        return None
+    return {f"q{n}": n < right + seed for n in range(100)}
+
+
+def test_steps_are_tested_on_the_same_questions() -> None:
+    study = Study("s", (*whole(0), *whole(1)))
+    found = paired_steps(study, answers)
+    assert [(one.seed, one.found.gained, one.found.lost) for one in found] == [
+        (0, 30, 0),
+        (1, 30, 0),
+    ]
+    assert all(one.adjusted >= one.found.p for one in found)
+    table = differences(found)
+    assert table is not None
+    assert table.table.rows[0][0] == "instructed → refined"
+    assert table.table.rows[0][9].startswith("+30.0 [+2")
+    means = over_the_seeds(found)
+    assert means is not None
+    assert means.table.rows[0][7:9] == ("2", "+30.0 [+30.0, +30.0]")
+
+
+def test_each_test_set_says_what_it_can_tell() -> None:
+    study = Study("s", tuple(whole()))
+    found = resolution(study, paired_steps(study, answers))
+    assert cells(found, A, "100")[0] == "30.0"
+    assert cells(found, B, "100")[0] == "30.0 (assumed)"

@@ -1,0 +1,80 @@
+"""Against textbook values, and the normal approximation against the exact test's own power."""
+
+from __future__ import annotations
+
+import pytest
+from scipy.stats import binom
+
+from engine.report.statistics import Count, combination, detectable, over_seeds, share
+from engine.scoring.interval import holm, mcnemar
+
+
+def test_wilson_as_newcombe_has_it() -> None:
+    """Newcombe (1998), table I: 81 of 263."""
+    found = share(Count(81, 263))
+    assert (found.low, found.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+
+
+def test_students_t_over_seeds() -> None:
+    found = over_seeds([4.0, 5.0, 6.0])
+    assert (found.mean, found.sd, found.seeds) == (5.0, 1.0, 3)
+    assert found.high - 5.0 == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
+    assert 5.0 - found.low == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
+
+
+def test_seeds_that_agree_have_no_spread() -> None:
+    found = over_seeds([0.5, 0.5])
+    assert (found.low, found.high, found.sd) == (0.5, 0.5, 0.0)
+
+
+def test_holm_as_in_the_textbook() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_mcnemar_is_exact() -> None:
+    """12 against 4: twice the binomial tail."""
+    assert mcnemar(4, 12) == pytest.approx(2 * binom.cdf(4, 16, 0.5))
+
+
+def test_one_seeds_gap_has_the_uncertainty_of_both_sides() -> None:
+    found = combination([[(1.0, Count(90, 100)), (-1.0, Count(80, 100))]])
+    assert found.mean == pytest.approx(0.1)
+    se = (0.9 * 0.1 / 100 + 0.8 * 0.2 / 100) ** 0.5
+    assert found.high - found.low == pytest.approx(2 * 1.96 * se, rel=0.06)
+
+
+def test_all_right_is_not_certain() -> None:
+    found = combination([[(0.5, Count(100, 100)), (0.5, Count(100, 100))]])
+    assert 0.95 < found.low < 0.999
+
+
+def test_a_mean_over_tasks_is_taken_within_each_seed() -> None:
+    seeds = [[(0.5, Count(80, 100)), (0.5, Count(60, 100))]] * 2 + [
+        [(0.5, Count(86, 100)), (0.5, Count(66, 100))]
+    ]
+    found = combination(seeds)
+    assert (found.mean, found.seeds) == (pytest.approx(0.72), 3)
+
+
+@pytest.mark.parametrize(("total", "discordant"), [(200, 0.3), (500, 0.2), (1221, 0.3)])
+def test_the_detectable_difference_has_the_power_it_claims(total: int, discordant: float) -> None:
+    least = detectable(total, discordant)
+    assert least is not None
+    assert power(total, discordant, least) == pytest.approx(0.8, abs=0.05)
+
+
+def power(total: int, discordant: float, difference: float) -> float:
+    """Of the exact test: over the number of discordant questions, and which way they fall."""
+    up = (discordant + difference) / (2 * discordant)
+    found = 0.0
+    for count in range(1, total + 1):
+        weight = binom.pmf(count, total, discordant)
+        if weight > 1e-6:
+            edge = binom.ppf(0.025, count, 0.5) - 1  # so many on one side and the test says no
+            found += weight * (binom.cdf(edge, count, up) + binom.sf(count - edge - 1, count, up))
+    return float(found)
+
+
+def test_too_few_questions_can_tell_nothing() -> None:
+    assert detectable(5, 0.2) is None
+    assert detectable(100, 0.0) is None
