@@ -177,6 +177,21 @@ def load_card(name: str) -> ModelCard:
     return card
 
 
+def judge_card(name: str) -> ModelCard:
+    """A judge by a card's file, or by the name of a shipped judge or model; resolved."""
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        shipped = [PRESETS / folder / f"{name}.yaml" for folder in ("judges", "models")]
+        names = [*(p.stem for p in (PRESETS / "judges").glob("*.yaml")), *card_names()]
+        path = next((p for p in shipped if p.exists()), path)
+        if not path.exists():
+            raise UserError(f"no judge {name!r}: {nearest(name, names)}, or give a card's file")
+    card = resolve_card(load(path, ModelCard), path.parent)
+    if isinstance(card.source, ImportedAnswers):
+        raise UserError(f"{path}: source: a file of ready answers can't judge; give a model")
+    return card
+
+
 def _source(name: str, given: TaskSource, base: Path) -> TaskSource:
     task = catalog.task(name)
     return resolve_revision(given, task.default_source, base)

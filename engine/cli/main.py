@@ -37,6 +37,7 @@ VERBS = {
     "compare": ("results", "compare", "Compare two runs on the same questions."),
     "pairs": ("pairs", "pairs", "Read, mark and curate the preference pairs of a run."),
     "score": ("results", "score", "Score kept predictions again, without generating."),
+    "judge": ("judging", "judge", "Have a model compare two runs' answers, in both orders."),
     "quality": ("quality", "quality", "Measure answers: steps, length, repetition, arithmetic."),
     "export": ("handover", "export", "Copy what a run has made, or merge and push its model."),
     "bundle": ("handover", "bundle", "Pack a run into one file for a colleague."),

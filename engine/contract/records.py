@@ -122,6 +122,23 @@ class Prediction(Record):
     option_logprobs: tuple[float, ...] | None = None
 
 
+class JudgedAnswers(Record):
+    """Two answers to one question, judged in both orders.
+
+    ``first`` and ``second`` are the answers of the judgement's two phases. ``straight``: what
+    the judge preferred when the first answer was shown first, ``swapped`` when it was shown
+    second; None where its text holds no verdict. Answers that are the same are not asked about.
+    """
+
+    id: str
+    first_correct: bool
+    second_correct: bool
+    same: bool
+    straight: Literal["first", "second", "tie"] | None
+    swapped: Literal["first", "second", "tie"] | None
+    said: tuple[str, ...] = ()
+
+
 class Score(Record):
     """Accuracy on a split, in 0..1, with its Wilson 95 % interval.
 

@@ -271,6 +271,31 @@ class ConductorDir:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgementDir:
+    """``judgements/<fingerprint>/``: what a judge said of two phases' answers."""
+
+    path: Path
+
+    @property
+    def spec_file(self) -> Path:
+        return self.path / "judgement.json"
+
+    @property
+    def replies(self) -> Path:
+        """Everything the judge has said, paid or not: what a next call goes on from."""
+        return self.path / REPLIES
+
+    @property
+    def verdicts(self) -> Path:
+        """Made of the replies when all are there; its presence means done."""
+        return self.path / "verdicts.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / ".lock"
+
+
+@dataclass(frozen=True, slots=True)
 class RunsFolder:
     """``runs/``: all runs and phases of one workspace."""
 
@@ -317,6 +342,14 @@ class RunsFolder:
 
     def phase(self, phase_id: str) -> PhaseDir:
         return PhaseDir(self.phases / phase_id)
+
+    def judgement(self, fingerprint: str) -> JudgementDir:
+        return JudgementDir(self.root / "judgements" / fingerprint)
+
+    def judgements(self) -> list[JudgementDir]:
+        """Those that are done, by fingerprint."""
+        found = map(JudgementDir, sorted((self.root / "judgements").glob("*")))
+        return [folder for folder in found if folder.verdicts.exists()]
 
     def run_folder(self, run_id: str) -> Path:
         return self.root / run_id

@@ -266,6 +266,24 @@ PhaseSpec = Annotated[
 phase_adapter: TypeAdapter[PhaseSpec] = TypeAdapter(PhaseSpec)
 
 
+class JudgementSpec(Frozen):
+    """Two evaluate phases' answers to the same questions, as a judge sees them.
+
+    ``phases`` are in the order of their names, so that A against B and B against A are one.
+    """
+
+    phases: tuple[str, str]
+    judge: ModelCard
+    prompt_version: int
+    seed: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over all that determines the replies; how many are asked does not."""
+        judge = _identity_of_model(self.judge)
+        return _digest(["judge", self.phases, judge, self.prompt_version, self.seed])
+
+
 class Settings(Frozen):
     """The settings of all phases; what an experiment leaves out keeps its default."""
 

@@ -12,6 +12,7 @@
 ``bundling``     runs packed for somebody else; ``importing`` takes them in
 ``reporting``    a study's report: tables, figures, page
 ``quality``      steps, length, repetition and arithmetic of the answers
+``judging``      a model compares two runs' answers; its replies are kept
 ``health``       doctor, devices
 =============  ===================================================================
 """

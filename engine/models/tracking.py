@@ -1,6 +1,7 @@
 """Trackers that a training reports to beside its own log: transformers' callbacks, told where to
 write and which curve to go on with. Off unless the experiment says ``report_to``.
 
+The trainer does not make the callbacks itself, since some look for their folder when they are made.
 Their files go below the phase's ``work/``, never into the current folder. Nothing is sent anywhere
 unless the person has set up a tracker to do so.
 """
@@ -18,19 +19,21 @@ from engine import catalog
 from engine.contract.rundir import TRACKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 WANDB_HOST: Final = "https://api.wandb.ai"
 
 
 @contextmanager
-def reporting(trainer: Any, step: int, has_ended: Callable[[], bool]) -> Iterator[None]:
+def reporting(
+    trainer: Any, names: Iterable[str], step: int, has_ended: Callable[[], bool]
+) -> Iterator[None]:
     """Around the training of a trainer that starts after ``step``; ``has_ended`` says whether it
     is complete or will go on in another attempt."""
     folder = Path(trainer.args.output_dir).parent / TRACKERS
     with ExitStack() as stack:
         if trainer.is_world_process_zero():
-            for name in trainer.args.report_to:
+            for name in names:
                 (folder / name).mkdir(parents=True, exist_ok=True)
                 tracker = catalog.tracker(name)
                 stack.enter_context(tracker(trainer, folder / name, step, has_ended))
@@ -47,9 +50,7 @@ def tensorboard(
     from transformers.integrations import TensorBoardCallback
 
     writer = SummaryWriter(str(folder), purge_step=step + 1)
-    for callback in trainer.callback_handler.callbacks:
-        if isinstance(callback, TensorBoardCallback):
-            callback.tb_writer = writer
+    trainer.add_callback(TensorBoardCallback(writer))
     try:
         yield
     finally:
@@ -61,6 +62,7 @@ def wandb(trainer: Any, folder: Path, _step: int, has_ended: Callable[[], bool])
     """One run for all attempts of a phase, by wandb's own resuming. Steps that are done again are
     logged again, at the same ``train/global_step`` and with the same values."""
     import wandb as library
+    from transformers.integrations import WandbCallback
 
     wanted = {
         "WANDB_DIR": str(folder),
@@ -74,6 +76,7 @@ def wandb(trainer: Any, folder: Path, _step: int, has_ended: Callable[[], bool])
     if not _wandb_is_set_up():
         wanted |= {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false"}
     with _environment(wanted):
+        trainer.add_callback(WandbCallback())
         try:
             yield
         finally:
@@ -94,16 +97,19 @@ def _wandb_is_set_up() -> bool:
 
 @contextmanager
 def trackio(
-    _trainer: Any, folder: Path, _step: int, _has_ended: Callable[[], bool]
+    trainer: Any, folder: Path, _step: int, _has_ended: Callable[[], bool]
 ) -> Iterator[None]:
     """A database in the folder; the run goes on under its name. Steps that are done again are
     logged again. A Space is used where ``TRACKIO_SPACE_ID`` says so."""
+    from transformers.integrations import TrackioCallback
+
     with _environment({"TRACKIO_DIR": str(folder)}):
+        trainer.add_callback(TrackioCallback())
+        import trackio as library  # not before: it looks for its folder when it is imported
+
         try:
             yield
         finally:
-            import trackio as library
-
             if library.context_vars.current_run.get() is not None:
                 library.finish()
 

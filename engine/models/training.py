@@ -34,6 +34,8 @@ from engine.models.loading import compute_dtype
 from engine.models.tracking import reporting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.contract.cards import ModelCard
     from engine.contract.settings import LoraSettings
     from engine.contract.spec import InstructSpec, RefineSpec
@@ -203,7 +205,7 @@ def arguments(
         "dataloader_pin_memory": cuda,
         "max_length": None,  # cut and counted before the trainer sees an example
         "disable_tqdm": True,
-        "report_to": list(spec.tracking.report_to) or "none",
+        "report_to": "none",  # see engine.models.tracking
         "project": spec.tracking.project,
         "run_name": f"{spec.kind} {spec.student.name} s{spec.seed} {spec.fingerprint[:8]}",
         "log_level": "error",
@@ -296,7 +298,11 @@ class Outcome:
 
 
 def train(
-    trainer: Any, reporter: Reporter, resume: Path | None, patience_steps: int | None = None
+    trainer: Any,
+    reporter: Reporter,
+    resume: Path | None,
+    trackers: Iterable[str],
+    patience_steps: int | None = None,
 ) -> Outcome:
     """Train to the end, or to a stop; from a checkpoint when there is one.
 
@@ -310,6 +316,7 @@ def train(
         begun = state.global_step if state else 0
         with reporting(
             trainer,
+            trackers,
             begun,
             lambda: _has_ended(trainer.state, trainer.args.max_steps, patience_steps),
         ):
@@ -355,7 +362,6 @@ def describe(trainer: Any, layout: Layout, examples: int) -> str:
         f"({layout.per_device} at once x {layout.accumulation} passes x {layout.world} devices), "
         f"{args.optim.value}, learning rate {args.learning_rate:g}, "
         f"warm-up {args.warmup_steps:g} steps"
-        + (f"; also told to {', '.join(args.report_to)}" if args.report_to else "")
     )
 
 

@@ -88,7 +88,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     ctx.message(tr.describe(trainer, layout, len(examples)))
 
     reporter = Reporter(ctx, start, asdict(layout), resume)
-    outcome = tr.train(trainer, reporter, resume)
+    outcome = tr.train(trainer, reporter, resume, spec.tracking.report_to)
     if outcome.stopped:
         raise Stopped
     if not is_first():

@@ -103,7 +103,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
 
     patience = settings.patience and settings.patience * settings.evaluate_every
     reporter = Reporter(ctx, start, asdict(layout), resume, patience)
-    outcome = tr.train(trainer, reporter, resume, patience)
+    outcome = tr.train(trainer, reporter, resume, spec.tracking.report_to, patience)
     guards.check_reference(loaded.model, values)
     if outcome.stopped:
         raise Stopped

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from engine.quality.arithmetic import arithmetic_steps
-from engine.scoring.interval import wilson
+from engine.scoring.share import Share
 from engine.scoring.steps import has_steps
 
 if TYPE_CHECKING:
@@ -33,24 +33,6 @@ class Said:
     choices: tuple[str, ...]
     tokens: int
     finish: Finish
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """``count`` of ``total``; ``value`` and its Wilson 95 % interval in 0..1."""
-
-    count: int
-    total: int
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, count: int, total: int) -> Share:
-        return cls(count, total, *wilson(count, total))
-
-    @property
-    def value(self) -> float | None:
-        return self.count / self.total if self.total else None
 
 
 @dataclass(frozen=True, slots=True)

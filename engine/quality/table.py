@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.contract.spec import Kind
-    from engine.quality.measures import Quality, Share
+    from engine.quality.measures import Quality
 
 HEADERS = (
     "run", "answers of", "task", "prompt", "n", "with steps [95 %]", "words", "tokens",
@@ -44,19 +44,12 @@ def _line(one: Measured) -> tuple[str, ...]:
         one.task,
         one.prompt,
         str(found.answers),
-        share_text(found.with_steps),
+        found.with_steps.text,
         f"{found.words:.1f}",
         f"{found.tokens:.1f}",
         NOTHING if found.repetition is None else f"{100 * found.repetition:.1f}",
-        share_text(found.true_steps),
+        found.true_steps.text,
         str(found.true_steps.total),
-        share_text(found.sound),
+        found.sound.text,
         f"{100 * (found.cut_off.value or 0):.1f}",
     )
-
-
-def share_text(share: Share) -> str:
-    """``87.2 [84.2, 89.7]``, in per cent; a dash where there is nothing to count."""
-    if share.value is None:
-        return NOTHING
-    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"

@@ -126,7 +126,6 @@ def test_tensorboard_is_told_what_the_log_says(lab: Lab, tmp_path: Path) -> None
     told = board(attempt.folder, "train/loss")
     assert told == pytest.approx(attempt.series("loss"))
     assert not list((tmp_path / "elsewhere").iterdir())
-    assert any("also told to tensorboard" in m.text for m in attempt.of(ev.Message))
 
 
 def test_a_retry_neither_loses_nor_doubles_tensorboards_curve(lab: Lab) -> None:

@@ -1,0 +1,148 @@
+"""judge: a model compares two runs' answers."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.output import duration, json_option, print_json
+from engine.cli.quality import format_option, show
+from engine.contract.errors import UserError
+from engine.control.listing import find_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.contract.rundir import RunsFolder
+    from engine.control.judging import Asked
+
+LINE_EVERY_S = 10.0  # where the output is no terminal
+UNREAD_WARNING = 0.1
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--judge", "card", required=True, help="A judge's or model's card, or its file.")
+@click.option("--task", "tasks", multiple=True, help="Only this task; may be given again.")
+@click.option("--prompt", "prompts", multiple=True, help="Only this prompt style.")
+@click.option("--limit", type=click.IntRange(min=1), help="Questions a comparison.  [default: 200]")
+@click.option("--all", "everything", is_flag=True, help="All questions.")
+@format_option
+@json_option
+@click.pass_obj
+def judge(
+    runs: RunsFolder,
+    a: str,
+    b: str,
+    card: str,
+    tasks: tuple[str, ...],
+    prompts: tuple[str, ...],
+    limit: int | None,
+    everything: bool,
+    form: str,
+    as_json: bool,
+) -> None:
+    """Have a model compare the answers of runs A and B, each pair in both orders.
+
+    An answer counts as better when it is preferred in both orders. Replies are kept: ctrl+c
+    loses none, and the same call goes on where it was.
+    """
+    from engine.control import judging
+    from engine.judging.table import judgement_table
+    from engine.presets import judge_card
+
+    if everything and limit is not None:
+        raise UserError("give one of --limit and --all")
+    model = judge_card(card)
+    first, second = (_one_run(runs, word) for word in (a, b))
+    wanted = judging.comparables(runs, first, second, tasks, prompts)
+    most = None if everything else limit or judging.LIMIT
+    line = _Line(currency=getattr(model.source, "currency", ""), quiet=as_json)
+    found = []
+    with _interruptible() as stopped:
+        for what in wanted:
+            line.begin()
+            try:
+                found.append(
+                    judging.judge(
+                        runs, what, model, most, tell=line.tell, watch=line.watch, stopped=stopped
+                    )
+                )
+            except judging.Interrupted:
+                line.tell("stopped; what the judge has said is kept, and the same call goes on")
+                sys.exit(130)
+    line.clear()
+    if as_json:
+        print_json(found)
+        return
+    show(judgement_table(found), form, "shares in per cent [Wilson 95 % interval]")
+    for one in found:
+        if (one.tally.unread.value or 0) > UNREAD_WARNING:
+            share = 100 * (one.tally.unread.value or 0)
+            line.tell(f"{one.task} {one.prompt}: {share:.0f} % of the replies hold no verdict")
+
+
+def _one_run(runs: RunsFolder, word: str) -> str:
+    found = find_runs(runs, [word])
+    if len(found) != 1:
+        raise UserError(f"{word!r} names {len(found)} runs; a judge compares two")
+    return found[0]
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first ctrl+c lets what has come back be filed; the second is as ever."""
+    wanted = []
+
+    def interrupt(*_: object) -> None:
+        wanted.append(True)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield lambda: bool(wanted)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Line:
+    """One live line, or one every ten seconds where nobody sees it change."""
+
+    def __init__(self, currency: str, quiet: bool) -> None:
+        self._currency = currency
+        self._quiet = quiet
+        self._live = sys.stderr.isatty()
+        self.begin()
+
+    def begin(self) -> None:
+        self._began = time.monotonic()
+        self._told = -LINE_EVERY_S
+
+    def watch(self, asked: Asked) -> None:
+        now = time.monotonic()
+        if self._quiet or (not self._live and now - self._told < LINE_EVERY_S):
+            return
+        self._told = now
+        fresh, took = asked.done - asked.resumed, now - self._began
+        text = f"{asked.what.task} {asked.what.prompt}: {asked.done}/{asked.total} verdicts"
+        if fresh:
+            left = duration(took / fresh * (asked.total - asked.done))
+            text += f", {fresh / took:.1f}/s, {left} left"
+        elif asked.resumed:
+            text += f", {asked.resumed} on file"
+        text += f", {asked.spent:.4f} {self._currency}" if self._currency else ""
+        click.echo(f"\r\x1b[K{text}" if self._live else text, err=True, nl=not self._live)
+
+    def tell(self, text: str) -> None:
+        self.clear()
+        click.echo(text, err=True)
+
+    def clear(self) -> None:
+        if self._live and not self._quiet:
+            click.echo("\r\x1b[K", err=True, nl=False)

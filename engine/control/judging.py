@@ -1,0 +1,258 @@
+"""A judge compares two runs' answers to the same questions, each pair in both orders.
+
+What it says is kept in ``judgements/`` below the runs: a call that is interrupted, or asks for
+more questions, or names the runs the other way round, goes on from there and pays nothing twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from filelock import FileLock, Timeout
+
+from engine import catalog
+from engine.contract.errors import UserError, nearest
+from engine.contract.records import JudgedAnswers, Prediction
+from engine.contract.rundir import PREDICTIONS, JudgementDir, atomic_write
+from engine.contract.settings import GenerationSettings
+from engine.contract.spec import EvaluateSpec, JudgementSpec
+from engine.control.answers import phases_of
+from engine.interfaces import Question
+from engine.jsonlines import read_records
+from engine.judging.prompt import VERSION, comparison
+from engine.judging.table import Judgement
+from engine.judging.verdicts import STRAIGHT, SWAPPED, read_verdict, tally
+from engine.phases.asking import item_seed
+from engine.queue import read_run
+from engine.replies import ReplyStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+    from engine.contract.cards import ModelCard
+    from engine.contract.rundir import PhaseDir, RunsFolder
+    from engine.interfaces import Batch
+
+LIMIT = 200
+Pair = tuple[Prediction, Prediction]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparable:
+    """Two runs' finished evaluations of one task with one prompt style; ``names`` of the runs."""
+
+    task: str
+    prompt: str
+    names: tuple[str, str]
+    a: PhaseDir
+    b: PhaseDir
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How far a comparison is. ``resumed``: replies that were on file; ``spent`` in all."""
+
+    what: Comparable
+    done: int
+    total: int
+    resumed: int
+    spent: float
+
+
+class Interrupted(Exception):
+    """Somebody wanted the judging to end; what had come back is on file."""
+
+
+def comparables(
+    runs: RunsFolder, a: str, b: str, tasks: Sequence[str] = (), prompts: Sequence[str] = ()
+) -> list[Comparable]:
+    """What two runs have both answered, by generating; ``UserError`` when there is nothing."""
+    mine, theirs = _evaluations(runs, a), _evaluations(runs, b)
+    shared = [key for key in mine if key in theirs and mine[key].id != theirs[key].id]
+    if not shared:
+        raise UserError(f"{a} and {b} share no finished evaluation with different answers")
+    for wanted, place in ((tasks, 0), (prompts, 1)):
+        known = {key[place] for key in shared}
+        for name in set(wanted) - known:
+            raise UserError(f"{a} and {b} share no answers to {name!r}; {nearest(name, known)}")
+    names = (_name(runs, a), _name(runs, b))
+    return [
+        Comparable(task, prompt, names, mine[task, prompt, split], theirs[task, prompt, split])
+        for task, prompt, split in shared
+        if (not tasks or task in tasks) and (not prompts or prompt in prompts)
+    ]
+
+
+def _evaluations(runs: RunsFolder, run_id: str) -> dict[tuple[str, str, str], PhaseDir]:
+    found: dict[tuple[str, str, str], PhaseDir] = {}
+    for folder in phases_of(runs, run_id, "evaluate"):
+        spec = folder.spec()
+        if isinstance(spec, EvaluateSpec) and spec.method == "match":
+            found[spec.task.name, spec.prompt, spec.split] = folder
+    return found
+
+
+def judge(
+    runs: RunsFolder,
+    what: Comparable,
+    card: ModelCard,
+    limit: int | None = LIMIT,
+    *,
+    tell: Callable[[str], None],
+    watch: Callable[[Asked], None],
+    stopped: Callable[[], bool],
+) -> Judgement:
+    """Ask what is not on file yet, and count.
+
+    At most ``limit`` questions, drawn by a seeded hash, so that more include fewer. ``tell``
+    takes lines for the person who watches. ``UserError`` when the judge can't go on (no key,
+    spend cap reached) or another call is at work on the same; ``Interrupted`` after ``stopped``.
+    """
+    first, second = sorted((what.a, what.b), key=lambda phase: phase.id)
+    spec = JudgementSpec(phases=(first.id, second.id), judge=card, prompt_version=VERSION)
+    folder = runs.judgement(spec.fingerprint)
+    with _sole_call(folder):
+        atomic_write(folder.spec_file, spec.model_dump_json(indent=1) + "\n")
+        pairs = _pairs(first, second, spec.seed, limit)
+        store = ReplyStore(folder.replies)
+        _ask(pairs, spec, store, what, tell, watch, stopped)
+        judged = [_judged(pair, store) for pair in pairs]
+        lines = "".join(f"{one.model_dump_json()}\n" for one in judged)
+        atomic_write(folder.verdicts, lines)
+    return _judgement(spec, judged, what)
+
+
+@contextlib.contextmanager
+def _sole_call(folder: JudgementDir) -> Generator[None, None, None]:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.lock, timeout=0):
+            yield
+    except Timeout:
+        raise UserError(
+            f"{folder.path}: another sirt judge is at work on this; wait for it"
+        ) from None
+
+
+def _pairs(first: PhaseDir, second: PhaseDir, seed: int, limit: int | None) -> list[Pair]:
+    """Answers to the questions that both were asked."""
+    ours, theirs = (
+        {p.id: p for p in read_records(phase.out / PREDICTIONS, Prediction)}
+        for phase in (first, second)
+    )
+    shared = sorted(ours.keys() & theirs.keys(), key=lambda i: (item_seed(seed, i), i))
+    return [(ours[i], theirs[i]) for i in shared[:limit]]
+
+
+def _ask(
+    pairs: Sequence[Pair],
+    spec: JudgementSpec,
+    store: ReplyStore,
+    what: Comparable,
+    tell: Callable[[str], None],
+    watch: Callable[[Asked], None],
+    stopped: Callable[[], bool],
+) -> None:
+    questions = [q for pair in pairs if not _same(pair) for q in _questions(pair, spec.seed)]
+    done = frozenset(q.key for q in questions if q.key in store)
+    total, resumed = len(questions), len(done)
+    watch(Asked(what, resumed, total, resumed, store.spent(spec.judge)))
+    if resumed == total:
+        return
+    make = catalog.teacher(spec.judge.source.kind)
+    teacher = make(spec.judge, GenerationSettings(), tell, store.spent(spec.judge))
+    pending = [replace(q, tries=store.tries(q.key)) for q in questions]
+    count = resumed
+    batches = cast("Generator[Batch, None, None]", teacher.answer(pending, done))
+    with contextlib.closing(batches):
+        for batch in batches:
+            store.append(batch)
+            count += sum(reply.final for _, reply in batch)
+            watch(Asked(what, count, total, resumed, store.spent(spec.judge)))
+            if stopped() and count < total:
+                raise Interrupted
+
+
+def _same(pair: Pair) -> bool:
+    return pair[0].output.strip() == pair[1].output.strip()
+
+
+def _keys(pair: Pair) -> tuple[str, str]:
+    return f"{pair[0].id}#straight", f"{pair[0].id}#swapped"
+
+
+def _questions(pair: Pair, seed: int) -> list[Question]:
+    """The same pair in both orders."""
+    item, texts = pair[0], (pair[0].output, pair[1].output)
+    return [
+        Question(key, comparison(item.question, item.choices, *shown), item_seed(seed, key))
+        for key, shown in zip(_keys(pair), (texts, texts[::-1]), strict=True)
+    ]
+
+
+def _judged(pair: Pair, store: ReplyStore) -> JudgedAnswers:
+    same = _same(pair)
+    said = () if same else tuple(store[key].text for key in _keys(pair))
+    labels = [read_verdict(text) for text in said] or [None, None]
+    return JudgedAnswers(
+        id=pair[0].id,
+        first_correct=pair[0].verdict.correct,
+        second_correct=pair[1].verdict.correct,
+        same=same,
+        straight=labels[0] and STRAIGHT[labels[0]],
+        swapped=labels[1] and SWAPPED[labels[1]],
+        said=said,
+    )
+
+
+def _judgement(spec: JudgementSpec, judged: Iterable[JudgedAnswers], what: Comparable) -> Judgement:
+    rows = list(judged)
+    if what.a.id != spec.phases[0]:
+        rows = [_turned(row) for row in rows]
+    return Judgement(
+        *what.names, what.task, what.prompt, spec.judge.name, spec.fingerprint, tally(rows)
+    )
+
+
+def _turned(row: JudgedAnswers) -> JudgedAnswers:
+    """The same with first and second exchanged; so are the two orders."""
+    other = {"first": "second", "second": "first", "tie": "tie"}
+    return JudgedAnswers(
+        id=row.id,
+        first_correct=row.second_correct,
+        second_correct=row.first_correct,
+        same=row.same,
+        straight=other[row.swapped] if row.swapped else None,
+        swapped=other[row.straight] if row.straight else None,
+        said=row.said[::-1],
+    )
+
+
+def judgements(runs: RunsFolder, run_ids: Sequence[str]) -> list[Judgement]:
+    """What judges have said of these runs' answers to each other; nobody is asked. The run that
+    is named first is A."""
+    owners: dict[str, str] = {}
+    for run_id in run_ids:
+        with contextlib.suppress(UserError):  # not evaluated yet
+            for phase in _evaluations(runs, run_id).values():
+                owners.setdefault(phase.id, run_id)
+    found = []
+    for folder in runs.judgements():
+        spec = JudgementSpec.model_validate_json(folder.spec_file.read_bytes())
+        if not owners.keys() >= set(spec.phases):
+            continue
+        a, b = sorted(spec.phases, key=lambda phase: run_ids.index(owners[phase]))
+        names = (_name(runs, owners[a]), _name(runs, owners[b]))
+        evaluated = runs.phase(a).spec()
+        assert isinstance(evaluated, EvaluateSpec)
+        what = Comparable(
+            evaluated.task.name, evaluated.prompt, names, runs.phase(a), runs.phase(b)
+        )
+        found.append(_judgement(spec, read_records(folder.verdicts, JudgedAnswers), what))
+    return found
+
+
+def _name(runs: RunsFolder, run_id: str) -> str:
+    return read_run(runs, run_id).name

@@ -1,0 +1,115 @@
+"""What a judge's texts amount to.
+
+A question counts for a model only when the judge prefers it in both orders. Two ties are a tie;
+everything else is undecided: the judge has contradicted itself, or given no verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from engine.scoring.interval import mcnemar
+from engine.scoring.share import Share
+from engine.scoring.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.contract.records import JudgedAnswers
+
+Label = Literal["A", "B", "tie"]
+Preference = Literal["first", "second", "tie"]
+Outcome = Literal["first", "second", "tie", "undecided"]
+STRAIGHT: Final[dict[Label, Preference]] = {"A": "first", "B": "second", "tie": "tie"}
+SWAPPED: Final[dict[Label, Preference]] = {"A": "second", "B": "first", "tie": "tie"}
+DIFFERENT: Final = {"first", "second"}
+SHOWN_FIRST: Final = ("first", "second")  # which answer stands first: straight, swapped
+
+_WORD: Final = re.compile(r"verdict", re.IGNORECASE)
+_VERDICT: Final = re.compile(
+    r"\bverdict\b[^\w\n]{1,8}(?:is\W{1,4})?(?:answer\W{1,4})?(a|b|tie)\b[^\w\n]{0,8}$",
+    re.IGNORECASE,
+)
+
+
+def read_verdict(text: str) -> Label | None:
+    """The last line that ends in ``Verdict: …``; a line that names several says nothing."""
+    for line in reversed(plain(text).splitlines()):
+        found = _VERDICT.search(line)
+        if found and len(_WORD.findall(line)) == 1:
+            word = found[1].upper()
+            return "tie" if word == "TIE" else "A" if word == "A" else "B"
+    return None
+
+
+def outcome(judged: JudgedAnswers) -> Outcome:
+    if judged.same:
+        return "tie"
+    if judged.straight is None or judged.straight != judged.swapped:
+        return "undecided"
+    return judged.straight
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """All questions of a judgement.
+
+    ``first``, ``second``, ``tie``, ``undecided``: shares of the questions, one each. ``p``:
+    exact two-sided sign test over the decided ones. ``same``: answers that were the same text,
+    among the ties. ``unread``: replies without a verdict, of all replies.
+
+    Of the judge: ``flips``: questions asked in which it preferred the same *place* in both
+    orders; ``first_place``: of its replies that prefer an answer, those for the one shown first
+    (half, without a bias). ``agrees``, ``disagrees``: of the questions that exactly one model
+    got right, those in which it prefers the right, the wrong answer; it may do neither.
+    """
+
+    questions: int
+    first: Share
+    second: Share
+    tie: Share
+    undecided: Share
+    p: float
+    same: int
+    unread: Share
+    flips: Share
+    first_place: Share
+    agrees: Share
+    disagrees: Share
+
+
+def tally(judged: Iterable[JudgedAnswers]) -> Tally:
+    rows = list(judged)
+    outcomes = [outcome(row) for row in rows]
+    total = len(rows)
+    asked = [row for row in rows if not row.same]
+    replies = [
+        (shown, reply)
+        for row in asked
+        for shown, reply in zip(SHOWN_FIRST, (row.straight, row.swapped), strict=True)
+    ]
+    preferring = [(shown, reply) for shown, reply in replies if reply in DIFFERENT]
+    contested = [
+        ("first" if row.first_correct else "second", found)
+        for row, found in zip(rows, outcomes, strict=True)
+        if row.first_correct != row.second_correct
+    ]
+    agrees = sum(right == found for right, found in contested)
+    disagrees = sum({right, found} == DIFFERENT for right, found in contested)
+    counts = {name: outcomes.count(name) for name in ("first", "second", "tie", "undecided")}
+    return Tally(
+        questions=total,
+        first=Share.of(counts["first"], total),
+        second=Share.of(counts["second"], total),
+        tie=Share.of(counts["tie"], total),
+        undecided=Share.of(counts["undecided"], total),
+        p=mcnemar(counts["first"], counts["second"]),
+        same=total - len(asked),
+        unread=Share.of(sum(reply is None for _, reply in replies), len(replies)),
+        flips=Share.of(sum({r.straight, r.swapped} == DIFFERENT for r in asked), len(asked)),
+        first_place=Share.of(sum(s == r for s, r in preferring), len(preferring)),
+        agrees=Share.of(agrees, len(contested)),
+        disagrees=Share.of(disagrees, len(contested)),
+    )
