@@ -24,7 +24,6 @@ class LineageDialog(ModalScreen[None]):
     """Scrolls; any of the usual keys closes it."""
 
     DEFAULT_CSS = """
-    LineageDialog .lineage { width: 95%; max-width: 160; height: auto; }
     LineageDialog .lineage Static { width: 1fr; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -24,7 +24,7 @@ from engine.contract.rundir import (
 from engine.contract.spec import EvaluateSpec, InstructSpec, RefineSpec
 from engine.control.lineage import lineage
 from engine.control.lines import Lines
-from engine.control.modelcard import model_card, without_places
+from engine.control.modelcard import model_card, trained_on, without_places
 from engine.presets import card_file, hash_weights, load_card, resolve_card
 from engine.queue import read_run
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from engine.contract.rundir import PhaseDir, RunsFolder
+    from engine.control.lineage import Lineage
     from engine.models.merging import Parity
 
 LINEAGE = "lineage.json"
@@ -85,7 +86,9 @@ def export_merged(
                 f" token, {allowed:.2g} allowed; greedy tokens agree in {parity.greedy:.1%};"
                 " try --dtype fp32, or accept it with --max-kl"
             )
-        _describe(runs, run_id, spec, parity, staging)
+        found = lineage(runs, run_id)
+        _warn_of_another_device(found, spec, parity, tell)
+        _describe(without_places(found), spec, parity, _example(runs, spec), staging)
         _open_to_readers(staging)
         sync_tree(staging)
         staging.rename(folder)
@@ -249,10 +252,21 @@ def _open_to_readers(folder: Path) -> None:
         file.chmod(0o644)
 
 
-def _describe(runs: RunsFolder, run_id: str, spec: Training, parity: Parity, folder: Path) -> None:
+def _warn_of_another_device(
+    found: Lineage, spec: Training, parity: Parity, tell: Callable[[str], None]
+) -> None:
+    source: Any = spec.student.source
+    trained = trained_on(found, spec.id)
+    if source.precision == "nf4" and trained not in {"", parity.device}:
+        tell(
+            f"trained on {trained}, merged on {parity.device}: a base whose weights are kept in"
+            " fp16 may be quantised otherwise here; merge on the same kind of device to be sure"
+        )
+
+
+def _describe(found: Lineage, spec: Training, parity: Parity, example: str, folder: Path) -> None:
     """``README.md`` for people and the hub, ``lineage.json`` for programs."""
-    found = without_places(lineage(runs, run_id))
     told: dict[str, Any] = asdict(found) | {"adapter": spec.id, "parity": asdict(parity)}
     (folder / LINEAGE).write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
-    card = model_card(found, spec, parity, _example(runs, spec))
+    card = model_card(found, spec, parity, example)
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -51,7 +51,7 @@ def model_card(
         "## Scores\n\n" + _scores(scores),
         "## Data\n\n" + _data(ancestors),
         "## Settings\n\n" + _settings(ancestors, spec),
-        "## Merging\n\n" + _merging(spec, parity),
+        "## Merging\n\n" + _merging(found, spec, parity),
         "## Lineage\n\n" + _lineage([*ancestors, *scores]),
         "## Made with\n\n" + _made_with(found),
         "The licence of the base model applies.",
@@ -200,18 +200,27 @@ def _settings(phases: list[Ancestor], spec: InstructSpec | RefineSpec) -> str:
     return "\n".join([*lines, f"- answers are drawn with {sampling}"])
 
 
-def _merging(spec: InstructSpec | RefineSpec, parity: Parity) -> str:
+def _merging(found: Lineage, spec: InstructSpec | RefineSpec, parity: Parity) -> str:
     source = spec.student.source
     assert isinstance(source, LocalWeights)
     how = f"The adapter was added to the base in {source.precision}"
     if source.precision == "nf4":
         how = "The base, quantised to NF4 for training, was dequantised and the adapter added to it"
+    trained = trained_on(found, spec.id)
+    where = f" It was trained on {trained} and merged on {parity.device}." if trained else ""
     return (
-        f"{how} and written in {parity.dtype}. Against the trained student, on {parity.tokens}"
-        f" tokens of its greedy answers to {parity.prompts} prompts: mean KL {parity.mean_kl:.2g}"
-        f" nats a token (largest {parity.max_kl:.2g}), largest difference of a log-probability"
-        f" {parity.max_logit:.2g}, same greedy token in {parity.greedy:.1%}."
+        f"{how} and written in {parity.dtype}.{where} Against the trained student, on"
+        f" {parity.tokens} tokens of its greedy answers to {parity.prompts} prompts: mean KL"
+        f" {parity.mean_kl:.2g} nats a token (largest {parity.max_kl:.2g}), largest difference of a"
+        f" log-probability {parity.max_logit:.2g}, same greedy token in {parity.greedy:.1%}."
     )
+
+
+def trained_on(found: Lineage, phase_id: str) -> str:
+    """The kind of device of a phase's last attempt, ``cpu`` or ``cuda``; empty when unknown."""
+    attempts = next((p.attempts for p in found.phases if p.id == phase_id), ())
+    devices = attempts[-1].devices if attempts else ()
+    return devices[0].partition(":")[0] if devices else ""
 
 
 def _lineage(phases: Iterable[Ancestor]) -> str:

@@ -57,6 +57,7 @@ class Parity:
         greedy: share of tokens at which both find the same token the likeliest, 0..1.
         dtype: of the merged weights.
         allowed: the mean KL that rounding explains, for the dtypes both compute in.
+        device: on which kind of device both were loaded, ``cpu`` or ``cuda``.
     """
 
     prompts: int
@@ -67,6 +68,7 @@ class Parity:
     greedy: float
     dtype: str
     allowed: float
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +215,5 @@ def _compare(
         greedy=same / len(every),
         dtype=str(model.dtype).removeprefix("torch."),
         allowed=allowed,
+        device=model.device.type,
     )

@@ -233,7 +233,7 @@ def test_a_base_that_lies_elsewhere_is_found_or_asked_for_and_must_be_the_same(
 
 # --- the card, on a recorded run ---
 
-PARITY = merging.Parity(16, 500, 2e-8, 3e-7, 1e-4, 0.998, "float32", 1e-5)
+PARITY = merging.Parity(16, 500, 2e-8, 3e-7, 1e-4, 0.998, "float32", 1e-5, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +264,7 @@ def test_the_card_tells_data_settings_scores_merging_and_hashes(card: Any) -> No
     assert "| pocket-compass | plain | test | 93.7 [91.4, 95.4] | 600 | 0.0 |" in body
     assert "| pocket-compass | embedded | 1 | wren-3m | 597 | 600 |" in body
     assert "learning_rate 0.0008" in body
+    assert "trained on cpu and merged on cpu" in body
     assert "mean KL 2e-08" in body
     for phase in found.phases:
         assert f"`{phase.id}`" in body

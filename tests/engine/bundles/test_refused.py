@@ -141,6 +141,13 @@ def test_a_run_of_the_same_name_with_other_phases_is_not_replaced(
     refused(elsewhere, packed, "with other phases is here already")
 
 
+def test_what_a_killed_import_left_is_cleared(packed: Path, elsewhere: RunsFolder) -> None:
+    (elsewhere.root / ".import" / "phases").mkdir(parents=True)
+    (elsewhere.root / ".import" / "half").write_text("half a file")
+    assert len(take_in(elsewhere, packed).phases) == 10
+    assert not (elsewhere.root / ".import").exists()
+
+
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Ctrl+C at the n-th phase that is put in its place."""
