@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import asyncio
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from rich.text import Text
 from textual.reactive import reactive
@@ -12,11 +13,17 @@ from textual.widgets import Footer, Static
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
 
     from engine.contract.rundir import RunsFolder
     from sirt_tui.app import SirtApp
     from sirt_tui.feed import Feed
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class HeaderLine(Static):
@@ -54,6 +61,14 @@ class Page(Screen[None]):
     @property
     def runs(self) -> RunsFolder:
         return self.sirt.runs
+
+    async def ask(self, verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A verb's answer, computed in a thread; for a worker, which ends when the screen was
+        left meanwhile."""
+        answer = await self.feed.ask(verb, *args, **kwargs)
+        if not self.children:
+            raise asyncio.CancelledError
+        return answer
 
     def compose(self) -> ComposeResult:
         yield HeaderLine()

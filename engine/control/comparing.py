@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from engine.contract.errors import UserError
 from engine.contract.rundir import PREDICTIONS
 from engine.contract.spec import EvaluateSpec
-from engine.control.listing import registry, run_status
+from engine.control.following import RunFollower
+from engine.control.listing import registry
 from engine.queue import read_run
-from engine.results import Comparison, Table, compare_predictions, mark_text
+from engine.results import Comparison, compare_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from engine.contract.row import Cellmark, RunRow
     from engine.contract.rundir import RunsFolder
-    from engine.contract.view import PhaseView
+    from engine.contract.view import PhaseView, State
 
 Key = tuple[str, str, str]  # task, prompt style (or "options"), split
 
@@ -117,7 +118,7 @@ def _flat_run(runs: RunsFolder, run_id: str) -> dict[str, str]:
             continue  # they differ by what they evaluate, which the table of accuracies shows
         values = phase.model_dump(mode="json")
         for name, value in _flatten(values, phase.kind):
-            if name.rsplit(".", 1)[-1] not in {"kind", "path"}:
+            if name.rsplit(".", 1)[-1] not in {"kind", "path", "description"}:
                 flat[name] = _said(value)
     return flat
 
@@ -137,41 +138,100 @@ def _said(value: Any) -> str:
 # --- curves ---
 
 
-def views(runs: RunsFolder, run_ids: Sequence[str]) -> list[dict[str, PhaseView]]:
-    """By run: kind of phase -> its log, folded; the training and eliciting ones."""
-    found: list[dict[str, PhaseView]] = []
-    for run_id in run_ids:
-        phases = run_status(runs, run_id).phases
-        found.append({p.spec.kind: p.view for p in phases if p.spec.kind != "evaluate"})
-    return found
+class Logs:
+    """Logs of several runs, folded as they grow. Call it from one thread at a time."""
+
+    def __init__(self, runs: RunsFolder, run_ids: Sequence[str]) -> None:
+        self._followers = [RunFollower(runs, run_id) for run_id in run_ids]
+        self._views: list[dict[str, PhaseView]] = [{} for _ in run_ids]
+        self._states: list[State | None] = [None for _ in run_ids]
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing will come any more."""
+        return all(state == "done" for state in self._states)
+
+    def read(self) -> list[dict[str, PhaseView]]:
+        """By run: kind of phase -> its log's view. Evaluations draw no curves and are left out;
+        of several rounds the last counts."""
+        for n, follower in enumerate(self._followers):
+            status = follower.advance() if self._states[n] != "done" else None
+            if status is not None:
+                phases = [p for p in status.phases if p.spec.kind != "evaluate" and p.attempt]
+                self._views[n] = {p.spec.kind: p.view for p in phases}
+                self._states[n] = status.state
+        return list(self._views)
 
 
 # --- matrix and fractions ---
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """Of runs that are alike but for seed, and teacher or student where several were tried: mean
+    accuracy in 0..1, and Wilson's 95 % interval over all their questions together."""
+
+    share: float
+    low: float
+    high: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
-    """``cells[trained on, evaluated on]``: the mean accuracy over seeds, and how many seeds."""
+    """``cells[trained on, evaluated on]``, as far as it was scored."""
 
     trained: tuple[str, ...]
     evaluated: tuple[str, ...]
-    cells: dict[tuple[str, str], tuple[float, int]]
+    cells: dict[tuple[str, str], Cell]
 
 
-def matrix(rows: Iterable[RunRow], prompt: str, in_family: bool | None = None) -> Matrix:
-    """Trained-on x evaluated-on of these runs; ``in_family``: only those where that is so."""
-    sums: dict[tuple[str, str], list[float]] = {}
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Of whole experiments, for one prompt style. ``matrices``: which runs -> trained on x
+    evaluated on. ``fractions``: arm and teacher -> accuracy at each share of the demonstrations.
+    """
+
+    matrices: dict[str, Matrix]
+    fractions: dict[str, list[tuple[int, Cell]]]
+
+
+def overview(rows: Sequence[RunRow], prompt: str) -> Overview:
+    """Reads the accuracies of all these rows: tens of microseconds each."""
+    kinds = {"all": rows} | {
+        name: [row for row in rows if row.in_family is family]
+        for name, family in (("in-family", True), ("out-of-family", False))
+    }
+    found = {name: matrix(chosen, prompt) for name, chosen in kinds.items()}
+    matrices = {name: one for name, one in found.items() if one.cells}
+    return Overview(matrices, by_fraction(rows, prompt))
+
+
+def matrix(rows: Iterable[RunRow], prompt: str) -> Matrix:
+    """Trained-on x evaluated-on of these runs, on test splits."""
+    found: dict[tuple[str, str], list[Cellmark]] = {}
     for row in rows:
-        if in_family is not None and row.in_family is not in_family:
-            continue
         trained = trained_as(row)
         for mark in row.marks:
-            if (mark.prompt, mark.method, mark.split) == (prompt, "match", "test"):
-                sums.setdefault((trained, mark.task), []).append(mark.accuracy)
-    cells = {place: (sum(found) / len(found), len(found)) for place, found in sums.items()}
-    trained_on = dict.fromkeys(place[0] for place in cells)
-    evaluated_on = sorted({place[1] for place in cells})
+            if _counts(mark, prompt):
+                found.setdefault((trained, mark.task), []).append(mark)
+    trained_on = dict.fromkeys(place[0] for place in found)
+    evaluated_on = sorted({place[1] for place in found})
+    cells = {place: _together(marks) for place, marks in found.items()}
     return Matrix(tuple(trained_on), tuple(evaluated_on), cells)
+
+
+def _counts(mark: Cellmark, prompt: str) -> bool:
+    return (mark.prompt, mark.method, mark.split) == (prompt, "match", "test")
+
+
+def _together(marks: Sequence[Cellmark]) -> Cell:
+    if len(marks) == 1:
+        return Cell(marks[0].accuracy, marks[0].low, marks[0].high, 1)
+    from engine.scoring.interval import wilson
+
+    low, high = wilson(sum(m.correct for m in marks), sum(m.total for m in marks))
+    return Cell(sum(m.accuracy for m in marks) / len(marks), low, high, len(marks))
 
 
 def trained_as(row: RunRow) -> str:
@@ -188,68 +248,23 @@ def trained_as(row: RunRow) -> str:
     return " ".join(part for part in parts if part)
 
 
-def by_fraction(rows: Iterable[RunRow], prompt: str) -> dict[str, list[tuple[int, float]]]:
+def by_fraction(rows: Iterable[RunRow], prompt: str) -> dict[str, list[tuple[int, Cell]]]:
     """Arm (and teacher) -> accuracy on the own task at each fraction of the demonstrations."""
-    sums: dict[str, dict[int, list[float]]] = {}
+    found: dict[str, dict[int, list[Cellmark]]] = {}
     for row in rows:
-        share = row.plain if prompt == "plain" else row.cot
-        if share is not None and row.task is not None:
-            name = f"{row.arm} <{row.teacher}" if row.teacher else row.arm
-            if row.rounds != 1:
-                name += f" {row.rounds} rounds"
-            if row.curated:
-                name += f" curated -{row.curated}"
-            sums.setdefault(name, {}).setdefault(row.fraction, []).append(share)
+        if row.task is None:
+            continue
+        for mark in row.marks:
+            if mark.task == row.scored_on and _counts(mark, prompt):
+                found.setdefault(_line_name(row), {}).setdefault(row.fraction, []).append(mark)
     return {
-        name: [(fraction, sum(v) / len(v)) for fraction, v in sorted(found.items())]
-        for name, found in sums.items()
+        name: [(fraction, _together(marks)) for fraction, marks in sorted(at.items())]
+        for name, at in found.items()
     }
 
 
-# --- export ---
-
-
-def table(compared: Compared) -> Table:
-    """As on the screen: a line a task and prompt, a column a run, the difference in its cell."""
-    headers = ("task", "prompt", *(row.name for row in compared.rows))
-    lines = []
-    for key, marks in compared.cells.items():
-        differences = compared.differences.get(key, (None,) * len(marks))
-        cells = (_cell(mark, d) for mark, d in zip(marks, differences, strict=True))
-        lines.append((key[0], key[1], *cells))
-    return Table(headers, tuple(lines))
-
-
-def _cell(mark: Cellmark | None, difference: Difference | None) -> str:
-    if mark is None:
-        return "–"
-    text = mark_text(mark)
-    if difference is None:
-        return text
-    found = difference.found
-    return (
-        f"{text}; {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}], "
-        f"p {difference.adjusted:.2g}"
-    )
-
-
-def export(compared: Compared, folder: Path) -> list[Path]:
-    """The table as Markdown, LaTeX and CSV; ``UserError`` rather than overwriting anything."""
-    made = table(compared)
-    texts = {
-        "comparison.md": made.markdown(),
-        "comparison.tex": made.latex(),
-        "comparison.csv": made.csv(),
-    }
-    return write_new(folder, texts)
-
-
-def write_new(folder: Path, texts: dict[str, str]) -> list[Path]:
-    """Write files that are not there yet; none when one of them is."""
-    there = [folder / name for name in texts if (folder / name).exists()]
-    if there:
-        raise UserError(f"{there[0]}: is there already; give another folder or move it away")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / name).write_text(text if text.endswith("\n") else f"{text}\n")
-    return [folder / name for name in texts]
+def _line_name(row: RunRow) -> str:
+    name = f"{row.arm} <{row.teacher}" if row.teacher else row.arm
+    if row.rounds != 1:
+        name += f" {row.rounds} rounds"
+    return f"{name} curated -{row.curated}" if row.curated else name

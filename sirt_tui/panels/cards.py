@@ -26,7 +26,7 @@ HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
 class CardsPanel(VerticalScroll):
-    """``show`` takes each reading; a short history of use is kept here."""
+    """``note`` takes each reading, of which a short history is kept; ``show`` draws."""
 
     BORDER_TITLE = "devices"
 
@@ -37,13 +37,21 @@ class CardsPanel(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield Static(Text("looking", "dim"))
 
+    def note(self, machine: Machine, gpus: Sequence[Gpu]) -> None:
+        """A reading for the history."""
+        shares = {"cpu": machine.load / machine.cores}
+        shares |= {gpu.uuid: gpu.utilisation / 100 for gpu in gpus}
+        for key, share in shares.items():
+            kept = self._used.setdefault(key, deque(maxlen=HISTORY))
+            kept.append(0.0 if math.isnan(share) else min(max(share, 0.0), 1.0))
+
     def show(self, machine: Machine, gpus: Sequence[Gpu], ours: dict[int, str]) -> None:
         """``ours``: process id -> the phase that it works on."""
         text = Text()
         share = machine.memory_used / machine.memory_total
         text.append("CPU     ", "bold")
         text.append(f"{machine.cores} cores, load {machine.load:.1f}  ")
-        text.append(f"{self._history('cpu', machine.load / machine.cores)}\n")
+        text.append(f"{self._history('cpu')}\n")
         text.append("memory  ", "bold")
         text.append(f"{bar(share)} {mib(machine.memory_used)} of {mib(machine.memory_total)}\n")
         for gpu in gpus:
@@ -54,21 +62,21 @@ class CardsPanel(VerticalScroll):
         self.query_one(Static).update(text)
 
     def _card(self, gpu: Gpu, ours: dict[int, str]) -> Text:
-        text = Text(f"\nGPU {gpu.index}   ", "bold")
-        text.append(f"{one_line(gpu.name, 60)}\n", "not bold")
+        text = Text()
+        text.append(f"\nGPU {gpu.index}   ", "bold")
+        text.append(f"{one_line(gpu.name, 60)}\n")
         text.append(f"  memory {bar(gpu.used / gpu.total)} {mib(gpu.used)} of {mib(gpu.total)}\n")
         use = gpu.utilisation
         said = NOTHING if math.isnan(use) else f"{use:.0f} %"
-        text.append(f"  use    {bar(use / 100)} {said}  {self._history(gpu.uuid, use / 100)}\n")
+        text.append(f"  use    {bar(use / 100)} {said}  {self._history(gpu.uuid)}\n")
         for process in gpu.processes:
             text.append_text(process_line(process, ours))
         if not gpu.processes:
             text.append("  nobody\n" if not gpu.busy else "  in use, by nobody seen from here\n")
         return text
 
-    def _history(self, key: str, share: float) -> str:
-        kept = self._used.setdefault(key, deque(maxlen=HISTORY))
-        kept.append(0.0 if math.isnan(share) else min(max(share, 0.0), 1.0))
+    def _history(self, key: str) -> str:
+        kept = self._used.get(key, ())
         return "".join(HEIGHTS[round(v * (len(HEIGHTS) - 1))] for v in kept)
 
 

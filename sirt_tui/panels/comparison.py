@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from sirt_tui.format import NOTHING, interval, percent
+from sirt_tui.charts.chart import COLOURS
+from sirt_tui.format import NOTHING, STATE_STYLES, interval, percent
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.contract.row import Cellmark, RunRow
-    from engine.control.comparing import Compared, Difference, Matrix
+    from engine.control.comparing import Cell, Compared, Difference, Matrix
 
 SIGNIFICANT = 0.05
 SHADES = " ░▒▓█"
+HEAT = ("dim", "blue", "cyan", "yellow", "bold yellow")
 
 
 def letter(number: int) -> str:
@@ -25,25 +27,50 @@ def letter(number: int) -> str:
     return chr(ord("A") + number) if number < 26 else str(number + 1)
 
 
-def legend(rows: Sequence[RunRow], reference: int) -> Text:
-    """Letter and name of each run; which is the reference."""
+def colour(number: int) -> str:
+    """Of a run's letter and of its curves."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def legend(compared: Compared, most: int) -> Text:
+    """Letter and name of each run in ``most`` lines; which is the reference, and which share no
+    question with it, so that nothing can be tested."""
+    rows = compared.rows
     text = Text()
-    for number, row in enumerate(rows):
-        text.append(f"{letter(number)} ", "bold")
+    cut = len(rows) > most
+    apart = unpaired(compared)
+    for number, row in enumerate(rows[: most - 1] if cut else rows):
+        text.append("\n" if number else "")
+        text.append(f"{letter(number)} ", f"bold {colour(number)}")
         text.append(one_line(row.name, 100))
+        text.append("  ◂ reference" if number == compared.reference else "", "bold")
+        text.append("" if row.state == "done" else f"  {row.state}", STATE_STYLES[row.state])
+        if number in apart:
+            text.append("  no question in common with the reference", "yellow")
         text.append(f"  {row.run_id}", "dim")
-        text.append("  ◂ reference\n" if number == reference else "\n", "bold cyan")
+    if cut:
+        text.append(f"\nand {len(rows) - most + 1} more: l shows all", "dim")
     return text
 
 
-def accuracies_table(compared: Compared) -> Table:
+def unpaired(compared: Compared) -> set[int]:
+    """The runs of which no cell could be tested; empty before the tests."""
+    found = compared.differences.values()
+    others = set(range(len(compared.rows))) - {compared.reference}
+    return {n for n in others if not any(cells[n] for cells in found)} if found else set()
+
+
+def accuracies_table(compared: Compared) -> Table | Text:
     """A line a task and prompt; below it what the paired test says of each run."""
+    if not compared.cells:
+        return Text("none of these runs was scored yet", "dim")
     table = _table("task", "prompt", *(letter(n) for n in range(len(compared.rows))))
     for key, marks in compared.cells.items():
         table.add_row(key[0], key[1], *(_cell(mark) for mark in marks))
         differences = compared.differences.get(key)
         if differences and any(differences):
-            table.add_row("", "", *(_difference(d) for d in differences))
+            pairs = zip(differences, marks, strict=True)
+            table.add_row("", "", *(_difference(d, mark) for d, mark in pairs))
     return table
 
 
@@ -54,16 +81,25 @@ def _cell(mark: Cellmark | None) -> Text:
     return text.append(f" [{interval(mark.low, mark.high)}]", "not bold dim")
 
 
-def _difference(difference: Difference | None) -> Text:
-    """Points with their interval, and Holm's p; coloured only where the test says so."""
+def _difference(difference: Difference | None, mark: Cellmark | None) -> Text:
+    """Points with their interval, and Holm's p; coloured and marked only where the test says so.
+    ``n``: on how many questions, where not on all of them."""
     if difference is None:
         return Text("")
     found = difference.found
-    text = Text(f"{found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}]")
     sure = difference.adjusted < SIGNIFICANT
+    text = Text(f"{found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}]")
     text.stylize(("green" if found.difference > 0 else "red") if sure else "dim")
-    text.append(f" p {difference.adjusted:.2g}", "bold" if sure else "dim")
+    text.append(f" p {p_value(difference.adjusted)}", "bold" if sure else "dim")
+    text.append("*" if sure else "", "bold")
+    if mark is None or found.total != mark.total:
+        text.append(f" n {found.total}", "dim")
     return text
+
+
+def p_value(p: float) -> str:
+    """Two digits; what is tiny is only called small."""
+    return "<1e-4" if p < 1e-4 else f"{p:.2g}"
 
 
 def settings_table(
@@ -77,26 +113,47 @@ def settings_table(
     return table
 
 
-def matrix_table(matrix: Matrix, title: str) -> Table | Text:
-    """A heat map whose cells are numbers, so that it reads without colour."""
-    if not matrix.cells:
-        return Text(f"{title}: no run was scored like that", "dim")
-    table = _table(title, *(one_line(name, 30) for name in matrix.evaluated))
-    for trained in matrix.trained:
-        found = (matrix.cells.get((trained, evaluated)) for evaluated in matrix.evaluated)
-        table.add_row(one_line(trained, 60), *(_shaded(cell) for cell in found))
+def matrix_table(matrices: dict[str, Matrix]) -> Table | Text:
+    """Heat maps under each other: shades that read without colour, and numbers."""
+    evaluated = sorted({task for found in matrices.values() for task in found.evaluated})
+    if not evaluated:
+        return Text("nothing was scored yet", "dim")
+    table = _table("trained on", *(one_line(f"on {name}", 30) for name in evaluated))
+    for number, (title, found) in enumerate(matrices.items()):
+        if number:
+            table.add_row()
+        table.add_row(Text(title, "bold"))
+        for trained in found.trained:
+            cells = (_shaded(found.cells.get((trained, task))) for task in evaluated)
+            table.add_row(f"  {one_line(trained, 60)}", *cells)
     return table
 
 
-def _shaded(cell: tuple[float, int] | None) -> Text:
+def _shaded(cell: Cell | None) -> Text:
     if cell is None:
         return Text(NOTHING, "dim")
-    share, seeds = cell
-    shade = SHADES[min(len(SHADES) - 1, int(share * len(SHADES)))]
-    text = Text(shade * 3, "cyan")
-    text.append(f" {percent(share):>5}", "bold not dim")
-    if seeds > 1:
-        text.append(f" n {seeds}", "dim")
+    step = min(len(SHADES) - 1, int(cell.share * len(SHADES)))
+    return Text.assemble((SHADES[step] * 4 + " ", HEAT[step]), _point(cell))
+
+
+def fractions_table(lines: dict[str, list[tuple[int, Cell]]]) -> Table:
+    """Beside the lines: their points, with intervals."""
+    shares = sorted({share for points in lines.values() for share, _ in points})
+    table = _table("demonstrations", *(f"{share} %" for share in shares))
+    for name, points in lines.items():
+        at = dict(points)
+        table.add_row(one_line(name, 40), *(_point(at.get(share)) for share in shares))
+    return table
+
+
+def _point(cell: Cell | None) -> Text:
+    """Accuracy with its interval, and of how many runs the mean is."""
+    if cell is None:
+        return Text(NOTHING, "dim")
+    text = Text()
+    text.append(f"{percent(cell.share):>5}", "bold")
+    text.append(f" [{interval(cell.low, cell.high)}]", "dim")
+    text.append(f" n {cell.runs}" if cell.runs > 1 else "", "dim")
     return text
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from rich.console import Group, RenderableType
 from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.containers import ScrollableContainer
+from textual.containers import ScrollableContainer, Vertical
 from textual.widgets import ContentSwitcher, Static
 
 from engine.contract.errors import UserError
-from engine.control import comparing
+from engine.control import comparing, tabling
 from sirt_tui.charts import Chart, Series
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
@@ -23,11 +22,13 @@ from sirt_tui.panels import comparison
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import RenderableType
+    from textual import events
     from textual.app import ComposeResult
 
     from engine.contract.row import RunRow
     from engine.contract.view import PhaseView
-    from engine.control.comparing import Compared
+    from engine.control.comparing import Compared, Overview
     from sirt_tui.feed import Feed
 
 VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions")
@@ -41,6 +42,8 @@ HOW = (
     "Mark runs with space in the list of runs (1), then press c.\n"
     "One run alone is set beside the others of its experiment."
 )
+FOLLOW_S = 2.0
+LEGEND_SHARE = 4  # of the screen's height: a quarter
 
 
 class ComparePage(Page):
@@ -49,10 +52,14 @@ class ComparePage(Page):
     TITLE = "Compare"
     DEFAULT_CSS = """
     ComparePage #bar { height: 1; padding: 0 1; }
-    ComparePage #legend { height: auto; max-height: 8; padding: 0 1; }
+    ComparePage #legend {
+        height: auto; max-height: 70%; padding: 0 1; margin-bottom: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     ComparePage ContentSwitcher { height: 1fr; }
-    ComparePage ScrollableContainer { padding: 0 1; }
-    ComparePage ScrollableContainer > Static { width: auto; }
+    ComparePage ContentSwitcher ScrollableContainer { padding: 0 1; height: 1fr; }
+    ComparePage ContentSwitcher Static { width: auto; }
+    ComparePage #fractions ScrollableContainer { height: auto; max-height: 50%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right_square_bracket,tab", "view(1)", "Next view"),
@@ -61,8 +68,8 @@ class ComparePage(Page):
         Binding("c", "metric", "Next curve"),
         Binding("o", "prompt", "Plain or CoT"),
         Binding("a", "all_settings", "All settings", show=False),
-        Binding("v", "versus", "Answers side by side", show=False),
-        Binding("e", "export", "Export"),
+        Binding("l", "legend", "All names", show=False),
+        Binding("e", "export", "Export", tooltip="Write this view: Markdown, LaTeX, CSV, SVG"),
     ]
 
     def __init__(self, run_ids: Sequence[str]) -> None:
@@ -73,34 +80,53 @@ class ComparePage(Page):
         self._metric = 0
         self._prompt = 0
         self._every = False
-        self._compared: Compared | None = None
-        self._views: list[dict[str, PhaseView]] = []
+        self._whole_legend = False
+        self._mine: tuple[RunRow, ...] = ()
         self._all: tuple[RunRow, ...] = ()
+        self._compared: Compared | None = None
+        self._logs: comparing.Logs | None = None
+        self._reading = False
+        self._views: list[dict[str, PhaseView]] = []
+        self._settings: list[tuple[str, tuple[str, ...]]] = []
+        self._overview: Overview | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="bar")
         yield Static(id="legend")
         with ContentSwitcher(initial="accuracies"):
-            for name in VIEWS:
-                if name in {"curves", "fractions"}:
-                    yield Chart(id=name)
-                else:
-                    with ScrollableContainer(id=name, can_focus=True):
-                        yield Static(Text(HOW if name == "accuracies" else "", "dim"))
+            yield from _scrolled("accuracies", HOW)
+            yield Chart(id="curves")
+            yield from _scrolled("settings")
+            yield from _scrolled("matrix")
+            with Vertical(id="fractions"):
+                yield Chart(id="lines")
+                yield from _scrolled("points")
 
     def on_mount(self) -> None:
         super().on_mount()
         self._draw_bar()
         self.query_one("#accuracies").focus()
+        self.query_one("#legend").display = False
         self.feed.watch_runs(self)
+        self.set_interval(FOLLOW_S, self._follow)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._draw_legend()
+
+    # --- what comes in ---
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
+        """Tests take seconds: they are made again only when a chosen run has changed."""
+        first = not self._all
         self._all = event.rows
-        if len(self._run_ids) == 1:
+        if first and len(self._run_ids) == 1:
             self._run_ids = self._with_experiment(self._run_ids[0])
-        if self._run_ids:
+        by_id = {row.run_id: row for row in event.rows if row.run_id in self._run_ids}
+        mine = tuple(by_id[run_id] for run_id in self._run_ids if run_id in by_id)
+        if self._run_ids and (mine != self._mine or first):
+            self._mine = mine
             self._read()
-        self._draw_overviews()
+            self._read_overview()
 
     def _with_experiment(self, run_id: str) -> list[str]:
         """The run and, after it, what else its experiment has for the same seed."""
@@ -114,90 +140,126 @@ class ComparePage(Page):
         )
         return [run_id, *others]
 
-    # --- reading ---
-
     @work(exclusive=True, group="compare")
     async def _read(self) -> None:
         """First what is quick, then the tests, which take seconds."""
-        ask = self.feed.ask
+        count = f"{len(self._run_ids)} runs"
         try:
-            compared = await ask(comparing.accuracies, self.runs, self._run_ids, self._reference)
+            compared = await self.ask(
+                comparing.accuracies, self.runs, self._run_ids, self._reference
+            )
             self._show(compared)
-            self._views = await ask(comparing.views, self.runs, self._run_ids)
-            self._draw_curves()
+            self._settings = await self.ask(
+                comparing.settings, self.runs, self._run_ids, self._every
+            )
             self._draw_settings()
-            self.subject = f"{len(self._run_ids)} runs, testing the differences"
-            self._show(await ask(comparing.with_differences, self.runs, compared))
+            self.subject = f"{count}, testing the differences"
+            self._show(await self.ask(comparing.with_differences, self.runs, compared))
         except (UserError, OSError) as error:
+            self.subject = count
             self.sirt.say_error(error)
             return
-        self.subject = f"{len(self._run_ids)} runs"
+        self.subject = count
+        self._follow()
+
+    @work(group="follow")
+    async def _follow(self) -> None:
+        """The curves of what is at work go on; those of finished runs are read once."""
+        if self._reading or not self._run_ids or (self._logs is not None and self._logs.at_rest):
+            return
+        self._reading = True
+        try:
+            self._logs = self._logs or comparing.Logs(self.runs, self._run_ids)
+            self._views = await self.ask(self._logs.read)
+        except (UserError, OSError):
+            return  # a run was deleted: reading the accuracies has said so
+        finally:
+            self._reading = False
+        self._draw_curves()
+
+    @work(exclusive=True, group="overview")
+    async def _read_overview(self) -> None:
+        """Of whole experiments, not of the chosen runs alone: a matrix wants all its cells."""
+        chosen = {row.experiment for row in self._mine}
+        rows = [row for row in self._all if row.experiment in chosen]
+        self._overview = await self.ask(comparing.overview, rows, PROMPTS[self._prompt])
+        self._draw_overview()
 
     # --- drawing ---
 
     def _show(self, compared: Compared) -> None:
         self._compared = compared
-        self.query_one("#legend", Static).update(
-            comparison.legend(compared.rows, compared.reference)
-        )
+        self._draw_legend()
         self._put("accuracies", comparison.accuracies_table(compared))
 
     def _put(self, view: str, content: RenderableType) -> None:
         self.query_one(f"#{view} > Static", Static).update(content)
 
+    def _draw_legend(self) -> None:
+        if self._compared is not None:
+            least = max(2, self.size.height // LEGEND_SHARE)
+            most = len(self._compared.rows) if self._whole_legend else least
+            widget = self.query_one("#legend", Static)
+            widget.display = True
+            widget.update(comparison.legend(self._compared, most))
+
     def _draw_bar(self) -> None:
         text = Text(no_wrap=True, overflow="ellipsis")
         for number, name in enumerate(VIEWS):
             text.append(f" {name} ", "reverse" if number == self._view else "")
-        if VIEWS[self._view] == "curves":
-            text.append("  " + " ".join(METRICS[self._metric]), "bold")
-        if VIEWS[self._view] in {"matrix", "fractions"}:
-            text.append(f"  {PROMPTS[self._prompt]} prompt, mean over seeds", "bold")
+        match VIEWS[self._view]:
+            case "accuracies":
+                text.append("  % [95 %], paired difference, Holm's p of McNemar's test", "dim")
+            case "curves":
+                text.append("  " + " ".join(METRICS[self._metric]), "bold")
+            case "settings":
+                text.append("  all" if self._every else "  those that differ", "bold")
+            case _:
+                text.append(f"  {PROMPTS[self._prompt]} prompt, the whole experiment", "bold")
         self.query_one("#bar", Static).update(text)
 
     def _draw_curves(self) -> None:
+        if not any(self._has_curve(views) for views in self._views):
+            self.action_metric()  # to the first that there is
+            return
         kind, metric = METRICS[self._metric]
         series = []
         for number, views in enumerate(self._views):
-            points = views[kind].metrics.get(metric) if kind in views else None
-            if points is not None:
-                x, y = np.array(list(points), dtype=np.float64).reshape(-1, 2).T
-                series.append(Series(comparison.letter(number), x, y))
+            if self._has_curve(views):
+                points = np.array(list(views[kind].metrics[metric]), dtype=np.float64)
+                x, y = points.reshape(-1, 2).T
+                name = comparison.letter(number)
+                series.append(Series(name, x, y, comparison.colour(number)))
         self.query_one("#curves", Chart).show(series)
 
-    @work(exclusive=True, group="settings")
-    async def _draw_settings(self) -> None:
-        try:
-            names = await self.feed.ask(comparing.settings, self.runs, self._run_ids, self._every)
-        except (UserError, OSError) as error:
-            self.sirt.say_error(error)
-            return
-        if self._compared is not None:
-            self._put("settings", comparison.settings_table(names, self._compared.rows))
+    def _has_curve(self, views: dict[str, PhaseView]) -> bool:
+        kind, metric = METRICS[self._metric]
+        return kind in views and metric in views[kind].metrics
 
-    def _draw_overviews(self) -> None:
-        """Of the whole experiment, not of the chosen runs alone: a matrix wants all its cells."""
-        chosen = {row.experiment for row in self._all if row.run_id in self._run_ids}
-        rows = [row for row in self._all if row.experiment in chosen or not chosen]
-        prompt = PROMPTS[self._prompt]
-        tables: list[RenderableType] = []
-        for title, family in (("all", None), ("in-family", True), ("out-of-family", False)):
-            found = comparing.matrix(rows, prompt, family)
-            if found.cells:
-                tables += [comparison.matrix_table(found, title), Text("")]
-        self._put("matrix", Group(*tables) if tables else Text("nothing was scored yet", "dim"))
-        lines = comparing.by_fraction(rows, prompt).items()
-        self.query_one("#fractions", Chart).show(
-            Series(name, *np.array(points, dtype=np.float64).T * np.array([[1.0], [100.0]]))
-            for name, points in lines
+    def _draw_settings(self) -> None:
+        if self._compared is not None:
+            table = comparison.settings_table(self._settings, self._compared.rows)
+            self._put("settings", table)
+
+    def _draw_overview(self) -> None:
+        assert self._overview is not None
+        self._put("matrix", comparison.matrix_table(self._overview.matrices))
+        lines = self._overview.fractions
+        chart = self.query_one("#lines", Chart)
+        chart.display = any(len(points) > 1 for points in lines.values())  # else there is no line
+        chart.show(
+            Series(name, *np.array([(x, 100 * cell.share) for x, cell in points], float).T)
+            for name, points in lines.items()
         )
+        self._put("points", comparison.fractions_table(lines))
 
     # --- keys ---
 
     def action_view(self, step: int) -> None:
         self._view = (self._view + step) % len(VIEWS)
         self.query_one(ContentSwitcher).current = VIEWS[self._view]
-        self.query_one(f"#{VIEWS[self._view]}").focus()
+        name = "points" if VIEWS[self._view] == "fractions" else VIEWS[self._view]
+        self.query_one(f"#{name}").focus()
         self._draw_bar()
 
     def action_reference(self) -> None:
@@ -205,55 +267,77 @@ class ComparePage(Page):
             self._reference = (self._reference + 1) % len(self._run_ids)
             self._read()
 
-    def action_versus(self) -> None:
-        """The reference's answers beside those of the first other run."""
-        if len(self._run_ids) < 2:
-            self.sirt.say("there is no other run to set beside it", "warning")
-            return
-        reference = self._run_ids[self._reference]
-        other = next(run_id for run_id in self._run_ids if run_id != reference)
-        self.sirt.open_pairs(reference, other)
-
     def action_metric(self) -> None:
         """The next curve that any of the runs has."""
-        for step in range(1, len(METRICS) + 1):
-            number = (self._metric + step) % len(METRICS)
-            kind, metric = METRICS[number]
-            if any(kind in views and metric in views[kind].metrics for views in self._views):
-                self._metric = number
+        for _ in METRICS:
+            self._metric = (self._metric + 1) % len(METRICS)
+            if any(self._has_curve(views) for views in self._views):
+                self._draw_curves()
                 break
-        self._draw_curves()
         self._draw_bar()
 
     def action_prompt(self) -> None:
         self._prompt = 1 - self._prompt
-        self._draw_overviews()
+        self._read_overview()
         self._draw_bar()
 
-    def action_all_settings(self) -> None:
+    def action_legend(self) -> None:
+        self._whole_legend = not self._whole_legend
+        self._draw_legend()
+
+    @work
+    async def action_all_settings(self) -> None:
         self._every = not self._every
+        self._draw_bar()
+        try:
+            found = await self.ask(comparing.settings, self.runs, self._run_ids, self._every)
+        except (UserError, OSError) as error:
+            self.sirt.say_error(error)
+            return
+        self._settings = found
         self._draw_settings()
+
+    # --- export ---
 
     @work
     async def action_export(self) -> None:
-        if self._compared is None:
+        view = VIEWS[self._view]
+        if self._compared is None or self._overview is None:
             self.sirt.say("there is nothing to export yet", "warning")
             return
-        hint = "comparison.md, .tex, .csv and the screen as .svg; nothing is overwritten"
-        said = await self.sirt.ask_text("Export the comparison into which folder?", hint=hint)
+        picture = {f"{view}.svg": self.app.export_screenshot(title=f"SIRT {view}")}
+        hint = f"{view}.md, .tex, .csv, and this picture as .svg; nothing there is overwritten"
+        said = await self.sirt.ask_text(f"Export {view} into which folder?", hint=hint)
         if not said:
             return
         folder = Path(said).expanduser()
-        picture = self.app.export_screenshot(title="SIRT")
-        export = partial(_export, self._compared, folder, VIEWS[self._view], picture)
         try:
-            made = await self.feed.ask(export)
+            files = await self.ask(self._texts, view, self._compared, self._overview)
+            made = await self.ask(partial(tabling.write_new, folder, files | picture))
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
             self.sirt.say(f"{len(made)} files are in {folder}")
 
+    def _texts(self, view: str, compared: Compared, overview: Overview) -> dict[str, str]:
+        """The view as files: names and texts."""
+        match view:
+            case "accuracies":
+                return tabling.texts(view, tabling.accuracies(compared))
+            case "settings":
+                return tabling.texts(view, tabling.settings(self._settings, compared.rows))
+            case "curves":
+                what = (self._views, compared.rows, *METRICS[self._metric])
+                return tabling.texts(view, tabling.curve_ends(*what), tabling.curves(*what))
+            case "fractions":
+                return tabling.texts(view, tabling.fractions(overview.fractions))
+            case _:
+                files: dict[str, str] = {}
+                for name, found in overview.matrices.items():
+                    files |= tabling.texts(f"{view}-{name}", tabling.matrix(found))
+                return files
 
-def _export(compared: Compared, folder: Path, view: str, picture: str) -> list[Path]:
-    pictured = comparing.write_new(folder, {f"{view}.svg": picture})
-    return [*comparing.export(compared, folder), *pictured]
+
+def _scrolled(name: str, text: str = "") -> ComposeResult:
+    with ScrollableContainer(id=name, can_focus=True):
+        yield Static(Text(text, "dim"))

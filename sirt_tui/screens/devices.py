@@ -37,7 +37,7 @@ class DevicesPage(Page):
     DevicesPage #conductor { height: 1; padding: 0 1; }
     DevicesPage #body { layout: grid; height: 1fr; grid-size: 2 2; grid-columns: 1fr 1fr; }
     DevicesPage CardsPanel { row-span: 2; }
-    DevicesPage.-narrow #body { grid-size: 1 3; grid-rows: 1fr 1fr 1fr; }
+    DevicesPage.-narrow #body { grid-size: 1 3; grid-rows: 2fr 1fr 1fr; }
     DevicesPage.-narrow CardsPanel { row-span: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,6 +51,7 @@ class DevicesPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._now: Conducting | None = None
+        self._machine: Feed.MachineChanged | None = None
         self._requested: dict[str, str] = {}
 
     def compose_body(self) -> ComposeResult:
@@ -81,12 +82,20 @@ class DevicesPage(Page):
     # --- what comes in ---
 
     def on_feed_machine_changed(self, event: Feed.MachineChanged) -> None:
-        working = self._now.working if self._now else ()
-        ours = {w.pid: phase_title(w.spec) for w in working if w.pid is not None}
-        self.query_one(CardsPanel).show(event.machine, event.gpus, ours)
+        self._machine = event
+        self.query_one(CardsPanel).note(event.machine, event.gpus)
+        self._draw_cards()
+
+    def _draw_cards(self) -> None:
+        """With the phase that each of our processes works on."""
+        if self._machine is not None:
+            working = self._now.working if self._now else ()
+            ours = {w.pid: phase_title(w.spec) for w in working if w.pid is not None}
+            self.query_one(CardsPanel).show(self._machine.machine, self._machine.gpus, ours)
 
     def on_feed_queue_changed(self, event: Feed.QueueChanged) -> None:
         now = self._now = event.now
+        self._draw_cards()
         self._requested.update({e.run_id: queueing.requested(e.devices) for e in now.entries})
         self.working.show(now.working)
         rows = list(enumerate(zip(now.entries, now.states, strict=True), start=1))
@@ -144,7 +153,7 @@ class DevicesPage(Page):
 
     async def _do(self, verb: Callable[[], object]) -> None:
         try:
-            await self.feed.ask(verb)
+            await self.ask(verb)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         self.feed.hurry()

@@ -187,7 +187,7 @@ class RunPage(Page):
         if phase is None or not panel.display:
             return
         if panel.wants_stderr:
-            tail = await self.feed.ask(stderr_tail, self.runs.phase(phase.id))
+            tail = await self.ask(stderr_tail, self.runs.phase(phase.id))
             panel.show_stderr(tail, phase_title(phase.spec))
         else:
             panel.show_messages(phase.view, phase_title(phase.spec))
@@ -270,7 +270,7 @@ class RunPage(Page):
 
     async def _do(self, verb: Callable[[], None], said: str) -> None:
         try:
-            await self.feed.ask(verb)
+            await self.ask(verb)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:

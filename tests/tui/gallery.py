@@ -9,11 +9,15 @@ import argparse
 import asyncio
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import queue
 from engine.contract.rundir import RunsFolder
+from engine.control import queueing
 from engine.control.machine import Gpu, GpuProcess, Machine, MachineNow
+from engine.queue import DeviceRequest
 from sirt_tui.feed import Feed
 from tests.tui.conftest import copy_recorded, run_of
 from tests.tui.helpers import app_on, settled, text_of
@@ -25,10 +29,13 @@ if TYPE_CHECKING:
 
     from sirt_tui.app import SirtApp
 
+TEACHER = {"instruct-only": "wren-3m", "both": "wren-3m", "refine-only": "otter-3m"}
+USERS = (
+    GpuProcess(4_242, "ada", "python", 30_000.0, True),
+    GpuProcess(777, "grace", "python", 10_000.0, False),
+)
 CARDS = (
-    Gpu(
-        0, "H100", "uuid-0", 81_559.0, 42_000.0, 97.0, (GpuProcess(9, "ada", "python", 4e4, False),)
-    ),
+    Gpu(0, "H100", "uuid-0", 81_559.0, 42_000.0, 97.0, USERS),
     Gpu(1, "H100", "uuid-1", 81_559.0, 500.0, 0.0),
 )
 SIZES = ((80, 24), (120, 40), (200, 50))
@@ -49,12 +56,38 @@ def open_pairs(app: SirtApp) -> None:
     app.open_pairs(run_of(app.runs, "both", "wren-3m"))
 
 
+def open_compare(app: SirtApp, view: int = 0) -> None:
+    arms = ("instruct-only", "both", "refine-only", "baseline")
+    app.open_compare([run_of(app.runs, arm, TEACHER.get(arm)) for arm in arms])
+    app.call_after_refresh(lambda: app.screen.action_view(view))  # type: ignore[attr-defined]
+
+
+def open_devices(app: SirtApp) -> None:
+    """The recorded work, on a machine that looks the same wherever this runs."""
+    live = run_of(app.runs, "both", "otter-3m")
+    retried = run_of(app.runs, "refine-only", "wren-3m")
+    queue.enqueue(app.runs, [live, retried], DeviceRequest(gpus=(0,)))
+    queue.hold(app.runs, retried, True)
+    now = queueing.look(app.runs)
+    working = [replace(work, pid=USERS[0].pid, gpus=(0,)) for work in now.working]
+    now = replace(now, conductor_pid=4_000, working=tuple(working))
+    machine = MachineNow(Machine(16, 1.0, 128_000.0, 9_000.0), CARDS)
+    feed: Any = app.feed
+    feed.watch_machine = lambda widget: widget.post_message(Feed.MachineChanged(machine))
+    feed.watch_queue = lambda widget: widget.post_message(Feed.QueueChanged(now))
+    app.open_devices()
+
+
 # screen -> how to open it, and a text that is there once it is complete
 SCREENS: dict[str, tuple[Callable[[SirtApp], None], str]] = {
     "runs": (lambda app: None, "9 runs"),
     "run": (open_run, "held out"),
     "compose": (open_compose, "to do"),
     "pairs": (open_pairs, "24 pairs"),
+    "compare": (open_compare, "4 runs  runs"),
+    "compare-curves": (lambda app: open_compare(app, 1), "4 runs  runs"),
+    "compare-matrix": (lambda app: open_compare(app, 3), "4 runs  runs"),
+    "devices": (open_devices, "held"),
 }
 
 

@@ -1,0 +1,146 @@
+"""Runs beside each other: paired tests, settings, logs, matrix, fractions, and their files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from engine.contract.errors import UserError
+from engine.contract.rundir import PREDICTIONS
+from engine.contract.spec import EvaluateSpec
+from engine.control import comparing, tabling
+from engine.control.listing import list_runs
+from engine.queue import read_run
+from engine.results import Table
+from tests.tui.conftest import recorded, run_of  # noqa: F401
+
+COMPASS = ("pocket-compass", "plain", "test")
+
+
+def predictions(runs, run_id, key):
+    """Id -> right, read by hand."""
+    for spec in read_run(runs, run_id).spec.phases:
+        if isinstance(spec, EvaluateSpec) and (spec.task.name, spec.prompt) == key[:2]:
+            lines = (runs.phase(spec.id).out / PREDICTIONS).read_text().splitlines()
+            return {p["id"]: p["verdict"]["correct"] for p in map(json.loads, lines)}
+    raise AssertionError(key)
+
+
+@pytest.fixture
+def pair(recorded):  # noqa: F811
+    return [run_of(recorded, "instruct-only", "wren-3m"), run_of(recorded, "baseline")]
+
+
+def test_the_difference_is_that_of_the_same_questions(recorded, pair):  # noqa: F811
+    compared = comparing.accuracies(recorded, pair)
+    assert compared.differences == {}
+    tested = comparing.with_differences(recorded, compared)
+    reference, other = (predictions(recorded, run_id, COMPASS) for run_id in pair)
+    assert set(reference) == set(other)
+    by_hand = sum(other.values()) - sum(reference.values())
+    nothing, found = tested.differences[COMPASS]
+    assert nothing is None
+    assert found.found.total == len(reference)
+    assert found.found.difference == pytest.approx(100 * by_hand / len(reference))
+    assert found.found.low <= found.found.difference <= found.found.high
+    assert found.adjusted >= found.found.p  # of several tests, each has to be surer
+
+
+def test_another_reference_turns_the_sign(recorded, pair):  # noqa: F811
+    there, back = (
+        comparing.with_differences(recorded, comparing.accuracies(recorded, pair, reference))
+        for reference in (0, 1)
+    )
+    forth = there.differences[COMPASS][1].found.difference
+    assert forth == pytest.approx(-back.differences[COMPASS][0].found.difference)
+
+
+def test_runs_that_share_no_question_are_not_tested(recorded, pair):  # noqa: F811
+    lost = run_of(recorded, "refine-only", "otter-3m")
+    compared = comparing.with_differences(recorded, comparing.accuracies(recorded, [lost, *pair]))
+    assert all(cells == (None, None, None) for cells in compared.differences.values())
+    assert [marks[0] for marks in compared.cells.values()] == [None] * len(compared.cells)
+
+
+def test_a_run_that_is_gone_is_named(recorded):  # noqa: F811
+    with pytest.raises(UserError, match="no run 'gone'"):
+        comparing.accuracies(recorded, ["gone"])
+
+
+def test_only_settings_that_differ_are_shown(recorded, pair):  # noqa: F811
+    differing = dict(comparing.settings(recorded, pair))
+    assert differing["arm"] == ("instruct-only", "baseline")
+    assert "seed" not in differing
+    assert dict(comparing.settings(recorded, pair, every=True))["seed"] == ("0", "0")
+    assert comparing.settings(recorded, [pair[0], pair[0]]) == []
+
+
+def test_logs_are_read_on_and_rest_when_all_is_done(recorded, pair):  # noqa: F811
+    finished = comparing.Logs(recorded, pair)
+    views = finished.read()
+    assert finished.at_rest
+    assert len(views[0]["instruct"].metrics["loss"]) > 3
+    assert views[1] == {}
+    assert finished.read()[0]["instruct"] is views[0]["instruct"]
+    live = comparing.Logs(recorded, [run_of(recorded, "both", "otter-3m")])
+    live.read()
+    assert not live.at_rest
+
+
+def test_the_matrix_means_runs_and_pools_their_questions(recorded):  # noqa: F811
+    rows = list_runs(recorded)
+    found = comparing.overview(rows, "plain").matrices
+    assert list(found) == ["all", "in-family", "out-of-family"]
+    mine = next(r for r in rows if (r.arm, r.teacher) == ("both", "wren-3m"))
+    cell = found["in-family"].cells["both pocket-compass", "pocket-compass"]
+    mark = next(m for m in mine.marks if (m.task, m.prompt) == COMPASS[:2])
+    assert (cell.share, cell.low, cell.high, cell.runs) == (
+        mark.accuracy, mark.low, mark.high, 1,
+    )  # fmt: skip
+    both = found["all"].cells["instruct-only pocket-compass", "pocket-compass"]
+    parts = [
+        m.accuracy
+        for row in rows
+        if row.arm == "instruct-only"
+        for m in row.marks
+        if (m.task, m.prompt) == COMPASS[:2]
+    ]
+    assert both.runs == len(parts) == 2
+    assert both.share == pytest.approx(sum(parts) / 2)
+    assert both.low < both.share < both.high
+
+
+def test_fractions_are_points_of_a_line(recorded):  # noqa: F811
+    whole = next(r for r in list_runs(recorded) if (r.arm, r.teacher) == ("both", "wren-3m"))
+    half = replace(whole, run_id="half", fraction=50)
+    lines = comparing.by_fraction([whole, half], "plain")
+    assert [share for share, _ in lines["both <wren-3m"]] == [50, 100]
+    table = tabling.fractions(lines)
+    assert table.headers == ("demonstrations", "100 %", "50 %")
+
+
+def test_files_hold_what_the_screen_says_and_nothing_is_overwritten(recorded, pair, tmp_path):  # noqa: F811
+    compared = comparing.with_differences(recorded, comparing.accuracies(recorded, pair))
+    files = tabling.texts("accuracies", tabling.accuracies(compared))
+    made = tabling.write_new(tmp_path / "out", files)
+    assert [p.name for p in made] == ["accuracies.md", "accuracies.tex", "accuracies.csv"]
+    assert "82.3 [79.1, 85.2]" in made[0].read_text()
+    assert r"\toprule" in made[1].read_text()
+    assert f"n {compared.differences[COMPASS][1].found.total}" in made[2].read_text()
+    made[0].write_text("mine")
+    with pytest.raises(UserError, match="is there already"):
+        tabling.write_new(tmp_path / "out", files)
+    assert made[0].read_text() == "mine"
+
+
+def test_curves_are_every_point_as_data_and_their_ends_on_a_page(recorded, pair):  # noqa: F811
+    views = comparing.Logs(recorded, pair).read()
+    rows = comparing.rows_of(recorded, pair)
+    data = tabling.curves(views, rows, "instruct", "loss")
+    points = views[0]["instruct"].metrics["loss"]
+    assert [float(line[3]) for line in data.rows] == [y for _, y in points]
+    page = tabling.curve_ends(views, rows, "instruct", "loss")
+    assert isinstance(page, Table)
+    assert page.rows[0][1] == str(points[-1][0])

@@ -1,0 +1,177 @@
+"""The compare screen: what it says of two runs, one, twelve, live ones, and what it exports."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+
+from engine.contract.eventlog import EventWriter
+from engine.contract.events import Metric
+from engine.contract.run import RunFile
+from engine.queue import read_run
+from sirt_tui.charts import Chart
+from sirt_tui.screens.compare import VIEWS, ComparePage
+from tests.tui.conftest import run_of
+from tests.tui.helpers import app_on, settled, text_of
+
+
+def comparing(runs, run_ids, check, size=(120, 40)):
+    """Open the screen, wait until all is tested, and let ``check(app, pilot)`` look at it."""
+
+    async def flow():
+        app = app_on(runs)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app) or "21 runs" in text_of(app))
+            app.open_compare(run_ids)
+            await settled(pilot, lambda: isinstance(app.screen, ComparePage))
+            if run_ids:
+                await settled(pilot, lambda: app.screen._compared is not None, "accuracies")
+                await settled(pilot, lambda: app.screen._compared.differences, "tests")
+                await settled(pilot, lambda: app.screen._overview is not None, "the matrix")
+            return await check(app, pilot)
+
+    return asyncio.run(flow())
+
+
+def some(runs, *which):
+    return [run_of(runs, arm, teacher) for arm, teacher in which]
+
+
+TWO = (("instruct-only", "wren-3m"), ("both", "wren-3m"))
+
+
+def test_each_view_of_two_runs(recorded):
+    async def check(app, pilot):
+        pages = {}
+        for view in VIEWS:
+            await pilot.pause()
+            pages[view] = text_of(app)
+            await pilot.press("tab")
+        return pages
+
+    pages = comparing(recorded, some(recorded, *TWO), check)
+    assert "82.3 [79.1–85.2]" in pages["accuracies"]
+    assert "+8.3 [-4.2, +25.0] p 1 n 24" in pages["accuracies"]
+    assert "◂ reference" in pages["accuracies"]
+    assert "refine loss" in pages["curves"]
+    assert "━ B" in pages["curves"]
+    assert "instruct-only" in pages["settings"]
+    assert "out-of-family" in pages["matrix"]
+    assert "████  93.7 [91.4–95.4]" in pages["matrix"]
+    assert "100 %" in pages["fractions"]
+
+
+def test_keys_change_reference_curve_prompt_and_settings(recorded):
+    async def check(app, pilot):
+        await pilot.press("r")
+        await settled(pilot, lambda: app.screen._compared.reference == 1)
+        await settled(pilot, lambda: "-8.3 [-25.0, +4.2]" in text_of(app))
+        await pilot.press("tab", "c")
+        await settled(pilot, lambda: "refine eval_loss" in text_of(app))
+        await pilot.press("tab", "a")
+        await settled(pilot, lambda: "seed" in text_of(app) and " all" in text_of(app))
+        await pilot.press("tab", "o")
+        await settled(pilot, lambda: "66.0 [62.1–69.7]" in text_of(app))
+
+    comparing(recorded, some(recorded, *TWO), check)
+
+
+def test_one_run_is_set_beside_its_experiment(recorded):
+    async def check(app, pilot):
+        return len(app.screen._compared.rows), text_of(app)
+
+    count, text = comparing(recorded, some(recorded, ("both", "wren-3m")), check, (80, 24))
+    assert count == 9
+    assert "more: l shows all" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_no_run_says_how_to_choose_some(recorded):
+    async def check(app, pilot):
+        return text_of(app)
+
+    assert "Mark runs with space" in comparing(recorded, (), check)
+
+
+def test_runs_that_share_nothing_say_so(recorded):
+    lost = ("refine-only", "otter-3m")
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: "no question in common with the reference" in text_of(app))
+
+    comparing(recorded, some(recorded, lost, *TWO), check)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+def test_twelve_runs_have_a_letter_each(recorded, size):
+    original = run_of(recorded, "both", "wren-3m")
+    copies = [copied(recorded, original, number) for number in range(12)]
+
+    async def check(app, pilot):
+        await pilot.press("l")
+        await settled(pilot, lambda: "copy 11" in text_of(app), "the whole legend")
+        assert "L copy 11" in text_of(app)
+        await pilot.press("l", "tab")
+        await settled(pilot, lambda: "refine loss" in text_of(app))
+        return text_of(app)
+
+    text = comparing(recorded, copies, check, size)
+    assert max(map(len, text.splitlines())) <= size[0]
+
+
+def copied(runs, run_id, number):
+    """The same phases under another name."""
+    new = f"copy-{number}"
+    shutil.copytree(runs.run_folder(run_id), runs.run_folder(new))
+    file = read_run(runs, run_id).model_copy(update={"run_id": new, "name": f"copy {number}"})
+    assert isinstance(file, RunFile)
+    runs.run_file(new).write_text(file.model_dump_json())
+    return new
+
+
+def test_curves_of_a_live_run_go_on(recorded):
+    live = run_of(recorded, "both", "otter-3m")
+    phases = (recorded.phase(p.id) for p in read_run(recorded, live).spec.phases)
+    attempt = next(p.last_attempt() for p in phases if p.last_attempt() and not p.done)
+    finished = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        assert "running" in text_of(app)
+        await settled(pilot, lambda: app.screen._views, "the logs")
+        chart = app.screen.query_one("#curves", Chart)
+        await pilot.press("tab")
+        while "instruct loss" not in text_of(app):
+            await pilot.press("c")
+            await pilot.pause()
+        assert len(chart._series) == 2
+        view = app.screen._views[1]["elicit"]
+        with EventWriter(attempt.events, attempt.alive) as writer:
+            writer._seq = view.next_seq
+            writer.emit(Metric(step=99, values={"plain_correct": 0.25}))
+        grown = len(view.metrics.get("plain_correct", ())) + 1
+        now = lambda: app.screen._views[1]["elicit"].metrics.get("plain_correct", ())  # noqa: E731
+        await settled(pilot, lambda: len(now()) == grown, "the new point")
+
+    comparing(recorded, [finished, live], check)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_view_is_exported_once(recorded, view, tmp_path):
+    target = tmp_path / "out"
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: app.screen._views, "the logs")
+        for _ in range(VIEWS.index(view)):
+            await pilot.press("tab")
+        for said in ("files are in", "is there already"):
+            await pilot.press("e")
+            await settled(pilot, lambda: f"Export {view}" in text_of(app))
+            await pilot.press(*str(target), "enter")
+            await settled(pilot, lambda said=said: said in text_of(app), said)
+
+    comparing(recorded, some(recorded, *TWO), check)
+    kinds = {p.suffix for p in target.iterdir()}
+    assert kinds == {".md", ".tex", ".csv", ".svg"}
+    assert all(p.stem.startswith(view) and p.stat().st_size > 20 for p in target.iterdir())
