@@ -102,6 +102,9 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
     def interrupt(*_: object) -> None:
         wanted.append(True)
+        click.echo(
+            "\nstopping once the next replies are filed; ctrl+c again ends at once", err=True
+        )
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, interrupt)

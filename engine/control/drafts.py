@@ -19,6 +19,7 @@ from engine.contract.spec import (
     EvaluateSpec,
     Experiment,
     InstructSpec,
+    RefineSpec,
 )
 from engine.control.knobs import Draft, knobs
 from engine.plan import model_of
@@ -84,6 +85,7 @@ def draft_of_spec(spec: RunSpec) -> Draft:
         "data_seed": _data_seed(spec),
         "precision": precision,
         "settings": _settings_of(spec),
+        "report_to": _trackers(spec),
         "cards": cards,
         "sources": _sources_of(spec),
     }
@@ -116,6 +118,11 @@ def _data_seed(spec: RunSpec) -> int:
         if isinstance(phase, InstructSpec | ElicitSpec):
             return phase.data_seed
     return 0
+
+
+def _trackers(spec: RunSpec) -> list[str]:
+    trainings = (p for p in spec.phases if isinstance(p, InstructSpec | RefineSpec))
+    return list(dict.fromkeys(name for phase in trainings for name in phase.tracking.report_to))
 
 
 def _settings_of(spec: RunSpec) -> dict[str, Any]:

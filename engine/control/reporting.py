@@ -12,10 +12,11 @@ from engine.contract.errors import UserError
 from engine.contract.records import Pair, Prediction
 from engine.contract.rundir import PAIRS, PREDICTIONS
 from engine.contract.spec import ElicitSpec, EvaluateSpec, InstructSpec, RefineSpec
-from engine.control import quality
+from engine.control import judging, quality
 from engine.control.listing import view_of
 from engine.control.roster import Roster
 from engine.jsonlines import read_records
+from engine.judging.table import judgement_table
 from engine.quality.table import quality_table
 from engine.queue import read_run
 from engine.report import differences, figures, sections
@@ -71,6 +72,7 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
         ),
         _details(rows),
         *_quality(runs, rows),
+        *_judgements(runs, rows),
     ]
     drawn = list(figures.draw(study, list(material.curves())))
     report = Report(
@@ -127,6 +129,19 @@ def _quality(runs: RunsFolder, rows: Sequence[RunRow]) -> Iterator[Section]:
         )
         table = quality_table(quality.measure(runs, done))
         yield Section("quality", "Quality of the answers", note, table)
+
+
+def _judgements(runs: RunsFolder, rows: Sequence[RunRow]) -> Iterator[Section]:
+    found = judging.judgements(runs, [row.run_id for row in rows])
+    if found:
+        note = (
+            "A judge saw both answers to a question in both orders; one is better when it is "
+            "preferred in both. Undecided: the judge contradicted itself or gave no verdict. "
+            "Flips: it preferred the same place twice. The right one: of the questions that "
+            "exactly one run answered correctly, those in which the judge prefers that answer."
+        )
+        table = judgement_table(found)
+        yield Section("judgements", "What a judge prefers", note, table)
 
 
 class _Material:

@@ -20,7 +20,7 @@ RULE = (
     "length mean nothing."
 )
 REQUEST = (
-    "Solve the question, say what is right in each answer, and end with one line: "
+    "Solve the question, say what each answer says, and end with one line: "
     "Verdict: A, Verdict: B or Verdict: tie"
 )
 

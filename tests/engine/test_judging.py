@@ -22,6 +22,7 @@ from engine.contract.rundir import RunsFolder
 from engine.contract.spec import EvaluateSpec, JudgementSpec
 from engine.control import judging
 from engine.control.judging import Asked, Comparable, Interrupted, comparables
+from engine.control.reporting import write
 from engine.judging.prompt import REQUEST, comparison
 from engine.judging.verdicts import read_verdict, tally
 from engine.presets import judge_card
@@ -324,3 +325,13 @@ def test_a_judge_that_is_not_there(tmp_path: Path) -> None:
     file.write_text("name: r\nfamily: r\nsource: {kind: imported, path: ready.yaml}\n")
     with pytest.raises(UserError, match="a file of ready answers can't judge"):
         judge_card(str(file))
+
+
+@pytest.mark.slow
+def test_a_report_shows_what_judges_have_said(
+    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path
+) -> None:
+    ask(runs, sums(runs), card(server))
+    written = write(runs, "pocket", [TEACHER, BARE], tmp_path / "report")
+    (section,) = (s for s in written.sections if s.slug == "judgements")
+    assert section.table.rows[0][6:10] == ("100.0 [86.2, 100.0]", "0.0", "0.0", "0.0 [0.0, 13.8]")

@@ -14,6 +14,7 @@ from engine.contract.errors import Problems, UserError
 from engine.contract.rundir import TRACKERS, RunsFolder
 from engine.contract.settings import InstructSettings, RefineSettings
 from engine.contract.spec import InstructSpec, RefineSpec, Tracking
+from engine.control.drafts import draft_of_spec
 from engine.plan import expand
 from engine.presets import load_experiment
 from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, student
@@ -206,6 +207,7 @@ def test_an_experiment_names_them(tmp_path: Path) -> None:
     (run,) = expand(load_experiment(write(tmp_path, "[tensorboard]")))
     told = [p.tracking for p in run.phases if isinstance(p, InstructSpec | RefineSpec)]
     assert told == [Tracking(report_to=("tensorboard",), project="mine")] * 2
+    assert draft_of_spec(run)["report_to"] == ["tensorboard"]
 
 
 def test_what_is_wrong_is_said_before_anything_starts(
