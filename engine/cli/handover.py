@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,10 +94,16 @@ def export(
         click.echo(push(merged, repo, private=not public))
 
 
+def _clear_up_when_ended() -> None:
+    """A polite kill ends it as ctrl+c does: what is half written is taken away."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **options: Any) -> None:
     """A folder that was written before and only has to be sent is left as it is."""
     from engine.control import merged
 
+    _clear_up_when_ended()
     if repo is not None and merged.exported_before(folder, run_id):
         click.echo(f"{folder}: is there already, from this run", err=True)
         return
@@ -128,6 +136,7 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
     """
     from engine.control import bundling
 
+    _clear_up_when_ended()
     run_ids = find_runs(runs, [which])
     file = file or Path((run_ids[0] if len(run_ids) == 1 else which) + bundling.SUFFIX)
     made = bundling.bundle(
@@ -146,6 +155,7 @@ def take(runs: RunsFolder, files: tuple[Path, ...], as_json: bool) -> None:
     """Take in runs that `sirt bundle` packed; what is here already is kept."""
     from engine.control.importing import take_in
 
+    _clear_up_when_ended()
     for file in files:
         found = take_in(runs, file)
         if as_json:

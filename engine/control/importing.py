@@ -91,6 +91,7 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
             if mine.done and phase.done:
                 filled += [phase.id] if _fill(phase, mine) else []
                 differs += [phase.id] if _outputs(phase) != _outputs(mine) else []
+        sync_folder(runs.phases)
         for run in fresh:
             staging.run_folder(run.run_id).rename(runs.run_folder(run.run_id))
         sync_folder(runs.root)

@@ -238,7 +238,7 @@ def _staging(folder: Path, card: ModelCard, dtype: str | None) -> Path:
         free, needed = shutil.disk_usage(folder.parent).free, written_bytes(card, dtype)
         if free < needed:
             raise UserError(
-                f"{folder.parent}: {free / 2**30:.1f} GiB free, about {needed / 2**30:.1f} needed"
+                f"{folder.parent}: {free >> 20:,} MiB free, about {needed >> 20:,} MiB needed"
             )
         return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     except OSError as error:

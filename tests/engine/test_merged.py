@@ -173,7 +173,7 @@ def test_nothing_is_overwritten_and_a_full_disk_leaves_nothing(
         "disk_usage",
         lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000),  # type: ignore[attr-defined]
     )
-    with pytest.raises(UserError, match=r"0\.0 GiB free, about"):
+    with pytest.raises(UserError, match="0 MiB free, about 3 MiB needed"):
         export_merged(runs, run_id, tmp_path / "small")
     assert leftovers(tmp_path) == ["mine"]
 
