@@ -19,7 +19,6 @@ from engine.contract.spec import (
     PhaseSpec,
     RefineSpec,
     RunSpec,
-    TaskRef,
     Tracking,
 )
 
@@ -46,30 +45,58 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an experiment needs.
-
-    ``naive``: phases that would run if nothing were shared between runs. ``phases``: each once,
-    inputs first. ``done``: ids of those that need not run.
-    """
+    """What an experiment needs. ``phases``: each once, inputs first. ``done``: ids of those that
+    need not run."""
 
     runs: tuple[RunSpec, ...]
     phases: tuple[PhaseSpec, ...]
     done: frozenset[str]
 
     @property
-    def naive(self) -> int:
-        return sum(len(run.phases) for run in self.runs)
-
-    @property
     def to_do(self) -> tuple[PhaseSpec, ...]:
         return tuple(p for p in self.phases if p.id not in self.done)
 
+    @property
+    def naive(self) -> int:
+        """Phases without sharing."""
+        return sum(counts[0] for counts in self.counts().values())
+
     def counts(self) -> dict[Kind, tuple[int, int, int]]:
-        """Kind -> (without sharing, with sharing, still to do)."""
+        """Kind -> (without sharing, with sharing, still to do).
+
+        Without sharing each run is made by itself, and so is what its table holds it against:
+        the measurements of its teacher, its bare student and its instructed student.
+        """
         naive = Counter(p.kind for run in self.runs for p in run.phases)
+        naive["evaluate"] += _measured_for_comparison(self.runs)
         shared = Counter(p.kind for p in self.phases)
         left = Counter(p.kind for p in self.to_do)
         return {kind: (naive[kind], shared[kind], left[kind]) for kind in KINDS if naive[kind]}
+
+
+def _measured_for_comparison(runs: Iterable[RunSpec]) -> int:
+    """Evaluations of other runs of the experiment that each run's table needs beside its own."""
+    asked = {_cell_of(run): _asked(run) for run in runs}
+    total = 0
+    for run in runs:
+        needed: list[tuple[object, ...]] = []
+        if run.teacher and run.student:
+            needed.append(("teacher", run.teacher, None, None, 100, run.seed))
+            needed.append(("baseline", None, run.student, None, 100, run.seed))
+        if run.arm == "both":
+            needed.append(("instruct-only", *_cell_of(run)[1:]))
+        mine = _asked(run)
+        total += sum(len(mine & asked.get(cell, frozenset())) for cell in needed)
+    return total
+
+
+def _cell_of(run: RunSpec) -> tuple[object, ...]:
+    return run.arm, run.teacher, run.student, run.task, run.fraction, run.seed
+
+
+def _asked(run: RunSpec) -> frozenset[tuple[str, ...]]:
+    evaluations = (p for p in run.phases if isinstance(p, EvaluateSpec))
+    return frozenset((p.task.name, p.prompt, p.split, p.method) for p in evaluations)
 
 
 def make_plan(resolved: Resolved, is_done: Callable[[str], bool]) -> Plan:
@@ -183,7 +210,7 @@ def annotate(resolved: Resolved, teacher: ModelCard, task: str) -> AnnotateSpec:
     settings = resolved.experiment.settings
     return AnnotateSpec(
         teacher=teacher,
-        task=TaskRef(name=task, source=resolved.sources[task]),
+        task=resolved.tasks[task],
         settings=settings.annotate,
         seed=resolved.experiment.data_seed,
         generation=settings.generation,
@@ -268,7 +295,7 @@ def _on_the_tables_tasks(
             yield EvaluateSpec(
                 model=model,
                 adapter=adapter,
-                task=TaskRef(name=name, source=resolved.sources[name]),
+                task=resolved.tasks[name],
                 prompt=prompt,
                 split=split,
                 limit=settings.limit,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 from engine import catalog
 from engine.contract.cards import ImportedAnswers, LocalWeights, ModelCard, TaskSource
 from engine.contract.errors import Problems, UserError, nearest
-from engine.contract.spec import Experiment
+from engine.contract.experiment import Experiment
+from engine.contract.spec import TaskRef
 from engine.tasks.revision import resolve_revision
 from engine.yamlfile import load
 
@@ -31,13 +33,18 @@ WHOLE_HASH_BELOW = 64 << 20
 SAMPLE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolved:
     """An experiment with all its cards and sources, each at a revision."""
 
     experiment: Experiment
     cards: dict[str, ModelCard]
     sources: dict[str, TaskSource]
+
+    @cached_property
+    def tasks(self) -> dict[str, TaskRef]:
+        """By name, each once for all the phases that work on it."""
+        return {name: TaskRef(name=name, source=source) for name, source in self.sources.items()}
 
     @property
     def taught_pairs(self) -> list[tuple[str, str]]:

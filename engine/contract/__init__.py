@@ -6,7 +6,8 @@ A leaf: it imports the standard library and pydantic, nothing else.
 ``errors``      :class:`UserError`: one clear line, exit code 2
 ``cards``       which model, which benchmark source
 ``settings``    every knob of the five phases, its default and where it comes from
-``spec``        Experiment, RunSpec and the five phase specs with their fingerprints
+``spec``        a run and the five phase specs, with their fingerprints
+``experiment``  a spec file: lists that expand to runs
 ``records``     one line of a demonstrations, pairs or predictions file
 ``events``      what a phase process says while it works
 ``row``         a run in a list: light, without pydantic

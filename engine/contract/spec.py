@@ -1,7 +1,6 @@
-"""Experiment, run and phase specifications.
+"""Run and phase specifications: a run is a path through phases.
 
-An experiment's lists expand to runs (:mod:`engine.plan`); a run is a path through phases. A
-phase is a pure function of its :attr:`fingerprint`: its kind, the settings and revisions that
+A phase is a pure function of its :attr:`fingerprint`: its kind, the settings and revisions that
 determine its outcome, and the fingerprints of its inputs. Names, prices and batching are not
 part of it, nor is the device or the source code; :data:`ALGORITHM` is raised by hand when a
 phase's meaning changes.
@@ -11,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
@@ -21,13 +21,11 @@ from engine.contract.cards import (
     ImportedAnswers,
     LocalWeights,
     ModelCard,
-    Precision,
     TaskSource,
 )
 from engine.contract.settings import (
     AnnotateSettings,
     ElicitSettings,
-    EvaluateSettings,
     GenerationSettings,
     InstructSettings,
     Positive,
@@ -36,15 +34,20 @@ from engine.contract.settings import (
     Split,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
 Kind = Literal["annotate", "instruct", "elicit", "refine", "evaluate"]
 KINDS: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
 ALGORITHM: dict[Kind, int] = dict.fromkeys(KINDS, 1)
 
 
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_encoder.encode(value).encode()).hexdigest()[:16]
 
 
 def _identity_of_model(card: ModelCard) -> dict[str, Any]:
@@ -96,16 +99,23 @@ class _Phase(Frozen):
     def _identity(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits over everything that determines the outcome."""
         kind: Kind = self.kind  # type: ignore[attr-defined]
         return _digest([kind, ALGORITHM[kind], self.seed, self._identity()])
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Name of the phase's folder."""
         return f"{self.kind}-{self.fingerprint}"  # type: ignore[attr-defined]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A changed copy has a fingerprint of its own; pydantic would copy the kept one too."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("fingerprint", None)
+        copy.__dict__.pop("id", None)
+        return copy
 
     @property
     def generation_key(self) -> str | None:
@@ -282,64 +292,6 @@ class JudgementSpec(Frozen):
         """16 hex digits over all that determines the replies; how many are asked does not."""
         judge = _identity_of_model(self.judge)
         return _digest(["judge", self.phases, judge, self.prompt_version, self.seed])
-
-
-class Settings(Frozen):
-    """The settings of all phases; what an experiment leaves out keeps its default."""
-
-    annotate: AnnotateSettings = AnnotateSettings()
-    instruct: InstructSettings = InstructSettings()
-    elicit: ElicitSettings = ElicitSettings()
-    refine: RefineSettings = RefineSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
-    generation: GenerationSettings = GenerationSettings()
-
-
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class Experiment(Frozen):
-    """A spec file: lists that expand to runs.
-
-    ``family``: which pairs of a teacher and a student are taught: all, those of one family, or
-    those of two. ``tasks``: what students are instructed on. ``refine_tasks``: what they
-    self-refine on; the instruct task itself when empty, else every combination (cross-task).
-    ``evaluate_on``: the tasks of the tables; the instruct tasks when empty. ``rounds``: how often
-    students elicit and refine, each time from where the round before ended; one run for each
-    number, which share what they begin with. ``cards`` and ``sources`` define models and
-    benchmark sources in place. ``seeds`` vary training and sampling; ``data_seed`` fixes which
-    questions are drawn, so that a teacher's demonstrations serve every seed. ``report_to``:
-    trackers that the trainings report to, under the experiment's name.
-    """
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    description: str = ""
-    provenance: str = ""
-    teachers: tuple[str, ...] = ()
-    students: Names
-    family: Literal["all", "in", "out"] = "all"
-    tasks: Names
-    refine_tasks: tuple[str, ...] = ()
-    evaluate_on: tuple[str, ...] = ()
-    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = (
-        "baseline",
-        "teacher",
-        "instruct-only",
-        "both",
-    )
-    fractions: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (
-        100,
-    )
-    rounds: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1,)
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
-    data_seed: int = 0
-    precision: Precision | None = Field(
-        default=None, description="overrides the precision of every student's card"
-    )
-    settings: Settings = Settings()
-    report_to: tuple[str, ...] = ()
-    cards: tuple[ModelCard, ...] = ()
-    sources: dict[str, TaskSource] = Field(default_factory=dict)
 
 
 class RunSpec(Frozen):

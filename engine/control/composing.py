@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine import catalog, presets, yamlfile
 from engine.contract.cards import LocalWeights, ModelCard
 from engine.contract.errors import Problems, UserError
-from engine.contract.spec import Experiment
+from engine.contract.experiment import Experiment
 from engine.control.drafts import text_of
 from engine.control.experiments import Planned, launch, plan_experiment
 from engine.control.knobs import Draft, knobs

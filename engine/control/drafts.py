@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from engine import catalog, presets, yamlfile
 from engine.contract.cards import LocalWeights, ModelCard, TaskSource
 from engine.contract.errors import UserError
+from engine.contract.experiment import Experiment
 from engine.contract.rundir import atomic_write
 from engine.contract.settings import EvaluateSettings
 from engine.contract.spec import (
     AnnotateSpec,
     ElicitSpec,
     EvaluateSpec,
-    Experiment,
     InstructSpec,
     RefineSpec,
 )
@@ -75,7 +75,7 @@ def draft_of_spec(spec: RunSpec) -> Draft:
         "name": spec.experiment,
         "teachers": _listed(spec.teacher),
         "students": _listed(spec.student) or _any_student(),
-        "tasks": _listed(spec.task) or _evaluated(spec)[:1],
+        "tasks": _listed(spec.task) or _annotated(spec) or _any_task(spec),
         "refine_tasks": _listed(spec.refine_task if spec.refine_task != spec.task else None),
         "evaluate_on": _evaluated(spec),
         "arms": [spec.arm],
@@ -108,7 +108,24 @@ def _evaluations(spec: RunSpec) -> list[EvaluateSpec]:
 
 
 def _evaluated(spec: RunSpec) -> list[str]:
-    return list(dict.fromkeys(phase.task.name for phase in _evaluations(spec)))
+    """But for a teacher's on what it annotates, which follow from the tasks."""
+    asked = _evaluations(spec)
+    shown = [phase for phase in asked if not _follows(spec, phase)]
+    return list(dict.fromkeys(phase.task.name for phase in shown))
+
+
+def _follows(spec: RunSpec, phase: EvaluateSpec) -> bool:
+    return spec.arm == "teacher" and phase.split == "train" and bool(_annotated(spec))
+
+
+def _annotated(spec: RunSpec) -> list[str]:
+    return [phase.task.name for phase in spec.phases if isinstance(phase, AnnotateSpec)]
+
+
+def _any_task(spec: RunSpec) -> list[str]:
+    """Nobody was trained, but the file wants a task to train on."""
+    names = [*_evaluated(spec), *catalog.TASKS]
+    return [next(name for name in names if catalog.task(name).trains)]
 
 
 def _data_seed(spec: RunSpec) -> int:
@@ -135,11 +152,15 @@ def _settings_of(spec: RunSpec) -> dict[str, Any]:
     asked = _evaluations(spec)
     if asked:
         matched = [phase for phase in asked if phase.method == "match"]
+        shown = [phase for phase in asked if not _follows(spec, phase)] or asked
+        splits = tuple(dict.fromkeys(phase.split for phase in asked))
+        both = any(_follows(spec, phase) for phase in asked)
         settings = EvaluateSettings(
             prompts=tuple(dict.fromkeys(phase.prompt for phase in matched or asked)),
-            methods=tuple(dict.fromkeys(phase.method for phase in asked)),
-            split=asked[0].split,
-            limit=asked[0].limit,
+            methods=tuple(dict.fromkeys(phase.method for phase in shown)),
+            split="test" if both else shown[0].split,
+            teacher_splits=splits if both else (),
+            limit=shown[0].limit,
         )
         found["evaluate"] = settings.model_dump(mode="json", exclude_defaults=True)
     return {section: values for section, values in found.items() if values}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import BaseModel
 
 from engine import yamlfile
-from engine.contract.spec import Experiment
+from engine.contract.experiment import Experiment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from engine.contract.cards import LocalWeights, ModelCard, Sampling, TaskSource
-from engine.contract.spec import ElicitSpec, EvaluateSpec, Experiment, RefineSpec, RunSpec
+from engine.contract.experiment import Experiment
+from engine.contract.spec import ElicitSpec, EvaluateSpec, RefineSpec, RunSpec
 from engine.plan import expand, make_plan, unique_phases
 from engine.presets import Resolved
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine import presets
 from engine.contract.errors import Problems, UserError
-from engine.contract.spec import Experiment
+from engine.contract.experiment import Experiment
 from engine.plan import make_plan
 from engine.presets import load_experiment
 from engine.yamlfile import load
