@@ -61,18 +61,19 @@ def model_card(
 
 
 def without_places(found: Lineage) -> Lineage:
-    """For strangers: no machine's name, of local files and folders the last part alone."""
+    """For strangers: no machine's name or address, no private note; of local files and folders
+    the last part alone."""
     phases = []
     for phase in found.phases:
         attempts = tuple(replace(one, host="") for one in phase.attempts)
         data = phase.data and replace(phase.data, source=_last_parts(phase.data.source))
         model = replace(phase.model, source=_last_parts(phase.model.source))
         phases.append(replace(phase, attempts=attempts, data=data, model=model))
-    return replace(found, phases=tuple(phases))
+    return replace(found, note="", phases=tuple(phases))
 
 
 def _last_parts(places: str) -> str:
-    parts = places.split(", ")
+    parts = places.partition(" at http")[0].split(", ")
     return ", ".join(p.rsplit("/", 1)[-1] if p.startswith("/") else p for p in parts)
 
 

@@ -297,6 +297,19 @@ def test_a_benchmark_of_the_hub_is_named_as_such_and_its_model_is_no_toy(card: A
     assert "toy" not in text.lower()
 
 
+def test_the_card_gives_no_address_host_or_private_note_away(card: Any) -> None:
+    _, _, (_, found, spec) = card
+    first = found.phases[0]
+    served = replace(first.model, source="gpt at http://10.0.0.5:8000/v1")
+    local = replace(first.data, source="/home/ada/train.jsonl, /home/ada/test.jsonl")
+    phases = (replace(first, model=served, data=local), *found.phases[1:])
+    told = without_places(replace(found, note="ask Bo for the rest", phases=phases))
+    text = model_card(told, spec, PARITY, "How many?") + str(told)
+    assert "train.jsonl, test.jsonl" in text
+    for private in ("10.0.0.5", "/home/ada", "ask Bo", "host='vm'"):
+        assert private not in text
+
+
 def test_an_evaluation_belongs_to_one_adapter(card: Any) -> None:
     """The instructed student's card must not have the refined one's scores."""
     _, _, (runs, found, _) = card
