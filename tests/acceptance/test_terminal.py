@@ -68,8 +68,17 @@ def terminal(sirt: CommandLine) -> Iterator[Terminal]:
 
 
 def test_a_hang_up_stops_nothing_and_coming_back_shows_all(sirt, terminal):
-    sirt("run", str(SMALL), "--detach")
     terminal.open()
+    terminal.shows("No runs here yet")
+    terminal.press("n")
+    terminal.shows("Start from")
+    terminal.press("End", "Up", "Enter")  # the last but one: a file
+    terminal.shows("enter to accept")
+    terminal.press(str(SMALL), "Enter")
+    terminal.shows("1 run")
+    terminal.press("C-l")
+    terminal.shows("Launch 1 run of small?")
+    terminal.press("y")
     terminal.shows("both")
     terminal.press("Enter")
     terminal.shows("annotate pocket-sums")
