@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import tempfile
 from dataclasses import replace
@@ -99,11 +100,18 @@ async def show(name: str, pilot: Pilot[Any]) -> None:
     opened(app)
     await settled(pilot, lambda: complete in text_of(app), f"{name}: {complete!r}")
     before = ""
-    while before != text_of(app):
-        before = text_of(app)
+    while before != app.export_screenshot():
+        before = app.export_screenshot()
+        await settled(pilot, lambda: at_rest(app), f"{name} at rest")
         for _ in range(5):
             await pilot.pause()
             await asyncio.sleep(0.05)
+
+
+def at_rest(app: Any) -> bool:
+    """Every look that was asked for has been taken, and nothing is being read in a thread."""
+    looked = all(0 < watch.due < math.inf for watch in app.feed._watches)
+    return looked and not any(worker.is_running for worker in app.workers)
 
 
 def main() -> None:
