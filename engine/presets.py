@@ -205,14 +205,19 @@ def _source(name: str, given: TaskSource, base: Path) -> TaskSource:
 
 
 def resolve_card(card: ModelCard, base: Path) -> ModelCard:
-    """The card with absolute paths and, for local files, a hash of their content."""
+    """The card with absolute paths and, for local files (weights, chat template, answers), a hash
+    of their content."""
     source = card.source
-    if isinstance(source, LocalWeights) and source.path:
-        folder = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
-        update = {"path": str(folder), "revision": source.revision or hash_weights(folder)}
+    update: dict[str, str] = {}
+    if isinstance(source, LocalWeights):
+        if source.path:
+            folder = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
+            update = {"path": str(folder), "revision": source.revision or hash_weights(folder)}
         if source.chat_template:
             template = base / Path(source.chat_template).expanduser()
-            update["chat_template"] = str(_existing(template.resolve(), card.name))
+            template = _existing(template.resolve(), card.name)
+            update["chat_template"] = str(template)
+            update["template_revision"] = hash_sampled(template)
     elif isinstance(source, ImportedAnswers):
         file = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
         update = {"path": str(file), "revision": hash_sampled(file)}

@@ -30,6 +30,9 @@ class LocalWeights(Frozen):
     chat_template: str | None = Field(
         default=None, description="file with a Jinja chat template; the tokenizer's own otherwise"
     )
+    template_revision: str | None = Field(
+        default=None, description="hash of that file's content; filled in"
+    )
     trust_remote_code: bool = False
 
     @model_validator(mode="after")

@@ -55,7 +55,9 @@ def _identity_of_model(card: ModelCard) -> dict[str, Any]:
     source = card.source
     match source:
         case LocalWeights():
-            origin: dict[str, Any] = source.model_dump(exclude={"path"} if source.path else set())
+            hidden = {"path"} if source.path else set()
+            hidden.add("chat_template" if source.template_revision else "template_revision")
+            origin: dict[str, Any] = source.model_dump(exclude=hidden)
         case Endpoint():
             origin = source.model_dump(include={"kind", "base_url", "model"})
         case ImportedAnswers():

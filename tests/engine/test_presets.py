@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from engine import presets
+from engine.contract.cards import LocalWeights, ModelCard
 from engine.contract.errors import Problems, UserError
 from engine.contract.experiment import Experiment
+from engine.contract.spec import AnnotateSpec, TaskRef
 from engine.plan import make_plan
 from engine.presets import load_experiment
 from engine.yamlfile import load
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = """
 name: mine
@@ -41,14 +40,37 @@ def test_every_shipped_experiment_loads_and_plans() -> None:
 
 
 def test_every_shipped_card_loads() -> None:
-    from engine.contract.cards import ModelCard
-
     names = presets.card_names()
     assert names
     for name in names:
         card = load(presets.PRESETS / "models" / f"{name}.yaml", ModelCard)
         assert card.name == name
         presets.resolve_card(card, presets.PRESETS / "models")
+
+
+def test_a_shipped_chat_template_is_found_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    resolved = load_experiment("main-in-family")
+    for card in resolved.cards.values():
+        assert isinstance(card.source, LocalWeights)
+        file = Path(str(card.source.chat_template))
+        assert file.is_absolute()
+        assert "[INST]" in file.read_text()
+
+
+def test_a_chat_template_counts_by_its_content_not_by_its_place(tmp_path: Path) -> None:
+    def phase(folder: str, text: str) -> str:
+        base = tmp_path / folder
+        base.mkdir()
+        (base / "chat.jinja").write_text(text)
+        source = LocalWeights(hub="some/model", chat_template="chat.jinja")
+        card = presets.resolve_card(ModelCard(name="m", family="f", source=source), base)
+        return AnnotateSpec(teacher=card, task=TaskRef(name="csqa")).id
+
+    assert phase("here", "{{ messages }}") == phase("there", "{{ messages }}")
+    assert phase("changed", "{{ bos_token }}{{ messages }}") != phase("again", "{{ messages }}")
 
 
 def test_all_problems_at_once_with_line_and_nearest_name(tmp_path: Path) -> None:
