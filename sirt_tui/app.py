@@ -131,12 +131,12 @@ class SirtApp(App[None]):
         question: str,
         lost: Sequence[str] = (),
         verb: str = "Delete",
-        refuse: str = "Keep it",
+        harmless: bool = False,
     ) -> bool:
         """Ask once. Call it from a worker."""
         from sirt_tui.dialogs import Confirm
 
-        return await self.push_screen_wait(Confirm(question, lost, verb, refuse))
+        return await self.push_screen_wait(Confirm(question, lost, verb, harmless))
 
     async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
         """One line of text, or None. Call it from a worker."""

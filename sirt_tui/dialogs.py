@@ -24,7 +24,7 @@ LINES_SHOWN = 10
 
 class Confirm(ModalScreen[bool]):
     """Asks once and says what will happen, what will be lost above all; the safe button has the
-    focus. ``refuse``: what it says."""
+    focus. ``harmless``: nothing is lost by it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -32,12 +32,12 @@ class Confirm(ModalScreen[bool]):
         Binding("left,right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: str, lost: Sequence[str], verb: str, refuse: str) -> None:
+    def __init__(self, question: str, lost: Sequence[str], verb: str, harmless: bool) -> None:
         super().__init__()
         self._question = question
         self._lost = lost
         self._verb = verb
-        self._refuse = refuse
+        self._harmless = harmless
 
     def compose(self) -> ComposeResult:
         more = len(self._lost) - LINES_SHOWN
@@ -47,8 +47,9 @@ class Confirm(ModalScreen[bool]):
             if lines:
                 yield Static(visible("\n".join(lines)), markup=False)
             with Horizontal(classes="dialog-buttons"):
-                yield Button(f"{self._refuse} (n)", id="no")
-                yield Button(f"{self._verb} (y)", id="yes", variant="error")
+                yield Button("Not now (n)" if self._harmless else "Keep it (n)", id="no")
+                variant = "primary" if self._harmless else "error"
+                yield Button(f"{self._verb} (y)", id="yes", variant=variant)
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()
