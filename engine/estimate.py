@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from engine.plan import Plan, model_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.contract.rundir import RunsFolder
+    from engine.contract.rundir import PhaseDir, RunsFolder
 
 # train and test rows of each benchmark (method: the paper's data section and the hub's counts)
 SIZES = {
@@ -131,12 +132,20 @@ def _history(runs: RunsFolder) -> dict[tuple[object, ...], list[float]]:
         if not folder.done:
             continue
         try:
-            seconds = folder.manifest()["figures"].get("seconds")
-            if seconds is not None:
-                past[_likeness(folder.spec())].append(float(seconds))
+            likeness, seconds = _witness(folder, folder.manifest_file.stat().st_mtime_ns)
         except (ValueError, OSError, KeyError, UserError):  # a damaged folder is no witness
             continue
+        if seconds is not None:
+            past[likeness].append(seconds)
     return past
+
+
+@lru_cache(maxsize=100_000)
+def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[object, ...], float | None]:
+    """What a finished phase was like and how long it took; kept, for a plan that is made again
+    and again while somebody composes it."""
+    seconds = folder.manifest()["figures"].get("seconds")
+    return _likeness(folder.spec()), None if seconds is None else float(seconds)
 
 
 def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:

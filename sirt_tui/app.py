@@ -131,12 +131,12 @@ class SirtApp(App[None]):
         question: str,
         lost: Sequence[str] = (),
         verb: str = "Delete",
-        harmless: bool = False,
+        refuse: str = "Keep it",
     ) -> bool:
         """Ask once. Call it from a worker."""
         from sirt_tui.dialogs import Confirm
 
-        return await self.push_screen_wait(Confirm(question, lost, verb, harmless))
+        return await self.push_screen_wait(Confirm(question, lost, verb, refuse))
 
     async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
         """One line of text, or None. Call it from a worker."""

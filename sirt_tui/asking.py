@@ -101,7 +101,7 @@ async def agreed(page: Page, planned: Planned, facts: Sequence[tuple[str, str]])
     lines = [f"to do     {counted(len(plan.to_do), 'phase')}, {len(plan.done)} reused"]
     lines += [f"{name:<10}{said}" for name, said in facts]
     question = f"Launch {counted(len(plan.runs), 'run')} of {planned.resolved.experiment.name}?"
-    return await page.sirt.confirm(question, lines, "Launch", harmless=True)
+    return await page.sirt.confirm(question, lines, "Launch", "Not now")
 
 
 async def cards_a_phase(page: Page, now: Placement) -> Placement:

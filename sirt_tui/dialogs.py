@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
 LINES_SHOWN = 10
+KEEP = "Keep it"  # instead of something that is lost
 
 
 class Confirm(ModalScreen[bool]):
     """Asks once and says what will happen, what will be lost above all; the safe button has the
-    focus. ``harmless``: nothing is lost by it."""
+    focus. ``refuse``: what it says."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -32,12 +33,12 @@ class Confirm(ModalScreen[bool]):
         Binding("left,right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: str, lost: Sequence[str], verb: str, harmless: bool) -> None:
+    def __init__(self, question: str, lost: Sequence[str], verb: str, refuse: str) -> None:
         super().__init__()
         self._question = question
         self._lost = lost
         self._verb = verb
-        self._harmless = harmless
+        self._refuse = refuse
 
     def compose(self) -> ComposeResult:
         more = len(self._lost) - LINES_SHOWN
@@ -47,9 +48,9 @@ class Confirm(ModalScreen[bool]):
             if lines:
                 yield Static(visible("\n".join(lines)), markup=False)
             with Horizontal(classes="dialog-buttons"):
-                yield Button("Not now (n)" if self._harmless else "Keep it (n)", id="no")
-                variant = "primary" if self._harmless else "error"
-                yield Button(f"{self._verb} (y)", id="yes", variant=variant)
+                yield Button(f"{self._refuse} (n)", id="no")
+                loses = self._refuse == KEEP
+                yield Button(f"{self._verb} (y)", id="yes", variant="error" if loses else "primary")
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()

@@ -62,7 +62,7 @@ def shipped() -> Shipped:
     models = tuple(Choice(card.name, _note(card), _about(card)) for card in cards)
     local = {card.name for card in cards if isinstance(card.source, LocalWeights)}
     students = tuple(choice for choice in models if choice.value in local)
-    tasks = tuple(Choice(name, catalog.task(name).kind) for name in catalog.TASKS)
+    tasks = tuple(map(_task, catalog.TASKS))
     taught = tuple(choice for choice in tasks if catalog.task(choice.value).trains)
     choices = {
         "teachers": models,
@@ -73,6 +73,11 @@ def shipped() -> Shipped:
         "fractions": tuple(Choice(fraction, "%") for fraction in PAPER_FRACTIONS),
     }
     return Shipped(choices, tuple(map(_preset, presets.experiments())))
+
+
+def _task(name: str) -> Choice:
+    task = catalog.task(name)
+    return Choice(name, task.kind if task.trains else f"{task.kind}, tests only", task.instruction)
 
 
 def _readable(names: Iterable[str]) -> Iterable[ModelCard]:

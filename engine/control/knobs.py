@@ -154,6 +154,13 @@ def listed(draft: Draft, knob: Knob) -> list[Any]:
     return list(value) if isinstance(value, list) else [] if value is None else [value]
 
 
+def own_models(draft: Draft) -> list[str]:
+    """Names of the cards that the draft itself holds."""
+    cards = draft.get("cards")
+    given = [c for c in cards if isinstance(c, dict)] if isinstance(cards, list) else []
+    return [str(card["name"]) for card in given if card.get("name")]
+
+
 def is_changed(draft: Draft, knob: Knob) -> bool:
     return bool(value_of(draft, knob) != knob.default)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEVICES = "devices"
 EACH = "each"
+OF_MODELS = ("teachers", "students")
 OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experiments choose
 
 
@@ -152,7 +153,7 @@ def rows_of_knob(
     """The key with its value and, when it is opened, what there is to tick."""
     value = knobs.value_of(draft, knob)
     chosen = knobs.listed(draft, knob)
-    found = _choices(knob, offered, chosen)
+    found = _choices(draft, knob, offered, chosen)
     heading = Row(
         key=knob.key,
         label=knob.name.replace("_", " "),
@@ -166,12 +167,16 @@ def rows_of_knob(
     return [heading, *(_option(knob, choice, choice.value in chosen) for choice in below)]
 
 
-def _choices(knob: Knob, offered: Offered, chosen: Iterable[Any]) -> list[Choice]:
-    """What there is to tick, with what the draft has beyond that."""
+def _choices(draft: Draft, knob: Knob, offered: Offered, chosen: Iterable[Any]) -> list[Choice]:
+    """What there is to tick, the draft's own models and whatever else it has chosen among it."""
     known = list(offered.choices.get(knob.key, ()))
     known += [Choice(option) for option in knob.options if option is not None]
+    if not known:
+        return []
+    if knob.key in OF_MODELS:
+        known += [Choice(name, "in this file") for name in knobs.own_models(draft)]
     values = [choice.value for choice in known]
-    return known + [Choice(value) for value in chosen if known and value not in values]
+    return known + [Choice(value) for value in chosen if value not in values]
 
 
 def _option(knob: Knob, choice: Choice, chosen: bool) -> Row:

@@ -25,6 +25,10 @@ class PlanPanel(VerticalScroll):
     """``show`` draws a plan, ``show_problems`` what stands in its way."""
 
     BORDER_TITLE = "plan"
+    DEFAULT_CSS = """
+    PlanPanel Static { text-wrap: nowrap; text-overflow: ellipsis; }
+    PlanPanel.problems Static { text-wrap: wrap; }
+    """
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, classes="panel")
@@ -38,10 +42,12 @@ class PlanPanel(VerticalScroll):
     def show(self, planned: Planned, sizes: Sequence[float], where: str) -> None:
         """``sizes``: GiB of the cards to hold it against. ``where``: what the time is for."""
         self.border_title = "plan"
+        self.remove_class("problems")
         self.query_one(Static).update(plan_text(planned, sizes, where))
 
     def show_problems(self, problems: Sequence[Problem]) -> None:
         self.border_title = "plan"
+        self.add_class("problems")
         text = Text()
         text.append(f"{counted(len(problems), 'problem')} in the way of a plan\n\n", "bold red")
         for problem in problems:
@@ -64,7 +70,7 @@ def plan_line(planned: Planned) -> str:
 
 
 def plan_text(planned: Planned, sizes: Sequence[float], where: str) -> Text:
-    text = Text(no_wrap=True, overflow="ellipsis")
+    text = Text()
     text.append(f"{counted(len(planned.plan.runs), 'run')}\n", "bold")
     _append_phases(text, planned)
     for name, value in facts(planned, sizes, where):
@@ -95,12 +101,13 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
     if not planned.plan.to_do:
         return [("time", Text("none: everything is there already", "green"))]
     basis = [
-        f"{found.from_history} from finished phases like them" if found.from_history else "",
+        f"{found.from_history} as measured before" if found.from_history else "",
         f"{found.rough} rough" if found.rough else "",
         f"{found.unknown} unknown" if found.unknown else "",
     ]
-    time = Text(f"about {duration(found.seconds)} {where}, one after the other")
-    lines = [("time", time), ("", Text(", ".join(word for word in basis if word), "dim"))]
+    time = Text(f"about {duration(found.seconds)} {where}")
+    said = ", ".join(word for word in basis if word)
+    lines = [("time", time), ("", Text(f"one after the other; {said}", "dim"))]
     if found.memory_gib is not None:
         largest = f"about {found.memory_gib:.1f} GiB, for the largest phase"
         lines += [("memory", Text(largest)), ("fits in", fits(found.memory_gib, sizes))]

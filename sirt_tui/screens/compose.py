@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
-    from textual.widget import Widget
 
     from engine.control.composing import Choice, Problem
     from engine.control.knobs import Draft, Knob
@@ -255,7 +254,9 @@ class ComposePage(Page):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         inside = {node.id for node in event.widget.ancestors_with_self}
-        self._turn_to(next(pane for pane in PANES if pane in inside))
+        pane = next(pane for pane in PANES if pane in inside)
+        if pane != self._pane:
+            self._turn_to(pane)
 
     def _turn_to(self, pane: str) -> None:
         self._pane = pane
@@ -269,8 +270,7 @@ class ComposePage(Page):
 
     def _go_to(self, pane: str) -> None:
         self._turn_to(pane)
-        widget: Widget = self.query_one(f"#{pane}")
-        (self.settings.table if pane == "settings" else widget).focus()
+        self.query_one("#settings PickTable" if pane == "settings" else f"#{pane}").focus()
 
     def action_filter(self) -> None:
         self._turn_to("settings")

@@ -113,6 +113,28 @@ sources:
     assert draft["settings"]["generation"] == {"max_batch": 3}
 
 
+def test_rounds_families_and_a_teachers_own_demonstrations_come_back(runs, tmp_path):
+    text = """
+name: mine
+teachers: [wren-3m, otter-3m]
+students: [wren-1m]
+family: in
+tasks: [pocket-sums]
+refine_tasks: [pocket-boxes]
+evaluate_on: [pocket-sums, pocket-compass]
+arms: [teacher, refine-only, both]
+rounds: [1, 2]
+report_to: [tensorboard]
+settings:
+  evaluate: {teacher_splits: [train, test], limit: 7, methods: [match, logprob]}
+"""
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    for spec in plan_experiment(runs, str(file)).plan.runs:
+        (again,) = planned(runs, drafts.draft_of_spec(spec)).plan.runs
+        assert again == spec
+
+
 def test_what_is_no_experiment_is_refused_in_a_line(tmp_path):
     file = tmp_path / "list.yaml"
     file.write_text("- a\n- b\n")
@@ -129,6 +151,7 @@ def test_every_setting_has_a_source_in_words_and_a_meaning():
     settings = [knob for knob in KNOBS.values() if knob.path[0] == "settings"]
     assert len(settings) > 40
     assert all(knob.origin and knob.meaning for knob in settings)
+    assert all(knob.meaning for knob in KNOBS.values())
     assert KNOBS["settings.instruct.learning_rate"].origin == "the paper's"
     assert KNOBS["settings.refine.lora.r"].default == 8
 

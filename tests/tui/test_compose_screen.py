@@ -9,15 +9,18 @@ import pytest
 import yaml
 
 from engine import conductor
-from engine.control import composing, drafts
+from engine.control import composing, drafts, knobs
 from engine.control.experiments import plan_experiment
 from engine.control.machine import Gpu, GpuProcess, Machine, MachineNow
 from engine.queue import read_queue, read_run
 from sirt_tui.dialogs import AskText, Choose, Confirm
+from sirt_tui.panels.choosing import Offered, rows_of_knob
+from sirt_tui.panels.planned import plan_text
 from sirt_tui.screens.compose import ComposePage
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 
+KNOBS = {knob.key: knob for knob in knobs.knobs()}
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
@@ -91,6 +94,7 @@ def test_a_preset_is_shown_with_its_plan(recorded, size):
     assert "fits in" in text
 
 
+@pytest.mark.slow
 def test_choosing_changes_the_plan_and_a_problem_stands_at_its_field(recorded):
     async def check(app, pilot):
         page = app.screen
@@ -117,6 +121,7 @@ def test_choosing_changes_the_plan_and_a_problem_stands_at_its_field(recorded):
     composing_from(recorded, check, preset="pocket")
 
 
+@pytest.mark.slow
 def test_settings_are_edited_cycled_put_back_and_filtered(recorded):
     async def check(app, pilot):
         page = app.screen
@@ -158,6 +163,7 @@ def test_settings_are_edited_cycled_put_back_and_filtered(recorded):
     composing_from(recorded, check, preset="pocket")
 
 
+@pytest.mark.slow
 def test_a_saved_file_is_taken_by_the_command_line_unchanged(recorded, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "mine.yaml"
@@ -212,6 +218,7 @@ async def typed_path(app, pilot, text):
     await pilot.press("enter")
 
 
+@pytest.mark.slow
 def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
     before = set(recorded.run_ids())
 
@@ -274,6 +281,7 @@ def test_c_on_a_run_composes_from_it(recorded):
     asyncio.run(flow())
 
 
+@pytest.mark.slow
 def test_what_was_left_unsaved_is_offered_again(recorded):
     async def leave(app, pilot):
         await at(app, pilot, "choices", "tasks/csqa")
@@ -291,6 +299,7 @@ def test_what_was_left_unsaved_is_offered_again(recorded):
     assert drafts.draft_of_preset(str(kept.path))["tasks"] == ["pocket-compass", "csqa"]
 
 
+@pytest.mark.slow
 def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp_path):
     file = tmp_path / "wrong.yaml"
     file.write_text("name: wrong\nteachers: [nobody]\nstudents: [wren-1m]\ntasks: [csqa]\n")
@@ -377,3 +386,57 @@ def test_the_newest_draft_wins_and_plans_are_made_one_at_a_time(recorded, monkey
         assert set(at_once) == {1}
 
     composing_from(recorded, check, preset="pocket")
+
+
+def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
+    source = {"kind": "openai_compatible", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
+    paid = source | {"price_in": 1.0, "price_out": 2.0, "currency": "EUR"}
+    draft = {
+        "name": "paid",
+        "teachers": ["served"],
+        "students": ["wren-1m"],
+        "tasks": ["pocket-sums"],
+        "cards": [{"name": "served", "family": "other", "source": paid}],
+    }
+    found = composing.plan(recorded, draft)
+    text = plan_text(found, (1.0, 24.0), "on the CPU").plain
+    assert re.search(r"teachers +about \d+\.\d\d EUR", text)
+    assert "1 GiB: no" in text
+    assert "24 GiB: yes" in text
+    panel = rows_of_knob(draft, KNOBS["teachers"], Offered({"teachers": ()}), "", opened=True)
+    assert [row.label for row in panel] == ["teachers"]
+    shipped = composing.shipped()
+    panel = rows_of_knob(
+        draft | {"teachers": []}, KNOBS["teachers"], Offered(shipped.choices), "", True
+    )
+    assert panel[-1].label == "served"  # not ticked, and still there to tick
+
+
+def test_the_mouse_ticks_what_the_cursor_is_on(recorded):
+    async def check(app, pilot):
+        page = app.screen
+        rows = [row.key for row in page.choices.rows]
+        at_row = (10, 1 + rows.index("teachers/wren-1m"))
+        await pilot.click("#choices", offset=at_row)
+        assert page.choices.row.key == "teachers/wren-1m"
+        await pilot.click("#choices", offset=at_row)
+        await settled(pilot, lambda: "wren-1m" in page._sheet.draft["teachers"])
+        await pilot.click("#plan")
+        assert page.focused is page.query_one("#plan")
+
+    composing_from(recorded, check, preset="pocket")
+
+
+def test_quitting_keeps_the_draft_too(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.open_compose("pocket")
+            await settled(pilot, lambda: isinstance(app.screen, ComposePage))
+            await planned(app, pilot)
+            await at(app, pilot, "choices", "tasks/csqa")
+            await pilot.press("space", "q")
+
+    asyncio.run(flow())
+    (kept,) = drafts.kept(recorded)
+    assert drafts.draft_of_preset(str(kept.path))["tasks"] == ["pocket-compass", "csqa"]
