@@ -91,6 +91,10 @@ class AskText(ModalScreen[str | None]):
 class Choose(ModalScreen[str | None]):
     """One of several, with more about the one under the cursor; None when it is left."""
 
+    DEFAULT_CSS = """
+    Choose OptionList { height: auto; max-height: 38vh; border: none; padding: 0; }
+    Choose #about { height: 4; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
         Binding("j", "move('down')", show=False),

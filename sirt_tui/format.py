@@ -38,7 +38,7 @@ STATE_STYLES: dict[State, str] = {
 
 
 def duration(seconds: float | None) -> str:
-    """Two units at most: ``4 s``, ``3:07``, ``2 h 05``, ``3 d 4 h``."""
+    """Two units at most: ``4 s``, ``3:07``, ``2 h 05``, ``3 d 4 h``, ``12 years``."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     whole = max(0, round(seconds))
@@ -51,6 +51,8 @@ def duration(seconds: float | None) -> str:
     if hours < 24:
         return f"{hours} h {minutes:02}"
     days, hours = divmod(hours, 24)
+    if days >= 1000:
+        return f"{days / 365.25:.0f} years"
     return f"{days} d {hours} h"
 
 

@@ -90,7 +90,7 @@ def _readable(names: Iterable[str]) -> Iterable[ModelCard]:
 
 def _note(card: ModelCard) -> str:
     size = "" if card.parameters is None else _size(card.parameters)
-    where = "" if isinstance(card.source, LocalWeights) else card.source.kind.replace("_", " ")
+    where = {"openai_compatible": "endpoint", "imported": "ready answers"}.get(card.source.kind)
     return " ".join(word for word in (card.family, size, where) if word)
 
 

@@ -219,7 +219,7 @@ def card_use(gpu: Gpu) -> str:
     if not gpu.busy:
         return f"free, {size}"
     names = ", ".join(dict.fromkeys(process.user for process in gpu.processes))
-    return f"{names or 'in use,'} {gpu.used / 1024:.1f} of {size}"
+    return f"{gpu.used / 1024:.0f}/{size} {names or 'in use'}"
 
 
 def choice_columns() -> list[Column[Row]]:
@@ -235,8 +235,8 @@ def _label(row: Row) -> Text:
         fold = {None: "  ", True: "▾ ", False: "▸ "}[row.opened]
         return Text(fold + label, "bold red" if row.problem else "bold")
     if row.key == f"{DEVICES}/{EACH}":
-        return Text(f"        {label}")
-    text = Text("    ")
+        return Text(f"      {label}")
+    text = Text("  ")
     text.append("[x] " if row.chosen else "[ ] ", "green" if row.chosen else "dim")
     return text.append(label)
 

@@ -61,12 +61,12 @@ class ComposePage(Page):
     ComposePage.-wide #right { layout: horizontal; }
     ComposePage.-wide #plan { width: 52; height: 1fr; margin-left: 1; }
     ComposePage.-narrow #bar { display: block; }
-    ComposePage.-narrow #choices, ComposePage.-narrow #right { width: 1fr; display: none; }
+    ComposePage.-narrow #choices, ComposePage.-narrow #right { width: 1fr; margin: 0; display: none; }
     ComposePage.-narrow #settings, ComposePage.-narrow #plan { height: 1fr; display: none; }
-    ComposePage.-narrow #choices { margin-right: 0; }
     ComposePage.-narrow.at-choices #choices { display: block; }
     ComposePage.-narrow.at-settings #right { display: block; }
     ComposePage.-narrow.at-settings #settings { display: block; }
+    ComposePage.-narrow.at-plan #about { display: none; }
     ComposePage.-narrow.at-plan #right, ComposePage.-narrow.at-plan #plan { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,0 +1,201 @@
+"""Composing: where drafts come from, where they go, and nothing of them is lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import yaml
+
+from engine import conductor
+from engine.control import drafts
+from engine.control.experiments import plan_experiment
+from engine.queue import read_queue, read_run
+from sirt_tui.dialogs import AskText, Choose, Confirm
+from sirt_tui.screens.compose import ComposePage
+from tests.tui.composing import at, composing_from, planned, typed
+from tests.tui.conftest import run_of
+from tests.tui.helpers import app_on, settled, text_of
+
+
+@pytest.fixture(autouse=True)
+def no_conductor(monkeypatch):
+    """Nothing is started: what is queued is looked at."""
+    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    monkeypatch.setattr("sirt_tui.screens.compose.REST_S", 0.02)
+
+
+@pytest.mark.slow
+def test_a_saved_file_is_taken_by_the_command_line_unchanged(recorded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "mine.yaml"
+
+    async def check(app, pilot):
+        page = app.screen
+        await at(app, pilot, "choices", "name")
+        await pilot.press("enter")
+        await typed(app, pilot, "mine")
+        await at(app, pilot, "choices", "seeds")
+        await pilot.press("space")
+        await typed(app, pilot, "0, 1")
+        await planned(app, pilot)
+        assert "changed" in page.subject
+        assert len(drafts.kept(recorded)) == 1
+        await pilot.press("ctrl+s")
+        await settled(pilot, lambda: isinstance(app.screen, AskText))
+        assert app.screen.query_one("Input").value == "mine.yaml"
+        await pilot.press("enter")
+        await settled(pilot, file.exists)
+        await settled(pilot, lambda: "saved to mine.yaml" in text_of(app))
+        assert drafts.kept(recorded) == ()
+        first = page._planned.plan
+        # another's file is written over only when that is wanted; one's own without a question
+        for answer, title in (("n", "theirs"), ("y", "pocket")):
+            (tmp_path / "theirs.yaml").write_text("name: theirs\n")
+            await pilot.press("ctrl+s")
+            await typed_path(app, pilot, "theirs")
+            await settled(pilot, lambda: isinstance(app.screen, Confirm))
+            assert "its comments too" in text_of(app)
+            await pilot.press(answer)
+            await settled(pilot, lambda: isinstance(app.screen, ComposePage))
+            if answer == "n":
+                assert (tmp_path / "theirs.yaml").read_text() == f"name: {title}\n"
+        await settled(pilot, lambda: "teachers" in (tmp_path / "theirs.yaml").read_text())
+        await settled(pilot, lambda: "saved to theirs.yaml" in page.subject)
+        await pilot.press("ctrl+s")
+        await typed(app, pilot, "theirs.yaml")
+        await settled(pilot, lambda: "saved to theirs.yaml" in text_of(app))
+        return first
+
+    first = composing_from(recorded, check, preset="pocket")
+    again = plan_experiment(recorded, str(file))
+    assert again.plan.runs == first.runs
+    assert again.resolved.experiment.seeds == (0, 1)
+    assert yaml.safe_load(file.read_text())["name"] == "mine"
+
+
+async def typed_path(app, pilot, text):
+    await settled(pilot, lambda: isinstance(app.screen, AskText))
+    app.screen.query_one("Input").value = text
+    await pilot.press("enter")
+
+
+@pytest.mark.slow
+def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
+    before = set(recorded.run_ids())
+
+    async def check(app, pilot):
+        page = app.screen
+        await at(app, pilot, "choices", "seeds")
+        await pilot.press("enter")
+        await typed(app, pilot, "5")
+        await planned(app, pilot)
+        new = [phase.id for phase in page._planned.plan.to_do]
+        await pilot.press("ctrl+l")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        text = text_of(app)
+        assert "Launch 9 runs of pocket?" in text
+        assert f"{len(new)} phases" in text
+        assert "on        CPU" in text
+        await pilot.press("n")
+        await settled(pilot, lambda: isinstance(app.screen, ComposePage))
+        assert set(recorded.run_ids()) == before
+        await pilot.press("ctrl+l")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await settled(pilot, lambda: "SIRT Runs" in text_of(app))
+        await settled(pilot, lambda: "runs queued" in text_of(app))
+        made = set(recorded.run_ids()) - before
+        await settled(pilot, lambda: app.screen.table.row.run_id in made, "the cursor on a new one")
+        return made
+
+    made = composing_from(recorded, check, preset="pocket")
+    assert {read_run(recorded, run_id).spec.seed for run_id in made} == {5}
+    assert made <= set(read_queue(recorded).run_ids)
+    assert len(drafts.kept(recorded)) == 1  # it was never saved
+
+
+def test_a_past_run_gives_its_own_cell_with_everything_reused(recorded):
+    run_id = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        page = app.screen
+        (spec,) = page._planned.plan.runs
+        assert spec.fingerprint == read_run(recorded, run_id).spec.fingerprint
+        assert not page._planned.plan.to_do
+        assert "everything is there already" in text_of(app)
+        assert not page._sheet.unsaved
+
+    composing_from(recorded, check, run_id=run_id)
+    assert drafts.kept(recorded) == ()
+
+
+def test_c_on_a_run_composes_from_it(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+            run_id = app.screen.table.row.run_id
+            await pilot.press("C")
+            page = await planned(app, pilot)
+            assert f"from run {run_id}" in page.subject
+
+    asyncio.run(flow())
+
+
+@pytest.mark.slow
+def test_what_was_left_unsaved_is_offered_again(recorded):
+    async def leave(app, pilot):
+        await at(app, pilot, "choices", "tasks/csqa")
+        await pilot.press("space", "escape")
+        await settled(pilot, lambda: "the draft is kept" in text_of(app))
+        await pilot.press("n")
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        assert "draft   pocket" in text_of(app)
+        await pilot.press("enter")
+        page = await planned(app, pilot)
+        assert page._sheet.draft["tasks"] == ["pocket-compass", "csqa"]
+
+    composing_from(recorded, leave, preset="pocket")
+    (kept,) = drafts.kept(recorded)  # gone on with, and still not saved
+    assert drafts.draft_of_preset(str(kept.path))["tasks"] == ["pocket-compass", "csqa"]
+
+
+@pytest.mark.slow
+def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text("name: wrong\nteachers: [nobody]\nstudents: [wren-1m]\ntasks: [csqa]\n")
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: "Start from" in text_of(app))
+        await pilot.press("escape")
+        await settled(pilot, lambda: "3 problems in the way" in text_of(app))
+        page = app.screen
+        await pilot.press("o")
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("end", "up", "enter")
+        await typed(app, pilot, str(tmp_path / "lost.yaml"))
+        await settled(pilot, lambda: "no such file" in text_of(app))
+        await pilot.press("o")
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("end", "up", "enter")
+        await typed(app, pilot, str(file))
+        await settled(pilot, lambda: "no model card 'nobody'" in text_of(app))
+        assert page._sheet.file == file
+
+    composing_from(recorded, check)
+
+
+def test_quitting_keeps_the_draft_too(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.open_compose("pocket")
+            await settled(pilot, lambda: isinstance(app.screen, ComposePage))
+            await planned(app, pilot)
+            await at(app, pilot, "choices", "tasks/csqa")
+            await pilot.press("space", "q")
+
+    asyncio.run(flow())
+    (kept,) = drafts.kept(recorded)
+    assert drafts.draft_of_preset(str(kept.path))["tasks"] == ["pocket-compass", "csqa"]
