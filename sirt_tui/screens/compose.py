@@ -53,15 +53,15 @@ class ComposePage(Page):
     TITLE = "Compose"
     DEFAULT_CSS = """
     ComposePage #bar { height: 1; padding: 0 1; display: none; }
+    ComposePage.-narrow #bar { display: block; }
     ComposePage #panes { layout: horizontal; height: 1fr; }
-    ComposePage #choices { width: 44; height: 1fr; margin-right: 1; }
+    ComposePage #choices { width: 44; height: 1fr; }
     ComposePage #right { width: 1fr; height: 1fr; layout: vertical; }
     ComposePage #plan { height: 17; }
     ComposePage #about { height: 3; padding: 0 1; background: $surface; }
     ComposePage.-wide #right { layout: horizontal; }
     ComposePage.-wide #plan { width: 52; height: 1fr; margin-left: 1; }
-    ComposePage.-narrow #bar { display: block; }
-    ComposePage.-narrow #choices, ComposePage.-narrow #right { width: 1fr; margin: 0; display: none; }
+    ComposePage.-narrow #choices, ComposePage.-narrow #right { width: 1fr; display: none; }
     ComposePage.-narrow #settings, ComposePage.-narrow #plan { height: 1fr; display: none; }
     ComposePage.-narrow.at-choices #choices { display: block; }
     ComposePage.-narrow.at-settings #right { display: block; }
