@@ -21,7 +21,7 @@ from engine.contract.eventlog import EventReader, EventWriter
 from engine.contract.records import Demonstration
 from engine.contract.rundir import DEMONSTRATIONS, REPLIES, PhaseDir, RunsFolder
 from engine.contract.settings import AnnotateSettings
-from engine.contract.spec import AnnotateSpec, TaskRef
+from engine.contract.spec import AnnotateSpec, EvaluateSpec, TaskRef
 from engine.contract.view import PhaseView, fold_all
 from engine.interfaces import Devices
 from engine.jsonlines import read_records
@@ -96,7 +96,7 @@ class Lab:
     runs: RunsFolder
     views: list[PhaseView] = field(default_factory=list)
 
-    def attempt(self, spec: AnnotateSpec) -> PhaseDir:
+    def attempt(self, spec: AnnotateSpec | EvaluateSpec) -> PhaseDir:
         """One attempt to its end or error; its events are kept either way."""
         folder = self.runs.phase(spec.id)
         folder.create(spec)
@@ -105,7 +105,7 @@ class Lab:
             with EventWriter(attempt.events, attempt.alive) as writer:
                 ctx = Context(self.runs, folder, attempt, writer, Devices())
                 ctx.clear_staging()
-                folder.publish(ctx.staging, annotate.run(ctx, spec))
+                folder.publish(ctx.staging, catalog.phase(spec.kind)(ctx, spec))
         finally:
             self.views.append(fold_all(EventReader(attempt.events).read(max_ms=5000)))
         return folder
@@ -227,6 +227,24 @@ def test_another_phase_with_the_same_generations_asks_nobody(
     assert first.id in next(iter(lab.views[1].messages)).text
     lab.attempt(spec_of(server, limit=13))
     assert len(server.requests) == 25
+
+
+def test_a_teacher_is_measured_on_its_demonstrations_without_asking_again(
+    lab: Lab, server: MisbehavingServer
+) -> None:
+    server.script.append(reply("The answer is Z"))
+    spec = spec_of(server)
+    first = lab.attempt(spec)
+    scored = lab.attempt(
+        EvaluateSpec(
+            model=spec.teacher, task=spec.task, prompt="cot", split="train", limit=12,
+            answers=first.id,
+        )
+    )  # fmt: skip
+    assert len(server.requests) == 12
+    figures = scored.manifest()["figures"]
+    assert (figures["correct"], figures["total"]) == (11, 12)
+    assert figures["correct"] == first.manifest()["figures"]["correct"]
 
 
 def test_a_stop_request_is_heeded_while_the_server_hangs(
