@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from rich.text import Text
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
 
 from sirt_tui.plain import one_line
 
@@ -87,6 +87,18 @@ class Page(Screen[None]):
     def watch_subject(self) -> None:
         if self.is_mounted:
             self._show_header()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """``/`` opens the filter before the next key is looked at, whatever has the focus; but in
+        a text it is a slash. (On a slow line keys come in bunches.)"""
+        if action == "filter" and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_filter(self) -> None:
+        box = self.query_one("#filter", Input)
+        box.add_class("open")
+        self.set_focus(box)
 
     def _show_header(self) -> None:
         line = self.query_one(HeaderLine)

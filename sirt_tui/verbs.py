@@ -47,6 +47,8 @@ def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
 
     going, staying = changing.deletable(runs, *run_ids)
     lines = [f"goes: {kinds(going)}, with all that they made" if going else "goes: no phase"]
+    if notes := changing.marked(runs, going):
+        lines.append(f"goes: what you marked on {notes} of their pairs and answers")
     if staying:
         lines.append(f"stays: {kinds(staying)}, since other runs need them")
     return [*lines, *(f"  {phase_id}" for phase_id in going)]

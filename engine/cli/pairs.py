@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -105,11 +105,9 @@ def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> 
     if keep.problem:
         raise UserError(f"--filter: {keep.problem}")
     wanted = set(ids)
-
-    def meant(item: Item) -> bool:
-        return (not wanted or item.id in wanted) and keep(item)
-
-    numbers = [n for _, found in reader.sift(meant, lambda: False) for n in found]
+    if wanted:
+        keep = replace(keep, tests=(lambda item: item.id in wanted, *keep.tests))
+    numbers = [n for _, found in reader.sift(keep, lambda: False) for n in found]
     missing = wanted.difference(reader.ids(numbers))
     if missing:
         known = reader.ids(range(reader.count))

@@ -222,6 +222,8 @@ def delete(runs: RunsFolder, run_ids: tuple[str, ...], yes: bool) -> None:
     for run_id in find_runs(runs, run_ids):
         going, staying = changing.deletable(runs, run_id)
         click.echo(f"{run_id}: deletes {plural(len(going), 'phase')}: {', '.join(going) or 'none'}")
+        if notes := changing.marked(runs, going):
+            click.echo(f"  deletes what you marked on {plural(notes, 'item')}")
         if staying:
             click.echo(f"  keeps {plural(len(staying), 'phase')} that other runs need")
         if yes or click.confirm("  delete?"):

@@ -9,6 +9,7 @@ from engine import conductor, queue
 from engine.contract.errors import UserError
 from engine.contract.rundir import RunsFolder, atomic_write
 from engine.control.listing import list_runs, registry, row_of
+from engine.control.marking import read_marks
 from engine.queue import read_run
 from engine.registry import folder_lock
 from engine.states import phase_state
@@ -49,6 +50,11 @@ def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
             )
         others.update(rows[other].phase_ids)
     return sorted(mine - others), sorted(mine & others)
+
+
+def marked(runs: RunsFolder, phase_ids: Iterable[str]) -> int:
+    """Items with flags, exclusions or notes, which would go with these phases."""
+    return sum(len(read_marks(runs, phase_id)) for phase_id in phase_ids)
 
 
 def delete(runs: RunsFolder, *run_ids: str) -> list[str]:

@@ -18,15 +18,19 @@ COMPARE = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq,
 }  # fmt: skip
 _FIGURE = re.compile(r"(\w+)(>=|<=|>|<|=)(-?\d+(?:\.\d+)?)\Z")
+_NAME = re.compile(r"-?(\w+)(?::|[<>=])")
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
 @dataclass(frozen=True, slots=True)
 class Filter(Generic[T]):
-    """``problem``: what is wrong with the words; such a word is left out of the tests."""
+    """``problem``: what is wrong with the words; such a word is left out of the tests. ``words``:
+    plain ones that must all occur; ``names``: fields and figures that are asked for."""
 
     tests: tuple[Callable[[T], bool], ...] = ()
     problem: str = ""
+    words: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
 
     def __call__(self, thing: T) -> bool:
         return all(test(thing) for test in self.tests)
@@ -45,7 +49,7 @@ class Language(Generic[T]):
 
     def parse(self, text: str) -> Filter[T]:
         """All words must hold; ``"two words"`` in quotes are one."""
-        tests, problems = [], []
+        tests, problems, words, names = [], [], [], set()
         for quoted in _WORD.findall(text):
             word = quoted.replace('"', "")
             negated = word.startswith("-") and len(word) > 1
@@ -55,7 +59,11 @@ class Language(Generic[T]):
                 problems.append(str(error))
                 continue
             tests.append(_negation(test) if negated else test)
-        return Filter(tuple(tests), "; ".join(problems))
+            if name := _NAME.match(word):
+                names.add(name[1])
+            elif not negated and word.lower() not in self.words:
+                words.append(word.lower())
+        return Filter(tuple(tests), "; ".join(problems), tuple(words), frozenset(names))
 
     def _test(self, word: str) -> Callable[[T], bool]:
         if found := _FIGURE.match(word):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.control.lines import Lines
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
+    from engine.control.filtering import Filter
+
 What = Literal["pairs", "demonstrations", "answers", "predictions"]
-BATCH_S = 0.1
+BATCH_S = 0.25
 BLOCK = 64
 SURE = 2_000  # so many lines are counted at once; beyond, a phase's own count is believed
 FLIPS = {
@@ -29,6 +31,7 @@ FLIPS = {
     (True, False): "lost",
     (False, True): "gained",
 }
+_LITERAL = re.compile(r"[a-z0-9 .,:;?!()$%+*=-]+\Z")  # stands in JSON as it is
 _ID = re.compile(rb'\{"id":"([^"\\]*)"')
 
 
@@ -126,14 +129,21 @@ class Reader:
         return [item_id for item_id in found if item_id]
 
     def sift(
-        self, keep: Callable[[Item], bool], stopped: Callable[[], bool]
+        self, keep: Filter[Item], stopped: Callable[[], bool]
     ) -> Iterator[tuple[int, list[int]]]:
-        """Every tenth of a second: how many items were looked at, and which of them are kept."""
+        """Every quarter of a second: how many items were looked at, and which are kept.
+
+        A line in which a word does not occur is not parsed; scores are read when asked for.
+        """
+        words = [w.encode() for w in keep.words if _LITERAL.match(w) and self._other is None]
+        scored = "margin" in keep.names
         kept: list[int] = []
         due = time.monotonic() + BATCH_S
         number = -1
         for number, line in enumerate(self._lines.scan()):
-            if keep(self._item(number, line)):
+            if all(word in line.lower() for word in words) and keep(
+                self._item(number, line, scored)
+            ):
                 kept.append(number)
             if time.monotonic() >= due:
                 if stopped():
@@ -151,11 +161,11 @@ class Reader:
                     return number
         return None
 
-    def _item(self, number: int, line: bytes) -> Item:
+    def _item(self, number: int, line: bytes, scored: bool = True) -> Item:
         try:
             record = _parsed(line)
-            if self._scores is not None:
-                return _scored(_pair(number, record), self._scores.record(number, record["id"]))
+            if self._scores is not None and scored:
+                return _pair(number, record, self._scores.record(number, record["id"]))
             if self._other is None:
                 return ITEMS[self.source.what](number, record)
             theirs = self._other.record(number, record["id"])
@@ -205,18 +215,30 @@ def id_of(line: bytes) -> str:
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
-    value = json.loads(line)
+    value = json.loads(line.decode(errors="replace"))
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value
 
 
-def _side(name: str, text: str, verdict: dict[str, Any], remark: str = "") -> Side:
+def _side(
+    name: str,
+    text: str,
+    verdict: dict[str, Any],
+    remark: str = "",
+    logps: tuple[float, float] | None = None,
+) -> Side:
     answer, tier = verdict["answer"], verdict["tier"]
-    return Side(name, str(text), answer, tier, bool(verdict["correct"]), remark)
+    return Side(name, str(text), answer, tier, bool(verdict["correct"]), remark, logps)
 
 
-def _base(number: int, record: dict[str, Any]) -> Item:
+def _item(
+    number: int,
+    record: dict[str, Any],
+    prompts: tuple[tuple[str, str], ...],
+    sides: tuple[Side, ...],
+    label: str,
+) -> Item:
     return Item(
         number,
         str(record["id"]),
@@ -224,6 +246,9 @@ def _base(number: int, record: dict[str, Any]) -> Item:
         tuple(map(str, record.get("choices", ()))),
         str(record["target"]),
         str(record.get("group", "")),
+        prompts,
+        sides,
+        label,
     )
 
 
@@ -232,41 +257,35 @@ def _remark(finish: str, tokens: int | None = None) -> str:
     return ", ".join(x for x in (f"{tokens} tokens" if tokens is not None else "", said) if x)
 
 
-def _pair(number: int, record: dict[str, Any]) -> Item:
-    used, plain, cot = record["prompt"], record["prompt_plain"], record["prompt_cot"]
-    prompts = [("plain", plain), ("cot", cot)]
-    prompts.sort(key=lambda prompt: prompt[1] != used)
+def _pair(number: int, record: dict[str, Any], score: dict[str, Any] | None = None) -> Item:
+    """``score``: of a pair that refine has trained on or held out."""
+    prompts = (("plain", record["prompt_plain"]), ("cot", record["prompt_cot"]))
+    if prompts[0][1] != record["prompt"]:
+        prompts = prompts[::-1]
     steps = "reasons too" if record["plain_has_steps"] else ""
-    return replace(
-        _base(number, record),
-        prompts=tuple(prompts),
-        sides=(
-            _side("chosen", record["chosen"], record["chosen_verdict"]),
-            _side("rejected", record["rejected"], record["rejected_verdict"], steps),
+    sides = (
+        _side("chosen", record["chosen"], record["chosen_verdict"], "", _logps(score, "chosen")),
+        _side(
+            "rejected",
+            record["rejected"],
+            record["rejected_verdict"],
+            steps,
+            _logps(score, "rejected"),
         ),
-        label=str(record["winner"]),
     )
+    return _item(number, record, prompts, sides, str(record["winner"]))
 
 
-def _scored(item: Item, score: dict[str, Any] | None) -> Item:
-    """A pair that refine left out or could not use has no scores."""
+def _logps(score: dict[str, Any] | None, name: str) -> tuple[float, float] | None:
     if score is None:
-        return item
-    chosen, rejected = (
-        replace(side, logps=(float(score[f"reference_{name}"]), float(score[f"policy_{name}"])))
-        for side, name in zip(item.sides, ("chosen", "rejected"), strict=True)
-    )
-    return replace(item, sides=(chosen, rejected))
+        return None
+    return float(score[f"reference_{name}"]), float(score[f"policy_{name}"])
 
 
 def _demonstration(number: int, record: dict[str, Any]) -> Item:
     side = _side("teacher", record["output"], record["verdict"], _remark(record["finish"]))
-    return replace(
-        _base(number, record),
-        prompts=(("teacher's", record["prompt"]),),
-        sides=(side,),
-        label="kept" if record["kept"] else f"dropped: {record['dropped_because']}",
-    )
+    label = "kept" if record["kept"] else f"dropped: {record['dropped_because']}"
+    return _item(number, record, (("teacher's", record["prompt"]),), (side,), label)
 
 
 def _answers(number: int, record: dict[str, Any]) -> Item:
@@ -274,12 +293,8 @@ def _answers(number: int, record: dict[str, Any]) -> Item:
         _side(style, said["text"], said["verdict"], _remark(said["finish"], said["tokens"]))
         for style, said in (("plain", record["plain"]), ("cot", record["cot"]))
     )
-    return replace(
-        _base(number, record),
-        prompts=tuple((style, record[style]["prompt"]) for style in ("plain", "cot")),
-        sides=sides,
-        label=FLIPS[sides[0].correct, sides[1].correct],
-    )
+    prompts = tuple((style, record[style]["prompt"]) for style in ("plain", "cot"))
+    return _item(number, record, prompts, sides, FLIPS[sides[0].correct, sides[1].correct])
 
 
 def _prediction_side(name: str, record: dict[str, Any]) -> Side:
@@ -289,19 +304,19 @@ def _prediction_side(name: str, record: dict[str, Any]) -> Side:
 
 def _prediction(number: int, record: dict[str, Any]) -> Item:
     side = _prediction_side("answer", record)
-    prompts = (("asked", record["prompt"]),)
-    return replace(_base(number, record), prompts=prompts, sides=(side,), label=side.verdict)
+    return _item(number, record, (("asked", record["prompt"]),), (side,), side.verdict)
 
 
 def _two_predictions(
     number: int, mine: dict[str, Any], theirs: dict[str, Any] | None, names: tuple[str, str]
 ) -> Item:
-    item = _prediction(number, mine)
-    first = replace(item.sides[0], name=names[0])
+    prompts = (("asked", mine["prompt"]),)
+    first = _prediction_side(names[0], mine)
     if theirs is None:
-        return replace(item, sides=(first,), label="not asked")
+        return _item(number, mine, prompts, (first,), "not asked")
     second = _prediction_side(names[1], theirs)
-    return replace(item, sides=(first, second), label=FLIPS[first.correct, second.correct])
+    label = FLIPS[first.correct, second.correct]
+    return _item(number, mine, prompts, (first, second), label)
 
 
 ITEMS: dict[What, Callable[[int, dict[str, Any]], Item]] = {

@@ -162,7 +162,7 @@ def _side_title(side: Side) -> Text:
     text.append(*VERDICTS[side.verdict])
     if side.answer is not None:
         text.append(f"  {one_line(side.answer, 40)}")
-        text.append(f" by {side.tier}", "dim")
+        text.append(f" by {one_line(side.tier or 'no rule', 30)}", "dim")
     return text
 
 

@@ -54,7 +54,7 @@ def sample_text(sample: Sample) -> Text:
     if verdict is not None:
         answer = visible(verdict.answer, 60) if verdict.answer is not None else "nothing found"
         text.append(f"  answer {answer}")
-        text.append(f" by {verdict.tier}" if verdict.tier else "", "dim")
+        text.append(f" by {visible(verdict.tier, 30)}" if verdict.tier else "", "dim")
     text.append(f"  {visible(sample.item, 60)} {visible(sample.label, 60)}\n", "dim")
     prompt = sample.prompt
     start = max(0, len(prompt) - PROMPT_CHARS)

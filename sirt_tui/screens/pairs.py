@@ -53,12 +53,14 @@ class PairsPage(Page):
     PairsPage.-narrow #body RowTable { height: 6; }
     PairsPage ItemPanel { height: 1fr; }
     PairsPage.-narrow ItemPanel #sides { grid-size: 1; }
+    PairsPage.-narrow ItemPanel { border: none; border-top: round $border; }
+    PairsPage.-narrow ItemPanel:focus { border: none; border-top: round $primary; }
     PairsPage.-wide #body { layout: horizontal; }
     PairsPage.-wide #body RowTable { width: 74; height: 1fr; }
     PairsPage.zoomed #body RowTable { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", tooltip=f"Filter: {HINT}"),
+        Binding("slash", "filter", "Filter", tooltip=f"Filter: {HINT}", priority=True),
         Binding("n", "step(1)", "Next"),
         Binding("b", "step(-1)", "Before", show=False),
         Binding("right_square_bracket", "source(1)", "Next source", show=False),
@@ -80,6 +82,7 @@ class PairsPage(Page):
         self._against = against
         self._sources: Sequence[Source] = ()
         self._chosen = 0
+        self._going = 0  # the source that is being opened
         self._reader: Reader | None = None
         self._marks: Marks = {}
         self._store = ItemStore(self._want)
@@ -119,6 +122,10 @@ class PairsPage(Page):
     def _source(self) -> Source:
         return self._sources[self._chosen]
 
+    @property
+    def _total(self) -> int:
+        return self._reader.count if self._reader else 0
+
     def _mark_of(self, item_id: str) -> Mark:
         return self._marks.get(item_id, NONE)
 
@@ -137,6 +144,7 @@ class PairsPage(Page):
             found = await self.feed.ask(ask)
         except (UserError, OSError) as error:
             self.panel.say(str(error))
+            self._going = self._chosen
             return
         self._sources, self._chosen, self._reader = found.sources, found.number, found.reader
         self._marks = found.marks
@@ -230,9 +238,13 @@ class PairsPage(Page):
 
         def take(seen: int, more: Sequence[int]) -> None:
             if self._sifting is mine:
+                first = self._numbers is not found
                 found.extend(more)
                 self._numbers, self._seen = found, seen
-                self._show()
+                if more or first or seen == reader.count:
+                    self._show()
+                else:
+                    self._draw_status()
 
         def go_through(keep: Filter[Item]) -> None:
             for seen, more in reader.sift(keep, lambda: self._sifting is not mine):
@@ -242,13 +254,16 @@ class PairsPage(Page):
             await self.feed.ask(go_through, self._filter)
         except OSError as error:
             self.sirt.say_error(error)
+        if self._sifting is mine:
+            self._seen = self._total
+            self._draw_status()
 
     # --- drawing ---
 
     def _draw_status(self) -> None:
         if not self._sources:
             return
-        shown, total = len(self._numbers), self._reader.count if self._reader else 0
+        shown, total = len(self._numbers), self._total
         text = Text(no_wrap=True, overflow="ellipsis")
         if self._filter is None:
             text.append(f"{count(total)} {self._source.what}")
@@ -270,7 +285,8 @@ class PairsPage(Page):
     async def _draw_item(self) -> None:
         row = self.table.row
         if row is None:
-            self.panel.say(NO_MATCH if self._filter else "it is empty")
+            found_none = NO_MATCH if self._seen == self._total else "looking"
+            self.panel.say(found_none if self._filter else "it is empty")
         elif row.item is not None:
             item = row.item
             mark, left_out = self._mark_of(item.id), self._left_out(item.id)
@@ -278,11 +294,6 @@ class PairsPage(Page):
             self.panel.show(await self.feed.ask(draw, item, shown))
 
     # --- keys ---
-
-    def action_filter(self) -> None:
-        box = self.query_one("#filter", Input)
-        box.add_class("open")
-        box.focus()
 
     async def action_clear(self) -> None:
         """First what narrows the list, then back."""
@@ -303,7 +314,8 @@ class PairsPage(Page):
 
     def action_source(self, step: int) -> None:
         if self._sources:
-            self._open((self._chosen + step) % len(self._sources))
+            self._going = (self._going + step) % len(self._sources)
+            self._open(self._going)
 
     def action_prompt(self) -> None:
         row = self.table.row

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
 REST_S = 0.15  # the cursor rests: only then the phases of its run are read
+FILTER = "Filter: words, field:value, acc>80, -word"
 COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 EMPTY = """\
 No runs here yet.
@@ -66,7 +67,7 @@ class RunsPage(Page):
     RunsPage.flipped PreviewPanel { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", tooltip="Filter: words, field:value, acc>80, -word"),
+        Binding("slash", "filter", "Filter", tooltip=FILTER, priority=True),
         Binding("n", "compose", "New", tooltip="Compose an experiment"),
         Binding("p", "pairs", "Pairs", tooltip="Preference pairs of this run"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked runs (space marks)"),
@@ -94,7 +95,7 @@ class RunsPage(Page):
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
-        yield Input(placeholder="words, field:value, acc>80, -word", id="filter", compact=True)
+        yield Input(placeholder=FILTER, id="filter", compact=True)
         yield Static(Text(EMPTY), id="empty")
         with Container(id="body"):
             columns = run_columns(self.sirt.clock, lambda: self._whole)
@@ -216,11 +217,6 @@ class RunsPage(Page):
             self._working = None
 
     # --- keys ---
-
-    def action_filter(self) -> None:
-        box = self.query_one("#filter", Input)
-        box.add_class("open")
-        box.focus()
 
     def action_clear(self) -> None:
         box = self.query_one("#filter", Input)

@@ -14,7 +14,7 @@ from engine.contract.rundir import PAIRS
 from engine.contract.settings import RefineSettings
 from engine.contract.spec import EvaluateSpec, RefineSpec, RunSpec
 from engine.control import curating, marking
-from engine.control.changing import delete, reindex
+from engine.control.changing import deletable, delete, marked, reindex
 from engine.control.listing import list_runs, registry
 from engine.control.marking import Mark
 from engine.control.reading import Reader
@@ -193,6 +193,8 @@ def test_deleting_the_curated_run_keeps_pairs_and_marks(runs, run_id, phase_id):
     marking.mark(runs, phase_id, ids_of(runs, run_id)[:1], excluded=True)
     found = curating.curated(runs, run_id)
     curating.refine_again(runs, found, CPU)
+    assert marked(runs, deletable(runs, found.run_id)[0]) == 0
+    assert marked(runs, deletable(runs, *runs.run_ids())[0]) == 1
     delete(runs, found.run_id)
     assert (runs.phase(phase_id).out / PAIRS).exists()
     assert len(marking.read_marks(runs, phase_id)) == 1

@@ -216,7 +216,7 @@ def test_going_through_a_file_tells_on_the_way_and_can_be_stopped(tmp_path, monk
     monkeypatch.setattr(reading, "BATCH_S", 0.0)
     file = write(tmp_path / "pairs", [pair(n) for n in range(20)])
     reader = Reader(Source("pairs", "", "", file))
-    keep = sifting.parse("id:q1", {})
+    keep = sifting.parse("id:q1 so", {})
     told = list(reader.sift(keep, lambda: False))
     assert told[-1][0] == 20
     assert [n for _, numbers in told for n in numbers] == [1, *range(10, 20)]
