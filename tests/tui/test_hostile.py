@@ -59,10 +59,12 @@ def test_the_pairs_screen_shows_anything(recorded, size):
                 begins = f"{number + 1} "
                 await settled(pilot, lambda: (panel.border_title or "").startswith(begins))  # noqa: B023
                 assert faults(app) == []
-                await pilot.press("o")
+                app.screen.action_prompt()
                 await settled(pilot, lambda: " prompt" in text_of(app))
                 assert faults(app) == []
-                await pilot.press("o", "o", "n")
+                app.screen.action_prompt()
+                app.screen.action_prompt()
+                app.screen.action_step(1)
             shown = app.screen.query_one(RowTable).row
             assert shown.number == len(TEXTS) - 1
 
