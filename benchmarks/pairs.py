@@ -3,7 +3,7 @@
     python -m benchmarks.pairs [--pairs 5000 200000] [--repeats 3] [--folders DIR]
 
 One finished run whose pairs are generated: two texts of about 600 characters each, made of words,
-so that a pair is 2.6 kB in the file. CPU seconds are those of the interface's process alone, user
+so that a pair is 2.5 kB in the file. CPU seconds are those of the interface's process alone, user
 and system. *To the screen*: from the program's start, over the list of runs, until the first pair
 with both texts is painted. *Opening alone*: that less what it took to the list of runs. *To the
 end*: ``G``, until the last pair is painted. *Filter*: words that few pairs hold, until the whole

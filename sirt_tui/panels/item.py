@@ -26,7 +26,7 @@ VERDICTS = {
     "wrong": ("✗ wrong", "bold red"),
     "unparsed": ("? no answer found", "bold yellow"),
 }
-ONLY_HERE = ("green", "red")
+ONLY_HERE = ("bold green", "bold red")
 ANSWER = "bold reverse"
 
 
@@ -56,6 +56,8 @@ class ItemPanel(VerticalScroll):
 
     ALLOW_MAXIMIZE = True
     DEFAULT_CSS = """
+    ItemPanel { border: round $border; border-title-color: $text; padding: 0 1; }
+    ItemPanel:focus { border: round $primary; }
     ItemPanel #sides { layout: grid; grid-size: 2; grid-rows: auto; height: auto; }
     ItemPanel #sides.one { grid-size: 1; }
     ItemPanel .side {
@@ -66,7 +68,7 @@ class ItemPanel(VerticalScroll):
     """
 
     def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel")
+        super().__init__(id=id)
         self._title = Text()
 
     def compose(self) -> ComposeResult:

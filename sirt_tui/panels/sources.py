@@ -26,14 +26,14 @@ class SourceBar(Static):
         while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
             first += 1
         text = Text(no_wrap=True, overflow="ellipsis")
+        text.append("[ ] " if len(names) > 1 else "", "dim")
         text.append("‹" if first else "", "dim")
         for number, name in enumerate(names[first:], start=first):
             text.append(f" {name} ", "reverse" if number == chosen else "")
-        text.append("  [ ] to change" if len(names) > 1 else "", "dim")
         self.update(text)
 
     def _room(self) -> int:
-        return max(20, self.size.width - 4)
+        return max(20, self.size.width - 8)
 
 
 def _name(source: Source) -> str:
