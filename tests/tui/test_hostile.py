@@ -103,7 +103,7 @@ def test_samples_log_and_warnings_of_a_run_show_anything(recorded, size):
         app = app_on(recorded)
         async with app.run_test(size=size) as pilot:
             app.open_run(run_id)
-            await settled(pilot, lambda: app.screen.query(SamplesPanel), "the screen")
+            await settled(pilot, lambda: app.screen.query("SamplesPanel > Static"), "the screen")
             samples, log = (app.screen.query_one(kind) for kind in (SamplesPanel, LogPanel))
             content = samples.query_one(Static)
             await settled(pilot, lambda: TEXTS[-1][:20] in str(content.content), "the samples")
