@@ -137,7 +137,7 @@ async def through(app, pilot, panel):
     while not panel.display:
         app.screen.action_panel(1)
     panel.focus()
-    await settled(pilot, lambda: panel.virtual_size.height > 200, "all of it is there")
+    await settled(pilot, lambda: panel.virtual_size.height > 20, "all of it is there")
     app.screen.maximize(panel, container=False)
     await settled(pilot, lambda: panel.size.height > app.size.height // 2, "the panel alone")
     end = panel.max_scroll_y
