@@ -92,7 +92,8 @@ class Choose(ModalScreen[str | None]):
     """One of several, with more about the one under the cursor; None when it is left."""
 
     DEFAULT_CSS = """
-    Choose OptionList { height: auto; max-height: 38vh; border: none; padding: 0; }
+    Choose OptionList { height: auto; max-height: 34vh; padding: 0; }
+    Choose OptionList, Choose OptionList:focus { border: none; }
     Choose #about { height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -101,7 +101,7 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
     if not planned.plan.to_do:
         return [("time", Text("none: everything is there already", "green"))]
     basis = [
-        f"{found.from_history} as measured before" if found.from_history else "",
+        f"{found.from_history} measured" if found.from_history else "",
         f"{found.rough} rough" if found.rough else "",
         f"{found.unknown} unknown" if found.unknown else "",
     ]
