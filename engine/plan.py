@@ -61,6 +61,11 @@ class Plan:
         """Phases without sharing."""
         return sum(counts[0] for counts in self.counts().values())
 
+    @property
+    def of_the_runs_alone(self) -> int:
+        """Phases of each run by itself, without the measurements it is held against."""
+        return sum(len(run.phases) for run in self.runs)
+
     def counts(self) -> dict[Kind, tuple[int, int, int]]:
         """Kind -> (without sharing, with sharing, still to do).
 

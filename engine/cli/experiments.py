@@ -55,6 +55,9 @@ def print_plan(planned: Planned) -> None:
     rows = [(kind, *map(str, counts)) for kind, counts in plan.counts().items()]
     total = ("all", str(plan.naive), str(len(plan.phases)), str(len(plan.to_do)))
     print_table(Table(("phase", "without sharing", "with sharing", "to do"), (*rows, total)))
+    if len(plan.runs) > 1:
+        alone = f"alone they have {plan.of_the_runs_alone} phases"
+        click.echo(f"without sharing: each run, and what its table holds it against; {alone}")
     if plan.done:
         click.echo(f"reused: {plural(len(plan.done), 'finished phase')}")
     if not plan.to_do:
