@@ -69,6 +69,7 @@ class ComparePage(Page):
         Binding("o", "prompt", "Plain or CoT"),
         Binding("a", "all_settings", "All settings", show=False),
         Binding("l", "legend", "All names", show=False),
+        Binding("v", "versus", "Answers side by side", show=False),
         Binding("e", "export", "Export", tooltip="Write this view: Markdown, LaTeX, CSV, SVG"),
     ]
 
@@ -266,6 +267,15 @@ class ComparePage(Page):
         if self._compared is not None:
             self._reference = (self._reference + 1) % len(self._run_ids)
             self._read()
+
+    def action_versus(self) -> None:
+        """The reference's answers beside those of the first other run."""
+        if len(self._run_ids) < 2:
+            self.sirt.say("there is no other run to set beside it", "warning")
+            return
+        reference = self._run_ids[self._reference]
+        other = next(run_id for run_id in self._run_ids if run_id != reference)
+        self.sirt.open_pairs(reference, other)
 
     def action_metric(self) -> None:
         """The next curve that any of the runs has."""

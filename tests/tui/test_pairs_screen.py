@@ -258,6 +258,21 @@ def test_two_marked_runs_are_opened_from_the_list(recorded, run_id):
     asyncio.run(flow())
 
 
+def test_the_compared_runs_answers_are_a_key_away(recorded, run_id):
+    other = run_of(recorded, "instruct-only", "wren-3m")
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.open_compare([other, run_id])
+            await settled(pilot, lambda: "SIRT Compare" in text_of(app))
+            await pilot.press("v")
+            await settled(pilot, lambda: f"A {other}   B {run_id}" in text_of(app))
+            await settled(pilot, lambda: "24 predictions" in text_of(app))
+
+    asyncio.run(flow())
+
+
 def test_scores_of_reference_and_policy_where_refine_has_left_them(recorded, run_id):
     from engine.contract.records import PairScore
     from engine.contract.rundir import PAIR_SCORES
