@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
+from sirt_tui.format import count
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.control.marking import Marks
     from engine.control.reading import Source
 
 
@@ -38,3 +40,22 @@ class SourceBar(Static):
 
 def _name(source: Source) -> str:
     return source.title if source.what == "predictions" else source.what
+
+
+def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
+    """``13 of 24 pairs  of wren-1m``."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{count(shown)} of " if filtered else "")
+    text.append(f"{count(total)} {source.what}")
+    text.append(f"  {one_line(source.title, 60)}", "dim")
+    return text
+
+
+def marks_text(marks: Marks, rows: int) -> Text:
+    """How many items are flagged and excluded, and how many rows are marked just now."""
+    text = Text()
+    for name, style in (("flagged", "bold yellow"), ("excluded", "bold red")):
+        marked = sum(getattr(mark, name) for mark in marks.values())
+        text.append(f"  {marked} {name}" if marked else "", style)
+    text.append(f"  ● {rows} marked" if rows else "", "bold")
+    return text

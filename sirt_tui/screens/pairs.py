@@ -7,7 +7,6 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -16,12 +15,13 @@ from textual.widgets import Input, Static
 from engine.contract.errors import UserError
 from engine.control import sifting
 from engine.control.marking import NONE
+from engine.control.sources import sources
 from sirt_tui import item_verbs
 from sirt_tui.format import count
 from sirt_tui.item_columns import ItemRow, ItemRows, ItemStore, item_columns
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, Shown, draw
-from sirt_tui.panels.sources import SourceBar
+from sirt_tui.panels.sources import SourceBar, items_text, marks_text
 from sirt_tui.plain import one_line
 from sirt_tui.table import RowTable
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from engine.control.reading import Item, Reader, Source
     from sirt_tui.feed import Feed
 
+AGAIN_S = 5.0  # phases finish while one reads: then there is more
 TYPING_S = 0.15  # a pause in typing: only then the file is gone through
 HINT = "winner:teacher chosen:wrong len>200 flagged gained -words"
-NO_MATCH = "no item is so; esc clears the filter"
 
 
 class PairsPage(Page):
@@ -109,6 +109,7 @@ class PairsPage(Page):
         self.subject = both if self._against else self._run_id
         self.table.focus()
         self._open(0)
+        self.set_interval(AGAIN_S, self._look_again)
 
     @property
     def table(self) -> RowTable[ItemRow]:
@@ -158,6 +159,18 @@ class PairsPage(Page):
         self.feed.watch_marks(self, self._source.phase_id)
         self.query_one(SourceBar).show(self._sources, self._chosen)
         self._sift(at=found.at)
+
+    @work(exclusive=True, group="again")
+    async def _look_again(self) -> None:
+        try:
+            found = await self.feed.ask(sources, self.runs, self._run_id, self._against)
+        except (UserError, OSError):
+            return  # what is shown stays
+        if found != self._sources and self._going == self._chosen:
+            shown = self._source.file if self._sources else None
+            numbers = (n for n, source in enumerate(found) if source.file == shown)
+            self._going = next(numbers, 0)
+            self._open(self._going)
 
     def on_feed_marks_changed(self, event: Feed.MarksChanged) -> None:
         if event.error:
@@ -263,20 +276,11 @@ class PairsPage(Page):
     def _draw_status(self) -> None:
         if not self._sources:
             return
-        shown, total = len(self._numbers), self._total
-        text = Text(no_wrap=True, overflow="ellipsis")
-        if self._filter is None:
-            text.append(f"{count(total)} {self._source.what}")
-        else:
-            text.append(f"{count(shown)} of {count(total)} {self._source.what}")
-            if self._seen < total:
-                text.append(f"  looked at {count(self._seen)}", "cyan")
-        text.append(f"  {one_line(self._source.title, 60)}", "dim")
-        for name, style in (("flagged", "bold yellow"), ("excluded", "bold red")):
-            marked = sum(getattr(mark, name) for mark in self._marks.values())
-            text.append(f"  {marked} {name}" if marked else "", style)
-        if self.table.marked:
-            text.append(f"  ● {len(self.table.marked)} marked", "bold")
+        shown = len(self._numbers)
+        text = items_text(self._source, shown, self._total, self._filter is not None)
+        if self._seen < self._total:
+            text.append(f"  looked at {count(self._seen)}", "cyan")
+        text.append_text(marks_text(self._marks, len(self.table.marked)))
         if self._filter is not None and self._filter.problem:
             text.append(f"  {one_line(self._filter.problem, 200)}", "red")
         self.query_one("#status", Static).update(text)
@@ -285,8 +289,8 @@ class PairsPage(Page):
     async def _draw_item(self) -> None:
         row = self.table.row
         if row is None:
-            found_none = NO_MATCH if self._seen == self._total else "looking"
-            self.panel.say(found_none if self._filter else "it is empty")
+            none = "no item is so; esc clears the filter" if self._filter else "it is empty"
+            self.panel.say(none if self._seen == self._total else "looking")
         elif row.item is not None:
             item = row.item
             mark, left_out = self._mark_of(item.id), self._left_out(item.id)
@@ -339,20 +343,18 @@ class PairsPage(Page):
         return marked or ([self.table.row.number] if self.table.row is not None else [])
 
     def action_flag(self) -> None:
-        self._toggle("flagged", self._meant())
+        self._toggle("flagged")
 
     def action_exclude(self) -> None:
         if self._can_exclude():
-            self._toggle("excluded", self._meant())
+            self._toggle("excluded")
 
     @work
     async def action_exclude_all(self) -> None:
-        if not self._can_exclude():
-            return
-        numbers = list(self._numbers)
+        numbers = list(self._numbers) if self._can_exclude() else []
         question = f"Exclude {len(numbers)} pairs from refining again?"
-        lines = ["all that the filter finds; x on each, or on all of them, takes it back"]
-        if numbers and await self.sirt.confirm(question, lines, "Exclude", "No"):
+        how = ["all that the filter finds; x on each of them takes it back"]
+        if numbers and await self.sirt.confirm(question, how, "Exclude", "No"):
             await self._mark(partial(item_verbs.mark, excluded=True), numbers)
 
     def _can_exclude(self) -> bool:
@@ -362,16 +364,16 @@ class PairsPage(Page):
         return pairs
 
     @work
-    async def _toggle(self, name: str, numbers: Sequence[int]) -> None:
-        await self._mark(partial(item_verbs.toggle, name=name), numbers)
+    async def _toggle(self, name: str) -> None:
+        await self._mark(partial(item_verbs.toggle, name=name), self._meant())
 
     @work
     async def action_note(self) -> None:
         numbers, row = self._meant(), self.table.row
         if not numbers or row is None or row.item is None:
             return
-        title = f"Note on {row.item.id}" if len(numbers) == 1 else f"Note on {len(numbers)} items"
-        note = await self.sirt.ask_text(title, self._mark_of(row.item.id).note)
+        title = row.item.id if len(numbers) == 1 else f"{len(numbers)} items"
+        note = await self.sirt.ask_text(f"Note on {title}", self._mark_of(row.item.id).note)
         if note is not None:
             await self._mark(partial(item_verbs.mark, note=note), numbers)
 
@@ -389,10 +391,8 @@ class PairsPage(Page):
     async def action_refine_again(self) -> None:
         try:
             found = await self.feed.ask(item_verbs.curated, self.runs, self._run_id)
-            left_out = f"{found.left_out} of {found.pairs} pairs"
-            if await self.sirt.confirm(
-                f"Refine again without {left_out}?", item_verbs.told(found), "Refine", "No"
-            ):
+            question = f"Refine again without {found.left_out} of {found.pairs} pairs?"
+            if await self.sirt.confirm(question, item_verbs.told(found), "Refine", "No"):
                 run_id = await self.feed.ask(item_verbs.refine_again, self.runs, found)
                 self.sirt.say(run_id)
                 self.feed.hurry()

@@ -313,6 +313,30 @@ def test_a_run_that_has_nothing_yet_says_so(recorded, run_id):
     looking(recorded, run_id, check, shows="nothing to read")
 
 
+def test_what_a_phase_makes_while_one_looks_appears(recorded, run_id, monkeypatch):
+    monkeypatch.setattr("sirt_tui.screens.pairs.AGAIN_S", 0.1)
+    done = {
+        p.id: recorded.phase(p.id).manifest_file for p in read_run(recorded, run_id).spec.phases
+    }
+    kept = {phase_id: file.read_bytes() for phase_id, file in done.items()}
+    for file in done.values():
+        file.unlink()
+
+    async def check(app, pilot):
+        annotate, elicit = (
+            next(p for p in done if p.startswith(k)) for k in ("annotate", "elicit")
+        )
+        done[annotate].write_bytes(kept[annotate])
+        await settled(pilot, lambda: "24 demonstrations" in text_of(app))
+        await pilot.press("j", "j")
+        done[elicit].write_bytes(kept[elicit])
+        await settled(pilot, lambda: "answers" in text_of(app))
+        await settled(pilot, lambda: title(app).startswith("3 "))
+        assert "24 demonstrations" in text_of(app)
+
+    looking(recorded, run_id, check, shows="nothing to read")
+
+
 def test_damaged_marks_are_told_and_kept(recorded, run_id, phase_id):
     async def check(app, pilot):
         recorded.phase(phase_id).marks.write_text("{oops")
