@@ -85,9 +85,9 @@ SCREENS: dict[str, tuple[Callable[[SirtApp], None], str]] = {
     "run": (open_run, "held out"),
     "compose": (open_compose, "to do"),
     "pairs": (open_pairs, "24 pairs"),
-    "compare": (open_compare, "4 runs  runs"),
-    "compare-curves": (lambda app: open_compare(app, 1), "4 runs  runs"),
-    "compare-matrix": (lambda app: open_compare(app, 3), "4 runs  runs"),
+    "compare": (open_compare, "◂ reference"),
+    "compare-curves": (lambda app: open_compare(app, 1), "◂ reference"),
+    "compare-matrix": (lambda app: open_compare(app, 3), "◂ reference"),
     "devices": (open_devices, "held"),
 }
 
