@@ -185,14 +185,13 @@ def load_card(name: str) -> ModelCard:
 
 
 def judge_card(name: str) -> ModelCard:
-    """A judge by a card's file, or by the name of a shipped judge or model; resolved."""
+    """A judge by a card's file, or by the name of a shipped model; resolved."""
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
-        shipped = [PRESETS / folder / f"{name}.yaml" for folder in ("judges", "models")]
-        names = [*(p.stem for p in (PRESETS / "judges").glob("*.yaml")), *card_names()]
-        path = next((p for p in shipped if p.exists()), path)
+        path = card_file(name)
         if not path.exists():
-            raise UserError(f"no judge {name!r}: {nearest(name, names)}, or give a card's file")
+            hint = nearest(name, card_names())
+            raise UserError(f"no judge {name!r}: {hint}, or give a card's file")
     card = resolve_card(load(path, ModelCard), path.parent)
     if isinstance(card.source, ImportedAnswers):
         raise UserError(f"{path}: source: a file of ready answers can't judge; give a model")

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.contract.rundir import RunsFolder
+    from engine.contract.spec import JudgeMethod
     from engine.control.judging import Asked
 
 LINE_EVERY_S = 10.0  # where the output is no terminal
@@ -33,6 +35,9 @@ UNREAD_WARNING = 0.1
 @click.option("--prompt", "prompts", multiple=True, help="Only this prompt style.")
 @click.option("--limit", type=click.IntRange(min=1), help="Questions a comparison.  [default: 200]")
 @click.option("--all", "everything", is_flag=True, help="All questions.")
+@click.option(
+    "--by-answer", is_flag=True, help="The judge answers itself; who agrees is preferred."
+)
 @format_option
 @json_option
 @click.pass_obj
@@ -45,6 +50,7 @@ def judge(
     prompts: tuple[str, ...],
     limit: int | None,
     everything: bool,
+    by_answer: bool,
     form: str,
     as_json: bool,
 ) -> None:
@@ -52,6 +58,10 @@ def judge(
 
     An answer counts as better when it is preferred in both orders. Replies are kept: ctrl+c
     loses none, and the same call goes on where it was.
+
+    With --by-answer the judge sees the question alone: one request instead of two, and no order
+    to be swayed by; but it minds the result only. The embedded models can judge in this way:
+    --judge wren-3m --by-answer.
     """
     from engine.control import judging
     from engine.judging.table import judgement_table
@@ -63,17 +73,15 @@ def judge(
     first, second = (_one_run(runs, word) for word in (a, b))
     wanted = judging.comparables(runs, first, second, tasks, prompts)
     most = None if everything else limit or judging.LIMIT
+    method: JudgeMethod = "answer" if by_answer else "compare"
     line = _Line(currency=getattr(model.source, "currency", ""), quiet=as_json)
     found = []
     with _interruptible() as stopped:
+        judge_one = partial(judging.judge, tell=line.tell, watch=line.watch, stopped=stopped)
         for what in wanted:
             line.begin()
             try:
-                found.append(
-                    judging.judge(
-                        runs, what, model, most, tell=line.tell, watch=line.watch, stopped=stopped
-                    )
-                )
+                found.append(judge_one(runs, what, model, most, method))
             except judging.Interrupted:
                 line.tell("stopped; what the judge has said is kept, and the same call goes on")
                 sys.exit(130)

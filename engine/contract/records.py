@@ -123,11 +123,12 @@ class Prediction(Record):
 
 
 class JudgedAnswers(Record):
-    """Two answers to one question, judged in both orders.
+    """Two answers to one question, and what a judge made of them.
 
     ``first`` and ``second`` are the answers of the judgement's two phases. ``straight``: what
     the judge preferred when the first answer was shown first, ``swapped`` when it was shown
     second; None where its text holds no verdict. Answers that are the same are not asked about.
+    A judge that answers by itself is asked once, so there is one order.
     """
 
     id: str

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
+JudgeMethod = Literal["compare", "answer"]
 Kind = Literal["annotate", "instruct", "elicit", "refine", "evaluate"]
 KINDS: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
 ALGORITHM: dict[Kind, int] = dict.fromkeys(KINDS, 1)
@@ -282,10 +283,13 @@ class JudgementSpec(Frozen):
     """Two evaluate phases' answers to the same questions, as a judge sees them.
 
     ``phases`` are in the order of their names, so that A against B and B against A are one.
+    ``method``: the judge compares both answers, or it answers the question itself and the answer
+    that agrees is preferred.
     """
 
     phases: tuple[str, str]
     judge: ModelCard
+    method: JudgeMethod = "compare"
     prompt_version: int
     seed: int = 0
 
@@ -293,7 +297,7 @@ class JudgementSpec(Frozen):
     def fingerprint(self) -> str:
         """16 hex digits over all that determines the replies; how many are asked does not."""
         judge = _identity_of_model(self.judge)
-        return _digest(["judge", self.phases, judge, self.prompt_version, self.seed])
+        return _digest(["judge", self.phases, judge, self.method, self.prompt_version, self.seed])
 
 
 class RunSpec(Frozen):

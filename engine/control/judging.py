@@ -1,4 +1,5 @@
-"""A judge compares two runs' answers to the same questions, each pair in both orders.
+"""A judge compares two runs' answers to the same questions, each pair in both orders; or it
+answers the questions itself, and what agrees with it is preferred.
 
 What it says is kept in ``judgements/`` below the runs: a call that is interrupted, or asks for
 more questions, or names the runs the other way round, goes on from there and pays nothing twice.
@@ -23,20 +24,24 @@ from engine.interfaces import Question
 from engine.jsonlines import read_records
 from engine.judging.prompt import VERSION, comparison
 from engine.judging.table import Judgement
-from engine.judging.verdicts import STRAIGHT, SWAPPED, read_verdict, tally
+from engine.judging.verdicts import STRAIGHT, SWAPPED, by_own_answer, read_verdict, tally
 from engine.phases.asking import item_seed
 from engine.queue import read_run
 from engine.replies import ReplyStore
+from engine.tasks.prompts import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from engine.contract.cards import ModelCard
     from engine.contract.rundir import PhaseDir, RunsFolder
+    from engine.contract.spec import JudgeMethod
     from engine.interfaces import Batch
+    from engine.judging.verdicts import Preference
 
 LIMIT = 200
 Pair = tuple[Prediction, Prediction]
+ORDERS = {"compare": ("straight", "swapped"), "answer": ("own",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ def judge(
     what: Comparable,
     card: ModelCard,
     limit: int | None = LIMIT,
+    method: JudgeMethod = "compare",
     *,
     tell: Callable[[str], None],
     watch: Callable[[Asked], None],
@@ -111,14 +117,16 @@ def judge(
     spend cap reached) or another call is at work on the same; ``Interrupted`` after ``stopped``.
     """
     first, second = sorted((what.a, what.b), key=lambda phase: phase.id)
-    spec = JudgementSpec(phases=(first.id, second.id), judge=card, prompt_version=VERSION)
+    spec = JudgementSpec(
+        phases=(first.id, second.id), judge=card, method=method, prompt_version=VERSION
+    )
     folder = runs.judgement(spec.fingerprint)
     with _sole_call(folder):
         atomic_write(folder.spec_file, spec.model_dump_json(indent=1) + "\n")
         pairs = _pairs(first, second, spec.seed, limit)
         store = ReplyStore(folder.replies)
         _ask(pairs, spec, store, what, tell, watch, stopped)
-        judged = [_judged(pair, store) for pair in pairs]
+        judged = [_judged(pair, spec, what.task, store) for pair in pairs]
         lines = "".join(f"{one.model_dump_json()}\n" for one in judged)
         atomic_write(folder.verdicts, lines)
     return _judgement(spec, judged, what)
@@ -155,7 +163,12 @@ def _ask(
     watch: Callable[[Asked], None],
     stopped: Callable[[], bool],
 ) -> None:
-    questions = [q for pair in pairs if not _same(pair) for q in _questions(pair, spec.seed)]
+    questions = [
+        question
+        for pair in pairs
+        if not _same(pair, spec.method)
+        for question in _questions(pair, spec, what.task)
+    ]
     done = frozenset(q.key for q in questions if q.key in store)
     total, resumed = len(questions), len(done)
     watch(Asked(what, resumed, total, resumed, store.spent(spec.judge)))
@@ -175,45 +188,68 @@ def _ask(
                 raise Interrupted
 
 
-def _same(pair: Pair) -> bool:
-    return pair[0].output.strip() == pair[1].output.strip()
+def _same(pair: Pair, method: JudgeMethod) -> bool:
+    """Nothing to decide: the same text, or for one that goes by the result the same result."""
+    first, second = pair
+    if method == "answer" and first.verdict.answer == second.verdict.answer:
+        return True
+    return first.output.strip() == second.output.strip()
 
 
-def _keys(pair: Pair) -> tuple[str, str]:
-    return f"{pair[0].id}#straight", f"{pair[0].id}#swapped"
+def _keys(pair: Pair, method: JudgeMethod) -> list[str]:
+    return [f"{pair[0].id}#{order}" for order in ORDERS[method]]
 
 
-def _questions(pair: Pair, seed: int) -> list[Question]:
-    """The same pair in both orders."""
+def _questions(pair: Pair, spec: JudgementSpec, task: str) -> list[Question]:
+    """The same pair in both orders, or the question alone."""
     item, texts = pair[0], (pair[0].output, pair[1].output)
+    if spec.method == "answer":
+        instruction = catalog.task(task).instruction
+        prompts = [render(instruction, item.question, item.choices, "cot")]
+    else:
+        prompts = [
+            comparison(item.question, item.choices, *shown) for shown in (texts, texts[::-1])
+        ]
     return [
-        Question(key, comparison(item.question, item.choices, *shown), item_seed(seed, key))
-        for key, shown in zip(_keys(pair), (texts, texts[::-1]), strict=True)
+        Question(key, prompt, item_seed(spec.seed, key))
+        for key, prompt in zip(_keys(pair, spec.method), prompts, strict=True)
     ]
 
 
-def _judged(pair: Pair, store: ReplyStore) -> JudgedAnswers:
-    same = _same(pair)
-    said = () if same else tuple(store[key].text for key in _keys(pair))
-    labels = [read_verdict(text) for text in said] or [None, None]
+def _judged(pair: Pair, spec: JudgementSpec, task: str, store: ReplyStore) -> JudgedAnswers:
+    same = _same(pair, spec.method)
+    said = () if same else tuple(store[key].text for key in _keys(pair, spec.method))
+    straight, swapped = _preferences(pair, spec.method, task, said) if said else (None, None)
     return JudgedAnswers(
         id=pair[0].id,
         first_correct=pair[0].verdict.correct,
         second_correct=pair[1].verdict.correct,
         same=same,
-        straight=labels[0] and STRAIGHT[labels[0]],
-        swapped=labels[1] and SWAPPED[labels[1]],
+        straight=straight,
+        swapped=swapped,
         said=said,
     )
+
+
+def _preferences(
+    pair: Pair, method: JudgeMethod, task: str, said: tuple[str, ...]
+) -> tuple[Preference | None, Preference | None]:
+    if method == "answer":
+        kind, texts = catalog.task(task).kind, (pair[0].output, pair[1].output)
+        found = by_own_answer(kind, said[0], pair[0].choices, texts)
+        return found, found
+    labels = [read_verdict(text) for text in said]
+    return labels[0] and STRAIGHT[labels[0]], labels[1] and SWAPPED[labels[1]]
 
 
 def _judgement(spec: JudgementSpec, judged: Iterable[JudgedAnswers], what: Comparable) -> Judgement:
     rows = list(judged)
     if what.a.id != spec.phases[0]:
         rows = [_turned(row) for row in rows]
-    return Judgement(
-        *what.names, what.task, what.prompt, spec.judge.name, spec.fingerprint, tally(rows)
-    )
+    compared = spec.method == "compare"
+    judge_name = spec.judge.name if compared else f"{spec.judge.name}, by its own answer"
+    found = tally(rows, both_orders=compared)
+    return Judgement(*what.names, what.task, what.prompt, judge_name, spec.fingerprint, found)
 
 
 def _turned(row: JudgedAnswers) -> JudgedAnswers:

@@ -10,14 +10,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from engine.scoring.extraction import extract
 from engine.scoring.interval import mcnemar
 from engine.scoring.share import Share
 from engine.scoring.text import plain
+from engine.scoring.verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from engine.contract.records import JudgedAnswers
+    from engine.interfaces import AnswerKind
 
 Label = Literal["A", "B", "tie"]
 Preference = Literal["first", "second", "tie"]
@@ -42,6 +45,18 @@ def read_verdict(text: str) -> Label | None:
             word = found[1].upper()
             return "tie" if word == "TIE" else "A" if word == "A" else "B"
     return None
+
+
+def by_own_answer(
+    kind: AnswerKind, text: str, choices: Sequence[str], answers: tuple[str, str]
+) -> Preference | None:
+    """What a judge prefers who was asked the question itself and said ``text``: of two answers
+    the one that agrees with its own, if exactly one does; None when it gives no answer."""
+    own = extract(kind, text, choices).answer
+    if own is None:
+        return None
+    first, second = (judge(kind, answer, own, choices).correct for answer in answers)
+    return "tie" if first == second else "first" if first else "second"
 
 
 def outcome(judged: JudgedAnswers) -> Outcome:
@@ -80,7 +95,8 @@ class Tally:
     disagrees: Share
 
 
-def tally(judged: Iterable[JudgedAnswers]) -> Tally:
+def tally(judged: Iterable[JudgedAnswers], both_orders: bool = True) -> Tally:
+    """With ``both_orders`` off the judge has seen no order, so none can have swayed it."""
     rows = list(judged)
     outcomes = [outcome(row) for row in rows]
     total = len(rows)
@@ -89,8 +105,10 @@ def tally(judged: Iterable[JudgedAnswers]) -> Tally:
         (shown, reply)
         for row in asked
         for shown, reply in zip(SHOWN_FIRST, (row.straight, row.swapped), strict=True)
+        if both_orders or shown == SHOWN_FIRST[0]
     ]
-    preferring = [(shown, reply) for shown, reply in replies if reply in DIFFERENT]
+    in_order = asked if both_orders else []
+    preferring = [(s, reply) for s, reply in replies if both_orders and reply in DIFFERENT]
     contested = [
         ("first" if row.first_correct else "second", found)
         for row, found in zip(rows, outcomes, strict=True)
@@ -108,7 +126,7 @@ def tally(judged: Iterable[JudgedAnswers]) -> Tally:
         p=mcnemar(counts["first"], counts["second"]),
         same=total - len(asked),
         unread=Share.of(sum(reply is None for _, reply in replies), len(replies)),
-        flips=Share.of(sum({r.straight, r.swapped} == DIFFERENT for r in asked), len(asked)),
+        flips=Share.of(sum({r.straight, r.swapped} == DIFFERENT for r in in_order), len(in_order)),
         first_place=Share.of(sum(s == r for s, r in preferring), len(preferring)),
         agrees=Share.of(agrees, len(contested)),
         disagrees=Share.of(disagrees, len(contested)),

@@ -17,12 +17,13 @@ from filelock import FileLock
 from engine.cli.main import sirt
 from engine.contract.cards import Endpoint, ModelCard
 from engine.contract.errors import UserError
-from engine.contract.records import JudgedAnswers
-from engine.contract.rundir import RunsFolder
+from engine.contract.records import JudgedAnswers, Prediction
+from engine.contract.rundir import PREDICTIONS, RunsFolder
 from engine.contract.spec import EvaluateSpec, JudgementSpec
 from engine.control import judging
 from engine.control.judging import Asked, Comparable, Interrupted, comparables
 from engine.control.reporting import write
+from engine.jsonlines import read_records
 from engine.judging.prompt import REQUEST, comparison
 from engine.judging.verdicts import read_verdict, tally
 from engine.presets import judge_card
@@ -325,6 +326,41 @@ def test_a_judge_that_is_not_there(tmp_path: Path) -> None:
     file.write_text("name: r\nfamily: r\nsource: {kind: imported, path: ready.yaml}\n")
     with pytest.raises(UserError, match="a file of ready answers can't judge"):
         judge_card(str(file))
+
+
+def test_a_judge_that_answers_by_itself(runs: RunsFolder) -> None:
+    """One request a question, none where both say the same; who agrees with it is preferred."""
+    what = sums(runs)
+    answers = {p.question: p for p in read_records(what.a.out / PREDICTIONS, Prediction)}
+    theirs = list(read_records(what.b.out / PREDICTIONS, Prediction))
+    differ = sum(p.verdict.answer != answers[p.question].verdict.answer for p in theirs)
+
+    def solve(prompt: str) -> str:
+        question = prompt.partition("Question: ")[2].partition("\n")[0]
+        return f"Step by step. The answer is {answers[question].target}."
+
+    with MisbehavingServer(answer=solve) as server:
+        judge = card(server)
+        found = ask(runs, what, judge, method="answer")
+        assert len(server.requests) == differ > 12
+        turned = ask(runs, sums(runs, BARE, TEACHER), judge, method="answer")
+        assert len(server.requests) == differ
+        ask(runs, what, judge)  # comparing is another judgement
+        assert len(server.requests) == differ + 48
+    assert found.judge == "gpt, by its own answer"
+    assert found.tally.agrees.count == found.tally.agrees.total > 12
+    assert found.tally.same == 24 - differ
+    assert found.tally.flips.value is None
+    assert turned.tally.second == found.tally.first
+    assert "Answer A" not in server.requests[0]["messages"][0]["content"]
+
+
+@pytest.mark.slow
+def test_an_embedded_model_can_judge_so(runs: RunsFolder) -> None:
+    found = ask(runs, sums(runs), judge_card("wren-3m"), method="answer").tally
+    assert found.unread.count == 0
+    assert found.agrees.low > 0.7
+    assert found.disagrees.count <= 1
 
 
 @pytest.mark.slow
