@@ -10,7 +10,7 @@ from engine.contract.errors import UserError
 from engine.contract.records import Answer, Demonstration, ElicitedAnswers, Pair
 from engine.contract.rundir import ADAPTER, ANSWERS, DEMONSTRATIONS, PAIRS, REPLIES
 from engine.contract.spec import AnnotateSpec
-from engine.interfaces import AnswerKind, Question
+from engine.interfaces import AnswerKind, Question, Reply
 from engine.jsonlines import read_records, write_records
 from engine.phases.asking import ask_all, item_seed
 from engine.phases.donors import take_generations
@@ -22,6 +22,7 @@ from engine.tasks.sampling import fraction
 from engine.teachers.local import LocalTeacher
 
 if TYPE_CHECKING:
+    from engine.contract.records import Verdict
     from engine.contract.settings import PromptStyle
     from engine.contract.spec import ElicitSpec
     from engine.phases.context import Context
@@ -38,8 +39,14 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     ctx.activity("answering with and without reasoning")
     student = LocalTeacher(spec.student, spec.generation, ctx.message, adapter=adapter)
     questions = _questions(demonstrations, spec.seed)
-    ask_all(ctx, student, questions, store, card=spec.student, unit="answers")
     kind = _kind(ctx, spec)
+    asked_for = {_key(d.id, style): d for d in demonstrations for style in STYLES}
+
+    def verdict(question: Question, reply: Reply) -> Verdict:
+        demonstration = asked_for[question.key]
+        return judge(kind, reply.text, demonstration.target, demonstration.choices)
+
+    ask_all(ctx, student, questions, store, card=spec.student, judge=verdict, unit="answers")
     answers = [_both(demonstration, kind, store) for demonstration in demonstrations]
     made = [
         make_pair(both, demonstration.verdict, spec.settings)

@@ -165,6 +165,14 @@ class TestFinished:
         (refine,) = (p for p in status["phases"] if p["kind"] == "refine")
         assert refine["figures"]["step0_loss"] == pytest.approx(0.6931, abs=1e-4)
 
+    def test_what_is_shown_while_models_answer_is_judged(self, finished: CommandLine) -> None:
+        for kind in ("annotate", "elicit", "evaluate"):
+            logs = finished.runs.glob(f"phases/{kind}-*/attempt-*/events.jsonl")
+            events = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+            samples = [e for e in events if e["kind"] == "sample" and not e.get("label")]
+            assert samples
+            assert all(sample["verdict"] is not None for sample in samples)
+
     def test_pairs_and_demonstrations(self, finished: CommandLine) -> None:
         (run,) = finished.json("status")
         pairs = json.loads(finished("pairs", run["run_id"], "--json", "--limit", "3"))
