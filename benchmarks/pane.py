@@ -23,7 +23,8 @@ DEADLINE_S = 60.0
 
 @dataclass(frozen=True)
 class Used:
-    """Since the program's start: CPU seconds; bytes it sent to the terminal; and when."""
+    """Since the program's start: CPU seconds of it and its children; bytes it sent to the terminal;
+    and when."""
 
     cpu: float
     sent: int
@@ -98,11 +99,14 @@ class Pane:
         return time.monotonic() - began
 
     def used(self) -> Used:
-        times = self.process.cpu_times()
-        return Used(times.user + times.system, self._log.stat().st_size, time.monotonic())
+        times = [process.cpu_times() for process in self._tree()]
+        return Used(sum(t.user + t.system for t in times), self._log.stat().st_size, time.monotonic())
 
     def rss_mib(self) -> float:
-        return self.process.memory_info().rss / 2**20
+        return sum(process.memory_info().rss for process in self._tree()) / 2**20
+
+    def _tree(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
 
     def __enter__(self) -> Self:
         return self

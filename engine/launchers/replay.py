@@ -65,7 +65,9 @@ def _of_now(event: Event, attempt: AttemptDir) -> Event:
 
 def _copy_outputs(recorded: PhaseDir, phase: PhaseDir) -> None:
     if recorded.done and not phase.done:
-        shutil.copytree(recorded.out, phase.out)
+        phase.out.mkdir()
+        if recorded.out.exists():  # a recording without weights may have lost its empty folder
+            shutil.copytree(recorded.out, phase.out, dirs_exist_ok=True)
         shutil.copyfile(recorded.manifest_file, phase.manifest_file)
 
 

@@ -88,7 +88,8 @@ class Chart(Widget, can_focus=True):
         self._view: tuple[float, float] | None = None  # zoomed x; None: all of it
         self._cursor: float | None = None
         self._frame: list[Strip] | None = None
-        self._rows = 0  # of the plot, as it was drawn last
+        self._smoothed: list[Series] = []  # both as they were drawn last
+        self._rows = 0  # of the plot
 
     def show(self, series: Iterable[Series], thresholds: Iterable[Threshold] = ()) -> None:
         """Draw these instead; zoom, cursor and smoothing stay."""
@@ -172,6 +173,7 @@ class Chart(Widget, can_focus=True):
         return [line.apply_style(base) for line in lines]
 
     def _draw(self, width: int, height: int) -> list[Strip]:
+        self._smoothed = [s.smoothed(SMOOTHINGS[self._smoothing]) for s in self._series]
         legend = self._legend(width)
         rows = self._rows = height - len(legend) - 1
         if not any(np.isfinite(s.y).any() for s in self._series):
@@ -196,7 +198,7 @@ class Chart(Widget, can_focus=True):
         count = len(self._series)
         weight = SMOOTHINGS[self._smoothing]
         for n, series in enumerate(self._series):
-            layers = [(n, series.smoothed(weight))]
+            layers = [(n, self._smoothed[n])]
             if weight:  # the raw curve, faint under the smoothed one
                 layers.insert(0, (count + n, series))
             for owner, curve in layers:
@@ -328,7 +330,7 @@ class Chart(Widget, can_focus=True):
         return [Strip(line).crop(0, width) for line in lines]
 
     def _legend_entry(self, number_: int, series: Series) -> list[Segment]:
-        found = series.smoothed(SMOOTHINGS[self._smoothing])
+        found = self._smoothed[number_]
         point = found.at(self._cursor if self._cursor is not None else math.inf)
         if self._cursor is None and point is not None:
             finite = found.y[np.isfinite(found.y)]
