@@ -100,7 +100,9 @@ class Pane:
 
     def used(self) -> Used:
         times = [process.cpu_times() for process in self._tree()]
-        return Used(sum(t.user + t.system for t in times), self._log.stat().st_size, time.monotonic())
+        return Used(
+            sum(t.user + t.system for t in times), self._log.stat().st_size, time.monotonic()
+        )
 
     def rss_mib(self) -> float:
         return sum(process.memory_info().rss for process in self._tree()) / 2**20

@@ -34,6 +34,7 @@ def test_light_verbs_import_nothing_heavy(arguments: list[str], tmp_path: Path) 
     assert result.stderr.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_every_verb_has_help(sirt: CommandLine) -> None:
     from engine.cli.main import VERBS
 
@@ -44,6 +45,7 @@ def test_every_verb_has_help(sirt: CommandLine) -> None:
         assert "Usage:" in sirt(verb, "--help")
 
 
+@pytest.mark.slow
 def test_an_empty_folder_says_what_to_do(sirt: CommandLine) -> None:
     assert "sirt run pocket" in sirt()
     assert sirt.json("status") == []

@@ -26,6 +26,7 @@ def recorded(tmp_path: Path) -> tuple[CommandLine, str]:
     return make_command_line(runs.root), run_of(runs, "both", "wren-3m")
 
 
+@pytest.mark.slow
 def test_pairs_are_chosen_marked_and_listed(recorded: tuple[CommandLine, str]) -> None:
     sirt, run_id = recorded
     chosen = sirt.json("pairs", run_id, "--filter", "rejected:wrong -winner:teacher")

@@ -267,6 +267,7 @@ def _stop_after(folder: PhaseDir, lines: int) -> None:
     folder.attempts()[-1].stop.touch()
 
 
+@pytest.mark.slow
 def test_imported_demonstrations_need_not_cover_all(lab: Lab, tmp_path: Path) -> None:
     path = tmp_path / "ready.jsonl"
     rows = [{"id": item.id, "output": right(prompt)} for prompt, item in ITEMS.items()]

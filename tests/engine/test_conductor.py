@@ -26,6 +26,9 @@ from tests.engine.fakes import COUNTED, PROGRAM, chain, go, until, write_run
 CPU = DeviceRequest(cpu=True)
 
 
+pytestmark = pytest.mark.slow  # real processes, started and killed
+
+
 @pytest.fixture
 def runs(tmp_path):
     """A runs folder; whatever still works in it is killed at the end."""
@@ -223,7 +226,6 @@ def test_an_attempt_whose_starter_was_killed_too_early_is_taken_back(runs):
     assert never.process.exists()  # the number was used again
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_and_retried_it_ends_with_the_same_results(runs, tmp_path):
     calm = RunsFolder(tmp_path / "calm")
     counting = [{"do": "count"}] * 3

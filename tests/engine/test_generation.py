@@ -266,6 +266,7 @@ def test_running_out_of_memory_halves_the_batch(text: str) -> None:
     assert "going on with 5" in told[0]
 
 
+@pytest.mark.slow
 def test_a_single_question_that_does_not_fit_is_the_users_to_mend() -> None:
     def full(part: Sequence[int]) -> list[int]:
         raise torch.OutOfMemoryError
@@ -327,6 +328,7 @@ def test_a_teacher_with_nothing_left_to_do_loads_nothing(questions: list[Questio
         next(teacher.answer(questions))
 
 
+@pytest.mark.slow
 def test_a_teacher_answers_what_is_missing(
     loaded: Loaded, questions: list[Question], tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def at_step(step: int, act: Callable[[Context], None]) -> Callable[[ev.Event, Co
     return watch
 
 
+@pytest.mark.slow
 def test_it_learns_and_tells(lab: Lab) -> None:
     attempt = lab.attempt(spec_for(lab))
     losses = [loss for _, loss in attempt.series("loss")]
@@ -81,6 +82,7 @@ def test_prompts_are_those_of_generation_and_only_outputs_are_learnt() -> None:
     assert tokenizer.decode(ids[len(prompt) :]) == one.output + tokenizer.eos_token
 
 
+@pytest.mark.slow
 def test_only_kept_demonstrations_and_a_nested_part_of_them(lab: Lab) -> None:
     all_of_them = [demonstration(i, kept=i % 4 > 0) for i in range(16)]
     spec = InstructSpec(
@@ -94,6 +96,7 @@ def test_only_kept_demonstrations_and_a_nested_part_of_them(lab: Lab) -> None:
         other.attempt(spec)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [2, 4])
 def test_a_stopped_training_goes_on_to_the_same_bits(
     lab: Lab, at_once: int, monkeypatch: pytest.MonkeyPatch
@@ -114,6 +117,7 @@ def test_a_stopped_training_goes_on_to_the_same_bits(
     assert resumed.series("loss") == undisturbed.series("loss")[5:]
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_is_not_resumed_from(lab: Lab) -> None:
     spec = spec_for(lab)
     undisturbed = lab.attempt(spec, publish=False)
@@ -127,6 +131,7 @@ def test_a_torn_checkpoint_is_not_resumed_from(lab: Lab) -> None:
     assert resumed.figures == undisturbed.figures
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_only_published(lab: Lab) -> None:
     spec = spec_for(lab)
     before = lab.attempt(spec, publish=False)
@@ -187,6 +192,7 @@ def test_what_is_too_long_is_counted(lab: Lab) -> None:
         lab.attempt(spec.model_copy(update={"settings": FAST.model_copy(update={"max_length": 5})}))
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_move_are_reported(lab: Lab) -> None:
     still = FAST.model_copy(update={"learning_rate": 1e-12, "warmup_ratio": 0.0})
     attempt = lab.attempt(spec_for(lab, settings=still))
@@ -194,6 +200,7 @@ def test_weights_that_do_not_move_are_reported(lab: Lab) -> None:
     assert attempt.warned("moved-weights-low")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_training(lab: Lab) -> None:
     settings = FAST.model_copy(update={"epochs": 4.0})
     poisoned = tr.InstructTrainer.compute_loss
@@ -212,6 +219,7 @@ def test_a_loss_that_is_no_number_ends_the_training(lab: Lab) -> None:
     assert newest.name == "checkpoint-3"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_line(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise RuntimeError("[enforce fail at inline_container.cc:672] No space left on device")

@@ -65,6 +65,7 @@ def refused(**source: Any) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_nf4_wants_all_four_and_keeps_gradients_right_after_an_eval_forward(weights: Path) -> None:
     model = load(card(path=str(weights), precision="nf4"), trainable=True).model
     layers = [m for m in model.modules() if isinstance(m, Linear4bit)]
@@ -100,6 +101,7 @@ def test_unpacked_4bit_weights_answer_bit_for_bit_as_packed_ones(weights: Path) 
     assert not torch.equal(logits[0], logits[2])  # quantising did change the weights
 
 
+@pytest.mark.slow
 def test_adapter_is_the_default_one_in_fp32_and_changes_the_logits(
     weights: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +234,7 @@ def test_prompt_has_one_begin_token_whatever_the_tokenizer_adds(template: str | 
     assert ids[-1] == tokenizer.convert_tokens_to_ids("[/INST]")
 
 
+@pytest.mark.slow
 def test_pad_token_is_chosen_among_special_tokens_and_is_never_the_end() -> None:
     tokenizer = build_tokenizer("otter")
     size = len(tokenizer)

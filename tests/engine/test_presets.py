@@ -31,6 +31,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     return [line.removeprefix(str(file)) for line in str(caught.value).splitlines()]
 
 
+@pytest.mark.slow
 def test_every_shipped_experiment_loads_and_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a network: nothing is looked up before a phase needs it."""
 

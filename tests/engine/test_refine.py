@@ -78,6 +78,7 @@ def stop_at(step: int) -> Any:
     return watch
 
 
+@pytest.mark.slow
 def test_it_starts_at_its_reference_and_learns_to_prefer(lab: Lab, instructed: Attempt) -> None:
     attempt = lab.attempt(spec_for(lab, with_adapter(lab, instructed)))
     assert attempt.figures["step0_loss"] == pytest.approx(math.log(2), abs=1e-4)
@@ -96,6 +97,7 @@ def test_it_starts_at_its_reference_and_learns_to_prefer(lab: Lab, instructed: A
     assert same(guards.adapter_weights(again.model), attempt.adapter)
 
 
+@pytest.mark.slow
 def test_the_reference_is_the_instructed_student_not_the_bare_one(
     lab: Lab, instructed: Attempt
 ) -> None:
@@ -121,6 +123,7 @@ def test_the_reference_is_the_instructed_student_not_the_bare_one(
     assert abs(expected["bare"] - expected["instructed"]) > 1
 
 
+@pytest.mark.slow
 def test_a_later_round_starts_at_the_refined_student(lab: Lab, instructed: Attempt) -> None:
     """It is policy and reference at once, and neither the instructed nor the bare student."""
     first = lab.attempt(spec_for(lab, with_adapter(lab, instructed), max_steps=4))
@@ -152,6 +155,7 @@ def log_probability(model: Any, prompt: list[int], answer: list[int]) -> float:
     return float(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_steps", [4, 9], ids=["reference online", "reference remembered"])
 def test_every_pair_is_scored_under_the_reference_and_the_kept_policy(
     lab: Lab, instructed: Attempt, max_steps: int
@@ -173,6 +177,7 @@ def test_every_pair_is_scored_under_the_reference_and_the_kept_policy(
             assert getattr(found, field) == pytest.approx(expected, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_bare_student_is_its_own_reference(lab: Lab, precision: str) -> None:
     spec = spec_for(lab).model_copy(update={"student": student(precision)})
@@ -181,6 +186,7 @@ def test_a_bare_student_is_its_own_reference(lab: Lab, precision: str) -> None:
     assert attempt.series("rewards/margins")[-1][1] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_steps", [4, 9], ids=["reference online", "reference remembered"])
 def test_a_stopped_refinement_goes_on_to_the_same_bits(
     lab: Lab, instructed: Attempt, max_steps: int
@@ -198,6 +204,7 @@ def test_a_stopped_refinement_goes_on_to_the_same_bits(
     assert resumed.series("rewards/margins") == undisturbed.series("rewards/margins")[3:]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_holds_no_reference(lab: Lab, instructed: Attempt) -> None:
     """The reference comes from the input phase; nothing in a checkpoint can replace it."""
     attempt = lab.attempt(spec_for(lab, with_adapter(lab, instructed)))
@@ -240,6 +247,7 @@ def test_the_best_checkpoint_is_kept_also_over_a_resume(
     assert not same(last.adapter, undisturbed.adapter)
 
 
+@pytest.mark.slow
 def test_patience_ends_it_and_a_retry_does_not_go_on(lab: Lab, scripted: dict[int, float]) -> None:
     scripted |= {2: 0.5, 4: 0.6, 6: 0.6}
     spec = spec_for(lab, max_steps=40, patience=2)
@@ -251,12 +259,14 @@ def test_patience_ends_it_and_a_retry_does_not_go_on(lab: Lab, scripted: dict[in
     assert after.figures == before.figures
 
 
+@pytest.mark.slow
 def test_no_improvement_is_said(lab: Lab, scripted: dict[int, float]) -> None:
     scripted |= {2: 0.7}
     attempt = lab.attempt(spec_for(lab, max_steps=2))
     assert attempt.warned("no-improvement")
 
 
+@pytest.mark.slow
 def test_a_likelihood_term_can_be_added(lab: Lab) -> None:
     plain = lab.attempt(spec_for(lab, max_steps=2))
     with_term = lab.attempt(spec_for(lab, max_steps=2, sft_weight=0.5))
@@ -264,6 +274,7 @@ def test_a_likelihood_term_can_be_added(lab: Lab) -> None:
     assert with_term.series("loss")[0][1] > plain.series("loss")[0][1] + 0.1
 
 
+@pytest.mark.slow
 def test_both_caps_hold_and_pairs_can_be_left_out(lab: Lab) -> None:
     one_pass = lab.attempt(spec_for(lab, max_steps=100, epochs=1.0, exclude=("q3", "q5")))
     assert one_pass.figures["steps"] == 4  # 16 of 18 pairs are trained on, four at a time
@@ -321,6 +332,7 @@ def test_too_few_pairs_are_refused(lab: Lab) -> None:
         lab.attempt(spec_for(lab, pairs=PAIRS[:1]))
 
 
+@pytest.mark.slow
 def test_lengths_are_cut_and_counted(lab: Lab) -> None:
     tokenizer = load(student()).tokenizer
     settings = RefineSettings(max_prompt_length=20, max_length=30)

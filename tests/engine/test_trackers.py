@@ -129,6 +129,7 @@ def test_tensorboard_is_told_what_the_log_says(lab: Lab, tmp_path: Path) -> None
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.slow
 def test_a_retry_neither_loses_nor_doubles_tensorboards_curve(lab: Lab) -> None:
     pytest.importorskip("tensorboard")
     spec = instruct(lab, "tensorboard")

@@ -40,6 +40,7 @@ def report(runs: RunsFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reporting.write(runs, "pocket", runs.run_ids(), folder).folder
 
 
+@pytest.mark.slow
 def test_tables_figures_and_page_are_there(report: Path) -> None:
     tables = {file.name for file in (report / "tables").iterdir()}
     for slug in ("accuracies", "families", "domains", "differences", "resolution", "quality"):

@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from engine import queue
 from engine.contract.rundir import RunsFolder
 from engine.control import queueing
@@ -90,6 +92,12 @@ SCREENS: dict[str, tuple[Callable[[SirtApp], None], str]] = {
     "compare-matrix": (lambda app: open_compare(app, 3), "◂ reference"),
     "devices": (open_devices, "held"),
 }
+
+# in the fast tests two screens stand for all
+EVERY_SCREEN = [
+    pytest.param(name, marks=() if name in {"runs", "run"} else pytest.mark.slow)
+    for name in SCREENS
+]
 
 
 async def show(name: str, pilot: Pilot[Any]) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 import sirt_tui
 from sirt_tui.app import DARK, LIGHT
 from sirt_tui.help import Help, keys_of
-from tests.tui.gallery import SCREENS, show
+from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
 from tests.tui.helpers import app_on, settled, text_of
 
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "scipy", "pandas")
@@ -34,7 +34,7 @@ def test_no_part_of_the_interface_loads_the_training_stack():
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", EVERY_SCREEN)
 def test_help_lists_the_keys_of_the_screen_and_every_key_is_described(recorded, name):
     async def flow():
         app = app_on(recorded)
@@ -52,7 +52,7 @@ def test_help_lists_the_keys_of_the_screen_and_every_key_is_described(recorded, 
     asyncio.run(flow())
 
 
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", EVERY_SCREEN)
 def test_the_palette_knows_what_the_keys_do(recorded, name):
     async def flow():
         app = app_on(recorded)
@@ -80,7 +80,7 @@ def test_the_digits_change_screens_and_escape_comes_home(recorded):
     asyncio.run(flow())
 
 
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", EVERY_SCREEN)
 def test_states_are_told_without_colour(recorded, name, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
 

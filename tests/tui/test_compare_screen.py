@@ -42,6 +42,7 @@ def some(runs, *which):
 TWO = (("instruct-only", "wren-3m"), ("both", "wren-3m"))
 
 
+@pytest.mark.slow
 def test_each_view_of_two_runs(recorded):
     async def check(app, pilot):
         pages = {}
@@ -63,6 +64,7 @@ def test_each_view_of_two_runs(recorded):
     assert "100 %" in pages["fractions"]
 
 
+@pytest.mark.slow
 def test_keys_change_reference_curve_prompt_and_settings(recorded):
     async def check(app, pilot):
         await pilot.press("r")
@@ -78,6 +80,7 @@ def test_keys_change_reference_curve_prompt_and_settings(recorded):
     comparing(recorded, some(recorded, *TWO), check)
 
 
+@pytest.mark.slow
 def test_one_run_is_set_beside_its_experiment(recorded):
     async def check(app, pilot):
         return len(app.screen._compared.rows), text_of(app)
@@ -104,6 +107,7 @@ def test_runs_that_share_nothing_say_so(recorded):
     comparing(recorded, some(recorded, lost, *TWO), check)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 def test_twelve_runs_have_a_letter_each(recorded, size):
     original = run_of(recorded, "both", "wren-3m")
@@ -131,6 +135,7 @@ def copied(runs, run_id, number):
     return new
 
 
+@pytest.mark.slow
 def test_curves_of_a_live_run_go_on(recorded):
     live = run_of(recorded, "both", "otter-3m")
     phases = (recorded.phase(p.id) for p in read_run(recorded, live).spec.phases)
@@ -157,6 +162,7 @@ def test_curves_of_a_live_run_go_on(recorded):
     comparing(recorded, [finished, live], check)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_view_is_exported_once(recorded, view, tmp_path):
     target = tmp_path / "out"

@@ -115,6 +115,7 @@ def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
     assert len(drafts.kept(recorded)) == 1  # it was never saved
 
 
+@pytest.mark.slow
 def test_a_past_run_gives_its_own_cell_with_everything_reused(recorded):
     run_id = run_of(recorded, "both", "wren-3m")
 
@@ -186,6 +187,7 @@ def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp
     composing_from(recorded, check)
 
 
+@pytest.mark.slow
 def test_quitting_keeps_the_draft_too(recorded):
     async def flow():
         app = app_on(recorded)

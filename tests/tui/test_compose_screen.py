@@ -28,6 +28,7 @@ def no_conductor(monkeypatch):
     monkeypatch.setattr("sirt_tui.screens.compose.REST_S", 0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_a_preset_is_shown_with_its_plan(recorded, size):
     async def check(app, pilot):
@@ -121,6 +122,7 @@ def test_settings_are_edited_cycled_put_back_and_filtered(recorded):
     composing_from(recorded, check, preset="pocket")
 
 
+@pytest.mark.slow
 def test_cards_and_their_users_are_there_to_tick(recorded, monkeypatch):
     users = (GpuProcess(9, "ada", "python", 4e4, ours=False),)
     cards = (
@@ -209,6 +211,7 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
     assert panel[-1].label == "served"  # not ticked, and still there to tick
 
 
+@pytest.mark.slow
 def test_the_mouse_ticks_what_the_cursor_is_on(recorded):
     async def check(app, pilot):
         page = app.screen

@@ -39,6 +39,7 @@ def on_devices(runs, check, size=(120, 40)):
     return asyncio.run(flow())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 def test_it_says_what_is_at_work_and_that_nobody_conducts(queued, size):
     async def check(app, pilot):
@@ -50,6 +51,7 @@ def test_it_says_what_is_at_work_and_that_nobody_conducts(queued, size):
     assert "none found (no NVIDIA driver answers)" in text
 
 
+@pytest.mark.slow
 def test_keys_move_hold_and_stop(queued):
     first, second, third = read_queue(queued).run_ids
 
@@ -73,6 +75,7 @@ def test_keys_move_hold_and_stop(queued):
     on_devices(queued, check)
 
 
+@pytest.mark.slow
 def test_the_limit_is_asked_for_and_a_wrong_one_refused(queued):
     async def check(app, pilot):
         await pilot.press("L")

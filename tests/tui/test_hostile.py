@@ -43,6 +43,7 @@ def hostile_pairs(runs, run_id):
     marking.mark(runs, source.phase_id, sayable, note="\x1b[31m[red]note")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
 def test_the_pairs_screen_shows_anything(recorded, size):
     run_id = run_of(recorded, "both", "wren-3m")
@@ -90,6 +91,7 @@ def test_markup_of_a_pair_is_text(recorded):
     asyncio.run(flow())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
 def test_samples_log_and_warnings_of_a_run_show_anything(recorded, size):
     run_id = run_of(recorded, "both", "otter-3m")

@@ -13,6 +13,7 @@ from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 def test_one_key_opens_the_ancestry_and_one_closes_it(recorded, size):
     run_id = run_of(recorded, "both", "wren-3m")

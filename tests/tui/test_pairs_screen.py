@@ -58,6 +58,7 @@ async def typed(app, pilot, words):
     app.screen.query_one(Input).value = words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
     async def check(app, pilot):
@@ -75,6 +76,7 @@ def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
     looking(recorded, run_id, check, size)
 
 
+@pytest.mark.slow
 def test_chosen_stands_beside_rejected_and_above_it_where_it_is_narrow(recorded, run_id):
     async def line_of_both(app, pilot):
         text = await settled(pilot, lambda: "rejected  ✓" in text_of(app) and text_of(app))
@@ -84,6 +86,7 @@ def test_chosen_stands_beside_rejected_and_above_it_where_it_is_narrow(recorded,
     assert not looking(recorded, run_id, line_of_both, (80, 40))
 
 
+@pytest.mark.slow
 def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
     async def check(app, pilot):
         await pilot.press("n", "n", "b")
@@ -99,6 +102,7 @@ def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
     looking(recorded, run_id, check)
 
 
+@pytest.mark.slow
 def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_id):
     async def check(app, pilot):
         await typed(app, pilot, "winner:teacher")
@@ -118,6 +122,7 @@ def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_
     looking(recorded, run_id, check)
 
 
+@pytest.mark.slow
 def test_another_source_shows_the_same_question(recorded, run_id):
     async def check(app, pilot):
         await pilot.press("j", "j", "j")
@@ -141,6 +146,7 @@ def test_another_source_shows_the_same_question(recorded, run_id):
     looking(recorded, run_id, check)
 
 
+@pytest.mark.slow
 def test_a_dropped_demonstration_says_why(recorded, run_id):
     source = next(s for s in sources(recorded, run_id) if s.what == "demonstrations")
     first, *rest = source.file.read_text().splitlines(keepends=True)
@@ -159,6 +165,7 @@ def test_a_dropped_demonstration_says_why(recorded, run_id):
     looking(recorded, run_id, check)
 
 
+@pytest.mark.slow
 def test_flag_note_and_exclude_are_kept_and_seen_by_another_at_once(recorded, run_id, phase_id):
     ids = Reader(sources(recorded, run_id)[0]).ids(range(3))
 
@@ -186,6 +193,7 @@ def test_flag_note_and_exclude_are_kept_and_seen_by_another_at_once(recorded, ru
     }
 
 
+@pytest.mark.slow
 def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monkeypatch):
     monkeypatch.setattr("engine.conductor.ensure_running", lambda runs: None)
 
@@ -241,6 +249,7 @@ def test_two_runs_answers_and_the_questions_that_flipped(recorded, run_id):
     looking(recorded, other, check, against=run_id)
 
 
+@pytest.mark.slow
 def test_two_marked_runs_are_opened_from_the_list(recorded, run_id):
     async def flow():
         app = app_on(recorded)
@@ -258,6 +267,7 @@ def test_two_marked_runs_are_opened_from_the_list(recorded, run_id):
     asyncio.run(flow())
 
 
+@pytest.mark.slow
 def test_the_compared_runs_answers_are_a_key_away(recorded, run_id):
     other = run_of(recorded, "instruct-only", "wren-3m")
 
@@ -337,6 +347,7 @@ def test_what_a_phase_makes_while_one_looks_appears(recorded, run_id, monkeypatc
     looking(recorded, run_id, check, shows="nothing to read")
 
 
+@pytest.mark.slow
 def test_damaged_marks_are_told_and_kept(recorded, run_id, phase_id):
     async def check(app, pilot):
         recorded.phase(phase_id).marks.write_text("{oops")

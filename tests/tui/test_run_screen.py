@@ -53,6 +53,7 @@ def test_a_finished_run_shows_its_phases_and_says_where_it_stands(recorded, size
     assert max(map(len, text.splitlines())) <= size[0]
 
 
+@pytest.mark.slow
 def test_the_table_sets_the_run_beside_teacher_baseline_and_other_arms(recorded):
     text = screen(recorded, run_of(recorded, "both", "wren-3m"), (200, 50))
     rows = {name: line for line in text.splitlines() for name in ARMS if f" {name} " in line}
@@ -69,6 +70,7 @@ def test_a_failed_run_says_why_and_what_waits_for_it(recorded):
     assert "blocked" in text
 
 
+@pytest.mark.slow
 def test_lost_unreachable_and_silent_are_different_words(recorded):
     lost = screen(recorded, run_of(recorded, "refine-only", "otter-3m"))
     assert "refine lost: the process is gone without a final event (exit code -9)" in lost
@@ -91,6 +93,7 @@ def live_phase(runs, run_id):
     return next(p for p in phases if p.last_attempt() and not p.done)
 
 
+@pytest.mark.slow
 def test_what_a_live_phase_says_appears(recorded):
     run_id = run_of(recorded, "both", "otter-3m")
     attempt = live_phase(recorded, run_id).last_attempt()
@@ -116,6 +119,7 @@ def test_what_a_live_phase_says_appears(recorded):
     watching(recorded, run_id, check, app_of=SirtApp)  # what is said now is not long ago
 
 
+@pytest.mark.slow
 def test_a_torn_log_and_one_of_another_version_open(recorded):
     assert "done" in screen(recorded, run_of(recorded, "instruct-only", "otter-3m"))
     baseline = run_of(recorded, "baseline")
@@ -129,6 +133,7 @@ def test_a_torn_log_and_one_of_another_version_open(recorded):
     asyncio.run(flow())
 
 
+@pytest.mark.slow
 def test_panels_change_zoom_and_the_phase_under_the_cursor_is_what_they_show(recorded):
     run_id = run_of(recorded, "both", "wren-3m")
 
@@ -148,6 +153,7 @@ def test_panels_change_zoom_and_the_phase_under_the_cursor_is_what_they_show(rec
     watching(recorded, run_id, check)
 
 
+@pytest.mark.slow
 def test_curves_go_by_key_and_keep_their_zoom(recorded):
     run_id = run_of(recorded, "both", "wren-3m")
 

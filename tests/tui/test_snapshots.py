@@ -11,12 +11,12 @@ import pytest
 
 from engine.contract.rundir import RunsFolder
 from tests.tui.conftest import copy_recorded
-from tests.tui.gallery import SCREENS, SIZES, show
+from tests.tui.gallery import EVERY_SCREEN, SIZES, show
 from tests.tui.helpers import app_on
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", EVERY_SCREEN)
 def test_a_screen_looks_as_it_did(name, size, snap_compare, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the folder's name is on the screen
     copy_recorded(Path("runs"))

@@ -165,6 +165,7 @@ def test_kept_outputs_that_differ_are_told(
     assert mine.manifest() == manifest
 
 
+@pytest.mark.slow
 def test_the_interface_shows_an_imported_run(
     packed: Path, run_id: str, elsewhere: RunsFolder
 ) -> None:
