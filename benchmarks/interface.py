@@ -6,7 +6,8 @@ CPU seconds are those of the interface's process alone, user and system. *First 
 first run's line is on the screen (a look every 10 ms). *After*: the CPU of the 26 seconds that
 follow. *Live*: eight processes write 100 events a second each; the run screen is open on one of
 them. An event is on the screen once the progress shown has reached it. *Keys*: from the key to
-the changed screen. The peer is measured by ``benchmarks.leet``. Prints one table; the target is said in each row.
+the changed screen. The peer is measured by ``benchmarks.leet``. Prints one table; the target is
+said in each row.
 """
 
 from __future__ import annotations

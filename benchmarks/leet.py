@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.interface import (
-    AFTER_S,
     LIVE,
     LIVE_S,
     RATE,
