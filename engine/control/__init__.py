@@ -7,6 +7,7 @@
 ``index``        the newest runs from the index alone
 ``changing``     stop, retry, delete, move, tag, note
 ``answers``      pairs, demonstrations and predictions; scoring again; export; compare
+``comparing``    several runs beside each other; ``tabling`` makes tables of it for papers
 ``lineage``      what a run comes from, with hashes; ``lineage_tree`` draws it
 ``merged``       a run's student as a model folder, ``modelcard`` its README, ``pushing`` sends it
 ``bundling``     runs packed for somebody else; ``importing`` takes them in

@@ -50,6 +50,11 @@ REFINE = (
 TRAINING = (
     Group("learning rate", {"learning_rate": "learning rate"}),
     Group("gradient norm", {"grad_norm": "gradient norm"}),
+    Group(
+        "weights that moved, %",
+        {"moved_weights": "moved"},
+        (Threshold("too few", 50.0),),
+    ),
     Group("entropy", {"entropy": "train", "eval_entropy": "held out"}),
 )
 ELICIT = (

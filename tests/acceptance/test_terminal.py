@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -23,6 +24,9 @@ pytestmark = [
 ]
 
 
+NUMBERS = itertools.count()
+
+
 @dataclass
 class Terminal:
     """A tmux server of its own with one window, and the interface in it."""
@@ -37,9 +41,9 @@ class Terminal:
         )
         return done.stdout
 
-    def open(self, width: int = 120, height: int = 40) -> None:
+    def open(self, width: int = 120, height: int = 40, env: str = "") -> None:
         size = ("-x", str(width), "-y", str(height))
-        command = f"{SIRT} --runs {self.sirt.runs}"
+        command = f"env {env} {SIRT} --runs {self.sirt.runs}"
         self.tmux("new-session", "-d", "-s", "sirt", *size, command)
         self.tmux("set-option", "-g", "remain-on-exit", "on")
 
@@ -62,7 +66,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(sirt: CommandLine) -> Iterator[Terminal]:
-    window = Terminal(sirt, f"sirt-test-{os.getpid()}")
+    window = Terminal(sirt, f"sirt-test-{os.getpid()}-{next(NUMBERS)}")  # the last may be dying
     yield window
     window.close()
 
@@ -106,6 +110,40 @@ def test_two_of_them_on_one_folder_see_the_same(finished, terminal):
     terminal.shows("Tags")
     terminal.press("seen-by-both", "Enter")
     wait_for(lambda: finished.json("status")[0]["tags"] == ["seen-by-both"], "the tag is kept")
+
+
+@pytest.mark.parametrize(
+    ("env", "wanted", "unwanted"),
+    [
+        ("-u COLORTERM TERM=xterm-256color", ("38;5;",), ("38;2;", "48;2;")),
+        ("-u COLORTERM TERM=xterm-16color", ("\x1b[3",), ("38;2;", "48;2;", "38;5;", "48;5;")),
+    ],
+    ids=["256", "16"],
+)
+def test_colours_are_those_that_the_terminal_has(finished, terminal, env, wanted, unwanted):
+    terminal.sirt = finished
+    terminal.open(env=env)
+    terminal.shows("✓ done")
+    terminal.press("Enter")
+    terminal.shows("✓ refine")
+    drawn = terminal.tmux("capture-pane", "-p", "-e", "-t", "sirt")
+    assert all(code in drawn for code in wanted)
+    assert not [code for code in unwanted if code in drawn]
+
+
+def test_a_hang_up_of_one_leaves_the_other(finished, terminal):
+    terminal.sirt = finished
+    terminal.open(80, 24)
+    terminal.shows("✓ done")
+    first = psutil.Process(terminal.pid)
+    terminal.tmux("split-window", "-t", "sirt", f"{SIRT} --runs {finished.runs}")
+    terminal.shows("✓ done")
+    second = psutil.Process(terminal.pid)
+    os.kill(first.pid, signal.SIGHUP)
+    wait_for(lambda: not first.is_running() or first.status() == "zombie", "one is gone")
+    terminal.press("Enter")
+    terminal.shows("✓ refine")
+    assert second.is_running()
 
 
 def test_without_a_terminal_it_prints_the_runs(finished):

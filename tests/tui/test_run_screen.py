@@ -9,12 +9,13 @@ from datetime import timedelta
 import pytest
 
 from engine.contract.eventlog import EventWriter
-from engine.contract.events import Message, Metric, PhaseFinished, Progress, Sample
+from engine.contract.events import Message, Metric, PhaseFinished, Progress, Resource, Sample
 from engine.contract.records import Verdict
 from engine.queue import read_run
 from sirt_tui.app import SirtApp
 from sirt_tui.charts import Chart
 from sirt_tui.panels.log import LogPanel
+from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.samples import SamplesPanel
 from tests.tui.conftest import run_of
@@ -117,6 +118,39 @@ def test_what_a_live_phase_says_appears(recorded):
             await settled(pilot, lambda: "stopped" in text_of(app))
 
     watching(recorded, run_id, check, app_of=SirtApp)  # what is said now is not long ago
+
+
+def test_memory_and_use_of_each_card_over_time(recorded):
+    run_id = run_of(recorded, "both", "otter-3m")
+    attempt = live_phase(recorded, run_id).last_attempt()
+    lines = attempt.events.read_bytes().count(b"\n")
+
+    async def check(app, pilot):
+        with EventWriter(attempt.events, attempt.alive) as writer:
+            writer._seq = lines
+            for step in range(1, 4):
+                cards = tuple(
+                    {"index": n, "used": 2048.0 * step * (n + 1), "utilisation": 30.0 * step}
+                    for n in range(2)
+                )
+                writer.emit(Resource(rss=1024.0 * step, cpu=90.0, gpus=cards))
+        memory = app.screen.query_one(MemoryPanel)
+        await settled(pilot, lambda: "GPU 1 12" in text_of(app), "memory of the second card")
+        assert "GPU 0 6" in text_of(app)
+        memory.query_one(Chart).focus()
+        await pilot.press("u")
+        await settled(pilot, lambda: "GPU 0 90" in text_of(app), "its use")
+
+    watching(recorded, run_id, check, (200, 50), SirtApp)
+
+
+def test_a_click_chooses_a_phase(recorded):
+    async def check(app, pilot):
+        await pilot.click(PhasesPanel, offset=(5, 2))
+        samples = app.screen.query_one(SamplesPanel)
+        await settled(pilot, lambda: samples.border_subtitle == "instruct")
+
+    watching(recorded, run_of(recorded, "both", "wren-3m"), check)
 
 
 @pytest.mark.slow
