@@ -27,7 +27,10 @@ class Lines(ScrollView, can_focus=True):
     """
 
     DEFAULT_CSS = """
-    Lines { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    Lines {
+        height: 1fr; overflow-x: hidden;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+    }
     """
 
     def __init__(
