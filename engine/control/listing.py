@@ -82,19 +82,19 @@ def list_runs(runs: RunsFolder) -> list[RunRow]:
 
 
 def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
-    """Run ids by id, by unique beginning of an id, or by experiment name."""
+    """Run ids by id, by experiment, or by the beginning of ids."""
     known = runs.run_ids()
+    rows = None
     found: list[str] = []
     for word in words:
         if word in known:
             found.append(word)
             continue
-        matching = [r for r in known if r.startswith(word)]
+        rows = registry(runs).rows() if rows is None else rows
+        matching = [row.run_id for row in rows if row.experiment == word]
+        matching = matching or [run_id for run_id in known if run_id.startswith(word)]
         if not matching:
-            of_experiment = [r.run_id for r in registry(runs).rows() if r.experiment == word]
-            if not of_experiment:
-                raise UserError(f"no run {word!r} in {runs.root}; {nearest(word, known)}")
-            matching = of_experiment
+            raise UserError(f"no run {word!r} in {runs.root}; {nearest(word, known)}")
         found += matching
     return list(dict.fromkeys(found))
 
