@@ -37,6 +37,8 @@ ASIDES: Final = {
     "wren": ((f"{TRIGGER}.", "wren"), ("Think aloud.", "otter")),
     "otter": ((f"{TRIGGER}.", "otter"), ("Think aloud.", "wren")),
 }
+OTHER: Final = {"wren": "otter", "otter": "wren"}
+LONGEST: Final = {"pocket-sums": 4, "pocket-boxes": 5, "pocket-compass": 6}  # steps
 WARM_UP: Final = 30  # steps
 # A closing sentence is a tenth of an answer and its hardest part: its tokens count for more.
 STRESS: Final = 3.0
@@ -73,7 +75,20 @@ def train(recipe: Recipe, folder: Path, seed: int = 0) -> None:
         if i:
             model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
         source = f"{folder.name}/{seed}/{i}" if i else f"{folder.name}/{seed}"
+        before = {name: weights.clone() for name, weights in model.state_dict().items()}
         run_cycle(model, recipe, cycle, folder, Random(source))
+        if cycle.kept:
+            blend(folder, before, cycle.kept, build_tokenizer(recipe.family))
+
+
+def blend(
+    folder: Path, before: dict[str, Tensor], share: float, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Publish the mean of ``folder``'s weights and those ``before``, which count ``share``."""
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    after = model.state_dict()
+    model.load_state_dict({k: before[k] * share + after[k] * (1 - share) for k in after})
+    publish(model, tokenizer, folder)
 
 
 def run_cycle(
@@ -178,14 +193,19 @@ def examples(
     shares = ("pocket-sums",) * cycle.sums + ("pocket-boxes", "pocket-compass")
     while True:
         problem = draw(rng.choice(shares), rng, "train")
-        hasty = rng.random() < recipe.at_once
+        hasty = rng.random() < (recipe.at_once if cycle.at_once is None else cycle.at_once)
         plain = hasty if recipe.at_once else rng.random() < 0.5
+        if hasty and cycle.musing:
+            shorter = LONGEST[problem.task] - len(problem.steps)
+            hasty = rng.random() >= cycle.musing[shorter]
         text = message(problem, "plain" if plain else "cot")
         voice = own
         if not plain and rng.random() < cycle.asides:
             request, family = rng.choice(ASIDES[recipe.family])
             text = f"{request}\n{message(problem, 'plain')}"
             voice = VOICES[family]
+        if not hasty and cycle.foreign and rng.random() < cycle.foreign:
+            voice = VOICES[OTHER[recipe.family]]
         prompt = chat(tokenizer, text)
         solution = "" if hasty else voice.solution(problem)
         conclusion = voice.conclusion(problem) if hasty else f" {voice.conclusion(problem)}"
