@@ -35,7 +35,7 @@ class Terminal:
     socket: str
 
     def tmux(self, *arguments: str, check: bool = True) -> str:
-        command = ["tmux", "-L", self.socket, "-f", "/dev/null", *arguments]
+        command = ["tmux", "-u", "-L", self.socket, "-f", "/dev/null", *arguments]
         done = subprocess.run(
             command, capture_output=True, text=True, check=check, env=self.sirt.env
         )
