@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ARM_ORDER = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 NOTHING = "–"
+RESAMPLED_AT_ONCE = 500  # the same interval as all at once, faster and in a twentieth of the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,14 +209,22 @@ def compare_right(
 
 
 def paired_difference(differences: Sequence[int]) -> tuple[float, float, float]:
-    """Mean of per-question differences with its bootstrap 95 % interval (scipy's BCa)."""
+    """Mean of per-question differences with its bootstrap 95 % interval (scipy's BCa).
+
+    Questions that all turn out alike can't be resampled: there the interval is what the share of
+    the others may be by Wilson's, whichever way they would fall.
+    """
     import numpy as np
     from scipy.stats import bootstrap
 
-    mean = float(np.mean(differences))
+    from engine.scoring.interval import wilson
+
+    mean, total = float(np.mean(differences)), len(differences)
     if len(set(differences)) < 2:
-        return mean, mean, mean
-    found = bootstrap((np.asarray(differences),), np.mean, rng=np.random.default_rng(0))
+        others = wilson(0, total)[1]
+        return mean, mean - others * (1 + mean), mean + others * (1 - mean)
+    sample = (np.asarray(differences),)
+    found = bootstrap(sample, np.mean, rng=np.random.default_rng(0), batch=RESAMPLED_AT_ONCE)
     return mean, float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 

@@ -69,6 +69,9 @@ def report(
     folder = out or runs.root.parent / "reports" / name
     written = reporting.write(runs, name, run_ids, folder)
     click.echo(f"{plural(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
+    if written.replaced:
+        names = ", ".join(written.replaced)
+        click.echo(f"left out, later runs have the same arm, models, tasks and seed: {names}")
 
 
 @click.command()

@@ -23,7 +23,7 @@ from engine.report import differences, figures, sections
 from engine.report.folder import write_folder
 from engine.report.page import Item, Report, Said, page
 from engine.report.sections import Section
-from engine.report.study import TOY, Study, condition_of
+from engine.report.study import TOY, Study
 from engine.results import details_table
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ CURVE_KINDS = ("loss", "eval_loss", "rewards/margins")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where the report is, and what is in it."""
+    """Where the report is, what is in it, and the runs that later ones have replaced."""
 
     folder: Path
     files: tuple[Path, ...]
     sections: tuple[Section, ...]
+    replaced: tuple[str, ...]
 
 
 def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> Written:
@@ -70,9 +71,9 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
             differences.over_the_seeds(tested),
             differences.resolution(study, tested),
         ),
-        _details(rows),
-        *_quality(runs, rows),
-        *_judgements(runs, rows),
+        _details(study.rows),
+        *_quality(runs, study.rows),
+        *_judgements(runs, study.rows),
     ]
     drawn = list(figures.draw(study, list(material.curves())))
     report = Report(
@@ -95,7 +96,8 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
     for figure in drawn:
         files[f"figures/{figure.slug}.svg"] = figure.svg
         files[f"figures/{figure.slug}.png"] = figure.png
-    return Written(folder, tuple(write_folder(folder, files)), tuple(made))
+    replaced = tuple(row.run_id for row in study.replaced)
+    return Written(folder, tuple(write_folder(folder, files)), tuple(made), replaced)
 
 
 def _present(*found: Section | None) -> Iterator[Section]:
@@ -112,7 +114,11 @@ def _summary(study: Study) -> str:
     newest = max((row.finished for row in study.rows if row.finished), default=None)
     when = (newest or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
     seeds = ", ".join(map(str, study.seeds))
-    return f"{done} of {len(study.rows)} runs are done, seeds {seeds}; the last ended {when}."
+    said = f"{done} of {len(study.rows)} runs are done, seeds {seeds}; the last ended {when}."
+    if study.replaced:
+        names = ", ".join(row.run_id for row in study.replaced)
+        said += f" Left out, since a later run has the same arm, models, tasks and seed: {names}."
+    return said
 
 
 def _details(rows: Sequence[RunRow]) -> Section:
@@ -151,7 +157,6 @@ class _Material:
         self._runs = runs
         self._study = study
         self._phases = {row.run_id: read_run(runs, row.run_id).spec.phases for row in study.rows}
-        self._rows = {(condition_of(row), row.seed): row for row in study.rows}
         self._right: dict[str, dict[str, bool]] = {}
 
     def right(self, cell: Cell, seed: int) -> dict[str, bool] | None:
@@ -167,7 +172,7 @@ class _Material:
 
     def _evaluation(self, cell: Cell, seed: int) -> EvaluateSpec | None:
         condition, task, prompt = cell
-        row = self._rows.get((condition, seed))
+        row = self._study.runs.get((condition, seed))
         for spec in self._phases[row.run_id] if row else ():
             if (
                 isinstance(spec, EvaluateSpec)
@@ -181,8 +186,8 @@ class _Material:
     def curves(self) -> Iterator[Curve]:
         """Of trainings on all demonstrations, each phase once however many runs share it."""
         told: set[str] = set()
-        for (condition, seed), row in self._rows.items():
-            if condition.fraction != 100:
+        for (condition, seed), row in self._study.runs.items():
+            if condition.fraction != 100 or condition.curated:
                 continue
             for spec in self._phases[row.run_id]:
                 if not isinstance(spec, InstructSpec | RefineSpec) or spec.id in told:
@@ -235,7 +240,7 @@ class _Material:
     def pairs(self) -> Iterator[Item]:
         seed = self._study.seeds[0]
         for one in self._shown():
-            row = self._rows.get((one, seed))
+            row = self._study.runs.get((one, seed))
             for spec in self._phases[row.run_id] if row else ():
                 if isinstance(spec, ElicitSpec) and self._runs.phase(spec.id).done:
                     yield from self._pairs_of(spec, one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from engine.report.study import Cell
 
 Right = dict[str, bool]  # question id -> whether the answer was right
-ASSUMED = 0.3  # share of discordant questions where no two runs were compared
+ASSUMED = 0.3  # share of discordant questions to plan with
 NOTE = (
     "Differences in points on the same questions, with the bootstrap's 95 % interval; exact "
     "McNemar test of each seed, adjusted by Holm over the whole table. Only where that is below "
@@ -41,7 +42,9 @@ def steps(study: Study) -> Iterator[tuple[Condition, Condition]]:
     """Which condition is held against which: each step of the method against the one before."""
     for one in study.conditions:
         if one.arm == "both":
-            yield replace(one, arm="instruct-only", refine_task=None, rounds=1), one
+            yield replace(one, arm="instruct-only", refine_task=None, rounds=1, curated=0), one
+            if one.curated:
+                yield replace(one, curated=0), one
             if one.rounds > 1:
                 yield replace(one, rounds=one.rounds - 1), one
         if one.arm in {"instruct-only", "refine-only"}:
@@ -95,9 +98,7 @@ def _line(one: Tested) -> tuple[str, ...]:
 
 
 def _step(one: Tested) -> str:
-    name = ARM_NAMES[one.before.arm]
-    if one.before.rounds > 1 or (one.before.arm == "both"):
-        name = one.before.method
+    name = one.before.method if one.before.arm == "both" else ARM_NAMES[one.before.arm]
     return f"{name} → {one.after.method}"
 
 
@@ -111,13 +112,16 @@ def over_the_seeds(found: Sequence[Tested]) -> Section | None:
     for key, values in groups.items():
         if len(values) > 1:
             mean = over_seeds(values)
-            interval = f"[{mean.low:+.1f}, {mean.high:+.1f}]"
+            interval = f"[{mean.low:+.1f}, {mean.high:+.1f}]" if mean.sd else NOTHING
             rows.append((*key, str(len(values)), f"{mean.mean:+.1f} {interval}", f"{mean.sd:.1f}"))
     headers = (
         "step", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seeds",
         "mean difference [95 %, t]", "sd",
     )  # fmt: skip
-    note = "Means over seeds, in points, with Student's t interval; wide where seeds are few."
+    note = (
+        "Means over seeds, in points, with Student's t interval; wide where seeds are few. Seeds "
+        "that all agree have no spread to make an interval of: theirs are in the table before."
+    )
     return (
         Section("steps-over-seeds", "Each step over the seeds", note, Table(headers, tuple(rows)))
         if rows
@@ -125,33 +129,42 @@ def over_the_seeds(found: Sequence[Tested]) -> Section | None:
     )
 
 
+def _least(total: int, discordant: float | None) -> str:
+    least = None if discordant is None else detectable(total, discordant)
+    return NOTHING if least is None else f"{100 * least:.1f}"
+
+
 def resolution(study: Study, found: Sequence[Tested]) -> Section | None:
     """How small a difference each test set can tell."""
     rows = []
-    for task in study.tasks:
+    for task, prompt in product(study.tasks, PROMPTS):
         totals = {
             mark.total
             for cell, by in study.marks.items()
-            if cell[1] == task
+            if cell[1:] == (task, prompt)
             for mark in by.values()
         }
         seen = [
             (one.found.gained + one.found.lost) / one.found.total
             for one in found
-            if one.found.task == task
+            if (one.found.task, one.found.prompt) == (task, prompt)
         ]
-        share = median(seen) if seen else ASSUMED
+        share = median(seen) if seen else None
         for total in sorted(totals):
-            least = detectable(total, share)
-            said = NOTHING if least is None else f"{100 * least:.1f}"
+            told = NOTHING if share is None else f"{100 * share:.1f}"
             rows.append(
-                (task, str(total), f"{100 * share:.1f}" + ("" if seen else " (assumed)"), said)
+                (task, prompt, str(total), told, _least(total, share), _least(total, ASSUMED))
             )
-    headers = ("evaluated on", "questions", "discordant, %", "detectable difference, points")
+    headers = (
+        "evaluated on", "prompt", "questions", "discordant, %", "detectable, points",
+        f"at {100 * ASSUMED:.0f} % discordant",
+    )  # fmt: skip
     note = (
         "The smallest difference between two runs that McNemar's test (two-sided, 5 %) finds four "
         "times in five, where so many of the questions are answered right by exactly one of the "
-        "two (the median of the compared pairs). Differences below it prove nothing either way."
+        "two (the median of the compared pairs; and a usual share, to plan with). A dash: so few "
+        "differ that even all on one side would prove nothing. Differences below it prove nothing "
+        "either way."
     )
     return (
         Section("resolution", "What the test sets can tell", note, Table(headers, tuple(rows)))

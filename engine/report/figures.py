@@ -237,9 +237,7 @@ def matrix(study: Study) -> Figure | None:
                         x, y, text, ha="center", va="center", color="white" if dark else "black"
                     )
         axes.set_xticks(range(len(study.tasks)), study.tasks, rotation=20, ha="right")
-        labels = [
-            one.trained_on + ("" if one.rounds == 1 else f", {one.rounds} rounds") for one in rows
-        ]
+        labels = [", ".join((one.trained_on, *one.variant)) for one in rows]
         axes.set_yticks(range(len(rows)), labels)
         axes.set_xlabel("evaluated on")
         axes.set_title(f"{pair[0]} by {pair[1]}")
@@ -249,7 +247,8 @@ def matrix(study: Study) -> Figure | None:
 
 
 def reasoning(study: Study) -> Figure | None:
-    """How often answers have steps, and how long they are, by method and prompt; means."""
+    """How often answers have steps, and how long they are, by method and prompt; means over
+    students, tasks and seeds, of trainings on everything."""
     arms: tuple[Arm, ...] = ("teacher", *BARS)
     shown = [arm for arm in arms if study.of_arm(arm)]
     if not shown:
@@ -261,6 +260,7 @@ def reasoning(study: Study) -> Figure | None:
                 mark
                 for (one, task, style), by_seed in study.marks.items()
                 if one.arm == arm
+                and one.full
                 and style == prompt
                 and (not one.own_tasks or task in one.own_tasks)
                 for mark in by_seed.values()

@@ -102,8 +102,9 @@ def families(study: Study) -> Section | None:
                 and one.in_family is in_family
                 and is_question_answering(one.task or "") is qa
             ]
-            for prompt in PROMPTS if taught else ():
-                rows.append(_family_row(study, taught, qa, in_family, prompt))
+            for prompt in PROMPTS:
+                if any(_own(one, prompt) in study.marks for one in taught):
+                    rows.append(_family_row(study, taught, qa, in_family, prompt))
     headers = (
         "tasks", "family", "prompt", "teacher", "baseline", "instructed", "refined",
         "gap of instructed", "paper", "gap of refined",

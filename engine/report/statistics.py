@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isclose
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     from scipy import stats
 
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
-    if sd == 0:  # scipy's interval is undefined there
-        return Estimate(mean, mean, mean, len(values), 0.0)
+    if len(set(values)) == 1:  # scipy's interval is undefined there
+        return Estimate(values[0], values[0], values[0], len(values), 0.0)
     scale = float(stats.sem(values))
     low, high = stats.t.interval(LEVEL, len(values) - 1, loc=mean, scale=scale)
     return Estimate(mean, float(low), float(high), len(values), sd)
@@ -71,7 +72,7 @@ def combination(weighted: Sequence[Sequence[tuple[float, Count]]]) -> Estimate:
     if len(set(sums)) > 1:
         return over_seeds(sums)
     cells = weighted[0]
-    if len(cells) == 1 and cells[0][0] == 1:
+    if len(cells) == 1 and isclose(cells[0][0], 1):
         return share(cells[0][1])
     return Estimate(sums[0], *_drawn(cells), seeds=1)
 

@@ -41,11 +41,17 @@ class Condition:
     refine_task: str | None = None
     fraction: int = 100
     rounds: int = 1
+    curated: int = 0
+
+    @property
+    def full(self) -> bool:
+        """All of the demonstrations, all of the pairs, one round."""
+        return self.fraction == 100 and self.rounds == 1 and not self.curated
 
     @property
     def usual(self) -> bool:
-        """All of the demonstrations, one round, one task."""
-        return self.fraction == 100 and self.rounds == 1 and self.refine_task in (None, self.task)
+        """:attr:`full`, and one task."""
+        return self.full and self.refine_task in (None, self.task)
 
     @property
     def trained_on(self) -> str:
@@ -60,17 +66,22 @@ class Condition:
 
     @property
     def method(self) -> str:
-        """``refined``, ``refined 50 %``, ``refined, 2 rounds``."""
-        name = ARM_NAMES[self.arm]
-        if self.fraction != 100:
-            name += f" {self.fraction} %"
-        return name if self.rounds == 1 else f"{name}, {self.rounds} rounds"
+        """``refined``, ``refined 50 %``, ``refined, 2 rounds``, ``refined, curated -7``."""
+        share = "" if self.fraction == 100 else f" {self.fraction} %"
+        return ", ".join((f"{ARM_NAMES[self.arm]}{share}", *self.variant))
+
+    @property
+    def variant(self) -> tuple[str, ...]:
+        """What sets it apart beside arm, fraction and tasks."""
+        rounds = () if self.rounds == 1 else (f"{self.rounds} rounds",)
+        return (*rounds, f"curated -{self.curated}") if self.curated else rounds
 
     @property
     def order(self) -> tuple[object, ...]:
         return (
             self.student or "", self.in_family is False, self.teacher or "", self.task or "",
             self.refine_task or "", -self.fraction, ARM_ORDER.index(self.arm), self.rounds,
+            self.curated,
         )  # fmt: skip
 
 
@@ -82,23 +93,35 @@ def condition_of(row: RunRow) -> Condition:
     refine_task = row.refine_task if row.refine_task != row.task else None
     return Condition(
         row.arm, row.student, row.teacher, row.in_family, row.task, refine_task,
-        row.fraction, row.rounds,
+        row.fraction, row.rounds, row.curated,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment's runs. ``marks``: cell -> seed -> accuracy, by string match on test splits."""
+    """An experiment's runs. ``marks``: cell -> seed -> accuracy, by string match on test splits.
+
+    ``runs``: the run of each condition and seed. Where settings were changed and it was run
+    again, that is the newest that has accuracies, and ``replaced`` holds the others: the two are
+    never mixed.
+    """
 
     name: str
     rows: tuple[RunRow, ...]
     description: str = ""
+    runs: dict[tuple[Condition, int], RunRow] = field(init=False, repr=False)
+    replaced: tuple[RunRow, ...] = field(init=False, repr=False)
     marks: Known = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        newest = sorted(self.rows, key=lambda row: (bool(row.marks), row.created))
+        runs = {(condition_of(row), row.seed): row for row in newest}
+        kept = {row.run_id for row in runs.values()}
+        object.__setattr__(self, "runs", runs)
+        object.__setattr__(self, "rows", tuple(r for r in self.rows if r.run_id in kept))
+        object.__setattr__(self, "replaced", tuple(r for r in newest if r.run_id not in kept))
         known: Known = {}
-        for row in self.rows:
-            condition = condition_of(row)
+        for (condition, _), row in runs.items():
             for mark in row.marks:
                 if mark.method == "match" and mark.split == "test" and mark.total:
                     prompt: Prompt = "plain" if mark.prompt == "plain" else "cot"
@@ -142,12 +165,19 @@ class Study:
         return next((c for c in self.conditions if (c.arm, c.teacher, c.student) == wanted), None)
 
     def estimate(self, *cells: tuple[float, Cell]) -> Estimate | None:
-        """A weighted sum over cells, with the seeds that all of them have; None without any."""
-        seeds = self._shared(cell for _, cell in cells)
+        """A weighted sum over cells, with the seeds that all of them have; None without any.
+
+        A cell that is given twice, such as a teacher of two students, was measured once: its
+        weights are added before its uncertainty is.
+        """
+        weights: dict[Cell, float] = {}
+        for weight, cell in cells:
+            weights[cell] = weights.get(cell, 0.0) + weight
+        seeds = self._shared(weights)
         if not cells or not seeds:
             return None
         return combination(
-            [[(weight, self._count(cell, seed)) for weight, cell in cells] for seed in seeds]
+            [[(w, self._count(cell, seed)) for cell, w in weights.items()] for seed in seeds]
         )
 
     def mean(self, cells: Sequence[Cell]) -> Estimate | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import pytest
 
 from engine.report import sections as sec
 from engine.report.differences import differences, over_the_seeds, paired_steps, resolution
 from engine.report.study import Study
-from tests.report.made_up import row
+from tests.report.made_up import WHEN, row
 
 if TYPE_CHECKING:
     from engine.contract.row import RunRow
@@ -119,11 +122,40 @@ def test_steps_are_tested_on_the_same_questions() -> None:
     assert table.table.rows[0][9].startswith("+30.0 [+2")
     means = over_the_seeds(found)
     assert means is not None
-    assert means.table.rows[0][7:9] == ("2", "+30.0 [+30.0, +30.0]")
+    assert means.table.rows[0][7:9] == ("2", "+30.0 –")
 
 
 def test_each_test_set_says_what_it_can_tell() -> None:
     study = Study("s", tuple(whole()))
     found = resolution(study, paired_steps(study, answers))
-    assert cells(found, A, "100")[0] == "30.0"
-    assert cells(found, B, "100")[0] == "30.0 (assumed)"
+    assert cells(found, A, "plain", "100")[0] == "30.0"
+    assert cells(found, B, "plain", "100")[:2] == ("–", "–")
+    assert cells(found, B, "plain", "100")[2] == cells(found, A, "plain", "100")[1]
+
+
+def test_a_teacher_of_several_students_was_measured_once() -> None:
+    rows = [*whole(), *(row("instruct-only", on(70, 22), 0, A, student=s) for s in ("b", "c", "d"))]
+    one = cells(sec.families(Study("s", tuple(whole()))), "question answering", "in", "plain")
+    four = cells(sec.families(Study("s", tuple(rows))), "question answering", "in", "plain")
+    assert four[0] == one[0]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_curated_run_is_a_condition_of_its_own(turn: int) -> None:
+    rows = [*whole(), row("both", on(97, 24), 0, A, curated=7)][::turn]
+    study = Study("s", tuple(rows))
+    found = sec.accuracies(study)
+    assert cells(found, "refined", "small", "big", "in", A)[0].startswith("90.0")
+    assert cells(found, "refined, curated -7", "small", "big", "in", A)[0].startswith("97.0")
+    assert cells(sec.families(study), "question answering", "in", "plain")[3].startswith("90.0")
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_run_again_with_other_settings_the_newest_measured_counts(turn: int) -> None:
+    later = [WHEN + timedelta(hours=n) for n in (1, 2)]
+    again = row("both", on(60, 24), 0, A, run_id="again", created=later[0])
+    unmeasured = row("both", {}, 0, A, run_id="unmeasured", created=later[1])
+    study = Study("s", tuple([*whole(), again, unmeasured][::turn]))
+    found = cells(sec.accuracies(study), "refined", "small", "big", "in", A)
+    assert found[0].startswith("60.0")
+    assert {one.run_id for one in study.replaced} == {whole()[-1].run_id, "unmeasured"}

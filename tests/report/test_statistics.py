@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import binom
 
 from engine.report.statistics import Count, combination, detectable, over_seeds, share
+from engine.results import paired_difference
 from engine.scoring.interval import holm, mcnemar
 
 
@@ -78,3 +79,19 @@ def power(total: int, discordant: float, difference: float) -> float:
 def test_too_few_questions_can_tell_nothing() -> None:
     assert detectable(5, 0.2) is None
     assert detectable(100, 0.0) is None
+
+
+@pytest.mark.parametrize("all_alike", [0, 1, -1])
+def test_questions_that_all_turn_out_alike_are_not_certain(all_alike: int) -> None:
+    """The others are 3.7 % at most, by Wilson's: 1.96^2 / (100 + 1.96^2)."""
+    mean, low, high = paired_difference([all_alike] * 100)
+    assert mean == all_alike
+    assert low == pytest.approx(max(-1, all_alike - 0.03699 * (1 + all_alike)), abs=1e-4)
+    assert high == pytest.approx(min(1, all_alike + 0.03699 * (1 - all_alike)), abs=1e-4)
+
+
+def test_the_paired_interval_is_the_normal_ones_where_there_is_much_data() -> None:
+    found = [1] * 300 + [-1] * 100 + [0] * 1600
+    mean, low, high = paired_difference(found)
+    se = ((400 / 2000 - mean**2) / 2000) ** 0.5
+    assert (low, high) == pytest.approx((mean - 1.96 * se, mean + 1.96 * se), abs=1e-3)
