@@ -14,7 +14,7 @@ from engine.control.composing import Planned, Problem
 from engine.control.experiments import plan_experiment
 from engine.devices import Gpu
 from engine.queue import DeviceRequest, read_run
-from tests.tui.conftest import copy_recorded
+from tests.tui.conftest import copy_recorded, take_weights_as_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,8 +68,9 @@ def test_a_draft_of_a_run_plans_that_run(runs, name):
             assert again.fingerprint == spec.fingerprint, spec.title
 
 
-def test_recorded_runs_are_composed_from_as_they_were(tmp_path):
+def test_recorded_runs_are_composed_from_as_they_were(tmp_path, monkeypatch):
     recorded = copy_recorded(tmp_path / "runs")
+    take_weights_as_recorded(recorded, monkeypatch)
     for run_id in recorded.run_ids():
         spec = read_run(recorded, run_id).spec
         (again,) = planned(recorded, drafts.draft_of_run(recorded, run_id)).plan.runs

@@ -7,12 +7,14 @@ import os
 import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import processes
 from engine.contract.rundir import RunsFolder, write_json
 from engine.interfaces import Devices
+from engine.plan import model_of
 from engine.queue import read_run
 from tests.fixtures.record import CHECKOUT, MOVED_TO
 
@@ -41,6 +43,17 @@ def copy_recorded(folder: Path) -> RunsFolder:
             attempt.alive.touch()
             processes.write_owner(attempt, "local", processes.identity(), Devices())
     return runs
+
+
+def take_weights_as_recorded(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded models may have been trained on since the runs were recorded: a draft of a run
+    then sees the weights that the run saw."""
+    recorded = {}
+    for run_id in runs.run_ids():
+        for phase in read_run(runs, run_id).spec.phases:
+            source: Any = model_of(phase).source
+            recorded[Path(source.path).name] = source.revision
+    monkeypatch.setattr("engine.presets.hash_weights", lambda folder: recorded[folder.name])
 
 
 def run_of(runs: RunsFolder, arm: str, teacher: str | None = None) -> str:

@@ -14,7 +14,7 @@ from engine.queue import read_queue, read_run
 from sirt_tui.dialogs import AskText, Choose, Confirm
 from sirt_tui.screens.compose import ComposePage
 from tests.tui.composing import at, composing_from, planned, typed
-from tests.tui.conftest import run_of
+from tests.tui.conftest import run_of, take_weights_as_recorded
 from tests.tui.helpers import app_on, settled, text_of
 
 
@@ -116,7 +116,8 @@ def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
 
 
 @pytest.mark.slow
-def test_a_past_run_gives_its_own_cell_with_everything_reused(recorded):
+def test_a_past_run_gives_its_own_cell_with_everything_reused(recorded, monkeypatch):
+    take_weights_as_recorded(recorded, monkeypatch)
     run_id = run_of(recorded, "both", "wren-3m")
 
     async def check(app, pilot):
