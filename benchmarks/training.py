@@ -100,7 +100,8 @@ def ours(folder: Path, precision: str) -> RunSpec:
 def theirs(folder: Path, inputs: dict[str, PhaseDir], steps: dict[str, int], lean: bool) -> None:
     """TRL's trainers on the same demonstrations and pairs, for as many steps."""
     tokenizer = AutoTokenizer.from_pretrained(WREN)
-    options = {"output_dir": str(folder), "report_to": "none", "use_cpu": True} | LEAN * lean
+    options: dict[str, Any] = {"output_dir": str(folder), "report_to": "none", "use_cpu": True}
+    options |= LEAN if lean else {}
     demonstrations = read_records(inputs["annotate"].out / DEMONSTRATIONS, Demonstration)
     SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(WREN, dtype="float32"),
