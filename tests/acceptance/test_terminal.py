@@ -147,7 +147,7 @@ def test_a_hang_up_of_one_leaves_the_other(finished, terminal):
     os.kill(first.pid, signal.SIGHUP)
     wait_for(lambda: not first.is_running() or first.status() == "zombie", "one is gone")
     terminal.press("Enter")
-    terminal.shows("✓ refine")
+    terminal.shows("SIRT Run ")  # half a window is too low for all phases
     assert second.is_running()
 
 
