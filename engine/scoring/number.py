@@ -34,13 +34,18 @@ _NUMBER: Final = re.compile(
 _FRAC: Final = re.compile(r"\\[dtc]?frac\s?\{\s?(-?[0-9]+)\s?\}\s?\{\s?([0-9]+)\s?\}")
 _CALCULATOR: Final = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's worked answers hold these
 _HASH: Final = re.compile(r"####[ :]*")
+# What leads to a stated number. A bare "answer" does not ("To answer this, we add 3 and 4").
 _CUE: Final = re.compile(
-    r"\b(?:answer|final result|final total)\b"
-    r"(?:\s(?:here|to (?:this|the) (?:question|problem)))?"
-    r"(?:\"?\s?(?::|=|->|>)|\s(?:is|was|would be|will be|should be|must be|comes to|equals))*"
+    r"(?<!\bto )\b(?:answer|final result|final total)\b"
+    r"(?:(?=\s[$€£]?-?\.?[0-9])|"
+    r"(?:\s[a-z']+){0,5}?(?:\s-(?=\s)|(?:\"?\s?(?::|=|->|>)|"
+    r"\s(?:is|was|(?:would|will|should|must)(?:\s[a-z]+)?\sbe|comes to|equals))+))"
     r"\s?",
     re.IGNORECASE,
 )
+_HEADING: Final = re.compile(r"(?:final )?answer\s?:\s?", re.IGNORECASE)
+_REASON: Final = re.compile(r",?\s\(?(?:because|since|as|where|given)\b|\s\(", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"between\s[$€£]?-?[0-9][^\n]{0,20}?\sand\s", re.IGNORECASE)
 _DOUBT: Final = re.compile(r"(?:\bnot|n't|\bwrong|\bincorrect)\b[^.,;\n]*$", re.IGNORECASE)
 _NOT_BUT: Final = re.compile(r"not\b[^.\n]{1,60}?\bbut\b", re.IGNORECASE)
 _NOT: Final = re.compile(r"(?:not\b|n't\b)", re.IGNORECASE)
@@ -75,17 +80,33 @@ def _statement(text: str) -> str | None:
         scope = sentence_from(text, cue.end())
         if _DOUBT.search(text[max(0, cue.start() - 60) : cue.start()].rpartition("\n")[2]):
             continue
+        if _heads_a_solution(cue, scope):
+            continue
         corrected = _NOT_BUT.match(scope)
         if corrected:
             scope = scope[corrected.end() :]
         elif _NOT.match(scope):
             continue
+        told = _REASON.split(scope, maxsplit=1)[0]
+        scope = told if _first(told) else scope
         if "=" in scope and _first(scope.rpartition("=")[2]):
             scope = scope.rpartition("=")[2]
         found = next(_numbers(scope), None)
         if found is not None:
-            return "" if _OR.match(scope, found.end()) else canonical(found)
+            hedges = _OR.match(scope, found.end()) or _BETWEEN.match(scope)
+            return "" if hedges else canonical(found)
     return None
+
+
+def _heads_a_solution(cue: re.Match[str], scope: str) -> bool:
+    """``Answer: Tom has 5 pens and buys 3. ...`` begins a solution and states nothing yet."""
+    after = cue.string[cue.end() + len(scope) :]
+    return (
+        _HEADING.fullmatch(cue[0]) is not None
+        and len({canonical(number) for number in _numbers(scope)}) > 1
+        and next(_numbers(scope)).start() > 0
+        and _first(after) is not None
+    )
 
 
 def _last_sentence(text: str) -> str:
