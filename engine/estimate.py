@@ -150,12 +150,15 @@ def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[object, ...], floa
 
 def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:
     """Phase -> questions it works on, at most: how many the gate keeps isn't known before."""
+    from engine import catalog
+
     found: dict[str, int] = {}
     for spec in phases:
         match spec:
             case AnnotateSpec():
                 available = SIZES.get(spec.task.name, OTHER_SIZE)[0]
-                found[spec.id] = min(spec.settings.limit or available, available)
+                asked = spec.settings.most(catalog.task(spec.task.name).kind == "choice")
+                found[spec.id] = min(asked or available, available)
             case EvaluateSpec():
                 available = SIZES.get(spec.task.name, OTHER_SIZE)[spec.split == "test"]
                 asked = 0 if spec.answers else spec.limit or available

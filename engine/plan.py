@@ -212,11 +212,14 @@ def _phases(
 
 def annotate(resolved: Resolved, teacher: ModelCard, task: str) -> AnnotateSpec:
     """Seeded by ``data_seed`` alone, so that demonstrations serve every seed."""
+    from engine import catalog
+
     settings = resolved.experiment.settings
+    limit = settings.annotate.most(has_classes=catalog.task(task).kind == "choice")
     return AnnotateSpec(
         teacher=teacher,
         task=resolved.tasks[task],
-        settings=settings.annotate,
+        settings=settings.annotate.model_copy(update={"limit": limit}),
         seed=resolved.experiment.data_seed,
         generation=settings.generation,
     )
@@ -315,9 +318,9 @@ def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[Ph
     annotation's own prompt its demonstrations are scored, and nothing is asked twice."""
     experiment = resolved.experiment
     settings = experiment.settings
-    limits = [n for n in (settings.annotate.limit, settings.evaluate.limit) if n is not None]
     for task in dict.fromkeys((*experiment.tasks, *experiment.refine_tasks)):
         annotated = annotate(resolved, teacher, task)
+        limits = (annotated.settings.limit, settings.evaluate.limit)
         for prompt in settings.evaluate.prompts:
             answered = prompt == settings.annotate.prompt
             if answered:
@@ -327,7 +330,7 @@ def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[Ph
                 task=annotated.task,
                 prompt=prompt,
                 split="train",
-                limit=min(limits, default=None),
+                limit=min((n for n in limits if isinstance(n, int)), default=None),
                 data_seed=experiment.data_seed,
                 answers=annotated.id if answered else None,
                 seed=experiment.data_seed,

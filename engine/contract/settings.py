@@ -8,7 +8,7 @@ matter of engineering that the paper does not touch. Screens and docs read them 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ def source_of(model: type[BaseModel], field: str) -> Source:
     return extra["source"] if isinstance(extra, dict) else "ours"  # type: ignore[return-value]
 
 
+PAPERS_LIMIT: Final = 4000  # section 3 of the paper
+
 Positive = Annotated[int, Field(ge=1)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -42,10 +44,21 @@ class AnnotateSettings(Frozen):
     """The teacher answers every training question."""
 
     prompt: PromptStyle = knob("cot", "P", "the prompt the teacher gets")
-    limit: Positive | None = knob(4000, "P", "training questions, classes equally distributed")
+    limit: Positive | Literal["paper"] | None = knob(
+        "paper",
+        "P",
+        "training questions; paper: 4000 of a task with classes, equally distributed, and all of "
+        "one without",
+    )
     keep: Literal["correct", "all"] = knob(
         "correct", "?", "which demonstrations go on: only those whose answer equals the target"
     )
+
+    def most(self, has_classes: bool) -> int | None:
+        """How many questions of a task with or without classes; None: all there are."""
+        if self.limit == "paper":
+            return PAPERS_LIMIT if has_classes else None
+        return self.limit
 
 
 class LoraSettings(Frozen):

@@ -13,7 +13,7 @@ from engine.contract.cards import LocalWeights, ModelCard, TaskSource
 from engine.contract.errors import UserError
 from engine.contract.experiment import Experiment
 from engine.contract.rundir import atomic_write
-from engine.contract.settings import EvaluateSettings
+from engine.contract.settings import AnnotateSettings, EvaluateSettings
 from engine.contract.spec import (
     AnnotateSpec,
     ElicitSpec,
@@ -149,6 +149,8 @@ def _settings_of(spec: RunSpec) -> dict[str, Any]:
         if not isinstance(phase, EvaluateSpec):
             found[phase.kind] = phase.settings.model_dump(mode="json", exclude_defaults=True)
         found["generation"] = phase.generation.model_dump(mode="json", exclude_defaults=True)
+    if _annotates_as_the_paper_does(spec):
+        found["annotate"].pop("limit", None)
     asked = _evaluations(spec)
     if asked:
         matched = [phase for phase in asked if phase.method == "match"]
@@ -164,6 +166,16 @@ def _settings_of(spec: RunSpec) -> dict[str, Any]:
         )
         found["evaluate"] = settings.model_dump(mode="json", exclude_defaults=True)
     return {section: values for section, values in found.items() if values}
+
+
+def _annotates_as_the_paper_does(spec: RunSpec) -> bool:
+    """Whether each task has as many questions as the usual limit gives it."""
+    usual, phases = AnnotateSettings(), [p for p in spec.phases if isinstance(p, AnnotateSpec)]
+    return bool(phases) and all(
+        phase.task.name in catalog.TASKS
+        and phase.settings.limit == usual.most(catalog.task(phase.task.name).kind == "choice")
+        for phase in phases
+    )
 
 
 def _cards_of(spec: RunSpec) -> tuple[list[dict[str, Any]], str | None]:

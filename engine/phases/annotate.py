@@ -38,9 +38,8 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
     """Write ``demonstrations.jsonl`` in the order of the drawn items; returns the figures."""
     task = catalog.task(spec.task.name)
     ctx.activity("reading the questions")
-    items = balanced(
-        task.load(spec.task.source, "train"), spec.settings.limit, spec.seed, ctx.message
-    )
+    limit = spec.settings.most(has_classes=task.kind == "choice")
+    items = balanced(task.load(spec.task.source, "train"), limit, spec.seed, ctx.message)
     by_key = {item.id: item for item in items}
     questions = [_question(task, item, spec) for item in items]
 

@@ -31,7 +31,7 @@ from engine.contract.spec import (
 CARD = ModelCard(name="s", family="f", source=LocalWeights(path="/a", revision="r1"))
 TASK = TaskRef(name="csqa", source=TaskSource(hub="tau/commonsense_qa", revision="x"))
 BASE: dict[str, Any] = {
-    "annotate": AnnotateSpec(teacher=CARD, task=TASK),
+    "annotate": AnnotateSpec(teacher=CARD, task=TASK, settings=AnnotateSettings(limit=4000)),
     "instruct": InstructSpec(student=CARD, demonstrations="annotate-0"),
     "elicit": ElicitSpec(student=CARD, adapter="instruct-0", demonstrations="annotate-0"),
     "refine": RefineSpec(student=CARD, adapter="instruct-0", pairs="elicit-0"),
@@ -69,7 +69,7 @@ def test_what_was_done_before_is_found_again() -> None:
     [
         ("annotate", {"teacher": source(revision="r2")}),
         ("annotate", {"teacher": CARD.model_copy(update={"sampling": Sampling(temperature=0.7)})}),
-        ("annotate", {"settings": AnnotateSettings(keep="all")}),
+        ("annotate", {"settings": AnnotateSettings(limit=4000, keep="all")}),
         ("annotate", {"task": TaskRef(name="csqa", source=TaskSource(hub="x", revision="x"))}),
         ("annotate", {"seed": 1}),
         ("instruct", {"student": source(precision="fp32")}),

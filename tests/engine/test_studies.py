@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine import presets
+from engine import catalog, presets
 from engine.contract.cards import LocalWeights
 from engine.contract.experiment import Experiment, Settings
 from engine.contract.settings import EvaluateSettings
@@ -62,7 +62,7 @@ def test_the_papers_studies_have_the_papers_settings(name: str) -> None:
     """They are written out for people to read, and must not drift from the defaults."""
     found = experiment(name).settings
     usual = Settings()
-    limit = 3000 if name == "low-resource" else 4000
+    limit = 3000 if name == "low-resource" else "paper"
     assert found.annotate == usual.annotate.model_copy(update={"limit": limit})
     assert (found.instruct, found.elicit, found.refine) == (
         usual.instruct,
@@ -73,6 +73,21 @@ def test_the_papers_studies_have_the_papers_settings(name: str) -> None:
     assert found.evaluate.model_dump(exclude=changed) == EvaluateSettings().model_dump(
         exclude=changed
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [("main-in-family", (4000, None)), ("low-resource", (3000, 3000)), ("pocket", (600, 600))],
+)
+def test_tasks_without_classes_are_annotated_whole_as_the_paper_does(name, limits) -> None:
+    found = {
+        catalog.task(phase.task.name).kind: phase.settings.limit
+        for phase in planned(name).phases
+        if phase.kind == "annotate"
+    }
+    with_classes, without = limits
+    assert found.get("choice", with_classes) == with_classes
+    assert found.get("number", without) == without
 
 
 @pytest.mark.parametrize("name", [*PAPER, "recommended"])
