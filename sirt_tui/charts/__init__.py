@@ -1,6 +1,7 @@
 """Curves on character cells.
 
-``series``  points, smoothing, decimation to dot columns (numpy)
+``series``  points, and where they are in each dot column
+``curve``   a series smoothed and thinned, as it grows
 ``axes``    round ticks and their labels
 ``canvas``  dots to characters: braille, quadrants or ASCII
 ``chart``   the widget: axes, legend, cursor, zoom, log scale

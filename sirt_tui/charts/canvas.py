@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
+from codecs import charmap_decode
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sirt_tui.charts.series import Floats
+    from sirt_tui.charts.series import Spans
 
 Mode = Literal["braille", "quadrant", "ascii"]
 MODES: tuple[Mode, ...] = ("braille", "quadrant", "ascii")
-# dots of a cell, across and down, and the weight of each in the cell's number
 DOTS: dict[Mode, tuple[int, int]] = {"braille": (2, 4), "quadrant": (2, 2), "ascii": (1, 1)}
-_WEIGHTS: dict[Mode, list[list[int]]] = {
-    "braille": [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]],
-    "quadrant": [[1, 2], [4, 8]],
-    "ascii": [[1]],
-}
-_QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
+# What a cell's byte shows. Its upper half are the left dots, its lower half the right ones, the
+# highest bit the upper dot.
+_BRAILLE = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
+_QUADRANTS = " ▗▝▐▖▄▞▟▘▚▀▜▌▙▛█"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_TABLES: dict[Mode, NDArray[np.uint32]] = {
-    "braille": np.array([0x20, *range(0x2801, 0x2900)], dtype=np.uint32),
-    "quadrant": np.array([ord(c) for c in _QUADRANTS], dtype=np.uint32),
-}
+BLANK, INK = " ", "x"
 DASHES = ((8, 8), (4, 6), (1, 3), (2, 8))  # dots drawn, of a period, where there is no colour
+
+
+def _braille(byte: int) -> str:
+    halves = ((byte >> 4, _BRAILLE[0]), (byte & 15, _BRAILLE[1]))
+    code = sum(dot for bits, dots in halves for n, dot in enumerate(dots) if bits >> n & 1)
+    return chr(0x2800 + code) if code else BLANK
+
+
+_CHARACTERS: dict[Mode, str] = {
+    "braille": "".join(map(_braille, range(256))),
+    "quadrant": "".join(_QUADRANTS[byte >> 6 << 2 | byte >> 2 & 3] for byte in range(256)),
+    "ascii": BLANK + INK * 255,
+}
 
 
 @dataclass
 class Canvas:
-    """``width`` x ``height`` cells; y grows downwards in dots."""
+    """``width`` x ``height`` cells; y grows downwards in dots.
+
+    All dots of a column of cells are one number, a byte a cell, the upper cell first; owners
+    (-1: none) are kept by columns too.
+    """
 
     width: int
     height: int
     mode: Mode = "braille"
-    _cells: NDArray[np.uint8] = field(init=False)
-    _owner: NDArray[np.int16] = field(init=False)
+    _dots: list[int] = field(init=False)
+    _owners: list[list[int]] = field(init=False)
+    _from: list[int] = field(init=False)  # all left dots of a column from that row on
 
     def __post_init__(self) -> None:
-        self._cells = np.zeros((self.height, self.width), dtype=np.uint8)
-        self._owner = np.full((self.height, self.width), -1, dtype=np.int16)
+        self._dots = [0] * self.width
+        self._owners = [[-1] * self.height for _ in range(self.width)]
+        down = DOTS[self.mode][1]
+        last = 8 * self.height - 1
+        bits = [1 << last - (row // down * 8 + row % down) for row in range(self.rows)]
+        self._from = list(accumulate(reversed(bits), initial=0))[::-1]
 
     @property
     def columns(self) -> int:
@@ -53,36 +66,45 @@ class Canvas:
     def rows(self) -> int:
         return self.height * DOTS[self.mode][1]
 
-    def draw(self, owner: int, lowest: Floats, highest: Floats, dash: int | None = None) -> None:
-        """A curve by its lowest and highest value in each dot column, 0 at the bottom and 1 at
-        the top; NaN draws nothing. ``dash``: which pattern, where colours can't tell."""
+    def draw(self, owner: int, spans: Spans, dash: int | None = None) -> None:
+        """A curve by where it is in each dot column, 0 at the bottom and 1 at the top; what is
+        beyond ends there. ``dash``: which pattern, where colours can't tell."""
         across, down = DOTS[self.mode]
+        dots, owners, left = self._dots, self._owners, self._from
         last = self.rows - 1
-        there = np.isfinite(lowest) & np.isfinite(highest)
-        if dash is not None:
-            drawn, period = DASHES[dash % len(DASHES)]
-            there &= np.arange(lowest.size) % period < drawn
-        top = np.where(there, last - np.rint(np.nan_to_num(highest) * last), 1)
-        bottom = np.where(there, last - np.rint(np.nan_to_num(lowest) * last), 0)
-        row = np.arange(self.rows)[:, None]
-        dots = (row >= top) & (row <= bottom)
-        cells = np.zeros_like(self._cells)
-        for down_by, weights in enumerate(_WEIGHTS[self.mode]):
-            for across_by, weight in enumerate(weights):
-                cells |= dots[down_by::down, across_by::across].view(np.uint8) * np.uint8(weight)
-        self._cells |= cells
-        self._owner[cells > 0] = owner
+        for column, low, high in zip(
+            *(spans if dash is None else _dashed(spans, dash)), strict=True
+        ):
+            top = last - round(high * last) if 0 < high < 1 else last if high <= 0 else 0
+            bottom = last - round(low * last) if 0 < low < 1 else last if low <= 0 else 0
+            cell = column // across
+            drawn = left[top] ^ left[bottom + 1]
+            dots[cell] |= drawn >> 4 if column % across else drawn
+            first, after = top // down, bottom // down + 1
+            owners[cell][first:after] = [owner] * (after - first)
 
     def lines(self) -> list[list[tuple[str, int]]]:
         """Each row as runs of text with the curve that owns them (-1: none)."""
-        if self.mode == "ascii":
-            letters = np.array([ord(c) for c in LETTERS], dtype=np.uint32)
-            codes = np.where(self._cells > 0, letters[self._owner % len(LETTERS)], ord(" "))
-        else:
-            codes = _TABLES[self.mode][self._cells]
-        return [self._runs(codes[row], self._owner[row]) for row in range(self.height)]
+        shown = _CHARACTERS[self.mode]
+        cells = (dots.to_bytes(self.height, "big") for dots in self._dots)
+        columns = (charmap_decode(column, "strict", shown)[0] for column in cells)
+        rows = zip(zip(*columns, strict=True), zip(*self._owners, strict=True), strict=True)
+        return [self._runs("".join(text), owners) for text, owners in rows]
 
-    def _runs(self, codes: NDArray[np.uint32], owners: NDArray[np.int16]) -> list[tuple[str, int]]:
-        text = codes.astype("<u4").tobytes().decode("utf-32-le")
-        breaks = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), self.width]
-        return [(text[start:end], int(owners[start])) for start, end in pairwise(breaks)]
+    def _runs(self, text: str, owners: tuple[int, ...]) -> list[tuple[str, int]]:
+        found, start = [], 0
+        for owner, cells in groupby(owners):
+            end = start + len(list(cells))
+            run = text[start:end]
+            if self.mode == "ascii":
+                run = run.replace(INK, LETTERS[owner % len(LETTERS)])
+            found.append((run, owner))
+            start = end
+        return found
+
+
+def _dashed(spans: Spans, dash: int) -> Spans:
+    drawn, period = DASHES[dash % len(DASHES)]
+    kept = [n for n, column in enumerate(spans[0]) if column % period < drawn]
+    numbers, lowest, highest = spans
+    return [numbers[n] for n in kept], [lowest[n] for n in kept], [highest[n] for n in kept]

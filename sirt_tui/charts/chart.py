@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -17,14 +17,15 @@ from textual.widget import Widget
 
 from sirt_tui.charts import axes
 from sirt_tui.charts.canvas import LETTERS, MODES, Canvas, Mode
-from sirt_tui.charts.series import Series, Threshold, columns
+from sirt_tui.charts.curve import Curve
+from sirt_tui.charts.series import Series, Threshold, finite
 from sirt_tui.format import number
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sirt_tui.charts.series import Floats
+    from sirt_tui.charts.series import Spans
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "red", "blue", "white")
 SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -44,13 +45,19 @@ class Window:
     top: float
     log: bool = False
 
-    def height_of(self, y: Floats) -> Floats:
-        """0 at the bottom, 1 at the top; NaN where a log scale has no place."""
+    def heights(self, spans: Spans) -> Spans:
+        """0 at the bottom, 1 at the top; what has no place on a log scale is left out."""
+        numbers, lowest, highest = spans
         if self.log:
-            y = np.where(y > 0, y, np.nan)
-            y = np.log10(y, where=np.isfinite(y), out=np.full_like(y, np.nan))
-        shown: Floats = np.clip((y - self.bottom) / (self.top - self.bottom), 0.0, 1.0)
-        return shown
+            there = [n for n, low in enumerate(lowest) if low > 0]
+            numbers = [numbers[n] for n in there]
+            lowest, highest = ([math.log10(y[n]) for n in there] for y in (lowest, highest))
+        bottom, span = self.bottom, self.top - self.bottom
+        return (
+            numbers,
+            [(y - bottom) / span for y in lowest],
+            [(y - bottom) / span for y in highest],
+        )
 
 
 class Chart(Widget, can_focus=True):
@@ -88,8 +95,9 @@ class Chart(Widget, can_focus=True):
         self._view: tuple[float, float] | None = None  # zoomed x; None: all of it
         self._cursor: float | None = None
         self._frame: list[Strip] | None = None
-        self._smoothed: list[Series] = []  # both as they were drawn last
+        self._curves: list[Curve] = []  # both as they were drawn last
         self._rows = 0  # of the plot
+        self._base = Style.null()  # the widget's own
 
     def show(self, series: Iterable[Series], thresholds: Iterable[Threshold] = ()) -> None:
         """Draw these instead; zoom, cursor and smoothing stay."""
@@ -155,32 +163,29 @@ class Chart(Widget, can_focus=True):
         if before is None or not self.is_mounted or not self.content_size:
             self.refresh()
             return
-        after = self._frame = self._drawn()
+        after = self._frame = self._draw(*self.content_size)
         for y in range(max(len(before), len(after))):
             if before[y : y + 1] != after[y : y + 1]:
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def render_line(self, y: int) -> Strip:
         if self._frame is None:
-            self._frame = self._drawn()
+            self._frame = self._draw(*self.content_size)
         if y >= len(self._frame):
             return Strip.blank(self.content_size.width, self.rich_style)
         return self._frame[y]
 
-    def _drawn(self) -> list[Strip]:
-        base = self.rich_style
-        lines = self._draw(self.content_size.width, self.content_size.height)
-        return [line.apply_style(base) for line in lines]
-
     def _draw(self, width: int, height: int) -> list[Strip]:
-        self._smoothed = [s.smoothed(SMOOTHINGS[self._smoothing]) for s in self._series]
+        self._base = self.rich_style
+        self._curves = self._follow()
         legend = self._legend(width)
         rows = self._rows = height - len(legend) - 1
-        if not any(np.isfinite(s.y).any() for s in self._series):
-            return [Strip([Segment("no points yet", Style.parse("dim"))])]
+        if not any(map(math.isfinite, chain.from_iterable(s.y for s in self._series))):
+            return [Strip([Segment("no points yet", self._style("dim"))])]
         if width < LEAST[0] or rows < 1:
             return legend
-        window = self._window()
+        left, right = self._x_range()
+        window = self._window(left, right)
         labels = self._y_labels(window, rows)
         margin = max(map(len, labels.values()), default=0)
         canvas = Canvas(max(1, width - margin - 1), rows, self._mode)
@@ -193,42 +198,47 @@ class Chart(Widget, can_focus=True):
         ]
         return [*legend, *strips, self._x_axis(window, margin, canvas.width)]
 
+    def _follow(self) -> list[Curve]:
+        """A curve that was drawn before takes what is new."""
+        weight = SMOOTHINGS[self._smoothing]
+        before = [curve for curve in self._curves if curve.weight == weight]
+        found = []
+        for series in self._series:
+            known = next((curve for curve in before if curve.draws(series)), None)
+            found.append(known or Curve(series, weight))
+            found[-1].follow()
+        return found
+
     def _draw_curves(self, canvas: Canvas, window: Window) -> None:
         colourless = bool(os.environ.get("NO_COLOR"))
-        count = len(self._series)
-        weight = SMOOTHINGS[self._smoothing]
-        for n, series in enumerate(self._series):
-            layers = [(n, self._smoothed[n])]
-            if weight:  # the raw curve, faint under the smoothed one
-                layers.insert(0, (count + n, series))
-            for owner, curve in layers:
-                low, high = columns(curve, window.left, window.right, canvas.columns)
-                dash = n if colourless else None
-                canvas.draw(owner, window.height_of(low), window.height_of(high), dash)
+        for n, curve in enumerate(self._curves):
+            owners = (len(self._curves) + n, n)[-len(curve.layers) :]  # raw is faint under smoothed
+            for owner, layer in zip(owners, curve.layers, strict=True):
+                spans = layer.columns(window.left, window.right, canvas.columns)
+                canvas.draw(owner, window.heights(spans), n if colourless else None)
 
     def _extent(self) -> tuple[float, float]:
-        ends = [(s.x[0], s.x[-1]) for s in self._series if s.x.size]
-        left = float(min((e[0] for e in ends), default=0.0))
-        right = float(max((e[1] for e in ends), default=1.0))
+        ends = [(s.x[0], s.x[-1]) for s in self._series if s.x]
+        left = min((e[0] for e in ends), default=0.0)
+        right = max((e[1] for e in ends), default=1.0)
         return (left, right) if right > left else (left, left + 1.0)
 
     def _x_range(self) -> tuple[float, float]:
         return self._view or self._extent()
 
-    def _window(self) -> Window:
-        left, right = self._x_range()
-        parts = [s.between(left, right) for s in self._series]
+    def _window(self, left: float, right: float) -> Window:
+        values = [finite(curve.layers[0].between(left, right)[1]) for curve in self._curves]
         if self._log:
-            parts = [np.log10(part[part > 0]) for part in parts]
-        values = np.concatenate(parts)
-        bottom, top = (values.min(), values.max()) if values.size else (0.0, 1.0)
+            values = [[math.log10(v) for v in part if v > 0] for part in values]
+        known = [part for part in values if part]
+        bottom, top = (min(map(min, known)), max(map(max, known))) if known else (0.0, 1.0)
         if not self._log:
             near = [t.y for t in self._thresholds if abs(t.y - bottom) < 2 * (top - bottom) + 1e-12]
             bottom, top = min([bottom, *near]), max([top, *near])
         if top - bottom <= 1e-12 * max(abs(top), abs(bottom), 1e-300):  # constant
             margin = abs(top) * 0.05 or 1.0
             bottom, top = bottom - margin, top + margin
-        return Window(left, right, float(bottom), float(top), self._log)
+        return Window(left, right, bottom, top, self._log)
 
     def _y_labels(self, window: Window, rows: int) -> dict[int, str]:
         """Row of the plot -> label."""
@@ -253,26 +263,27 @@ class Chart(Widget, can_focus=True):
         window: Window,
         styles: list[Style],
     ) -> Strip:
-        axis = Segment(f"{label:>{margin}}{'┤' if label else '│'}", Style.parse("dim"))
+        dim = self._style("dim")
+        axis = Segment(f"{label:>{margin}}{'┤' if label else '│'}", dim)
         cells = [Segment(text, styles[owner]) for text, owner in runs]
         for threshold in self._thresholds:
             if row == self._threshold_row(threshold, window):
-                cells = _over(cells, threshold.label)
+                cells = _over(cells, threshold.label, dim)
         strip = Strip([axis, *_joined(cells)])
         if self._cursor is not None:
             at = margin + 1 + self._cursor_cell(window, strip.cell_length - margin - 1)
             parts = strip.divide([at, at + 1, strip.cell_length])
             mark = parts[1].text if parts[1].text.strip() else "│"
-            strip = Strip.join([parts[0], Strip([Segment(mark, Style(reverse=True))]), *parts[2:]])
+            strip = Strip.join(
+                [parts[0], Strip([Segment(mark, self._style("reverse"))]), *parts[2:]]
+            )
         return strip
 
     def _threshold_row(self, threshold: Threshold, window: Window) -> int:
         rows = self._rows
-        height = float(window.height_of(np.array([threshold.y]))[0])
-        inside = math.isfinite(height) and (
-            window.log or window.bottom <= threshold.y <= window.top
-        )
-        return round((1 - height) * (rows - 1)) if inside else -1
+        _, heights, _ = window.heights(([0], [threshold.y], [threshold.y]))
+        inside = window.log or window.bottom <= threshold.y <= window.top
+        return round((1 - heights[0]) * (rows - 1)) if heights and inside else -1
 
     def _cursor_cell(self, window: Window, width: int) -> int:
         assert self._cursor is not None
@@ -281,8 +292,12 @@ class Chart(Widget, can_focus=True):
 
     def _styles(self) -> list[Style]:
         """By owner: the curves, the same faint, and last (-1) nobody's."""
-        curves = [Style.parse(self._colour(n)) for n in range(len(self._series))]
-        return [*curves, *(style + Style(dim=True) for style in curves), Style.null()]
+        curves = [self._style(self._colour(n)) for n in range(len(self._series))]
+        return [*curves, *(style + Style(dim=True) for style in curves), self._style("")]
+
+    def _style(self, words: str) -> Style:
+        """Over the widget's own."""
+        return self._base + Style.parse(words)
 
     def _colour(self, number: int) -> str:
         return self._series[number].style or COLOURS[number % len(COLOURS)]
@@ -301,7 +316,7 @@ class Chart(Widget, can_focus=True):
             if start >= free:
                 line[start : start + len(text)] = text
                 free = start + len(text) + 1
-        return Strip([Segment("".join(line), Style.parse("dim"))])
+        return Strip([Segment("".join(line), self._style("dim"))])
 
     def _legend(self, width: int) -> list[Strip]:
         """Name and value of each curve (the last, or at the cursor), in two lines at most."""
@@ -322,25 +337,22 @@ class Chart(Widget, can_focus=True):
             room -= needed
             shown += 1
         if shown < len(entries):
-            lines[-1].append(Segment(f"+{len(entries) - shown} more", Style.parse("dim")))
+            lines[-1].append(Segment(f"+{len(entries) - shown} more", self._style("dim")))
         if state:
             used = sum(len(part.text) for part in lines[0])
             pad = " " * max(0, width - used - len(state))
-            lines[0].append(Segment(pad + state, Style.parse("dim")))
+            lines[0].append(Segment(pad + state, self._style("dim")))
         return [Strip(line).crop(0, width) for line in lines]
 
     def _legend_entry(self, number_: int, series: Series) -> list[Segment]:
-        found = self._smoothed[number_]
+        found = self._curves[number_].smoothed
         point = found.at(self._cursor if self._cursor is not None else math.inf)
-        if self._cursor is None and point is not None:
-            finite = found.y[np.isfinite(found.y)]
-            point = (0.0, float(finite[-1]))
         letter = f"{LETTERS[number_ % len(LETTERS)]} " if self._mode == "ascii" else "━ "
         value = number(point[1] if point else None)
         return [
-            Segment(letter, Style.parse(self._colour(number_))),
-            Segment(f"{one_line(series.name, NAME_CHARS)} "),
-            Segment(f"{value}  ", Style(bold=True)),
+            Segment(letter, self._style(self._colour(number_))),
+            Segment(f"{one_line(series.name, NAME_CHARS)} ", self._style("")),
+            Segment(f"{value}  ", self._style("bold")),
         ]
 
     def _state(self) -> str:
@@ -367,10 +379,9 @@ def _joined(cells: Iterable[Segment]) -> list[Segment]:
     return found
 
 
-def _over(cells: Sequence[Segment], label: str) -> list[Segment]:
+def _over(cells: Sequence[Segment], label: str, dim: Style) -> list[Segment]:
     """A dashed line through what is empty, with its label at the end."""
     total = sum(len(cell.text) for cell in cells)
-    dim = Style.parse("dim")
     drawn = [cell if cell.text.strip() else Segment("╌" * len(cell.text), dim) for cell in cells]
     text = f" {label} "
     if len(text) >= total:

@@ -1,19 +1,21 @@
-"""Points of a curve, smoothed and decimated to dot columns. Everything is numpy arrays."""
+"""Points of a curve, and where it is in each dot column. Plain lists: an array library would be a
+seventh of the program's memory."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.contract.view import Tail
 
-Floats: TypeAlias = NDArray[np.float64]
-SMALLEST_POWER = 1e-9  # of the weight within a block, so that dividing by it keeps precision
+Floats: TypeAlias = list[float]
+Spans: TypeAlias = tuple[list[int], Floats, Floats]  # dot columns; from where; to where
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,23 +27,16 @@ class Series:
     y: Floats
     style: str = ""
 
-    def between(self, low: float, high: float) -> Floats:
-        """The finite values in a range of x, with one neighbour on each side."""
-        first = max(0, int(np.searchsorted(self.x, low)) - 1)
-        last = int(np.searchsorted(self.x, high, side="right")) + 1
-        found = self.y[first:last]
-        return found[np.isfinite(found)]
-
     def at(self, x: float) -> tuple[float, float] | None:
         """The finite point nearest to ``x``."""
-        finite = np.flatnonzero(np.isfinite(self.y))
-        if finite.size == 0:
+        place = bisect_left(self.x, x)
+        right = next((n for n in range(place, len(self.y)) if math.isfinite(self.y[n])), None)
+        left = next((n for n in range(place - 1, -1, -1) if math.isfinite(self.y[n])), None)
+        near = [n for n in (left, right) if n is not None]
+        if not near:
             return None
-        place = int(finite[np.argmin(np.abs(self.x[finite] - x))])
-        return float(self.x[place]), float(self.y[place])
-
-    def smoothed(self, weight: float) -> Series:
-        return Series(self.name, self.x, smooth(self.y, weight), self.style)
+        found = min(near, key=lambda n: abs(self.x[n] - x))
+        return self.x[found], self.y[found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,75 +48,69 @@ class Threshold:
 
 
 class GrowingSeries:
-    """Arrays that follow a view's points; only what is new is converted."""
+    """Lists that follow a view's points; only what is new is taken."""
 
     def __init__(self) -> None:
-        self._points = np.empty((64, 2))
-        self._length = 0
+        self._x: Floats = []
+        self._y: Floats = []
 
     def take(self, points: Tail[tuple[int, float]]) -> tuple[Floats, Floats]:
-        """x and y of all points. A shorter list is another attempt's: all is read again."""
-        if len(points) < self._length:
-            self._length = 0
-        new = len(points) - self._length
-        if new:
-            while len(points) > len(self._points):
-                self._points = np.concatenate([self._points, np.empty_like(self._points)])
-            self._points[self._length : len(points)] = points.last(new)
-            self._length = len(points)
-        return self._points[: self._length, 0], self._points[: self._length, 1]
+        """x and y of all points, the same lists each time. Fewer points are another attempt's:
+        those get lists of their own."""
+        if len(points) < len(self._x):
+            self._x, self._y = [], []
+        new = points.last(len(points) - len(self._x))
+        self._x += [x for x, _ in new]
+        self._y += [y for _, y in new]
+        return self._x, self._y
 
 
-def smooth(y: Floats, weight: float) -> Floats:
-    """Exponential moving average without bias at the start; gaps neither count nor spread.
-
-    ``weight`` in [0, 1) is the share of the past: 0 gives ``y``. A value that is not finite
-    stays what it is.
-    """
-    if weight <= 0 or y.size == 0:
-        return y
-    counts = np.isfinite(y)
-    total = _decayed_sum(np.where(counts, y, 0.0), weight)
-    norm = _decayed_sum(counts.astype(np.float64), weight)
-    result: Floats = np.where(counts, total / np.where(norm > 0, norm, 1.0), y)
-    return result
+def finite(values: Floats) -> Floats:
+    """Without NaN and infinities; the sum tells whether there are any."""
+    return values if math.isfinite(sum(values)) else [v for v in values if math.isfinite(v)]
 
 
-def _decayed_sum(values: Floats, weight: float) -> Floats:
-    """s[t] = values[t] + weight * s[t-1], in blocks: one cumulative sum for all of them, then
-    what each hands to the next."""
-    length = min(values.size, max(1, int(math.log(SMALLEST_POWER) / math.log(weight))))
-    blocks = -(-values.size // length)
-    padded = np.zeros(blocks * length)
-    padded[: values.size] = values
-    powers = weight ** np.arange(length)
-    inner: Floats = np.cumsum(padded.reshape(blocks, length) / powers, axis=1) * powers
-    carried = np.zeros(blocks)
-    for block in range(1, blocks):
-        carried[block] = inner[block - 1, -1] + weight**length * carried[block - 1]
-    inner += carried[:, None] * (weight * powers)
-    return inner.reshape(-1)[: values.size]
-
-
-def columns(series: Series, low: float, high: float, count: int) -> tuple[Floats, Floats]:
-    """Lowest and highest y of the curve in each of ``count`` equal columns of x.
+def columns(points: tuple[Floats, Floats], low: float, high: float, count: int) -> Spans:
+    """Lowest and highest y of a curve in each of ``count`` equal columns of x.
 
     The curve's values at the columns' borders count on both sides, so neighbours touch, and a
-    spike of a single point is never lost. NaN where the curve is not.
+    spike of a single point is never lost. Nothing where the curve is not; on both sides of a gap
+    one column may come twice.
     """
-    edges = np.linspace(low, high, count + 1)
-    y = np.where(np.isfinite(series.y), series.y, np.nan)
-    if y.size == 0 or high <= low:
-        return np.full(count, np.nan), np.full(count, np.nan)
-    border = np.interp(edges, series.x, y, left=np.nan, right=np.nan)
-    lowest = np.fmin(border[:-1], border[1:])
-    highest = np.fmax(border[:-1], border[1:])
-    bounds = np.searchsorted(series.x, edges)
-    bounds[-1] = np.searchsorted(series.x, high, side="right")
-    filled = np.flatnonzero(bounds[1:] > bounds[:-1])
-    if filled.size:
-        inside = slice(int(bounds[0]), int(bounds[-1]))
-        starts = bounds[:-1][filled] - bounds[0]
-        lowest[filled] = np.fmin(lowest[filled], np.fmin.reduceat(y[inside], starts))
-        highest[filled] = np.fmax(highest[filled], np.fmax.reduceat(y[inside], starts))
-    return lowest, highest
+    width = (high - low) / count
+    numbers: list[int] = []
+    lowest: Floats = []
+    highest: Floats = []
+    for x, y in _stretches(*points):
+        if width <= 0 or x[-1] < low or x[0] > high:
+            continue
+        first, last = (min(max(0, int((end - low) / width)), count - 1) for end in (x[0], x[-1]))
+        inner = [low + n * width for n in range(first + 1, last + 1)]
+        edges = [max(low, x[0]), *inner, min(high, x[-1])]
+        places = [bisect_left(x, edge, 0, len(x) - 1) for edge in edges]
+        borders = [
+            y[p - 1] + (e - x[p - 1]) / (x[p] - x[p - 1]) * (y[p] - y[p - 1]) if p else y[0]
+            for e, p in zip(edges, places, strict=True)
+        ]
+        places[-1] = bisect_right(x, edges[-1])
+        for left, right, start, end in zip(
+            borders, islice(borders, 1, None), places, islice(places, 1, None), strict=False
+        ):
+            values = (left, right, *y[start:end])
+            lowest.append(min(values))
+            highest.append(max(values))
+        numbers += range(first, last + 1)
+    return numbers, lowest, highest
+
+
+def _stretches(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """A curve between its gaps."""
+    if y and math.isfinite(sum(y)):
+        yield x, y
+        return
+    start = 0
+    for there, values in groupby(y, math.isfinite):
+        end = start + len(list(values))
+        if there:
+            yield x[start:end], y[start:end]
+        start = end

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
@@ -94,5 +93,4 @@ def _cards(view: PhaseView, field: str, scale: float) -> list[Series]:
 def _series(view: PhaseView, name: str, values: list[float]) -> Series:
     readings = list(view.resources)
     began = view.started or readings[0].ts
-    seconds = np.array([(reading.ts - began).total_seconds() for reading in readings])
-    return Series(name, seconds, np.array(values, dtype=np.float64))
+    return Series(name, [(reading.ts - began).total_seconds() for reading in readings], values)

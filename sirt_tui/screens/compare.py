@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
@@ -15,7 +14,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from engine.contract.errors import UserError
 from engine.control import comparing, tabling
-from sirt_tui.charts import Chart, Series
+from sirt_tui.charts import Chart, GrowingSeries, Series
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
 
@@ -227,8 +226,7 @@ class ComparePage(Page):
         series = []
         for number, views in enumerate(self._views):
             if self._has_curve(views):
-                points = np.array(list(views[kind].metrics[metric]), dtype=np.float64)
-                x, y = points.reshape(-1, 2).T
+                x, y = GrowingSeries().take(views[kind].metrics[metric])
                 name = comparison.letter(number)
                 series.append(Series(name, x, y, comparison.colour(number)))
         self.query_one("#curves", Chart).show(series)
@@ -249,7 +247,7 @@ class ComparePage(Page):
         chart = self.query_one("#lines", Chart)
         chart.display = any(len(points) > 1 for points in lines.values())  # else there is no line
         chart.show(
-            Series(name, *np.array([(x, 100 * cell.share) for x, cell in points], float).T)
+            Series(name, [x for x, _ in points], [100 * cell.share for _, cell in points])
             for name, points in lines.items()
         )
         self._put("points", comparison.fractions_table(lines))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
+from itertools import accumulate
 
-import numpy as np
 import pytest
 from textual.app import App
 
 from engine.contract.view import Tail
 from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold, axes
 from sirt_tui.charts.canvas import Canvas
-from sirt_tui.charts.series import columns, smooth
+from sirt_tui.charts.curve import Average, Outline
+from sirt_tui.charts.series import columns
 
 NAN = float("nan")
 
@@ -28,32 +30,54 @@ def reference(y, weight):
             found.append(total / norm)
         else:
             found.append(value)
-    return np.array(found)
+    return found
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("count", [1, 2, 50, 5_000])
 def test_smoothing_is_the_unbiased_moving_average(weight, count):
-    y = np.random.default_rng(0).normal(size=count).cumsum()
-    y[count // 3 : count // 2] = NAN
-    np.testing.assert_allclose(smooth(y, weight), reference(y, weight), rtol=1e-6, atol=1e-9)
+    chance = random.Random(0)
+    y = list(accumulate(chance.gauss() for _ in range(count)))
+    y[count // 3 : count // 2] = [NAN] * (count // 2 - count // 3)
+    growing = line("loss", [])
+    average = Average(growing, weight)
+    for start in range(0, count, 700):
+        growing.y.extend(y[start : start + 700])
+        average.follow()
+    assert average.series.y == pytest.approx(reference(y, weight), rel=1e-9, nan_ok=True)
 
 
 def test_a_spike_of_one_point_among_a_million_is_kept():
-    y = np.zeros(1_000_000)
+    y = [0.0] * 1_000_000
     y[777_777], y[333_333] = 9.0, -4.0
-    low, high = columns(Series("s", np.arange(y.size, dtype=float), y), 0, y.size - 1, 100)
-    assert high.max() == 9.0
-    assert low.min() == -4.0
-    assert np.count_nonzero(high) == np.count_nonzero(low) == 1
+    numbers, lowest, highest = columns(([*range(len(y))], y), 0, len(y) - 1, 100)
+    assert numbers == [*range(100)]
+    assert [n for n in numbers if highest[n]] == [77]
+    assert [n for n in numbers if lowest[n]] == [33]
+    assert (highest[77], lowest[33]) == (9.0, -4.0)
 
 
 def test_neighbouring_columns_touch_and_gaps_stay_gaps():
-    x = np.array([0.0, 10.0, 20.0, 30.0])
-    low, high = columns(Series("s", x, np.array([0.0, 10.0, NAN, 5.0])), 0, 30, 30)
-    assert np.all(low[:9] <= high[:9])
-    assert np.allclose(high[:9], low[1:10])  # one column ends where the next begins
-    assert np.isnan(high[12:28]).all()
+    points = [0.0, 10.0, 20.0, 30.0], [0.0, 10.0, NAN, 5.0]
+    numbers, lowest, highest = columns(points, 0, 30, 30)
+    assert numbers == [*range(11), 29]
+    assert lowest[1:10] == pytest.approx(highest[:9])  # one column ends where the next begins
+
+
+def test_the_outline_of_a_growing_series_keeps_spikes_ends_and_gaps():
+    chance = random.Random(0)
+    y = [chance.random() for _ in range(50_000)]
+    y[31_234], y[41_234], y[44_444] = 9.0, -4.0, NAN
+    growing = line("loss", [])
+    outline = Outline(growing)
+    for start in range(0, len(y), 1_000):
+        growing.x.extend(range(start, start + 1_000))
+        growing.y.extend(y[start : start + 1_000])
+        kept = dict(zip(*outline.between(0, len(y)), strict=True))
+    assert len(kept) < 5_000
+    assert (kept[31_234], kept[41_234], kept[49_999]) == (9.0, -4.0, y[-1])
+    assert math.isnan(kept[44_444])
+    assert outline.between(20_000, 21_000) == (growing.x[19_999:21_002], y[19_999:21_002])
 
 
 def test_points_that_grow_are_converted_once_and_another_attempt_afresh():
@@ -63,10 +87,10 @@ def test_points_that_grow_are_converted_once_and_another_attempt_afresh():
         if step % 7 == 0:
             grown.take(points)
     x, y = grown.take(points)
-    assert x.tolist() == list(range(300))
+    assert x == list(range(300))
     assert y[-1] == 149.5
     x, y = grown.take(Tail().append((0, 3.0)))
-    assert (x.tolist(), y.tolist()) == ([0.0], [3.0])
+    assert (x, y) == ([0.0], [3.0])
 
 
 @pytest.mark.parametrize(
@@ -96,13 +120,13 @@ def test_a_log_axis_has_ticks_over_any_range():
 
 def test_the_canvas_puts_dots_where_they_belong():
     canvas = Canvas(2, 1, "braille")
-    canvas.draw(0, np.array([0.0, NAN, 1.0, 0.0]), np.array([0.0, NAN, 1.0, 1.0]))
+    canvas.draw(0, ([0, 2, 3], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0]))
     assert canvas.lines() == [[("⡀⢹", 0)]]
     quadrants = Canvas(2, 1, "quadrant")
-    quadrants.draw(0, np.array([0.0, 0, 1, 1]), np.array([0.0, 0, 1, 1]))
+    quadrants.draw(0, ([0, 1, 2, 3], [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]))
     assert quadrants.lines() == [[("▄▀", 0)]]
     letters = Canvas(3, 2, "ascii")
-    letters.draw(1, np.array([0.0, 1, NAN]), np.array([0.0, 1, NAN]))
+    letters.draw(1, ([0, 1], [0.0, 1.0], [0.0, 1.0]))
     assert ["".join(t for t, _ in line) for line in letters.lines()] == [" b ", "b  "]
 
 
@@ -129,7 +153,7 @@ def drawn(series, size=(60, 14), keys=(), thresholds=()):
 
 
 def line(name, y, first=0):
-    return Series(name, np.arange(first, first + len(y), dtype=float), np.array(y, dtype=float))
+    return Series(name, list(range(first, first + len(y))), list(y))
 
 
 def test_a_rising_line_rises_between_its_axes():
