@@ -71,7 +71,8 @@ class Pair(Record):
     """A preference pair. Both prompts are kept, so either can be rebuilt.
 
     ``plain_has_steps``: the losing plain answer reasons too, so the pair says little about
-    style.
+    style. ``chosen_finish``, ``rejected_finish``: only what ended by itself is trained with the
+    end-of-text token.
     """
 
     id: str
@@ -88,6 +89,8 @@ class Pair(Record):
     chosen_verdict: Verdict
     rejected_verdict: Verdict
     plain_has_steps: bool
+    chosen_finish: Finish = "stop"
+    rejected_finish: Finish = "stop"
 
 
 class PairScore(Record):

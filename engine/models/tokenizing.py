@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.contract.cards import LocalWeights
+    from engine.contract.records import Finish
 
 RESERVED: Final = re.compile(r"pad|reserved|unused|extra_id|dummy", re.IGNORECASE)
 
@@ -96,3 +97,12 @@ def prepare_prompt(tokenizer: Any, user_message: str) -> list[int]:
     turns = [{"role": "user", "content": user_message}]
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def prepare_answer(tokenizer: Any, text: str, finish: Finish) -> list[int]:
+    """Token ids of an answer to be learnt, with the end-of-text token where it ended by itself.
+
+    What the token limit cut off gets none: it would teach to stop in the middle.
+    """
+    ids = list(tokenizer(text, add_special_tokens=False).input_ids)
+    return ids if finish == "length" else [*ids, tokenizer.eos_token_id]

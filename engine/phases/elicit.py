@@ -49,7 +49,7 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     ask_all(ctx, student, questions, store, card=spec.student, judge=verdict, unit="answers")
     answers = [_both(demonstration, kind, store) for demonstration in demonstrations]
     made = [
-        make_pair(both, demonstration.verdict, spec.settings)
+        make_pair(both, demonstration.verdict, spec.settings, demonstration.finish)
         for both, demonstration in zip(answers, demonstrations, strict=True)
     ]
     pairs = [pair for pair in made if isinstance(pair, Pair)]

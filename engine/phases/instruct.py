@@ -23,7 +23,7 @@ from engine.models import checkpoints, guards
 from engine.models import training as tr
 from engine.models.callbacks import Reporter
 from engine.models.loading import load
-from engine.models.tokenizing import prepare_prompt
+from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
 from engine.tasks.prompts import render
@@ -46,7 +46,8 @@ class Examples:
     """Tokenised demonstrations: ids and labels, row by row.
 
     Attributes:
-        whole: whether a row still holds its end-of-text token.
+        whole: whether a row holds an end-of-text token.
+        truncated: how many lost their end to ``max_length``.
         dropped: how many demonstrations had no token of the output left.
     """
 
@@ -54,14 +55,11 @@ class Examples:
     labels: list[list[int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     whole: list[bool] = field(default_factory=list)
+    truncated: int = 0
     dropped: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
-
-    @property
-    def truncated(self) -> int:
-        return len(self) - sum(self.whole)
 
 
 def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
@@ -120,7 +118,8 @@ def _demonstrations(ctx: Context, spec: InstructSpec) -> list[Demonstration]:
 def tokenise(
     tokenizer: Any, demonstrations: Sequence[Demonstration], settings: InstructSettings
 ) -> Examples:
-    """Prompt, output and end-of-text; labels cover output and end-of-text.
+    """Prompt, output and end-of-text; labels cover output and end-of-text. A demonstration that
+    its teacher's token limit cut off (``keep: all``) has no end.
 
     What exceeds ``max_length`` is cut from the end; a demonstration of which no output is left
     is dropped.
@@ -129,10 +128,7 @@ def tokenise(
     for one in demonstrations:
         message = render(one.instruction, one.question, one.choices, settings.input_prompt)
         prompt = prepare_prompt(tokenizer, message)
-        output = [
-            *tokenizer(one.output, add_special_tokens=False).input_ids,
-            tokenizer.eos_token_id,
-        ]
+        output = prepare_answer(tokenizer, one.output, one.finish)
         ids = (prompt + output)[: settings.max_length]
         if len(ids) <= len(prompt):
             examples.dropped += 1
@@ -140,7 +136,9 @@ def tokenise(
         examples.input_ids.append(ids)
         examples.labels.append([IGNORED] * len(prompt) + ids[len(prompt) :])
         examples.names.append(one.id)
-        examples.whole.append(len(ids) == len(prompt) + len(output))
+        fits = len(ids) == len(prompt) + len(output)
+        examples.truncated += not fits
+        examples.whole.append(fits and one.finish != "length")
     return examples
 
 

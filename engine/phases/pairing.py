@@ -11,47 +11,59 @@ from engine.contract.records import Answer, ElicitedAnswers, Pair, Verdict
 from engine.scoring.steps import has_steps
 
 if TYPE_CHECKING:
+    from engine.contract.records import Finish
     from engine.contract.settings import ElicitSettings
 
 SAME_TEXT = "both answers are the same"
 WRONG_REASONING = "the reasoned answer is wrong"
 WRONG_ANSWER = "the direct answer is wrong"
+CUT_OFF = "the answer that would win is cut off"
 NO_WINNER = "the winner is empty"
 
 
 def make_pair(
-    both: ElicitedAnswers, teacher_verdict: Verdict, settings: ElicitSettings
+    both: ElicitedAnswers,
+    teacher_verdict: Verdict,
+    settings: ElicitSettings,
+    teacher_finish: Finish = "stop",
 ) -> Pair | str:
     """The pair, or why the question gives none.
 
     ``dpo_cot``: the student's own reasoning wins over its plain answer (the paper, section 2.2);
     where it is wrong, ``winner`` decides. ``dpo_answer`` (inferred, by symmetry): conditioned on
     the plain prompt, the right direct answer wins over the reasoned one. The loser isn't gated.
+    An answer that the token limit cut off counts as wrong here, as a teacher's does: preferring
+    it would teach not to end.
     """
     if settings.objective == "dpo_answer":
-        if not both.plain.verdict.correct:
-            return WRONG_ANSWER
-        return _pair(both, both.plain.text, both.plain.verdict, both.cot, "student", "plain")
-    if both.cot.verdict.correct or settings.winner == "cot_always":
-        winner, text, verdict = "student", both.cot.text, both.cot.verdict
-    elif settings.winner == "cot_if_correct_else_teacher":
-        winner, text, verdict = "teacher", both.teacher, teacher_verdict
-    else:
-        return WRONG_REASONING
-    return _pair(both, text, verdict, both.plain, winner, settings.pair_prompt)
+        if not both.plain.verdict.correct or _is_cut_off(both.plain):
+            return CUT_OFF if both.plain.verdict.correct else WRONG_ANSWER
+        return _pair(both, both.plain, both.cot, "student", "plain")
+    right = both.cot.verdict.correct and not _is_cut_off(both.cot)
+    if right or settings.winner == "cot_always":
+        return _pair(both, both.cot, both.plain, "student", settings.pair_prompt)
+    if settings.winner == "cot_if_correct_else_teacher":
+        teacher = Answer(
+            prompt=both.cot.prompt,
+            text=both.teacher,
+            finish=teacher_finish,
+            tokens=0,
+            verdict=teacher_verdict,
+        )
+        return _pair(both, teacher, both.plain, "teacher", settings.pair_prompt)
+    return CUT_OFF if both.cot.verdict.correct else WRONG_REASONING
+
+
+def _is_cut_off(answer: Answer) -> bool:
+    return answer.finish == "length"
 
 
 def _pair(
-    both: ElicitedAnswers,
-    chosen: str,
-    chosen_verdict: Verdict,
-    loser: Answer,
-    winner: str,
-    prompt: str,
+    both: ElicitedAnswers, chosen: Answer, loser: Answer, winner: str, prompt: str
 ) -> Pair | str:
-    if not chosen.strip():
+    if not chosen.text.strip():
         return NO_WINNER
-    if chosen.strip() == loser.text.strip():
+    if chosen.text.strip() == loser.text.strip():
         return SAME_TEXT
     return Pair(
         id=both.id,
@@ -62,10 +74,12 @@ def _pair(
         prompt=both.cot.prompt if prompt == "cot" else both.plain.prompt,
         prompt_plain=both.plain.prompt,
         prompt_cot=both.cot.prompt,
-        chosen=chosen,
+        chosen=chosen.text,
         rejected=loser.text,
         winner=winner,
-        chosen_verdict=chosen_verdict,
+        chosen_verdict=chosen.verdict,
         rejected_verdict=loser.verdict,
         plain_has_steps=has_steps(both.plain.text, both.choices),
+        chosen_finish=chosen.finish,
+        rejected_finish=loser.finish,
     )

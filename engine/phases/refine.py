@@ -28,7 +28,7 @@ from engine.models import training as tr
 from engine.models.callbacks import Reporter
 from engine.models.loading import compute_dtype, load
 from engine.models.pairscores import score_pairs
-from engine.models.tokenizing import prepare_prompt
+from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
 from engine.tasks.sampling import stratified_holdout
@@ -55,15 +55,12 @@ class Tokenised:
     )
     names: list[str] = field(default_factory=list)
     whole: list[bool] = field(default_factory=list)
+    truncated: int = 0
     cut_prompts: int = 0
     dropped: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
-
-    @property
-    def truncated(self) -> int:
-        return len(self) - sum(self.whole)
 
     @property
     def longest(self) -> int:
@@ -165,7 +162,7 @@ def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:
 
 
 def tokenise(tokenizer: Any, pairs: Sequence[Pair], settings: RefineSettings) -> Tokenised:
-    """Prompt, and both answers with the end-of-text token.
+    """Prompt, and both answers with the end-of-text token, if they ended by themselves.
 
     A prompt that is too long loses its beginning, and with it the frame of the chat template:
     the end of the question and the cue to answer matter more. What then exceeds ``max_length``
@@ -177,9 +174,10 @@ def tokenise(tokenizer: Any, pairs: Sequence[Pair], settings: RefineSettings) ->
         prompt = prepare_prompt(tokenizer, pair.prompt)
         cut = prompt[-settings.max_prompt_length :]
         room = max(0, settings.max_length - len(cut))
+        ends = pair.chosen_finish, pair.rejected_finish
         answers = [
-            [*tokenizer(text, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
-            for text in (pair.chosen, pair.rejected)
+            prepare_answer(tokenizer, text, finish)
+            for text, finish in zip((pair.chosen, pair.rejected), ends, strict=True)
         ]
         chosen, rejected = (ids[:room] for ids in answers)
         if not room or chosen == rejected:
@@ -188,7 +186,9 @@ def tokenise(tokenizer: Any, pairs: Sequence[Pair], settings: RefineSettings) ->
         for column, ids in zip(result.columns.values(), (cut, chosen, rejected), strict=True):
             column.append(ids)
         result.names.append(pair.id)
-        result.whole.append([chosen, rejected] == answers)
+        fits = [chosen, rejected] == answers
+        result.truncated += not fits
+        result.whole.append(fits and "length" not in ends)
         result.cut_prompts += len(cut) < len(prompt)
     return result
 

@@ -70,6 +70,29 @@ def test_an_empty_winner_is_no_pair() -> None:
     assert make_pair(empty, RIGHT, ElicitSettings(winner="cot_always")) == pairing.NO_WINNER
 
 
+def cut_off(answers: ElicitedAnswers, style: str) -> ElicitedAnswers:
+    answer = getattr(answers, style).model_copy(update={"finish": "length"})
+    return answers.model_copy(update={style: answer})
+
+
+@pytest.mark.parametrize(
+    ("settings", "answers", "expected"),
+    [
+        ({}, cut_off(both(), "cot"), ("teacher", "stop", "stop")),
+        ({"winner": "cot_if_correct_else_drop"}, cut_off(both(), "cot"), pairing.CUT_OFF),
+        ({"winner": "cot_always"}, cut_off(both(), "cot"), ("student", "length", "stop")),
+        ({}, cut_off(both(), "plain"), ("student", "stop", "length")),  # the loser isn't gated
+        ({"objective": "dpo_answer"}, cut_off(both(plain=RIGHT), "plain"), pairing.CUT_OFF),
+    ],
+)
+def test_what_is_cut_off_does_not_win(settings: Any, answers: Any, expected: Any) -> None:
+    made = make_pair(answers, RIGHT, ElicitSettings(**settings))
+    if isinstance(made, Pair):
+        assert (made.winner, made.chosen_finish, made.rejected_finish) == expected
+    else:
+        assert made == expected
+
+
 def test_a_loser_that_reasons_is_marked() -> None:
     answers = both(cot=RIGHT)
     steps = answers.plain.model_copy(update={"text": "4 + 3 = 7. 7 + 0 = 7. The answer is 7."})
