@@ -357,9 +357,13 @@ class RunsFolder:
     def run_file(self, run_id: str) -> Path:
         return self.root / run_id / "run.json"
 
+    def has_run_file(self, run_id: str) -> bool:
+        """Without a ``Path``, which keeps the names of all that were ever made."""
+        return os.path.exists(f"{self.root}/{run_id}/run.json")  # noqa: PTH110
+
     def run_ids(self) -> list[str]:
         """All runs, by name."""
-        return sorted(n for n in self.folder_names() if self.run_file(n).exists())
+        return sorted(filter(self.has_run_file, self.folder_names()))
 
     def folder_names(self) -> list[str]:
         """What may be a run; those that have a run file are."""

@@ -100,13 +100,17 @@ class Roster:
         """A run is there from when its folder has its file until the folder is gone."""
         stamp = stamp_of(self._runs.root)
         if stamp != self._root_stamp:
-            self._names = frozenset(self._runs.folder_names())
+            self._names = frozenset(map(self._named, self._runs.folder_names()))
             self._root_stamp = stamp
         before = self._present
-        unsure = self._names - before
-        there = (run_id for run_id in unsure if self._runs.run_file(run_id).exists())
-        self._present = (before & self._names).union(there)
+        gone = {name for name in self._names - before if not self._runs.has_run_file(name)}
+        self._present = self._names - gone if gone else self._names
         return before != self._present
+
+    def _named(self, run_id: str) -> str:
+        """The same string as its row has: of ten thousand, one each is enough."""
+        row = self._indexed.get(run_id)
+        return row.run_id if row else run_id
 
     def _read_queue(self) -> bool:
         stamp = stamp_of(self._runs.queue)

@@ -13,9 +13,9 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from engine.contract.errors import UserError
-from engine.control import changing
 from engine.control.following import stderr_tail
 from engine.control.relatives import relatives
+from sirt_tui import verbs
 from sirt_tui.format import phase_title
 from sirt_tui.page import Page
 from sirt_tui.panels.alerts import AlertsPanel
@@ -247,11 +247,11 @@ class RunPage(Page):
     async def action_stop(self) -> None:
         kept = ("finished work is kept; a retry goes on from it",)
         if await self.sirt.confirm(f"Stop {self._run_id}?", kept, "Stop"):
-            await self._do(partial(changing.stop, self.runs, [self._run_id]), "asked to stop")
+            await self._do(partial(verbs.stop, self.runs, [self._run_id]), "asked to stop")
 
     @work
     async def action_retry(self) -> None:
-        await self._do(partial(changing.retry, self.runs, [self._run_id]), "queued again")
+        await self._do(partial(verbs.retry, self.runs, [self._run_id]), "queued again")
 
     def action_compose_from(self) -> None:
         self.sirt.open_compose(run_id=self._run_id)
