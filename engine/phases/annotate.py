@@ -22,6 +22,7 @@ from engine.phases.donors import take_generations
 from engine.replies import ReplyStore
 from engine.scoring.verdict import judge
 from engine.tasks.prompts import render
+from engine.tasks.repeats import shared
 from engine.tasks.sampling import balanced
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
     ctx.activity("reading the questions")
     limit = spec.settings.most(has_classes=task.kind == "choice")
     items = balanced(task.load(spec.task.source, "train"), limit, spec.seed, ctx.message)
+    _tell_overlap(ctx, task, items, spec)
     by_key = {item.id: item for item in items}
     questions = [_question(task, item, spec) for item in items]
 
@@ -66,6 +68,21 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
     _look_at(ctx, demonstrations, figures, spec.settings)
     write_records(ctx.staging / DEMONSTRATIONS, demonstrations)
     return figures
+
+
+def _tell_overlap(ctx: Context, task: Task, items: list[Item], spec: AnnotateSpec) -> None:
+    """Benchmarks repeat themselves: a training question that is a test question too is said, and
+    kept, as the paper keeps it. Silent where the test split isn't at hand."""
+    try:
+        repeated = shared(items, task.load(spec.task.source, "test"))
+    except UserError:
+        return
+    if repeated:
+        ctx.warn(
+            f"{repeated} of {len(items)} training questions stand in {task.name}'s test split too, "
+            "with the same options: accuracies on it are that much too kind",
+            "test-overlap",
+        )
 
 
 def _question(task: Task, item: Item, spec: AnnotateSpec) -> Question:

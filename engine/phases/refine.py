@@ -31,6 +31,7 @@ from engine.models.pairscores import score_pairs
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
+from engine.tasks.repeats import with_repeats
 from engine.tasks.sampling import stratified_holdout
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     loaded = _starting_point(ctx, spec)
     start, values = guards.adapter_weights(loaded.model), guards.trainable_values(loaded.model)
 
-    held = stratified_holdout({p.id: p.group for p in pairs}, settings.held_out, spec.seed)
+    held = _held_out(pairs, settings, spec.seed)
     training = tokenise(loaded.tokenizer, [p for p in pairs if p.id not in held], settings)
     held_out = tokenise(loaded.tokenizer, [p for p in pairs if p.id in held], settings)
     _tell_lengths(ctx, training, held_out, settings)
@@ -143,6 +144,12 @@ def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
             "train; annotate more questions or relax elicit.winner"
         )
     return pairs
+
+
+def _held_out(pairs: Sequence[Pair], settings: RefineSettings, seed: int) -> frozenset[str]:
+    """Ids, class by class; whatever asks the same question as one of them is held out with it."""
+    drawn = stratified_holdout({p.id: p.group for p in pairs}, settings.held_out, seed)
+    return with_repeats(drawn, pairs)
 
 
 def _in_order(scores: Iterable[PairScore], pairs: Sequence[Pair]) -> list[PairScore]:

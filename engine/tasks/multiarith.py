@@ -15,6 +15,7 @@ from engine.contract.cards import TaskSource
 from engine.interfaces import Item, Split
 from engine.tasks.benchmark import Benchmark
 from engine.tasks.prompts import NUMBER_INSTRUCTION
+from engine.tasks.repeats import normal
 
 if TYPE_CHECKING:
     from engine.tasks.rows import Row
@@ -45,7 +46,7 @@ def _divide(rows: list[Row], split: Split) -> list[tuple[int, Row]]:
     """Numbered rows of a split, drawn by question, independent of the rows' order."""
     asked: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
-        asked.setdefault(" ".join(_question(row).lower().split()), []).append(number)
+        asked.setdefault(normal(_question(row)), []).append(number)
     questions = sorted(asked)
     Random(SPLIT_SEED).shuffle(questions)
     room = round(TEST_SHARE * len(rows))
