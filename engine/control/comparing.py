@@ -169,7 +169,8 @@ class Logs:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """Of runs that are alike but for seed, and teacher or student where several were tried: mean
-    accuracy in 0..1, and Wilson's 95 % interval over all their questions together."""
+    accuracy in 0..1, with Wilson's 95 % interval for as many questions as one run has. The others
+    answer the same ones again, which makes them no more."""
 
     share: float
     low: float
@@ -230,8 +231,8 @@ def _together(marks: Sequence[Cellmark]) -> Cell:
         return Cell(marks[0].accuracy, marks[0].low, marks[0].high, 1)
     from engine.scoring.interval import wilson
 
-    low, high = wilson(sum(m.correct for m in marks), sum(m.total for m in marks))
-    return Cell(sum(m.accuracy for m in marks) / len(marks), low, high, len(marks))
+    share, questions = sum(m.accuracy for m in marks) / len(marks), max(m.total for m in marks)
+    return Cell(share, *wilson(round(share * questions), questions), len(marks))
 
 
 def trained_as(row: RunRow) -> str:

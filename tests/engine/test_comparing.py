@@ -89,7 +89,7 @@ def test_logs_are_read_on_and_rest_when_all_is_done(recorded, pair):  # noqa: F8
     assert not live.at_rest
 
 
-def test_the_matrix_means_runs_and_pools_their_questions(recorded):  # noqa: F811
+def test_the_matrix_means_runs(recorded):  # noqa: F811
     rows = list_runs(recorded)
     found = comparing.overview(rows, "plain").matrices
     assert list(found) == ["all", "in-family", "out-of-family"]
@@ -110,6 +110,15 @@ def test_the_matrix_means_runs_and_pools_their_questions(recorded):  # noqa: F81
     assert both.runs == len(parts) == 2
     assert both.share == pytest.approx(sum(parts) / 2)
     assert both.low < both.share < both.high
+
+
+def test_runs_that_answer_the_same_questions_make_them_no_more(recorded):  # noqa: F811
+    one = next(r for r in list_runs(recorded) if (r.arm, r.teacher) == ("both", "wren-3m"))
+    seeds = [replace(one, run_id=f"s{seed}", seed=seed) for seed in range(3)]
+    place = ("both pocket-compass", "pocket-compass")
+    alone, three = (comparing.matrix(rows, "plain").cells[place] for rows in ([one], seeds))
+    assert (three.low, three.high) == pytest.approx((alone.low, alone.high), abs=1e-4)
+    assert three.runs == 3
 
 
 def test_fractions_are_points_of_a_line(recorded):  # noqa: F811
