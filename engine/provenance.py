@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 GIT_TIMEOUT_S = 5.0
 
 
+@cache
 def provenance() -> dict[str, Any]:
-    """``program``, ``commit`` (None where it isn't a checkout) and ``libraries``."""
+    """``program``, ``commit`` (None where it isn't a checkout) and ``libraries``. Asked once in a
+    process: what runs is what was imported."""
     found = {name: _version(name) for name in LIBRARIES}
     return {"program": _version("sirt"), "commit": commit(), "libraries": found}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -107,7 +106,6 @@ def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **opti
     if repo is not None and merged.exported_before(folder, run_id):
         click.echo(f"{folder}: is there already, from this run", err=True)
         return
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # speaks when it is imported
     from engine.models.merging import quiet
 
     quiet()

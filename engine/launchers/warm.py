@@ -28,6 +28,7 @@ from engine import processes
 from engine.contract.rundir import AttemptDir, PhaseDir
 from engine.devices import environment
 from engine.interfaces import Devices
+from engine.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +63,7 @@ def serve(connection: socket.socket, modules: Sequence[str] | None = None) -> No
     os.environ.update(environment(Devices()) | NO_THREADS)
     os.environ.pop("CUDA_VISIBLE_DEVICES")  # each child sets its own
     _import_all((*LIBRARIES, *_own_modules()) if modules is None else modules)
+    provenance()  # of what was imported, whatever the checkout becomes
     gc.collect()
     gc.freeze()  # shared pages stay shared
     _answer(connection, {"imported": True})

@@ -26,7 +26,7 @@ from engine.pocket.tokenizer import build_tokenizer
 from engine.teachers.local import LocalTeacher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 CPU = torch.device("cpu")
@@ -164,13 +164,16 @@ def test_continuous_batching_refuses_to_sample(loaded: Loaded, questions: list[Q
         answers(loaded, questions, GenerationSettings(backend="continuous"))
 
 
+@pytest.mark.parametrize(
+    "bent", [lambda row: [7, *row[1:]], lambda row: [*row, 7], lambda row: row[:-1]]
+)
 def test_parity_finds_a_backend_that_says_something_else(
-    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, bent: Callable[[list[int]], list[int]]
 ) -> None:
-    assert parity.differences(loaded, "compact") == []
+    assert parity.differences(loaded, "generate") == parity.differences(loaded, "compact") == []
 
     def wrong(loaded: Loaded, request: backends.Request) -> list[list[int]]:
-        return [[7, *row[1:]] for row in backends.generate(loaded, request)]
+        return [bent(row) for row in backends.generate(loaded, request)]
 
     monkeypatch.setitem(backends.BACKENDS, "compact", wrong)
     assert len(parity.differences(loaded, "compact")) == len(parity.PROMPTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from pathlib import Path
@@ -257,3 +258,12 @@ def test_no_token_can_pad() -> None:
     tokenizer.get_added_vocab = dict
     with pytest.raises(UserError, match="pad_token: is missing"):
         ensure_pad(tokenizer, Path("x"), lambda _: None)
+
+
+def test_bitsandbytes_says_everything_but_that_a_kernel_is_missing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    logger.warning("Failed to load CPU gemm_4bit_forward from kernels-community: %s.", "no kernels")
+    logger.warning("something else")
+    assert caplog.messages == ["something else"]
