@@ -31,6 +31,7 @@ from engine.contract.rundir import hash_file
 from engine.models import checkpoints, guards
 from engine.models.callbacks import Reporter, Watcher, out_of_patience
 from engine.models.loading import compute_dtype
+from engine.models.passes import EvenPasses
 from engine.models.tracking import reporting
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Layout:
 def solve_layout(batch: int, at_once: int, resume: Path | None) -> Layout:
     """Cut a batch into equal passes of at most ``at_once`` examples a device.
 
-    Equal passes make the gradient the mean over the whole batch. A resumed training keeps its
+    The gradient is the mean over the whole batch, however it is cut. A resumed training keeps its
     layout as long as the number of processes is the same, since rounding depends on it.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -261,7 +262,7 @@ class InstructTrainer(_Lean, SFTTrainer):
     """SFT on examples that are tokenised, cut and labelled already."""
 
 
-class PairTrainer(_Lean, DPOTrainer):
+class PairTrainer(_Lean, EvenPasses, DPOTrainer):
     """DPO on pairs that are tokenised and cut already."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:

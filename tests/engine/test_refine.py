@@ -306,21 +306,6 @@ def test_the_held_out_pairs_are_drawn_class_by_class(lab: Lab) -> None:
     assert sorted(groups[name] for name in drawn[0]) == ["A", "A", "B", "B"]
 
 
-@pytest.mark.slow
-def test_passes_make_the_same_step(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four pairs at once, or two and two: the effective batch and its gradient are the same."""
-    spec = spec_for(lab, max_steps=3)
-    at_once = lab.attempt(spec)
-    other = Lab(RunsFolder(lab.runs.root / "other"))
-    other.elicited(PAIRS)
-    monkeypatch.setattr(tr, "examples_at_once", lambda *_: 4)
-    in_passes = other.attempt(spec)
-    assert (in_passes.figures["per_device"], in_passes.figures["accumulation"]) == (2, 2)
-    assert in_passes.figures["batch_size"] == at_once.figures["batch_size"] == 4
-    for name, weights in at_once.adapter.items():
-        assert torch.allclose(in_passes.adapter[name], weights, atol=1e-6)
-
-
 def test_a_batch_larger_than_all_pairs_is_capped(lab: Lab) -> None:
     attempt = lab.attempt(spec_for(lab, batch_size=128, max_steps=2))
     assert attempt.warned("batch-capped")

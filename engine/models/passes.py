@@ -1,0 +1,52 @@
+"""A step of DPO is the same however its batch is cut into passes.
+
+TRL takes the mean over each pass, the trainer the mean over the passes. So a short last pass
+would weigh as much as a full one, and in the likelihood term a token of a pass of short answers
+more than one of a pass of long answers. How a batch is cut follows from the free memory, which
+is no setting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class EvenPasses:
+    """For a ``DPOTrainer``: while it trains, each term of a pass weighs as what it is a mean of:
+    pairs, or the winners' tokens in the likelihood term ``sft``."""
+
+    _usual: Tensor  # (2,): pairs and winners' tokens of this step's passes, on the mean
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+        trainer: Any = self
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)  # type: ignore[misc]
+        if batches:
+            mine = torch.stack([_sizes(batch) for batch in batches]).mean(dim=0, keepdim=True)
+            self._usual = trainer.accelerator.gather(mine.to(device)).mean(dim=0)
+        return batches, items
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        trainer: Any = self
+        if not model.training:
+            return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
+        weights = trainer.loss_weights
+        pairs, tokens = (_sizes(inputs).to(self._usual.device) / self._usual).tolist()
+        trainer.loss_weights = [
+            weight * (tokens if term == "sft" else pairs)
+            for term, weight in zip(trainer.loss_types, weights, strict=True)
+        ]
+        try:
+            return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
+        finally:
+            trainer.loss_weights = weights
+
+
+def _sizes(batch: dict[str, Any]) -> Tensor:
+    """Pairs and winners' tokens; a batch's first half are the winners."""
+    winners = batch["completion_mask"].chunk(2, dim=0)[0][:, 1:]
+    return torch.tensor([len(winners), int(winners.sum())], dtype=torch.float64)
