@@ -47,9 +47,17 @@ def _statement(text: str) -> str | None:
     if not cues:
         return None
     stated = sentence_from(text, cues[-1].end())
+    if _heads_a_solution(cues[-1], stated):
+        return None
     between = _FORMULA.search(stated)
     answer = (between[1] if between else stated).strip(" $.")
     return answer if len(answer) <= LONGEST and not answer.lower().startswith("not ") else None
+
+
+def _heads_a_solution(cue: re.Match[str], stated: str) -> bool:
+    """``Answer: We have two cases. ...``: the text begins so, in words, and calculates later."""
+    begins_in_words = cue.start() == 0 and ":" in cue[0] and re.match(r"[a-zA-Z]{2}", stated)
+    return bool(begins_in_words and re.search(r"[$0-9]", cue.string[cue.end() + len(stated) :]))
 
 
 def same_formula(target: str, answer: str) -> bool:
