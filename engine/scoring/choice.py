@@ -96,7 +96,7 @@ _LETTER: Final = re.compile(
     r"(?![\w'+*]|[-/&]\w)"
 )
 _MARKER: Final = re.compile(
-    r"(?P<cue>\b(?:option|choice|letter|answer) )?"
+    r"(?P<cue>\b(?:[Oo]ption|[Cc]hoice|[Ll]etter|[Aa]nswer) )?"
     r"(?P<open>[(\[])?(?P<letter>(?<![\w'.°-])[A-J])(?P<close>[)\]])?(?![\w'+]|[-/&]\w)"
 )
 _ENUMERATED: Final = re.compile(r"(?:^|\n|[.!?;,] )(?:[Oo]ption )?[-•(\[]{0,3}([A-J])[)\].:] ?")
@@ -117,7 +117,7 @@ _RULED_OUT: Final = re.compile(
 )
 _DISMISSED: Final = re.compile(
     r"""(?:(?:\bnot|\bcannot|\bnever|n't)(?:\s(?:be|choose|pick|select))?
-    | \b(?:neither|nor|unlike|rather\sthan|instead\sof|except)
+    | \b(?:neither|nor|unlike|than|over|instead\sof|except)
     | \b(?:exclud|eliminat|reject|dismiss|discard)(?:e|es|ed|ing|s)?|\brul(?:e|es|ed|ing)\sout)
     (?:\s(?:option|choice|the|answer|both))*\s$""",
     _FLAGS,
