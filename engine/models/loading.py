@@ -66,6 +66,8 @@ def load(
         raise UserError(f"card {card.name!r}: source: is {source.kind}; local weights are needed")
     set_threads()
     folder = fetch(source, card.name)
+    if source.hub:  # the cache names the folder by its commit; a card need not fix one
+        tell(f"{source.hub}: commit {folder.name}")
     if source.trust_remote_code:
         tell(f"{card.name}: runs Python code that comes with the weights (trust_remote_code)")
     tokenizer = load_tokenizer(folder, source, card.name, tell)

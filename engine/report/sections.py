@@ -30,7 +30,7 @@ PAPER_GAPS = {(True, True): 6.3, (False, True): 8.2, (True, False): 8.5, (False,
 HOW_TO_READ = (
     "Per cent right by string match, with the 95 % interval: of one seed Wilson's over the "
     "questions; of several the mean ± standard deviation, Student's t interval over the seeds and "
-    "their number."
+    "their number. That one is about other seeds on the same questions, not about other questions."
 )
 
 
@@ -245,7 +245,8 @@ def low_resource(study: Study) -> Section | None:
         *(ARM_NAMES[a] for a in TAUGHT),
     )
     note = (
-        "On the task trained on. Smaller fractions are parts of the larger ones, drawn by a seed."
+        "On the task trained on. Smaller fractions are parts of the larger ones, drawn once: all "
+        "seeds learn from the same samples, so their spread is that of training alone."
     )
     return Section("low-resource", "Low-resource", note, Table(headers, tuple(rows)))
 

@@ -198,6 +198,14 @@ def test_what_the_hub_refuses(monkeypatch: pytest.MonkeyPatch, kind: Any, hint: 
     assert hint in refused(hub="meta-llama/Llama-2-7b-chat-hf", revision="v9")
 
 
+def test_the_hubs_commit_is_told(weights: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    snapshot = shutil.copytree(weights, tmp_path / "snapshots" / "5f0b02c")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(snapshot))
+    told: list[str] = []
+    load(card(hub="some/model", precision="fp32"), tell=told.append)
+    assert told == ["some/model: commit 5f0b02c"]
+
+
 def test_nf4_without_bitsandbytes(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes.nn.modules", None)
     assert "needs bitsandbytes" in refused(path=str(weights), precision="nf4")
