@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from engine.contract.view import State
 
 LADDER: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
+WINDOW = -12  # bits of deflate's, without a header: small, so ten thousand are quickly made
+USUAL = (  # what the ends of all documents say, the commonest last
+    b'"refine-","elicit-","instruct-","annotate-"],"marks":[["logprob","train",0.0,0.0]]'
+    b'","cot","match","test",0.","plain","match","test",0.,1.0,"phases":["evaluate-","evaluate-'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +112,13 @@ def pack(phase_ids: Iterable[str], marks: Iterable[Cellmark]) -> bytes:
 
 def squeeze(text: bytes) -> bytes:
     """The end of a document as a row keeps it."""
-    return zlib.compress(text, 1)
+    packer = zlib.compressobj(1, wbits=WINDOW, memLevel=5, zdict=USUAL)
+    return packer.compress(text) + packer.flush()
 
 
 def unpack(packed: bytes) -> bytes:
     """The end of a document as the registry's file has it."""
-    return zlib.decompress(packed)
+    return zlib.decompressobj(WINDOW, USUAL).decompress(packed)
 
 
 def _short(value: object) -> object:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 2.0  # a process that died leaves no event, so states are looked at anyway
 READ_MS = 200.0  # of the loop that follows; what is left over comes with the next look
+AT_ONCE = 500  # events in memory; a view keeps a tenth of what they weigh
 
 
 @dataclass
@@ -33,9 +34,13 @@ class PhaseFollower:
             return False
         if self._reader is None or last.number != self.attempt:
             self.attempt, self.view, self._reader = last.number, EMPTY, EventReader(last.events)
-        events = self._reader.read(max_records=100_000, max_ms=READ_MS)
-        self.view = fold_all(events, self.view)
-        return bool(events)
+        end = time.monotonic() + READ_MS / 1000
+        before = self.view
+        while events := self._reader.read(AT_ONCE, 1000 * (end - time.monotonic())):
+            self.view = fold_all(events, self.view)
+            if time.monotonic() > end:
+                break
+        return self.view is not before
 
 
 @dataclass
