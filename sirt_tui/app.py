@@ -12,7 +12,7 @@ from sirt_tui.feed import Feed
 from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
     from textual.screen import Screen
 
@@ -145,12 +145,18 @@ class SirtApp(App[None]):
         return await self.push_screen_wait(AskText(title, value, hint))
 
     async def choose(
-        self, title: str, offers: Sequence[Offer], present: str | None = None
+        self,
+        title: str,
+        offers: Sequence[Offer],
+        present: str | None = None,
+        droppable: Container[str] = (),
+        drop: Callable[[str], Awaitable[bool]] | None = None,
     ) -> str | None:
-        """One of several, or None. Call it from a worker."""
+        """One of several, or None; ``drop`` deletes one of the droppable. Call it from a
+        worker."""
         from sirt_tui.dialogs import Choose
 
-        return await self.push_screen_wait(Choose(title, offers, present))
+        return await self.push_screen_wait(Choose(title, offers, present, droppable, drop))
 
     def say(
         self, text: str, severity: Literal["information", "warning", "error"] = "information"

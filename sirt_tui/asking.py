@@ -13,7 +13,7 @@ from sirt_tui.format import counted
 from sirt_tui.sheet import Sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from engine.control.composing import Choice, Planned
@@ -41,11 +41,30 @@ async def start(
         offers.append((preset.value, f"preset  {preset.value}", preset.about))
     offers.append((FILE, "file    …", "a preset file, by its path"))
     offers.append((EMPTY, "nothing", "nothing chosen, and every setting at its default"))
-    said = await page.sirt.choose("Start from (C in the list of runs starts from a run)", offers)
+    title = "Start from (C in the list of runs starts from a run)"
+    by_path = {str(draft.path): draft for draft in kept}
+    forget = partial(_forgotten, page, by_path)
+    said = await page.sirt.choose(title, offers, None, by_path, forget if kept else None)
     if said == FILE:
         path = await page.sirt.ask_text("Start from which file?", hint="as sirt plan takes it")
         return partial(sheets.from_preset, str(drafts.file_of(path))) if path else None
     return Sheet if said == EMPTY else sources.get(said or "")
+
+
+async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
+    """Whether a kept draft was deleted."""
+    draft = kept[key]
+    try:
+        words = await page.ask(drafts.lost_with, draft)
+        since = f"{draft.changed.astimezone():%d %b %H:%M}"
+        lost = [f"It is saved nowhere else. Left {since}, it says:", *words]
+        if not await page.sirt.confirm(f"Delete the draft {draft.name}?", lost):
+            return False
+        await page.ask(drafts.forget, draft)
+    except OSError as error:
+        page.sirt.say_error(error)
+        return False
+    return True
 
 
 async def value(page: Page, draft: Draft, knob: Knob) -> tuple[object] | None:

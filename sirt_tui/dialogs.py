@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
@@ -14,7 +15,7 @@ from textual.widgets.option_list import Option
 from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Container, Sequence
 
     from textual.app import ComposeResult
 
@@ -89,7 +90,8 @@ class AskText(ModalScreen[str | None]):
 
 
 class Choose(ModalScreen[str | None]):
-    """One of several, with more about the one under the cursor; None when it is left."""
+    """One of several, with more about the one under the cursor; None when it is left. ``drop``
+    deletes one for good, of those called ``droppable``, and says whether it did."""
 
     DEFAULT_CSS = """
     Choose OptionList { height: auto; max-height: 34vh; padding: 0; }
@@ -100,13 +102,23 @@ class Choose(ModalScreen[str | None]):
         Binding("escape", "leave", "Leave"),
         Binding("j", "move('down')", show=False),
         Binding("k", "move('up')", show=False),
+        Binding("d", "drop", "Delete it"),
     ]
 
-    def __init__(self, title: str, offers: Sequence[Offer], present: str | None) -> None:
+    def __init__(
+        self,
+        title: str,
+        offers: Sequence[Offer],
+        present: str | None = None,
+        droppable: Container[str] = (),
+        drop: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> None:
         super().__init__()
         self._title = title
         self._offers = {key: (label, about) for key, label, about in offers}
         self._present = present
+        self._droppable = droppable
+        self._drop = drop
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -114,7 +126,8 @@ class Choose(ModalScreen[str | None]):
             labels = self._offers.items()
             yield OptionList(*(Option(Text(visible(lb)), id=key) for key, (lb, _) in labels))
             yield Static(id="about", classes="dialog-hint", markup=False)
-            yield Static("enter to choose, escape to leave", classes="dialog-hint")
+            keys = ("enter to choose", *(["d to delete a draft"] if self._drop else ()))
+            yield Static(", ".join((*keys, "escape to leave")), classes="dialog-hint")
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
@@ -131,6 +144,14 @@ class Choose(ModalScreen[str | None]):
     def action_move(self, where: str) -> None:
         options = self.query_one(OptionList)
         options.action_cursor_down() if where == "down" else options.action_cursor_up()
+
+    @work
+    async def action_drop(self) -> None:
+        option = self.query_one(OptionList).highlighted_option
+        if option is None or option.id is None or option.id not in self._droppable:
+            return
+        if self._drop is not None and await self._drop(option.id):
+            self.query_one(OptionList).remove_option(option.id)
 
     def action_leave(self) -> None:
         self.dismiss(None)

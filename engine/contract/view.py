@@ -8,7 +8,7 @@ each view sees its own length, so folding n events costs O(n).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 from engine.contract import events as ev
 
@@ -59,12 +59,21 @@ class Tail(Generic[T]):
         return self._items[max(0, self.length - count) : self.length]
 
 
+class Moment(NamedTuple):
+    """When a step was measured: Unix time in seconds, and passes over the data if it said so."""
+
+    step: int
+    at: float
+    epoch: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseView:
     """Everything that the events of one attempt say.
 
-    ``metrics``: name -> (step, value) points. ``gaps``: sequence numbers that are missing, which
-    means that the log was damaged. ``unknown``: events of kinds this version does not know.
+    ``metrics``: name -> (step, value) points; ``moments``: when those were. ``gaps``: sequence
+    numbers that are missing, which means that the log was damaged. ``unknown``: events of kinds
+    this version does not know.
     """
 
     phase: str = ""
@@ -81,6 +90,7 @@ class PhaseView:
     progress: ev.Progress | None = None
     progress_began: ev.Progress | None = None
     metrics: dict[str, Tail[tuple[int, float]]] = field(default_factory=dict)
+    moments: Tail[Moment] = field(default_factory=Tail)
     samples: Tail[ev.Sample] = field(default_factory=Tail)
     scores: tuple[ev.Scored, ...] = ()
     resources: Tail[ev.Resource] = field(default_factory=Tail)
@@ -122,7 +132,9 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
     base = replace(view, last_event=event.ts, next_seq=event.seq + 1, gaps=view.gaps + max(0, gap))
     match event:
         case ev.Metric():
-            return replace(base, metrics=_with_points(base.metrics, event))
+            moment = Moment(event.step, event.ts.timestamp(), event.epoch)
+            moments = base.moments.append(moment)
+            return replace(base, metrics=_with_points(base.metrics, event), moments=moments)
         case ev.Progress():
             new_count = base.progress_began is None or base.progress_began.unit != event.unit
             first = event if new_count else base.progress_began

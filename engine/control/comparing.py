@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from engine.contract.row import Cellmark, RunRow
     from engine.contract.rundir import RunsFolder
-    from engine.contract.view import PhaseView, State
+    from engine.contract.spec import PhaseSpec
+    from engine.contract.view import PhaseView
+    from engine.control.listing import RunStatus
 
 Key = tuple[str, str, str]  # task, prompt style (or "options"), split
 
@@ -143,24 +145,35 @@ class Logs:
 
     def __init__(self, runs: RunsFolder, run_ids: Sequence[str]) -> None:
         self._followers = [RunFollower(runs, run_id) for run_id in run_ids]
-        self._views: list[dict[str, PhaseView]] = [{} for _ in run_ids]
-        self._states: list[State | None] = [None for _ in run_ids]
+        self._found: list[RunStatus | None] = [None for _ in run_ids]
 
     @property
     def at_rest(self) -> bool:
         """Nothing will come any more."""
-        return all(state == "done" for state in self._states)
+        return all(found is not None and found.state == "done" for found in self._found)
 
     def read(self) -> list[dict[str, PhaseView]]:
-        """By run: kind of phase -> its log's view. Evaluations draw no curves and are left out;
-        of several rounds the last counts."""
+        """By run: phase -> its log's view. A phase is called by its kind; where any of the runs
+        refines in rounds, ``refine 1``, ``refine 2``. Evaluations draw no curves and are left
+        out."""
         for n, follower in enumerate(self._followers):
-            status = follower.advance() if self._states[n] != "done" else None
-            if status is not None:
-                phases = [p for p in status.phases if p.spec.kind != "evaluate" and p.attempt]
-                self._views[n] = {p.spec.kind: p.view for p in phases}
-                self._states[n] = status.state
-        return list(self._views)
+            before = self._found[n]
+            if before is None or before.state != "done":
+                self._found[n] = follower.advance() or before
+        found = [status for status in self._found if status is not None]
+        rounds = any(status.file.spec.rounds > 1 for status in found)
+        return [
+            {
+                _name(phase.spec, rounds): phase.view
+                for phase in status.phases
+                if phase.spec.kind != "evaluate" and phase.attempt
+            }
+            for status in found
+        ]
+
+
+def _name(spec: PhaseSpec, rounds: bool) -> str:
+    return f"{spec.kind} {spec.round}" if rounds and spec.kind == "refine" else spec.kind
 
 
 # --- matrix and fractions ---

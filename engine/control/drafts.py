@@ -292,6 +292,15 @@ def kept(runs: RunsFolder) -> tuple[Kept, ...]:
     return tuple(sorted(found, key=lambda draft: draft.changed, reverse=True))
 
 
+def lost_with(draft: Kept) -> list[str]:
+    """What is gone when a kept draft is forgotten: all that it says."""
+    return draft.path.read_text(encoding="utf-8").splitlines()
+
+
+def forget(draft: Kept) -> None:
+    draft.path.unlink(missing_ok=True)
+
+
 def new_place(runs: RunsFolder, draft: Draft) -> Path:
     """A file for a draft that nobody else writes to."""
     name = "".join(c if c.isalnum() or c in "._" else "-" for c in str(draft.get("name", "draft")))

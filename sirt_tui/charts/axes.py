@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
-from sirt_tui.format import number
+from sirt_tui.format import duration, number
 
+X = Literal["counts", "figures", "seconds"]  # what an x axis is of
 MOST_DIGITS = 4
 ROUND = (1.0, 2.0, 5.0, 10.0)
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+CLOCK = (
+    *(1.0, 2.0, 5.0, 10.0, 15.0, 30.0),
+    *(n * MINUTE for n in (1, 2, 5, 10, 15, 30)),
+    *(n * HOUR for n in (1, 2, 3, 6, 12)),
+)
 
 
 def step_of(span: float, most: int, whole: bool = False) -> float:
@@ -20,9 +28,23 @@ def step_of(span: float, most: int, whole: bool = False) -> float:
     return max(1.0, step) if whole else step
 
 
-def ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
-    """Multiples of a round step in [low, high]; ``whole``: whole numbers only."""
-    step = step_of(high - low, most, whole)
+def x_step(span: float, most: int, of: X) -> float:
+    """The same for an x axis: whole counts, and seconds that a clock would show."""
+    rough = span / max(1, most)
+    if of != "seconds" or rough <= CLOCK[0]:
+        return step_of(span, most, of == "counts")
+    round_ = next((step for step in CLOCK if step >= rough), None)
+    return round_ or DAY * step_of(span / DAY, most, whole=True)
+
+
+def x_label(value: float, step: float, of: X) -> str:
+    if of != "seconds":
+        return label(value, step)
+    return duration(value) if step >= 1 else f"{label(value, step)} s"
+
+
+def ticks(low: float, high: float, step: float) -> list[float]:
+    """Multiples of the step in [low, high]."""
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [n * step for n in range(first, last + 1)]

@@ -19,7 +19,7 @@ from sirt_tui.charts import axes
 from sirt_tui.charts.canvas import LETTERS, MODES, Canvas, Mode
 from sirt_tui.charts.curve import Curve
 from sirt_tui.charts.series import Series, Threshold, finite
-from sirt_tui.format import number
+from sirt_tui.format import duration, number
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Window:
 class Chart(Widget, can_focus=True):
     """``show`` gives it curves; the rest is the reader's: cursor, zoom, smoothing, log scale.
 
-    ``whole_x``: x are counts (steps), so ticks are whole numbers.
+    ``x``: what its axis is of, until ``show`` says another.
     """
 
     ALLOW_MAXIMIZE = True
@@ -84,9 +84,9 @@ class Chart(Widget, can_focus=True):
         Binding("m", "mode", "Braille, blocks or letters", show=False),
     ]
 
-    def __init__(self, whole_x: bool = True, id: str | None = None) -> None:
+    def __init__(self, x: axes.X = "counts", id: str | None = None) -> None:
         super().__init__(id=id)
-        self._whole_x = whole_x
+        self._x = x
         self._series: tuple[Series, ...] = ()
         self._thresholds: tuple[Threshold, ...] = ()
         self._smoothing = 0
@@ -99,8 +99,15 @@ class Chart(Widget, can_focus=True):
         self._rows = 0  # of the plot
         self._base = Style.null()  # the widget's own
 
-    def show(self, series: Iterable[Series], thresholds: Iterable[Threshold] = ()) -> None:
-        """Draw these instead; zoom, cursor and smoothing stay."""
+    def show(
+        self,
+        series: Iterable[Series],
+        thresholds: Iterable[Threshold] = (),
+        x: axes.X | None = None,
+    ) -> None:
+        """Draw these instead; smoothing stays, and on the same axis zoom and cursor."""
+        if x not in (None, self._x):
+            self._x, self._view, self._cursor = x, None, None
         self._series = tuple(series)
         self._thresholds = tuple(thresholds)
         self._redraw()
@@ -249,7 +256,7 @@ class Chart(Widget, can_focus=True):
             ]
         else:
             step = axes.step_of(window.top - window.bottom, most)
-            ticks = axes.ticks(window.bottom, window.top, most)
+            ticks = axes.ticks(window.bottom, window.top, step)
             found = [(t, axes.label(t, step)) for t in ticks]
         span = window.top - window.bottom
         return {round((window.top - t) / span * (rows - 1)): text for t, text in found}
@@ -304,12 +311,11 @@ class Chart(Widget, can_focus=True):
 
     def _x_axis(self, window: Window, margin: int, width: int) -> Strip:
         most = max(1, width // 12)
-        whole = self._whole_x
-        step = axes.step_of(window.right - window.left, most, whole)
+        step = axes.x_step(window.right - window.left, most, self._x)
         line = [" "] * (margin + 1 + width)
         free = 0
-        for tick in axes.ticks(window.left, window.right, most, whole):
-            text = axes.label(tick, step)
+        for tick in axes.ticks(window.left, window.right, step):
+            text = axes.x_label(tick, step, self._x)
             share = (tick - window.left) / (window.right - window.left)
             start = margin + 1 + round(share * (width - 1)) - len(text) // 2
             start = min(max(start, 0), len(line) - len(text))
@@ -358,7 +364,8 @@ class Chart(Widget, can_focus=True):
     def _state(self) -> str:
         parts = []
         if self._cursor is not None:
-            parts.append(f"at {number(round(self._cursor) if self._whole_x else self._cursor)}")
+            at = round(self._cursor) if self._x == "counts" else self._cursor
+            parts.append(f"at {duration(at) if self._x == 'seconds' else number(at)}")
         if self._smoothing:
             parts.append(f"smooth {SMOOTHINGS[self._smoothing]}")
         if self._log:

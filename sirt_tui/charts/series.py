@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from engine.contract.view import Tail
 
@@ -54,13 +54,16 @@ class GrowingSeries:
         self._x: Floats = []
         self._y: Floats = []
 
-    def take(self, points: Tail[tuple[int, float]]) -> tuple[Floats, Floats]:
+    def take(
+        self, points: Tail[tuple[int, float]], places: Mapping[int, float] | None = None
+    ) -> tuple[Floats, Floats]:
         """x and y of all points, the same lists each time. Fewer points are another attempt's:
-        those get lists of their own."""
+        those get lists of their own. ``places``: where a step is on the x axis, when not at its
+        number."""
         if len(points) < len(self._x):
             self._x, self._y = [], []
         new = points.last(len(points) - len(self._x))
-        self._x += [x for x, _ in new]
+        self._x += [x if places is None else places[x] for x, _ in new]
         self._y += [y for _, y in new]
         return self._x, self._y
 

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold
+from sirt_tui.panels import across
 from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
@@ -70,20 +71,24 @@ MOST_TALKATIVE = ("refine", "instruct", "elicit")  # which phase's first group a
 
 
 class CurvesPanel(Vertical):
-    """``c`` goes through the groups; until then it shows the loss of what is at work."""
+    """``c`` goes through the groups; until then it shows the loss of what is at work. ``X``
+    changes what they are drawn over."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "curves"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "group(1)", "Next curve"),
         Binding("b", "group(-1)", "Curve before", show=False),
+        Binding("X", "across", "Over steps, time or epochs", show=False),
     ]
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, classes="panel")
         self._chosen: tuple[str, str] | None = None
         self._phases: Sequence[PhaseStatus] = ()
-        self._grown: dict[tuple[str, int, str], GrowingSeries] = {}
+        self._across: across.Across = "steps"
+        self._grown: dict[tuple[str, int, str, across.Across], GrowingSeries] = {}
+        self._places: dict[tuple[str, int, across.Across], across.Places] = {}
 
     def compose(self) -> ComposeResult:
         yield Chart()
@@ -104,41 +109,62 @@ class CurvesPanel(Vertical):
             self._chosen = there[(there.index(now) + step) % len(there)]
             self._draw()
 
+    def action_across(self) -> None:
+        there = self._groups()
+        if there:
+            id_, _ = self._chosen if self._chosen in there else self._first(there)
+            self._across = across.following(self._across, [self._phase(id_).view])
+            self._draw()
+
     def _draw(self) -> None:
         there = self._groups()
         if not there:
             entitle(self, "curves")
             self.query_one(Chart).show(())
             return
-        kind, title = self._chosen if self._chosen in there else self._first(there)
+        id_, title = self._chosen if self._chosen in there else self._first(there)
+        phase = self._phase(id_)
+        kind = phase.spec.kind
         group = next(g for g in GROUPS[kind] if g.title == title)
-        phase = next(p for p in self._phases if p.spec.kind == kind)
-        place = there.index((kind, title)) + 1
-        keys = f"{place}/{len(there)}  c next  y log  + smooth"
-        entitle(self, title if kind in title else f"{kind} {title}", keys)
-        self.query_one(Chart).show(self._series(phase, group), group.thresholds)
+        over = self._across if self._across in across.offered([phase.view]) else "steps"
+        place = there.index((id_, title)) + 1
+        keys = f"{place}/{len(there)}  c next  y log  + smooth  X {over}"
+        name = title if kind in title else f"{kind} {title}"
+        rounds = [p.id for p in self._phases if p.spec.kind == kind]
+        which = f", round {rounds.index(id_) + 1}" if len(rounds) > 1 else ""
+        entitle(self, name + which, keys)
+        self.query_one(Chart).show(
+            self._series(phase, group, over), group.thresholds, across.AXES[over]
+        )
+
+    def _phase(self, id_: str) -> PhaseStatus:
+        return next(phase for phase in self._phases if phase.id == id_)
 
     def _groups(self) -> list[tuple[str, str]]:
-        """Phase kind and title of every group that has a point."""
+        """Phase and title of every group that has a point."""
         return [
-            (phase.spec.kind, group.title)
+            (phase.id, group.title)
             for phase in self._phases
             for group in GROUPS.get(phase.spec.kind, ())
             if any(name in phase.view.metrics for name in group.metrics)
         ]
 
     def _first(self, there: list[tuple[str, str]]) -> tuple[str, str]:
-        running = [p.spec.kind for p in self._phases if p.state == "running"]
-        kinds = [kind for kind, _ in there]
-        kind = next((k for k in (*running, *MOST_TALKATIVE) if k in kinds), kinds[0])
-        return there[kinds.index(kind)]
+        """Of what is at work, else of the last phase of the most talkative kind."""
+        drawn = {id_ for id_, _ in there}
+        phases = [phase for phase in reversed(self._phases) if phase.id in drawn]
+        running = [phase.id for phase in phases if phase.state == "running"]
+        talking = [p.id for kind in MOST_TALKATIVE for p in phases if p.spec.kind == kind]
+        first = (*running, *talking)[0]
+        return next(group for group in there if group[0] == first)
 
-    def _series(self, phase: PhaseStatus, group: Group) -> list[Series]:
+    def _series(self, phase: PhaseStatus, group: Group, over: across.Across) -> list[Series]:
+        attempt = (phase.id, phase.attempt)
+        places = self._places.setdefault((*attempt, over), across.Places()).take(phase.view, over)
         found = []
         for metric, name in group.metrics.items():
             points = phase.view.metrics.get(metric)
             if points is not None:
-                key = (phase.id, phase.attempt, metric)
-                x, y = self._grown.setdefault(key, GrowingSeries()).take(points)
-                found.append(Series(name, x, y))
+                grown = self._grown.setdefault((*attempt, metric, over), GrowingSeries())
+                found.append(Series(name, *grown.take(points, places)))
         return found

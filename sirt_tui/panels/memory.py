@@ -34,7 +34,7 @@ class MemoryPanel(Vertical):
         self._phases: Sequence[PhaseStatus] = ()
 
     def compose(self) -> ComposeResult:
-        yield Chart(whole_x=False)
+        yield Chart("seconds")
 
     def show(self, phases: Sequence[PhaseStatus]) -> None:
         self._phases = phases
@@ -52,7 +52,7 @@ class MemoryPanel(Vertical):
         measured = [p for p in self._phases if len(p.view.resources)]
         running = [p for p in measured if p.state == "running"]
         shown = (running or measured)[-1:]
-        what = f"{shown[0].spec.kind}, seconds  u other" if shown else ""
+        what = f"{shown[0].spec.kind}  u other" if shown else ""
         entitle(self, "use, %" if self._use else "memory, GiB", what)
         series = (use_of if self._use else memory_of)(shown[0].view) if shown else []
         self.query_one(Chart).show(series)

@@ -16,7 +16,7 @@ from engine.contract.errors import UserError
 from engine.control import comparing, tabling
 from sirt_tui.charts import Chart, GrowingSeries, Series
 from sirt_tui.page import Page
-from sirt_tui.panels import comparison
+from sirt_tui.panels import across, comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,7 @@ class ComparePage(Page):
         Binding("left_square_bracket,shift+tab", "view(-1)", "View before", show=False),
         Binding("r", "reference", "Other reference"),
         Binding("c", "metric", "Next curve"),
+        Binding("X", "across", "Curves over steps, time or epochs", show=False),
         Binding("o", "prompt", "Plain or CoT"),
         Binding("a", "all_settings", "All settings", show=False),
         Binding("l", "legend", "All names", show=False),
@@ -77,7 +78,8 @@ class ComparePage(Page):
         self._run_ids = list(run_ids)
         self._reference = 0
         self._view = 0
-        self._metric = 0
+        self._metric = METRICS[0]
+        self._across: across.Across = "steps"
         self._prompt = 0
         self._every = False
         self._whole_legend = False
@@ -211,7 +213,8 @@ class ComparePage(Page):
             case "accuracies":
                 text.append("  % [95 %], paired difference, Holm's p of McNemar's test", "dim")
             case "curves":
-                text.append("  " + " ".join(METRICS[self._metric]), "bold")
+                text.append("  " + " ".join(self._metric), "bold")
+                text.append(f"  over {self._over()}", "dim")
             case "settings":
                 text.append("  all" if self._every else "  those that differ", "bold")
             case _:
@@ -219,21 +222,40 @@ class ComparePage(Page):
         self.query_one("#bar", Static).update(text)
 
     def _draw_curves(self) -> None:
-        if not any(self._has_curve(views) for views in self._views):
-            self.action_metric()  # to the first that there is
+        there = self._metrics()
+        if not there:
             return
-        kind, metric = METRICS[self._metric]
+        if self._metric not in there:
+            self._metric = there[0]
+            self._draw_bar()
+        metric = self._metric[1]
+        over = self._over()
         series = []
-        for number, views in enumerate(self._views):
-            if self._has_curve(views):
-                x, y = GrowingSeries().take(views[kind].metrics[metric])
-                name = comparison.letter(number)
-                series.append(Series(name, x, y, comparison.colour(number)))
-        self.query_one("#curves", Chart).show(series)
+        for number, view in self._drawn().items():
+            places = across.Places().take(view, over)
+            x, y = GrowingSeries().take(view.metrics[metric], places)
+            series.append(Series(comparison.letter(number), x, y, comparison.colour(number)))
+        self.query_one("#curves", Chart).show(series, x=across.AXES[over])
 
-    def _has_curve(self, views: dict[str, PhaseView]) -> bool:
-        kind, metric = METRICS[self._metric]
-        return kind in views and metric in views[kind].metrics
+    def _metrics(self) -> list[tuple[str, str]]:
+        """Phase and metric of each curve that any of the runs has; a kind's rounds in turn."""
+        phases = sorted({phase for views in self._views for phase in views})
+        return [
+            (phase, metric)
+            for kind, metric in METRICS
+            for phase in phases
+            if phase.split()[0] == kind
+            and any(metric in views[phase].metrics for views in self._views if phase in views)
+        ]
+
+    def _drawn(self) -> dict[int, PhaseView]:
+        """The logs of the runs that have this curve, by the number of the run."""
+        phase, metric = self._metric
+        found = {n: views[phase] for n, views in enumerate(self._views) if phase in views}
+        return {n: view for n, view in found.items() if metric in view.metrics}
+
+    def _over(self) -> across.Across:
+        return self._across if self._across in across.offered(self._drawn().values()) else "steps"
 
     def _draw_settings(self) -> None:
         if self._compared is not None:
@@ -277,11 +299,16 @@ class ComparePage(Page):
 
     def action_metric(self) -> None:
         """The next curve that any of the runs has."""
-        for _ in METRICS:
-            self._metric = (self._metric + 1) % len(METRICS)
-            if any(self._has_curve(views) for views in self._views):
-                self._draw_curves()
-                break
+        there = self._metrics()
+        if there:
+            at = there.index(self._metric) if self._metric in there else -1
+            self._metric = there[(at + 1) % len(there)]
+            self._draw_curves()
+            self._draw_bar()
+
+    def action_across(self) -> None:
+        self._across = across.following(self._over(), self._drawn().values())
+        self._draw_curves()
         self._draw_bar()
 
     def action_prompt(self) -> None:
@@ -335,7 +362,7 @@ class ComparePage(Page):
             case "settings":
                 return tabling.texts(view, tabling.settings(self._settings, compared.rows))
             case "curves":
-                what = (self._views, compared.rows, *METRICS[self._metric])
+                what = (self._views, compared.rows, *self._metric)
                 return tabling.texts(view, tabling.curve_ends(*what), tabling.curves(*what))
             case "fractions":
                 return tabling.texts(view, tabling.fractions(overview.fractions))

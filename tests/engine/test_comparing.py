@@ -14,7 +14,7 @@ from engine.control import comparing, tabling
 from engine.control.listing import list_runs
 from engine.queue import read_run
 from engine.results import Table
-from tests.tui.conftest import recorded, run_of  # noqa: F401
+from tests.tui.conftest import in_two_rounds, recorded, run_of  # noqa: F401
 
 COMPASS = ("pocket-compass", "plain", "test")
 
@@ -87,6 +87,15 @@ def test_logs_are_read_on_and_rest_when_all_is_done(recorded, pair):  # noqa: F8
     live = comparing.Logs(recorded, [run_of(recorded, "both", "otter-3m")])
     live.read()
     assert not live.at_rest
+
+
+def test_each_round_of_refine_has_its_curves(recorded):  # noqa: F811
+    once = run_of(recorded, "both", "wren-3m")
+    views = comparing.Logs(recorded, [once, in_two_rounds(recorded, once)]).read()
+    assert [sorted(v for v in view if "refine" in v) for view in views] == [
+        ["refine 1"],
+        ["refine 1", "refine 2"],
+    ]
 
 
 def test_the_matrix_means_runs(recorded):  # noqa: F811

@@ -13,6 +13,7 @@ import pytest
 
 from engine import processes
 from engine.contract.rundir import RunsFolder, write_json
+from engine.contract.spec import RefineSpec
 from engine.interfaces import Devices
 from engine.plan import model_of
 from engine.queue import read_run
@@ -63,6 +64,20 @@ def run_of(runs: RunsFolder, arm: str, teacher: str | None = None) -> str:
         if spec.arm == arm and teacher in (None, spec.teacher):
             return run_id
     raise AssertionError(f"no recorded run of {arm} {teacher}")
+
+
+def in_two_rounds(runs: RunsFolder, run_id: str) -> str:
+    """A run of the same phases, and of a second round of refine that went as the first did."""
+    file = read_run(runs, run_id)
+    first = next(phase for phase in file.spec.phases if isinstance(phase, RefineSpec))
+    second = first.model_copy(update={"round": 2, "adapter": first.id})
+    shutil.copytree(runs.phase(first.id).path, runs.phase(second.id).path)
+    phases = (*file.spec.phases, second)
+    spec = file.spec.model_copy(update={"rounds": 2, "phases": phases})
+    new = file.model_copy(update={"run_id": "two-rounds", "name": "two rounds", "spec": spec})
+    runs.run_folder(new.run_id).mkdir()
+    write_json(runs.run_file(new.run_id), new.model_dump(mode="json"))
+    return new.run_id
 
 
 def _owned_here(file: Path) -> None:

@@ -108,7 +108,22 @@ def test_points_that_grow_are_converted_once_and_another_attempt_afresh():
 )
 def test_ticks_are_round(low, high, most, whole, said):
     step = axes.step_of(high - low, most, whole)
-    assert [axes.label(t, step) for t in axes.ticks(low, high, most, whole)] == said
+    assert [axes.label(t, step) for t in axes.ticks(low, high, step)] == said
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (0.5, ["0 s", "0.2 s", "0.4 s"]),
+        (7, ["0 s", "2 s", "4 s", "6 s"]),
+        (100, ["0 s", "30 s", "1:00", "1:30"]),
+        (7_000, ["0 s", "30:00", "1 h 00", "1 h 30"]),
+        (3e5, ["0 s", "1 d 0 h", "2 d 0 h", "3 d 0 h"]),
+    ],
+)
+def test_ticks_of_time_are_those_of_a_clock(span, said):
+    step = axes.x_step(span, 4, "seconds")
+    assert [axes.x_label(t, step, "seconds") for t in axes.ticks(0, span, step)] == said
 
 
 def test_a_log_axis_has_ticks_over_any_range():

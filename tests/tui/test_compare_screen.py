@@ -13,7 +13,7 @@ from engine.contract.run import RunFile
 from engine.queue import read_run
 from sirt_tui.charts import Chart
 from sirt_tui.screens.compare import VIEWS, ComparePage
-from tests.tui.conftest import run_of
+from tests.tui.conftest import in_two_rounds, run_of
 from tests.tui.helpers import app_on, settled, text_of
 
 
@@ -23,7 +23,7 @@ def comparing(runs, run_ids, check, size=(120, 40)):
     async def flow():
         app = app_on(runs)
         async with app.run_test(size=size, notifications=True) as pilot:
-            await settled(pilot, lambda: "9 runs" in text_of(app) or "21 runs" in text_of(app))
+            await settled(pilot, lambda: " runs" in text_of(app))
             app.open_compare(run_ids)
             await settled(pilot, lambda: isinstance(app.screen, ComparePage))
             if run_ids:
@@ -78,6 +78,29 @@ def test_keys_change_reference_curve_prompt_and_settings(recorded):
         await settled(pilot, lambda: "66.0 [62.1–69.7]" in text_of(app))
 
     comparing(recorded, some(recorded, *TWO), check)
+
+
+@pytest.mark.slow
+def test_rounds_have_curves_of_their_own_over_steps_time_or_epochs(recorded):
+    once = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: app.screen._views, "the logs")
+        chart = app.screen.query_one("#curves", Chart)
+        await pilot.press("tab")
+        await settled(pilot, lambda: "refine 1 loss  over steps" in text_of(app))
+        assert len(chart._series) == 2
+        steps = chart._series[0].x
+        await pilot.press("X")
+        await settled(pilot, lambda: "over time" in text_of(app))
+        assert chart._series[0].x != steps
+        await pilot.press("X")
+        await settled(pilot, lambda: "over epochs" in text_of(app))
+        await pilot.press("c")
+        await settled(pilot, lambda: "refine 2 loss  over epochs" in text_of(app))
+        assert [series.name for series in chart._series] == ["B"]
+
+    comparing(recorded, [once, in_two_rounds(recorded, once)], check)
 
 
 @pytest.mark.slow

@@ -163,6 +163,34 @@ def test_what_was_left_unsaved_is_offered_again(recorded):
     assert drafts.draft_of_preset(str(kept.path))["tasks"] == ["pocket-compass", "csqa"]
 
 
+def test_a_kept_draft_is_deleted_after_one_question_and_nothing_else_is(recorded):
+    for name in ("older", "newer"):
+        drafts.keep({"name": name, "tasks": ["csqa"]}, drafts.new_place(recorded, {"name": name}))
+    first, second = drafts.kept(recorded)
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("d")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        text = text_of(app)
+        assert f"Delete the draft {first.name}?" in text
+        assert "saved nowhere else" in text
+        assert "tasks: [csqa]" in text  # all that it says
+        await pilot.press("n")
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        assert len(drafts.kept(recorded)) == 2
+        await pilot.press("d", "y")
+        await settled(pilot, lambda: f"draft   {first.name}" not in text_of(app))
+        assert drafts.kept(recorded) == (second,)
+        assert f"draft   {second.name}" in text_of(app)
+        await pilot.press("end", "d")  # no draft: not its business
+        await pilot.pause()
+        assert isinstance(app.screen, Choose)
+
+    composing_from(recorded, check)
+    assert drafts.kept(recorded) == (second,)
+
+
 @pytest.mark.slow
 def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp_path):
     file = tmp_path / "wrong.yaml"

@@ -14,11 +14,12 @@ from engine.contract.records import Verdict
 from engine.queue import read_run
 from sirt_tui.app import SirtApp
 from sirt_tui.charts import Chart
+from sirt_tui.panels.curves import CurvesPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.samples import SamplesPanel
-from tests.tui.conftest import run_of
+from tests.tui.conftest import in_two_rounds, run_of
 from tests.tui.helpers import NOW, app_on, settled, text_of
 
 
@@ -200,6 +201,76 @@ def test_curves_go_by_key_and_keep_their_zoom(recorded):
         await settled(pilot, lambda: "reward margin" in text_of(app))
 
     watching(recorded, run_id, check)
+
+
+def test_curves_are_drawn_over_steps_time_or_epochs(recorded):
+    run_id = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        chart = app.screen.query_one(Chart)
+        chart.focus()
+        view = next(p.view for p in app.screen._status.phases if p.spec.kind == "refine")
+        steps = [step for step, _ in view.metrics["loss"]]
+        await settled(pilot, lambda: chart._series[0].x == steps)
+        await pilot.press("left", "X")
+        await settled(pilot, lambda: "X time" in text_of(app))
+        seconds = chart._series[0].x
+        assert len(seconds) == len(steps)
+        took = (view.finished - view.started).total_seconds()
+        assert 0 < seconds[0] < seconds[-1] < took
+        assert " s " in text_of(app).splitlines()[chart.region.bottom - 1]
+        assert "at " not in text_of(app)  # the cursor was at a step
+        await pilot.press("X")
+        await settled(pilot, lambda: "X epochs" in text_of(app))
+        epochs = {moment.step: moment.epoch for moment in view.moments}
+        assert chart._series[0].x == [epochs[step] for step in steps]
+        await pilot.press("X")
+        await settled(pilot, lambda: chart._series[0].x == steps)
+
+    watching(recorded, run_id, check)
+
+
+@pytest.mark.slow
+def test_each_round_has_its_curves(recorded):
+    run_id = in_two_rounds(recorded, run_of(recorded, "both", "wren-3m"))
+
+    async def check(app, pilot):
+        app.screen.query_one(Chart).focus()
+        seen = set()
+        for _ in range(40):
+            seen.add(str(app.screen.query_one(CurvesPanel).border_title))
+            await pilot.press("c")
+        return seen
+
+    seen = watching(recorded, run_id, check)
+    assert {"refine loss, round 1", "refine loss, round 2", "instruct loss"} <= seen
+
+
+WARNINGS = {  # code -> how the text begins that a phase says
+    "moved-weights-low": "only 3.1 % of the adapter's weights moved",
+    "unparsed-high": "no answer was found in 41 % of the texts",
+    "truncated": "12 % of the answers were cut off",
+}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+def test_warnings_that_matter_stand_on_top_once(recorded, size):
+    run_id = run_of(recorded, "both", "otter-3m")
+    attempt = live_phase(recorded, run_id).last_attempt()
+    lines = attempt.events.read_bytes().count(b"\n")
+
+    async def check(app, pilot):
+        with EventWriter(attempt.events, attempt.alive) as writer:
+            writer._seq = lines
+            for _ in range(2):  # said again, it is one warning
+                for code, text in WARNINGS.items():
+                    writer.emit(Message(level="warning", text=text, code=code))
+        await settled(pilot, lambda: all(text in text_of(app) for text in WARNINGS.values()))
+        top = text_of(app).split("phases")[0]
+        for text in WARNINGS.values():
+            assert top.count(text) == 1
+
+    watching(recorded, run_id, check, size)
 
 
 def test_stop_asks_once_and_retry_queues(recorded, monkeypatch):
