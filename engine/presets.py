@@ -19,16 +19,15 @@ from engine.contract.errors import Problems, UserError, nearest
 from engine.contract.experiment import Experiment
 from engine.contract.spec import TaskRef
 from engine.tasks.revision import resolve_revision
-from engine.yamlfile import load
+from engine.yamlfile import in_order, load, parse, read_text, with_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
-LISTS = (
-    "teachers", "students", "tasks", "refine_tasks", "evaluate_on", "arms", "fractions", "rounds",
-    "seeds", "report_to",
-)  # fmt: skip
+MODEL_LISTS = ("teachers", "students")
+TASK_LISTS = ("tasks", "refine_tasks", "evaluate_on")
+LISTS = (*MODEL_LISTS, *TASK_LISTS, "arms", "fractions", "rounds", "seeds", "report_to")
 WHOLE_HASH_BELOW = 64 << 20
 SAMPLE_BYTES = 1 << 20
 
@@ -74,7 +73,33 @@ def find_experiment(name: str) -> Path:
 def load_experiment(name: str) -> Resolved:
     """Load, look up and resolve; ``Problems`` tells all that is wrong at once."""
     path = find_experiment(name)
-    return resolve(load(path, Experiment), path)
+    try:
+        experiment = load(path, Experiment)
+    except Problems as error:
+        raise Problems(in_order([*error.problems, *_unknown_names(path)])) from None
+    try:
+        return resolve(experiment, path)
+    except Problems as error:
+        raise Problems(with_lines(path, error.problems)) from None
+
+
+def _unknown_names(path: Path) -> list[str]:
+    """What can be said of the names in a file that is no experiment yet."""
+    problems: list[str] = []
+    try:
+        data = parse(read_text(path), path)
+    except UserError:
+        return []
+    cards = data.get("cards")
+    cards = cards if isinstance(cards, list) else []
+    own = [card["name"] for card in cards if isinstance(card, dict) and "name" in card]
+    for key in (*MODEL_LISTS, *TASK_LISTS):
+        names = data.get(key)
+        for name in names if isinstance(names, list) else ():
+            with _collecting(problems, f"{path}: {key}"):
+                if isinstance(name, str):
+                    _check_card(name, own) if key in MODEL_LISTS else catalog.task(name)
+    return with_lines(path, problems)
 
 
 def resolve(experiment: Experiment, path: Path) -> Resolved:
@@ -83,13 +108,16 @@ def resolve(experiment: Experiment, path: Path) -> Resolved:
     cards: dict[str, ModelCard] = {}
     sources: dict[str, TaskSource] = {}
     own = {card.name: card for card in experiment.cards}
-    for key, names in (("teachers", experiment.teachers), ("students", experiment.students)):
-        for name in names:
+    for key in MODEL_LISTS:
+        for name in getattr(experiment, key):
             with _collecting(problems, f"{path}: {key}"):
                 cards[name] = _card(name, own, path.parent)
     for key, name in _task_names(experiment):
         with _collecting(problems, f"{path}: {key}"):
-            sources[name] = _source(name, experiment.sources.get(name, TaskSource()), path.parent)
+            default = catalog.task(name).default_source
+            with _collecting(problems, f"{path}: sources.{name}"):
+                given = experiment.sources.get(name, TaskSource())
+                sources[name] = resolve_revision(given, default, path.parent)
     for name in set(experiment.sources) - {task for _, task in _task_names(experiment)}:
         problems.append(f"{path}: sources.{name}: no task of that name in this experiment")
     for name in experiment.report_to:
@@ -112,8 +140,7 @@ def _collecting(problems: list[str], where: str) -> Iterator[None]:
 
 
 def _task_names(experiment: Experiment) -> list[tuple[str, str]]:
-    fields = ("tasks", "refine_tasks", "evaluate_on")
-    return [(field, name) for field in fields for name in getattr(experiment, field)]
+    return [(field, name) for field in TASK_LISTS for name in getattr(experiment, field)]
 
 
 def _taught_pairs(experiment: Experiment, cards: dict[str, ModelCard]) -> list[tuple[str, str]]:
@@ -147,8 +174,9 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
         card = cards.get(name)
         if card and isinstance(card.source, ImportedAnswers) and "teacher" in experiment.arms:
             yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
-    for field in LISTS:
-        values = getattr(experiment, field)
+    names = [card.name for card in experiment.cards]
+    for field in (*LISTS, "cards"):
+        values = names if field == "cards" else getattr(experiment, field)
         for value in sorted({str(v) for v in values if values.count(v) > 1}):
             yield f"{field}: {value!r} is listed twice"
 
@@ -166,13 +194,17 @@ def _with_precision(experiment: Experiment, cards: dict[str, ModelCard]) -> dict
 def _card(name: str, own: dict[str, ModelCard], base: Path) -> ModelCard:
     if name in own:
         return resolve_card(own[name], base)
-    if not card_file(name).exists():
-        raise UserError(f"no model card {name!r}; {nearest(name, [*card_names(), *own])}")
+    _check_card(name, own)
     return resolve_card(load_card(name), card_file(name).parent)
 
 
 def card_file(name: str) -> Path:
     return PRESETS / "models" / f"{name}.yaml"
+
+
+def _check_card(name: str, own: Iterable[str]) -> None:
+    if name not in {*card_names(), *own}:
+        raise UserError(f"no model card {name!r}; {nearest(name, [*card_names(), *own])}")
 
 
 def load_card(name: str) -> ModelCard:
@@ -196,11 +228,6 @@ def judge_card(name: str) -> ModelCard:
     if isinstance(card.source, ImportedAnswers):
         raise UserError(f"{path}: source: a file of ready answers can't judge; give a model")
     return card
-
-
-def _source(name: str, given: TaskSource, base: Path) -> TaskSource:
-    task = catalog.task(name)
-    return resolve_revision(given, task.default_source, base)
 
 
 def resolve_card(card: ModelCard, base: Path) -> ModelCard:

@@ -12,7 +12,7 @@ Precision = Literal["nf4", "bf16", "fp32"]
 class Frozen(BaseModel):
     """Strict and immutable: an unknown key or a wrong type is an error, never a guess."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class LocalWeights(Frozen):
@@ -49,8 +49,10 @@ class Endpoint(Frozen):
     """
 
     kind: Literal["openai_compatible"]
-    base_url: str
-    model: str
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]")] = Field(
+        description="begins with http:// or https://"
+    )
+    model: Annotated[str, Field(min_length=1)]
     api_key_env: str | None = Field(
         default=None, description="environment variable that holds the key; the key is never kept"
     )
@@ -94,7 +96,9 @@ class ModelCard(Frozen):
     the paper states it, it was inferred, or it is ours.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)] = Field(
+        description="a line of text without control characters"
+    )
     family: str
     description: str = ""
     provenance: str = ""

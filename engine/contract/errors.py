@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+MOST = 30
+
 
 class UserError(Exception):
     """What is wrong, where, the nearest valid thing and what to do, in one line."""
@@ -22,7 +24,7 @@ class Problems(UserError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint for a misspelled name: the closest valid one, else all of them.
+    """A hint for a misspelled name: the closest valid one, else all (the first, when many).
 
     >>> nearest("csqaa", ["csqa", "piqa"])
     "did you mean 'csqa'?"
@@ -31,4 +33,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"valid: {', '.join(options)}" if options else "none is defined"
+    if not options:
+        return "none is defined"
+    more = f" and {len(options) - MOST} more" if len(options) > MOST else ""
+    return f"valid: {', '.join(options[:MOST])}{more}"

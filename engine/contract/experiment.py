@@ -31,6 +31,7 @@ class Settings(Frozen):
 
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Experiment(Frozen):
@@ -40,7 +41,7 @@ class Experiment(Frozen):
     field's description says of it.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
         description="letters, digits, '.', '_' and '-'; runs and reports are called by it"
     )
     description: str = Field(default="", description="what it is for")
@@ -78,10 +79,10 @@ class Experiment(Frozen):
         description="how often students elicit and refine, each time from where the round before "
         "ended; one run for each number, which share what they begin with",
     )
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = Field(
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
         default=(0,), description="they vary training and sampling; one run for each"
     )
-    data_seed: int = Field(
+    data_seed: Seed = Field(
         default=0,
         description="fixes which questions are drawn, so that a teacher's demonstrations serve "
         "every seed",

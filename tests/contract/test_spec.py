@@ -118,7 +118,7 @@ def test_exclusions_are_a_set() -> None:
 
 def test_prices_and_keys_are_not_identity() -> None:
     def spec(**changes: Any) -> AnnotateSpec:
-        endpoint = Endpoint(kind="openai_compatible", base_url="u", model="m", **changes)
+        endpoint = Endpoint(kind="openai_compatible", base_url="http://u", model="m", **changes)
         card = ModelCard(name="t", family="f", source=endpoint)
         return AnnotateSpec(teacher=card, task=TASK)
 

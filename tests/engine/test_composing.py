@@ -213,8 +213,8 @@ def test_what_is_no_yaml_is_refused():
 def test_problems_are_told_at_their_keys(runs):
     wrong = SMALL | {"tasks": ["mmlu"], "evaluate_on": ["gsm8"]}
     assert problems(runs, wrong) == (
-        Problem("evaluate_on", "unknown task 'gsm8': did you mean 'gsm8k'?"),
         Problem("tasks", "'mmlu' is for evaluation only; name it under 'evaluate_on'"),
+        Problem("evaluate_on", "unknown task 'gsm8': did you mean 'gsm8k'?"),
     )
     wrong = SMALL | {"arms": ["bot"], "settings": {"refine": {"beta": "high"}}}
     assert [problem.key for problem in problems(runs, wrong)] == ["arms.0", "settings.refine.beta"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ teachers: [wren-3m]
 students: [wren-1m]
 tasks: [pocket-sums]
 """
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefg")
+)
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
@@ -98,8 +102,17 @@ def test_all_problems_at_once_with_line_and_nearest_name(tmp_path: Path) -> None
 def test_all_unknown_names_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("wren-3m", "wren-3n").replace("pocket-sums", "pocket-sum")
     assert problems(tmp_path, text) == [
-        ": teachers: no model card 'wren-3n'; did you mean 'wren-3m'?",
-        ": tasks: unknown task 'pocket-sum': did you mean 'pocket-sums'?",
+        ":3: teachers: no model card 'wren-3n'; did you mean 'wren-3m'?",
+        ":5: tasks: unknown task 'pocket-sum': did you mean 'pocket-sums'?",
+    ]
+
+
+def test_names_are_looked_up_in_a_file_with_other_problems_too(tmp_path: Path) -> None:
+    text = GOOD.replace("wren-1m", "wren-1n").replace("pocket-sums", "pocket-sum") + "seed: [1]\n"
+    assert problems(tmp_path, text) == [
+        ":4: students: no model card 'wren-1n'; did you mean 'wren-1m'?",
+        ":5: tasks: unknown task 'pocket-sum': did you mean 'pocket-sums'?",
+        ":6: seed: unknown key; did you mean 'seeds'?",
     ]
 
 
@@ -107,17 +120,46 @@ def test_all_unknown_names_at_once(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("name: [x", ":1: not valid YAML"),
-        ("- a\n- b\n", ": expected keys and values"),
-        (GOOD + "name: again\n", ":6: not valid YAML: key 'name' is given twice"),
+        ("- a\n- b\n", ": expected keys and values, as in 'name: …', found a list"),
+        ("", ": expected keys and values, as in 'name: …', found nothing"),
+        (GOOD + "name: again\n", ":6: key 'name' is given twice"),
+        (GOOD + "\tseeds: [0]\n", ":6: not valid YAML: while scanning"),
+        (GOOD + "seeds:\0 [0]\n", ":6: not valid YAML: a control character (U+0000)"),
+        (GOOD + "a: &a [*a]\n", ":6: not valid YAML: an alias of what it is in"),
+        (BOMB, ": more than 100,000 values, aliases written out"),
+        ("name: " + "[" * 500, ": not valid YAML: nested too deep"),
+        ("#" * (1 << 20) + GOOD, ": 1 MB are too much for such a file"),
+        (GOOD + "data_seed: 0x10\n", ":6: data_seed: input should be a valid integer, got '0x10'"),
+        (GOOD + "seeds: [1:30]\n", ":6: seeds.0: input should be a valid integer, got '1:30'"),
+        (GOOD + "seeds: [-1]\n", ":6: seeds.0: input should be greater than or equal to 0"),
+        (GOOD + "arms: []\n", ":6: arms: is empty; name at least 1"),
+        (GOOD + "1: 2\n", ":6: 1: unknown key"),
+        (GOOD.replace("mine", "2024"), ":2: name: expected a text, got 2024; put it in quotes"),
+        (GOOD.replace("mine", "../x"), ":2: name: '../x' is not valid: letters, digits"),
+        (GOOD.replace("mine", "x" * 500), ":2: name: string should have at most 100 characters"),
+        (
+            GOOD + "settings: {refine: {learning_rate: 1e400}}\n",
+            ":6: settings.refine.learning_rate: input should be a finite number, got inf",
+        ),
         ("name: x\n", ":1: students: is missing; add it"),
-        (GOOD.replace("[wren-3m]", "[]"), ": teachers: is empty, but arm 'teacher' needs one"),
-        (GOOD + "seeds: [1, 1]\n", ": seeds: '1' is listed twice"),
-        (GOOD + "sources: {csqa: {train: a}}\n", ": sources.csqa: no task of that name"),
+        (GOOD.replace("[wren-3m]", "[]"), ":3: teachers: is empty, but arm 'teacher' needs one"),
+        (GOOD + "seeds: [1, 1]\n", ":6: seeds: '1' is listed twice"),
+        (GOOD + "sources: {csqa: {train: a}}\n", ":6: sources.csqa: no task of that name"),
         (
             GOOD + "cards: [{name: a, family: f, source: {kind: local}}]\n",
             ":6: cards.0.source: give exactly one of 'hub' (a hub id) and 'path' (a folder)",
         ),
+        (
+            GOOD + "cards: [{name: a, family: f, source: {kind: lokal, path: a}}]\n",
+            ":6: cards.0.source.kind: 'lokal' is not a choice; did you mean 'local'?",
+        ),
+        (
+            GOOD + "sources: {pocket-sums: {trian: a}}\n",
+            ":6: sources.pocket-sums.trian: unknown key; did you mean 'train'?",
+        ),
+        (GOOD + "sources: {pocket-sums: {train: a}}\n", ":6: sources.pocket-sums: train: "),
     ],
+    ids=lambda value: value[-40:],
 )
 def test_one_problem(tmp_path: Path, text: str, told: str) -> None:
     found = problems(tmp_path, text)
@@ -137,6 +179,15 @@ def test_floats_as_people_write_them(tmp_path: Path, written: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD + f"settings: {{refine: {{learning_rate: {written}}}}}\n")
     assert load(file, Experiment).settings.refine.learning_rate == 1e-6
+
+
+def test_merge_keys_numbers_with_a_zero_and_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    settings = "settings: {instruct: {<<: {epochs: 2}, batch_size: 8}}\n"
+    file.write_text("\ufeff" + GOOD + "seeds: [010, 1_000]\n" + settings)
+    found = load(file, Experiment)
+    assert found.seeds == (10, 1000)
+    assert (found.settings.instruct.epochs, found.settings.instruct.batch_size) == (2, 8)
 
 
 def test_problems_of_the_file_come_before_problems_of_names(tmp_path: Path) -> None:
