@@ -65,8 +65,9 @@ class Lines(ScrollView, can_focus=True):
 
     def repaint(self) -> None:
         """Paint the lines that look different now."""
+        style = self.rich_style
         for at, before in list(self._painted.items()):
-            self._painted[at] = self._line(at)
+            self._painted[at] = self._line(at, style)
             if self._painted[at] != before:
                 self.refresh_lines(at)
 
@@ -87,15 +88,15 @@ class Lines(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         at = y + self.scroll_offset.y
         if at not in self._painted:
-            self._painted[at] = self._line(at)
+            self._painted[at] = self._line(at, self.rich_style)
         return self._painted[at]
 
-    def style_of(self, at: int) -> Style:
-        """Under the line's own styles."""
-        return self.rich_style
+    def style_of(self, at: int, base: Style) -> Style:
+        """Under the line's own styles; ``base`` is the widget's."""
+        return base
 
-    def _line(self, at: int) -> Strip:
-        style = self.style_of(at)
+    def _line(self, at: int, base: Style) -> Strip:
+        style = self.style_of(at, base)
         if at >= len(self._lines):
             return Strip.blank(self.room, style)
         text = self._lines[at].copy()

@@ -157,11 +157,15 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         self._forget()
 
     def redraw(self) -> None:
-        """Paint the visible lines that look different now: ages go on, states change."""
-        top = self.scroll_offset.y
+        """Paint the visible lines that look different now: ages go on, states change. Under another
+        screen there are none; they are made when one comes back."""
+        if not (self.is_attached and self.screen.is_current):
+            self._lines.clear()
+            return
+        top, style = self.scroll_offset.y, self.rich_style
         for at in range(top, min(len(self._rows), top + self.size.height - HEADER)):
             line = (at, at == self._cursor)
-            fresh = self._line(*line)
+            fresh = self._line(*line, style)
             if self._lines.get(line) != fresh:
                 self._lines[line] = fresh
                 self.refresh(Region(0, at + HEADER - top, self.size.width, 1))
@@ -309,12 +313,11 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         if line not in self._lines:
             if len(self._lines) > LINES_KEPT:
                 self._lines.clear()
-            self._lines[line] = self._line(*line)
+            self._lines[line] = self._line(*line, self.rich_style)
         return self._lines[line]
 
-    def _line(self, at: int, under_cursor: bool) -> Strip:
+    def _line(self, at: int, under_cursor: bool, style: Style) -> Strip:
         row = self._rows[at]
-        style = self.rich_style
         if under_cursor:
             style += self.get_component_rich_style("row--cursor")
         segments = [Segment(MARK if self._key(row) in self.marked else " " * len(MARK), style)]

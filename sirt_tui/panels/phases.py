@@ -102,10 +102,10 @@ class PhasesPanel(Lines):
     def on_blur(self) -> None:
         self.forget()
 
-    def style_of(self, at: int) -> Style:
+    def style_of(self, at: int, base: Style) -> Style:
         if at < len(self._owners) and self._owners[at] == self._cursor:
-            return self.rich_style + self.get_component_rich_style("phase--cursor")
-        return self.rich_style
+            return base + self.get_component_rich_style("phase--cursor")
+        return base
 
     def _reveal(self) -> None:
         """Scroll until all lines of the cursor's phase are in sight."""
