@@ -8,6 +8,8 @@ is no setting.
 
 from __future__ import annotations
 
+from functools import cached_property
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
 
 class EvenPasses:
-    """For a ``DPOTrainer``: while it trains, each term of a pass weighs as what it is a mean of:
-    pairs, or the winners' tokens in the likelihood term ``sft``."""
+    """For a ``DPOTrainer``: each term of a pass weighs as what it is a mean of, pairs, or the
+    winners' tokens in the likelihood term ``sft``; in training among the passes of a step, on the
+    held-out pairs among all of them, which the trainer weighs by their pairs."""
 
     _usual: Tensor  # (2,): pairs and winners' tokens of this step's passes, on the mean
 
@@ -32,10 +35,8 @@ class EvenPasses:
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         trainer: Any = self
-        if not model.training:
-            return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
         weights = trainer.loss_weights
-        pairs, tokens = (_sizes(inputs).to(self._usual.device) / self._usual).tolist()
+        pairs, tokens = self._shares(inputs, model.training)
         trainer.loss_weights = [
             weight * (tokens if term == "sft" else pairs)
             for term, weight in zip(trainer.loss_types, weights, strict=True)
@@ -44,6 +45,20 @@ class EvenPasses:
             return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
         finally:
             trainer.loss_weights = weights
+
+    def _shares(self, inputs: dict[str, Any], training: bool) -> tuple[float, float]:
+        """What a pass counts beside the usual one, by its pairs and by its winners' tokens."""
+        sizes = _sizes(inputs)
+        if training:
+            pairs, tokens = (sizes.to(self._usual.device) / self._usual).tolist()
+            return pairs, tokens
+        return 1.0, float(sizes[1] / sizes[0]) / self._tokens_of_a_winner
+
+    @cached_property
+    def _tokens_of_a_winner(self) -> float:
+        """Of the held-out pairs, on the mean."""
+        trainer: Any = self
+        return fmean(map(len, trainer.eval_dataset["chosen_ids"]))
 
 
 def _sizes(batch: dict[str, Any]) -> Tensor:

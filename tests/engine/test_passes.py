@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 
 def refined(folder: Path, at_once: int, monkeypatch: pytest.MonkeyPatch) -> Attempt:
-    """Two passes over 13 pairs, the winners long and short, eight pairs a step and then five."""
+    """Two passes over 13 pairs, eight a step and then five, and 4 held out; the winners long and
+    short."""
     lab = Lab(RunsFolder(folder))
     pairs = [
         pair(i, chosen=f"{'She counts them. ' * (i % 5)}The answer is {i}.") for i in range(14)
     ]
     settings = RefineSettings(
-        learning_rate=1e-3, warmup_steps=0, batch_size=8, max_steps=4, evaluate_every=4,
-        sft_weight=1.0,
+        learning_rate=1e-3, warmup_steps=0, batch_size=8, max_steps=4, evaluate_every=2,
+        sft_weight=1.0, held_out=0.24,
     )  # fmt: skip
     spec = RefineSpec(student=student(), adapter=None, pairs=lab.elicited(pairs), settings=settings)
     monkeypatch.setattr(tr, "examples_at_once", lambda *_: 2 * at_once)
@@ -38,10 +39,11 @@ def test_passes_make_the_same_step(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     whole, cut = (refined(tmp_path / str(n), n, monkeypatch) for n in (8, 2))
     assert (whole.figures["per_device"], whole.figures["accumulation"]) == (8, 1)
     assert (cut.figures["per_device"], cut.figures["accumulation"]) == (2, 4)
-    losses = [
-        [m.values["loss"] for m in one.of(ev.Metric) if "loss" in m.values] for one in (whole, cut)
-    ]
-    assert len(losses[0]) == 4
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    for name, count in (("loss", 4), ("eval_loss", 2)):
+        losses = [
+            [m.values[name] for m in one.of(ev.Metric) if name in m.values] for one in (whole, cut)
+        ]
+        assert len(losses[0]) == count
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     for name, weights in whole.adapter.items():
         assert torch.allclose(cut.adapter[name], weights, atol=1e-5)
