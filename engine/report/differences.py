@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Right = dict[str, bool]  # question id -> whether the answer was right
 ASSUMED = 0.3  # share of discordant questions to plan with
 NOTE = (
-    "Differences in points on the same questions, with the bootstrap's 95 % interval; exact "
-    "McNemar test of each seed, adjusted by Holm over the whole table. Only where that is below "
-    "0.05 does the data say that one is better."
+    "Differences in points on the same questions, with the bootstrap's 95 % interval, or the exact "
+    "test's where that is wider; exact McNemar test of each seed, adjusted by Holm over the whole "
+    "table. Only where that is below 0.05 does the data say that one is better."
 )
 
 

@@ -95,3 +95,17 @@ def test_the_paired_interval_is_the_normal_ones_where_there_is_much_data() -> No
     mean, low, high = paired_difference(found)
     se = ((400 / 2000 - mean**2) / 2000) ** 0.5
     assert (low, high) == pytest.approx((mean - 1.96 * se, mean + 1.96 * se), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "total"),
+    [(1, 0, 600), (3, 0, 600), (5, 0, 48), (6, 0, 48), (12, 4, 180), (10, 3, 600), (30, 12, 600)],
+)
+def test_an_interval_is_without_zero_only_where_the_test_agrees(
+    gained: int, lost: int, total: int
+) -> None:
+    found = [1] * gained + [-1] * lost + [0] * (total - gained - lost)
+    mean, low, high = paired_difference(found)
+    assert low <= mean <= high
+    assert (low > 0) == (mcnemar(gained, lost) < 0.05)
+    assert paired_difference([-d for d in found]) == pytest.approx((-mean, -high, -low), abs=1e-2)
