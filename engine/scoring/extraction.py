@@ -6,6 +6,7 @@ Rules are tried from the most explicit to the least; the first that finds an ans
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.scoring import choice, formula, number
@@ -24,6 +25,7 @@ class Found(NamedTuple):
     tier: str | None
 
 
+_NEXT_QUESTION: Final = re.compile(r"\n[ \t]{0,8}[#*]{0,4}[ ]?Question(?: [0-9]{1,3})?[ ]?:")
 UNPARSED: Final = Found(None, None)
 _TIERS: Final[dict[AnswerKind, Callable[[str, Sequence[str]], Iterator[Rule]]]] = {
     "choice": choice.tiers,
@@ -33,9 +35,15 @@ _TIERS: Final[dict[AnswerKind, Callable[[str, Sequence[str]], Iterator[Rule]]]] 
 
 
 def extract(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> Found:
-    """The answer that ``text`` gives to a question with these ``choices``."""
-    for tier, find in _TIERS[kind](text, choices):
-        answer = find()
-        if answer is not None:
-            return Found(answer, tier)
+    """The answer that ``text`` gives to a question with these ``choices``.
+
+    A model that doesn't know where to stop goes on with a question of its own and answers that;
+    what it said before counts, if it answered anything there.
+    """
+    own = _NEXT_QUESTION.split(text, maxsplit=1)[0]
+    for part in dict.fromkeys((own, text)):
+        for tier, find in _TIERS[kind](part, choices):
+            answer = find()
+            if answer is not None:
+                return Found(answer, tier)
     return UNPARSED
