@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
 from sirt_tui.plain import visible
 
@@ -62,6 +63,7 @@ class SirtApp(App[None]):
     def on_mount(self) -> None:
         from sirt_tui.screens.runs import RunsPage
 
+        self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
         self.theme = DARK
         self.push_screen(RunsPage())
 

@@ -95,6 +95,10 @@ class Lines(ScrollView, can_focus=True):
         """Under the line's own styles; ``base`` is the widget's."""
         return base
 
+    def style_over(self, at: int) -> Style | None:
+        """Over the line's own styles."""
+        return None
+
     def _line(self, at: int, base: Style) -> Strip:
         style = self.style_of(at, base)
         if at >= len(self._lines):
@@ -102,5 +106,5 @@ class Lines(ScrollView, can_focus=True):
         text = self._lines[at].copy()
         text.truncate(self.room, overflow="ellipsis")
         text.end = ""
-        segments = Segment.apply_style(text.render(self.app.console), style)
+        segments = Segment.apply_style(text.render(self.app.console), style, self.style_over(at))
         return Strip(segments).adjust_cell_length(self.room, style)

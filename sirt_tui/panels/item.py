@@ -62,7 +62,7 @@ class ItemPanel(VerticalScroll):
     ItemPanel #sides.one { grid-size: 1; }
     ItemPanel .side {
         border: round $border; height: auto; padding: 0 1;
-        border-title-color: $text; border-subtitle-color: $text-muted;
+        border-title-color: $text; border-subtitle-color: $text;
     }
     ItemPanel #head { height: auto; }
     """

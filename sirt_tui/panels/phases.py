@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from rich.style import Style
     from textual import events
 
     from engine.contract.view import PhaseView
@@ -103,9 +103,19 @@ class PhasesPanel(Lines):
         self.forget()
 
     def style_of(self, at: int, base: Style) -> Style:
-        if at < len(self._owners) and self._owners[at] == self._cursor:
-            return base + self.get_component_rich_style("phase--cursor")
-        return base
+        return base + self._cursor_style if self._under_cursor(at) else base
+
+    def style_over(self, at: int) -> Style | None:
+        if self._under_cursor(at) and self.has_focus:  # colours would not stand out from it
+            return Style(color=self._cursor_style.color, dim=False)
+        return None
+
+    @property
+    def _cursor_style(self) -> Style:
+        return self.get_component_rich_style("phase--cursor")
+
+    def _under_cursor(self, at: int) -> bool:
+        return at < len(self._owners) and self._owners[at] == self._cursor
 
     def _reveal(self) -> None:
         """Scroll until all lines of the cursor's phase are in sight."""

@@ -47,7 +47,7 @@ class PairsPage(Page):
     DEFAULT_CSS = """
     PairsPage #filter { display: none; height: 1; border: none; padding: 0 1; }
     PairsPage #filter.open { display: block; }
-    PairsPage #status { height: 1; padding: 0 1; color: $text-muted; }
+    PairsPage #status { height: 1; padding: 0 1; }
     PairsPage #body { layout: vertical; height: 1fr; }
     PairsPage #body RowTable { height: 11; }
     PairsPage.-narrow #body RowTable { height: 6; }

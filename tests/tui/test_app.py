@@ -16,6 +16,7 @@ from sirt_tui.help import Help, keys_of
 from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
 from tests.tui.helpers import app_on, settled, text_of
 
+ENOUGH = 3.5  # to 1; 3 is what WCAG 2 asks of large and bold text, 4.5 of small
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "scipy", "pandas")
 
 
@@ -53,7 +54,7 @@ def test_help_lists_the_keys_of_the_screen_and_every_key_is_described(recorded, 
 
 
 @pytest.mark.parametrize("name", EVERY_SCREEN)
-def test_the_palette_knows_what_the_keys_do(recorded, name):
+def test_the_palette_knows_what_the_keys_do_and_both_themes_can_be_read(recorded, name):
     async def flow():
         app = app_on(recorded)
         async with app.run_test(size=(120, 40)) as pilot:
@@ -61,8 +62,10 @@ def test_the_palette_knows_what_the_keys_do(recorded, name):
             commands = {c.title: c.callback for c in app.get_system_commands(app.screen)}
             assert {"Help", "Quit", "Devices", "Light or dark"} <= set(commands)
             assert app.theme == DARK
+            assert not faint(app)
             commands["Light or dark"]()
             await settled(pilot, lambda: app.theme == LIGHT)
+            await settled(pilot, lambda: not faint(app), "legible in the light theme")
 
     asyncio.run(flow())
 
@@ -93,6 +96,27 @@ def test_states_are_told_without_colour(recorded, name, monkeypatch):
             assert SCREENS[name][1] in text_of(app)
 
     asyncio.run(flow())
+
+
+def faint(app):
+    """The words that don't stand out from their ground."""
+    strips = app.screen._compositor.render_strips()
+    words = (part for strip in strips for part in strip if any(map(str.isalnum, part.text)))
+    return {(part.text, str(part.style)) for part in words if contrast(part.style) < ENOUGH}
+
+
+def contrast(style):
+    """Between a text and its ground, from 1 to 21 (WCAG 2)."""
+    pair = (style.bgcolor, style.color) if style.reverse else (style.color, style.bgcolor)
+    over, under = sorted((luminance(colour.triplet) for colour in pair), reverse=True)
+    return (over + 0.05) / (under + 0.05)
+
+
+def luminance(colour):
+    linear = (
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.normalized
+    )
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def coloured(style):

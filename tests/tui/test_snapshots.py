@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.contract.rundir import RunsFolder
+from sirt_tui.app import LIGHT
 from tests.tui.conftest import copy_recorded
 from tests.tui.gallery import EVERY_SCREEN, SIZES, show
 from tests.tui.helpers import app_on
@@ -22,3 +23,16 @@ def test_a_screen_looks_as_it_did(name, size, snap_compare, tmp_path, monkeypatc
     copy_recorded(Path("runs"))
     app = app_on(RunsFolder(Path("runs")))
     assert snap_compare(app, terminal_size=size, run_before=lambda pilot: show(name, pilot))
+
+
+def test_the_light_theme_looks_as_it_did(snap_compare, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy_recorded(Path("runs"))
+    app = app_on(RunsFolder(Path("runs")))
+
+    async def show_in_light(pilot):
+        await show("run", pilot)
+        app.theme = LIGHT
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=(120, 40), run_before=show_in_light)
