@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, overload
 
 from rich.text import Text
 
+from sirt_tui.columns import Column
 from sirt_tui.plain import one_line
-from sirt_tui.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from engine.control.marking import Mark
     from engine.control.reading import Item
-    from sirt_tui.table import Cell
+    from sirt_tui.columns import Cell
 
 KEPT = 400  # items in memory
 VERDICTS = {"right": ("✓", "green"), "wrong": ("✗", "red"), "unparsed": ("?", "yellow")}

@@ -13,7 +13,9 @@ T = TypeVar("T")
 
 
 class PickTable(RowTable[T]):
-    """Marks are the owner's: it says what they mean."""
+    """Marks are the owner's: it says what they mean. A click in the first ``mark_cells`` picks."""
+
+    mark_cells = 0
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -29,6 +31,9 @@ class PickTable(RowTable[T]):
             super().__init__()
             self.table = table
             self.key = key
+
+    def tick(self) -> None:
+        self.action_pick()
 
     def action_pick(self) -> None:
         if self.row is not None:

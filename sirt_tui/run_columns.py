@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from sirt_tui.columns import Column
 from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, duration, percent
 from sirt_tui.plain import one_line
-from sirt_tui.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from engine.contract.row import RunRow
-    from sirt_tui.table import Cell
+    from sirt_tui.columns import Cell
 
 
 def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> list[Column[RunRow]]:

@@ -6,61 +6,38 @@ says how to show it, and nothing is kept but the lines that were painted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sirt_tui.columns import fit, fitted, pieces
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from textual import events
 
+    from sirt_tui.columns import Column
+
 T = TypeVar("T")
-Cell = str | tuple[str, str] | Text  # plain; with a style's name; with several styles
-Justify = Literal["left", "right"]
 HEADER = 1
 MARK = "● "
 ROOMY = 100  # from so many cells on, two of them lie between columns
 LINES_KEPT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Column(Generic[T]):
-    """``width`` in cells. Where room is short, columns shrink to ``narrow`` (not at all when that
-    is 0), then those with the highest ``rank`` go. ``grows``: gets its width first, and the room
-    that is left. ``sort``: what rows are ordered by, None goes last; without it the column is
-    not sorted by."""
-
-    key: str
-    title: str
-    width: int
-    cell: Callable[[T], Cell]
-    rank: int = 0
-    justify: Justify = "left"
-    grows: bool = False
-    narrow: int = 0
-    sort: Callable[[T], Any] | None = None
-
-    @property
-    def least(self) -> int:
-        return self.narrow or self.width
-
-
 class RowTable(ScrollView, Generic[T], can_focus=True):
     """Rows, a cursor, marks, an order. Filtering is the owner's: it shows other rows.
 
     ``key`` names a row, so that cursor and marks stay with it when rows come and go. Any sequence
-    will do: without an order only visible rows are asked for.
+    will do: without an order only visible rows are asked for. A click moves the cursor; on the row
+    under it, or twice, it opens; on the marks, ``mark_cells`` wide, it ticks.
     """
 
     DEFAULT_CSS = """
@@ -90,7 +67,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
             self.key = key
 
     class Selected(Message):
-        """Enter or a second click on a row."""
+        """Enter, a double click, or a click on the row under the cursor."""
 
         def __init__(self, table: RowTable[Any], key: str) -> None:
             super().__init__()
@@ -104,10 +81,13 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
             super().__init__()
             self.table = table
 
+    mark_cells = len(MARK)
+
     def __init__(
         self, columns: Sequence[Column[T]], key: Callable[[T], str], id: str | None = None
     ) -> None:
         super().__init__(id=id)
+        self._clicked = -1  # the row to open when the same click comes again
         self._columns = tuple(columns)
         self._key = key
         self._given: Sequence[T] = ()
@@ -228,9 +208,14 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     def action_mark(self) -> None:
         if self.row is not None:
+            self.tick()
+            self._put(self._cursor + 1)
+
+    def tick(self) -> None:
+        """Mark the row under the cursor, or take its mark away."""
+        if self.row is not None:
             self.marked ^= {self._key(self.row)}
             self.redraw()
-            self._put(self._cursor + 1)
             self.post_message(self.Changed(self))
 
     def action_select(self) -> None:
@@ -242,10 +227,17 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         if event.y < HEADER:
             self._click_header(event.x)
         elif 0 <= at < len(self._rows):
-            again = at == self._cursor
-            self._put(at)
-            if again:
-                self.action_select()
+            self._click_row(at, event)
+
+    def _click_row(self, at: int, event: events.Click) -> None:
+        """The second click of a double one opens only what the first has not opened, here."""
+        opens = at == (self._cursor if event.chain == 1 else self._clicked)
+        self._put(at)
+        self._clicked = -1 if opens else at
+        if event.x < self.mark_cells:
+            self.tick()
+        elif opens:
+            self.action_select()
 
     def _click_header(self, x: int) -> None:
         """Order by that column; again, the other way round."""
@@ -323,7 +315,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         segments = [Segment(MARK if self._key(row) in self.marked else " " * len(MARK), style)]
         plain = under_cursor and self.has_focus  # colours would not stand out from the cursor's
         for column, room in self._columns_shown():
-            for text, name in _pieces(column.cell(row), room, column.justify):
+            for text, name in pieces(column.cell(row), room, column.justify):
                 own = Style.null() if plain and "reverse" not in name else Style.parse(name)
                 segments.append(Segment(text, style + own))
             segments.append(Segment(" " * self._gap, style))
@@ -336,7 +328,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         for column, room in self._columns_shown():
             arrow = "" if column.key != key else "▾" if descending else "▴"
             title = column.title[: room - len(arrow)] + arrow
-            segments.append(Segment(_fitted(title, room, column.justify), style))
+            segments.append(Segment(fitted(title, room, column.justify), style))
             segments.append(Segment(" " * self._gap, style))
         return Strip(segments).adjust_cell_length(self.size.width, style)
 
@@ -345,49 +337,3 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
             self._gap = 2 if self.size.width >= ROOMY else 1
             self._layout = fit(self._columns, self.size.width - len(MARK), self._gap)
         return self._layout
-
-
-def fit(columns: Sequence[Column[T]], room: int, gap: int) -> list[tuple[Column[T], int]]:
-    """Columns that fit into so many cells with a gap after each, and their widths."""
-    shown = list(columns)
-    while len(shown) > 1 and sum(c.least + gap for c in shown) > room:
-        shown.remove(max(shown, key=lambda c: c.rank))
-    widths = {c.key: c.least for c in shown}
-    spare = max(0, room - sum(width + gap for width in widths.values()))
-    for column in sorted(shown, key=lambda c: (not c.grows, c.rank)):
-        more = min(spare, column.width - column.least)
-        widths[column.key] += more
-        spare -= more
-    growing = next((c for c in shown if c.grows), None)
-    if growing is not None:
-        widths[growing.key] += spare
-    return [(c, widths[c.key]) for c in shown]
-
-
-def _pieces(cell: Cell, width: int, justify: Justify) -> Iterator[tuple[str, str]]:
-    """Texts and styles' names of exactly so many cells together."""
-    if isinstance(cell, str):
-        yield _fitted(cell, width, justify), ""
-    elif isinstance(cell, tuple):
-        yield _fitted(cell[0], width, justify), cell[1]
-    else:
-        text = cell.copy()
-        text.truncate(width, overflow="ellipsis")
-        margin = " " * (width - text.cell_len)
-        if justify == "right":
-            yield margin, ""
-        cuts = sorted({0, len(text), *(x for span in text.spans for x in (span.start, span.end))})
-        for start, end in pairwise(cuts):
-            names = (str(s.style) for s in text.spans if s.start <= start and s.end >= end)
-            yield text.plain[start:end], " ".join((str(text.style), *names)).strip()
-        if justify == "left":
-            yield margin, ""
-
-
-def _fitted(text: str, width: int, justify: Justify) -> str:
-    """Exactly so many cells; what doesn't fit ends in an ellipsis."""
-    size = cell_len(text)
-    if size > width:
-        return set_cell_size(text, width - 1) + "…" if width > 0 else ""
-    margin = " " * (width - size)
-    return margin + text if justify == "right" else text + margin

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from engine.control import knobs
 from engine.control.composing import Choice, card_sizes
+from sirt_tui.columns import Column
 from sirt_tui.format import NOTHING
 from sirt_tui.picking import PickTable
 from sirt_tui.plain import one_line
-from sirt_tui.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -103,6 +103,8 @@ class Offered:
 
 class ChoicesPanel(PickTable[Row]):
     """Headings unfold to what there is to tick."""
+
+    mark_cells = 8  # where rows are folded and ticked
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(choice_columns(), lambda row: row.key, id=id)

@@ -212,15 +212,22 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
 
 
 @pytest.mark.slow
-def test_the_mouse_ticks_what_the_cursor_is_on(recorded):
+def test_the_mouse_ticks_and_folds(recorded):
     async def check(app, pilot):
         page = app.screen
+        ticked = lambda: page._sheet.draft["teachers"]  # noqa: E731
         rows = [row.key for row in page.choices.rows]
-        at_row = (10, 1 + rows.index("teachers/wren-1m"))
-        await pilot.click("#choices", offset=at_row)
+        line = 1 + rows.index("teachers/wren-1m")
+        await pilot.click("#choices", offset=(15, line))
         assert page.choices.row.key == "teachers/wren-1m"
-        await pilot.click("#choices", offset=at_row)
-        await settled(pilot, lambda: "wren-1m" in page._sheet.draft["teachers"])
+        assert "wren-1m" not in ticked()  # the first click on a word moves the cursor
+        await pilot.click("#choices", offset=(15, line))
+        await settled(pilot, lambda: "wren-1m" in ticked())
+        await pilot.click("#choices", offset=(5, line - 2))  # one on a box ticks
+        other = rows[line - 3].partition("/")[2]
+        await settled(pilot, lambda: other in ticked())
+        await pilot.click("#choices", offset=(2, 1 + rows.index("teachers")))
+        await settled(pilot, lambda: "teachers/wren-1m" not in [r.key for r in page.choices.rows])
         await pilot.click("#plan")
         assert page.focused is page.query_one("#plan")
 

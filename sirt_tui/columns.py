@@ -1,0 +1,85 @@
+"""A table's columns: how a row is shown in each, and which of them fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+T = TypeVar("T")
+Cell = str | tuple[str, str] | Text  # plain; with a style's name; with several styles
+Justify = Literal["left", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """``width`` in cells. Where room is short, columns shrink to ``narrow`` (not at all when that
+    is 0), then those with the highest ``rank`` go. ``grows``: gets its width first, and the room
+    that is left. ``sort``: what rows are ordered by, None goes last; without it the column is
+    not sorted by."""
+
+    key: str
+    title: str
+    width: int
+    cell: Callable[[T], Cell]
+    rank: int = 0
+    justify: Justify = "left"
+    grows: bool = False
+    narrow: int = 0
+    sort: Callable[[T], Any] | None = None
+
+    @property
+    def least(self) -> int:
+        return self.narrow or self.width
+
+
+def fit(columns: Sequence[Column[T]], room: int, gap: int) -> list[tuple[Column[T], int]]:
+    """Columns that fit into so many cells with a gap after each, and their widths."""
+    shown = list(columns)
+    while len(shown) > 1 and sum(c.least + gap for c in shown) > room:
+        shown.remove(max(shown, key=lambda c: c.rank))
+    widths = {c.key: c.least for c in shown}
+    spare = max(0, room - sum(width + gap for width in widths.values()))
+    for column in sorted(shown, key=lambda c: (not c.grows, c.rank)):
+        more = min(spare, column.width - column.least)
+        widths[column.key] += more
+        spare -= more
+    growing = next((c for c in shown if c.grows), None)
+    if growing is not None:
+        widths[growing.key] += spare
+    return [(c, widths[c.key]) for c in shown]
+
+
+def pieces(cell: Cell, width: int, justify: Justify) -> Iterator[tuple[str, str]]:
+    """Texts and styles' names of exactly so many cells together."""
+    if isinstance(cell, str):
+        yield fitted(cell, width, justify), ""
+    elif isinstance(cell, tuple):
+        yield fitted(cell[0], width, justify), cell[1]
+    else:
+        text = cell.copy()
+        text.truncate(width, overflow="ellipsis")
+        margin = " " * (width - text.cell_len)
+        if justify == "right":
+            yield margin, ""
+        cuts = sorted({0, len(text), *(x for span in text.spans for x in (span.start, span.end))})
+        for start, end in pairwise(cuts):
+            names = (str(s.style) for s in text.spans if s.start <= start and s.end >= end)
+            yield text.plain[start:end], " ".join((str(text.style), *names)).strip()
+        if justify == "left":
+            yield margin, ""
+
+
+def fitted(text: str, width: int, justify: Justify) -> str:
+    """Exactly so many cells; what doesn't fit ends in an ellipsis."""
+    size = cell_len(text)
+    if size > width:
+        return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+    margin = " " * (width - size)
+    return margin + text if justify == "right" else text + margin

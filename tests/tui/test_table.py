@@ -1,0 +1,83 @@
+"""The table of rows: what the mouse does to cursor, marks and order."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual.app import App
+
+from sirt_tui.columns import Column
+from sirt_tui.table import RowTable
+
+NAME = 10  # a column of cells that are no mark
+
+
+class OneTable(App[None]):
+    def compose(self):
+        columns = [
+            Column("name", "name", 20, str, sort=str),
+            Column("size", "size", 8, lambda row: str(len(row)), sort=len),
+        ]
+        yield RowTable(columns, str)
+
+    def on_mount(self):
+        self.opened = []
+        self.query_one(RowTable).show(["a", "bb", "ccc", "dd"])
+
+    def on_row_table_selected(self, event):
+        self.opened.append(event.key)
+
+
+def with_table(check):
+    async def flow():
+        app = OneTable()
+        async with app.run_test(size=(60, 10)) as pilot:
+            await check(app, pilot, app.query_one(RowTable))
+
+    asyncio.run(flow())
+
+
+def test_a_click_moves_the_cursor_and_one_on_the_row_under_it_opens():
+    async def check(app, pilot, table):
+        await pilot.click(RowTable, offset=(NAME, 3))
+        assert (table.row, app.opened) == ("ccc", [])
+        await pilot.click(RowTable, offset=(NAME + 1, 3))
+        assert app.opened == ["ccc"]
+        await pilot.click(RowTable, offset=(NAME, 7))  # below the last row
+        assert (table.row, app.opened) == ("ccc", ["ccc"])
+
+    with_table(check)
+
+
+def test_a_double_click_opens_once_wherever_the_cursor_was():
+    async def check(app, pilot, table):
+        await pilot.click(RowTable, offset=(NAME, 2), times=2)
+        assert (table.row, app.opened) == ("bb", ["bb"])
+        await pilot.click(RowTable, offset=(NAME, 4), times=1)
+        await pilot.click(RowTable, offset=(NAME + 1, 4), times=2)
+        assert (table.row, app.opened) == ("dd", ["bb", "dd"])
+
+    with_table(check)
+
+
+def test_a_click_on_the_marks_ticks_that_row_and_opens_nothing():
+    async def check(app, pilot, table):
+        await pilot.click(RowTable, offset=(0, 3))
+        assert (table.row, table.marked) == ("ccc", {"ccc"})
+        await pilot.click(RowTable, offset=(1, 4))
+        assert table.marked == {"ccc", "dd"}
+        await pilot.click(RowTable, offset=(0, 3))
+        assert table.marked == {"dd"}
+        assert not app.opened
+
+    with_table(check)
+
+
+def test_a_click_on_a_heading_orders_by_it_and_again_the_other_way():
+    async def check(app, pilot, table):
+        await pilot.click(RowTable, offset=(25, 0))
+        assert list(table.rows) == ["a", "bb", "dd", "ccc"]
+        await pilot.click(RowTable, offset=(25, 0))
+        assert list(table.rows) == ["ccc", "bb", "dd", "a"]
+
+    with_table(check)
