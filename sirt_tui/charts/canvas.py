@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codecs import charmap_decode
 from dataclasses import dataclass, field
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Canvas:
             owners[cell][first:after] = [owner] * (after - first)
 
     def lines(self) -> list[list[tuple[str, int]]]:
-        """Each row as runs of text with the curve that owns them (-1: none)."""
+        """Each row as runs of text with the curve that owns them. Blanks have no colour: they go
+        with what is before them, and less is sent (-1: nobody is)."""
         shown = _CHARACTERS[self.mode]
         cells = (dots.to_bytes(self.height, "big") for dots in self._dots)
         columns = (charmap_decode(column, "strict", shown)[0] for column in cells)
@@ -92,15 +93,18 @@ class Canvas:
         return [self._runs("".join(text), owners) for text, owners in rows]
 
     def _runs(self, text: str, owners: tuple[int, ...]) -> list[tuple[str, int]]:
-        found, start = [], 0
+        starts, of, at = [0], [-1], 0
         for owner, cells in groupby(owners):
-            end = start + len(list(cells))
-            run = text[start:end]
-            if self.mode == "ascii":
-                run = run.replace(INK, LETTERS[owner % len(LETTERS)])
-            found.append((run, owner))
-            start = end
-        return found
+            if owner not in {-1, of[-1]}:
+                starts.append(at)
+                of.append(owner)
+            at += len(list(cells))
+        runs = zip((text[a:b] for a, b in pairwise([*starts, at])), of, strict=True)
+        if self.mode == "ascii":
+            return [
+                (run.replace(INK, LETTERS[own % len(LETTERS)]), own) for run, own in runs if run
+            ]
+        return [(run, own) for run, own in runs if run]
 
 
 def _dashed(spans: Spans, dash: int) -> Spans:

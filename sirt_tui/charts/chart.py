@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
@@ -276,7 +277,7 @@ class Chart(Widget, can_focus=True):
         for threshold in self._thresholds:
             if row == self._threshold_row(threshold, window):
                 cells = _over(cells, threshold.label, dim)
-        strip = Strip([axis, *_joined(cells)])
+        strip = Strip([axis, *cells])
         if self._cursor is not None:
             at = margin + 1 + self._cursor_cell(window, strip.cell_length - margin - 1)
             parts = strip.divide([at, at + 1, strip.cell_length])
@@ -375,21 +376,15 @@ class Chart(Widget, can_focus=True):
         return "  ".join(parts)
 
 
-def _joined(cells: Iterable[Segment]) -> list[Segment]:
-    """Blanks have no colour: they go with what is before them, and less is sent."""
-    found: list[Segment] = []
-    for cell in cells:
-        if found and (cell.text.isspace() or cell.style == found[-1].style):
-            found[-1] = Segment(found[-1].text + cell.text, found[-1].style)
-        else:
-            found.append(cell)
-    return found
-
-
 def _over(cells: Sequence[Segment], label: str, dim: Style) -> list[Segment]:
     """A dashed line through what is empty, with its label at the end."""
     total = sum(len(cell.text) for cell in cells)
-    drawn = [cell if cell.text.strip() else Segment("╌" * len(cell.text), dim) for cell in cells]
+    drawn = [
+        Segment("╌" * len(part), dim) if part.isspace() else Segment(part, cell.style)
+        for cell in cells
+        for part in re.split("( +)", cell.text)
+        if part
+    ]
     text = f" {label} "
     if len(text) >= total:
         return drawn
