@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine import latex
 from engine.contract.records import Prediction
 from engine.jsonlines import read_records
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 ARM_ORDER = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 NOTHING = "–"
+FIGURE = re.compile(r"[+-]?\d[\d.,;+ ±%\[\]e-]*(n \d+)?$")
 RESAMPLED_AT_ONCE = 500  # the same interval as all at once, faster and in a twentieth of the memory
 
 
@@ -36,11 +39,19 @@ class Table:
         lines = [self.headers, tuple("---" for _ in self.headers), *self.rows]
         return "\n".join("| " + " | ".join(_escaped(c) for c in row) + " |" for row in lines)
 
-    def latex(self) -> str:
-        """A tabular with booktabs' rules."""
-        body = [" & ".join(_latex(c) for c in row) + r" \\" for row in (self.headers, *self.rows)]
-        rules = [r"\begin{tabular}{" + "l" * len(self.headers) + "}", r"\toprule", body[0]]
-        return "\n".join([*rules, r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}"])
+    def latex(self, about: str = "") -> str:
+        """A table with booktabs' rules; ``about``: what its caption may say."""
+        return latex.tabular(self.headers, self.rows, self.numeric, about)
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Whether a column holds nothing but figures, with or without an interval."""
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.headers)
+        return tuple(
+            any(cell != NOTHING for cell in column)
+            and all(cell == NOTHING or FIGURE.match(cell) for cell in column)
+            for column in columns
+        )
 
     def csv(self) -> str:
         out = io.StringIO()
@@ -51,14 +62,6 @@ class Table:
 
 def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
-
-
-LATEX = {"\\": r"\textbackslash{}", "–": "--", "<": r"\textless{}", ">": r"\textgreater{}"}
-LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {c: f"\\{c}" for c in "&%$#_{}"}
-
-
-def _latex(cell: str) -> str:
-    return "".join(LATEX.get(char, char) for char in cell)
 
 
 def mark_text(mark: Cellmark) -> str:

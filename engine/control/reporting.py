@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from engine import latex
 from engine.contract.errors import UserError
 from engine.contract.records import Pair, Prediction
 from engine.contract.rundir import PAIRS, PREDICTIONS
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 3  # questions a condition, and pairs a condition
 CONDITIONS_SHOWN = 6
+GRAPHICS = "% \\usepackage{graphicx}"
 CURVE_KINDS = ("loss", "eval_loss", "rewards/margins")
 
 
@@ -53,7 +55,7 @@ class Written:
 
 
 def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> Written:
-    """Tables (Markdown, LaTeX, CSV), figures (SVG, PNG) and ``index.html``.
+    """Tables (Markdown, LaTeX, CSV), figures (SVG, PDF, PNG) and ``index.html``.
 
     ``UserError`` when nothing has been measured yet, or when the folder holds something else.
     """
@@ -71,10 +73,9 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
             differences.over_the_seeds(tested),
             differences.resolution(study, tested),
         ),
-        _details(study.rows),
-        *_quality(runs, study.rows),
         *_judgements(runs, study.rows),
     ]
+    appendix = [_details(study.rows), *_quality(runs, study.rows)]
     drawn = list(figures.draw(study, list(material.curves())))
     report = Report(
         name=name,
@@ -85,19 +86,25 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
         figures=drawn,
         samples=list(material.samples()),
         pairs=list(material.pairs()),
+        appendix=appendix,
     )
     files: dict[str, bytes] = {"index.html": page(report).encode()}
-    for section in made:
+    for section in [*made, *appendix]:
         table = section.table
+        about = f"{section.title}: {section.note} {report.toy}"
         heading = f"# {section.title}\n\n{section.note}\n\n"
         files[f"tables/{section.slug}.md"] = f"{heading}{table.markdown()}\n".encode()
-        files[f"tables/{section.slug}.tex"] = f"{table.latex()}\n".encode()
+        files[f"tables/{section.slug}.tex"] = f"{table.latex(about)}\n".encode()
         files[f"tables/{section.slug}.csv"] = table.csv().encode()
     for figure in drawn:
         files[f"figures/{figure.slug}.svg"] = figure.svg
+        files[f"figures/{figure.slug}.pdf"] = figure.pdf
         files[f"figures/{figure.slug}.png"] = figure.png
+    floats = [latex.figure(f.slug, f"{f.caption} {report.toy}".strip()) for f in drawn]
+    if floats:
+        files["figures/figures.tex"] = "\n\n".join([GRAPHICS, *floats, ""]).encode()
     replaced = tuple(row.run_id for row in study.replaced)
-    return Written(folder, tuple(write_folder(folder, files)), tuple(made), replaced)
+    return Written(folder, tuple(write_folder(folder, files)), (*made, *appendix), replaced)
 
 
 def _present(*found: Section | None) -> Iterator[Section]:

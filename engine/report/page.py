@@ -38,7 +38,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a page shows. ``toy``: what has to be said of toys, else empty."""
+    """What a page shows. ``toy``: what has to be said of toys, else empty; ``appendix``: the long
+    tables behind the others, which come last."""
 
     name: str
     description: str
@@ -48,6 +49,7 @@ class Report:
     figures: Sequence[Drawn]
     samples: Sequence[Item]
     pairs: Sequence[Item]
+    appendix: Sequence[Section]
 
 
 def page(report: Report) -> str:

@@ -28,6 +28,8 @@ HATCHES: dict[Arm, str] = {
     "refine-only": "....",
     "both": "",
 }
+INK, SOFT = "#333333", "#CCCCCC"  # where colour says nothing
+LIGHT_FROM = 45  # per cent: from there on the heat map's colour asks for black text
 MARKERS: dict[Arm, str] = {"instruct-only": "s", "refine-only": "^", "both": "o"}
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -43,6 +45,7 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.5,
     "svg.fonttype": "none",
     "svg.hashsalt": "sirt",
+    "pdf.fonttype": 42,  # venues refuse type 3 fonts
     "figure.constrained_layout.use": True,
 }
 
@@ -57,12 +60,13 @@ def styled() -> Iterator[None]:
         yield
 
 
-def svg_and_png(figure: Figure) -> tuple[bytes, bytes]:
-    """The same bytes for the same figure, so that an unchanged report stays unchanged."""
+def files(figure: Figure) -> tuple[bytes, bytes, bytes]:
+    """SVG, PDF and PNG: the same bytes for the same figure, so that a report stays unchanged."""
     import matplotlib.pyplot as plt
 
-    vector, pixels = io.BytesIO(), io.BytesIO()
+    vector, document, pixels = io.BytesIO(), io.BytesIO(), io.BytesIO()
     figure.savefig(vector, format="svg", metadata={"Date": None})
+    figure.savefig(document, format="pdf", metadata={"CreationDate": None})
     figure.savefig(pixels, format="png", dpi=200, metadata={"Software": None})
     plt.close(figure)
-    return vector.getvalue(), pixels.getvalue()
+    return vector.getvalue(), document.getvalue(), pixels.getvalue()

@@ -1,0 +1,61 @@
+"""Tables and figures as LaTeX that pdflatex typesets as it is: booktabs' rules, numbers flush
+right, and no character that would stop it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGEFUL = 45  # rows; a longer table has to break across pages
+SPECIAL = {"\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
+SPECIAL |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
+    c: f"\\{c}" for c in "&%$#_{}"
+}
+SPECIAL |= {"–": "--", "…": r"\ldots{}", "→": r"$\rightarrow$", "±": r"$\pm$", "−": "$-$"}
+SPECIAL |= {"×": r"$\times$", "≤": r"$\leq$", "≥": r"$\geq$", "β": r"$\beta$", "α": r"$\alpha$"}
+MINUS = re.compile(r"(?<![\w.)\0-])-(?=\d)")
+POWER = re.compile(r"\b(\d+(?:\.\d+)?)e(-?)0*(\d+)\b")
+
+
+def escaped(text: str) -> str:
+    """``5% -> a_b`` as text; ``-0.3`` and ``6e-47`` as the numbers that they are."""
+    numbered = MINUS.sub("−", POWER.sub("\\1×10\0\\2\\3\1", text))
+    typeset = "".join(SPECIAL.get(char, char) for char in numbered)
+    return typeset.replace("\0", "$^{").replace("\1", "}$")
+
+
+def tabular(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], about: str = ""
+) -> str:
+    """A ``tabular``, or a ``longtable`` where it does not fit a page. ``about``: for its caption,
+    written above it as a comment, with the packages that it needs."""
+    head, *body = (" & ".join(map(escaped, row)) + r" \\" for row in (headers, *rows))
+    long = len(rows) > PAGEFUL
+    kind, packages = ("longtable", "booktabs,longtable") if long else ("tabular", "booktabs")
+    columns = "".join("r" if number else "l" for number in numeric)
+    return "\n".join(
+        [
+            rf"% \usepackage{{{packages}}}",
+            *([f"% {escaped(' '.join(about.split()))}"] if about else []),
+            rf"\begin{{{kind}}}{{{columns}}}",
+            *(r"\toprule", head, r"\midrule", *([r"\endhead"] if long else [])),
+            *(*body, r"\bottomrule", rf"\end{{{kind}}}"),
+        ]
+    )
+
+
+def figure(name: str, caption: str) -> str:
+    """A float across both columns, with the file ``name.pdf``."""
+    return "\n".join(
+        [
+            r"\begin{figure*}[t]",
+            r"\centering",
+            rf"\includegraphics[width=\textwidth]{{{name}.pdf}}",
+            rf"\caption{{{escaped(caption)}}}",
+            rf"\label{{fig:{name}}}",
+            r"\end{figure*}",
+        ]
+    )
