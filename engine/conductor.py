@@ -25,10 +25,14 @@ from engine.launchers.forked import ForkedLauncher
 from engine.launchers.local import LocalLauncher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.contract.rundir import RunsFolder
 
 ENGINE = (sys.executable, "-m", "engine")
 LOCK_WAIT_S = 1.0  # longer than a killed conductor takes to die
+LEAVE_S = 5.0
+HANDED_ON = ("HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "HTTPS_PROXY", "WANDB_API_KEY", "WANDB_MODE")
 LOG_BYTES = 1_000_000
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,32 @@ def ensure_running(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
     process = processes.spawn(command, folder.stderr, folder.stderr)
     # or it would stay a zombie of a screen that outlives it
     threading.Thread(target=process.wait, name="conductor-reaper", daemon=True).start()
+
+
+def make_way(runs: RunsFolder, keys: Iterable[str]) -> None:
+    """End a conductor that was started without the environment variables that this process has.
+
+    ``keys``: variables with the API keys of what is about to be queued. Phases get their
+    conductor's environment, since no key is ever written down for it to read. Call it before the
+    queue is changed: the next conductor adopts what runs.
+    """
+    who = holder(runs)
+    if who is None or not _lacks(who, (*keys, *HANDED_ON)):
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(who["pid"], signal.SIGTERM)
+    processes.wait_gone(who, LEAVE_S)
+
+
+def _lacks(who: dict[str, Any], names: Iterable[str]) -> bool:
+    import psutil
+
+    try:
+        theirs = psutil.Process(who["pid"]).environ() if processes.is_alive(who) else None
+    except psutil.Error:
+        return False
+    ours = os.environ
+    return theirs is not None and any(n in ours and ours[n] != theirs.get(n) for n in names)
 
 
 def holder(runs: RunsFolder) -> dict[str, Any] | None:

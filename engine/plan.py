@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from engine.contract.cards import LocalWeights, ModelCard
+from engine.contract.cards import Endpoint, LocalWeights, ModelCard
 from engine.contract.spec import (
     KINDS,
     AnnotateSpec,
@@ -347,3 +347,10 @@ def model_of(spec: PhaseSpec) -> ModelCard:
             return spec.model
         case _:
             return spec.student
+
+
+def key_variables(phases: Iterable[PhaseSpec]) -> set[str]:
+    """Environment variables that hold the API keys of these phases' endpoints."""
+    sources = (model_of(phase).source for phase in phases)
+    named = {source.api_key_env for source in sources if isinstance(source, Endpoint)}
+    return {name for name in named if name is not None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.cards import Endpoint
@@ -96,6 +96,13 @@ class ReplyStore:
         if not isinstance(card.source, Endpoint):
             return 0.0
         return card.source.price(self.prompt_tokens, self.completion_tokens)
+
+    def ask_again(self) -> None:
+        """Final replies without a word are final no more, when there are no others: with those
+        alone a phase can only fail, and a retry would change nothing. Paid they stay."""
+        if not any(reply.text.strip() for replies in self._replies.values() for reply in replies):
+            for replies in self._replies.values():
+                replies[-1] = replace(replies[-1], final=False)
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.get(key) is not None

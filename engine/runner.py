@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from engine import catalog
 from engine.contract import events as ev
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, explain
 from engine.contract.eventlog import EventWriter
 from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
 from engine.devices import ResourceMonitor
@@ -102,7 +102,6 @@ def _one_line(problem: Exception) -> str:
     if isinstance(problem, UserError):
         return str(problem)
     if isinstance(problem, OSError) and problem.strerror:
-        where = f"{problem.filename}: " if problem.filename else ""
-        return f"{where}{problem.strerror}"
+        return explain(problem)
     first = (str(problem).strip().splitlines() or [""])[0]
     return f"{type(problem).__name__}: {first}"

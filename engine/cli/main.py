@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, explain
 from engine.contract.rundir import RunsFolder
 
 USER_ERROR = 2
@@ -119,6 +118,7 @@ def main(interface: Interface | None = None) -> None:
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.Abort:
+        click.echo("", err=True)  # the question's line is still open
         sys.exit(130)
     except click.ClickException as error:
         hint = f" (see sirt {error.ctx.info_name} --help)" if _has_context(error) else ""  # type: ignore[attr-defined]
@@ -128,20 +128,10 @@ def main(interface: Interface | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        click.echo(f"sirt: {_about(error)}", err=True)
+        click.echo(f"sirt: {explain(error)}", err=True)
         sys.exit(USER_ERROR)
 
 
 def _has_context(error: click.ClickException) -> bool:
     context = getattr(error, "ctx", None)
     return context is not None and context.info_name != "sirt"
-
-
-def _about(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    todo = {
-        errno.ENOSPC: "; free some space and try again, nothing is lost",
-        errno.EACCES: "; give a folder you may write to with --runs",
-        errno.EROFS: "; give a folder you may write to with --runs",
-    }.get(error.errno or 0, "")
-    return f"{where}{error.strerror or error}{todo}"

@@ -204,12 +204,15 @@ def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
 def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
     """Go on with RUN_IDS where they ended; nothing finished is done again."""
     found = find_runs(runs, run_ids)
-    changing.retry(runs, found)
-    click.echo(f"{plural(len(found), 'run')} queued")
-    if following:
+    queued = changing.retry(runs, found)
+    if finished := len(found) - len(queued):
+        click.echo(f"{plural(finished, 'run')} finished before: nothing to do")
+    if queued:
+        click.echo(f"{plural(len(queued), 'run')} queued")
+    if queued and following:
         from engine.cli.follow import follow
 
-        if not follow(runs, found):
+        if not follow(runs, queued):
             raise SystemExit(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,18 @@ class Problems(UserError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+def explain(error: OSError) -> str:
+    """What the system refused, where, and what to do, in one line."""
+    where = f"{error.filename}: " if error.filename else ""
+    todo = {
+        errno.ENOSPC: "; free some space and try again, nothing is lost",
+        errno.EDQUOT: "; free some of your quota and try again, nothing is lost",
+        errno.EACCES: "; give a folder you may write to with --runs",
+        errno.EROFS: "; give a folder you may write to with --runs",
+    }.get(error.errno or 0, "")
+    return f"{where}{error.strerror or error}{todo}"
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

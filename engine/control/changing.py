@@ -10,6 +10,7 @@ from engine.contract.errors import UserError
 from engine.contract.rundir import RunsFolder, atomic_write
 from engine.control.listing import list_runs, registry, row_of
 from engine.control.marking import read_marks
+from engine.plan import key_variables
 from engine.queue import read_run
 from engine.registry import folder_lock
 from engine.states import phase_state
@@ -28,13 +29,21 @@ def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
         queue.request_stop(runs, run_id)
 
 
-def retry(runs: RunsFolder, run_ids: Iterable[str]) -> None:
+def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
     """Queue runs again; failed, lost and stopped phases get a new attempt that goes on from
-    what the last one kept."""
-    for run_id in run_ids:
-        read_run(runs, run_id)
-        queue.retry(runs, run_id)
-    conductor.ensure_running(runs)
+    what the last one kept. Returns the runs that had something left to do."""
+    files = {run_id: read_run(runs, run_id) for run_id in run_ids}
+    left = {
+        run_id: file.spec.phases
+        for run_id, file in files.items()
+        if not all(runs.phase(phase.id).done for phase in file.spec.phases)
+    }
+    if left:
+        conductor.make_way(runs, key_variables(p for phases in left.values() for p in phases))
+        for run_id in left:
+            queue.retry(runs, run_id)
+        conductor.ensure_running(runs)
+    return list(left)
 
 
 def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:

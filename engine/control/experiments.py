@@ -12,7 +12,7 @@ from engine.contract.run import RunFile
 from engine.contract.rundir import RunsFolder, atomic_write
 from engine.control.listing import registry, row_of
 from engine.estimate import Estimate, estimate
-from engine.plan import Plan, make_plan
+from engine.plan import Plan, key_variables, make_plan
 from engine.presets import Resolved, load_experiment
 from engine.registry import folder_lock
 
@@ -65,6 +65,7 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
 def launch_runs(runs: RunsFolder, specs: Iterable[RunSpec], request: DeviceRequest) -> Launched:
     """As :func:`launch`, for runs that are resolved already."""
     runs.create()
+    specs = list(specs)
     queued: list[str] = []
     reused: list[str] = []
     for spec in specs:
@@ -75,6 +76,7 @@ def launch_runs(runs: RunsFolder, specs: Iterable[RunSpec], request: DeviceReque
     rows = (row_of(runs, run_id) for run_id in (*queued, *reused))
     registry(runs).put(row for row in rows if row is not None)
     if queued:
+        conductor.make_way(runs, key_variables(p for spec in specs for p in spec.phases))
         queue.enqueue(runs, queued, request)
         conductor.ensure_running(runs)
     return Launched(tuple(queued), tuple(reused))

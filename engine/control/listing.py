@@ -87,6 +87,8 @@ def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
     rows = None
     found: list[str] = []
     for word in words:
+        if not word:  # an unset variable of a script must not mean every run
+            raise UserError(f"an empty run id; {nearest(word, known)}")
         if word in known:
             found.append(word)
             continue

@@ -47,6 +47,8 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
 
     take_generations(ctx, spec)
     store = ReplyStore(ctx.work / REPLIES)
+    if isinstance(spec.teacher.source, Endpoint):
+        store.ask_again()
     teacher = catalog.teacher(spec.teacher.source.kind)(
         spec.teacher, spec.generation, ctx.message, store.spent(spec.teacher)
     )

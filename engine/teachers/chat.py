@@ -60,6 +60,7 @@ class Chat:
         self._tell = tell
         self._refused: set[str] = set()
         self._told_usage = False
+        self._told_shape = False
 
     def connect(self) -> openai.AsyncOpenAI:
         """A client for one event loop; close it there. ``UserError`` when the key is missing."""
@@ -143,6 +144,8 @@ class Chat:
             body = response.json()
             choice = body["choices"][0]
             message, reason = choice.get("message"), choice.get("finish_reason")
+        if not isinstance(message, dict) or not message:
+            self._tell_shape(response)
         content, refusal = (_text_of(message, name) for name in ("content", "refusal"))
         text = self._scrub(content or refusal)
         finish: Finish = "stop"
@@ -154,6 +157,14 @@ class Chat:
             finish = "empty"
         prompt_tokens, completion_tokens = self._usage(body, question.prompt, text)
         return Reply(text, finish, prompt_tokens, completion_tokens)
+
+    def _tell_shape(self, response: Response) -> None:
+        if not self._told_shape:
+            self._told_shape = True
+            self._tell(
+                f"{self._endpoint.base_url}: a reply is no chat completion and counts as empty "
+                f"({self._short(response.text) or 'nothing in it'}); does 'base_url' end in /v1?"
+            )
 
     def _usage(self, body: Any, prompt: str, text: str) -> tuple[int, int]:
         """Tokens as the server counted them; an estimate where it didn't."""

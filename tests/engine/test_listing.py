@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from engine.contract.errors import UserError
 from engine.control.listing import find_runs
 from engine.queue import read_run
 from tests.tui.conftest import copy_recorded
@@ -23,3 +26,5 @@ def test_an_experiment_is_not_those_that_begin_like_it(tmp_path: Path) -> None:
     assert sorted(find_runs(runs, ["pocket"])) == sorted(of_pocket)
     assert find_runs(runs, ["pocket-later"]) == [later.run_id]
     assert find_runs(runs, ["pocket-later-s0-1"]) == [later.run_id]
+    with pytest.raises(UserError, match="an empty run id"):  # an unset variable, before --yes
+        find_runs(runs, [""])

@@ -84,3 +84,16 @@ def test_spent_is_by_the_cards_prices(tmp_path: Path) -> None:
         kind="openai_compatible", base_url="http://x", model="m", price_in=0.5, price_out=2.0
     )
     assert store.spent(ModelCard(name="x", family="x", source=source)) == 1.5
+
+
+def test_only_replies_that_are_all_without_a_word_are_asked_for_again(tmp_path: Path) -> None:
+    store = ReplyStore(tmp_path / "replies.jsonl")
+    store.append([(asked(key), Reply(" ", "empty", 10, 0)) for key in "ab"])
+    store.ask_again()
+    assert len(store) == 0
+    assert (store.tries("a"), store.requests) == (1, 2)
+    store.append([(asked("a"), Reply("A", "stop", 10, 1))])
+    store.ask_again()
+    again = ReplyStore(store.path)
+    again.ask_again()
+    assert ("a" in again, "b" in again) == (True, True)

@@ -195,10 +195,12 @@ def test_replies_of_careless_servers_are_read_and_counted(
     server.script.extend([raw(json.dumps(bare | usage).encode())])
     found = answers(endpoint(server, told), questions(1))
     assert found["q0"] == [Reply("half ? pair", "stop", 7, 3)]
+    assert told == []
     server.script.extend([raw(json.dumps({"choices": []} | usage).encode())])
     found = answers(endpoint(server, told), questions(1))
     assert found["q0"][0] == Reply("", "empty", 7, 3, final=False)
-    assert told == []
+    assert len(told) == 1
+    assert "a reply is no chat completion and counts as empty" in told[0]
 
 
 def test_a_cut_off_answer_is_final(server: MisbehavingServer, told: list[str]) -> None:

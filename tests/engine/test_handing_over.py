@@ -1,0 +1,61 @@
+"""Keys are in environments only: a conductor without one makes way for one that has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine import conductor, queue
+from engine.contract.cards import Endpoint, ModelCard
+from engine.contract.rundir import RunsFolder
+from engine.contract.spec import AnnotateSpec, EvaluateSpec, TaskRef
+from engine.plan import key_variables
+from engine.queue import DeviceRequest
+from engine.states import phase_state
+from tests.engine.fakes import PROGRAM, chain, go, until, write_run
+
+TASK = TaskRef(name="pocket-sums")
+
+
+def endpoint(key: str | None) -> ModelCard:
+    source = Endpoint(
+        kind="openai_compatible", base_url="http://localhost", model="m", api_key_env=key
+    )
+    return ModelCard(name="t", family="f", source=source)
+
+
+def test_the_variables_that_hold_the_keys_of_phases() -> None:
+    phases = (
+        AnnotateSpec(teacher=endpoint("ONE"), task=TASK),
+        EvaluateSpec(model=endpoint("TWO"), task=TASK, prompt="cot"),
+        EvaluateSpec(model=endpoint(None), task=TASK, prompt="cot"),
+        *chain().phases,
+    )
+    assert key_variables(phases) == {"ONE", "TWO"}
+
+
+@pytest.mark.slow  # real conductors
+def test_a_conductor_without_a_key_makes_way_and_what_it_started_goes_on(tmp_path, monkeypatch):
+    runs = RunsFolder(tmp_path / "runs")
+    spec = write_run(runs, "r", chain(), {"do": "wait"})
+    annotate = runs.phase(spec.phases[0].id)
+    queue.enqueue(runs, ["r"], DeviceRequest(cpu=True))
+    conductor.ensure_running(runs, PROGRAM)
+    first = until(lambda: conductor.holder(runs))
+    until(lambda: phase_state(annotate).state == "running")
+
+    conductor.make_way(runs, ["SOME_KEY"])  # nor has this process the key
+    assert conductor.holder(runs) == first
+    monkeypatch.setenv("SOME_KEY", "k")
+    conductor.make_way(runs, ["OTHER_KEY"])
+    assert conductor.holder(runs) == first
+    conductor.make_way(runs, ["SOME_KEY"])
+    assert conductor.holder(runs) is None
+
+    conductor.ensure_running(runs, PROGRAM)
+    second = until(lambda: conductor.holder(runs))
+    conductor.make_way(runs, ["SOME_KEY"])
+    assert conductor.holder(runs) == second
+    go(annotate)
+    until(lambda: all(runs.phase(phase.id).done for phase in spec.phases))
+    assert len(annotate.attempts()) == 1
+    until(lambda: conductor.holder(runs) is None)
