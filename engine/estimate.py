@@ -70,11 +70,19 @@ class Estimate:
     unknown: int
     money: dict[str, float]
     memory: dict[Kind, float]
+    on_gpu: bool
 
     @property
     def memory_gib(self) -> float | None:
         """Of the largest phase; None where no local model works."""
         return max(self.memory.values(), default=None)
+
+    @property
+    def speed(self) -> str:
+        """What the rough figures rest on, beside the sizes of models."""
+        flops = GPU_FLOPS if self.on_gpu else CPU_FLOPS
+        generate, train = (f"{flops[kind] / 1e9:,.0f}" for kind in ("generate", "train"))
+        return f"{generate} GFLOP/s when generating, {train} in training"
 
 
 def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
@@ -107,6 +115,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
         counts["unknown"],
         dict(money),
         memory,
+        on_gpu,
     )
 
 

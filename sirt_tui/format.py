@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.contract.view import State
 
 NOTHING = "–"
+DAYS_TOLD, OVER_A_YEAR = 365, "over a year"  # nobody waits longer: a figure would only look exact
 STATE_MARKS: dict[State, str] = {
     "waiting": "·",
     "queued": "○",
@@ -38,7 +39,7 @@ STATE_STYLES: dict[State, str] = {
 
 
 def duration(seconds: float | None) -> str:
-    """Two units at most: ``4 s``, ``3:07``, ``2 h 05``, ``3 d 4 h``, ``12 years``."""
+    """Two units at most: ``4 s``, ``3:07``, ``2 h 05``, ``3 d 4 h``; at last ``over a year``."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     whole = max(0, round(seconds))
@@ -51,9 +52,13 @@ def duration(seconds: float | None) -> str:
     if hours < 24:
         return f"{hours} h {minutes:02}"
     days, hours = divmod(hours, 24)
-    if days >= 1000:
-        return f"{days / 365.25:.0f} years"
-    return f"{days} d {hours} h"
+    return f"{days} d {hours} h" if days < DAYS_TOLD else OVER_A_YEAR
+
+
+def roughly(seconds: float) -> str:
+    """An estimate: ``about 3 d 4 h``, ``over a year``."""
+    said = duration(seconds)
+    return said if said == OVER_A_YEAR else f"about {said}"
 
 
 def age(then: datetime | None, now: datetime) -> str:

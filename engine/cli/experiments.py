@@ -63,10 +63,12 @@ def print_plan(planned: Planned) -> None:
     if not plan.to_do:
         return
     words = [f"{found.from_history} from finished phases like them" if found.from_history else ""]
-    words.append(f"{found.rough} rough, from model sizes" if found.rough else "")
+    rough = f"{found.rough} rough, from model sizes and {found.speed}"
+    words.append(rough if found.rough else "")
     words.append(f"{found.unknown} unknown" if found.unknown else "")
     basis = ", ".join(word for word in words if word)
-    click.echo(f"estimate: {duration(found.seconds)} one after the other ({basis})")
+    where = "a GPU" if found.on_gpu else "this CPU"
+    click.echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})")
     if found.memory_gib is not None:
         click.echo(f"memory: about {found.memory_gib:.1f} GiB for the largest phase (rough)")
     for currency, money in found.money.items():

@@ -79,7 +79,8 @@ def print_table(table: Table, title: str = "", styles: dict[str, str] | None = N
 
 
 def duration(seconds: float | None) -> str:
-    """``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """``45 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``; at last ``over a year``: nobody waits
+    longer, and a figure would only look exact."""
     if seconds is None:
         return "unknown"
     whole = round(seconds)
@@ -87,7 +88,10 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    hours, days = whole // 3600, whole // 86_400
+    if hours < 48:
+        return f"{hours} h {whole % 3600 // 60} min"
+    return f"{days} d {hours % 24} h" if days < 365 else "over a year"
 
 
 def plural(count: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from sirt_tui.format import NOTHING, counted, duration, money
+from sirt_tui.format import NOTHING, OVER_A_YEAR, counted, money, roughly
 from sirt_tui.plain import one_line, visible
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def plan_line(planned: Planned) -> str:
     if plan.done:
         words.append(f"{len(plan.done)} reused")
     if plan.to_do:
-        words.append(f"about {duration(planned.estimate.seconds)}")
+        words.append(roughly(planned.estimate.seconds))
     return ", ".join(words)
 
 
@@ -105,9 +105,11 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
         f"{found.rough} rough" if found.rough else "",
         f"{found.unknown} unknown" if found.unknown else "",
     ]
-    time = Text(f"about {duration(found.seconds)} {where}")
+    time = roughly(found.seconds)
     said = ", ".join(word for word in basis if word)
-    lines = [("time", time), ("", Text(f"one after the other; {said}", "dim"))]
+    lines = [("time", Text(f"{time} {where}")), ("", Text(f"one after the other; {said}", "dim"))]
+    if time == OVER_A_YEAR and found.rough:
+        lines.append(("", Text(found.speed, "dim")))
     if found.memory_gib is not None:
         largest = f"about {found.memory_gib:.1f} GiB, for the largest phase"
         lines += [("memory", Text(largest)), ("fits in", fits(found.memory_gib, sizes))]

@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.cli.experiments import print_plan
+from engine.cli.output import duration
 from engine.contract.cards import Endpoint
 from engine.contract.rundir import RunsFolder
 from engine.contract.settings import AnnotateSettings
+from engine.control.experiments import plan_experiment
 from engine.estimate import estimate
 from engine.plan import Plan, make_plan
 from tests.engine.test_plan import resolved
@@ -64,3 +67,19 @@ def test_money_grows_with_questions_and_prices(tmp_path: Path) -> None:
 
     assert money(200, 1.0) == pytest.approx(2 * money(100, 1.0))
     assert money(100, 3.0) == pytest.approx(3 * money(100, 1.0))
+
+
+def test_what_takes_years_is_called_long_and_says_what_that_rests_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_plan(plan_experiment(RunsFolder(tmp_path), "main-in-family", on_gpu=False))
+    (said,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("estimate")]
+    assert said.startswith("estimate: over a year on this CPU, one after the other (594 rough, ")
+    assert said.endswith("from model sizes and 30 GFLOP/s when generating, 50 in training)")
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(47, "47 h 0 min"), (48, "2 d 0 h"), (8_759, "364 d 23 h")]
+)
+def test_long_times_are_told_in_days(hours: int, said: str) -> None:
+    assert duration(3600 * hours) == said

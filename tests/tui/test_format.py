@@ -7,8 +7,11 @@ from typing import get_args
 
 import pytest
 
+from engine.contract.rundir import RunsFolder
 from engine.contract.view import State
+from engine.control.experiments import plan_experiment
 from sirt_tui import format as fmt
+from sirt_tui.panels.planned import facts
 
 STATES = get_args(State)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,10 +20,26 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(None, "–"), (float("nan"), "–"), (-3, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00"),
-     (187, "3:07"), (3_599.6, "1 h 00"), (7_500, "2 h 05"), (86_400 * 3 + 4 * 3_600, "3 d 4 h")],
+     (187, "3:07"), (3_599.6, "1 h 00"), (7_500, "2 h 05"), (86_400 * 3 + 4 * 3_600, "3 d 4 h"),
+     (86_400 * 364, "364 d 0 h"), (86_400 * 365, "over a year"), (1.7e11, "over a year")],
 )  # fmt: skip
 def test_durations(seconds, said):
     assert fmt.duration(seconds) == said
+
+
+def test_an_estimate_is_rough_until_it_is_only_called_long():
+    assert fmt.roughly(7_500) == "about 2 h 05"
+    assert fmt.roughly(7.7e9) == "over a year"
+
+
+def test_a_plan_of_years_says_what_that_rests_on(tmp_path):
+    planned = plan_experiment(RunsFolder(tmp_path), "main-in-family", on_gpu=False)
+    said = [value.plain for _, value in facts(planned, (24.0,), "on the CPU")][:3]
+    assert said == [
+        "over a year on the CPU",
+        "one after the other; 594 rough",
+        "30 GFLOP/s when generating, 50 in training",
+    ]
 
 
 @pytest.mark.parametrize(
