@@ -55,7 +55,11 @@ def test_a_damaged_manifest_is_no_witness(tmp_path: Path) -> None:
 def test_money_grows_with_questions_and_prices(tmp_path: Path) -> None:
     def money(limit: int, price: float) -> float:
         source = Endpoint(
-            kind="openai_compatible", base_url="u", model="m", price_in=price, price_out=price
+            kind="openai_compatible",
+            base_url="http://u",
+            model="m",
+            price_in=price,
+            price_out=price,
         )
         found = resolved(
             arms=("both",), teachers=("t1",), students=("s1",),
