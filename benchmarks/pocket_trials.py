@@ -44,7 +44,16 @@ if TYPE_CHECKING:
 
 VALIDATION_SEED = 1
 STYLES: tuple[PromptStyle, ...] = ("plain", "cot")
-HEADS = ("teacher", "seed", "teacher's own", "baseline", "instructed", "refined", "does not hold")
+HEADS = (
+    "student",
+    "teacher",
+    "seed",
+    "teacher's own",
+    "baseline",
+    "instructed",
+    "refined",
+    "does not hold",
+)
 
 
 def laid_over(changes: dict[str, Any]) -> Experiment:
@@ -118,7 +127,7 @@ class Validation:
 
 
 def examine(runs: RunsFolder, resolved: Resolved, asked: Validation) -> Iterator[tuple[str, ...]]:
-    """One row a teacher and seed: accuracies with the plain and with the CoT prompt."""
+    """One row a student, teacher and seed: accuracies with the plain and with the CoT prompt."""
     for run in expand(resolved):
         assert run.teacher
         assert run.student
@@ -133,7 +142,7 @@ def examine(runs: RunsFolder, resolved: Resolved, asked: Validation) -> Iterator
         own, baseline, instructed, refined = (plain for plain, _ in found)
         failed = expectations(own, baseline, instructed, 0.0, refined)
         cells = [" / ".join(f"{100 * a:.1f}" for a in pair) for pair in found]
-        yield (run.teacher, str(run.seed), *cells, "; ".join(failed))
+        yield (run.student, run.teacher, str(run.seed), *cells, "; ".join(failed))
 
 
 def combinations(given: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -156,6 +165,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs-trials"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--teachers", nargs="+", help="those of the preset when left out")
+    parser.add_argument("--students", nargs="+", help="those of the preset when left out")
     parser.add_argument("--questions", type=int, default=400)
     given = parser.parse_args()
     runs = RunsFolder(given.runs.absolute())
@@ -163,9 +173,10 @@ def main() -> None:
     asked: Validation | None = None
     for changes in combinations(given.changes):
         experiment = laid_over(changes)
-        chosen = {"seeds": tuple(given.seeds), "arms": ("both",)}
-        if given.teachers:
-            chosen["teachers"] = tuple(given.teachers)
+        chosen: dict[str, Any] = {"seeds": tuple(given.seeds), "arms": ("both",)}
+        for models in ("teachers", "students"):
+            if getattr(given, models):
+                chosen[models] = tuple(getattr(given, models))
         resolved = resolve(experiment.model_copy(update=chosen), POCKET)
         asked = asked or Validation(resolved, given.questions)
         print(f"\n{' '.join(f'{k}={v}' for k, v in changes.items()) or 'as shipped'}\n")

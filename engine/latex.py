@@ -47,15 +47,16 @@ def tabular(
     )
 
 
-def figure(name: str, caption: str) -> str:
-    """A float across both columns, with the file ``name.pdf``."""
+def figure(name: str, caption: str, wide: bool) -> str:
+    """A float with the file ``name.pdf``; ``wide``: across both columns."""
+    kind, width = ("figure*", r"\textwidth") if wide else ("figure", r"\columnwidth")
     return "\n".join(
         [
-            r"\begin{figure*}[t]",
+            rf"\begin{{{kind}}}[t]",
             r"\centering",
-            rf"\includegraphics[width=\textwidth]{{{name}.pdf}}",
+            rf"\includegraphics[width={width}]{{{name}.pdf}}",
             rf"\caption{{{escaped(caption)}}}",
             rf"\label{{fig:{name}}}",
-            r"\end{figure*}",
+            rf"\end{{{kind}}}",
         ]
     )

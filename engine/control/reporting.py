@@ -100,7 +100,7 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
         files[f"figures/{figure.slug}.svg"] = figure.svg
         files[f"figures/{figure.slug}.pdf"] = figure.pdf
         files[f"figures/{figure.slug}.png"] = figure.png
-    floats = [latex.figure(f.slug, f"{f.caption} {report.toy}".strip()) for f in drawn]
+    floats = [latex.figure(f.slug, f"{f.caption} {report.toy}".strip(), f.wide) for f in drawn]
     if floats:
         files["figures/figures.tex"] = "\n\n".join([GRAPHICS, *floats, ""]).encode()
     replaced = tuple(row.run_id for row in study.replaced)

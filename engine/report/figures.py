@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 BARS: tuple[Arm, ...] = ("baseline", "instruct-only", "refine-only", "both")
 PANELS_WIDE = 2
 NAMES_FIT, TITLE_FITS = 34, 28  # characters
+NAMES_IN_COLUMN = 3  # of a legend, side by side
 WIDE_MATRIX = 4  # tasks; of more the panels stand below each other
 CURVES = (
     ("instruct", "loss", "instruct", "loss, nats a token"),
@@ -69,10 +70,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A finished figure. ``slug``: name of its files; ``caption``: all one has to know."""
+    """A finished figure. ``slug``: name of its files; ``caption``: all one has to know;
+    ``wide``: as a page, not as one of its columns."""
 
     slug: str
     caption: str
+    wide: bool
     svg: bytes
     pdf: bytes
     png: bytes
@@ -92,7 +95,8 @@ def draw(study: Study, curves: Sequence[Curve]) -> Iterator[Drawn]:
         with styled():
             figure = make()
             if figure is not None:
-                yield Drawn(slug, caption, *files(figure))
+                wide = figure.get_figwidth() > COLUMN
+                yield Drawn(slug, caption, wide, *files(figure))
 
 
 def _pairs(study: Study) -> list[tuple[str | None, str | None, bool | None]]:
@@ -163,7 +167,8 @@ def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
             known.setdefault(label, handle)
     ordered = [name for name in ARM_NAMES.values() if name in known]
     handles = [known[name] for name in ordered]
-    figure.legend(handles, ordered, loc="outside upper center", ncols=len(ordered))
+    columns = len(ordered) if figure.get_figwidth() > COLUMN else NAMES_IN_COLUMN
+    figure.legend(handles, ordered, loc="outside upper center", ncols=columns)
 
 
 def bars(study: Study, prompt: Prompt) -> Figure | None:
@@ -226,7 +231,7 @@ def fractions(study: Study) -> Figure | None:
     for axes, (student, teacher, in_family, task) in zip(panels, cells, strict=True):
         own = Condition("both", student, teacher, in_family, task)
         for number, arm in enumerate(TAUGHT):
-            apart = number - (len(TAUGHT) - 1) / 2
+            apart = 1.6 * (number - (len(TAUGHT) - 1) / 2)
             points = [
                 (share, found)
                 for share in shares

@@ -30,7 +30,8 @@ def test_figures_stand_to_the_right_and_long_tables_break() -> None:
 
 
 def test_a_figure_has_its_caption_and_label() -> None:
-    made = figure("bars-plain", "95 % intervals")
-    assert r"{bars-plain.pdf}" in made
+    made = figure("bars-plain", "95 % intervals", wide=False)
+    assert r"[width=\columnwidth]{bars-plain.pdf}" in made
     assert r"\caption{95 \% intervals}" in made
     assert r"\label{fig:bars-plain}" in made
+    assert r"\begin{figure*}" in figure("matrix", "", wide=True)
