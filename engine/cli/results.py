@@ -56,7 +56,7 @@ def report(
 ) -> None:
     """Write the report of an experiment (or of runs), and print its accuracy table.
 
-    Tables in Markdown, LaTeX and CSV, figures in SVG and PNG, and index.html with all of it.
+    Tables in Markdown, LaTeX and CSV, figures in SVG, PDF and PNG, and index.html with all of it.
     Without WHICH, and with --format or --details, it only prints.
     """
     run_ids = find_runs(runs, which) if which else [row.run_id for row in list_runs(runs)]

@@ -19,7 +19,8 @@ REASONING_SHOWS = (
     "dots: each of them."
 )
 CURVES_SHOW = (
-    "Training curves. Thin: one run; thick: the mean of a method's runs, as far as all of them go. "
+    "Training curves, a line a training; where one was done with several seeds they are thin, and "
+    "their mean is thick, as far as all of them go. "
     "Refine's loss holds the likelihood term where one is set; the margin is how much more the "
     "policy's log-probability of the chosen answer rose than that of the rejected one, times beta."
 )

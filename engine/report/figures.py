@@ -14,6 +14,17 @@ from engine.report.captions import (
     MATRIX_SHOWS,
     REASONING_SHOWS,
 )  # fmt: skip
+from engine.report.layout import (
+    PANELS_WIDE,
+    error,
+    interval,
+    legend,
+    level,
+    names,
+    panels,
+    percent_axis,
+    who,
+)  # fmt: skip
 from engine.report.study import ARM_NAMES, PROMPTS, TAUGHT, Condition
 from engine.report.style import (
     COLOURS,
@@ -22,7 +33,6 @@ from engine.report.style import (
     INK,
     LIGHT_FROM,
     MARKERS,
-    PAGE,
     SOFT,
     files,
     styled,
@@ -36,14 +46,10 @@ if TYPE_CHECKING:
 
     from engine.contract.row import Cellmark
     from engine.contract.spec import Arm
-    from engine.report.statistics import Estimate
     from engine.report.study import Prompt, Study
 
 BARS: tuple[Arm, ...] = ("baseline", "instruct-only", "refine-only", "both")
-PANELS_WIDE = 2
-NAMES_FIT, TITLE_FITS = 34, 28  # characters
-NAMES_IN_COLUMN = 3  # of a legend, side by side
-WIDE_MATRIX = 4  # tasks; of more the panels stand below each other
+TASKS_FIT, TRAINING_FITS = 4, 16  # columns, and characters of a row's name, of half a page
 CURVES = (
     ("instruct", "loss", "instruct", "loss, nats a token"),
     ("refine", "loss", "refine", "loss, nats a pair"),
@@ -63,9 +69,11 @@ class Curve:
     points: tuple[tuple[int, float], ...]
 
     @property
-    def arm(self) -> Arm:
-        """An instruct phase serves every arm that comes after it."""
-        return "instruct-only" if self.kind == "instruct" else self.condition.arm
+    def trained(self) -> Condition:
+        """What was trained: an instruct phase serves every arm that comes after it."""
+        if self.kind != "instruct":
+            return self.condition
+        return replace(self.condition, arm="instruct-only", refine_task=None, rounds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,82 +113,17 @@ def _pairs(study: Study) -> list[tuple[str | None, str | None, bool | None]]:
     return list(dict.fromkeys((one.student, one.teacher, one.in_family) for one in taught))
 
 
-def _panels(count: int, height: float, most: int = PANELS_WIDE) -> tuple[Figure, list[Axes]]:
-    """Axes in rows of at most ``most``, each ``height`` inches tall."""
-    import matplotlib.pyplot as plt
-
-    wide = min(count, most)
-    tall = -(-count // wide)
-    width = COLUMN if wide < most else PAGE
-    figure, axes = plt.subplots(tall, wide, figsize=(width, height * tall), squeeze=False)
-    flat = list(axes.flat)
-    for unused in flat[count:]:
-        unused.set_visible(False)
-    return figure, flat[:count]
-
-
-def _error(found: Estimate) -> list[list[float]]:
-    """Below and above, in per cent, as matplotlib wants them."""
-    low, high = _interval(found)
-    return [[max(100 * found.mean - low, 0.0)], [max(high - 100 * found.mean, 0.0)]]
-
-
-def _interval(found: Estimate) -> tuple[float, float]:
-    """In per cent; t intervals may leave 0..100."""
-    return 100 * max(found.low, 0.0), 100 * min(found.high, 1.0)
-
-
-def _level(axes: Axes, found: Estimate, arm: Arm, left: float, right: float) -> None:
-    """What a model reaches without training: a line with its interval as a band."""
-    colour = COLOURS[arm]
-    low, high = _interval(found)
-    axes.fill_between([left, right], low, high, color=colour, alpha=0.15, lw=0)
-    line = axes.hlines(100 * found.mean, left, right, colour, lw=1, label=ARM_NAMES[arm])
-    line.set_linestyle("--" if arm == "teacher" else ":")
-
-
-def _percent_axis(axes: Axes) -> None:
-    """A little more than 0 to 100, so that what is at the ends can be seen."""
-    axes.set_ylim(-1, 103)
-    axes.set_yticks(range(0, 101, 20))
-    axes.set_ylabel("right, %")
-
-
-def _names(axes: Axes, names: Sequence[str]) -> None:
-    """Under the axis; aslant where they would run into each other."""
-    slanted = sum(map(len, names)) > NAMES_FIT
-    turned: dict[str, Any] = {"rotation": 20, "ha": "right"} if slanted else {}
-    axes.set_xticks(range(len(names)), names, **turned)
-
-
-def _who(student: str | None, teacher: str | None, in_family: bool | None) -> str:
-    family = "in-family" if in_family else "out-family"
-    said = f"{student} taught by {teacher}"
-    return f"{said}{' ' if len(said) < TITLE_FITS else chr(10)}({family})"
-
-
-def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One for all panels, above them; each name once."""
-    known: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            known.setdefault(label, handle)
-    ordered = [name for name in ARM_NAMES.values() if name in known]
-    handles = [known[name] for name in ordered]
-    columns = len(ordered) if figure.get_figwidth() > COLUMN else NAMES_IN_COLUMN
-    figure.legend(handles, ordered, loc="outside upper center", ncols=columns)
-
-
 def bars(study: Study, prompt: Prompt) -> Figure | None:
     """On the task trained on: what each step reaches, with the teacher's own line above it."""
     pairs = _pairs(study)
     tasks = list(dict.fromkeys(one.task for one in study.of_arm(*TAUGHT) if one.usual and one.task))
     if not any(cell[2] == prompt for cell in study.marks) or not tasks:
         return None
-    figure, panels = _panels(len(pairs), 2.2)
-    for axes, (student, teacher, in_family) in zip(panels, pairs, strict=True):
-        width = 0.8 / len(BARS)
-        for number, arm in enumerate(BARS):
+    arms = [arm for arm in BARS if study.of_arm(arm)]
+    figure, plots = panels(len(pairs), 2.2)
+    for axes, (student, teacher, in_family) in zip(plots, pairs, strict=True):
+        width = 0.8 / len(arms)
+        for number, arm in enumerate(arms):
             bare = arm == "baseline"
             for place, task in enumerate(tasks):
                 one = (
@@ -192,10 +135,10 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
                 if found is None:
                     continue
                 axes.bar(
-                    place + (number - (len(BARS) - 1) / 2) * width,
+                    place + (number - (len(arms) - 1) / 2) * width,
                     100 * found.mean,
                     width,
-                    yerr=_error(found),
+                    yerr=error(found),
                     color=COLOURS[arm],
                     hatch=HATCHES[arm],
                     edgecolor="white",
@@ -206,11 +149,11 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
         for place, task in enumerate(tasks):
             own = study.estimate((1.0, (Condition("teacher", None, teacher), task, prompt)))
             if own is not None:
-                _level(axes, own, "teacher", place - 0.45, place + 0.45)
-        _names(axes, tasks)
-        axes.set_title(_who(student, teacher, in_family))
-        _percent_axis(axes)
-    _legend(figure, panels)
+                level(axes, own, "teacher", place - 0.45, place + 0.45)
+        names(axes, tasks)
+        axes.set_title(who(student, teacher, in_family))
+        percent_axis(axes)
+    legend(figure, plots)
     return figure
 
 
@@ -227,8 +170,8 @@ def fractions(study: Study) -> Figure | None:
     )
     if len(shares) < 2:
         return None
-    figure, panels = _panels(len(cells), 2.1)
-    for axes, (student, teacher, in_family, task) in zip(panels, cells, strict=True):
+    figure, plots = panels(len(cells), 2.1)
+    for axes, (student, teacher, in_family, task) in zip(plots, cells, strict=True):
         own = Condition("both", student, teacher, in_family, task)
         for number, arm in enumerate(TAUGHT):
             apart = 1.6 * (number - (len(TAUGHT) - 1) / 2)
@@ -242,7 +185,7 @@ def fractions(study: Study) -> Figure | None:
                 )
             ]
             if points:
-                errors = [_error(found) for _, found in points]
+                errors = [error(found) for _, found in points]
                 axes.errorbar(
                     [share + apart for share, _ in points],
                     [100 * found.mean for _, found in points],
@@ -259,12 +202,12 @@ def fractions(study: Study) -> Figure | None:
         for arm, bare in lines:
             found = study.estimate((1.0, (bare, task or "", "plain")))
             if found is not None:
-                _level(axes, found, arm, shares[0] - 4, shares[-1] + 4)
+                level(axes, found, arm, shares[0] - 4, shares[-1] + 4)
         axes.set_xticks(shares)
         axes.set_xlabel("demonstrations, %")
-        axes.set_title(f"{task}\n{_who(student, teacher, in_family)}")
-        _percent_axis(axes)
-    _legend(figure, panels)
+        axes.set_title(f"{task}\n{who(student, teacher, in_family)}")
+        percent_axis(axes)
+    legend(figure, plots)
     return figure
 
 
@@ -279,15 +222,21 @@ def matrix(study: Study) -> Figure | None:
         for pair in pairs
     ]
     height = 1.1 + 0.3 * max(map(len, by_pair))
-    most = 1 if len(study.tasks) > WIDE_MATRIX else PANELS_WIDE
-    figure, panels = _panels(len(pairs), height, most)
-    for axes, pair, rows in zip(panels, pairs, by_pair, strict=True):
+    longest = max(len(_training_name(one)) for one in refined)
+    narrow = len(pairs) > 1 and len(study.tasks) <= TASKS_FIT and longest <= TRAINING_FITS
+    most = PANELS_WIDE if narrow else 1
+    figure, plots = panels(len(pairs), height, most)
+    for axes, pair, rows in zip(plots, pairs, by_pair, strict=True):
         _heat(axes, study, rows)
-        axes.set_title(_who(*pair))
-    for axes in panels[::most]:
+        axes.set_title(who(*pair))
+    for axes in plots[::most]:
         axes.set_ylabel("trained on")
-    figure.colorbar(panels[0].images[0], ax=panels, label="right, %", aspect=15, pad=0.01)
+    figure.colorbar(plots[0].images[0], ax=plots, label="right, %", aspect=15, pad=0.01)
     return figure
+
+
+def _training_name(one: Condition) -> str:
+    return ", ".join((one.trained_on, *one.variant))
 
 
 def _heat(axes: Axes, study: Study, rows: Sequence[Condition]) -> None:
@@ -304,12 +253,12 @@ def _heat(axes: Axes, study: Study, rows: Sequence[Condition]) -> None:
                 axes.text(x, y, "–", **centre)
                 continue
             colour = "white" if 100 * one.mean < LIGHT_FROM else "black"
-            low, high = _interval(one)
+            low, high = interval(one)
             number = f"{100 * one.mean:.1f}"
             axes.text(x, y - 0.14, number, color=colour, **centre)
             axes.text(x, y + 0.24, f"[{low:.1f}, {high:.1f}]", color=colour, size=5.5, **centre)
-    _names(axes, study.tasks)
-    axes.set_yticks(range(len(rows)), [", ".join((one.trained_on, *one.variant)) for one in rows])
+    names(axes, study.tasks)
+    axes.set_yticks(range(len(rows)), [_training_name(one) for one in rows])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("evaluated on")
@@ -324,7 +273,7 @@ def reasoning(study: Study) -> Figure | None:
     shown = [arm for arm in arms if study.of_arm(arm)]
     if not shown:
         return None
-    figure, (left, right) = _panels(2, 2.1)
+    figure, (left, right) = panels(2, 2.1)
     for number, prompt in enumerate(PROMPTS):
         hatch = "////" if prompt == "cot" else ""
         for place, arm in enumerate(shown):
@@ -336,7 +285,7 @@ def reasoning(study: Study) -> Figure | None:
                     axes.bar(at, fmean(values), 0.4, color=SOFT, hatch=hatch, edgecolor=INK, lw=0.5)
                     axes.plot([at] * len(values), values, ".", color=INK, ms=3, alpha=0.6)
     for axes, label in ((left, "answers with steps, %"), (right, "tokens an answer")):
-        _names(axes, [ARM_NAMES[arm] for arm in shown])
+        names(axes, [ARM_NAMES[arm] for arm in shown])
         axes.set_ylabel(label)
     left.set_ylim(-1, 103)
     prompts = [
@@ -360,36 +309,36 @@ def _marks(study: Study, arm: Arm, prompt: Prompt) -> list[Cellmark]:
 
 
 def training(curves: Sequence[Curve]) -> Figure | None:
-    """A thin line a run, and the mean over all runs of a method."""
+    """A line a run; a thick one for the mean where a training was done with several seeds."""
     from matplotlib.ticker import MaxNLocator
 
     drawn = [what for what in CURVES if any((c.kind, c.metric) == what[:2] for c in curves)]
     if not drawn:
         return None
-    figure, panels = _panels(len(drawn), 1.9)
-    for axes, (kind, metric, title, unit) in zip(panels, drawn, strict=True):
-        for arm in TAUGHT:
-            own = [c for c in curves if (c.kind, c.metric, c.arm) == (kind, metric, arm)]
-            alone = len(own) == 1
-            for curve in own:
-                label = ARM_NAMES[arm] if alone else "_"
-                thin: dict[str, Any] = {"lw": 1.2} if alone else {"lw": 0.6, "alpha": 0.5}
-                axes.plot(*zip(*curve.points, strict=True), color=COLOURS[arm], label=label, **thin)
-            if mean := _mean_curve(own):
-                points = zip(*mean, strict=True)
-                axes.plot(*points, color=COLOURS[arm], lw=1.6, label=ARM_NAMES[arm])
+    figure, plots = panels(len(drawn), 1.9)
+    for axes, (kind, metric, title, unit) in zip(plots, drawn, strict=True):
+        own = [c for c in curves if (c.kind, c.metric) == (kind, metric)]
+        for condition in dict.fromkeys(c.trained for c in own):
+            seeds = [c for c in own if c.trained == condition]
+            look: dict[str, Any] = {"color": COLOURS[condition.arm]}
+            named = look | {"label": ARM_NAMES[condition.arm]}
+            thin = named | {"lw": 1} if len(seeds) == 1 else look | {"lw": 0.6, "alpha": 0.5}
+            for curve in seeds:
+                axes.plot(*zip(*curve.points, strict=True), **thin)
+            if mean := _mean_curve(seeds):
+                axes.plot(*zip(*mean, strict=True), lw=1.6, **named)
         axes.set_title(title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.set_xlabel("step")
         axes.set_ylabel(unit)
-    _legend(figure, panels)
+    legend(figure, plots)
     return figure
 
 
-def _mean_curve(curves: Sequence[Curve]) -> list[tuple[int, float]]:
-    """Over the runs, at the steps that all of them have; nothing of a single run."""
-    if len(curves) < 2:
+def _mean_curve(seeds: Sequence[Curve]) -> list[tuple[int, float]]:
+    """At the steps that all of them have; nothing of a single one."""
+    if len(seeds) < 2:
         return []
-    tables = [dict(curve.points) for curve in curves]
+    tables = [dict(curve.points) for curve in seeds]
     steps = sorted(set.intersection(*(set(table) for table in tables)))
     return [(step, fmean(table[step] for table in tables)) for step in steps]
