@@ -211,4 +211,5 @@ class SirtApp(App[None]):
                 def run(action: str = action, node: object = node) -> None:
                     self.run_worker(self.run_action(action, default_namespace=node))  # type: ignore[arg-type]
 
-                yield SystemCommand(binding.description, tip or f"key {binding.key}", run)
+                key = f"key {self.get_key_display(binding)}"
+                yield SystemCommand(binding.description, f"{tip}  ({key})" if tip else key, run)

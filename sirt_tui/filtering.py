@@ -1,7 +1,10 @@
-"""Which runs a person means: words, ``field:value``, ``acc>80``, and ``-`` before any of them."""
+"""Which runs a person means: words, ``field:value``, ``acc>80``, and ``-`` before any of them.
+
+Accuracies are in per cent, ``minutes`` is what a run took, ``days`` its age."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.control import filtering
@@ -36,6 +39,10 @@ FIELDS: dict[str, Callable[[RunRow], str]] = {
 }
 FIGURES: dict[str, Callable[[RunRow], float | None]] = {
     "acc": best,
+    "plain": lambda r: None if r.plain is None else 100 * r.plain,
+    "cot": lambda r: None if r.cot is None else 100 * r.cot,
+    "minutes": lambda r: None if r.seconds is None else r.seconds / 60,
+    "days": lambda r: (datetime.now(UTC) - r.created) / timedelta(days=1),
     "seed": lambda r: float(r.seed),
     "fraction": lambda r: float(r.fraction),
     "rounds": lambda r: float(r.rounds),

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
     from sirt_tui.app import SirtApp
 
+PANEL = "in this panel"
+WHERE = ("here", PANEL, "everywhere")
+SIDEWAYS = {"scroll_left", "scroll_right", "page_left", "page_right"}  # lines are cut or folded
+
 
 class Help(ModalScreen[None]):
-    """Keys by where they come from: the focused panel, the screen, everywhere."""
+    """Keys by where they come from: the screen, the focused panel, everywhere."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q", "dismiss", "Close"),
@@ -39,14 +43,18 @@ class Help(ModalScreen[None]):
 
 
 def keys_of(screen: Screen[object]) -> Table:
-    """Key, what it does, where it comes from; no key twice."""
-    table = Table.grid(padding=(0, 2))
-    seen: set[str] = set()
+    """Keys, what they do, where that comes from: the screen's first. Keys of the same action share
+    a line, no key comes twice, and none that moves what cannot move."""
     app: SirtApp = screen.app  # type: ignore[assignment]
+    lines: dict[tuple[int, str, str], list[str]] = {}
     for node, binding, enabled, tip in screen.active_bindings.values():
-        if not binding.description or not enabled or binding.key in seen or binding.system:
+        if not binding.description or not enabled or binding.system or binding.action in SIDEWAYS:
             continue
-        seen.add(binding.key)
-        where = "everywhere" if node is app else "here" if node is screen else "in this panel"
-        table.add_row(app.get_key_display(binding), tip or binding.description, where)
+        where = WHERE.index("everywhere" if node is app else "here" if node is screen else PANEL)
+        line = lines.setdefault((where, binding.action, tip or binding.description), [])
+        key = app.get_key_display(binding)
+        line += [] if key in line else [key]
+    table = Table.grid(padding=(0, 2))
+    for (where, _, said), keys in sorted(lines.items(), key=lambda line: line[0][0]):
+        table.add_row(" ".join(keys), said, WHERE[where])
     return table

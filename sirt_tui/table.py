@@ -179,10 +179,24 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     def sort_next(self, step: int = 1) -> None:
         """Order by the next column that can be sorted by."""
-        keys = [column.key for column in self._columns if column.sort]
+        keys = list(self.orders)
         key, descending = self.sorted_by
         at = keys.index(key) if key in keys else -step
         self.sort(keys[(at + step) % len(keys)], descending)
+
+    @property
+    def orders(self) -> dict[str, str]:
+        """What it can be ordered by: columns' keys and titles."""
+        return {column.key: column.title for column in self._columns if column.sort}
+
+    @property
+    def hidden_order(self) -> str:
+        """The order, where its column does not fit."""
+        key, descending = self.sorted_by
+        shown = {column.key for column, _ in self._columns_shown()} if self.size.width else {key}
+        if key not in self.orders or key in shown:
+            return ""
+        return f"{self.orders[key]} {_arrow(descending)}"
 
     def _ordered(self, rows: Sequence[T]) -> Sequence[T]:
         key, descending = self.sorted_by
@@ -326,7 +340,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         key, descending = self.sorted_by
         segments = [Segment(" " * len(MARK), style)]
         for column, room in self._columns_shown():
-            arrow = "" if column.key != key else "▾" if descending else "▴"
+            arrow = _arrow(descending) if column.key == key else ""
             title = column.title[: room - len(arrow)] + arrow
             segments.append(Segment(fitted(title, room, column.justify), style))
             segments.append(Segment(" " * self._gap, style))
@@ -337,3 +351,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
             self._gap = 2 if self.size.width >= ROOMY else 1
             self._layout = fit(self._columns, self.size.width - len(MARK), self._gap)
         return self._layout
+
+
+def _arrow(descending: bool) -> str:
+    return "▾" if descending else "▴"

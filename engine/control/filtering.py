@@ -81,6 +81,8 @@ class Language(Generic[T]):
 
     def _field_test(self, name: str, wanted: str) -> Callable[[T], bool]:
         if name not in self.fields:
+            if name in self.figures:
+                raise ValueError(f"{name!r} is a figure: ask for {name}>1, {name}<1 or {name}=1")
             raise ValueError(f"no field {name!r}: {nearest(name, self.fields)}")
         of = self.fields[name]
         if name in self.exact:
@@ -91,6 +93,8 @@ class Language(Generic[T]):
         self, name: str, holds: Callable[[float, float], bool], value: float
     ) -> Callable[[T], bool]:
         if name not in self.figures:
+            if name in self.fields:
+                raise ValueError(f"{name!r} is no figure: ask for {name}:{value:g}")
             raise ValueError(f"no figure {name!r}: {nearest(name, self.figures)}")
         of = self.figures[name]
 

@@ -69,7 +69,7 @@ class Chart(Widget, can_focus=True):
 
     ALLOW_MAXIMIZE = True
     DEFAULT_CSS = "Chart { height: 1fr; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
+    KEYS: ClassVar[tuple[Binding, ...]] = (
         Binding("right", "cursor(1)", "Cursor right", show=False),
         Binding("left", "cursor(-1)", "Cursor left", show=False),
         Binding("shift+right", "cursor(10)", "Cursor far right", show=False),
@@ -83,7 +83,8 @@ class Chart(Widget, can_focus=True):
         Binding("full_stop", "pan(0.25)", "Move right", show=False),
         Binding("comma", "pan(-0.25)", "Move left", show=False),
         Binding("m", "mode", "Braille, blocks or letters", show=False),
-    ]
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, x: axes.X = "counts", id: str | None = None) -> None:
         super().__init__(id=id)

@@ -76,11 +76,12 @@ class CurvesPanel(Vertical):
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "curves"
-    BINDINGS: ClassVar[list[BindingType]] = [
+    KEYS: ClassVar[tuple[Binding, ...]] = (
         Binding("c", "group(1)", "Next curve"),
         Binding("b", "group(-1)", "Curve before", show=False),
         Binding("X", "across", "Over steps, time or epochs", show=False),
-    ]
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, classes="panel")

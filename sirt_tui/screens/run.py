@@ -16,6 +16,7 @@ from engine.contract.errors import UserError
 from engine.control.following import stderr_tail
 from engine.control.relatives import relatives
 from sirt_tui import verbs
+from sirt_tui.charts import Chart
 from sirt_tui.format import phase_title
 from sirt_tui.page import Page
 from sirt_tui.panels.alerts import AlertsPanel
@@ -57,13 +58,20 @@ class PanelBar(Static):
         self.update(text)
 
 
+def _passed_on(action: str, keys: tuple[Binding, ...]) -> list[Binding]:
+    """Keys that work whatever has the focus."""
+    return [Binding(k.key, f"{action}('{k.action}')", k.description, show=False) for k in keys]
+
+
 class RunPage(Page):
     """Opened with ``enter``. The phase under the cursor is what samples and log show."""
 
     TITLE = "Run"
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]  # noqa: RUF012
     DEFAULT_CSS = """
     RunPage #grid { layout: grid; grid-gutter: 0; height: 1fr; }
     RunPage.-narrow #grid { grid-size: 1 2; grid-rows: 7 1fr; }
+    RunPage.-narrow.-low #grid { grid-rows: 4 1fr; }
     RunPage.-medium #grid { grid-size: 2 2; grid-columns: 50 1fr; grid-rows: 1fr 1fr; }
     RunPage.-medium #grid .chosen { column-span: 2; }
     RunPage.-wide #grid { grid-size: 3 2; grid-columns: 50 1fr 1fr; grid-rows: 1fr 1fr; }
@@ -77,6 +85,8 @@ class RunPage(Page):
         Binding("p", "app.open_pairs", "Pairs"),
         Binding("C", "compose_from", "Compose from this run", show=False),
         Binding("L", "lineage", "Lineage: models, data, hashes", show=False),
+        *_passed_on("curves", CurvesPanel.KEYS),
+        *_passed_on("chart", Chart.KEYS),
     ]
 
     def __init__(self, run_id: str) -> None:
@@ -193,7 +203,8 @@ class RunPage(Page):
             panel.show_messages(phase.view, phase_title(phase.spec))
 
     def _liveliest(self) -> PhaseStatus:
-        """The phase worth watching: what runs, else what ended badly, else the last done."""
+        """The phase worth watching: what runs, else what ended badly, else the last done; of a run
+        that is over the first score."""
         assert self._status is not None
         phases = self._status.phases
         for states in ({"running"}, {"failed", "lost", "unreachable"}):
@@ -201,6 +212,9 @@ class RunPage(Page):
                 if phase.state in states:
                     return phase
         done = [phase for phase in phases if phase.state == "done"]
+        if len(done) == len(phases):
+            scored = [phase for phase in phases if phase.spec.kind == "evaluate"]
+            return self._chosen() or (scored or phases)[0]
         return done[-1] if done else phases[0]
 
     def _chosen(self) -> PhaseStatus | None:
@@ -231,6 +245,18 @@ class RunPage(Page):
         self._panel = choice[(at + step) % len(choice)]
         self._arrange()
         self.query_one(f"#{self._panel}").focus()
+
+    async def action_curves(self, action: str) -> None:
+        curves = self.query_one(CurvesPanel)
+        if curves.display:
+            await curves.run_action(action)
+
+    async def action_chart(self, action: str) -> None:
+        """Of the curves, or of the memory that is shown instead."""
+        panels = (self.query_one(CurvesPanel), self.query_one(MemoryPanel))
+        shown = [panel for panel in panels if panel.display]
+        if shown:
+            await shown[0].query_one(Chart).run_action(action)
 
     def action_zoom(self) -> None:
         if self.maximized is not None:

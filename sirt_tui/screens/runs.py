@@ -78,6 +78,7 @@ class RunsPage(Page):
         Binding("e", "export", "Export", show=False),
         Binding("s", "sort", "Sort by the next column", show=False),
         Binding("S", "reverse", "Reverse the order", show=False),
+        Binding("o", "order", "Sort by a column", show=False),
         Binding("t", "tag", "Tags", show=False),
         Binding("N", "note", "Note", show=False),
         Binding("C", "compose_from", "Compose from this run", show=False),
@@ -147,6 +148,9 @@ class RunsPage(Page):
     def on_row_table_changed(self) -> None:
         self._draw_status()
 
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw_status)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         self._filter = filtering.parse(event.value)
         self._draw()
@@ -193,7 +197,10 @@ class RunsPage(Page):
         shown, total = len(self.table.rows), len(self._rows)
         text = Text(no_wrap=True, overflow="ellipsis")
         if self._whole:
-            text.append(f"{count(total)} runs" if shown == total else f"{shown} of {total} runs")
+            runs = "run" if total == 1 else "runs"
+            text.append(
+                f"{count(total)} {runs}" if shown == total else f"{shown} of {total} {runs}"
+            )
             states = Counter(row.state for row in self._rows)
             for state in COUNTED:
                 if states[state]:
@@ -201,6 +208,8 @@ class RunsPage(Page):
                     text.append(said, STATE_STYLES[state])
         else:
             text.append("the newest runs; reading the rest")
+        if self.table.hidden_order:
+            text.append(f"  by {self.table.hidden_order}", "dim")
         if self.table.marked:
             text.append(f"  ● {len(self.table.marked)} marked", "bold")
         if self._filter.problem:
@@ -232,6 +241,15 @@ class RunsPage(Page):
     def action_reverse(self) -> None:
         key, descending = self.table.sorted_by
         self.table.sort(key, not descending)
+
+    @work
+    async def action_order(self) -> None:
+        orders = self.table.orders.items()
+        offers = [(key, title, "S turns the order round") for key, title in orders]
+        key, descending = self.table.sorted_by
+        said = await self.sirt.choose("Sort by", offers, key)
+        if said is not None:
+            self.table.sort(said, descending)
 
     def action_preview(self) -> None:
         self.toggle_class("flipped")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 import sirt_tui
 from sirt_tui.app import DARK, LIGHT
-from sirt_tui.help import Help, keys_of
+from sirt_tui.help import WHERE, Help, keys_of
 from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -43,7 +43,9 @@ def test_help_lists_the_keys_of_the_screen_and_every_key_is_described(recorded, 
             await show(name, pilot)
             table = keys_of(app.screen)
             assert isinstance(table, Table)
-            assert table.row_count > 8
+            keys, _, where = (list(column.cells) for column in table.columns)
+            assert len(keys) == len(set(keys)) > 8
+            assert where == sorted(where, key=WHERE.index)
             await pilot.press("question_mark")
             await settled(pilot, lambda: isinstance(app.screen, Help))
             assert "Keys that work here" in text_of(app)

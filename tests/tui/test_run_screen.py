@@ -50,9 +50,19 @@ def screen(runs, run_id, size=(120, 40)):
 def test_a_finished_run_shows_its_phases_and_says_where_it_stands(recorded, size):
     text = screen(recorded, run_of(recorded, "both", "wren-3m"), size)
     assert "both wren-1m <wren-3m pocket-compass s0  done" in text
-    assert "✓ evaluate pocket-sums cot" in text
+    assert "✓ evaluate pocket-compass plain" in text
     assert "losing plain answers reason" in text  # the warning on top
     assert max(map(len, text.splitlines())) <= size[0]
+
+
+def test_a_run_that_is_over_is_read_from_its_first_score(recorded):
+    async def check(app, pilot):
+        samples = app.screen.query_one(SamplesPanel)
+        await pilot.press("]")
+        await settled(pilot, lambda: "evaluate pocket-compass plain" in samples.border_subtitle)
+        assert "✓ annotate pocket-compass" in text_of(app)  # nothing is scrolled away
+
+    watching(recorded, run_of(recorded, "both", "wren-3m"), check, (80, 24))
 
 
 @pytest.mark.slow
@@ -193,7 +203,7 @@ def test_curves_go_by_key_and_keep_their_zoom(recorded):
     run_id = run_of(recorded, "both", "wren-3m")
 
     async def check(app, pilot):
-        app.screen.query_one(Chart).focus()
+        assert app.screen.focused is app.screen.query_one(PhasesPanel)  # the keys work from there
         assert "refine loss" in text_of(app)
         await pilot.press("plus", "y", "left")
         await settled(pilot, lambda: "smooth 0.6  log" in text_of(app))
@@ -219,7 +229,7 @@ def test_curves_are_drawn_over_steps_time_or_epochs(recorded):
         took = (view.finished - view.started).total_seconds()
         assert 0 < seconds[0] < seconds[-1] < took
         assert " s " in text_of(app).splitlines()[chart.region.bottom - 1]
-        assert "at " not in text_of(app)  # the cursor was at a step
+        assert "at " not in text_of(app).splitlines()[chart.region.y]  # its cursor was at a step
         await pilot.press("X")
         await settled(pilot, lambda: "X epochs" in text_of(app))
         epochs = {moment.step: moment.epoch for moment in view.moments}

@@ -1,0 +1,128 @@
+"""The list of runs: filter, order, preview, and what is done with several runs at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sirt_tui.dialogs import AskText, Choose
+from tests.tui.conftest import run_of
+from tests.tui.helpers import app_on, said_by, settled, text_of
+
+
+def listing(runs, check, size=(120, 40)):
+    """Open the list, wait until all is read, and let ``check(app, pilot)`` look at it."""
+
+    async def flow():
+        app = app_on(runs)
+        async with app.run_test(size=size) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app), "the list of runs")
+            return await check(app, pilot)
+
+    return asyncio.run(flow())
+
+
+def test_the_filter_says_what_it_does_not_know(recorded):
+    words = {
+        "stat:done": "no field 'stat': did you mean 'state'?",
+        "acc:80": "'acc' is a figure: ask for acc>1",
+        "arm>1": "'arm' is no figure: ask for arm:1",
+        "plaim>1": "no figure 'plaim': did you mean 'plain'?",
+    }
+
+    async def check(app, pilot):
+        await pilot.press("slash")
+        box = app.screen.query_one("#filter")
+        for text, said in words.items():
+            box.value = text
+            await settled(pilot, lambda said=said: said in text_of(app), said)
+            assert len(app.screen.table.rows) == 9  # what isn't understood hides nothing
+
+    listing(recorded, check)
+
+
+def test_figures_of_every_column_can_be_asked_for(recorded):
+    counts = {"plain>99": 2, "cot<50": 1, "minutes>0": 9, "days>0 state:failed": 1, "seed=0": 9}
+
+    async def check(app, pilot):
+        box = app.screen.query_one("#filter")
+        for text, count in counts.items():
+            box.value = text
+            await settled(pilot, lambda n=count: len(app.screen.table.rows) == n, text)
+
+    listing(recorded, check)
+
+
+def test_any_column_orders_the_list_and_a_hidden_one_is_named(recorded):
+    async def check(app, pilot):
+        table = app.screen.table
+        await pilot.press("o")
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("down", "down", "enter")  # from age by took to tags
+        await settled(pilot, lambda: table.sorted_by[0] == "tags")
+        await settled(pilot, lambda: "by tags ▴" in text_of(app))
+        await pilot.press("S")
+        await settled(pilot, lambda: "by tags ▾" in text_of(app))
+        await pilot.press("s")
+        await settled(pilot, lambda: "by tags" not in text_of(app))
+        assert table.sorted_by[0] == "state"
+
+    listing(recorded, check, (80, 24))
+
+
+def test_the_preview_follows_the_cursor(recorded):
+    async def check(app, pilot):
+        for _ in range(3):
+            await pilot.press("j")
+            row = app.screen.table.row
+            await settled(pilot, lambda row=row: f"─ {row.run_id} ─" in text_of(app))
+        await settled(pilot, lambda: "phases\n" in text_of(app) or "✗ refine" in text_of(app))
+
+    listing(recorded, check)
+
+
+def test_marked_runs_are_exported_and_retried_together(recorded, tmp_path, monkeypatch):
+    from engine import conductor
+    from engine.queue import read_queue
+
+    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    ended = [run_of(recorded, "refine-only", t) for t in ("wren-3m", "otter-3m")]
+
+    async def check(app, pilot):
+        for run_id in ended:
+            app.screen.table.move_to(run_id)
+            await pilot.press("space")
+        await settled(pilot, lambda: "● 2 marked" in text_of(app))
+        await pilot.press("e")
+        await settled(pilot, lambda: isinstance(app.screen, AskText))
+        app.screen.query_one("Input").value = str(tmp_path / "out")
+        await pilot.press("enter")
+        await settled(pilot, lambda: "2 runs: exported to" in said_by(app))
+        assert {path.name for path in (tmp_path / "out").iterdir()} == set(ended)
+        await pilot.press("r")
+        await settled(pilot, lambda: set(read_queue(recorded).run_ids) == set(ended))
+
+    listing(recorded, check)
+
+
+def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
+    gone = [run_of(recorded, "refine-only", t) for t in ("wren-3m", "otter-3m")]
+
+    async def check(app, pilot):
+        for run_id in gone:
+            app.screen.table.move_to(run_id)
+            await pilot.press("space")
+        await pilot.press("d")
+        await settled(pilot, lambda: "Delete 2 runs for good?" in text_of(app))
+        assert all(run_id in text_of(app) for run_id in gone)
+        assert "since other runs need them" in text_of(app)
+        await pilot.press("n")
+        await settled(pilot, lambda: "for good" not in text_of(app))
+        assert len(recorded.run_ids()) == 9
+        await pilot.press("d")
+        await settled(pilot, lambda: "for good" in text_of(app))
+        await pilot.press("y")
+        await settled(pilot, lambda: "7 runs" in text_of(app))
+        assert "marked" not in text_of(app)
+
+    listing(recorded, check)
+    assert not set(gone) & set(recorded.run_ids())
