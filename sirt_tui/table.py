@@ -84,9 +84,14 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
     mark_cells = len(MARK)
 
     def __init__(
-        self, columns: Sequence[Column[T]], key: Callable[[T], str], id: str | None = None
+        self,
+        columns: Sequence[Column[T]],
+        key: Callable[[T], str],
+        id: str | None = None,
+        marks: bool = True,
     ) -> None:
         super().__init__(id=id)
+        self._marks = marks
         self._clicked = -1  # the row to open when the same click comes again
         self._columns = tuple(columns)
         self._key = key
@@ -225,6 +230,16 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
             self.tick()
             self._put(self._cursor + 1)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._marks if action == "mark" else super().check_action(action, parameters)
+
+    def tick_all(self) -> None:
+        """Mark all rows; when they all are, take their marks away."""
+        keys = {self._key(row) for row in self._rows}
+        self.marked = self.marked - keys if keys <= self.marked else self.marked | keys
+        self.redraw()
+        self.post_message(self.Changed(self))
+
     def tick(self) -> None:
         """Mark the row under the cursor, or take its mark away."""
         if self.row is not None:
@@ -248,7 +263,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         opens = at == (self._cursor if event.chain == 1 else self._clicked)
         self._put(at)
         self._clicked = -1 if opens else at
-        if event.x < self.mark_cells:
+        if self._marks and event.x < self.mark_cells:
             self.tick()
         elif opens:
             self.action_select()

@@ -3,6 +3,7 @@
 ``series``  points, and where they are in each dot column
 ``curve``   a series smoothed and thinned, as it grows
 ``axes``    round ticks and their labels
+``cells``   rows of the plot, made of pieces
 ``canvas``  dots to characters: braille, quadrants or ASCII
 ``chart``   the widget: axes, legend, cursor, zoom, log scale
 """

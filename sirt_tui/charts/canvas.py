@@ -20,6 +20,7 @@ _QUADRANTS = " ▗▝▐▖▄▞▟▘▚▀▜▌▙▛█"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 BLANK, INK = " ", "x"
 DASHES = ((8, 8), (4, 6), (1, 3), (2, 8))  # dots drawn, of a period, where there is no colour
+DASHED = ("━━", "╍╍", "··", "╺ ")  # the same in the legend
 
 
 def _braille(byte: int) -> str:

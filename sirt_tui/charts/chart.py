@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
@@ -17,14 +16,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sirt_tui.charts import axes
-from sirt_tui.charts.canvas import LETTERS, MODES, Canvas, Mode
+from sirt_tui.charts.canvas import DASHED, LETTERS, MODES, Canvas, Mode
+from sirt_tui.charts.cells import over
 from sirt_tui.charts.curve import Curve
 from sirt_tui.charts.series import Series, Threshold, finite
 from sirt_tui.format import duration, number
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from sirt_tui.charts.series import Spans
 
@@ -219,12 +219,12 @@ class Chart(Widget, can_focus=True):
         return found
 
     def _draw_curves(self, canvas: Canvas, window: Window) -> None:
-        colourless = bool(os.environ.get("NO_COLOR"))
+        dashed = colourless()
         for n, curve in enumerate(self._curves):
             owners = (len(self._curves) + n, n)[-len(curve.layers) :]  # raw is faint under smoothed
             for owner, layer in zip(owners, curve.layers, strict=True):
                 spans = layer.columns(window.left, window.right, canvas.columns)
-                canvas.draw(owner, window.heights(spans), n if colourless else None)
+                canvas.draw(owner, window.heights(spans), n if dashed else None)
 
     def _extent(self) -> tuple[float, float]:
         ends = [(s.x[0], s.x[-1]) for s in self._series if s.x]
@@ -277,7 +277,7 @@ class Chart(Widget, can_focus=True):
         cells = [Segment(text, styles[owner]) for text, owner in runs]
         for threshold in self._thresholds:
             if row == self._threshold_row(threshold, window):
-                cells = _over(cells, threshold.label, dim)
+                cells = over(cells, threshold.label, dim)
         strip = Strip([axis, *cells])
         if self._cursor is not None:
             at = margin + 1 + self._cursor_cell(window, strip.cell_length - margin - 1)
@@ -355,7 +355,11 @@ class Chart(Widget, can_focus=True):
     def _legend_entry(self, number_: int, series: Series) -> list[Segment]:
         found = self._curves[number_].smoothed
         point = found.at(self._cursor if self._cursor is not None else math.inf)
-        letter = f"{LETTERS[number_ % len(LETTERS)]} " if self._mode == "ascii" else "━ "
+        letter = "━ "
+        if self._mode == "ascii":
+            letter = f"{LETTERS[number_ % len(LETTERS)]} "
+        elif colourless():
+            letter = f"{DASHED[number_ % len(DASHED)]} "
         value = number(point[1] if point else None)
         return [
             Segment(letter, self._style(self._colour(number_))),
@@ -377,17 +381,5 @@ class Chart(Widget, can_focus=True):
         return "  ".join(parts)
 
 
-def _over(cells: Sequence[Segment], label: str, dim: Style) -> list[Segment]:
-    """A dashed line through what is empty, with its label at the end."""
-    total = sum(len(cell.text) for cell in cells)
-    drawn = [
-        Segment("╌" * len(part), dim) if part.isspace() else Segment(part, cell.style)
-        for cell in cells
-        for part in re.split("( +)", cell.text)
-        if part
-    ]
-    text = f" {label} "
-    if len(text) >= total:
-        return drawn
-    head = Strip(drawn).crop(0, total - len(text))
-    return [*head, Segment(text, dim)]
+def colourless() -> bool:
+    return bool(os.environ.get("NO_COLOR"))

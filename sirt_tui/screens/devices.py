@@ -58,10 +58,15 @@ class DevicesPage(Page):
         yield Static(id="conductor")
         with Container(id="body"):
             yield CardsPanel()
-            working: RowTable[Work] = RowTable(work_columns(), lambda w: w.spec.id, id="working")
+            working: RowTable[Work] = RowTable(
+                work_columns(), lambda w: w.spec.id, id="working", marks=False
+            )
             yield working
             waiting: RowTable[tuple[int, Entry, State]] = RowTable(
-                queue_columns(self._requested), lambda entry: entry[1].run_id, id="queue"
+                queue_columns(self._requested),
+                lambda entry: entry[1].run_id,
+                id="queue",
+                marks=False,
             )
             yield waiting
 

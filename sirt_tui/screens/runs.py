@@ -79,6 +79,7 @@ class RunsPage(Page):
         Binding("s", "sort", "Sort by the next column", show=False),
         Binding("S", "reverse", "Reverse the order", show=False),
         Binding("o", "order", "Sort by a column", show=False),
+        Binding("a", "mark_all", "Mark all that are shown, or none", show=False),
         Binding("t", "tag", "Tags", show=False),
         Binding("N", "note", "Note", show=False),
         Binding("C", "compose_from", "Compose from this run", show=False),
@@ -235,6 +236,9 @@ class RunsPage(Page):
         self.table.focus()
         self._draw_status()
 
+    def action_mark_all(self) -> None:
+        self.table.tick_all()
+
     def action_sort(self) -> None:
         self.table.sort_next()
 
@@ -313,8 +317,9 @@ class RunsPage(Page):
             return
         lost = [*_several(meant), *lost]
         if await self.sirt.confirm(f"Delete {_runs(meant)} for good?", lost):
-            await self._do(partial(verbs.delete, self.runs, meant), f"{_runs(meant)}: deleted")
-            self.table.marked.difference_update(meant)
+            if await self._do(partial(verbs.delete, self.runs, meant), f"{_runs(meant)}: deleted"):
+                self.table.marked.difference_update(meant)
+                self._draw_status()
 
     @work
     async def action_export(self) -> None:
@@ -350,14 +355,18 @@ class RunsPage(Page):
                 verb = partial(verbs.describe, self.runs, row.run_id, note=text)
                 await self._do(verb, "note saved")
 
-    async def _do(self, verb: Callable[[], object], said: str) -> None:
+    async def _do(self, verb: Callable[[], object], said: str) -> bool:
+        """Whether it was done; else it is said why not."""
         try:
             await self.feed.ask(verb)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
             self.sirt.say(said)
-        self.feed.hurry()
+            return True
+        finally:
+            self.feed.hurry()
+        return False
 
 
 def _runs(run_ids: Sequence[str]) -> str:

@@ -180,6 +180,15 @@ def test_a_rising_line_rises_between_its_axes():
     assert lines[13].split() == ["0", "5", "10"]
 
 
+def test_without_colours_curves_are_dashed_as_the_legend_says(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    legend, *rows = drawn([line("a", [1, 1]), line("b", [2, 2])], keys=["m"])  # in braille
+    assert legend.split("  ")[:2] == ["━━ a 1", "╍╍ b 2"]
+    solid, dashed = rows[-2], rows[0]
+    assert " " not in solid.split("┤")[1]
+    assert " " in dashed.split("┤")[1]
+
+
 def test_the_cursor_reads_values_and_a_log_scale_leaves_out_what_has_none():
     lines = drawn([line("a", [1, 10, 100, 0, -5, 1_000])], keys=["y", "left"])
     assert "log" in lines[0]

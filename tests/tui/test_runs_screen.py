@@ -104,6 +104,18 @@ def test_marked_runs_are_exported_and_retried_together(recorded, tmp_path, monke
     listing(recorded, check)
 
 
+def test_all_that_the_filter_leaves_are_marked_by_one_key(recorded):
+    async def check(app, pilot):
+        app.screen.query_one("#filter").value = "arm:instruct-only"
+        await settled(pilot, lambda: len(app.screen.table.rows) == 2)
+        await pilot.press("a")
+        await settled(pilot, lambda: "● 2 marked" in text_of(app))
+        await pilot.press("a")
+        await settled(pilot, lambda: "marked" not in text_of(app))
+
+    listing(recorded, check)
+
+
 def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
     gone = [run_of(recorded, "refine-only", t) for t in ("wren-3m", "otter-3m")]
 
@@ -122,7 +134,7 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
         await settled(pilot, lambda: "for good" in text_of(app))
         await pilot.press("y")
         await settled(pilot, lambda: "7 runs" in text_of(app))
-        assert "marked" not in text_of(app)
+        await settled(pilot, lambda: "marked" not in text_of(app))
 
     listing(recorded, check)
     assert not set(gone) & set(recorded.run_ids())
