@@ -161,6 +161,7 @@ class Chart(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         self._frame = None
+        self.refresh()  # of another height alone, Textual would show the lines it has
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

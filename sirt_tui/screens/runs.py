@@ -316,10 +316,11 @@ class RunsPage(Page):
             self.sirt.say_error(error)
             return
         lost = [*_several(meant), *lost]
-        if await self.sirt.confirm(f"Delete {_runs(meant)} for good?", lost):
-            if await self._do(partial(verbs.delete, self.runs, meant), f"{_runs(meant)}: deleted"):
-                self.table.marked.difference_update(meant)
-                self._draw_status()
+        question, done = f"Delete {_runs(meant)} for good?", f"{_runs(meant)}: deleted"
+        verb = partial(verbs.delete, self.runs, meant)
+        if await self.sirt.confirm(question, lost) and await self._do(verb, done):
+            self.table.marked.difference_update(meant)
+            self._draw_status()
 
     @work
     async def action_export(self) -> None:

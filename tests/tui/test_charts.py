@@ -15,6 +15,7 @@ from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold, axes
 from sirt_tui.charts.canvas import Canvas
 from sirt_tui.charts.curve import Average, Outline
 from sirt_tui.charts.series import columns
+from tests.tui.helpers import settled, text_of
 
 NAN = float("nan")
 
@@ -194,6 +195,21 @@ def test_the_cursor_reads_values_and_a_log_scale_leaves_out_what_has_none():
     assert "log" in lines[0]
     assert "at 5" in lines[0]
     assert lines[1].startswith("1000┤")
+
+
+def test_another_height_is_drawn_anew():
+    async def flow():
+        app = OneChart()
+        async with app.run_test(size=(60, 14)) as pilot:
+            chart = app.query_one(Chart)
+            chart.show([line("loss", range(1, 11))])
+            chart.focus()
+            await pilot.pause()
+            await pilot.press("y")  # some lines alone are painted again
+            await pilot.resize_terminal(60, 8)
+            await settled(pilot, lambda: text_of(app).splitlines()[7].split() == ["0", "5"])
+
+    asyncio.run(flow())
 
 
 def test_many_curves_share_two_lines_of_legend():
