@@ -29,6 +29,7 @@ from engine.judging.verdicts import read_verdict, tally
 from engine.presets import judge_card
 from engine.queue import read_run
 from tests.engine.misbehaving_server import MisbehavingServer, error, reply
+from tests.tui.conftest import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from engine.judging.table import Judgement
 
 RECORDED = RunsFolder(Path(__file__).parents[1] / "fixtures" / "runs")
-TEACHER, BARE = "pocket-teacher-s0-40dc6699", "pocket-baseline-s0-8cd435ba"
+TEACHER, BARE = run_of(RECORDED, "teacher", "wren-3m"), run_of(RECORDED, "baseline")
 BLOCKS = re.compile(r"\[Answer A\]\n(.*)\n\[Answer B\]\n(.*)\n\[End\]", re.DOTALL)
 
 

@@ -16,9 +16,10 @@ from engine.control.quality import measure
 from engine.quality.arithmetic import arithmetic_steps
 from engine.quality.measures import Said, quality, repetition
 from engine.quality.table import quality_table
+from tests.tui.conftest import run_of
 
 RECORDED = RunsFolder(Path(__file__).parents[1] / "fixtures" / "runs")
-TEACHER = "pocket-teacher-s0-40dc6699"
+TEACHER = run_of(RECORDED, "teacher", "wren-3m")
 STEPS = [
     ("22 + 4 = 26. 26 - 1 = 25. The answer is 25.", [True, True]),
     ("First, 22 plus 4 makes 26, 26 minus 1 makes 24.", [True, False]),
@@ -95,7 +96,7 @@ def test_nothing_said_is_no_error() -> None:
 
 
 def test_recorded_runs_have_a_line_for_each_phase_and_prompt() -> None:
-    both, teacher = "pocket-both-s0-fe3b4fbc", TEACHER
+    both, teacher = run_of(RECORDED, "both", "wren-3m"), TEACHER
     found = measure(RECORDED, [both, teacher])
     assert [(m.kind, m.prompt) for m in found if m.run_id == both][:4] == [
         ("elicit", "plain"),
@@ -112,7 +113,7 @@ def test_recorded_runs_have_a_line_for_each_phase_and_prompt() -> None:
 
 
 def test_a_run_without_answers_says_so(tmp_path: Path) -> None:
-    failed = "pocket-refine-only-s0-c8ea885f"
+    failed = run_of(RECORDED, "refine-only", "wren-3m")
     run = tmp_path / failed
     run.mkdir()
     (run / "run.json").write_bytes(RECORDED.run_file(failed).read_bytes())
