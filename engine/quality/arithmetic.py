@@ -37,6 +37,9 @@ _WORDS: Final = {
     r"[^\S\n]*([-+*/=()])[^\S\n]*": r"\1",  # one way to write each step, one way to match it
 }
 _REWRITES: Final = tuple((re.compile(p, re.IGNORECASE), to) for p, to in _WORDS.items())
+# without a digit and one of these there is no step, and nothing to rewrite
+_STATED: Final = re.compile(r"=|\bis equal to\b|\bequals\b|\bmakes\b|\bgives\b", re.IGNORECASE)
+_DIGIT: Final = re.compile(r"[0-9]")
 _NUMBER: Final = rf"[0-9]{{1,{LONGEST}}}(?:\.[0-9]{{1,{LONGEST}}})?%?"
 _UNIT: Final = r"(?: [a-zA-Z]{1,20}){0,2}"  # 3 apples + 4 apples
 _TERM: Final = rf"\({{0,2}}-?{_NUMBER}{_UNIT}\){{0,2}}"
@@ -64,6 +67,8 @@ class Step:
 def arithmetic_steps(text: str) -> Iterator[Step]:
     """All steps, in order."""
     words = plain(text)
+    if not (_DIGIT.search(words) and _STATED.search(words)):
+        return
     for pattern, replacement in _REWRITES:
         words = pattern.sub(replacement, words)
     for match in _STEP.finditer(words):

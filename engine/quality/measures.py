@@ -61,12 +61,15 @@ def quality(said: Iterable[Said]) -> Quality:
     rows = list(said)
     total = len(rows)
     pieces = [_PIECE.findall(row.text) for row in rows]
-    steps = [[step.true for step in arithmetic_steps(row.text)] for row in rows]
+    reasoned, steps = 0, []
+    for row in rows:
+        reasoned += has_steps(row.text, row.choices)
+        steps.append([step.true for step in arithmetic_steps(row.text)])
     calculating = [found for found in steps if found]
     repeated = [repetition(p) for p in pieces if len(p) >= N]
     return Quality(
         answers=total,
-        with_steps=Share.of(sum(has_steps(row.text, row.choices) for row in rows), total),
+        with_steps=Share.of(reasoned, total),
         cut_off=Share.of(sum(row.finish == "length" for row in rows), total),
         words=fmean(sum(p[0].isalnum() for p in row) for row in pieces) if rows else 0.0,
         tokens=fmean(row.tokens for row in rows) if rows else 0.0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 LETTERS: Final = "ABCDEFGHIJ"
@@ -31,11 +32,14 @@ _BLANKS: Final = re.compile(r"[^\S\n]+")
 _LINES: Final = re.compile(r" ?\n[ \n]*")
 
 
+@lru_cache(maxsize=2_000)
 def plain(text: str) -> str:
     """Without emphasis, LaTeX fonts, invisible characters; typographic signs as ASCII."""
-    text = text.translate(_INVISIBLE).translate(_FULL_WIDTH).translate(_SIGNS)
+    if not text.isascii() or "\0" in text:
+        text = text.translate(_INVISIBLE).translate(_FULL_WIDTH).translate(_SIGNS)
     text = _EMPHASIS.sub("", text)
-    text = _FONT.sub(r"\1", _FONT.sub(r"\1", text))
+    if "\\" in text:
+        text = _FONT.sub(r"\1", _FONT.sub(r"\1", text))
     text = _MATH_MARKS.sub("$", text)
     text = text.replace("{,}", ",").replace("\\$", "$").replace("\\%", "%")
     text = _THIN_SPACE.sub("", text)
