@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
+from sys import intern
 from typing import TYPE_CHECKING
 
 from engine import latex
@@ -65,14 +66,10 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
     if not study.marks:
         raise UserError(f"{name}: nothing was measured yet; see: sirt status")
     material = _Material(runs, study)
-    tested = differences.paired_steps(study, material.right)
+    study = replace(study, right=material.right)
     made = [
         *sections.sections(study),
-        *_present(
-            differences.differences(tested),
-            differences.over_the_seeds(tested),
-            differences.resolution(study, tested),
-        ),
+        *differences.sections_of(study, material.right),
         *_judgements(runs, study.rows),
     ]
     appendix = [_details(study.rows), *_quality(runs, study.rows)]
@@ -105,10 +102,6 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
         files["figures/figures.tex"] = "\n\n".join([GRAPHICS, *floats, ""]).encode()
     replaced = tuple(row.run_id for row in study.replaced)
     return Written(folder, tuple(write_folder(folder, files)), (*made, *appendix), replaced)
-
-
-def _present(*found: Section | None) -> Iterator[Section]:
-    yield from (section for section in found if section is not None)
 
 
 def _description(rows: Sequence[RunRow]) -> str:
@@ -174,7 +167,8 @@ class _Material:
         if spec.id not in self._right:
             with (self._runs.phase(spec.id).out / PREDICTIONS).open("rb") as file:
                 lines = map(json.loads, file)
-                self._right[spec.id] = {x["id"]: bool(x["verdict"]["correct"]) for x in lines}
+                found = {intern(x["id"]): bool(x["verdict"]["correct"]) for x in lines}
+            self._right[spec.id] = found
         return self._right[spec.id]
 
     def _evaluation(self, cell: Cell, seed: int) -> EvaluateSpec | None:

@@ -1,7 +1,9 @@
-"""Whether a step helped: paired tests on the same questions, and what a test set can tell."""
+"""Whether a step helped, and how far the teacher still is: paired tests on the same questions,
+and what a test set can tell."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from statistics import median
@@ -9,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from engine.report.sections import Section, who
 from engine.report.statistics import detectable, over_seeds
-from engine.report.study import ARM_NAMES, PROMPTS, Condition, Study
+from engine.report.study import ARM_NAMES, PROMPTS, TAUGHT, Condition, Study
 from engine.results import NOTHING, Comparison, Table, compare_right
 from engine.scoring.interval import holm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.report.study import Cell
 
@@ -23,19 +25,30 @@ ASSUMED = 0.3  # share of discordant questions to plan with
 NOTE = (
     "Differences in points on the same questions, with the bootstrap's 95 % interval, or the exact "
     "test's where that is wider; exact McNemar test of each seed, adjusted by Holm over the whole "
-    "table. Only where that is below 0.05 does the data say that one is better."
+    "table. Only where that is below 0.05 does the data say that one is better. Detectable: the "
+    "least difference that such a test finds four times in five with so many questions gained or "
+    "lost; a dash where they are too few for any."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """One step of one seed. ``adjusted``: Holm's p over the table."""
+    """Two conditions of one seed. ``adjusted``: Holm's p over the table."""
 
     before: Condition
     after: Condition
     seed: int
     found: Comparison
     adjusted: float = 1.0
+
+    @property
+    def taught(self) -> Condition:
+        """The student in question."""
+        return self.before if self.after.arm == "teacher" else self.after
+
+
+Held = tuple[Condition, Condition, tuple[str, ...]]  # one against the other, on these tasks
+Answers = Callable[["Cell", int], "Right | None"]
 
 
 def steps(study: Study) -> Iterator[tuple[Condition, Condition]]:
@@ -53,12 +66,45 @@ def steps(study: Study) -> Iterator[tuple[Condition, Condition]]:
                 yield bare, one
 
 
-def paired_steps(study: Study, right: Callable[[Cell, int], Right | None]) -> list[Tested]:
-    """Every step on the student's own tasks, prompt by prompt and seed by seed."""
+def on_own_tasks(study: Study) -> Iterator[Held]:
+    return ((before, after, after.own_tasks) for before, after in steps(study))
+
+
+def on_other_tasks(study: Study) -> Iterator[Held]:
+    for before, after in steps(study):
+        yield before, after, tuple(t for t in study.tasks if t not in after.own_tasks)
+
+
+def to_teacher(study: Study) -> Iterator[Held]:
+    """What the teacher is ahead of those it taught, on their own tasks."""
+    for one in study.of_arm(*TAUGHT):
+        teacher = study.teacher_of(one)
+        if teacher is not None:
+            yield one, teacher, one.own_tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A table of tests. ``slug``: name of its files."""
+
+    slug: str
+    title: str
+    held: Callable[[Study], Iterator[Held]]
+
+
+QUESTIONS = (
+    Question("differences", "Did each step help?", on_own_tasks),
+    Question("differences-out", "Did each step help on other tasks?", on_other_tasks),
+    Question("gaps", "How far is the teacher ahead?", to_teacher),
+)
+
+
+def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
+    """Prompt by prompt and seed by seed."""
     found = [
         Tested(before, after, seed, comparison)
-        for before, after in steps(study)
-        for task in after.own_tasks
+        for before, after, tasks in held
+        for task in tasks
         for prompt in PROMPTS
         for seed in study.seeds
         if (a := right((before, task, prompt), seed)) is not None
@@ -69,23 +115,34 @@ def paired_steps(study: Study, right: Callable[[Cell, int], Right | None]) -> li
     return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
 
-def differences(found: Sequence[Tested]) -> Section | None:
+def sections_of(study: Study, right: Answers) -> Iterator[Section]:
+    """Every question's tests, over the seeds too, and last what the test sets can tell."""
+    every = []
+    for question in QUESTIONS:
+        found = paired(study, question.held(study), right)
+        every += found
+        made = (differences(question, found), over_the_seeds(question, found))
+        yield from (section for section in made if section is not None)
+    told = resolution(study, every)
+    if told is not None:
+        yield told
+
+
+def differences(question: Question, found: Sequence[Tested]) -> Section | None:
     """A line a seed."""
     headers = (
-        "step", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seed",
-        "n", "difference [95 %]", "gained", "lost", "p (Holm)",
+        "compared", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seed",
+        "n", "difference [95 %]", "gained", "lost", "p (Holm)", "detectable",
     )  # fmt: skip
     rows = tuple(_line(one) for one in found)
-    return (
-        Section("differences", "Did each step help?", NOTE, Table(headers, rows)) if rows else None
-    )
+    return Section(question.slug, question.title, NOTE, Table(headers, rows)) if rows else None
 
 
 def _line(one: Tested) -> tuple[str, ...]:
     c = one.found
     return (
         _step(one),
-        *who(one.after)[1:],
+        *who(one.taught)[1:],
         c.task,
         c.prompt,
         str(one.seed),
@@ -94,19 +151,21 @@ def _line(one: Tested) -> tuple[str, ...]:
         str(c.gained),
         str(c.lost),
         f"{one.adjusted:.2g}",
+        _least(c.total, (c.gained + c.lost) / c.total),
     )
 
 
 def _step(one: Tested) -> str:
-    name = one.before.method if one.before.arm == "both" else ARM_NAMES[one.before.arm]
+    plain = one.before.arm != "both" and one.taught is one.after
+    name = ARM_NAMES[one.before.arm] if plain else one.before.method
     return f"{name} → {one.after.method}"
 
 
-def over_the_seeds(found: Sequence[Tested]) -> Section | None:
-    """The same steps, as means over seeds; None where there is one seed."""
+def over_the_seeds(question: Question, found: Sequence[Tested]) -> Section | None:
+    """The same, as means over seeds; None where there is one seed."""
     groups: dict[tuple[str, ...], list[float]] = {}
     for one in found:
-        key = (_step(one), *who(one.after)[1:], one.found.task, one.found.prompt)
+        key = (_step(one), *who(one.taught)[1:], one.found.task, one.found.prompt)
         groups.setdefault(key, []).append(one.found.difference)
     rows = []
     for key, values in groups.items():
@@ -115,7 +174,7 @@ def over_the_seeds(found: Sequence[Tested]) -> Section | None:
             interval = f"[{mean.low:+.1f}, {mean.high:+.1f}]" if mean.sd else NOTHING
             rows.append((*key, str(len(values)), f"{mean.mean:+.1f} {interval}", f"{mean.sd:.1f}"))
     headers = (
-        "step", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seeds",
+        "compared", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seeds",
         "mean difference [95 %, t]", "sd",
     )  # fmt: skip
     note = (
@@ -123,7 +182,12 @@ def over_the_seeds(found: Sequence[Tested]) -> Section | None:
         "that all agree have no spread to make an interval of: theirs are in the table before."
     )
     return (
-        Section("steps-over-seeds", "Each step over the seeds", note, Table(headers, tuple(rows)))
+        Section(
+            f"{question.slug}-seeds",
+            f"{question.title} Over the seeds",
+            note,
+            Table(headers, tuple(rows)),
+        )
         if rows
         else None
     )

@@ -111,8 +111,9 @@ def families(study: Study) -> Section | None:
     )  # fmt: skip
     note = (
         "On the task each student was trained on, averaged over tasks, students and teachers. Gap: "
-        "teacher minus student, in points. The paper states the gap that instruction-tuning leaves "
-        "and that self-refine closes it; it gives no other figure that is known here."
+        "teacher minus student, in points; of one seed on the same questions. The paper states "
+        "the gap that instruction-tuning leaves and that self-refine closes it; it gives no other "
+        "figure that is known here."
     )
     if study.toy:
         note += " Its figures are of benchmarks and large models, not of these toys."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isclose
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DRAWS = 20_000
+RESAMPLES = 9_999
 LEVEL = 0.95
 POWER = 0.8
 
@@ -65,7 +67,8 @@ def combination(weighted: Sequence[Sequence[tuple[float, Count]]]) -> Estimate:
     """A weighted sum of accuracies, such as a mean over tasks or a gap between two models.
 
     ``weighted``: for each seed, weight and count of every cell; the same cells for each. With
-    one seed the interval is that of Jeffreys' posteriors of the cells, drawn independently.
+    one seed the interval is that of Jeffreys' posteriors of the cells, drawn independently;
+    :func:`over_questions` knows better where the answers are at hand.
     Seeds that agree to the last question are one: greedy answers don't depend on a seed.
     """
     sums = [sum(weight * count.share for weight, count in cells) for cells in weighted]
@@ -88,6 +91,36 @@ def _drawn(cells: Sequence[tuple[float, Count]]) -> tuple[float, float]:
         total += weight * beta.rvs(right, wrong, size=DRAWS, random_state=rng)
     low, high = np.quantile(total, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def over_questions(contributions: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """The interval of a sum of means, by resampling each test set's questions (scipy's BCa).
+
+    ``contributions``: for each test set, what each of its questions adds, over all models that
+    answered it: what they get right or wrong together is not counted as independent. None where
+    a test set's questions are all alike, which can't be resampled.
+    """
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    rng = np.random.default_rng(0)
+    drawn, samples = np.zeros(RESAMPLES), []
+    for sample in contributions:
+        values, counts = np.unique(np.round(sample, 9), return_counts=True)
+        if len(values) < 2:
+            return None
+        total = len(sample)  # drawn with replacement, questions are multinomial counts
+        drawn += rng.multinomial(total, counts / total, size=RESAMPLES) @ values / total
+        samples.append(np.repeat(values, counts))
+
+    def summed(*parts: Any, axis: int = -1) -> Any:
+        return sum(np.mean(part, axis=axis) for part in parts)
+
+    means = SimpleNamespace(bootstrap_distribution=drawn)
+    found = bootstrap(
+        tuple(samples), summed, n_resamples=0, bootstrap_result=means, vectorized=True, batch=500
+    ).confidence_interval
+    return float(found.low), float(found.high)
 
 
 def detectable(total: int, discordant: float) -> float | None:

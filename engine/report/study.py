@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from engine import catalog
-from engine.report.statistics import Count, Estimate, combination
-from engine.results import ARM_ORDER, NOTHING
+from engine.report.statistics import Count, Estimate, combination, over_questions
+from engine.results import ARM_ORDER, NOTHING, paired_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from engine.contract.row import Cellmark, RunRow
     from engine.contract.spec import Arm
@@ -103,12 +103,13 @@ class Study:
 
     ``runs``: the run of each condition and seed. Where settings were changed and it was run
     again, that is the newest that has accuracies, and ``replaced`` holds the others: the two are
-    never mixed.
+    never mixed. ``right``: a cell's answers of one seed, question -> right or not, if at hand.
     """
 
     name: str
     rows: tuple[RunRow, ...]
     description: str = ""
+    right: Callable[[Cell, int], dict[str, bool] | None] | None = field(default=None, repr=False)
     runs: dict[tuple[Condition, int], RunRow] = field(init=False, repr=False)
     replaced: tuple[RunRow, ...] = field(init=False, repr=False)
     marks: Known = field(init=False, repr=False)
@@ -176,9 +177,32 @@ class Study:
         seeds = self._shared(weights)
         if not cells or not seeds:
             return None
-        return combination(
+        found = combination(
             [[(w, self._count(cell, seed)) for cell, w in weights.items()] for seed in seeds]
         )
+        if found.seeds > 1 or len(weights) == 1:
+            return found
+        interval = self._over_questions(weights, seeds[0])
+        return found if interval is None else replace(found, low=interval[0], high=interval[1])
+
+    def _over_questions(self, weights: dict[Cell, float], seed: int) -> tuple[float, float] | None:
+        """None without the answers, or where cells of a task don't have the same questions."""
+        by_task: dict[str, list[tuple[float, dict[str, bool]]]] = {}
+        for cell, weight in weights.items():
+            answers = self.right(cell, seed) if self.right else None
+            if not answers:
+                return None
+            by_task.setdefault(cell[1], []).append((weight, answers))
+        contributions = []
+        for found in by_task.values():
+            questions = sorted(found[0][1])
+            if any(answers.keys() != found[0][1].keys() for _, answers in found):
+                return None
+            contributions.append([sum(w * right[q] for w, right in found) for q in questions])
+        if sorted(weights.values()) == [-1.0, 1.0] and len(contributions) == 1:
+            _, low, high = paired_difference([round(value) for value in contributions[0]])
+            return low, high
+        return over_questions(contributions)
 
     def mean(self, cells: Sequence[Cell]) -> Estimate | None:
         """Over cells that were measured; None when one of them was not."""

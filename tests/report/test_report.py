@@ -43,7 +43,15 @@ def report(runs: RunsFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_tables_figures_and_page_are_there(report: Path) -> None:
     tables = {file.name for file in (report / "tables").iterdir()}
-    for slug in ("accuracies", "families", "domains", "differences", "resolution", "quality"):
+    for slug in (
+        "accuracies",
+        "families",
+        "domains",
+        "differences",
+        "gaps",
+        "resolution",
+        "quality",
+    ):
         assert {f"{slug}.md", f"{slug}.tex", f"{slug}.csv"} <= tables
     assert r"\toprule" in (report / "tables" / "accuracies.tex").read_text()
     figures = {file.name for file in (report / "figures").iterdir()}

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.report import sections as sec
-from engine.report.differences import differences, over_the_seeds, paired_steps, resolution
+from engine.report.differences import (
+    QUESTIONS,
+    differences,
+    over_the_seeds,
+    paired,
+    resolution,
+)
 from engine.report.study import Study
+from engine.scoring.interval import holm
 from tests.report.made_up import WHEN, row
 
 if TYPE_CHECKING:
     from engine.contract.row import RunRow
+    from engine.report.differences import Tested
     from engine.report.study import Cell
 
 A, B = "pocket-compass", "pocket-boxes"
@@ -102,32 +110,37 @@ def test_cells_that_were_not_measured_are_dashes() -> None:
 
 def answers(cell: Cell, seed: int) -> dict[str, bool] | None:
     """Refined is right where instructed is, and on thirty more of a hundred."""
-    right = {"instruct-only": 50, "both": 80}.get(cell[0].arm)
-    if right is None or cell[1:] != (A, "plain"):
+    right = {"instruct-only": 50, "both": 80, "teacher": 95}.get(cell[0].arm)
+    if right is None or cell[2] != "plain":
         return None
     return {f"q{n}": n < right + seed for n in range(100)}
 
 
+def answered(study: Study, slug: str) -> list[Tested]:
+    (question,) = [one for one in QUESTIONS if one.slug == slug]
+    return paired(study, question.held(study), answers)
+
+
 def test_steps_are_tested_on_the_same_questions() -> None:
     study = Study("s", (*whole(0), *whole(1)))
-    found = paired_steps(study, answers)
+    found = answered(study, "differences")
     assert [(one.seed, one.found.gained, one.found.lost) for one in found] == [
         (0, 30, 0),
         (1, 30, 0),
     ]
     assert all(one.adjusted >= one.found.p for one in found)
-    table = differences(found)
+    table = differences(QUESTIONS[0], found)
     assert table is not None
     assert table.table.rows[0][0] == "instructed → refined"
     assert table.table.rows[0][9].startswith("+30.0 [+2")
-    means = over_the_seeds(found)
+    means = over_the_seeds(QUESTIONS[0], found)
     assert means is not None
     assert means.table.rows[0][7:9] == ("2", "+30.0 –")
 
 
 def test_each_test_set_says_what_it_can_tell() -> None:
     study = Study("s", tuple(whole()))
-    found = resolution(study, paired_steps(study, answers))
+    found = resolution(study, answered(study, "differences"))
     assert cells(found, A, "plain", "100")[0] == "30.0"
     assert cells(found, B, "plain", "100")[:2] == ("–", "–")
     assert cells(found, B, "plain", "100")[2] == cells(found, A, "plain", "100")[1]
@@ -159,3 +172,34 @@ def test_run_again_with_other_settings_the_newest_measured_counts(turn: int) -> 
     found = cells(sec.accuracies(study), "refined", "small", "big", "in", A)
     assert found[0].startswith("60.0")
     assert {one.run_id for one in study.replaced} == {whole()[-1].run_id, "unmeasured"}
+
+
+def test_other_tasks_and_the_gap_to_the_teacher_are_tested_too() -> None:
+    study = Study("s", tuple(whole()))
+    (elsewhere,) = answered(study, "differences-out")
+    assert (elsewhere.found.task, elsewhere.found.gained) == (B, 30)
+    gaps = {one.taught.arm: one for one in answered(study, "gaps")}
+    assert gaps["both"].found.difference == pytest.approx(15)
+    assert gaps["instruct-only"].found.low > 0
+    family = holm([one.found.p for one in gaps.values()])
+    assert [one.adjusted for one in gaps.values()] == family
+    table = differences(QUESTIONS[2], list(gaps.values()))
+    assert cells(table, "refined → teacher", "small", "big")[-1] != "–"
+
+
+def test_a_seeds_gap_to_the_teacher_is_that_of_the_same_questions() -> None:
+    rows = [
+        row("teacher", on(95, 95)),
+        row("instruct-only", on(50, 50), 0, A),
+        row("both", on(80, 80), 0, A),
+    ]
+    apart, paired_ = (
+        cells(sec.families(Study("s", tuple(rows), right=right)), "question answering")
+        for right in (None, answers)
+    )
+    (tested,) = [
+        one for one in answered(Study("s", tuple(rows)), "gaps") if one.taught.arm == "both"
+    ]
+    c = tested.found
+    assert paired_[-1] == f"+15.0 [{c.low:+.1f}, {c.high:+.1f}]"
+    assert apart[-1] != paired_[-1]

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, bootstrap
 
-from engine.report.statistics import Count, combination, detectable, over_seeds, share
+from engine.report.statistics import (
+    Count,
+    combination,
+    detectable,
+    over_questions,
+    over_seeds,
+    share,
+)
 from engine.results import paired_difference
 from engine.scoring.interval import holm, mcnemar
 
@@ -109,3 +117,23 @@ def test_an_interval_is_without_zero_only_where_the_test_agrees(
     assert low <= mean <= high
     assert (low > 0) == (mcnemar(gained, lost) < 0.05)
     assert paired_difference([-d for d in found]) == pytest.approx((-mean, -high, -low), abs=1e-2)
+
+
+def test_models_that_agree_on_the_questions_are_less_apart_than_two_samples() -> None:
+    """A mean over two test sets of the gap of two models, against the normal interval."""
+    gaps = [[1.0] * 60 + [-1.0] * 20 + [0.0] * 920, [1.0] * 100 + [0.0] * 900]
+    halves = [[gap / 2 for gap in one] for one in gaps]
+    found = over_questions(halves)
+    assert found is not None
+    se = sum(np.var(one) / len(one) for one in halves) ** 0.5
+    mean = sum(map(np.mean, halves))
+    assert found == pytest.approx((mean - 1.96 * se, mean + 1.96 * se), abs=1e-3)
+    assert over_questions([gaps[0], [1.0] * 100]) is None
+
+
+@pytest.mark.parametrize(("gained", "lost", "total"), [(30, 10, 600), (300, 100, 2000)])
+def test_drawing_counts_is_drawing_questions(gained: int, lost: int, total: int) -> None:
+    sample = [1] * gained + [-1] * lost + [0] * (total - gained - lost)
+    _, low, high = paired_difference(sample)
+    drawn = bootstrap((sample,), np.mean, rng=np.random.default_rng(1), batch=500)
+    assert (low, high) == pytest.approx(tuple(drawn.confidence_interval), abs=0.003)
