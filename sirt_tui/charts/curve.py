@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sirt_tui.charts.series import Floats, Spans
 
-MOST = 2_048  # points that are drawn as they are: five a dot column of a full screen
+MOST = 1_024  # points that are drawn as they are: two and more a dot column of a full screen
 
 
 class Average:
