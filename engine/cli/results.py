@@ -63,11 +63,16 @@ def report(
     print_report(runs, run_ids, form or "text", details)
     if not which or form or details:
         return
+    from engine.cli.progress import Progress
     from engine.control import reporting
 
+    progress = Progress()
     name = which[0] if len(which) == 1 else "several"
     folder = out or runs.root.parent / "reports" / name
-    written = reporting.write(runs, name, run_ids, folder)
+    try:
+        written = reporting.write(runs, name, run_ids, folder, progress.watch)
+    finally:
+        progress.clear()
     click.echo(f"{plural(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
     if written.replaced:
         names = ", ".join(written.replaced)

@@ -14,7 +14,7 @@ from engine.quality.table import Measured
 from engine.queue import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.contract.records import Answer
     from engine.contract.run import RunFile
@@ -24,13 +24,22 @@ Answers = tuple[str, str, list[Said]]  # task, prompt style, what was said
 Figures = tuple[str, str, Quality]
 
 
-def measure(runs: RunsFolder, run_ids: Iterable[str]) -> list[Measured]:
+def measure(
+    runs: RunsFolder,
+    run_ids: Sequence[str],
+    watch: Callable[[str, int, int], None] = lambda *_: None,
+) -> list[Measured]:
     """Every finished elicit and evaluate phase of the runs, a phase that runs share under each.
 
+    ``watch`` is told how many of the runs have been read.
     ``UserError`` for a run that has none.
     """
     known: dict[str, list[Figures]] = {}
-    return [one for run_id in run_ids for one in _of_run(runs, run_id, known)]
+    found = []
+    for done, run_id in enumerate(run_ids):
+        watch("quality of the answers, runs", done, len(run_ids))
+        found += _of_run(runs, run_id, known)
+    return found
 
 
 def _of_run(runs: RunsFolder, run_id: str, known: dict[str, list[Figures]]) -> list[Measured]:

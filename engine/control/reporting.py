@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from engine.contract.row import RunRow
     from engine.contract.rundir import RunsFolder
     from engine.contract.spec import PhaseSpec
+    from engine.report.differences import Watch
     from engine.report.figures import Curve
     from engine.report.study import Cell, Condition
 
@@ -55,9 +56,16 @@ class Written:
     replaced: tuple[str, ...]
 
 
-def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> Written:
+def write(
+    runs: RunsFolder,
+    name: str,
+    run_ids: Sequence[str],
+    folder: Path,
+    watch: Watch = lambda *_: None,
+) -> Written:
     """Tables (Markdown, LaTeX, CSV), figures (SVG, PDF, PNG) and ``index.html``.
 
+    ``watch`` is told what is done, and of how many, while it takes time.
     ``UserError`` when nothing has been measured yet, or when the folder holds something else.
     """
     wanted = set(run_ids)
@@ -69,10 +77,10 @@ def write(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> 
     study = replace(study, right=material.right)
     made = [
         *sections.sections(study),
-        *differences.sections_of(study, material.right),
+        *differences.sections_of(study, material.right, watch),
         *_judgements(runs, study.rows),
     ]
-    appendix = [_details(study.rows), *_quality(runs, study.rows)]
+    appendix = [_details(study.rows), *_quality(runs, study.rows, watch)]
     drawn = list(figures.draw(study, list(material.curves())))
     report = Report(
         name=name,
@@ -126,14 +134,14 @@ def _details(rows: Sequence[RunRow]) -> Section:
     return Section("details", "Behind each accuracy", note, details_table(rows))
 
 
-def _quality(runs: RunsFolder, rows: Sequence[RunRow]) -> Iterator[Section]:
+def _quality(runs: RunsFolder, rows: Sequence[RunRow], watch: Watch) -> Iterator[Section]:
     done = [row.run_id for row in rows if row.marks]
     if done:
         note = (
             "What can be said of the answers without a judge: reasoning in steps, length, repeated "
             "four-grams, and the equations in the text that are true."
         )
-        table = quality_table(quality.measure(runs, done))
+        table = quality_table(quality.measure(runs, done, watch))
         yield Section("quality", "Quality of the answers", note, table)
 
 

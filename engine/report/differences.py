@@ -49,6 +49,7 @@ class Tested:
 
 Held = tuple[Condition, Condition, tuple[str, ...]]  # one against the other, on these tasks
 Answers = Callable[["Cell", int], "Right | None"]
+Watch = Callable[[str, int, int], None]  # what is done, how many of it, of how many
 
 
 def steps(study: Study) -> Iterator[tuple[Condition, Condition]]:
@@ -115,17 +116,24 @@ def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
     return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
 
-def sections_of(study: Study, right: Answers) -> Iterator[Section]:
+def sections_of(study: Study, right: Answers, watch: Watch) -> Iterator[Section]:
     """Every question's tests, over the seeds too, and last what the test sets can tell."""
     every = []
     for question in QUESTIONS:
-        found = paired(study, question.held(study), right)
+        held = _watched(tuple(question.held(study)), question.title, watch)
+        found = paired(study, held, right)
         every += found
         made = (differences(question, found), over_the_seeds(question, found))
         yield from (section for section in made if section is not None)
     told = resolution(study, every)
     if told is not None:
         yield told
+
+
+def _watched(held: Sequence[Held], what: str, watch: Watch) -> Iterator[Held]:
+    for done, one in enumerate(held):
+        watch(what, done, len(held))
+        yield one
 
 
 def differences(question: Question, found: Sequence[Tested]) -> Section | None:
