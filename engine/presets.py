@@ -223,7 +223,7 @@ def judge_card(name: str) -> ModelCard:
         path = card_file(name)
         if not path.exists():
             hint = nearest(name, card_names())
-            raise UserError(f"no judge {name!r}: {hint}, or give a card's file")
+            raise UserError(f"no judge {name!r} (a card's file would do too): {hint}")
     card = resolve_card(load(path, ModelCard), path.parent)
     if isinstance(card.source, ImportedAnswers):
         raise UserError(f"{path}: source: a file of ready answers can't judge; give a model")

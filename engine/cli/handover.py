@@ -106,7 +106,7 @@ def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **opti
     if repo is not None and merged.exported_before(folder, run_id):
         click.echo(f"{folder}: is there already, from this run", err=True)
         return
-    from engine.models.merging import quiet
+    from engine.models.loading import quiet
 
     quiet()
     given = {name: value for name, value in options.items() if value is not None}

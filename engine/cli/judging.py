@@ -73,6 +73,10 @@ def judge(
     first, second = (_one_run(runs, word) for word in (a, b))
     wanted = judging.comparables(runs, first, second, tasks, prompts)
     most = None if everything else limit or judging.LIMIT
+    if model.source.kind == "local":
+        from engine.models.loading import quiet
+
+        quiet()
     method: JudgeMethod = "answer" if by_answer else "compare"
     line = _Line(currency=getattr(model.source, "currency", ""), quiet=as_json)
     found = []

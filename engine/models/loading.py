@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ import torch
 from peft import PeftModel
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers.utils import logging as transformers_logging
 
 from engine.contract.cards import LocalWeights
 from engine.contract.errors import UserError, nearest
@@ -87,6 +89,13 @@ def release(loaded: Loaded) -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def quiet() -> None:
+    """Libraries' notes and progress bars stay away from a command line that tells its own."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def set_threads() -> None:

@@ -7,8 +7,6 @@ learned on. What was written is then loaded again and held against the student.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +15,6 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from torch.nn.functional import kl_div, log_softmax
 from transformers import AutoModelForCausalLM, GenerationConfig
-from transformers.utils import logging as transformers_logging
 
 from engine.contract.cards import LocalWeights, Sampling
 from engine.contract.errors import UserError
@@ -116,14 +113,6 @@ def merge(
             f"{card.name}: out of memory while merging: the merged weights take 2 bytes a weight"
             " in bf16, 4 in fp32; use a machine with more memory or --dtype bf16"
         ) from None
-
-
-def quiet() -> None:
-    """Libraries' notes and, where no terminal is, their progress bars stay away."""
-    transformers_logging.set_verbosity_error()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    if not sys.stderr.isatty():
-        transformers_logging.disable_progress_bar()
 
 
 def written_bytes(card: ModelCard, dtype: str | None) -> int:
