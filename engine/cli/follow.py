@@ -165,11 +165,13 @@ def _seconds(view: PhaseView) -> float | None:
 
 
 def label(spec: PhaseSpec) -> str:
-    """A phase in a few words: kind, model, task."""
+    """A phase in a few words: kind, model, task, and how the task is asked."""
     where = getattr(spec, "task", None)
-    prompt = getattr(spec, "prompt", "")
+    by_options = getattr(spec, "method", "match") == "logprob"
+    prompt = "option log-prob" if by_options else getattr(spec, "prompt", "")
+    split = "train" if getattr(spec, "split", "test") == "train" else ""
     trained = "+adapter" if getattr(spec, "adapter", None) and spec.kind == "evaluate" else ""
-    parts = (spec.kind, model_of(spec).name + trained, where.name if where else "", prompt)
+    parts = (spec.kind, model_of(spec).name + trained, where.name if where else "", split, prompt)
     return " ".join(part for part in parts if part)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from engine.cli.follow import label
 from engine.contract.cards import LocalWeights, ModelCard, Sampling, TaskSource
 from engine.contract.experiment import Experiment
 from engine.contract.spec import ElicitSpec, EvaluateSpec, RefineSpec, RunSpec
@@ -211,3 +212,10 @@ def test_teachers_on_what_they_annotate() -> None:
         ("csqa", 300, 0),
         ("mmlu", 300, 0),
     }
+
+
+def test_a_run_s_phases_are_told_apart_in_the_terminal() -> None:
+    settings = {"evaluate": {"methods": ("match", "logprob"), "teacher_splits": ("train", "test")}}
+    for run in expand(resolved(arms=("teacher", "both"), settings=settings)):
+        names = [label(spec) for spec in run.phases]
+        assert len(set(names)) == len(names)
