@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.contract.rundir import RunsFolder
+    from engine.contract.view import State
     from engine.control.listing import RunStatus
+
+ENDED: tuple[State, ...] = ("done", "stopped")  # there is nothing to stop
+GO_ON = "Let it go on"  # instead of a stop
 
 
 def read(runs: RunsFolder, run_id: str) -> RunStatus:
@@ -29,10 +33,15 @@ def stop(runs: RunsFolder, run_ids: Sequence[str]) -> None:
     changing.stop(runs, run_ids)
 
 
-def retry(runs: RunsFolder, run_ids: Sequence[str]) -> None:
+def retry(runs: RunsFolder, run_ids: Sequence[str]) -> str:
+    """Says how many had something left to do."""
     from engine.control import changing
 
-    changing.retry(runs, run_ids)
+    left = changing.retry(runs, run_ids)
+    done = len(run_ids) - len(left)
+    if not left:
+        return "nothing is left to do"
+    return f"queued again, but for {done} with nothing left to do" if done else "queued again"
 
 
 def delete(runs: RunsFolder, run_ids: Sequence[str]) -> None:
@@ -51,7 +60,8 @@ def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
         lines.append(f"goes: what you marked on {notes} of their pairs and answers")
     if staying:
         lines.append(f"stays: {kinds(staying)}, since other runs need them")
-    return [*lines, *(f"  {phase_id}" for phase_id in going)]
+    names = [f"  {phase_id}" for phase_id in going]
+    return [*lines, *(["what goes:", *names] if names else [])]
 
 
 def kinds(phase_ids: Sequence[str]) -> str:

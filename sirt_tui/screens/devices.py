@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from engine.contract.errors import UserError
 from engine.control import changing, queueing
+from sirt_tui import verbs
 from sirt_tui.format import phase_title
 from sirt_tui.page import Page
 from sirt_tui.panels.cards import CardsPanel
@@ -142,7 +143,7 @@ class DevicesPage(Page):
     async def action_stop(self) -> None:
         run_id = self._meant()
         kept = ("Finished work is kept; a retry goes on from it.",)
-        if run_id and await self.sirt.confirm(f"Stop {run_id}?", kept, "Stop"):
+        if run_id and await self.sirt.confirm(f"Stop {run_id}?", kept, "Stop", verbs.GO_ON):
             await self._do(partial(changing.stop, self.runs, [run_id]))
 
     @work

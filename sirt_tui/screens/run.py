@@ -271,13 +271,16 @@ class RunPage(Page):
 
     @work
     async def action_stop(self) -> None:
+        if self._status is not None and self._status.state in verbs.ENDED:
+            self.sirt.say(f"{self._run_id}: ended already, there is nothing to stop")
+            return
         kept = ("finished work is kept; a retry goes on from it",)
-        if await self.sirt.confirm(f"Stop {self._run_id}?", kept, "Stop"):
+        if await self.sirt.confirm(f"Stop {self._run_id}?", kept, "Stop", verbs.GO_ON):
             await self._do(partial(verbs.stop, self.runs, [self._run_id]), "asked to stop")
 
     @work
     async def action_retry(self) -> None:
-        await self._do(partial(verbs.retry, self.runs, [self._run_id]), "queued again")
+        await self._do(partial(verbs.retry, self.runs, [self._run_id]))
 
     def action_compose_from(self) -> None:
         self.sirt.open_compose(run_id=self._run_id)
@@ -294,11 +297,12 @@ class RunPage(Page):
         else:
             self.app.push_screen(LineageDialog(found))
 
-    async def _do(self, verb: Callable[[], None], said: str) -> None:
+    async def _do(self, verb: Callable[[], str | None], said: str = "") -> None:
+        """``said``: when it was done, unless the verb says something itself."""
         try:
-            await self.ask(verb)
+            answer = await self.ask(verb)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
-            self.sirt.say(f"{self._run_id}: {said}")
+            self.sirt.say(f"{self._run_id}: {answer or said}")
             self.feed.hurry()

@@ -294,16 +294,20 @@ class RunsPage(Page):
 
     @work
     async def action_stop(self) -> None:
-        meant = self._meant()
+        ended = {row.run_id for row in self._rows if row.state in verbs.ENDED}
+        chosen = self._meant()
+        meant = [run_id for run_id in chosen if run_id not in ended]
+        if chosen and not meant:
+            self.sirt.say(f"{_runs(chosen)}: ended already, there is nothing to stop")
         kept = [*_several(meant), "Finished work is kept; a retry goes on from it."]
-        if meant and await self.sirt.confirm(f"Stop {_runs(meant)}?", kept, "Stop"):
+        if meant and await self.sirt.confirm(f"Stop {_runs(meant)}?", kept, "Stop", verbs.GO_ON):
             await self._do(partial(verbs.stop, self.runs, meant), f"{_runs(meant)}: asked to stop")
 
     @work
     async def action_retry(self) -> None:
         meant = self._meant()
         if meant:
-            await self._do(partial(verbs.retry, self.runs, meant), f"{_runs(meant)}: queued")
+            await self._do(partial(verbs.retry, self.runs, meant), f"{_runs(meant)}: ")
 
     @work
     async def action_delete(self) -> None:
@@ -357,13 +361,13 @@ class RunsPage(Page):
                 await self._do(verb, "note saved")
 
     async def _do(self, verb: Callable[[], object], said: str) -> bool:
-        """Whether it was done; else it is said why not."""
+        """Whether it was done; else it is said why not. What the verb says follows ``said``."""
         try:
-            await self.feed.ask(verb)
+            answer = await self.feed.ask(verb)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
-            self.sirt.say(said)
+            self.sirt.say(f"{said}{answer}" if isinstance(answer, str) else said)
             return True
         finally:
             self.feed.hurry()

@@ -104,6 +104,19 @@ def test_marked_runs_are_exported_and_retried_together(recorded, tmp_path, monke
     listing(recorded, check)
 
 
+def test_what_has_ended_is_neither_stopped_nor_queued(recorded):
+    done = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        app.screen.table.move_to(done)
+        await pilot.press("x")
+        await settled(pilot, lambda: "there is nothing to stop" in said_by(app))
+        await pilot.press("r")
+        await settled(pilot, lambda: "nothing is left to do" in said_by(app))
+
+    listing(recorded, check)
+
+
 def test_all_that_the_filter_leaves_are_marked_by_one_key(recorded):
     async def check(app, pilot):
         app.screen.query_one("#filter").value = "arm:instruct-only"
