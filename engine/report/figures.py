@@ -231,7 +231,10 @@ def matrix(study: Study) -> Figure | None:
         axes.set_title(who(*pair))
     for axes in plots[::most]:
         axes.set_ylabel("trained on")
-    figure.colorbar(plots[0].images[0], ax=plots, label="right, %", aspect=15, pad=0.01)
+    figure.colorbar(
+        plots[0].images[0], ax=plots, label="right, %", pad=0.01,
+        aspect=15, shrink=1 / len(plots[::most]), anchor=(0, 1),
+    )  # fmt: skip
     return figure
 
 

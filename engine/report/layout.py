@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.report.statistics import Estimate
 
 PANELS_WIDE = 2
-NAMES_FIT, TITLE_FITS = 34, 28  # characters
+NAMES_FIT, TITLE_FITS = 30, 28  # characters
 NAMES_IN_COLUMN = 3  # of a legend, side by side
 
 
