@@ -54,7 +54,7 @@ def test_each_view_of_two_runs(recorded):
 
     pages = comparing(recorded, some(recorded, *TWO), check)
     assert "82.3 [79.1–85.2]" in pages["accuracies"]
-    assert "+8.3 [-4.2, +25.0] p 1 n 24" in pages["accuracies"]
+    assert "+8.3 [-10.2, +25.0] p 1 n 24" in pages["accuracies"]
     assert "◂ reference" in pages["accuracies"]
     assert "refine loss" in pages["curves"]
     assert "━ B" in pages["curves"]
@@ -69,7 +69,7 @@ def test_keys_change_reference_curve_prompt_and_settings(recorded):
     async def check(app, pilot):
         await pilot.press("r")
         await settled(pilot, lambda: app.screen._compared.reference == 1)
-        await settled(pilot, lambda: "-8.3 [-25.0, +4.2]" in text_of(app))
+        await settled(pilot, lambda: "-8.3 [-25.0, +10.2]" in text_of(app))
         await pilot.press("tab", "c")
         await settled(pilot, lambda: "refine eval_loss" in text_of(app))
         await pilot.press("tab", "a")
