@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.contract.cards import ImportedAnswers, LocalWeights, ModelCard, TaskSource
+from engine.contract.cards import Endpoint, ImportedAnswers, LocalWeights, ModelCard, TaskSource
 from engine.contract.errors import Problems, UserError, nearest
 from engine.contract.experiment import Experiment
 from engine.contract.spec import TaskRef
@@ -174,6 +174,8 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
         card = cards.get(name)
         if card and isinstance(card.source, ImportedAnswers) and "teacher" in experiment.arms:
             yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
+        if card and isinstance(card.source, Endpoint) and card.source.uncapped:
+            yield f"teachers: {name!r} has a max_spend but no price_in and price_out to hold it by"
     names = [card.name for card in experiment.cards]
     for field in (*LISTS, "cards"):
         values = names if field == "cards" else getattr(experiment, field)
@@ -238,6 +240,7 @@ def resolve_card(card: ModelCard, base: Path) -> ModelCard:
     if isinstance(source, LocalWeights):
         if source.path:
             folder = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
+            _check_weights(folder, card.name)
             update = {"path": str(folder), "revision": source.revision or hash_weights(folder)}
         if source.chat_template:
             template = base / Path(source.chat_template).expanduser()
@@ -257,6 +260,17 @@ def _existing(path: Path, card: str) -> Path:
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UserError(f"card {card!r}: {path}: not there; {nearest(path.name, names)}")
     return path
+
+
+def _check_weights(folder: Path, card: str) -> None:
+    """What can be said of a model's folder without loading it."""
+    names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+    if "config.json" not in names:
+        raise UserError(f"card {card!r}: {folder}: no config.json, so no model's folder")
+    if not any(name.endswith(".safetensors") for name in names):
+        pickles = [name for name in names if name.endswith((".bin", ".pt", ".pth"))]
+        found = f"; {pickles[0]} is a pickle that could run code: convert it" if pickles else ""
+        raise UserError(f"card {card!r}: {folder}: no *.safetensors in it{found}")
 
 
 def hash_weights(folder: Path) -> str:

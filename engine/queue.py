@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, ValidationError
 
 from engine.contract.cards import Frozen
-from engine.contract.errors import UserError, nearest
+from engine.contract.errors import UserError, explain, nearest
 from engine.contract.run import RunFile
 from engine.contract.rundir import atomic_write
 from engine.registry import folder_lock
@@ -106,9 +106,13 @@ def read_run(runs: RunsFolder, run_id: str) -> RunFile:
         raise UserError(f"no run {run_id!r}: {nearest(run_id, runs.run_ids())}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        told = f"{file}: {key}: {first['msg']}; restore the file or delete the run"
-        raise UserError(told) from error
+        key = ".".join(map(str, first["loc"])) or "the whole file"
+        raise UserError(
+            f"{file}: {key}: {first['msg']}; launch its experiment again to restore it, or move "
+            "its folder away"
+        ) from error
+    except OSError as error:
+        raise UserError(explain(error)) from error
 
 
 def change(runs: RunsFolder, edit: Callable[[Queue], Queue]) -> Queue:

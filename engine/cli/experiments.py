@@ -72,7 +72,8 @@ def print_plan(planned: Planned) -> None:
     if found.memory_gib is not None:
         click.echo(f"memory: about {found.memory_gib:.1f} GiB for the largest phase (rough)")
     for currency, money in found.money.items():
-        click.echo(f"teachers: about {money:.2f} {currency} (rough)")
+        known = f"about {money:.2f} {currency} (rough)" if money else "no price in their cards"
+        click.echo(f"teachers: {known}")
 
 
 def device_options(function: Any) -> Any:

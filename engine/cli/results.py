@@ -9,7 +9,7 @@ import click
 
 from engine.cli.output import json_option, plural, print_json, print_table
 from engine.control import answers
-from engine.control.listing import find_runs, list_runs
+from engine.control.listing import find_runs, list_runs, unreadable
 from engine.results import Table, accuracy_table, details_table
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ def print_report(
     runs: RunsFolder, run_ids: Sequence[str], form: str, details: bool = False
 ) -> None:
     """The accuracy table of some runs, or what stands behind each accuracy."""
-    rows = [row for row in list_runs(runs) if row.run_id in set(run_ids)]
+    found = list_runs(runs)
+    rows = [row for row in found if row.run_id in set(run_ids)]
+    for line in unreadable(runs, found):
+        click.echo(f"sirt: passed over: {line}", err=True)
     if form == "json":
         print_json(rows)
         return

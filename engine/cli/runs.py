@@ -25,6 +25,7 @@ from engine.control.listing import (
     find_runs,
     list_runs,
     run_status,
+    unreadable,
 )
 from engine.queue import read_run
 from engine.results import NOTHING, Table, arm_text, mark_text, trained_on
@@ -42,9 +43,12 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
     """Show all runs, or RUN_ID with its phases."""
     if run_id is None:
         rows = list_runs(runs)
+        damaged = unreadable(runs, rows)
+        for line in damaged:
+            click.echo(f"sirt: passed over: {line}", err=True)
         if as_json:
             print_json([_row_json(row) for row in rows])
-        elif not rows:
+        elif not rows and not damaged:
             click.echo(f"no runs in {runs.root}; try: sirt run pocket")
         else:
             print_table(_runs_table(rows), styles=STATE_STYLE)

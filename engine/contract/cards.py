@@ -65,6 +65,11 @@ class Endpoint(Frozen):
     currency: str = "USD"
     max_spend: Annotated[float, Field(gt=0)] | None = None
 
+    @property
+    def uncapped(self) -> bool:
+        """A cap that can't hold, since nothing has a price."""
+        return self.max_spend is not None and not (self.price_in or self.price_out)
+
     def price(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What so many tokens cost, in ``currency``."""
         return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1_000_000

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine import conductor, devices, queue
+from engine.contract.errors import UserError
 from engine.contract.run import RunFile
 from engine.contract.rundir import RunsFolder, atomic_write
 from engine.control.listing import registry, row_of
@@ -94,7 +95,11 @@ def _write_run(runs: RunsFolder, run_id: str, spec: RunSpec) -> None:
     file = runs.run_file(run_id)
     with folder_lock(runs):
         if file.exists():
-            return
+            try:
+                queue.read_run(runs, run_id)
+                return
+            except UserError:  # damaged by hand: kept beside the restored one
+                file.replace(file.with_suffix(".damaged"))
         file.parent.mkdir(parents=True, exist_ok=True)
         content = RunFile(run_id=run_id, name=spec.title, created=datetime.now(UTC), spec=spec)
         atomic_write(file, content.model_dump_json(indent=1) + "\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine import devices, presets
 from engine.contract.errors import UserError
-from engine.control.listing import registry
+from engine.control.listing import registry, unreadable
 from engine.provenance import LIBRARIES
 from engine.queue import read_queue
 
@@ -41,7 +41,7 @@ def examine(runs: RunsFolder, deep: bool = False) -> Iterator[Finding]:
     yield _tried("presets", _presets)
     yield _tried("runs folder", lambda: _writable(runs))
     yield _disk(runs)
-    yield _tried("registry", lambda: f"{len(registry(runs).rows())} runs")
+    yield _tried("registry", lambda: _registry(runs))
     yield _tried("queue", lambda: f"{len(read_queue(runs).entries)} runs wanted")
     if deep:
         yield _parity()
@@ -74,6 +74,13 @@ def _presets() -> str:
     for name in names:
         presets.load_experiment(name)
     return f"{len(names)} experiments and {len(presets.card_names())} cards load"
+
+
+def _registry(runs: RunsFolder) -> str:
+    rows = registry(runs).rows()
+    if lines := unreadable(runs, rows):
+        raise UserError("; ".join(lines))
+    return f"{len(rows)} runs"
 
 
 def _writable(runs: RunsFolder) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "registry",
     "row_of",
     "run_status",
+    "unreadable",
     "view_of",
 ]
 
@@ -79,6 +80,17 @@ def list_runs(runs: RunsFolder) -> list[RunRow]:
     """All runs, newest last. Runs that weren't finished at the last look are looked at again;
     what has become final goes into the index."""
     return list(reversed(Roster(runs).look()))
+
+
+def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
+    """Why runs that are there have no row, a line each."""
+    told = []
+    for run_id in sorted(set(runs.run_ids()) - {row.run_id for row in rows}):
+        try:
+            read_run(runs, run_id)
+        except UserError as error:
+            told.append(str(error))
+    return told
 
 
 def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:

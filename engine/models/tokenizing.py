@@ -29,6 +29,8 @@ def load_tokenizer(
             folder, local_files_only=True, trust_remote_code=source.trust_remote_code
         )
     except (OSError, ValueError, KeyError) as error:
+        if not any(folder.glob("*token*")):
+            raise UserError(f"{folder}: no tokenizer.json, so it can't read or write") from error
         first = str(error).strip().splitlines()[0]
         raise UserError(f"{folder}: its tokenizer can't be loaded: {first}") from error
     if source.chat_template:

@@ -1,4 +1,4 @@
-"""Which runs a word on the command line means."""
+"""Which runs a word on the command line means, and what is said of those that can't be read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.contract.errors import UserError
-from engine.control.listing import find_runs
-from engine.queue import read_run
+from engine.control.experiments import launch_runs, run_id_of
+from engine.control.listing import find_runs, list_runs, unreadable
+from engine.queue import DeviceRequest, read_run
 from tests.tui.conftest import copy_recorded
 
 if TYPE_CHECKING:
@@ -28,3 +29,23 @@ def test_an_experiment_is_not_those_that_begin_like_it(tmp_path: Path) -> None:
     assert find_runs(runs, ["pocket-later-s0-1"]) == [later.run_id]
     with pytest.raises(UserError, match="an empty run id"):  # an unset variable, before --yes
         find_runs(runs, [""])
+
+
+def test_a_damaged_run_is_named_and_restored_by_launching_it_again(tmp_path: Path) -> None:
+    runs = copy_recorded(tmp_path / "runs")
+    spec = next(
+        file.spec
+        for file in (read_run(runs, run_id) for run_id in runs.run_ids())
+        if all(runs.phase(phase.id).done for phase in file.spec.phases)
+    )
+    run_id = run_id_of(spec)
+    launch_runs(runs, [spec], DeviceRequest())
+    assert unreadable(runs, list_runs(runs)) == []
+    file = runs.run_file(run_id)
+    file.write_text("{")
+    runs.registry.unlink()
+    (told,) = unreadable(runs, list_runs(runs))
+    assert told.startswith(f"{file}: the whole file: Invalid JSON")
+    launch_runs(runs, [spec], DeviceRequest())
+    assert read_run(runs, run_id).spec == spec
+    assert file.with_suffix(".damaged").read_text() == "{"

@@ -157,6 +157,16 @@ def test_names_are_looked_up_in_a_file_with_other_problems_too(tmp_path: Path) -
             GOOD + "sources: {pocket-sums: {trian: a}}\n",
             ":6: sources.pocket-sums.trian: unknown key; did you mean 'train'?",
         ),
+        (
+            GOOD.replace("[wren-1m]", "[s]")
+            + "cards: [{name: s, family: f, source: {kind: local, path: .}}]\n",
+            ":4: students: card 's': /",
+        ),
+        (
+            GOOD.replace("[wren-3m]", "[t]") + "cards: [{name: t, family: f, source: "
+            "{kind: openai_compatible, base_url: 'http://x', model: m, max_spend: 5.0}}]\n",
+            ":3: teachers: 't' has a max_spend but no price_in and price_out",
+        ),
         (GOOD + "sources: {pocket-sums: {train: a}}\n", ":6: sources.pocket-sums: train: "),
     ],
     ids=lambda value: value[-40:],
@@ -195,6 +205,18 @@ def test_problems_of_the_file_come_before_problems_of_names(tmp_path: Path) -> N
     file.write_text(GOOD + "seed: [1]\n")
     with pytest.raises(Problems):
         load_experiment(str(file))
+
+
+def test_a_folder_without_safe_weights_is_no_model(tmp_path: Path) -> None:
+    card = ModelCard(name="s", family="f", source=LocalWeights(path="."))
+    with pytest.raises(UserError, match=r"no config\.json"):
+        presets.resolve_card(card, tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(
+        UserError, match=r"no \*\.safetensors in it; pytorch_model\.bin is a pickle"
+    ):
+        presets.resolve_card(card, tmp_path)
 
 
 def test_replaced_weights_are_told_apart(tmp_path: Path) -> None:
