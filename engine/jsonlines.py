@@ -37,4 +37,7 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
                     what = error.errors()[0]["msg"]
                     raise UserError(f"{path}:{number}: not a {kind.__name__}: {what}") from None
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the phase that writes it is not done") from None
+        raise UserError(
+            f"{path}: no such file: its phase is not done, or the file was removed (then delete "
+            "the phase's folder and retry the run)"
+        ) from None

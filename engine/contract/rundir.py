@@ -226,7 +226,12 @@ class PhaseDir:
         write_json(self.manifest_file, manifest)
 
     def manifest(self) -> dict[str, Any]:
-        value: dict[str, Any] = read_json(self.manifest_file)
+        """``files`` with size and hash, ``figures``; ``UserError`` when it was damaged."""
+        value = read_json(self.manifest_file)
+        if not isinstance(value, dict) or not value.keys() >= {"files", "figures"}:
+            raise UserError(
+                f"{self.manifest_file}: not a manifest; delete the phase's folder and retry the run"
+            )
         return value
 
 

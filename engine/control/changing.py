@@ -18,6 +18,8 @@ from engine.states import phase_state
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.contract.spec import PhaseSpec
+
 
 def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
     """Take runs off the queue and ask their running phases to stop; work so far is kept.
@@ -40,10 +42,21 @@ def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
     }
     if left:
         conductor.make_way(runs, key_variables(p for phases in left.values() for p in phases))
-        for run_id in left:
+        for run_id, phases in left.items():
+            for phase in phases:
+                _restore(runs, phase)
             queue.retry(runs, run_id)
         conductor.ensure_running(runs)
     return list(left)
+
+
+def _restore(runs: RunsFolder, phase: PhaseSpec) -> None:
+    """A phase's folder that somebody removed, or whose spec was damaged, as the run has it."""
+    folder = runs.phase(phase.id)
+    try:
+        folder.spec()
+    except (OSError, ValueError):
+        folder.create(phase)
 
 
 def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:

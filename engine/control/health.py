@@ -9,8 +9,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
 from engine import devices, presets
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, explain
 from engine.control.listing import registry, unreadable
+from engine.control.rows import scored
 from engine.provenance import LIBRARIES
 from engine.queue import read_queue
 
@@ -42,6 +43,7 @@ def examine(runs: RunsFolder, deep: bool = False) -> Iterator[Finding]:
     yield _tried("runs folder", lambda: _writable(runs))
     yield _disk(runs)
     yield _tried("registry", lambda: _registry(runs))
+    yield _tried("scores", lambda: _scores(runs))
     yield _tried("queue", lambda: f"{len(read_queue(runs).entries)} runs wanted")
     if deep:
         yield _parity()
@@ -81,6 +83,23 @@ def _registry(runs: RunsFolder) -> str:
     if lines := unreadable(runs, rows):
         raise UserError("; ".join(lines))
     return f"{len(rows)} runs"
+
+
+def _scores(runs: RunsFolder) -> str:
+    """Of finished evaluations: a damaged one is missing from every table."""
+    count, damaged = 0, []
+    for phase in runs.phase_dirs():
+        if phase.id.startswith("evaluate-") and phase.done:
+            count += 1
+            try:
+                scored(phase)
+            except UserError as error:
+                damaged.append(str(error))
+            except OSError as error:
+                damaged.append(explain(error))
+    if damaged:
+        raise UserError("; ".join(damaged))
+    return f"{count} evaluations"
 
 
 def _writable(runs: RunsFolder) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from engine.contract.errors import UserError
 from engine.contract.row import LADDER, Cellmark, RunRow, kind_of, pack
@@ -29,6 +30,7 @@ ENDED: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"}
 SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 CLOCK_GRAIN_NS = 2_000_000_000  # folders' times may be as coarse as this on network disks
 SCORED = frozenset(field.name for field in fields(Cellmark)) - {"task", "prompt", "method", "split"}
+NEEDED = {field.name for field in fields(Cellmark) if field.default is MISSING} & SCORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +231,25 @@ def marks_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> tuple[Cellmark, .
 
 
 def mark_of(folder: PhaseDir, spec: EvaluateSpec) -> Cellmark | None:
+    """None where there is none, or its file was damaged: one must not hide all others, and the
+    doctor names it."""
     if not folder.done:
         return None
+    with contextlib.suppress(OSError, UserError):
+        return Cellmark(
+            task=spec.task.name,
+            prompt=spec.prompt,
+            method=spec.method,
+            split=spec.split,
+            **scored(folder),
+        )
+    return None
+
+
+def scored(folder: PhaseDir) -> dict[str, Any]:
+    """A finished evaluation's figures; ``UserError`` or ``OSError`` when they can't be read."""
     file = folder.rescored if folder.rescored.exists() else folder.score
-    figures = {k: v for k, v in read_json(file).items() if k in SCORED}
-    return Cellmark(
-        task=spec.task.name, prompt=spec.prompt, method=spec.method, split=spec.split, **figures
-    )
+    found = read_json(file)
+    if not isinstance(found, dict) or not found.keys() >= NEEDED:
+        raise UserError(f"{file}: not a score; delete its phase's folder and retry the run")
+    return {name: value for name, value in found.items() if name in SCORED}

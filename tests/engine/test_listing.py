@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.contract.errors import UserError
+from engine.control import changing
 from engine.control.experiments import launch_runs, run_id_of
+from engine.control.health import examine
 from engine.control.listing import find_runs, list_runs, unreadable
 from engine.queue import DeviceRequest, read_run
 from tests.tui.conftest import copy_recorded
@@ -49,3 +52,27 @@ def test_a_damaged_run_is_named_and_restored_by_launching_it_again(tmp_path: Pat
     launch_runs(runs, [spec], DeviceRequest())
     assert read_run(runs, run_id).spec == spec
     assert file.with_suffix(".damaged").read_text() == "{"
+
+
+def test_a_damaged_score_hides_no_other_and_a_removed_phase_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = copy_recorded(tmp_path / "runs")
+    row = next(row for row in list_runs(runs) if row.state == "done" and len(row.marks) > 1)
+    phases = read_run(runs, row.run_id).spec.phases
+    first, second = [runs.phase(p.id) for p in phases if p.kind == "evaluate"][:2]
+    first.score.write_text("[]")
+    runs.registry.unlink()
+    (again,) = [found for found in list_runs(runs) if found.run_id == row.run_id]
+    assert len(again.marks) == len(row.marks) - 1
+    told = {finding.what: finding for finding in examine(runs)}["scores"]
+    assert told.verdict == "bad"
+    assert told.said.startswith(f"{first.score}: not a score")
+
+    shutil.rmtree(second.path)
+    monkeypatch.setattr("engine.conductor.ensure_running", lambda _: None)
+    assert changing.retry(runs, [row.run_id]) == [row.run_id]
+    assert second.spec().id == second.id
+    second.manifest_file.write_text("[]")
+    with pytest.raises(UserError, match="not a manifest"):
+        second.manifest()
