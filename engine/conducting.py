@@ -71,7 +71,7 @@ class Running:
 class Conductor:
     """One look after another, until there is nothing left to do (:meth:`run`).
 
-    ``release`` gives up the conductor's lock.
+    ``holds`` says whether the conductor's lock is still the folder's, ``release`` gives it up.
     """
 
     def __init__(
@@ -79,10 +79,12 @@ class Conductor:
         runs: RunsFolder,
         forked: ForkedLauncher,
         local: LocalLauncher,
+        holds: Callable[[], bool],
         release: Callable[[], None],
         timing: Timing,
     ) -> None:
         self.runs = runs
+        self._holds = holds
         self._release = release
         self.running: dict[str, Running] = {}
         self._forked = forked
@@ -111,6 +113,9 @@ class Conductor:
         while not self._leave:
             try:
                 self._beat()
+                if not self._holds():
+                    log.warning("the folder was deleted or made anew; leaving")
+                    return
                 if self.step():
                     busy_at = time.monotonic()
                 elif time.monotonic() - busy_at > self._timing.idle and self._resign():

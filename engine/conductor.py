@@ -102,6 +102,15 @@ def conduct(
         who = holder(runs) or {"pid": "?", "host": "?"}
         log.info("pid %d leaves: pid %s on %s conducts", os.getpid(), who["pid"], who["host"])
         return 0
+    held = folder.lock.stat().st_ino
+
+    def holds() -> bool:
+        """Not when the folder was deleted, and perhaps made anew, under a living conductor."""
+        try:
+            return folder.lock.stat().st_ino == held
+        except OSError:
+            return False
+
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # a full disk; the lock is what counts
         write_json(folder.process, processes.identity())
@@ -109,7 +118,7 @@ def conduct(
     forked = ForkedLauncher(folder.stderr, program)
     timing = timing or Timing(idle=float(os.environ.get("SIRT_CONDUCTOR_IDLE_S", IDLE_S)))
     try:
-        Conductor(runs, forked, LocalLauncher(program), lock.release, timing).run()
+        Conductor(runs, forked, LocalLauncher(program), holds, lock.release, timing).run()
     except Exception:
         log.exception("the conductor fails; running phases go on, and the next one adopts them")
         raise

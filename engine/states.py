@@ -7,6 +7,7 @@ final event only.
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 65_536
 STDERR_LINES = 5
+BAR = re.compile(r"\d%\|")  # a progress bar says nothing of a death
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,10 @@ def alive_age(attempt: AttemptDir) -> float | None:
 def last_words(attempt: AttemptDir, code: int | None) -> str:
     """Exit code, when known, and the end of stderr."""
     try:
-        lines = attempt.stderr.read_text(errors="replace").strip().splitlines()
+        said = attempt.stderr.read_text(errors="replace").strip().splitlines()
     except OSError:
-        lines = []
-    said = f"; stderr ends: {' / '.join(lines[-STDERR_LINES:])}" if lines else ""
+        said = []
+    lines = [line for line in said if not BAR.search(line)]
+    words = f"; stderr ends: {' / '.join(lines[-STDERR_LINES:])}" if lines else ""
     status = "unknown" if code is None else str(code)
-    return f"the process is gone without a final event (exit code {status}){said}"
+    return f"the process is gone without a final event (exit code {status}){words}"

@@ -365,7 +365,7 @@ def test_a_start_that_fails_leaves_no_attempt_and_is_tried_later(runs, caplog):
     queue.enqueue(runs, ["one"], CPU)
     launcher = FullDisk(failures=1)
     timing = Timing(look=0, back_off=0.2)
-    looking = Conductor(runs, launcher, launcher, lambda: None, timing)
+    looking = Conductor(runs, launcher, launcher, lambda: True, lambda: None, timing)
     assert looking.step()
     assert (launcher.started, phase.attempts()) == ([], [])
     assert "No space left on device" in caplog.text
@@ -380,7 +380,7 @@ def test_adopting_keeps_the_devices_of_what_runs(runs, monkeypatch):
     phase = runs.phase(spec.phases[1].id)
     attempt = phase.new_attempt()
     processes.write_owner(attempt, "local", processes.identity(), Devices((3,), 2))
-    looking = Conductor(runs, FullDisk(0), FullDisk(0), lambda: None, Timing())
+    looking = Conductor(runs, FullDisk(0), FullDisk(0), lambda: True, lambda: None, Timing())
     looking.adopt()
     assert looking.running[phase.id].devices == Devices((3,), 2)
     assert looking.running[phase.id].slot == "gpu"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine import conductor, queue
+from engine import conductor, processes, queue
 from engine.contract.cards import Endpoint, ModelCard
 from engine.contract.rundir import RunsFolder
 from engine.contract.spec import AnnotateSpec, EvaluateSpec, TaskRef
@@ -59,3 +59,20 @@ def test_a_conductor_without_a_key_makes_way_and_what_it_started_goes_on(tmp_pat
     until(lambda: all(runs.phase(phase.id).done for phase in spec.phases))
     assert len(annotate.attempts()) == 1
     until(lambda: conductor.holder(runs) is None)
+
+
+@pytest.mark.slow  # a real conductor
+def test_a_conductor_whose_folder_was_deleted_and_made_anew_leaves_it_to_the_next(tmp_path):
+    runs = RunsFolder(tmp_path / "runs")
+    write_run(runs, "r", chain(), {"do": "wait"})
+    queue.enqueue(runs, ["r"], DeviceRequest(cpu=True))
+    conductor.ensure_running(runs, PROGRAM)
+    first = until(lambda: conductor.holder(runs))
+    runs.root.rename(tmp_path / "old")
+    spec = write_run(runs, "r", chain())
+    queue.enqueue(runs, ["r"], DeviceRequest(cpu=True))
+    conductor.ensure_running(runs, PROGRAM)
+    until(lambda: not processes.is_alive(first))
+    until(lambda: all(runs.phase(phase.id).done for phase in spec.phases))
+    assert [len(runs.phase(phase.id).attempts()) for phase in spec.phases] == [1, 1, 1]
+    go(RunsFolder(tmp_path / "old").phase(spec.phases[0].id))
