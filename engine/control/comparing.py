@@ -11,6 +11,7 @@ from engine.contract.spec import EvaluateSpec
 from engine.control.following import RunFollower
 from engine.control.listing import registry
 from engine.queue import read_run
+from engine.report.study import Study
 from engine.results import Comparison, compare_predictions
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from engine.contract.spec import PhaseSpec
     from engine.contract.view import PhaseView
     from engine.control.listing import RunStatus
+    from engine.report.study import Cell as Measured
+    from engine.report.study import Condition, Prompt
 
 Key = tuple[str, str, str]  # task, prompt style (or "options"), split
 
@@ -182,8 +185,7 @@ def _name(spec: PhaseSpec, rounds: bool) -> str:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """Of runs that are alike but for seed, and teacher or student where several were tried: mean
-    accuracy in 0..1, with Wilson's 95 % interval for as many questions as one run has. The others
-    answer the same ones again, which makes them no more."""
+    accuracy in 0..1 with its 95 % interval, as a report has it, and of how many runs."""
 
     share: float
     low: float
@@ -210,75 +212,68 @@ class Overview:
     fractions: dict[str, list[tuple[int, Cell]]]
 
 
-def overview(rows: Sequence[RunRow], prompt: str) -> Overview:
-    """Reads the accuracies of all these rows: tens of microseconds each."""
-    kinds = {"all": rows} | {
-        name: [row for row in rows if row.in_family is family]
+def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
+    """Reads the accuracies of all these rows: tens of microseconds each. They are taken together
+    as in a report."""
+    study = Study("", tuple(rows))
+    kinds = {"all": study.conditions} | {
+        name: tuple(one for one in study.conditions if one.in_family is family)
         for name, family in (("in-family", True), ("out-of-family", False))
     }
-    found = {name: matrix(chosen, prompt) for name, chosen in kinds.items()}
+    found = {name: matrix(study, chosen, prompt) for name, chosen in kinds.items()}
     matrices = {name: one for name, one in found.items() if one.cells}
-    return Overview(matrices, by_fraction(rows, prompt))
+    return Overview(matrices, by_fraction(study, prompt))
 
 
-def matrix(rows: Iterable[RunRow], prompt: str) -> Matrix:
-    """Trained-on x evaluated-on of these runs, on test splits."""
-    found: dict[tuple[str, str], list[Cellmark]] = {}
-    for row in rows:
-        trained = trained_as(row)
-        for mark in row.marks:
-            if _counts(mark, prompt):
-                found.setdefault((trained, mark.task), []).append(mark)
-    trained_on = dict.fromkeys(place[0] for place in found)
-    evaluated_on = sorted({place[1] for place in found})
-    cells = {place: _together(marks) for place, marks in found.items()}
-    return Matrix(tuple(trained_on), tuple(evaluated_on), cells)
+def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Matrix:
+    """Trained-on x evaluated-on, whoever was taught by whom, on test splits."""
+    alike: dict[tuple[str, str], list[Measured]] = {}
+    for one in conditions:
+        for task in study.tasks:
+            alike.setdefault((trained_as(one), task), []).append((one, task, prompt))
+    found = {place: _together(study, same) for place, same in alike.items()}
+    cells = {place: cell for place, cell in found.items() if cell is not None}
+    evaluated = tuple(sorted({on for _, on in cells}))
+    return Matrix(tuple(dict.fromkeys(trained for trained, _ in cells)), evaluated, cells)
 
 
-def _counts(mark: Cellmark, prompt: str) -> bool:
-    return (mark.prompt, mark.method, mark.split) == (prompt, "match", "test")
+def _together(study: Study, alike: Iterable[Measured]) -> Cell | None:
+    """The mean over the seeds that all have; where they share none, the first alone."""
+    known = [cell for cell in alike if cell in study.marks]
+    if not study.shared_seeds(known):
+        known = known[:1]
+    found = study.mean(known)
+    if found is None:
+        return None
+    return Cell(found.mean, found.low, found.high, len(known) * len(study.shared_seeds(known)))
 
 
-def _together(marks: Sequence[Cellmark]) -> Cell:
-    if len(marks) == 1:
-        return Cell(marks[0].accuracy, marks[0].low, marks[0].high, 1)
-    from engine.scoring.interval import wilson
-
-    share, questions = sum(m.accuracy for m in marks) / len(marks), max(m.total for m in marks)
-    return Cell(share, *wilson(round(share * questions), questions), len(marks))
-
-
-def trained_as(row: RunRow) -> str:
+def trained_as(one: Condition) -> str:
     """``both csqa``, ``instruct-only csqa 50%``, ``baseline``."""
-    parts = [row.arm, row.task or ""]
-    if row.refine_task and row.refine_task != row.task:
-        parts.append(f"> {row.refine_task}")
-    if row.fraction != 100:
-        parts.append(f"{row.fraction}%")
-    if row.rounds != 1:
-        parts.append(f"{row.rounds} rounds")
-    if row.curated:
-        parts.append(f"curated -{row.curated}")
+    share = "" if one.fraction == 100 else f"{one.fraction}%"
+    parts = (one.arm, one.trained_on if one.task else "", share, *one.variant)
     return " ".join(part for part in parts if part)
 
 
-def by_fraction(rows: Iterable[RunRow], prompt: str) -> dict[str, list[tuple[int, Cell]]]:
+def by_fraction(study: Study, prompt: Prompt) -> dict[str, list[tuple[int, Cell]]]:
     """Arm (and teacher) -> accuracy on the own task at each fraction of the demonstrations."""
-    found: dict[str, dict[int, list[Cellmark]]] = {}
-    for row in rows:
-        if row.task is None:
-            continue
-        for mark in row.marks:
-            if mark.task == row.scored_on and _counts(mark, prompt):
-                found.setdefault(_line_name(row), {}).setdefault(row.fraction, []).append(mark)
-    return {
-        name: [(fraction, _together(marks)) for fraction, marks in sorted(at.items())]
-        for name, at in found.items()
+    alike: dict[str, dict[int, list[Measured]]] = {}
+    for one in study.conditions:
+        task = one.refine_task or one.task
+        if task is not None:
+            at = alike.setdefault(_line_name(one), {})
+            at.setdefault(one.fraction, []).append((one, task, prompt))
+    lines = {
+        name: [(share, _together(study, same)) for share, same in sorted(at.items())]
+        for name, at in alike.items()
     }
+    found = {
+        name: [(share, cell) for share, cell in points if cell is not None]
+        for name, points in lines.items()
+    }
+    return {name: points for name, points in found.items() if points}
 
 
-def _line_name(row: RunRow) -> str:
-    name = f"{row.arm} <{row.teacher}" if row.teacher else row.arm
-    if row.rounds != 1:
-        name += f" {row.rounds} rounds"
-    return f"{name} curated -{row.curated}" if row.curated else name
+def _line_name(one: Condition) -> str:
+    name = f"{one.arm} <{one.teacher}" if one.teacher else one.arm
+    return " ".join((name, *one.variant))

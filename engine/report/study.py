@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from engine import catalog
-from engine.report.statistics import Count, Estimate, combination, over_questions
+from engine.report.statistics import Count, Estimate, combination, over_questions, share
 from engine.results import ARM_ORDER, NOTHING, paired_difference
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Study:
         weights: dict[Cell, float] = {}
         for weight, cell in cells:
             weights[cell] = weights.get(cell, 0.0) + weight
-        seeds = self._shared(weights)
+        seeds = self.shared_seeds(weights)
         if not cells or not seeds:
             return None
         found = combination(
@@ -183,6 +183,11 @@ class Study:
         if found.seeds > 1 or len(weights) == 1:
             return found
         interval = self._over_questions(weights, seeds[0])
+        alike = len({task for _, task, _ in weights}) == 1 and min(weights.values()) > 0
+        if interval is None and alike:  # models that answer the same questions make them no more
+            questions = max(self._count(cell, seeds[0]).total for cell in weights)
+            as_one = share(Count(round(found.mean * questions), questions))
+            interval = as_one.low, as_one.high
         return found if interval is None else replace(found, low=interval[0], high=interval[1])
 
     def _over_questions(self, weights: dict[Cell, float], seed: int) -> tuple[float, float] | None:
@@ -208,7 +213,7 @@ class Study:
         """Over cells that were measured; None when one of them was not."""
         return self.estimate(*((1 / len(cells), cell) for cell in cells))
 
-    def _shared(self, cells: Iterable[Cell]) -> list[int]:
+    def shared_seeds(self, cells: Iterable[Cell]) -> list[int]:
         """Seeds that every cell has."""
         found = [set(self.marks.get(cell, ())) for cell in cells]
         return sorted(set.intersection(*found)) if found else []

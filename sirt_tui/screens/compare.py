@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual import work
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sirt_tui.feed import Feed
 
 VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions")
-PROMPTS = ("plain", "cot")
+PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
 METRICS = (
     ("refine", "loss"), ("refine", "eval_loss"), ("refine", "rewards/margins"),
     ("refine", "rewards/accuracies"), ("refine", "learning_rate"), ("instruct", "loss"),
