@@ -11,6 +11,7 @@ from engine.cli.output import json_option, plural, print_json, print_table
 from engine.control import answers
 from engine.control.listing import find_runs, list_runs, unreadable
 from engine.results import Table, accuracy_table, details_table
+from engine.scoring.interval import holm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,10 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    headers = ("task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p")
+    headers = (
+        "task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p",
+        "p (Holm)",
+    )  # fmt: skip
     rows = tuple(
         (
             c.task,
@@ -105,8 +109,9 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
             str(c.gained),
             str(c.lost),
             f"{c.p:.2g}",
+            f"{adjusted:.2g}",
         )
-        for c in found
+        for c, adjusted in zip(found, holm([c.p for c in found]), strict=True)
     )
     print_table(Table(headers, rows))
 
