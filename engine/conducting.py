@@ -316,7 +316,7 @@ class Conductor:
                     continue
                 devices = Devices(tuple(given["gpus"]), given["threads"])
                 slot = self._folders.slot(phase, devices)
-            except (OSError, UserError, KeyError):  # another program's, or deleted just now
+            except (OSError, UserError, KeyError, TypeError):  # another program's, or deleted
                 continue
             self.running[phase.id] = Running(phase, attempt, launcher, handle, devices, slot)
             log.info("%s attempt %d: adopted", phase.id, attempt.number)

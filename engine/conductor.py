@@ -84,7 +84,7 @@ def holder(runs: RunsFolder) -> dict[str, Any] | None:
     try:
         who: dict[str, Any] = read_json(ConductorDir(runs.conductor).process)
         return who if processes.probe(who) != "exited" else None
-    except (OSError, UserError, KeyError):
+    except (OSError, UserError, KeyError, TypeError):
         return None
 
 

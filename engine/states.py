@@ -49,6 +49,9 @@ def phase_state(folder: PhaseDir) -> PhaseState:
     if attempt is None:
         return PhaseState("waiting")
     final = final_event(attempt)
+    if final is not None and final.outcome == "done":  # said after the manifest was written
+        gone = f"{folder.manifest_file}: removed after it was done; a retry makes it again"
+        return PhaseState("done" if folder.done else "lost", number, "" if folder.done else gone)
     outcome = final.outcome if final else None
     probe, code = ("exited", None) if outcome else probe_attempt(attempt)
     state = attempt_state(outcome, probe, alive_age(attempt), STALE_AFTER_S)
@@ -78,7 +81,7 @@ def probe_attempt(attempt: AttemptDir) -> tuple[Probe, int | None]:
     try:
         process = read_json(attempt.process)
         return catalog.launcher(process["launcher"]).probe(process["handle"], attempt)
-    except (OSError, UserError, KeyError):  # its starter has not said yet, or died before it could
+    except (OSError, UserError, KeyError, TypeError):  # not said yet, or damaged
         age = alive_age(attempt)
         return ("exited" if age is None or age > STALE_AFTER_S else "unknown"), None
 

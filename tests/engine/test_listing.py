@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine import conductor
 from engine.contract.errors import UserError
+from engine.contract.rundir import ConductorDir
 from engine.control import changing
 from engine.control.experiments import launch_runs, run_id_of
 from engine.control.health import examine
 from engine.control.listing import find_runs, list_runs, unreadable
 from engine.queue import DeviceRequest, read_run
+from engine.states import phase_state
 from tests.tui.conftest import copy_recorded
 
 if TYPE_CHECKING:
@@ -76,3 +79,21 @@ def test_a_damaged_score_hides_no_other_and_a_removed_phase_is_made_again(
     second.manifest_file.write_text("[]")
     with pytest.raises(UserError, match="not a manifest"):
         second.manifest()
+
+
+def test_done_is_what_has_a_manifest_and_a_damaged_process_file_is_nobodys(tmp_path: Path) -> None:
+    runs = copy_recorded(tmp_path / "runs")
+    phase = next(p for p in runs.phase_dirs() if p.done and p.attempts())
+    phase.manifest_file.unlink()
+    found = phase_state(phase)
+    assert found.state == "lost"
+    assert found.error.endswith("a retry makes it again")
+    attempt = phase.last_attempt()
+    assert attempt is not None
+    attempt.events.write_text("")
+    for damaged in ("[1]", "5", '{"launcher": 1}', '{"launcher": "local", "handle": []}'):
+        attempt.process.write_text(damaged)
+        assert phase_state(phase).state in {"lost", "running"}
+    ConductorDir(runs.conductor).path.mkdir()
+    ConductorDir(runs.conductor).process.write_text("[1]")
+    assert conductor.holder(runs) is None
