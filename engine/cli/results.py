@@ -48,6 +48,7 @@ def print_report(
     type=click.Choice(["text", "markdown", "csv", "json"]),
     help="Only print the table, in this form; no folder is written.",
 )
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--details", is_flag=True, help="Only print, one line a score: unparsed, lengths.")
 @click.option(
     "--out",

@@ -31,8 +31,9 @@ from engine.queue import read_run
 from engine.results import NOTHING, Table, arm_text, mark_text, trained_on
 
 if TYPE_CHECKING:
+    from engine.contract.events import Event
     from engine.contract.run import RunRow
-    from engine.contract.rundir import RunsFolder
+    from engine.contract.rundir import AttemptDir, RunsFolder
 
 
 @click.command()
@@ -144,32 +145,42 @@ def _phase_line(phase: PhaseStatus) -> tuple[str, ...]:
 @click.argument("run_id")
 @click.option("--phase", help="Only phases whose id begins so (a kind will do).")
 @click.option("--errors", is_flag=True, help="What the processes wrote to stderr.")
+@json_option
 @click.pass_obj
-def logs(runs: RunsFolder, run_id: str, phase: str | None, errors: bool) -> None:
+def logs(runs: RunsFolder, run_id: str, phase: str | None, errors: bool, as_json: bool) -> None:
     """Print messages and samples of RUN_ID's phases, or their stderr."""
     (found_id,) = find_runs(runs, [run_id])[:1]
     specs = [p for p in read_run(runs, found_id).spec.phases if p.id.startswith(phase or "")]
     if not specs:
         raise UserError(f"{found_id}: no phase begins with {phase!r}")
-    for spec in specs:
-        attempt = runs.phase(spec.id).last_attempt()
-        if attempt is None:
-            continue
-        click.echo(f"== {spec.id} attempt {attempt.number}")
+    tried = [(spec.id, runs.phase(spec.id).last_attempt()) for spec in specs]
+    attempts = [(phase_id, attempt) for phase_id, attempt in tried if attempt is not None]
+    if as_json:
+        said = _stderr if errors else _events
+        print_json([{"phase": p, "attempt": a.number, "said": said(a)} for p, a in attempts])
+        return
+    for phase_id, attempt in attempts:
+        click.echo(f"== {phase_id} attempt {attempt.number}")
         if errors:
-            said = attempt.stderr.read_text(errors="replace") if attempt.stderr.exists() else ""
-            click.echo(visible(said))
+            click.echo(visible(_stderr(attempt)))
         else:
-            _print_events(runs, spec.id)
+            _print_events(attempt)
 
 
-def _print_events(runs: RunsFolder, phase_id: str) -> None:
-    from engine.contract import events as ev
+def _stderr(attempt: AttemptDir) -> str:
+    return attempt.stderr.read_text(errors="replace") if attempt.stderr.exists() else ""
+
+
+def _events(attempt: AttemptDir) -> list[Event]:
     from engine.contract.eventlog import EventReader
 
-    attempt = runs.phase(phase_id).last_attempt()
-    assert attempt is not None
-    for event in EventReader(attempt.events).read(10_000_000, 60_000):
+    return EventReader(attempt.events).read(10_000_000, 60_000)
+
+
+def _print_events(attempt: AttemptDir) -> None:
+    from engine.contract import events as ev
+
+    for event in _events(attempt):
         when = f"{event.ts:%H:%M:%S}"
         match event:
             case ev.Message():

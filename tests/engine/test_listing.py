@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from engine import conductor
+from engine.cli.main import sirt
 from engine.contract.errors import UserError
 from engine.contract.rundir import ConductorDir
 from engine.control import changing
@@ -97,3 +100,22 @@ def test_done_is_what_has_a_manifest_and_a_damaged_process_file_is_nobodys(tmp_p
     ConductorDir(runs.conductor).path.mkdir()
     ConductorDir(runs.conductor).process.write_text("[1]")
     assert conductor.holder(runs) is None
+
+
+def test_logs_and_tables_as_json(tmp_path: Path) -> None:
+    runs = copy_recorded(tmp_path / "runs")
+
+    def said(*words: str) -> list[dict[str, object]]:
+        done = CliRunner().invoke(sirt, ["--runs", str(runs.root), *words, "--json"])
+        assert done.exit_code == 0, done.output
+        found: list[dict[str, object]] = json.loads(done.stdout)
+        return found
+
+    run_id = runs.run_ids()[0]
+    assert {row["run_id"] for row in said("report", run_id)} == {run_id}
+    logs = said("logs", run_id)
+    assert {entry["phase"] for entry in logs} <= {p.id for p in read_run(runs, run_id).spec.phases}
+    assert all(entry["said"] for entry in logs)
+    assert [entry["phase"] for entry in said("logs", run_id, "--errors")] == [
+        entry["phase"] for entry in logs
+    ]
