@@ -57,6 +57,8 @@ def phase_state(folder: PhaseDir) -> PhaseState:
     state = attempt_state(outcome, probe, alive_age(attempt), STALE_AFTER_S)
     error = final.error if final else ""
     if state == "lost":
+        if attempt.stop.exists():
+            return PhaseState("stopped", number, "asked to stop; its process was ended")
         error = last_words(attempt, code)
     return PhaseState(state, number, error, final.ts if final else None)
 

@@ -285,7 +285,7 @@ def test_a_phase_that_does_not_stop_is_killed_with_all_its_processes(runs):
     handle = working(phase)
     child = until(lambda: psutil.Process(handle["pid"]).children())[0]
     queue.request_stop(runs, "one")
-    until(lambda: state(phase) == "lost")
+    until(lambda: state(phase) == "stopped")
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     assert "did not stop; killed" in said(runs)
 
