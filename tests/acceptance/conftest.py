@@ -71,7 +71,8 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = DEADLI
 
 
 def make_command_line(folder: Path) -> CommandLine:
-    env = dict(os.environ) | {
+    # without what pictures of screens, taken in this process before, have set
+    env = {k: v for k, v in os.environ.items() if k not in {"LINES", "COLUMNS"}} | {
         "SIRT_TEST_FOLDER": str(folder),
         "HOME": str(folder.parent),
         "HF_HUB_OFFLINE": "1",
