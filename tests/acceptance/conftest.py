@@ -71,7 +71,7 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = DEADLI
 
 
 def make_command_line(folder: Path) -> CommandLine:
-    # without what pictures of screens, taken in this process before, have set
+    # pytest loads readline, which tells the workers that their terminal has 80 x 24 cells
     env = {k: v for k, v in os.environ.items() if k not in {"LINES", "COLUMNS"}} | {
         "SIRT_TEST_FOLDER": str(folder),
         "HOME": str(folder.parent),
