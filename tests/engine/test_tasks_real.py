@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from engine.interfaces import Item, Split
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here"),
+]
 
 FILES: dict[str, dict[str, str]] = {
     "csqa": {

@@ -62,6 +62,7 @@ def test_tables_figures_and_page_are_there(report: Path) -> None:
     assert b"<text" in (report / "figures" / "bars-plain.svg").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_page_needs_no_network_and_obeys_no_model(report: Path) -> None:
     page = (report / "index.html").read_text()
     assert "Toy models on toy tasks" in page

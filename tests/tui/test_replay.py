@@ -7,6 +7,8 @@ import shutil
 import threading
 import time
 
+import pytest
+
 from engine.contract.rundir import RunsFolder
 from engine.launchers.replay import replay
 from engine.queue import read_run
@@ -21,6 +23,7 @@ SPEED = 10.0
 MIDDLE = 30  # of more than sixty events
 
 
+@pytest.mark.slow
 def test_the_run_screen_follows_a_replayed_phase_to_its_end(recorded):
     run_id = run_of(recorded, "both", "wren-3m")
     specs = read_run(recorded, run_id).spec.phases

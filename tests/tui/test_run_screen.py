@@ -131,6 +131,7 @@ def test_what_a_live_phase_says_appears(recorded):
     watching(recorded, run_id, check, app_of=SirtApp)  # what is said now is not long ago
 
 
+@pytest.mark.slow
 def test_memory_and_use_of_each_card_over_time(recorded):
     run_id = run_of(recorded, "both", "otter-3m")
     attempt = live_phase(recorded, run_id).last_attempt()
@@ -155,6 +156,7 @@ def test_memory_and_use_of_each_card_over_time(recorded):
     watching(recorded, run_id, check, (200, 50), SirtApp)
 
 
+@pytest.mark.slow
 def test_a_click_chooses_a_phase(recorded):
     async def check(app, pilot):
         await pilot.click(PhasesPanel, offset=(5, 2))
@@ -213,6 +215,7 @@ def test_curves_go_by_key_and_keep_their_zoom(recorded):
     watching(recorded, run_id, check)
 
 
+@pytest.mark.slow
 def test_curves_are_drawn_over_steps_time_or_epochs(recorded):
     run_id = run_of(recorded, "both", "wren-3m")
 

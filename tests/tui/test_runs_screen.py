@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from sirt_tui.dialogs import AskText, Choose
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, said_by, settled, text_of
@@ -52,6 +54,7 @@ def test_figures_of_every_column_can_be_asked_for(recorded):
     listing(recorded, check)
 
 
+@pytest.mark.slow
 def test_any_column_orders_the_list_and_a_hidden_one_is_named(recorded):
     async def check(app, pilot):
         table = app.screen.table
@@ -69,6 +72,7 @@ def test_any_column_orders_the_list_and_a_hidden_one_is_named(recorded):
     listing(recorded, check, (80, 24))
 
 
+@pytest.mark.slow
 def test_the_preview_follows_the_cursor(recorded):
     async def check(app, pilot):
         for _ in range(3):
@@ -80,6 +84,7 @@ def test_the_preview_follows_the_cursor(recorded):
     listing(recorded, check)
 
 
+@pytest.mark.slow
 def test_marked_runs_are_exported_and_retried_together(recorded, tmp_path, monkeypatch):
     from engine import conductor
     from engine.queue import read_queue
@@ -129,6 +134,7 @@ def test_all_that_the_filter_leaves_are_marked_by_one_key(recorded):
     listing(recorded, check)
 
 
+@pytest.mark.slow
 def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
     gone = [run_of(recorded, "refine-only", t) for t in ("wren-3m", "otter-3m")]
 

@@ -25,6 +25,7 @@ def test_a_screen_looks_as_it_did(name, size, snap_compare, tmp_path, monkeypatc
     assert snap_compare(app, terminal_size=size, run_before=lambda pilot: show(name, pilot))
 
 
+@pytest.mark.slow
 def test_the_light_theme_looks_as_it_did(snap_compare, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     copy_recorded(Path("runs"))
