@@ -51,7 +51,7 @@ def phase_state(folder: PhaseDir) -> PhaseState:
     final = final_event(attempt)
     if final is not None and final.outcome == "done":  # said after the manifest was written
         gone = f"{folder.manifest_file}: removed after it was done; a retry makes it again"
-        return PhaseState("done" if folder.done else "lost", number, "" if folder.done else gone)
+        return PhaseState("done", number) if folder.done else PhaseState("lost", number, gone)
     outcome = final.outcome if final else None
     probe, code = ("exited", None) if outcome else probe_attempt(attempt)
     state = attempt_state(outcome, probe, alive_age(attempt), STALE_AFTER_S)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import duration, json_option, print_json
+from engine.cli.output import json_option, print_json
+from engine.cli.progress import LiveLine, pace
 from engine.cli.quality import format_option, show
 from engine.contract.errors import UserError
 from engine.control.listing import find_runs
@@ -132,7 +133,7 @@ class _Line:
     def __init__(self, currency: str, quiet: bool) -> None:
         self._currency = currency
         self._quiet = quiet
-        self._live = sys.stderr.isatty()
+        self._line = LiveLine(quiet)
         self.begin()
 
     def begin(self) -> None:
@@ -141,23 +142,22 @@ class _Line:
 
     def watch(self, asked: Asked) -> None:
         now = time.monotonic()
-        if self._quiet or (not self._live and now - self._told < LINE_EVERY_S):
+        if self._quiet or (not self._line.live and now - self._told < LINE_EVERY_S):
             return
         self._told = now
         fresh, took = asked.done - asked.resumed, now - self._began
         text = f"{asked.what.task} {asked.what.prompt}: {asked.done}/{asked.total} verdicts"
-        if fresh:
-            left = duration(took / fresh * (asked.total - asked.done))
-            text += f", {fresh / took:.1f}/s, {left} left"
-        elif asked.resumed:
-            text += f", {asked.resumed} on file"
+        text += pace(fresh, took, asked.total - asked.done)
+        text += f", {asked.resumed} on file" if asked.resumed and not fresh else ""
         text += f", {asked.spent:.4f} {self._currency}" if self._currency else ""
-        click.echo(f"\r\x1b[K{text}" if self._live else text, err=True, nl=not self._live)
+        if self._line.live:
+            self._line.show(text)
+        else:
+            click.echo(text, err=True)
 
     def tell(self, text: str) -> None:
         self.clear()
         click.echo(text, err=True)
 
     def clear(self) -> None:
-        if self._live and not self._quiet:
-            click.echo("\r\x1b[K", err=True, nl=False)
+        self._line.clear()

@@ -12,11 +12,32 @@ from engine.cli.output import duration
 EVERY_S = 0.2
 
 
+class LiveLine:
+    """The last line of ``stderr``, written over; nothing where that is no terminal."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.live = sys.stderr.isatty() and not quiet
+
+    def show(self, text: str) -> None:
+        if self.live:
+            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+
+    def clear(self) -> None:
+        self.show("")
+
+
+def pace(done: int, took: float, left: int) -> str:
+    """Rate and time left, once something is done."""
+    if not done or not took:
+        return ""
+    return f", {done / took:.1f}/s, {duration(took / done * left)} left"
+
+
 class Progress:
-    """Tells ``stderr``, and only where that is a terminal."""
+    """Tells how far one thing after the other is."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._line = LiveLine()
         self._what = ""
         self._began = self._told = 0.0
 
@@ -25,14 +46,10 @@ class Progress:
         now = time.monotonic()
         if what != self._what:
             self._what, self._began, self._told = what, now, 0.0
-        if not self._live or now - self._told < EVERY_S:
+        if now - self._told < EVERY_S:
             return
         self._told = now
-        text, took = f"{what}: {done}/{total}", now - self._began
-        if done and took:
-            text += f", {done / took:.1f}/s, {duration(took / done * (total - done))} left"
-        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+        self._line.show(f"{what}: {done}/{total}{pace(done, now - self._began, total - done)}")
 
     def clear(self) -> None:
-        if self._live:
-            click.echo("\r\x1b[K", err=True, nl=False)
+        self._line.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -100,6 +101,14 @@ def test_lost_unreachable_and_silent_are_different_words(recorded):
     assert "unreachable" in screen(recorded, live)
 
 
+@contextmanager
+def going_on(attempt):
+    """Writes on where the recorded log ends."""
+    with EventWriter(attempt.events, attempt.alive) as writer:
+        writer._seq = attempt.events.read_bytes().count(b"\n")
+        yield writer
+
+
 def live_phase(runs, run_id):
     phases = [runs.phase(p.id) for p in read_run(runs, run_id).spec.phases]
     return next(p for p in phases if p.last_attempt() and not p.done)
@@ -109,11 +118,9 @@ def live_phase(runs, run_id):
 def test_what_a_live_phase_says_appears(recorded):
     run_id = run_of(recorded, "both", "otter-3m")
     attempt = live_phase(recorded, run_id).last_attempt()
-    lines = attempt.events.read_bytes().count(b"\n")
 
     async def check(app, pilot):
-        with EventWriter(attempt.events, attempt.alive) as writer:
-            writer._seq = lines
+        with going_on(attempt) as writer:
             writer.emit(Progress(done=7, total=70, unit="answers"))
             right = Verdict(answer="B", tier="statement", correct=True)
             writer.emit(Sample(item="new-1", prompt="Q", text="\x1b[31m[red]so B", verdict=right))
@@ -135,11 +142,9 @@ def test_what_a_live_phase_says_appears(recorded):
 def test_memory_and_use_of_each_card_over_time(recorded):
     run_id = run_of(recorded, "both", "otter-3m")
     attempt = live_phase(recorded, run_id).last_attempt()
-    lines = attempt.events.read_bytes().count(b"\n")
 
     async def check(app, pilot):
-        with EventWriter(attempt.events, attempt.alive) as writer:
-            writer._seq = lines
+        with going_on(attempt) as writer:
             for step in range(1, 4):
                 cards = tuple(
                     {"index": n, "used": 2048.0 * step * (n + 1), "utilisation": 30.0 * step}
@@ -270,11 +275,9 @@ WARNINGS = {  # code -> how the text begins that a phase says
 def test_warnings_that_matter_stand_on_top_once(recorded, size):
     run_id = run_of(recorded, "both", "otter-3m")
     attempt = live_phase(recorded, run_id).last_attempt()
-    lines = attempt.events.read_bytes().count(b"\n")
 
     async def check(app, pilot):
-        with EventWriter(attempt.events, attempt.alive) as writer:
-            writer._seq = lines
+        with going_on(attempt) as writer:
             for _ in range(2):  # said again, it is one warning
                 for code, text in WARNINGS.items():
                     writer.emit(Message(level="warning", text=text, code=code))

@@ -99,7 +99,7 @@ PHASE = "phases/refine-0123456789abcdef"
         strange("queue.json"),
         strange("conductor/run.json"),
         strange(f"{PHASE}/attempt-001/process.json"),
-        strange(f"{PHASE}/work/replies.jsonl"),
+        strange("/".join((PHASE, "work", "replies.jsonl"))),
         strange(f"{PHASE}/out/x", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
         strange(f"{PHASE}/out/x", type=tarfile.LNKTYPE, linkname=LISTING),
         strange(f"{PHASE}/out/x", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
