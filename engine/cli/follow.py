@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ import click
 
 from engine import conductor
 from engine.cli.output import duration
+from engine.cli.progress import LiveLine
 from engine.contract.eventlog import EventReader
 from engine.contract.view import EMPTY, PhaseView, fold_all
 from engine.control.rows import ENDED, queued_runs, state_with_queue
@@ -58,7 +57,7 @@ class _Follower:
         self._run_ids = run_ids
         self._phases = phases
         self._quiet = quiet
-        self._live = sys.stderr.isatty() and not quiet
+        self._line = LiveLine(quiet)
         self._states: dict[str, State] = {p.id: "done" for p in phases if runs.phase(p.id).done}
         self._readers: dict[str, tuple[EventReader, PhaseView]] = {}
         self._began = time.monotonic()
@@ -139,23 +138,20 @@ class _Follower:
         if self._quiet:
             return
         now = time.monotonic()
-        if not self._live and now - self._last_line < LINE_EVERY_S:
+        if not self._line.live and now - self._last_line < LINE_EVERY_S:
             return
         self._last_line = now
         counts = Counter(self._states.values())
         parts = [f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"]
         parts += [f"{label(spec)} {_progress(self._view(spec))}" for spec in running[:3]]
         line = " | ".join(parts)
-        if self._live:
-            width = shutil.get_terminal_size().columns
-            sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")
-            sys.stderr.flush()
+        if self._line.live:
+            self._line.show(line)
         else:
             click.echo(line, err=True)
 
     def clear(self) -> None:
-        if self._live:
-            sys.stderr.write("\r\x1b[K")
+        self._line.clear()
 
 
 def _seconds(view: PhaseView) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
@@ -19,8 +20,9 @@ class LiveLine:
         self.live = sys.stderr.isatty() and not quiet
 
     def show(self, text: str) -> None:
-        if self.live:
-            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+        if self.live:  # a line that wraps could not be written over
+            width = shutil.get_terminal_size().columns
+            click.echo(f"\r\x1b[K{text[: width - 1]}", err=True, nl=False)
 
     def clear(self) -> None:
         self.show("")
