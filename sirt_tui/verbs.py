@@ -1,4 +1,4 @@
-"""What the list of runs does with several runs at once; called in threads.
+"""What the screens do with runs, one or several at once; called in threads.
 
 The engine's verbs are imported when one is called: the first paint does without them.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.contract.view import State
     from engine.control.listing import RunStatus
 
-ENDED: tuple[State, ...] = ("done", "stopped")  # there is nothing to stop
+NOTHING_TO_STOP: tuple[State, ...] = ("done", "stopped")
 GO_ON = "Let it go on"  # instead of a stop
 
 

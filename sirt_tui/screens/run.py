@@ -271,7 +271,7 @@ class RunPage(Page):
 
     @work
     async def action_stop(self) -> None:
-        if self._status is not None and self._status.state in verbs.ENDED:
+        if self._status is not None and self._status.state in verbs.NOTHING_TO_STOP:
             self.sirt.say(f"{self._run_id}: ended already, there is nothing to stop")
             return
         kept = ("finished work is kept; a retry goes on from it",)

@@ -294,7 +294,7 @@ class RunsPage(Page):
 
     @work
     async def action_stop(self) -> None:
-        ended = {row.run_id for row in self._rows if row.state in verbs.ENDED}
+        ended = {row.run_id for row in self._rows if row.state in verbs.NOTHING_TO_STOP}
         chosen = self._meant()
         meant = [run_id for run_id in chosen if run_id not in ended]
         if chosen and not meant:
