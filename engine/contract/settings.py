@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from engine.contract.cards import Frozen
 
@@ -22,9 +22,15 @@ PromptStyle = Literal["plain", "cot"]
 Split = Literal["test", "train"]
 
 
-def knob(default: Any, source: Source, meaning: str) -> Any:
-    """A field with its default, where that comes from, and what it means."""
-    return Field(default=default, description=meaning, json_schema_extra={"source": source})
+def knob(default: Any, source: Source, meaning: str, since: str | None = None) -> Any:
+    """A field with its default, where that comes from, and what it means.
+
+    ``since``: the version that added it; see :mod:`engine.contract.identity`.
+    """
+    extra: dict[str, JsonValue] = {"source": source}
+    if since:
+        extra["since"] = since
+    return Field(default=default, description=meaning, json_schema_extra=extra)
 
 
 def source_of(model: type[BaseModel], field: str) -> Source:

@@ -23,6 +23,7 @@ from engine.contract.cards import (
     ModelCard,
     TaskSource,
 )
+from engine.contract.identity import identity_of
 from engine.contract.settings import (
     AnnotateSettings,
     ElicitSettings,
@@ -58,12 +59,12 @@ def _identity_of_model(card: ModelCard) -> dict[str, Any]:
         case LocalWeights():
             hidden = {"path"} if source.path else set()
             hidden.add("chat_template" if source.template_revision else "template_revision")
-            origin: dict[str, Any] = source.model_dump(exclude=hidden)
+            origin: dict[str, Any] = identity_of(source, exclude=hidden)
         case Endpoint():
             origin = source.model_dump(include={"kind", "base_url", "model"})
         case ImportedAnswers():
             origin = source.model_dump(include={"kind", "revision"})
-    return {"source": origin, "sampling": card.sampling.model_dump()}
+    return {"source": origin, "sampling": identity_of(card.sampling)}
 
 
 class TaskRef(Frozen):
@@ -75,7 +76,7 @@ class TaskRef(Frozen):
     def identity(self) -> dict[str, Any]:
         """A local file counts by its content (``revision``), not by its place."""
         hidden = {"train", "test", "train_labels", "test_labels"} if self.source.is_local else set()
-        return {"name": self.name, "source": self.source.model_dump(exclude=hidden)}
+        return {"name": self.name, "source": identity_of(self.source, exclude=hidden)}
 
 
 class Tracking(Frozen):
@@ -141,7 +142,7 @@ class AnnotateSpec(_Phase):
         return {
             "teacher": _identity_of_model(self.teacher),
             "task": self.task.identity(),
-            "settings": self.settings.model_dump(exclude={"keep"}),
+            "settings": identity_of(self.settings, exclude={"keep"}),
         }
 
     def _identity(self) -> dict[str, Any]:
@@ -173,7 +174,7 @@ class InstructSpec(_Phase):
             "targets": self.student.lora_targets,
             "demonstrations": self.demonstrations,
             "fraction": [self.fraction, self.data_seed],
-            "settings": self.settings.model_dump(exclude={"checkpoint_every"}),
+            "settings": identity_of(self.settings, exclude={"checkpoint_every"}),
         }
 
 
@@ -206,7 +207,7 @@ class ElicitSpec(_Phase):
         }
 
     def _identity(self) -> dict[str, Any]:
-        return self._generation() | {"settings": self.settings.model_dump()}
+        return self._generation() | {"settings": identity_of(self.settings)}
 
     @property
     def generation_key(self) -> str:
@@ -230,7 +231,7 @@ class RefineSpec(_Phase):
         return tuple(i for i in (self.adapter, self.pairs) if i)
 
     def _identity(self) -> dict[str, Any]:
-        settings = self.settings.model_dump(exclude={"exclude"})
+        settings = identity_of(self.settings, exclude={"exclude"})
         return {
             "student": _identity_of_model(self.student),
             "targets": self.student.lora_targets,

@@ -107,12 +107,12 @@ def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
 
 def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> tuple[Score, int]:
     from engine.scoring.score import score
-    from engine.scoring.verdict import judge
+    from engine.scoring.verdict import judge_reply
 
     kind = catalog.task(spec.task.name).kind
     again, changed = [], 0
     for old in read_records(folder.out / PREDICTIONS, Prediction):
-        verdict = judge(kind, old.output, old.target, old.choices)
+        verdict = judge_reply(kind, old, old.output, old.finish)
         changed += verdict.correct != old.verdict.correct
         again.append(old.model_copy(update={"verdict": verdict}))
     return score(again), changed

@@ -20,7 +20,7 @@ from engine.jsonlines import write_records
 from engine.phases.asking import ask_all, item_seed
 from engine.phases.donors import take_generations
 from engine.replies import ReplyStore
-from engine.scoring.verdict import judge
+from engine.scoring.verdict import judge_reply
 from engine.tasks.prompts import render
 from engine.tasks.repeats import shared
 from engine.tasks.sampling import balanced
@@ -93,7 +93,7 @@ def _question(task: Task, item: Item, spec: AnnotateSpec) -> Question:
 
 
 def _verdict(task: Task, item: Item, reply: Reply) -> Verdict:
-    return judge(task.kind, reply.text, item.target, item.choices)
+    return judge_reply(task.kind, item, reply.text, reply.finish)
 
 
 def _demonstration(

@@ -16,7 +16,7 @@ from engine.phases.asking import ask_all, item_seed
 from engine.phases.donors import take_generations
 from engine.phases.pairing import make_pair
 from engine.replies import ReplyStore
-from engine.scoring.verdict import judge
+from engine.scoring.verdict import judge_reply
 from engine.tasks.prompts import render
 from engine.tasks.sampling import fraction
 from engine.teachers.local import LocalTeacher
@@ -43,8 +43,7 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     asked_for = {_key(d.id, style): d for d in demonstrations for style in STYLES}
 
     def verdict(question: Question, reply: Reply) -> Verdict:
-        demonstration = asked_for[question.key]
-        return judge(kind, reply.text, demonstration.target, demonstration.choices)
+        return judge_reply(kind, asked_for[question.key], reply.text, reply.finish)
 
     ask_all(ctx, student, questions, store, card=spec.student, judge=verdict, unit="answers")
     answers = [_both(demonstration, kind, store) for demonstration in demonstrations]
@@ -94,7 +93,7 @@ def _both(demonstration: Demonstration, kind: AnswerKind, store: ReplyStore) -> 
             text=reply.text,
             finish=reply.finish,
             tokens=reply.completion_tokens,
-            verdict=judge(kind, reply.text, demonstration.target, demonstration.choices),
+            verdict=judge_reply(kind, demonstration, reply.text, reply.finish),
         )
 
     return ElicitedAnswers(

@@ -15,7 +15,7 @@ from engine.phases.donors import take_from
 from engine.replies import ReplyStore
 from engine.scoring.legacy import legacy_verdict
 from engine.scoring.score import score
-from engine.scoring.verdict import judge
+from engine.scoring.verdict import judge_reply
 from engine.tasks.prompts import LETTERS, render
 from engine.tasks.sampling import balanced
 from engine.teachers.local import LocalTeacher
@@ -62,8 +62,7 @@ def _by_match(
     of_key = {item.id: item for item in items}
 
     def verdict(question: Question, reply: Reply) -> Verdict:
-        item = of_key[question.key]
-        return judge(task.kind, reply.text, item.target, item.choices)
+        return judge_reply(task.kind, of_key[question.key], reply.text, reply.finish)
 
     if adapter is None:
         make = catalog.teacher(spec.model.source.kind)
@@ -89,7 +88,7 @@ def _prediction(task: Task, item: Item, prompt: str, reply: Reply) -> Prediction
         output=reply.text,
         finish=reply.finish,
         tokens=reply.completion_tokens,
-        verdict=judge(task.kind, reply.text, item.target, item.choices),
+        verdict=judge_reply(task.kind, item, reply.text, reply.finish),
         legacy=legacy_verdict(task.kind, reply.text, item.target, item.choices),
     )
 

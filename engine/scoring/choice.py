@@ -28,7 +28,7 @@ from engine.scoring.text import LETTERS, plain, sentence_before, sentence_from
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from engine.scoring.text import Rule
+    from engine.scoring.text import Asked, Rule
 
 _FLAGS: Final = re.IGNORECASE | re.VERBOSE
 _BE: Final = r"(?:is|was|(?:would|will|should|must|could|might|may)\sbe|has\sto\sbe|seems\sto\sbe)"
@@ -314,9 +314,9 @@ class _Reader:
         return same[0] if len(same) == 1 else None
 
 
-def tiers(text: str, choices: Sequence[str]) -> Iterator[Rule]:
+def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order."""
-    reader = _Reader(text, choices)
+    reader = _Reader(text, asked.choices)
     yield "boxed", reader.boxed
     yield "statement", reader.statement
     yield "first_letter", reader.first_letter

@@ -17,9 +17,9 @@ from engine.scoring.boxed import last_boxed
 from engine.scoring.text import plain, sentence_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from engine.scoring.text import Rule
+    from engine.scoring.text import Asked, Rule
 
 LONGEST: Final = 300  # characters; nothing longer is simplified
 SECONDS: Final = 5
@@ -33,13 +33,13 @@ _POWER: Final = re.compile(r"\^\s?\{?\s?\(?-?([0-9]+)")
 _TOWER: Final = re.compile(r"\^\s?[{(][^{}()]{0,50}[\^!]|\^\s?\w\s?\^|[0-9]{4,}\s?!|[!)}]\s?!|\*\*")
 
 
-def tiers(text: str, _choices: Sequence[str] = ()) -> Iterator[Rule]:
+def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives LaTeX without its dollar signs."""
     words = plain(text)
     yield "boxed", lambda: last_boxed(text.replace("\0", ""))
     yield "statement", lambda: _statement(words)
     yield "formula", lambda: next(reversed(_FORMULA.findall(words)), None)
-    yield "last_number", dict(number.tiers(text)).get("last_number", lambda: None)
+    yield "last_number", dict(number.tiers(text, asked)).get("last_number", lambda: None)
 
 
 def _statement(text: str) -> str | None:

@@ -14,9 +14,9 @@ from engine.scoring.boxed import last_boxed
 from engine.scoring.text import plain, sentence_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from engine.scoring.text import Rule
+    from engine.scoring.text import Asked, Rule
 
 LONGEST: Final = 60  # digits; longer "numbers" are noise and slow to compare
 
@@ -55,7 +55,7 @@ _OR: Final = re.compile(
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s|\n")
 
 
-def tiers(text: str, _choices: Sequence[str] = ()) -> Iterator[Rule]:
+def tiers(text: str, _asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives plain decimal text or a fraction like ``1/3``."""
     words = _FRAC.sub(r"\1/\2", plain(_CALCULATOR.sub("", text)))
     yield "hash", lambda: _after_hash(words)

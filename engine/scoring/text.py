@@ -7,11 +7,29 @@ that the tiers' regular expressions need no unbounded repeats and stay linear to
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 LETTERS: Final = "ABCDEFGHIJ"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of a text's question beside the text itself.
+
+    Attributes:
+        choices: option texts in the order of their letters.
+        question: its wording, without the options; "" where it isn't known.
+        cut_off: the text was cut off by a token limit, so its end concludes nothing.
+    """
+
+    choices: Sequence[str] = ()
+    question: str = ""
+    cut_off: bool = False
+
+
 Rule = tuple[str, Callable[[], str | None]]  # a tier's name, and what looks for an answer
 
 _INVISIBLE: Final = dict.fromkeys(

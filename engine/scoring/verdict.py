@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engine.contract.records import Verdict
 from engine.scoring.extraction import extract
@@ -12,13 +12,48 @@ from engine.scoring.number import same_number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.contract.records import Finish
     from engine.interfaces import AnswerKind
 
 
-def judge(kind: AnswerKind, text: str, target: str, choices: Sequence[str] = ()) -> Verdict:
-    """What ``text`` answers and whether that is the target; letters count, not option texts."""
-    answer, tier = extract(kind, text, choices)
+class Asked(Protocol):
+    """Whatever was asked: an item, a demonstration, an earlier prediction."""
+
+    @property
+    def question(self) -> str: ...
+    @property
+    def choices(self) -> tuple[str, ...]: ...
+    @property
+    def target(self) -> str: ...
+
+
+def judge(
+    kind: AnswerKind,
+    text: str,
+    target: str,
+    choices: Sequence[str] = (),
+    *,
+    question: str = "",
+    cut_off: bool = False,
+) -> Verdict:
+    """What ``text`` answers and whether that is the target; letters count, not option texts.
+
+    ``question`` and ``cut_off`` as in :func:`engine.scoring.extraction.extract`.
+    """
+    answer, tier = extract(kind, text, choices, question=question, cut_off=cut_off)
     if answer is None:
         return Verdict(answer=None, tier=None, correct=False)
     same = {"choice": str.__eq__, "number": same_number, "math": same_formula}[kind]
     return Verdict(answer=answer, tier=tier, correct=bool(same(target, answer)))
+
+
+def judge_reply(kind: AnswerKind, asked: Asked, text: str, finish: Finish) -> Verdict:
+    """The verdict on a model's reply to what was asked."""
+    return judge(
+        kind,
+        text,
+        asked.target,
+        asked.choices,
+        question=asked.question,
+        cut_off=finish == "length",
+    )
