@@ -2,6 +2,8 @@
 
 ==============  =================================================================
 ``text``        a model's text with its mark-up made plain
+``thinking``    a model's thinking before its answer, as its template marks it
+``own_turn``    the part of a reply that is the model's own turn
 ``boxed``       what stands in LaTeX's ``\\boxed{}``
 ``extraction``  which answer a text gives, and by which rule (the *tier*)
 ``choice``      the tiers for option letters

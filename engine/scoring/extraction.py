@@ -6,10 +6,10 @@ Rules are tried from the most explicit to the least; the first that finds an ans
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.scoring import choice, formula, number
+from engine.scoring.own_turn import own_turn
 from engine.scoring.text import Asked
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ class Found(NamedTuple):
     tier: str | None
 
 
-_NEXT_QUESTION: Final = re.compile(r"\n[ \t]{0,8}[#*]{0,4}[ ]?Question(?: [0-9]{1,3})?[ ]?:")
 UNPARSED: Final = Found(None, None)
 _TIERS: Final[dict[AnswerKind, Callable[[str, Asked], Iterator[Rule]]]] = {
     "choice": choice.tiers,
@@ -47,12 +46,10 @@ def extract(
 
     ``cut_off``: the text was cut off by a token limit.
 
-    A model that doesn't know where to stop goes on with a question of its own and answers that;
-    what it said before counts, if it answered anything there.
+    Only the model's own turn is read, after its thinking: :mod:`engine.scoring.own_turn`.
     """
     asked = Asked(choices, question, cut_off)
-    own = _NEXT_QUESTION.split(text, maxsplit=1)[0]
-    for part in dict.fromkeys((own, text)):
+    for part in own_turn(text, question):
         for tier, find in _TIERS[kind](part, asked):
             answer = find()
             if answer is not None:
