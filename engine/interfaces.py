@@ -62,6 +62,14 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """An answer that the model is to finish: what it has said, and the words to go on from."""
+
+    text: str
+    cue: str
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One prompt for a model.
 
@@ -70,12 +78,15 @@ class Question:
         prompt: the user message, before the chat template.
         seed: of the item's own random stream; the same whatever batch it lands in.
         tries: replies with a content fault that are already on file for this key.
+        begun: the answer so far, where it is to be finished. Local models write on behind the
+            cue; an endpoint is sent both as turns, since few servers let a turn be continued.
     """
 
     key: str
     prompt: str
     seed: int
     tries: int = 0
+    begun: Begun | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from engine.contract.cards import Endpoint, LocalWeights, ModelCard
+from engine.contract.cards import Endpoint, ImportedAnswers, LocalWeights, ModelCard
+from engine.contract.evaluation import Evaluation
 from engine.contract.spec import (
     KINDS,
     AnnotateSpec,
@@ -25,7 +26,7 @@ from engine.contract.spec import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from engine.contract.settings import Split
+    from engine.contract.settings import EvaluateSettings, Split
     from engine.presets import Resolved
 
 
@@ -99,9 +100,9 @@ def _cell_of(run: RunSpec) -> tuple[object, ...]:
     return run.arm, run.teacher, run.student, run.task, run.fraction, run.seed
 
 
-def _asked(run: RunSpec) -> frozenset[tuple[str, ...]]:
+def _asked(run: RunSpec) -> frozenset[Evaluation]:
     evaluations = (p for p in run.phases if isinstance(p, EvaluateSpec))
-    return frozenset((p.task.name, p.prompt, p.split, p.method) for p in evaluations)
+    return frozenset(map(Evaluation.of, evaluations))
 
 
 def make_plan(resolved: Resolved, is_done: Callable[[str], bool]) -> Plan:
@@ -308,9 +309,15 @@ def _on_the_tables_tasks(
                 split=split,
                 limit=settings.limit,
                 method=method,
+                commit=_commits(settings, model) and method == "match",
                 seed=0 if greedy else cell.seed,
                 generation=experiment.settings.generation,
             )
+
+
+def _commits(settings: EvaluateSettings, model: ModelCard) -> bool:
+    """A file of ready answers can't be asked to go on."""
+    return settings.commit == "on" and not isinstance(model.source, ImportedAnswers)
 
 
 def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[PhaseSpec]:
@@ -333,6 +340,7 @@ def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[Ph
                 limit=min((n for n in limits if isinstance(n, int)), default=None),
                 data_seed=experiment.data_seed,
                 answers=annotated.id if answered else None,
+                commit=_commits(settings.evaluate, teacher),
                 seed=experiment.data_seed,
                 generation=settings.generation,
             )

@@ -16,15 +16,19 @@ from typing import TYPE_CHECKING
 
 from engine import latex
 from engine.contract.records import Prediction
+from engine.contract.tiers import shares_text, unclear
 from engine.jsonlines import read_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from engine.contract.evaluation import Evaluation, Method
+    from engine.contract.records import Verdict
     from engine.contract.run import Cellmark, RunRow
 
 ARM_ORDER = ("teacher", "baseline", "instruct-only", "refine-only", "both")
+WHO = ("arm", "student", "teacher", "trained on", "seed")
 NOTHING = "–"
 FIGURE = re.compile(r"[+-]?\d[\d.,;+ ±%\[\]e-]*(n \d+)?$")
 DRAWS = 9_999
@@ -72,34 +76,37 @@ def mark_text(mark: Cellmark) -> str:
     return f"{100 * mark.accuracy:.1f} [{100 * mark.low:.1f}, {100 * mark.high:.1f}]"
 
 
-def column_of(mark: Cellmark) -> str:
-    style = mark.prompt if mark.method == "match" else "option log-prob"
-    return f"{mark.task} {style}" if mark.split == "test" else f"{mark.task} {mark.split} {style}"
-
-
 def accuracy_table(rows: Iterable[RunRow]) -> Table:
     """Rows by arm, columns by task and prompt, cells in per cent with 95 % intervals."""
     ordered = sorted(rows, key=_row_order)
-    columns = list(dict.fromkeys(column_of(m) for row in ordered for m in row.marks))
-    columns.sort(key=lambda c: c.rsplit(" ", 1)[0])
+    columns = list(dict.fromkeys(m.evaluation for row in ordered for m in row.marks))
+    columns.sort(key=lambda one: one.where)
     labels = _labels(ordered)
     body = []
     for row in ordered:
-        cells = {column_of(m): mark_text(m) for m in row.marks}
+        cells = {m.evaluation: mark_text(m) for m in row.marks}
         body.append((*labels[row.run_id], *(cells.get(c, NOTHING) for c in columns)))
-    return Table(("arm", "student", "teacher", "trained on", "seed", *columns), tuple(body))
+    return Table((*WHO, *(one.label for one in columns)), tuple(body))
 
 
 def details_table(rows: Iterable[RunRow]) -> Table:
-    """One line a score: what stands behind it. Shares in per cent."""
+    """One line a score: what stands behind it. Shares in per cent; ``unclear``: of answers that
+    state nothing clearly, so that the rules named beside it had to conclude."""
     headers = (
-        "arm", "student", "teacher", "trained on", "seed", "evaluated on",
+        *WHO, "evaluated on",
         "n", "right [95 %]", "unparsed", "cut off", "with steps", "tokens", "legacy matcher",
+        "unclear", "read by",
     )  # fmt: skip
     ordered = sorted(rows, key=_row_order)
     labels = _labels(ordered)
     body = (
-        (*labels[row.run_id], column_of(mark), str(mark.total), mark_text(mark), *_behind(mark))
+        (
+            *labels[row.run_id],
+            mark.evaluation.label,
+            str(mark.total),
+            mark_text(mark),
+            *_behind(mark),
+        )
         for row in ordered
         for mark in row.marks
     )
@@ -109,7 +116,13 @@ def details_table(rows: Iterable[RunRow]) -> Table:
 def _behind(mark: Cellmark) -> tuple[str, ...]:
     shares = (mark.unparsed, mark.truncated, mark.with_steps)
     legacy = NOTHING if mark.legacy is None else f"{100 * mark.legacy:.1f}"
-    return (*(f"{100 * share:.1f}" for share in shares), f"{mark.mean_tokens:.0f}", legacy)
+    return (
+        *(f"{100 * share:.1f}" for share in shares),
+        f"{mark.mean_tokens:.0f}",
+        legacy,
+        f"{100 * unclear(mark.tiers, mark.total):.1f}" if mark.tiers else NOTHING,
+        shares_text(mark.tiers, mark.total) or NOTHING,
+    )
 
 
 def _row_order(row: RunRow) -> tuple[object, ...]:
@@ -168,8 +181,7 @@ class Comparison:
     interval. ``gained``, ``lost``: questions only b, only a gets right. ``p``: exact McNemar.
     """
 
-    task: str
-    prompt: str
+    evaluation: Evaluation
     total: int
     accuracy_a: float
     accuracy_b: float
@@ -181,13 +193,8 @@ class Comparison:
     p: float
 
 
-def compare_predictions(task: str, prompt: str, a: Path, b: Path) -> Comparison | None:
-    """Paired on question ids; ``None`` when the two files share none."""
-    return compare_right(task, prompt, right_answers(a), right_answers(b))
-
-
 def compare_right(
-    task: str, prompt: str, right_a: dict[str, bool], right_b: dict[str, bool]
+    evaluation: Evaluation, right_a: dict[str, bool], right_b: dict[str, bool]
 ) -> Comparison | None:
     """Question id -> right or not, of both; ``None`` when they share no question."""
     from engine.scoring.interval import mcnemar
@@ -200,8 +207,7 @@ def compare_right(
     lost = sum(right_a[i] and not right_b[i] for i in shared)
     difference, low, high = paired_difference([right_b[i] - right_a[i] for i in shared])
     return Comparison(
-        task,
-        prompt,
+        evaluation,
         total,
         sum(right_a[i] for i in shared) / total,
         sum(right_b[i] for i in shared) / total,
@@ -259,5 +265,11 @@ def _exact_interval(gained: int, lost: int) -> tuple[float, float]:
     return (2 * float(share.low) - 1) * differ, (2 * float(share.high) - 1) * differ
 
 
-def right_answers(file: Path) -> dict[str, bool]:
-    return {p.id: p.verdict.correct for p in read_records(file, Prediction)}
+def right_answers(file: Path, method: Method = "match") -> dict[str, bool]:
+    """Question -> right or not; with ``commit`` as the model committed itself."""
+    return {p.id: _counted(p, method).correct for p in read_records(file, Prediction)}
+
+
+def _counted(prediction: Prediction, method: Method) -> Verdict:
+    committed = prediction.committed if method == "commit" else None
+    return committed.verdict if committed else prediction.verdict

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from engine.contract.evaluation import Evaluation
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -130,9 +132,7 @@ def phase_title(spec: PhaseSpec) -> str:
     """``evaluate pocket-boxes cot``, ``annotate gsm8k``, ``instruct``, ``refine, round 2``."""
     match spec.kind:
         case "evaluate":
-            style = spec.prompt if spec.method == "match" else "options"
-            split = " train" if spec.split == "train" else ""
-            return f"evaluate {spec.task.name}{split} {style}"
+            return f"evaluate {Evaluation.of(spec).label}"
         case "annotate":
             return f"annotate {spec.task.name}"
         case "elicit" | "refine":

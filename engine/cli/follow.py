@@ -11,7 +11,9 @@ import click
 from engine import conductor
 from engine.cli.output import duration
 from engine.cli.progress import LiveLine
+from engine.contract.evaluation import Evaluation
 from engine.contract.eventlog import EventReader
+from engine.contract.spec import AnnotateSpec, EvaluateSpec
 from engine.contract.view import EMPTY, PhaseView, fold_all
 from engine.control.rows import ENDED, queued_runs, state_with_queue
 from engine.plan import model_of, unique_phases
@@ -162,13 +164,15 @@ def _seconds(view: PhaseView) -> float | None:
 
 def label(spec: PhaseSpec) -> str:
     """A phase in a few words: kind, model, task, and how the task is asked."""
-    where = getattr(spec, "task", None)
-    by_options = getattr(spec, "method", "match") == "logprob"
-    prompt = "option log-prob" if by_options else getattr(spec, "prompt", "")
-    split = "train" if getattr(spec, "split", "test") == "train" else ""
-    trained = "+adapter" if getattr(spec, "adapter", None) and spec.kind == "evaluate" else ""
-    parts = (spec.kind, model_of(spec).name + trained, where.name if where else "", split, prompt)
-    return " ".join(part for part in parts if part)
+    name = model_of(spec).name
+    match spec:
+        case EvaluateSpec():
+            trained = "+adapter" if spec.adapter else ""
+            return f"evaluate {name}{trained} {Evaluation.of(spec).label}"
+        case AnnotateSpec():
+            return f"annotate {name} {spec.task.name}"
+        case _:
+            return f"{spec.kind} {name}"
 
 
 def _progress(view: PhaseView) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.output import json_option, plural, print_json, print_table
+from engine.cli.output import json_option, plural, print_json, print_table, visible
 from engine.control import answers
 from engine.control.listing import find_runs, list_runs, unreadable
 from engine.results import Table, accuracy_table, details_table
@@ -16,7 +17,11 @@ from engine.scoring.interval import holm
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.contract.records import Verdict
     from engine.contract.rundir import RunsFolder
+    from engine.results import Comparison
+
+SHOWN = 10  # changed verdicts an evaluation
 
 
 def print_report(
@@ -93,7 +98,7 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     """Compare run B with run A on the same questions: difference, interval, exact test."""
     found = answers.compare(runs, find_runs(runs, [a])[0], find_runs(runs, [b])[0])
     if as_json:
-        print_json(found)
+        print_json([asdict(c.evaluation) | _figures(c) for c in found])
         return
     headers = (
         "task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p",
@@ -101,8 +106,8 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     )  # fmt: skip
     rows = tuple(
         (
-            c.task,
-            c.prompt,
+            c.evaluation.where,
+            c.evaluation.style,
             str(c.total),
             f"{100 * c.accuracy_a:.1f}",
             f"{100 * c.accuracy_b:.1f}",
@@ -117,19 +122,54 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     print_table(Table(headers, rows))
 
 
+def _figures(comparison: Comparison) -> dict[str, Any]:
+    return {name: value for name, value in asdict(comparison).items() if name != "evaluation"}
+
+
 @click.command()
 @click.argument("run_ids", nargs=-1, required=True)
 @click.option("--write", is_flag=True, help="Use the new scores in tables from now on.")
+@click.option("--all", "every", is_flag=True, help=f"All changed verdicts, not the first {SHOWN}.")
 @json_option
 @click.pass_obj
-def score(runs: RunsFolder, run_ids: tuple[str, ...], write: bool, as_json: bool) -> None:
-    """Score the kept predictions of RUN_IDS again, without generating."""
+def score(
+    runs: RunsFolder, run_ids: tuple[str, ...], write: bool, every: bool, as_json: bool
+) -> None:
+    """Score the kept predictions of RUN_IDS again, without generating.
+
+    Shows what changes: each answer that is read otherwise, with the rule that found it before
+    and now.
+    """
     found = [r for run_id in find_runs(runs, run_ids) for r in answers.rescore(runs, run_id, write)]
     if as_json:
         print_json(found)
         return
     rows = tuple(
-        (r.task, r.prompt, f"{100 * r.before:.1f}", f"{100 * r.after:.1f}", str(r.changed))
+        (
+            r.evaluation.label,
+            f"{100 * r.before.accuracy:.1f}",
+            f"{100 * r.now.accuracy:.1f}",
+            str(len(r.changed)),
+            str(sum(c.before.correct != c.now.correct for c in r.changed)),
+        )
         for r in found
     )
-    print_table(Table(("task", "prompt", "before", "now", "verdicts changed"), rows))
+    print_table(Table(("evaluated on", "before", "now", "read otherwise", "turned"), rows))
+    for one in found:
+        _print_changes(one, len(one.changed) if every else SHOWN)
+
+
+def _print_changes(one: answers.Rescored, most: int) -> None:
+    if not one.changed:
+        return
+    click.echo(f"\n{one.evaluation.label} ({one.phase})")
+    for change in one.changed[:most]:
+        click.echo(visible(f"  {change.id}: {_said(change.before)} -> {_said(change.now)}"))
+    if len(one.changed) > most:
+        click.echo(f"  and {len(one.changed) - most} more; --all shows them")
+
+
+def _said(verdict: Verdict) -> str:
+    if verdict.answer is None:
+        return "no answer found"
+    return f"{verdict.answer!r} by {verdict.tier}, {'right' if verdict.correct else 'wrong'}"

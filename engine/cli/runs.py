@@ -17,6 +17,7 @@ from engine.cli.output import (
     visible,
 )
 from engine.contract.errors import UserError
+from engine.contract.tiers import shares_text, unclear
 from engine.control import changing
 from engine.control.listing import (
     PhaseStatus,
@@ -32,6 +33,7 @@ from engine.results import NOTHING, Table, arm_text, mark_text, trained_on
 
 if TYPE_CHECKING:
     from engine.contract.events import Event
+    from engine.contract.row import Cellmark
     from engine.contract.run import RunRow
     from engine.contract.rundir import AttemptDir, RunsFolder
 
@@ -123,9 +125,19 @@ def _print_run(found: RunStatus) -> None:
         click.echo(f"  {' '.join('#' + t for t in found.file.tags)} {found.file.note}".rstrip())
     rows = tuple(_phase_line(phase) for phase in found.phases)
     print_table(Table(("phase", "state", "attempt", "progress", "says"), rows), styles=STATE_STYLE)
+    for mark in found.marks:
+        click.echo(f"  {mark.evaluation.label}: {mark_text(mark)} of {mark.total}{_read_by(mark)}")
     for phase in found.phases:
         for warning in phase.view.warnings:
             click.echo(f"  {phase.spec.kind}: {warning.level}: {warning.text}")
+
+
+def _read_by(mark: Cellmark) -> str:
+    """``, read by statement 91.0, last_number 9.0 (9.0 % unclear)``."""
+    if not mark.tiers:
+        return ""
+    doubtful = 100 * unclear(mark.tiers, mark.total)
+    return f", read by {shares_text(mark.tiers, mark.total)} ({doubtful:.1f} % unclear)"
 
 
 def _phase_line(phase: PhaseStatus) -> tuple[str, ...]:

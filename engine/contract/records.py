@@ -105,8 +105,23 @@ class PairScore(Record):
     policy_rejected: float
 
 
+class Committed(Record):
+    """What a model said when it was asked to finish an answer that states nothing clearly.
+
+    ``cue``: the words it was given; ``text``: what it made of them.
+    """
+
+    cue: str
+    text: str
+    finish: Finish
+    tokens: int
+    verdict: Verdict
+
+
 class Prediction(Record):
     """A model's answer to one test question.
+
+    ``committed``: None where the answer was clear, or where nobody asked.
 
     ``option_logprobs``: natural log-probability of each option letter, with the log-prob method.
     """
@@ -123,6 +138,7 @@ class Prediction(Record):
     verdict: Verdict
     legacy: Verdict | None = None
     option_logprobs: tuple[float, ...] | None = None
+    committed: Committed | None = None
 
 
 class JudgedAnswers(Record):
@@ -143,12 +159,28 @@ class JudgedAnswers(Record):
     said: tuple[str, ...] = ()
 
 
+class CommittedScore(Record):
+    """The accuracy when unclear answers are replaced by what the model committed itself to.
+
+    ``asked``: how many were unclear; the others count as they were read.
+    """
+
+    asked: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    unparsed: float
+    tiers: dict[str, int]
+
+
 class Score(Record):
     """Accuracy on a split, in 0..1, with its Wilson 95 % interval.
 
     ``unparsed``: share of answers in which no tier found an answer (they count as wrong).
     ``truncated``: share cut off by the token limit. ``legacy``: accuracy under the authors'
-    matcher, for comparison only.
+    matcher, for comparison only. ``tiers``: how many answers each rule found. ``committed``: with
+    ``evaluate.commit`` only.
     """
 
     correct: int
@@ -162,3 +194,4 @@ class Score(Record):
     with_steps: float
     tiers: dict[str, int]
     legacy: float | None = None
+    committed: CommittedScore | None = None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from engine.contract.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from engine.contract.evaluation import Method
     from engine.contract.spec import Arm, Kind
     from engine.contract.view import State
 
@@ -24,14 +27,15 @@ USUAL = (  # what the ends of all documents say, the commonest last
 
 @dataclass(frozen=True, slots=True)
 class Cellmark:
-    """One accuracy of a run: task x prompt style x method, with its Wilson 95 % interval.
+    """One accuracy of a run, with its Wilson 95 % interval.
 
-    Kept as the list of its fields, so a later version may only append to them.
+    Kept as the list of its fields, so a later version may only append to them. ``tiers``: how many
+    answers each rule of the scorer found.
     """
 
     task: str
     prompt: str
-    method: Literal["match", "logprob"]
+    method: Method
     split: str
     accuracy: float
     low: float
@@ -43,6 +47,11 @@ class Cellmark:
     mean_tokens: float = 0.0
     with_steps: float = 0.0
     legacy: float | None = None
+    tiers: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def evaluation(self) -> Evaluation:
+        return Evaluation(self.task, self.prompt, self.split, self.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,8 @@ class RunRow:
     def marks(self) -> tuple[Cellmark, ...]:
         """Accuracies of the finished evaluations."""
         known = len(Cellmark.__slots__)
-        return tuple(Cellmark(*values[:known]) for values in self._unpacked()["marks"])
+        found = (Cellmark(*values[:known]) for values in self._unpacked()["marks"])
+        return tuple(replace(m, tiers=tuple((t, n) for t, n in m.tiers)) for m in found)
 
     def _unpacked(self) -> dict[str, Any]:
         return cast("dict[str, Any]", json.loads(b"{%b}" % unpack(self.packed)))

@@ -151,6 +151,13 @@ class EvaluateSettings(Frozen):
         (), "?", "splits of teachers, train being what they annotate; as 'split' when empty"
     )
     limit: Positive | None = knob(None, "P", "questions; all of the split when empty")
+    commit: Literal["off", "on"] = knob(
+        "off",
+        "ours",
+        "ask for the conclusion where an answer states none clearly, and report that accuracy "
+        "too (the second stage of zero-shot-CoT, Kojima et al. 2022)",
+        since="0.2",
+    )
     methods: tuple[Literal["match", "logprob"], ...] = knob(
         ("match",), "P", "string match; logprob adds the likeliest option letter (choice tasks)"
     )

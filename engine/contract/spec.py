@@ -246,6 +246,7 @@ class EvaluateSpec(_Phase):
 
     ``limit`` questions are drawn by ``data_seed``. ``answers``: an annotate phase that has asked
     the same model the same questions; what it was told is scored, nothing is asked again.
+    ``commit``: answers that state nothing clearly are asked to be finished.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -258,13 +259,19 @@ class EvaluateSpec(_Phase):
     data_seed: int = 0
     method: Literal["match", "logprob"] = "match"
     answers: str | None = None
+    commit: bool = False
 
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(i for i in (self.adapter, self.answers) if i)
 
+    @property
+    def twin(self) -> str:
+        """The phase that asks the same questions and differs in :attr:`commit` alone."""
+        return self.model_copy(update={"commit": not self.commit}).id
+
     def _identity(self) -> dict[str, Any]:
-        later = {"data_seed": self.data_seed, "answers": self.answers}
+        later = {"data_seed": self.data_seed, "answers": self.answers, "commit": self.commit}
         return {
             "model": _identity_of_model(self.model),
             "adapter": self.adapter,

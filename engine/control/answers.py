@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from engine import catalog
 from engine.contract.errors import UserError
-from engine.contract.records import Prediction
+from engine.contract.evaluation import Evaluation
+from engine.contract.records import Prediction, Score
 from engine.contract.rundir import (
     ADAPTER,
     ANSWERS,
@@ -20,17 +21,18 @@ from engine.contract.rundir import (
     write_json,
 )
 from engine.contract.spec import EvaluateSpec
+from engine.control.evaluations import finished, paired
 from engine.control.listing import registry, row_of
 from engine.jsonlines import read_records
 from engine.queue import read_run
-from engine.results import Comparison, compare_predictions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.records import Score
+    from engine.contract.records import Verdict
     from engine.contract.rundir import PhaseDir, RunsFolder
     from engine.contract.spec import Kind
+    from engine.results import Comparison
 
 FILES: dict[Kind, tuple[str, ...]] = {
     "annotate": (DEMONSTRATIONS,),
@@ -54,34 +56,33 @@ def phases_of(runs: RunsFolder, run_id: str, kind: Kind) -> list[PhaseDir]:
 
 def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
     """Both runs' accuracies on the tasks and prompts they share, paired by question."""
-    mine, theirs = _evaluations(runs, a), _evaluations(runs, b)
-    shared = [key for key in mine if key in theirs]
+    mine, theirs = finished(runs, a), finished(runs, b)
+    found = (paired(one, mine, theirs) for one in mine)
+    shared = [comparison for comparison in found if comparison is not None]
     if not shared:
         raise UserError(f"{a} and {b} share no finished evaluation; there is nothing to compare")
-    found = (compare_predictions(key[0], key[1], mine[key], theirs[key]) for key in shared)
-    return [comparison for comparison in found if comparison is not None]
+    return shared
 
 
-def _evaluations(runs: RunsFolder, run_id: str) -> dict[tuple[str, ...], Path]:
-    found: dict[tuple[str, ...], Path] = {}
-    for folder in phases_of(runs, run_id, "evaluate"):
-        spec = folder.spec()
-        assert isinstance(spec, EvaluateSpec)
-        style = spec.prompt if spec.method == "match" else "option log-prob"
-        found[spec.task.name, style, spec.split] = folder.out / PREDICTIONS
-    return found
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A verdict that the present scorer gives otherwise."""
+
+    id: str
+    before: Verdict
+    now: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """A kept set of predictions under the present scorer; ``changed`` verdicts."""
+    """A kept evaluation under the present scorer: its accuracy in 0..1, its tiers, and every
+    answer that is read otherwise."""
 
     phase: str
-    task: str
-    prompt: str
-    before: float
-    after: float
-    changed: int
+    evaluation: Evaluation
+    before: Score
+    now: Score
+    changed: tuple[Changed, ...]
 
 
 def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
@@ -91,31 +92,30 @@ def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
     for folder in phases_of(runs, run_id, "evaluate"):
         spec = folder.spec()
         assert isinstance(spec, EvaluateSpec)
-        if spec.method != "match":
-            continue
-        before = float(read_json(folder.score)["accuracy"])
-        result, changed = _rescored(folder, spec)
-        if write:
-            write_json(folder.rescored, result.model_dump())
-        found.append(
-            Rescored(folder.id, spec.task.name, spec.prompt, before, result.accuracy, changed)
-        )
+        if spec.method == "match":
+            found.append(_rescored(folder, spec))
+            if write:
+                write_json(folder.rescored, found[-1].now.model_dump())
     if write:
         _refresh_rows(runs, {r.phase for r in found})
     return found
 
 
-def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> tuple[Score, int]:
+def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> Rescored:
     from engine.scoring.score import score
     from engine.scoring.verdict import judge_reply
 
     kind = catalog.task(spec.task.name).kind
-    again, changed = [], 0
+    again, changed = [], []
     for old in read_records(folder.out / PREDICTIONS, Prediction):
         verdict = judge_reply(kind, old, old.output, old.finish)
-        changed += verdict.correct != old.verdict.correct
+        if verdict != old.verdict:
+            changed.append(Changed(old.id, old.verdict, verdict))
         again.append(old.model_copy(update={"verdict": verdict}))
-    return score(again), changed
+    before = Score.model_validate(read_json(folder.score))
+    return Rescored(
+        folder.id, Evaluation.of(spec), before, score(again, spec.commit), tuple(changed)
+    )
 
 
 def _refresh_rows(runs: RunsFolder, phases: set[str]) -> None:

@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError
-from engine.contract.rundir import PREDICTIONS
 from engine.contract.spec import EvaluateSpec
+from engine.control.evaluations import finished, paired
 from engine.control.following import RunFollower
 from engine.control.listing import registry
 from engine.queue import read_run
 from engine.report.study import Study
-from engine.results import Comparison, compare_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
+    from engine.contract.evaluation import Evaluation
     from engine.contract.row import Cellmark, RunRow
     from engine.contract.rundir import RunsFolder
     from engine.contract.spec import PhaseSpec
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from engine.control.listing import RunStatus
     from engine.report.study import Cell as Measured
     from engine.report.study import Condition, Prompt
-
-Key = tuple[str, str, str]  # task, prompt style (or "options"), split
+    from engine.results import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,8 @@ class Compared:
 
     rows: tuple[RunRow, ...]
     reference: int
-    cells: dict[Key, tuple[Cellmark | None, ...]]
-    differences: dict[Key, tuple[Difference | None, ...]]
+    cells: dict[Evaluation, tuple[Cellmark | None, ...]]
+    differences: dict[Evaluation, tuple[Difference | None, ...]]
 
 
 def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
@@ -60,7 +58,7 @@ def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
 def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> Compared:
     """Accuracies alone; :func:`with_differences` takes seconds and adds the tests."""
     rows = rows_of(runs, run_ids)
-    by_run = [{_key(mark): mark for mark in row.marks} for row in rows]
+    by_run = [{mark.evaluation: mark for mark in row.marks} for row in rows]
     keys = sorted({key for marks in by_run for key in marks})
     cells = {key: tuple(marks.get(key) for marks in by_run) for key in keys}
     return Compared(rows, reference, cells, {})
@@ -70,35 +68,19 @@ def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
     """McNemar's exact test and the paired interval for each cell against the reference's."""
     from engine.scoring.interval import holm
 
-    files = [_predictions(runs, row.run_id) for row in compared.rows]
-    base = files[compared.reference]
-    found: dict[tuple[Key, int], Comparison] = {}
+    measured = [finished(runs, row.run_id) for row in compared.rows]
+    base = measured[compared.reference]
+    found: dict[tuple[Evaluation, int], Comparison] = {}
     for key in compared.cells:
-        for n, mine in enumerate(files):
-            if n != compared.reference and key in base and key in mine:
-                paired = compare_predictions(key[0], key[1], base[key], mine[key])
-                if paired is not None:
-                    found[key, n] = paired
+        for n, mine in enumerate(measured):
+            if n != compared.reference and (comparison := paired(key, base, mine)) is not None:
+                found[key, n] = comparison
     adjusted = dict(zip(found, holm([c.p for c in found.values()]), strict=True))
     whole = {place: Difference(c, adjusted[place]) for place, c in found.items()}
     differences = {
-        key: tuple(whole.get((key, n)) for n in range(len(files))) for key in compared.cells
+        key: tuple(whole.get((key, n)) for n in range(len(measured))) for key in compared.cells
     }
     return replace(compared, differences=differences)
-
-
-def _key(mark: Cellmark) -> Key:
-    return mark.task, mark.prompt if mark.method == "match" else "options", mark.split
-
-
-def _predictions(runs: RunsFolder, run_id: str) -> dict[Key, Path]:
-    found: dict[Key, Path] = {}
-    for spec in read_run(runs, run_id).spec.phases:
-        folder = runs.phase(spec.id)
-        if isinstance(spec, EvaluateSpec) and folder.done:
-            style = spec.prompt if spec.method == "match" else "options"
-            found[spec.task.name, style, spec.split] = folder.out / PREDICTIONS
-    return found
 
 
 # --- settings ---

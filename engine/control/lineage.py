@@ -12,10 +12,11 @@ from pydantic import BaseModel
 
 from engine.contract import events as ev
 from engine.contract.cards import ImportedAnswers, LocalWeights, ModelCard
+from engine.contract.evaluation import Evaluation
 from engine.contract.settings import source_of
 from engine.contract.spec import AnnotateSpec, EvaluateSpec
 from engine.control.listing import run_status
-from engine.control.rows import mark_of
+from engine.control.rows import marks_in
 from engine.plan import model_of
 from engine.states import final_event, phase_state
 
@@ -221,7 +222,7 @@ def _ancestor(
         finished=manifest.get("finished"),
         files=manifest.get("files", {}),
         figures=manifest.get("figures", {}),
-        score=mark_of(folder, spec) if isinstance(spec, EvaluateSpec) else None,
+        score=next(iter(marks_in(folder, spec)), None) if isinstance(spec, EvaluateSpec) else None,
     )
 
 
@@ -254,8 +255,7 @@ def what_of(spec: PhaseSpec) -> str:
         case AnnotateSpec():
             return f"{spec.teacher.name} on {spec.task.name}, {spec.settings.prompt} prompt"
         case EvaluateSpec():
-            style = spec.prompt if spec.method == "match" else "option log-prob"
-            return f"{spec.task.name} {style}, {spec.split} split"
+            return f"{spec.task.name} {Evaluation.of(spec).style}, {spec.split} split"
         case _:
             share, turn = getattr(spec, "fraction", 100), getattr(spec, "round", 1)
             words = [spec.student.name, f"on {share} % of the data" if share != 100 else ""]

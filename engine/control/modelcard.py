@@ -126,7 +126,6 @@ def _result(phase: Ancestor, kind: type[Any]) -> Any:
     mark, data = phase.score, phase.data
     assert mark is not None
     assert data is not None
-    style = f"{mark.prompt} prompt" if mark.method == "match" else "option log-prob"
     return kind(
         task_type="text-generation",
         dataset_type=data.hub or data.name,
@@ -134,7 +133,7 @@ def _result(phase: Ancestor, kind: type[Any]) -> Any:
         dataset_split=mark.split,
         dataset_revision=data.revision,
         metric_type="accuracy",
-        metric_name=f"accuracy in per cent, {style}",
+        metric_name=f"accuracy in per cent, {mark.evaluation.style}",
         metric_value=round(100 * mark.accuracy, 2),
         metric_args={
             "n": mark.total,
@@ -165,9 +164,17 @@ def _scores(scores: Iterable[Ancestor]) -> str:
     for phase in scores:
         mark = phase.score
         assert mark is not None
-        style = mark.prompt if mark.method == "match" else "option log-prob"
         unparsed = f"{100 * mark.unparsed:.1f}"
-        lines.append((mark.task, style, mark.split, mark_text(mark), str(mark.total), unparsed))
+        lines.append(
+            (
+                mark.task,
+                mark.evaluation.style,
+                mark.split,
+                mark_text(mark),
+                str(mark.total),
+                unparsed,
+            )
+        )
     if not lines:
         return "This run holds no scores of this model."
     headers = ("task", "prompt", "split", "right, % [Wilson 95 %]", "n", "unparsed, %")

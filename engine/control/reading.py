@@ -304,7 +304,12 @@ def _prediction_side(name: str, record: dict[str, Any]) -> Side:
 
 def _prediction(number: int, record: dict[str, Any]) -> Item:
     side = _prediction_side("answer", record)
-    return _item(number, record, (("asked", record["prompt"]),), (side,), side.verdict)
+    sides: tuple[Side, ...] = (side,)
+    if committed := record.get("committed"):
+        remark = _remark(committed["finish"], committed["tokens"])
+        text = f"{committed['cue']} {committed['text'].lstrip()}"
+        sides = (side, _side("committed", text, committed["verdict"], remark))
+    return _item(number, record, (("asked", record["prompt"]),), sides, side.verdict)
 
 
 def _two_predictions(

@@ -130,7 +130,11 @@ def _summary(study: Study) -> str:
 
 
 def _details(rows: Sequence[RunRow]) -> Section:
-    note = "What stands behind each accuracy, a line a run's evaluation; shares in per cent."
+    note = (
+        "What stands behind each accuracy, a line a run's evaluation; shares in per cent. Unclear: "
+        "answers in which no rule for a clear statement found one; the weaker rules beside it are "
+        "right less often."
+    )
     return Section("details", "Behind each accuracy", note, details_table(rows))
 
 

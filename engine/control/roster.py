@@ -148,7 +148,7 @@ class Roster:
         if seen and seen.forgiven == forgiven and all(map(_is, looks, seen.looks)):
             return seen
         row = known
-        if _evaluated(ids, looks) != len(known.marks):
+        if _evaluated(ids, looks) != sum(m.method != "commit" for m in known.marks):
             row = row_of(self._runs, run_id, forgiven, self._looks) or known
         row = with_progress(row, progress_of(ids, looks, forgiven))
         return _Seen(stamp, ids, looks, forgiven, row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
@@ -11,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from engine.contract.errors import UserError
+from engine.contract.evaluation import Evaluation
 from engine.contract.row import LADDER, Cellmark, RunRow, kind_of, pack
 from engine.contract.rundir import read_json
 from engine.contract.spec import EvaluateSpec
@@ -193,9 +193,10 @@ def row_of(
 
 
 def _accuracy(marks: Iterable[Cellmark], task: str | None, prompt: str) -> float | None:
-    """The test split's, where it was measured on that."""
-    found = {m.split: m.accuracy for m in marks if m.task == task and m.prompt == prompt}
-    return found.get("test", found.get("train"))
+    """By match on the test split, where it was measured on that."""
+    found = {m.evaluation: m.accuracy for m in marks if m.task == task}
+    splits = (Evaluation(task or "", prompt, split) for split in ("test", "train"))
+    return next((found[one] for one in splits if one in found), None)
 
 
 def with_progress(row: RunRow, progress: Progress) -> RunRow:
@@ -223,27 +224,31 @@ def run_state(states: Collection[State]) -> State:
 
 def marks_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> tuple[Cellmark, ...]:
     """Accuracies of a run's finished evaluations."""
-    return tuple(
-        mark
-        for phase in phases
-        if isinstance(phase, EvaluateSpec) and (mark := mark_of(runs.phase(phase.id), phase))
+    found = (
+        marks_in(runs.phase(phase.id), phase) for phase in phases if isinstance(phase, EvaluateSpec)
     )
+    return tuple(mark for marks in found for mark in marks)
 
 
-def mark_of(folder: PhaseDir, spec: EvaluateSpec) -> Cellmark | None:
-    """None where there is none, or its file was damaged: one must not hide all others, and the
-    doctor names it."""
+def marks_in(folder: PhaseDir, spec: EvaluateSpec) -> tuple[Cellmark, ...]:
+    """A finished evaluation's accuracies: as read, and as committed where it asked for that. None
+    where its file was damaged: one must not hide all others, and the doctor names it."""
     if not folder.done:
-        return None
-    with contextlib.suppress(OSError, UserError):
-        return Cellmark(
-            task=spec.task.name,
-            prompt=spec.prompt,
-            method=spec.method,
-            split=spec.split,
-            **scored(folder),
-        )
-    return None
+        return ()
+    try:
+        found = scored(folder)
+    except (OSError, UserError):
+        return ()
+    committed = found.pop("committed", None)
+    mark = Cellmark(spec.task.name, spec.prompt, spec.method, spec.split, **_figures(found))
+    if not isinstance(committed, dict):
+        return (mark,)
+    return mark, replace(mark, method="commit", **_figures(committed))
+
+
+def _figures(found: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in found.items() if name in SCORED}
+    return kept | {"tiers": tuple(found.get("tiers", {}).items())}
 
 
 def scored(folder: PhaseDir) -> dict[str, Any]:
@@ -252,4 +257,4 @@ def scored(folder: PhaseDir) -> dict[str, Any]:
     found = read_json(file)
     if not isinstance(found, dict) or not found.keys() >= NEEDED:
         raise UserError(f"{file}: not a score; delete its phase's folder and retry the run")
-    return {name: value for name, value in found.items() if name in SCORED}
+    return found

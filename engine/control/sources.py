@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
+from engine.contract.evaluation import Evaluation
 from engine.contract.rundir import (
     ANSWERS,
     DEMONSTRATIONS,
@@ -15,6 +16,7 @@ from engine.contract.rundir import (
     read_json,
 )
 from engine.contract.spec import AnnotateSpec, ElicitSpec, EvaluateSpec, RefineSpec
+from engine.control.evaluations import finished
 from engine.control.reading import Source
 from engine.queue import read_run
 
@@ -34,22 +36,16 @@ def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Sou
     refines = {p.pairs: p for p in phases if isinstance(p, RefineSpec)}
     done = [p for p in phases if runs.phase(p.id).done]
     found = [source for spec in done for source in _made_by(runs, spec, refines)]
-    found += [_predictions(runs, spec) for spec in done if isinstance(spec, EvaluateSpec)]
+    found += [
+        _predictions(runs.phase(spec.id), Evaluation.of(spec).label)
+        for spec in done
+        if isinstance(spec, EvaluateSpec)
+    ]
     order = ("pairs", "demonstrations", "answers", "predictions")
     found.sort(key=lambda source: order.index(source.what))
     if not found:
         raise UserError(f"{run_id}: none of its phases is done; there is nothing to read yet")
     return found
-
-
-def found_in(runs: RunsFolder, run_id: str) -> dict[tuple[object, ...], EvaluateSpec]:
-    """Finished evaluations by what was asked."""
-    specs = read_run(runs, run_id).spec.phases
-    return {
-        (p.task.name, p.prompt, p.split, p.method): p
-        for p in specs
-        if isinstance(p, EvaluateSpec) and runs.phase(p.id).done
-    }
 
 
 def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) -> Iterator[Source]:
@@ -62,8 +58,6 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) 
             yield Source("demonstrations", title, spec.id, folder.out / DEMONSTRATIONS, count)
         case ElicitSpec():
             title = f"of {spec.student.name}" + (f", round {spec.round}" if spec.round > 1 else "")
-            if spec.round != 1:
-                title += f", round {spec.round}"
             count = figures.get("pairs")
             pairs = Source("pairs", title, spec.id, folder.out / PAIRS, count)
             yield _with_scores(runs, pairs, refines.get(spec.id))
@@ -73,11 +67,8 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) 
             return
 
 
-def _predictions(runs: RunsFolder, spec: EvaluateSpec) -> Source:
-    folder = runs.phase(spec.id)
-    style = spec.prompt if spec.method == "match" else "option log-prob"
-    title = f"{spec.task.name} {style}" + (" (train)" if spec.split == "train" else "")
-    return Source("predictions", title, spec.id, folder.out / PREDICTIONS, _asked(folder))
+def _predictions(folder: PhaseDir, title: str) -> Source:
+    return Source("predictions", title, folder.id, folder.out / PREDICTIONS, _asked(folder))
 
 
 def _asked(folder: PhaseDir) -> int | None:
@@ -97,11 +88,11 @@ def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> 
 
 
 def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:
-    mine, theirs = found_in(runs, run_id), found_in(runs, other)
-    shared = [key for key in mine if key in theirs]
+    mine, theirs = finished(runs, run_id), finished(runs, other)
+    shared = [one for one in mine if one in theirs and one.method != "commit"]
     if not shared:
         raise UserError(f"{run_id} and {other}: no finished evaluation of both asks the same")
     return [
-        replace(_predictions(runs, mine[key]), against=runs.phase(theirs[key].id).out / PREDICTIONS)
-        for key in shared
+        replace(_predictions(mine[one], one.label), against=theirs[one].out / PREDICTIONS)
+        for one in shared
     ]

@@ -24,7 +24,7 @@ def accuracies(compared: Compared) -> Table:
     for key, marks in compared.cells.items():
         differences = compared.differences.get(key, (None,) * len(marks))
         cells = (_cell(mark, d) for mark, d in zip(marks, differences, strict=True))
-        lines.append((key[0], key[1], *cells))
+        lines.append((key.where, key.style, *cells))
     return Table(headers, tuple(lines))
 
 

@@ -12,7 +12,7 @@ from engine.interfaces import Question, Reply
 from engine.models.backends import Request, backend, end_ids
 from engine.models.batching import plan_batches
 from engine.models.parity import settle
-from engine.models.tokenizing import prepare_prompt
+from engine.models.tokenizing import prepare_begun, prepare_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -46,7 +46,7 @@ def generate(
     ``empty`` when nothing but white space came. Its token counts are without padding and with
     the end token.
     """
-    prompts = [prepare_prompt(loaded.tokenizer, q.prompt) for q in questions]
+    prompts = [_prompt(loaded, q, sampling.max_new_tokens) for q in questions]
     limits = _limits(loaded, questions, prompts, sampling.max_new_tokens, tell)
     ends = end_ids(loaded)
     batches = plan_batches(
@@ -127,6 +127,20 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
+def _prompt(loaded: Loaded, question: Question, wanted: int) -> list[int]:
+    """Token ids up to where the model goes on, with what it has begun to answer."""
+    ids = prepare_prompt(loaded.tokenizer, question.prompt)
+    if question.begun is None:
+        return ids
+    room = (context_of(loaded) or 10**9) - len(ids) - wanted
+    return ids + prepare_begun(loaded.tokenizer, question.begun, room)
+
+
+def context_of(loaded: Loaded) -> int | None:
+    """Tokens that the model can look at; None when it doesn't say."""
+    return getattr(loaded.model.config, "max_position_embeddings", None)
+
+
 def _limits(
     loaded: Loaded,
     questions: Sequence[Question],
@@ -135,7 +149,7 @@ def _limits(
     tell: Callable[[str], None],
 ) -> list[int]:
     """New tokens for each prompt: as many as are wanted and the model's context holds."""
-    context = getattr(loaded.model.config, "max_position_embeddings", None)
+    context = context_of(loaded)
     if context is None:
         return [wanted] * len(prompts)
     for question, prompt in zip(questions, prompts, strict=True):

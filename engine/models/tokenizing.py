@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from engine.contract.cards import LocalWeights
     from engine.contract.records import Finish
+    from engine.interfaces import Begun
 
 RESERVED: Final = re.compile(r"pad|reserved|unused|extra_id|dummy", re.IGNORECASE)
 
@@ -99,6 +100,13 @@ def prepare_prompt(tokenizer: Any, user_message: str) -> list[int]:
     turns = [{"role": "user", "content": user_message}]
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def prepare_begun(tokenizer: Any, begun: Begun, room: int) -> list[int]:
+    """Token ids of an answer so far and the words to go on from, ``room`` tokens at most: of an
+    answer that is too long the end is kept."""
+    ids = list(tokenizer(f"{begun.text.rstrip()}\n{begun.cue}", add_special_tokens=False).input_ids)
+    return ids[-max(room, 1) :]
 
 
 def prepare_answer(tokenizer: Any, text: str, finish: Finish) -> list[int]:

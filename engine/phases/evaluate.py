@@ -11,6 +11,7 @@ from engine.contract.rundir import ADAPTER, PREDICTIONS, REPLIES, SCORE, write_j
 from engine.interfaces import Question, Reply
 from engine.jsonlines import write_records
 from engine.phases.asking import ask_all, item_seed
+from engine.phases.committing import commit
 from engine.phases.donors import take_from
 from engine.replies import ReplyStore
 from engine.scoring.legacy import legacy_verdict
@@ -23,8 +24,9 @@ from engine.teachers.local import LocalTeacher
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.contract.cards import ModelCard
     from engine.contract.spec import EvaluateSpec
-    from engine.interfaces import Item, Task
+    from engine.interfaces import Item, Task, Teacher
     from engine.phases.context import Context
 
 UNPARSED_WARNING = 0.1
@@ -40,7 +42,7 @@ def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
     adapter = ctx.input(spec.adapter).out / ADAPTER if spec.adapter else None
     answer = _by_logprob if spec.method == "logprob" else _by_match
     predictions = answer(ctx, spec, task, items, adapter)
-    result = score(predictions)
+    result = score(predictions, spec.commit)
     write_records(ctx.staging / PREDICTIONS, predictions)
     write_json(ctx.staging / SCORE, result.model_dump())
     ctx.emit(ev.Scored(task=task.name, prompt=spec.prompt, method=spec.method, score=result))
@@ -54,6 +56,9 @@ def _by_match(
     store = ReplyStore(ctx.work / REPLIES)
     if spec.answers:
         take_from(ctx, ctx.input(spec.answers), store)
+    twin = ctx.runs.phase(spec.twin)
+    if twin.done:
+        take_from(ctx, twin, store)
     prompts = [render(task.instruction, i.question, i.choices, spec.prompt) for i in items]
     questions = [
         Question(item.id, prompt, item_seed(spec.seed, item.id))
@@ -64,17 +69,21 @@ def _by_match(
     def verdict(question: Question, reply: Reply) -> Verdict:
         return judge_reply(task.kind, of_key[question.key], reply.text, reply.finish)
 
-    if adapter is None:
-        make = catalog.teacher(spec.model.source.kind)
-        model = make(spec.model, spec.generation, ctx.message, store.spent(spec.model))
-    else:
-        model = LocalTeacher(spec.model, spec.generation, ctx.message, adapter=adapter)
-    ask_all(ctx, model, questions, store, card=spec.model, judge=verdict)
-    return [
+    def model(card: ModelCard) -> Teacher:
+        if adapter is not None:
+            return LocalTeacher(card, spec.generation, ctx.message, adapter=adapter)
+        make = catalog.teacher(card.source.kind)
+        return make(card, spec.generation, ctx.message, store.spent(card))
+
+    ask_all(ctx, model(spec.model), questions, store, card=spec.model, judge=verdict)
+    predictions = [
         _prediction(task, item, prompt, store[item.id])
         for item, prompt in zip(items, prompts, strict=True)
         if item.id in store
     ]
+    if not spec.commit:
+        return predictions
+    return commit(ctx, task.kind, predictions, spec.model, spec.seed, store, model)
 
 
 def _prediction(task: Task, item: Item, prompt: str, reply: Reply) -> Prediction:

@@ -9,6 +9,7 @@ from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
+from engine.contract.evaluation import Evaluation
 from engine.report.sections import Section, who
 from engine.report.statistics import detectable, over_seeds
 from engine.report.study import ARM_NAMES, PROMPTS, TAUGHT, Condition, Study
@@ -110,7 +111,7 @@ def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
         for seed in study.seeds
         if (a := right((before, task, prompt), seed)) is not None
         and (b := right((after, task, prompt), seed)) is not None
-        and (comparison := compare_right(task, prompt, a, b)) is not None
+        and (comparison := compare_right(Evaluation(task, prompt), a, b)) is not None
     ]
     adjusted = holm([one.found.p for one in found])
     return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
@@ -151,8 +152,8 @@ def _line(one: Tested) -> tuple[str, ...]:
     return (
         _step(one),
         *who(one.taught)[1:],
-        c.task,
-        c.prompt,
+        c.evaluation.where,
+        c.evaluation.style,
         str(one.seed),
         str(c.total),
         f"{c.difference:+.1f} [{c.low:+.1f}, {c.high:+.1f}]",
@@ -173,7 +174,12 @@ def over_the_seeds(question: Question, found: Sequence[Tested]) -> Section | Non
     """The same, as means over seeds; None where there is one seed."""
     groups: dict[tuple[str, ...], list[float]] = {}
     for one in found:
-        key = (_step(one), *who(one.taught)[1:], one.found.task, one.found.prompt)
+        key = (
+            _step(one),
+            *who(one.taught)[1:],
+            one.found.evaluation.task,
+            one.found.evaluation.prompt,
+        )
         groups.setdefault(key, []).append(one.found.difference)
     rows = []
     for key, values in groups.items():
@@ -219,7 +225,7 @@ def resolution(study: Study, found: Sequence[Tested]) -> Section | None:
         seen = [
             (one.found.gained + one.found.lost) / one.found.total
             for one in found
-            if (one.found.task, one.found.prompt) == (task, prompt)
+            if (one.found.evaluation.task, one.found.evaluation.prompt) == (task, prompt)
         ]
         share = median(seen) if seen else None
         for total in sorted(totals):

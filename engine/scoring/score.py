@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine.contract.records import Score
+from engine.contract.records import CommittedScore, Score
 from engine.scoring.interval import wilson
 from engine.scoring.steps import has_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.contract.records import Prediction
+    from engine.contract.records import Prediction, Verdict
 
 
-def score(predictions: Iterable[Prediction]) -> Score:
-    """Accuracy with its interval, and what to know beside it; all shares are 0 without any."""
+def score(predictions: Iterable[Prediction], commit: bool = False) -> Score:
+    """Accuracy with its interval, and what to know beside it; all shares are 0 without any.
+
+    ``commit``: the model was asked to finish its unclear answers; both accuracies are told.
+    """
     rows = list(predictions)
     correct = sum(row.verdict.correct for row in rows)
     low, high = wilson(correct, len(rows))
@@ -32,6 +35,27 @@ def score(predictions: Iterable[Prediction]) -> Score:
         truncated=sum(row.finish == "length" for row in rows) / total,
         mean_tokens=sum(row.tokens for row in rows) / total,
         with_steps=sum(has_steps(row.output, row.choices) for row in rows) / total,
-        tiers=dict(Counter(row.verdict.tier for row in rows if row.verdict.tier).most_common()),
+        tiers=_tiers(row.verdict for row in rows),
         legacy=sum(legacy) / len(legacy) if legacy else None,
+        committed=_committed(rows) if commit else None,
     )
+
+
+def _committed(rows: list[Prediction]) -> CommittedScore:
+    verdicts = [row.committed.verdict if row.committed else row.verdict for row in rows]
+    correct = sum(verdict.correct for verdict in verdicts)
+    low, high = wilson(correct, len(rows))
+    total = max(len(rows), 1)
+    return CommittedScore(
+        asked=sum(row.committed is not None for row in rows),
+        correct=correct,
+        accuracy=correct / total,
+        low=low,
+        high=high,
+        unparsed=sum(verdict.tier is None for verdict in verdicts) / total,
+        tiers=_tiers(verdicts),
+    )
+
+
+def _tiers(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    return dict(Counter(v.tier for v in verdicts if v.tier).most_common())

@@ -98,7 +98,7 @@ class Chat:
         sampling = self._card.sampling
         request: dict[str, Any] = {
             "model": self._endpoint.model,
-            "messages": [{"role": "user", "content": question.prompt}],
+            "messages": _turns(question),
             "temperature": sampling.temperature,
         }
         if sampling.top_p < 1:
@@ -232,6 +232,15 @@ class Chat:
 
     def _scrub(self, text: str) -> str:
         return text if self._key == NO_KEY else text.replace(self._key, "***")
+
+
+def _turns(question: Question) -> list[dict[str, str]]:
+    """The question; for an answer that is to be finished, the answer so far and the cue too."""
+    turns = [{"role": "user", "content": question.prompt}]
+    if question.begun is not None:
+        turns.append({"role": "assistant", "content": question.begun.text})
+        turns.append({"role": "user", "content": question.begun.cue})
+    return turns
 
 
 def _text_of(message: Any, name: str) -> str:

@@ -66,7 +66,7 @@ def accuracies_table(compared: Compared) -> Table | Text:
         return Text("none of these runs was scored yet", "dim")
     table = _table("task", "prompt", *(letter(n) for n in range(len(compared.rows))))
     for key, marks in compared.cells.items():
-        table.add_row(key[0], key[1], *(_cell(mark) for mark in marks))
+        table.add_row(key.where, key.style, *(_cell(mark) for mark in marks))
         differences = compared.differences.get(key)
         if differences and any(differences):
             pairs = zip(differences, marks, strict=True)

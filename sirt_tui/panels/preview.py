@@ -58,8 +58,8 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
     if row.marks:
         text.append("\naccuracy, %, and 95 % interval\n", "bold")
     for mark in row.marks:
-        style = mark.prompt if mark.method == "match" else "options"
-        text.append(f"{visible(mark.task):<14.14} {style:<7}", "dim")
+        what = mark.evaluation
+        text.append(f"{visible(what.where):<14.14} {what.style:<8}", "dim")
         text.append(f"{percent(mark.accuracy):>5}", "bold")
         text.append(f" {interval(mark.low, mark.high)}\n", "dim")
     if status is not None:
@@ -97,7 +97,7 @@ def _warnings(row: RunRow) -> list[str]:
     """What makes an accuracy doubtful."""
     found = []
     for mark in row.marks:
-        what = f"{one_line(mark.task, 40)} {mark.prompt}"
+        what = one_line(mark.evaluation.label, 50)
         if mark.unparsed > UNPARSED_HIGH:
             found.append(f"{what}: no answer found in {percent(mark.unparsed)} %")
         if mark.truncated > UNPARSED_HIGH:

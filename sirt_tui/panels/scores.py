@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual.containers import ScrollableContainer
 from textual.widgets import Static
 
+from engine.contract.tiers import is_clear, shares
 from sirt_tui.format import NOTHING, interval, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
 
-    from engine.contract.run import Cellmark, RunRow
+    from engine.contract.row import Cellmark
+    from engine.contract.run import RunRow
 
 UNPARSED_SHOWN = 0.05
-STYLES = ("plain", "cot", "options")
+STYLES = ("plain", "cot")
 WORDS = {
     "instruct-only": "instructed",
     "refine-only": "refined only",
@@ -45,12 +49,15 @@ class ScoresPanel(ScrollableContainer, can_focus=True):
             self.query_one(Static).update(scores_table(rows, mine))
 
 
-def scores_table(rows: Sequence[RunRow], mine: str) -> Table | Text:
-    """Grouped by task, arms down and prompts across: it fits 80 columns."""
-    marks = {(m.task, row.arm, _style(m)): m for row in rows for m in row.marks}
+def scores_table(rows: Sequence[RunRow], mine: str) -> RenderableType:
+    """Grouped by task, arms down and prompts across: it fits 80 columns. Below it, by which rules
+    this run's answers were read."""
+    marks = {
+        (m.evaluation.where, row.arm, m.evaluation.style): m for row in rows for m in row.marks
+    }
     if not marks:
         return Text("no scores yet", "dim")
-    styles = [style for style in STYLES if any(key[2] == style for key in marks)]
+    styles = sorted({style for _, _, style in marks}, key=_order)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for title in ("task", "arm", *styles):
         table.add_column(title, no_wrap=True)
@@ -61,11 +68,23 @@ def scores_table(rows: Sequence[RunRow], mine: str) -> Table | Text:
             name = WORDS.get(row.arm, row.arm)
             shown = Text(f"{name} ◂", "bold") if row.run_id == mine else Text(name)
             table.add_row("" if number else task, shown, *cells)
-    return table
+    read = [m for row in rows if row.run_id == mine for m in row.marks if m.tiers]
+    return Group(table, *_read_by(read)) if read else table
 
 
-def _style(mark: Cellmark) -> str:
-    return mark.prompt if mark.method == "match" else "options"
+def _order(style: str) -> tuple[int, str]:
+    """plain and cot first."""
+    return STYLES.index(style) if style in STYLES else len(STYLES), style
+
+
+def _read_by(marks: Sequence[Cellmark]) -> Iterator[Text]:
+    yield Text("\nread by, % of the answers", "bold")
+    for mark in marks:
+        text = Text(f"{mark.evaluation.label}: ", "dim", no_wrap=True)
+        for tier, share in shares(mark.tiers, mark.total).items():
+            style = "not dim" if is_clear(tier) else "not dim yellow"
+            text.append(f"{tier} {percent(share)}  ", style)
+        yield text
 
 
 def _cell(mark: Cellmark | None) -> Text:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from engine.contract.errors import UserError
+from engine.contract.evaluation import Evaluation
 from engine.contract.rundir import PREDICTIONS
 from engine.contract.spec import EvaluateSpec
 from engine.control import comparing, tabling
@@ -17,13 +18,13 @@ from engine.report.study import Study
 from engine.results import Table
 from tests.tui.conftest import in_two_rounds, recorded, run_of  # noqa: F401
 
-COMPASS = ("pocket-compass", "plain", "test")
+COMPASS = Evaluation("pocket-compass", "plain")
 
 
 def predictions(runs, run_id, key):
     """Id -> right, read by hand."""
     for spec in read_run(runs, run_id).spec.phases:
-        if isinstance(spec, EvaluateSpec) and (spec.task.name, spec.prompt) == key[:2]:
+        if isinstance(spec, EvaluateSpec) and Evaluation.of(spec) == key:
             lines = (runs.phase(spec.id).out / PREDICTIONS).read_text().splitlines()
             return {p["id"]: p["verdict"]["correct"] for p in map(json.loads, lines)}
     raise AssertionError(key)
@@ -105,7 +106,7 @@ def test_the_matrix_means_runs(recorded):  # noqa: F811
     assert list(found) == ["all", "in-family", "out-of-family"]
     mine = next(r for r in rows if (r.arm, r.teacher) == ("both", "wren-3m"))
     cell = found["in-family"].cells["both pocket-compass", "pocket-compass"]
-    mark = next(m for m in mine.marks if (m.task, m.prompt) == COMPASS[:2])
+    mark = next(m for m in mine.marks if m.evaluation == COMPASS)
     assert (cell.share, cell.low, cell.high, cell.runs) == pytest.approx(
         (mark.accuracy, mark.low, mark.high, 1), abs=1e-5
     )
@@ -115,7 +116,7 @@ def test_the_matrix_means_runs(recorded):  # noqa: F811
         for row in rows
         if row.arm == "instruct-only"
         for m in row.marks
-        if (m.task, m.prompt) == COMPASS[:2]
+        if m.evaluation == COMPASS
     ]
     assert both.runs == len(parts) == 2
     assert both.share == pytest.approx(sum(parts) / 2, abs=1e-5)

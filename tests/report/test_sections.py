@@ -177,7 +177,7 @@ def test_run_again_with_other_settings_the_newest_measured_counts(turn: int) -> 
 def test_other_tasks_and_the_gap_to_the_teacher_are_tested_too() -> None:
     study = Study("s", tuple(whole()))
     (elsewhere,) = answered(study, "differences-out")
-    assert (elsewhere.found.task, elsewhere.found.gained) == (B, 30)
+    assert (elsewhere.found.evaluation.task, elsewhere.found.gained) == (B, 30)
     gaps = {one.taught.arm: one for one in answered(study, "gaps")}
     assert gaps["both"].found.difference == pytest.approx(15)
     assert gaps["instruct-only"].found.low > 0

@@ -1,0 +1,46 @@
+"""A run's finished evaluations, and what was right in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.contract.evaluation import Evaluation
+from engine.contract.rundir import PREDICTIONS
+from engine.contract.spec import EvaluateSpec
+from engine.queue import read_run
+from engine.results import Comparison, compare_right, right_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.contract.rundir import PhaseDir, RunsFolder
+
+
+def finished(runs: RunsFolder, run_id: str) -> dict[Evaluation, PhaseDir]:
+    """What was measured -> its phase; one that asked for commitments has two accuracies."""
+    found: dict[Evaluation, PhaseDir] = {}
+    for spec in read_run(runs, run_id).spec.phases:
+        folder = runs.phase(spec.id)
+        if isinstance(spec, EvaluateSpec) and folder.done:
+            found |= dict.fromkeys(measured_by(spec), folder)
+    return found
+
+
+def measured_by(spec: EvaluateSpec) -> tuple[Evaluation, ...]:
+    """The accuracies that an evaluation gives: as read, and as committed where it asks for that."""
+    read = Evaluation.of(spec)
+    return (read, read.committed) if spec.commit else (read,)
+
+
+def paired(
+    evaluation: Evaluation,
+    a: Mapping[Evaluation, PhaseDir],
+    b: Mapping[Evaluation, PhaseDir],
+) -> Comparison | None:
+    """Two runs on the same questions; ``None`` when they share none."""
+    if evaluation not in a or evaluation not in b:
+        return None
+    right_a, right_b = (
+        right_answers(found[evaluation].out / PREDICTIONS, evaluation.method) for found in (a, b)
+    )
+    return compare_right(evaluation, right_a, right_b)

@@ -1,0 +1,71 @@
+"""One name for what was measured, and the accuracy that a list of runs shows."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from engine.contract.evaluation import Evaluation
+from engine.contract.row import Cellmark, pack
+from engine.contract.tiers import shares, shares_text, unclear
+from engine.control.rows import _accuracy
+from sirt_tui.panels.scores import scores_table
+from tests.report import made_up
+
+
+@pytest.mark.parametrize(
+    ("one", "label"),
+    [
+        (Evaluation("gsm8k", "cot"), "gsm8k cot"),
+        (Evaluation("gsm8k", "plain", "train"), "gsm8k train plain"),
+        (Evaluation("csqa", "plain", "test", "logprob"), "csqa log-prob"),
+        (Evaluation("csqa", "cot").committed, "csqa cot committed"),
+    ],
+)
+def test_every_measurement_has_a_name_of_its_own(one: Evaluation, label: str) -> None:
+    assert one.label == label
+
+
+def mark(method: str = "match", split: str = "test", accuracy: float = 0.5) -> Cellmark:
+    return Cellmark("csqa", "plain", method, split, accuracy, 0.0, 1.0, 5, 10, 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_lists_accuracy_is_the_match_on_the_test_split(turn: int) -> None:
+    marks = [
+        mark(),
+        mark("logprob", accuracy=0.9),
+        mark("commit", accuracy=0.8),
+        mark(split="train", accuracy=1.0),
+    ]
+    assert _accuracy(marks[::turn], "csqa", "plain") == 0.5
+    assert _accuracy([mark(split="train", accuracy=0.7)], "csqa", "plain") == 0.7
+    assert _accuracy([mark("logprob")], "csqa", "plain") is None
+
+
+def test_tiers_are_shares_of_all_answers_and_survive_the_index() -> None:
+    tiers = (("statement", 6), ("last_number", 3))
+    assert shares(tiers, 10) == {"statement": 0.6, "last_number": 0.3, "none": 0.1}
+    assert shares_text(tiers, 10) == "statement 60.0, last_number 30.0, none 10.0"
+    assert unclear(tiers, 10) == pytest.approx(0.4)
+    kept = replace(mark(), tiers=tiers)
+    row = made_up.row("both", {}, packed=pack([], [kept]))
+    assert row.marks == (kept,)
+
+
+def test_a_train_split_stands_beside_the_test_split_on_the_screen() -> None:
+    marks = [mark(accuracy=0.25), mark(split="train", accuracy=0.75), mark("logprob", accuracy=0.5)]
+    row = made_up.row(
+        "teacher", {}, packed=pack([], [replace(m, tiers=(("boxed", 10),)) for m in marks])
+    )
+    console = Console(width=80, file=io.StringIO())
+    console.print(scores_table([row], row.run_id))
+    painted = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "25.0 [" in painted
+    assert "75.0 [" in painted
+    assert "csqa train" in painted
+    assert "log-prob" in painted
+    assert "boxed 100.0" in painted
