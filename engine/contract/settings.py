@@ -41,6 +41,7 @@ def source_of(model: type[BaseModel], field: str) -> Source:
 
 PAPERS_LIMIT: Final = 4000  # section 3 of the paper
 
+Thinking = Literal["drop", "keep"]
 Positive = Annotated[int, Field(ge=1)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -58,6 +59,13 @@ class AnnotateSettings(Frozen):
     )
     keep: Literal["correct", "all"] = knob(
         "correct", "?", "which demonstrations go on: only those whose answer equals the target"
+    )
+    thinking: Thinking = knob(
+        "drop",
+        "ours",
+        "what a teacher thinks before its answer (<think> and the like): left out of the "
+        "demonstration, or learnt with it",
+        since="0.2",
     )
 
     def most(self, has_classes: bool) -> int | None:
@@ -108,6 +116,12 @@ class ElicitSettings(Frozen):
     pair_prompt: PromptStyle = knob("cot", "?", "the prompt both answers are conditioned on")
     objective: Literal["dpo_cot", "dpo_answer"] = knob(
         "dpo_cot", "P", "what is preferred: the reasoned answer, or the right direct answer"
+    )
+    thinking: Thinking = knob(
+        "drop",
+        "ours",
+        "what a student thinks before its answer: left out of the pair, or part of it",
+        since="0.2",
     )
 
 

@@ -142,11 +142,12 @@ class AnnotateSpec(_Phase):
         return {
             "teacher": _identity_of_model(self.teacher),
             "task": self.task.identity(),
-            "settings": identity_of(self.settings, exclude={"keep"}),
+            "settings": identity_of(self.settings, exclude={"keep", "thinking"}),
         }
 
     def _identity(self) -> dict[str, Any]:
-        return self._generation() | {"keep": self.settings.keep}
+        later = {} if self.settings.thinking == "drop" else {"thinking": self.settings.thinking}
+        return self._generation() | {"keep": self.settings.keep} | later
 
     @property
     def generation_key(self) -> str:

@@ -19,7 +19,9 @@ from engine.interfaces import Item, Question, Reply
 from engine.jsonlines import write_records
 from engine.phases.asking import ask_all, item_seed
 from engine.phases.donors import take_generations
+from engine.phases.thinking import tell_thinking
 from engine.replies import ReplyStore
+from engine.scoring.thinking import without_thinking
 from engine.scoring.verdict import judge_reply
 from engine.tasks.prompts import render
 from engine.tasks.repeats import shared
@@ -67,6 +69,8 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
         _demonstration(task, by_key[q.key], q, store.get(q.key), spec) for q in questions
     ]
     figures = _figures(demonstrations, spec, store)
+    texts = [store[q.key].text for q in questions if q.key in store]
+    figures["thinking"] = tell_thinking(ctx, texts, spec.settings)
     _look_at(ctx, demonstrations, figures, spec.settings)
     write_records(ctx.staging / DEMONSTRATIONS, demonstrations)
     return figures
@@ -100,7 +104,9 @@ def _demonstration(
     task: Task, item: Item, question: Question, reply: Reply | None, spec: AnnotateSpec
 ) -> Demonstration:
     verdict = _verdict(task, item, reply or NO_REPLY)
-    dropped = _why_dropped(reply, verdict, spec.settings.keep)
+    said = (reply or NO_REPLY).text
+    output = without_thinking(said) if spec.settings.thinking == "drop" else said
+    dropped = _why_dropped(reply, output, verdict, spec.settings.keep)
     return Demonstration(
         id=item.id,
         instruction=task.instruction,
@@ -109,7 +115,7 @@ def _demonstration(
         target=item.target,
         group=item.group,
         prompt=question.prompt,
-        output=(reply or NO_REPLY).text,
+        output=output,
         finish=(reply or NO_REPLY).finish,
         verdict=verdict,
         kept=dropped is None,
@@ -117,13 +123,15 @@ def _demonstration(
     )
 
 
-def _why_dropped(reply: Reply | None, verdict: Verdict, keep: str) -> str | None:
+def _why_dropped(reply: Reply | None, output: str, verdict: Verdict, keep: str) -> str | None:
     """None for what is kept. Where there is no answer at all there is nothing to learn from,
     so that is dropped with ``keep: all`` too."""
     if reply is None:
         return "no reply"
     if reply.finish == "filtered":
         return "filtered"
+    if reply.text.strip() and not output.strip():
+        return "all thinking"
     if not reply.text.strip():
         return "cut off" if reply.finish == "length" else "empty"
     if keep == "all":

@@ -15,6 +15,7 @@ from engine.jsonlines import read_records, write_records
 from engine.phases.asking import ask_all, item_seed
 from engine.phases.donors import take_generations
 from engine.phases.pairing import make_pair
+from engine.phases.thinking import tell_thinking
 from engine.replies import ReplyStore
 from engine.scoring.verdict import judge_reply
 from engine.tasks.prompts import render
@@ -54,7 +55,9 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     pairs = [pair for pair in made if isinstance(pair, Pair)]
     write_records(ctx.staging / ANSWERS, answers)
     write_records(ctx.staging / PAIRS, pairs)
-    return _figures(ctx, answers, pairs, Counter(why for why in made if isinstance(why, str)))
+    figures = _figures(ctx, answers, pairs, Counter(why for why in made if isinstance(why, str)))
+    texts = [answer.text for both in answers for answer in (both.plain, both.cot)]
+    return figures | {"thinking": tell_thinking(ctx, texts, spec.settings)}
 
 
 def _demonstrations(ctx: Context, spec: ElicitSpec) -> list[Demonstration]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.contract.records import Answer, ElicitedAnswers, Pair, Verdict
 from engine.scoring.steps import has_steps
+from engine.scoring.thinking import without_thinking
 
 if TYPE_CHECKING:
     from engine.contract.records import Finish
@@ -19,6 +20,7 @@ WRONG_REASONING = "the reasoned answer is wrong"
 WRONG_ANSWER = "the direct answer is wrong"
 CUT_OFF = "the answer that would win is cut off"
 NO_WINNER = "the winner is empty"
+ALL_THINKING = "the loser is all thinking"
 
 
 def make_pair(
@@ -32,9 +34,14 @@ def make_pair(
     ``dpo_cot``: the student's own reasoning wins over its plain answer (the paper, section 2.2);
     where it is wrong, ``winner`` decides. ``dpo_answer`` (inferred, by symmetry): conditioned on
     the plain prompt, the right direct answer wins over the reasoned one. The loser isn't gated.
+    With ``thinking: drop`` neither text holds what was thought before the answer.
     An answer that the token limit cut off counts as wrong here, as a teacher's does: preferring
     it would teach not to end.
     """
+    if settings.thinking == "drop":
+        both = both.model_copy(
+            update={"plain": _without_thinking(both.plain), "cot": _without_thinking(both.cot)}
+        )
     if settings.objective == "dpo_answer":
         if not both.plain.verdict.correct or _is_cut_off(both.plain):
             return CUT_OFF if both.plain.verdict.correct else WRONG_ANSWER
@@ -54,6 +61,10 @@ def make_pair(
     return CUT_OFF if both.cot.verdict.correct else WRONG_REASONING
 
 
+def _without_thinking(answer: Answer) -> Answer:
+    return answer.model_copy(update={"text": without_thinking(answer.text)})
+
+
 def _is_cut_off(answer: Answer) -> bool:
     return answer.finish == "length"
 
@@ -63,6 +74,8 @@ def _pair(
 ) -> Pair | str:
     if not chosen.text.strip():
         return NO_WINNER
+    if not loser.text.strip() and loser.finish != "empty":
+        return ALL_THINKING
     if chosen.text.strip() == loser.text.strip():
         return SAME_TEXT
     return Pair(

@@ -102,3 +102,31 @@ def test_a_loser_that_reasons_is_marked() -> None:
     plain = make_pair(answers, RIGHT, ElicitSettings())
     assert isinstance(plain, Pair)
     assert not plain.plain_has_steps
+
+
+def thinking(text: str, finish: str = "stop") -> Answer:
+    return Answer(prompt="q", text=text, finish=finish, tokens=9, verdict=RIGHT)  # type: ignore[arg-type]
+
+
+def test_thoughts_are_left_out_of_pairs_or_kept() -> None:
+    cot = thinking("<think>4 and 5... nine?</think>\n\n4 + 5 = 9. The answer is 9.")
+    answers = both().model_copy(update={"cot": cot})
+    dropped = make_pair(answers, RIGHT, ElicitSettings())
+    kept = make_pair(answers, RIGHT, ElicitSettings(thinking="keep"))
+    assert isinstance(dropped, Pair)
+    assert isinstance(kept, Pair)
+    assert dropped.chosen == "4 + 5 = 9. The answer is 9."
+    assert kept.chosen == cot.text
+
+
+def test_a_loser_that_never_came_to_its_answer_is_no_pair() -> None:
+    answers = both().model_copy(update={"plain": thinking("<think>Let me see", "length")})
+    assert make_pair(answers, RIGHT, ElicitSettings()) == pairing.ALL_THINKING
+    assert isinstance(make_pair(answers, RIGHT, ElicitSettings(thinking="keep")), Pair)
+
+
+def test_texts_that_differ_in_their_thoughts_only_are_the_same() -> None:
+    answers = both(plain=RIGHT).model_copy(
+        update={"plain": thinking("<think>hm</think>9."), "cot": thinking("<think>so</think>9.")}
+    )
+    assert make_pair(answers, RIGHT, ElicitSettings()) == pairing.SAME_TEXT

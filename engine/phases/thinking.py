@@ -1,0 +1,27 @@
+"""Thinking that a model writes before its answer: counted and told, whatever is done with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.scoring.thinking import without_thinking
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.contract.settings import AnnotateSettings, ElicitSettings
+    from engine.phases.context import Context
+
+
+def tell_thinking(
+    ctx: Context, texts: Sequence[str], settings: AnnotateSettings | ElicitSettings
+) -> int:
+    """How many of the texts hold thinking; said when any does."""
+    count = sum(without_thinking(text) != text for text in texts)
+    if count:
+        done = "left out of what is learnt" if settings.thinking == "drop" else "learnt with them"
+        ctx.message(
+            f"{count} of {len(texts)} answers begin with thinking: it is {done} "
+            f"(thinking: {settings.thinking})"
+        )
+    return count
