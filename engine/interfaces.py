@@ -56,8 +56,12 @@ class Task(Protocol):
         """False for a benchmark without a train split, which is for evaluation only."""
         ...
 
-    def load(self, source: TaskSource, split: Split) -> list[Item]:
-        """All items of a split, in the source's order; ``UserError`` when it can't be read."""
+    def load(
+        self, source: TaskSource, split: Split, tell: Callable[[str], None] = ...
+    ) -> list[Item]:
+        """All items of a split, in the source's order; ``UserError`` when it can't be read, or
+        when a row of it can't be asked or scored. A source may have such rows left out
+        (``skip_bad_rows``): then ``tell`` gets a line about them."""
         ...
 
 

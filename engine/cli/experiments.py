@@ -44,6 +44,7 @@ def _plan_json(planned: Planned) -> dict[str, Any]:
         "reusable": sorted(plan.done),
         "counts": plan.counts(),
         "estimate": planned.estimate,
+        "notes": planned.notes,
     }
 
 
@@ -58,6 +59,8 @@ def print_plan(planned: Planned) -> None:
     if len(plan.runs) > 1:
         alone = f"alone they have {plan.of_the_runs_alone} phases"
         click.echo(f"without sharing: each run, and what its table holds it against; {alone}")
+    for note in planned.notes:
+        click.echo(note)
     if plan.done:
         click.echo(f"reused: {plural(len(plan.done), 'finished phase')}")
     if not plan.to_do:

@@ -81,6 +81,16 @@ class ImportedAnswers(Frozen):
     kind: Literal["imported"]
     path: str
     revision: str | None = None
+    answer_column: str | None = Field(
+        default=None,
+        description="the column with the answers, where several could be",
+        json_schema_extra={"since": "0.2"},
+    )
+    question_column: str | None = Field(
+        default=None,
+        description="the column with the questions, where it has a name of its own",
+        json_schema_extra={"since": "0.2"},
+    )
 
 
 ModelSource = Annotated[LocalWeights | Endpoint | ImportedAnswers, Field(discriminator="kind")]
@@ -132,6 +142,11 @@ class TaskSource(Frozen):
     test: str | None = None
     train_labels: str | None = None
     test_labels: str | None = None
+    skip_bad_rows: bool = Field(
+        default=False,
+        description="leave out rows that can't be asked or scored, instead of refusing them all",
+        json_schema_extra={"since": "0.2"},
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -63,7 +63,7 @@ def _identity_of_model(card: ModelCard) -> dict[str, Any]:
         case Endpoint():
             origin = source.model_dump(include={"kind", "base_url", "model"})
         case ImportedAnswers():
-            origin = source.model_dump(include={"kind", "revision"})
+            origin = identity_of(source, exclude={"path"})
     return {"source": origin, "sampling": identity_of(card.sampling)}
 
 

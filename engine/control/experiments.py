@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine import conductor, devices, queue
-from engine.contract.errors import UserError
+from engine.contract.errors import Problems, UserError
 from engine.contract.run import RunFile
 from engine.contract.rundir import RunsFolder, atomic_write
+from engine.control import inputs
 from engine.control.listing import registry, row_of
 from engine.estimate import Estimate, estimate
 from engine.plan import Plan, key_variables, make_plan
-from engine.presets import Resolved, load_experiment
+from engine.presets import Resolved, find_experiment, load_experiment
 from engine.registry import folder_lock
+from engine.yamlfile import with_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A resolved experiment, its runs and phases, and what they will take."""
+    """A resolved experiment, its runs and phases, and what they will take. ``notes``: what is to
+    be known of the data before they start."""
 
     resolved: Resolved
     plan: Plan
     estimate: Estimate
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,17 @@ class Launched:
 
 def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> Planned:
     """What a preset needs, what is there, what is left; changes nothing. The estimate is for a
-    card where there is one, unless ``on_gpu`` says what it is for."""
+    card where there is one, unless ``on_gpu`` says what it is for. ``Problems`` when a phase that
+    is still to do could not read its rows."""
     resolved = load_experiment(name)
     plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
+    problems, notes = inputs.look_at(plan.to_do)
+    if problems:
+        path = find_experiment(name)
+        raise Problems(with_lines(path, [f"{path}: {line}" for line in problems]))
     if on_gpu is None:
         on_gpu = bool(devices.gpus())
-    return Planned(resolved, plan, estimate(plan, runs, on_gpu))
+    return Planned(resolved, plan, estimate(plan, runs, on_gpu), tuple(notes))
 
 
 def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launched:

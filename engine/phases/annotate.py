@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.contract.cards import Endpoint
+from engine.contract.cards import Endpoint, ImportedAnswers
 from engine.contract.errors import UserError
 from engine.contract.records import Demonstration, Verdict
 from engine.contract.rundir import DEMONSTRATIONS, REPLIES
@@ -21,9 +21,10 @@ from engine.phases.asking import ask_all, item_seed
 from engine.phases.donors import take_generations
 from engine.phases.thinking import tell_thinking
 from engine.replies import ReplyStore
+from engine.scoring.steps import has_steps
 from engine.scoring.thinking import without_thinking
 from engine.scoring.verdict import judge_reply
-from engine.tasks.prompts import render
+from engine.tasks.prompts import render, with_letters
 from engine.tasks.repeats import shared
 from engine.tasks.sampling import balanced
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from engine.phases.context import Context
 
 KEPT_LOW = 0.2
+TARGETS_MANY = 0.1
 NO_REPLY = Reply("", "empty", 0, 0)
 
 
@@ -42,7 +44,9 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
     task = catalog.task(spec.task.name)
     ctx.activity("reading the questions")
     limit = spec.settings.most(has_classes=task.kind == "choice")
-    items = balanced(task.load(spec.task.source, "train"), limit, spec.seed, ctx.message)
+    items = balanced(
+        task.load(spec.task.source, "train", ctx.message), limit, spec.seed, ctx.message
+    )
     _tell_overlap(ctx, task, items, spec)
     by_key = {item.id: item for item in items}
     questions = [_question(task, item, spec) for item in items]
@@ -72,6 +76,7 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
     texts = [store[q.key].text for q in questions if q.key in store]
     figures["thinking"] = tell_thinking(ctx, texts, spec.settings)
     _look_at(ctx, demonstrations, figures, spec.settings)
+    _look_for_reasoning(ctx, [d for d in demonstrations if d.kept], spec)
     write_records(ctx.staging / DEMONSTRATIONS, demonstrations)
     return figures
 
@@ -109,7 +114,7 @@ def _demonstration(
     dropped = _why_dropped(reply, output, verdict, spec.settings.keep)
     return Demonstration(
         id=item.id,
-        instruction=task.instruction,
+        instruction=with_letters(task.instruction, item.choices),
         question=item.question,
         choices=item.choices,
         target=item.target,
@@ -183,3 +188,18 @@ def _look_at(
         )
     if kept < KEPT_LOW * total:
         ctx.warn(f"only {kept} of {total} demonstrations kept ({counts})", "kept-low")
+
+
+def _look_for_reasoning(ctx: Context, kept: list[Demonstration], spec: AnnotateSpec) -> None:
+    """Ready answers may be a benchmark's own targets, from which nobody learns to reason."""
+    if not isinstance(spec.teacher.source, ImportedAnswers):
+        return
+    targets = sum(d.output.strip().casefold() == d.target.casefold() for d in kept)
+    bare = sum(not has_steps(d.output, d.choices) for d in kept)
+    if 2 * bare > len(kept) or targets > TARGETS_MANY * len(kept):
+        same = f", {targets} are nothing but their target" if targets else ""
+        ctx.warn(
+            f"{bare} of {len(kept)} demonstrations hold no reasoning{same}: a student can't learn "
+            f"to reason from them; is it the right column of {spec.teacher.source.path}?",
+            "no-reasoning",
+        )

@@ -36,7 +36,7 @@ TRUNCATED_WARNING = 0.05
 def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
     """Writes ``predictions.jsonl`` (every answer) and ``score.json``."""
     task = catalog.task(spec.task.name)
-    items = task.load(spec.task.source, spec.split)
+    items = task.load(spec.task.source, spec.split, ctx.message)
     if spec.limit is not None:
         items = balanced(items, spec.limit, spec.data_seed)
     adapter = ctx.input(spec.adapter).out / ADAPTER if spec.adapter else None

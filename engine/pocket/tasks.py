@@ -11,6 +11,8 @@ from engine.pocket.problems import CHOICES, pool
 from engine.tasks.prompts import NUMBER_INSTRUCTION, choice_instruction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.interfaces import AnswerKind, Split
     from engine.pocket.problems import Problem
 
@@ -28,7 +30,9 @@ class PocketTask:
     default_source: TaskSource = SOURCE
     trains: bool = True
 
-    def load(self, source: TaskSource, split: Split) -> list[Item]:
+    def load(
+        self, source: TaskSource, split: Split, tell: Callable[[str], None] = lambda _: None
+    ) -> list[Item]:
         """The split's fixed pool; the source says nothing, for the rows are generated."""
         problems = pool(self.name, split, SIZES[split])
         return [_item(problem, f"{split}-{i:04d}") for i, problem in enumerate(problems)]

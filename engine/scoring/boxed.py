@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_OPEN: Final = re.compile(r"\\f?boxed\s?\{")
+_OPEN: Final = re.compile(r"\\(?:boxed|fbox)\s?\{")
 _BRACE: Final = re.compile(r"[{}]")
-_SHORT: Final = re.compile(r"\\boxed\s([^\s$.]+)")
+_SHORT: Final = re.compile(r"\\(?:boxed|fbox)\s([^\s$.]+)")
 
 
 def last_boxed(text: str) -> str | None:
-    """The content of the last complete ``\\boxed{...}``, braces balanced; also ``\\boxed 5``."""
+    """The content of the last complete ``\\boxed{...}``, braces balanced; also ``\\boxed 5``.
+    ``\\fbox`` is a box too."""
     end = len(text)
     for opening in reversed([m.end() for m in _OPEN.finditer(text)]):
         depth = 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
+from engine.tasks.checking import left_out, refusal, sound
 from engine.tasks.prompts import LETTERS
 from engine.tasks.revision import with_defaults
-from engine.tasks.rows import Row, read_hub, read_rows, with_labels
+from engine.tasks.row import Row, shown
+from engine.tasks.rows import read_hub, read_rows, with_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,8 +47,14 @@ class Benchmark:
     def trains(self) -> bool:
         return "train" in self.hub_splits
 
-    def load(self, source: TaskSource, split: Split) -> list[Item]:
-        """All items of a split, in the source's order; ``UserError`` when it can't be read."""
+    def load(
+        self, source: TaskSource, split: Split, tell: Callable[[str], None] = lambda _: None
+    ) -> list[Item]:
+        """All sound items of a split, in the source's order.
+
+        ``UserError`` when the source can't be read, or when rows of it can't be asked or scored;
+        where the source says so these are left out, and ``tell`` gets a line about them.
+        """
         if split not in self.hub_splits:
             raise UserError(
                 f"{self.name}: has no {split} split, it is for evaluation only; "
@@ -53,7 +62,16 @@ class Benchmark:
             )
         source = with_defaults(source, self.default_source)
         rows = self._local(source, split) if source.is_local else self._hub(source, split)
-        return unique([self.item(row, f"{split}-{number:05d}") for number, row in rows])
+        if not rows:
+            raise UserError(f"{self.name}: there are no rows for the {split} split")
+        items, faults = sound(
+            rows, lambda number, row: self.item(row, f"{split}-{number:05d}"), self.kind
+        )
+        if faults and not (items and source.skip_bad_rows):
+            raise refusal(self.name, faults, len(rows))
+        if faults:
+            tell(left_out(self.name, split, faults, len(rows)))
+        return unique(items)
 
     def _hub(self, source: TaskSource, split: Split) -> list[Part]:
         assert source.hub is not None
@@ -80,25 +98,42 @@ class Benchmark:
         path = Path(file)
         if not path.exists():
             raise UserError(f"{self.name}: {path}: no such file or folder")
-        return self.read(path)
+        rows = self.read(path)
+        if not rows:
+            raise UserError(f"{path}: no rows in it")
+        return rows
 
 
 def unique(items: Sequence[Item]) -> list[Item]:
     """The items with ``#2``, ``#3``, ... after the ids that came before."""
     seen: dict[str, int] = {}
+    taken: set[str] = set()
     result = []
     for item in items:
-        seen[item.id] = seen.get(item.id, 0) + 1
-        count = seen[item.id]
-        result.append(item if count == 1 else replace(item, id=f"{item.id}#{count}"))
+        seen[item.id] = count = seen.get(item.id, 0) + 1
+        key = item.id if count == 1 else f"{item.id}#{count}"
+        while key in taken:  # a row's own id may look like that
+            key += "#"
+        taken.add(key)
+        result.append(item if key == item.id else replace(item, id=key))
     return result
 
 
 def letter_of(row: Row, label: str, labels: Sequence[str]) -> str:
     """The letter of an option by its place among ``labels``, whatever they are called."""
     if label not in labels:
-        raise row.error(f"the answer is {label!r}, but the options are {', '.join(labels)}")
-    return LETTERS[labels.index(label)]
+        raise row.error(f"the answer is {shown(label)}, but the options are {_listed(labels)}")
+    place = labels.index(label)
+    if label in labels[place + 1 :]:
+        raise row.error(f"the answer is {shown(label)}, and two options are called that")
+    if place >= len(LETTERS):
+        raise row.error(f"it has {len(labels)} options; at most {len(LETTERS)} can be asked")
+    return LETTERS[place]
+
+
+def _listed(labels: Sequence[str]) -> str:
+    short = (label if label.isalnum() and len(label) <= 9 else shown(label) for label in labels)
+    return ", ".join(islice(short, len(LETTERS)))
 
 
 def nested_choices(row: Row, stem: str) -> tuple[str, list[str], list[str]]:
@@ -107,11 +142,13 @@ def nested_choices(row: Row, stem: str) -> tuple[str, list[str], list[str]]:
     The hub's rows are flat (column ``stem``, ``choices`` as two lists); the original files nest
     ``question: {stem, choices: [{label, text}]}``.
     """
-    inner = row.values.get("question")
-    if isinstance(inner, dict):
-        nested = Row(inner, row.where)
-        listed = [Row(option, row.where) for option in nested["choices"]]
-        labels = [option.text("label") for option in listed]
-        return nested.text("stem"), labels, [option.text("text") for option in listed]
-    flat = Row(row["choices"], row.where)
-    return row.text(stem), list(flat["label"]), [text.strip() for text in flat["text"]]
+    if isinstance(row.values.get("question"), dict):
+        nested = row.record("question")
+        options = nested.records("choices")
+        texts = [option.text("text") for option in options]
+        return nested.text("stem"), [option.text("label") for option in options], texts
+    flat = row.record("choices")
+    labels, texts = flat.labels("label"), flat.texts("text")
+    if len(labels) != len(texts):
+        raise row.error(f"it has {len(labels)} labels for {len(texts)} options")
+    return row.text(stem), labels, texts

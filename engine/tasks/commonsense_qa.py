@@ -13,13 +13,13 @@ from engine.tasks.benchmark import Benchmark, letter_of, nested_choices
 from engine.tasks.prompts import choice_instruction
 
 if TYPE_CHECKING:
-    from engine.tasks.rows import Row
+    from engine.tasks.row import Row
 
 
 def _item(row: Row, fallback_id: str) -> Item:
     question, labels, texts = nested_choices(row, "question")
     letter = letter_of(row, row.label("answerKey"), labels)
-    return Item(str(row.values.get("id") or fallback_id), question, tuple(texts), letter, letter)
+    return Item(row.key("id", fallback_id), question, tuple(texts), letter, letter)
 
 
 TASK: Final = Benchmark(

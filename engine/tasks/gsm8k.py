@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from engine.contract.cards import TaskSource
 from engine.interfaces import Item
 from engine.tasks.benchmark import Benchmark
 from engine.tasks.prompts import NUMBER_INSTRUCTION
+from engine.tasks.row import number_text
 
 if TYPE_CHECKING:
-    from engine.tasks.rows import Row
-
-_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+    from engine.tasks.row import Row
 
 
 def _item(row: Row, fallback_id: str) -> Item:
     _, mark, answer = row.text("answer").rpartition("####")
-    target = answer.replace(",", "").strip()
-    if not mark or not _NUMBER.fullmatch(target):
+    target = number_text(answer) if mark else None
+    if target is None:
         raise row.error("column 'answer' has no number after '####'")
     return Item(fallback_id, row.text("question"), (), target)
 

@@ -15,12 +15,13 @@ from engine.interfaces import Item
 from engine.scoring.boxed import last_boxed
 from engine.tasks.benchmark import Benchmark
 from engine.tasks.prompts import NUMBER_INSTRUCTION
+from engine.tasks.row import number_text
 from engine.tasks.rows import read_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.tasks.rows import Row
+    from engine.tasks.row import Row
 
 CONFIGS: Final = (
     "algebra,counting_and_probability,geometry,intermediate_algebra,number_theory,"
@@ -29,12 +30,14 @@ CONFIGS: Final = (
 
 
 def _item(row: Row, fallback_id: str) -> Item:
-    target = last_boxed(row.text("solution")) or (row.text("answer") if "answer" in row else None)
+    solved = row.values.get("solution") is not None or "answer" not in row
+    target = last_boxed(row.text("solution")) if solved else None
+    if not target and "answer" in row:
+        target = number_text(row["answer"]) or row.text("answer")
     if not target:
         raise row.error("column 'solution' has no \\boxed{} answer")
     group = row.text("type" if "type" in row else "subject")
-    key = str(row.values.get("unique_id") or fallback_id)
-    return Item(key, row.text("problem"), (), target, group)
+    return Item(row.key("unique_id", fallback_id), row.text("problem"), (), target, group)
 
 
 def _read(path: Path) -> list[Row]:

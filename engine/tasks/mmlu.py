@@ -6,25 +6,29 @@ them is text, and fields may hold newlines.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from engine.contract.cards import TaskSource
 from engine.contract.errors import UserError, nearest
 from engine.interfaces import Item
 from engine.tasks.benchmark import Benchmark, letter_of
-from engine.tasks.prompts import choice_instruction
-from engine.tasks.rows import Row, read_csv, read_rows
+from engine.tasks.prompts import LETTERS, choice_instruction
+from engine.tasks.rows import read_csv, read_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from engine.tasks.row import Row
 
 COLUMNS: Final = ("question", "A", "B", "C", "D", "answer")
 
 
 def _item(row: Row, fallback_id: str) -> Item:
+    choices = tuple(row.texts("choices"))
     label = row.label("answer")  # the hub counts from 0, the files give the letter
-    letter = letter_of(row, label, ("0", "1", "2", "3") if label.isdigit() else tuple("ABCD"))
-    choices = tuple(str(text).strip() for text in row["choices"])
+    numbers = [str(number) for number in range(len(choices))]
+    letter = letter_of(row, label, numbers if label.isdigit() else list(LETTERS[: len(choices)]))
     return Item(fallback_id, row.text("question"), choices, letter, row.text("subject"))
 
 
@@ -41,18 +45,12 @@ def _read(path: Path) -> list[Row]:
 
 def _subject(path: Path) -> list[Row]:
     subject = path.stem.rpartition("_")[0] or path.stem
-    return [
-        Row(
-            {
-                "question": row["question"],
-                "choices": [row[letter] for letter in "ABCD"],
-                "answer": row["answer"],
-                "subject": subject,
-            },
-            row.where,
-        )
-        for row in read_csv(path, COLUMNS)
-    ]
+    return [_in_the_hubs_shape(row, subject) for row in read_csv(path, COLUMNS)]
+
+
+def _in_the_hubs_shape(row: Row, subject: str) -> Row:
+    choices = [row.values[letter] for letter in "ABCD" if letter in row]
+    return replace(row, values=row.values | {"choices": choices, "subject": subject})
 
 
 TASK: Final = Benchmark(

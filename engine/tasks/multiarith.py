@@ -16,9 +16,10 @@ from engine.interfaces import Item, Split
 from engine.tasks.benchmark import Benchmark
 from engine.tasks.prompts import NUMBER_INSTRUCTION
 from engine.tasks.repeats import normal
+from engine.tasks.row import RowError, number_text, shown
 
 if TYPE_CHECKING:
-    from engine.tasks.rows import Row
+    from engine.tasks.row import Row
 
 SPLIT_SEED: Final = 600
 TEST_SHARE: Final = 0.3
@@ -29,13 +30,13 @@ def _question(row: Row) -> str:
 
 
 def _target(row: Row) -> str:
-    if "lSolutions" in row:
-        solutions = row["lSolutions"]
-        if not isinstance(solutions, list) or len(solutions) != 1:
-            raise row.error(f"'lSolutions' holds {solutions!r}, not one number")
-        value = float(solutions[0])
-        return str(int(value)) if value.is_integer() else str(value)
-    return str(row["final_ans"]).replace(",", "").strip()
+    if "lSolutions" not in row:
+        return row.number("final_ans")
+    solutions = row["lSolutions"]
+    found = number_text(solutions[0]) if isinstance(solutions, list) and solutions else None
+    if found is None or len(solutions) != 1:
+        raise row.error(f"'lSolutions' holds {shown(solutions)}, not one number")
+    return found
 
 
 def _item(row: Row, fallback_id: str) -> Item:
@@ -43,10 +44,15 @@ def _item(row: Row, fallback_id: str) -> Item:
 
 
 def _divide(rows: list[Row], split: Split) -> list[tuple[int, Row]]:
-    """Numbered rows of a split, drawn by question, independent of the rows' order."""
+    """Numbered rows of a split, drawn by question, independent of the rows' order. One without a
+    question is in both, to be told wherever it is read."""
     asked: dict[str, list[int]] = {}
+    unread: set[int] = set()
     for number, row in enumerate(rows):
-        asked.setdefault(normal(_question(row)), []).append(number)
+        try:
+            asked.setdefault(normal(_question(row)), []).append(number)
+        except RowError:
+            unread.add(number)
     questions = sorted(asked)
     Random(SPLIT_SEED).shuffle(questions)
     room = round(TEST_SHARE * len(rows))
@@ -54,7 +60,8 @@ def _divide(rows: list[Row], split: Split) -> list[tuple[int, Row]]:
     for question in questions:
         if len(test) + len(asked[question]) <= room:
             test.update(asked[question])
-    return [(i, row) for i, row in enumerate(rows) if (i in test) == (split == "test")]
+    wanted = unread | (test if split == "test" else set(range(len(rows))) - test)
+    return [(number, rows[number]) for number in sorted(wanted)]
 
 
 TASK: Final = Benchmark(

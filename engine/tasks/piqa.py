@@ -14,13 +14,13 @@ from engine.tasks.benchmark import Benchmark, letter_of
 from engine.tasks.prompts import choice_instruction
 
 if TYPE_CHECKING:
-    from engine.tasks.rows import Row
+    from engine.tasks.row import Row
 
 
 def _item(row: Row, fallback_id: str) -> Item:
     letter = letter_of(row, row.label("label"), ("0", "1"))
     choices = (row.text("sol1"), row.text("sol2"))
-    return Item(str(row.values.get("id") or fallback_id), row.text("goal"), choices, letter, letter)
+    return Item(row.key("id", fallback_id), row.text("goal"), choices, letter, letter)
 
 
 TASK: Final = Benchmark(

@@ -5,7 +5,8 @@ The plain prompt ends in ``Answer:``; the CoT prompt in ``Answer: Let's think st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from engine.interfaces import PromptStyle
 
 LETTERS = "ABCDEFGHIJ"
+_LISTED: Final = re.compile(r"\bA(?:, [B-J])+\b")
 TRIGGER = "Let's think step by step"
 NUMBER_INSTRUCTION = "Answer the following mathematical question with a numerical solution."
 
@@ -23,11 +25,17 @@ def choice_instruction(count: int) -> str:
     return f"Choose the answer to the question only from options {options}."
 
 
+def with_letters(instruction: str, choices: Sequence[str]) -> str:
+    """The instruction with the letters that a row of so many options has, where it lists others:
+    a task's own line is that of its usual rows."""
+    return _LISTED.sub(", ".join(LETTERS[: len(choices)]), instruction) if choices else instruction
+
+
 def render(
     instruction: str, question: str, choices: Sequence[str] = (), style: PromptStyle = "plain"
 ) -> str:
     """The user message for one item, before the model's own chat template."""
-    lines = [instruction, f"Question: {question}"]
+    lines = [with_letters(instruction, choices), f"Question: {question}"]
     if choices:
         lines.append("Choices:")
         lines += [f"{letter}) {text}" for letter, text in zip(LETTERS, choices, strict=False)]

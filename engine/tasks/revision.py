@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,5 +69,12 @@ def _contents(path: Path) -> Iterator[tuple[str, str]]:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else ""
-        with file.open("rb") as stream:
-            yield name, hashlib.file_digest(stream, "sha256").hexdigest()
+        state = file.stat()
+        yield name, _hashed(file, state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+@lru_cache(maxsize=100_000)
+def _hashed(file: Path, *_state: int) -> str:
+    """Kept while the file is as it was: a plan is made again and again while it is composed."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

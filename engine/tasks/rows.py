@@ -1,65 +1,32 @@
 """Reading a benchmark's rows: JSONL, JSON, CSV, Parquet and the hub.
 
-Every row knows where it comes from (``file:line``), so that an error in it names its place.
+Every row knows where it comes from (``file:line``), so that an error in it names its place. A
+line that can't be read is a row all the same, a broken one: it counts, and the others keep their
+numbers. Only ``\\n`` and ``\\r\\n`` end a line; a text may hold any other sign.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.errors import UserError, nearest
+from engine.contract.errors import UserError
+from engine.tasks.row import Row, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 READABLE = (".jsonl", ".json", ".parquet")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record and its place; its columns are read through checks."""
-
-    values: dict[str, Any]
-    where: str
-
-    def __contains__(self, column: str) -> bool:
-        return column in self.values
-
-    def __getitem__(self, column: str) -> Any:
-        if column not in self.values:
-            raise self.error(f"no column {column!r}; {nearest(column, map(str, self.values))}")
-        return self.values[column]
-
-    def text(self, column: str) -> str:
-        """A text column, outer blanks removed."""
-        value = self[column]
-        if not isinstance(value, str):
-            raise self.error(f"column {column!r} holds {value!r}, not text")
-        return value.strip()
-
-    def label(self, column: str) -> str:
-        """The answer's label as text (``1`` and ``"1"`` are the same label)."""
-        value = self.values.get(column)
-        if value is None or str(value).strip() in ("", "-1"):
-            raise self.error(
-                f"no answer in {column!r}: this split (or file) is unlabelled and can't be "
-                "scored; give one with answers, or its label file as 'train_labels'/'test_labels'"
-            )
-        return str(value).strip()
-
-    def error(self, what: str) -> UserError:
-        return UserError(f"{self.where}: {what}")
-
-
 def read_rows(path: Path) -> list[Row]:
-    """All records of a JSONL, JSON (a list, or one object) or Parquet file."""
-    match path.suffix:
+    """All records of a JSONL, JSON (a list, one object, or lines as in JSONL) or Parquet file."""
+    match path.suffix.lower():
         case ".jsonl":
-            rows = _read_jsonl(path)
+            rows = read_lines(path)
         case ".json":
             rows = _read_json(path)
         case ".parquet":
@@ -72,40 +39,73 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _read_text(path: Path) -> str:
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give a file")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")  # read_text would translate line ends
     except UnicodeDecodeError as problem:
         raise UserError(f"{path}: not UTF-8 (byte {problem.start}); convert the file") from None
     except OSError as problem:
         raise UserError(f"{path}: {problem.strerror}") from None
 
 
-def _read_jsonl(path: Path) -> list[Row]:
+def read_lines(path: Path) -> list[Row]:
+    """All records of a JSONL file, whatever it is called."""
+    return _rows_of_lines(_read_text(path), path)
+
+
+def _rows_of_lines(text: str, path: Path) -> list[Row]:
     rows = []
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            rows += _rows_of(_parse(line, f"{path}:{number}"), f"{path}:{number}")
+            where = f"{path}:{number}"
+            try:
+                rows.append(_row(_parse(line), where))
+            except ValueError as problem:
+                rows.append(Row({}, where, f"not JSON ({problem})"))
     return rows
 
 
 def _read_json(path: Path) -> list[Row]:
-    document = _parse(_read_text(path), str(path))
+    text = _read_text(path)
+    if not text.strip():
+        return []
+    try:
+        document = _parse(text)
+    except ValueError as problem:
+        if _begins_with_an_object(text):
+            return _rows_of_lines(text, path)
+        raise UserError(f"{path}: not JSON ({problem})") from None
     if not isinstance(document, list):
-        return _rows_of(document, str(path))
-    return [row for i, value in enumerate(document) for row in _rows_of(value, f"{path}[{i}]")]
+        return [_row(document, str(path))]
+    return [_row(value, f"{path}[{number}]") for number, value in enumerate(document)]
 
 
-def _parse(text: str, where: str) -> Any:
+def _begins_with_an_object(text: str) -> bool:
+    """Whether the first of several lines is an object by itself, as in JSON Lines."""
+    first, _, others = text.lstrip().partition("\n")
+    try:
+        return bool(others.strip()) and isinstance(_parse(first), dict)
+    except ValueError:
+        return False
+
+
+def _parse(text: str) -> Any:
+    """``ValueError`` in words for what is no JSON, or more than can be held."""
     try:
         return json.loads(text)
-    except ValueError as problem:
-        raise UserError(f"{where}: not JSON ({problem})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python's bound on the digits of a whole number
+        raise ValueError("a number of thousands of digits") from None
 
 
-def _rows_of(value: Any, where: str) -> list[Row]:
+def _row(value: Any, where: str) -> Row:
     if not isinstance(value, dict):
-        raise UserError(f"{where}: holds {type(value).__name__}, not an object with columns")
-    return [Row(value, where)]
+        return Row({}, where, f"holds {shown(value)}, not an object with columns")
+    return Row(value, where)
 
 
 def _read_parquet(path: Path) -> list[Row]:
@@ -113,37 +113,50 @@ def _read_parquet(path: Path) -> list[Row]:
 
     try:
         records = parquet.read_table(path).to_pylist()
-    except (ArrowException, OSError) as problem:
-        raise UserError(f"{path}: not a Parquet file ({str(problem).splitlines()[0]})") from None
+    except (ArrowException, OSError, ValueError, OverflowError) as problem:
+        raise UserError(f"{path}: not a Parquet file ({_first_line(problem)})") from None
     return [Row(record, f"{path}: row {i}") for i, record in enumerate(records)]
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[Row]:
     """A CSV file without a header; everything stays text, fields may hold newlines."""
-    rows = []
-    reader = csv.reader(_read_text(path).splitlines(keepends=True))
-    for fields in reader:
-        where = f"{path}:{reader.line_num}"
-        if len(fields) != len(columns):
-            raise UserError(
-                f"{where}: {len(fields)} fields, not the {len(columns)} of {', '.join(columns)}"
-            )
-        rows.append(Row(dict(zip(columns, fields, strict=True)), where))
+    text = _read_text(path)
+    reader = csv.reader([*io.StringIO(text, newline="\n"), "\n"])  # a blank line is a row's end
+    rows: list[Row] = []
+    fields: list[str] = []
+    start = 0
+    try:
+        while True:
+            start = reader.line_num + 1
+            fields = next(reader)
+            if fields:
+                rows.append(_csv_row(fields, columns, f"{path}:{start}"))
+    except csv.Error as problem:
+        raise UserError(f"{path}:{start}: not CSV ({problem}); is a quote left open?") from None
+    except StopIteration:
+        if fields:  # the blank line was taken into it
+            raise UserError(f"{rows[-1].where}: a quote is opened and never closed") from None
     return rows
 
 
-def with_labels(rows: Iterable[Row], path: Path) -> list[Row]:
+def _csv_row(fields: Sequence[str], columns: Sequence[str], where: str) -> Row:
+    if len(fields) != len(columns):
+        expected = f"the {len(columns)} of {', '.join(columns)}"
+        return Row({}, where, f"{len(fields)} fields, not {expected}")
+    return Row(dict(zip(columns, fields, strict=True)), where)
+
+
+def with_labels(rows: Sequence[Row], path: Path) -> list[Row]:
     """The rows with a ``label`` from a file that holds one label a line, in the same order."""
-    rows = list(rows)
-    labels = _read_text(path).split()
+    labels = _read_text(path).rstrip("\r\n").split("\n")
     if len(labels) != len(rows):
         raise UserError(
             f"{path}: {len(labels)} labels for {len(rows)} rows; give the label file that "
             "belongs to this rows file"
         )
     return [
-        Row(row.values | {"label": label}, row.where)
-        for row, label in zip(rows, labels, strict=True)
+        Row(row.values | {"label": label}, f"{row.where} (label {path}:{number})", row.broken)
+        for number, (row, label) in enumerate(zip(rows, labels, strict=True), start=1)
     ]
 
 

@@ -14,14 +14,14 @@ from engine.tasks.benchmark import Benchmark, letter_of
 from engine.tasks.prompts import choice_instruction
 
 if TYPE_CHECKING:
-    from engine.tasks.rows import Row
+    from engine.tasks.row import Row
 
 
 def _item(row: Row, fallback_id: str) -> Item:
     letter = letter_of(row, row.label("label"), ("1", "2", "3"))
     question = f"{row.text('context')} {row.text('question')}"
     choices = tuple(row.text(column) for column in ("answerA", "answerB", "answerC"))
-    return Item(str(row.values.get("id") or fallback_id), question, choices, letter, letter)
+    return Item(row.key("id", fallback_id), question, choices, letter, letter)
 
 
 TASK: Final = Benchmark(

@@ -1,39 +1,36 @@
 """Demonstrations that somebody has already made, read from a file and matched to questions.
 
-JSON Lines or Parquet, one answer a row. The answer is in ``output`` (or ``text``, ``answer``,
-``completion``, ``response``); what it answers is told by ``id`` (the item's), ``question``
-(or ``prompt``), or Alpaca's ``instruction`` and ``input``.
+JSON Lines, JSON or Parquet, one answer a row. The answer is in ``output`` (or ``response``,
+``completion``, ``text``; ``answer`` only where none of these is, since beside them it is the
+benchmark's own); what it answers is told by ``id`` (the item's), by ``question`` (or ``prompt``,
+with the options or without), or by Alpaca's ``instruction`` and ``input``. Chat ``messages``
+hold both. Which of several columns is meant is asked, never guessed.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.cards import ImportedAnswers
 from engine.contract.errors import UserError, nearest
 from engine.interfaces import Batch, Question, Reply
+from engine.tasks.row import number_text, shown
+from engine.tasks.rows import read_lines, read_rows
+from engine.teachers.matching import Finder, Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
 
     from engine.contract.cards import ModelCard
     from engine.contract.settings import GenerationSettings
+    from engine.tasks.row import Row
 
-ANSWER_COLUMNS = ("output", "text", "answer", "completion", "response")
-QUESTION_COLUMNS = ("question", "prompt", "input", "instruction")
+MESSAGES = "messages"
+ANSWER_COLUMNS = ("output", "response", "completion", MESSAGES, "text", "answer")
+QUESTION_COLUMNS = ("question", "prompt", "input", "instruction", MESSAGES)
+READ_AS_NAMED = {".json", ".parquet"}
 BATCH = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One ready answer: by an item's id, by its question's text (normalised), or by both."""
-
-    id: str | None
-    question: str | None
-    answer: str
 
 
 class ImportedTeacher:
@@ -52,136 +49,136 @@ class ImportedTeacher:
     ) -> None:
         if not isinstance(card.source, ImportedAnswers):
             raise TypeError(f"card {card.name!r} is not of imported answers")
-        self._path = Path(card.source.path)
+        self._source = card.source
         self._tell = tell
 
     def answer(
         self, questions: Sequence[Question], done: Container[str] = frozenset()
     ) -> Iterator[Batch]:
-        rows = [_row(raw, where) for where, raw in _read(self._path)]
-        finder = _Finder(rows)
+        rows = ready_answers(self._source)
+        finder = Finder(rows, questions)
         found = [(q, finder.find(q)) for q in questions if q.key not in done]
         answered = [(q, _reply(row)) for q, row in found if row is not None]
         if found and not answered:
             raise UserError(self._nothing_matches(rows, found[0][0]))
         if len(answered) < len(found):
             self._tell(
-                f"{self._path}: has answers to {len(answered)} of {len(found)} questions "
+                f"{self._source.path}: has answers to {len(answered)} of {len(found)} questions "
                 f"({len(rows)} rows)"
+            )
+        if finder.ambiguous:
+            self._tell(
+                f"{self._source.path}: {finder.ambiguous} questions are asked with other options "
+                "too, and their rows have neither id nor options; these are not used"
             )
         for start in range(0, len(answered), BATCH):
             yield answered[start : start + BATCH]
 
-    def _nothing_matches(self, rows: list[Row], question: Question) -> str:
-        if not rows:
-            return f"{self._path}: the file is empty"
+    def _nothing_matches(self, rows: list[Ready], question: Question) -> str:
         row = rows[0]
-        theirs = f"id {row.id!r}" if row.id is not None else f"{(row.question or '')[:60]!r}"
+        theirs = f"id {row.id!r}" if row.id is not None else shown(row.questions[0])
         return (
-            f"{self._path}: none of {len(rows)} rows answers a question of this task; the first "
-            f"row is for {theirs}, the first question is {question.key!r}: is it the right task?"
+            f"{self._source.path}: none of {len(rows)} rows answers a question of this task; the "
+            f"first row is for {theirs}, the first question is {question.key!r}: is it the right "
+            "task? A question counts when it is the task's own, word for word"
         )
 
 
-class _Finder:
-    """Rows by id and by question. The first row wins where several answer the same."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self._by_id: dict[str, Row] = {}
-        self._by_question: dict[str, Row] = {}
-        for row in rows:
-            if row.id is not None:
-                self._by_id.setdefault(row.id, row)
-            if row.question:
-                self._by_question.setdefault(row.question, row)
-        self._longest_first = sorted(self._by_question, key=len, reverse=True)
-
-    def find(self, question: Question) -> Row | None:
-        """By id, unless the row's own question says that it is another benchmark's; else by the
-        whole prompt or one of its lines; else by the longest question that the prompt holds."""
-        prompt = _normal(question.prompt)
-        row = self._by_id.get(question.key)
-        if row is not None and (row.question is None or row.question in prompt):
-            return row
-        lines = [_normal(line.partition("Question:")[2]) for line in question.prompt.splitlines()]
-        for text in (prompt, *filter(None, lines)):
-            if text in self._by_question:
-                return self._by_question[text]
-        held = next((text for text in self._longest_first if text in prompt), None)
-        return None if held is None else self._by_question[held]
+def ready_answers(source: ImportedAnswers) -> list[Ready]:
+    """All answers of the file; ``UserError`` when it or a row of it can't be read so."""
+    path = Path(source.path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; check 'path' in the teacher's card")
+    rows = read_rows(path) if path.suffix.lower() in READ_AS_NAMED else read_lines(path)
+    if not rows:
+        raise UserError(f"{path}: the file is empty")
+    column = source.answer_column or _answer_column(path, rows)
+    asked = (source.question_column,) if source.question_column else QUESTION_COLUMNS
+    return [_ready(row, column, asked) for row in rows]
 
 
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
+def _answer_column(path: Path, rows: Sequence[Row]) -> str:
+    """The one column that the answers can be in."""
+    used = [name for name in ANSWER_COLUMNS if any(r.values.get(name) is not None for r in rows)]
+    candidates = [name for name in used if name != "answer"]
+    if candidates == ["text"]:  # the question's or the answer's, where there is an answer too
+        candidates = used
+    if len(candidates) > 1:
+        raise UserError(
+            f"{path}: the answers could be in {' or '.join(candidates)}; name the column in the "
+            f"teacher's card, as 'answer_column: {candidates[0]}'"
+        )
+    if used:
+        return (candidates or used)[0]
+    whole = next((row for row in rows if row.broken is None), None)
+    if whole is None:
+        raise rows[0].error(f"{rows[0].broken}; one object a line is wanted")
+    raise whole.error(
+        f"no answer in any of the columns {', '.join(ANSWER_COLUMNS)}; it has "
+        f"{', '.join(map(shown, whole.values)) or 'none'}; {_hint(whole, ANSWER_COLUMNS)}, or name "
+        "it in the teacher's card ('answer_column')"
+    )
 
 
-def _reply(row: Row) -> Reply:
+def _ready(row: Row, column: str, asked: Sequence[str]) -> Ready:
+    answer = _said(row, column, "assistant")
+    if answer is None:
+        raise row.error(f"no answer in {column!r}")
+    texts = tuple(_asked(row, asked))
+    key = _id(row)
+    if key is None and not texts:
+        raise row.error(
+            f"nothing says which question this answers (id, {', '.join(asked)}); it has "
+            f"{', '.join(map(shown, row.values))}; {_hint(row, asked)}, or name it in the "
+            "teacher's card ('question_column')"
+        )
+    return Ready(key, texts, answer)
+
+
+def _asked(row: Row, columns: Sequence[str]) -> Iterator[str]:
+    """What the question may be known by; where a context has a column of its own, as in Social
+    IQa, it belongs to the question."""
+    context = row.values.get("context")
+    for name in columns:
+        text = _said(row, name, "user") if row.values.get(name) is not None else None
+        if text and text.strip():
+            yield f"{context} {text}" if isinstance(context, str) else text
+
+
+def _said(row: Row, column: str, role: str) -> str | None:
+    """A column's text, or what ``role`` says in a chat; None where there is nothing."""
+    value = row[column]
+    if value is None:
+        return None
+    if isinstance(value, list) and value and all(_is_message(part) for part in value):
+        said = [part["content"] for part in value if part["role"] == role]
+        if len(said) != 1 or not isinstance(said[0], str):
+            raise row.error(f"column {column!r} has {len(said)} texts of the {role}, not one")
+        value = said[0]
+    text = value if isinstance(value, str) else number_text(value)
+    if text is None:
+        raise row.error(f"column {column!r} holds {shown(value)}, not text")
+    return text.encode("utf-8", "replace").decode()  # half a surrogate pair is not text
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("role"), str) and "content" in value
+
+
+def _id(row: Row) -> str | None:
+    value = row.values.get("id")
+    text = value.strip() if isinstance(value, str) else number_text(value)
+    if text is None and value is not None:
+        raise row.error(f"column 'id' holds {shown(value)}, not an id")
+    return text or None
+
+
+def _reply(row: Ready) -> Reply:
     return Reply(row.answer, "stop" if row.answer.strip() else "empty", 0, 0)
 
 
-def _row(raw: dict[str, Any], where: str) -> Row:
-    answer = next((raw[name] for name in ANSWER_COLUMNS if raw.get(name) is not None), None)
-    if answer is None:
-        raise UserError(
-            f"{where}: no answer in any of the columns {', '.join(ANSWER_COLUMNS)}; it has "
-            f"{', '.join(raw) or 'none'}; {_hint(raw, ANSWER_COLUMNS)}"
-        )
-    question = _question(raw)
-    key = raw.get("id")
-    if key is None and not question:
-        raise UserError(
-            f"{where}: nothing says which question this answers (id, question, prompt, or "
-            f"instruction and input); it has {', '.join(raw)}; {_hint(raw, QUESTION_COLUMNS)}"
-        )
-    text = str(answer).encode("utf-8", "replace").decode()  # half a surrogate pair is not text
-    return Row(None if key is None else str(key), question, text)
-
-
-def _question(raw: dict[str, Any]) -> str | None:
-    """The question's text, normalised; Alpaca's input alone when there is one, since an
-    instruction line is common to all questions of a task."""
-    for name in QUESTION_COLUMNS:
-        if isinstance(raw.get(name), str) and raw[name].strip():
-            return _normal(raw[name])
-    return None
-
-
-def _hint(raw: dict[str, Any], wanted: Sequence[str]) -> str:
+def _hint(row: Row, wanted: Sequence[str]) -> str:
     """Which of the file's columns was probably meant."""
-    hints = [nearest(name, wanted) for name in raw]
-    close = [f"{name!r}: {hint}" for name, hint in zip(raw, hints, strict=True) if "mean" in hint]
+    hints = [(name, nearest(str(name), wanted)) for name in row.values]
+    close = [f"{name!r}: {hint}" for name, hint in hints if "mean" in hint]
     return close[0] if close else "rename one of them"
-
-
-def _read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows with where they are, for messages."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; check 'path' in the teacher's card")
-    yield from _read_parquet(path) if path.suffix == ".parquet" else _read_lines(path)
-
-
-def _read_parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        rows = parquet.read_table(path).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from error
-    for number, row in enumerate(rows, start=1):
-        yield f"{path}, row {number}", row
-
-
-def _read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                what = getattr(error, "msg", "not UTF-8")
-                raise UserError(f"{path}:{number}: not valid JSON ({what})") from error
-            if not isinstance(row, dict):
-                raise UserError(f"{path}:{number}: not a JSON object; one object a line is wanted")
-            yield f"{path}:{number}", row

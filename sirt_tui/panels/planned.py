@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.control.composing import Planned, Problem
 
 RUNS_SHOWN = 200
+NOTE_SHOWN = 300
 
 
 class PlanPanel(VerticalScroll):
@@ -96,7 +97,8 @@ def _append_phases(text: Text, planned: Planned) -> None:
 
 
 def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[str, Text]]:
-    """Time, memory and money; nothing but a word where all is there already."""
+    """Time, memory and money, and what is to be known of the rows; nothing but a word where all is
+    there already."""
     found = planned.estimate
     if not planned.plan.to_do:
         return [("time", Text("none: everything is there already", "green"))]
@@ -115,7 +117,9 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
         lines += [("memory", Text(largest)), ("fits in", fits(found.memory_gib, sizes))]
     paid = ", ".join(money(amount, currency) for currency, amount in found.money.items())
     lines.append(("teachers", Text(f"about {paid}") if paid else Text("nothing to pay", "dim")))
-    return lines
+    names = ("rows", *[""] * len(planned.notes))
+    notes = zip(names, planned.notes, strict=False)
+    return lines + [(name, Text(one_line(note, NOTE_SHOWN), "dim")) for name, note in notes]
 
 
 def fits(memory_gib: float, sizes: Sequence[float]) -> Text:

@@ -87,8 +87,8 @@ def test_imported_parquet_and_done(tmp_path: Path, told: list[str]) -> None:
     [
         ('{"id": "a1", "outptu": "x"}\n', "did you mean 'output'?"),
         ('{"qestion": "a1", "output": "x"}\n', "did you mean 'question'?"),
-        ('{"id": "a1", "output": "x"}\n{"id": \n', "d.jsonl:2: not valid JSON"),
-        ("[1]\n", "d.jsonl:1: not a JSON object"),
+        ('{"id": "a1", "output": "x"}\n{"id": \n', "d.jsonl:2: not JSON"),
+        ("[1]\n", "d.jsonl:1: holds [1], not an object"),
         ("", "the file is empty"),
         ('{"id": "zz", "output": "x"}\n', "none of 1 rows answers a question of this task"),
     ],
