@@ -26,14 +26,18 @@ CORPUS = Path(__file__).parent / "data" / "extraction_corpus.jsonl"
 CITIES = ("Michigan", "New York", "Amsterdam", "Venice", "Sydney")
 FAMILIES = {
     "boxed": "explicit",
+    "boxed_text": "text",
     "statement": "explicit",
     "hash": "explicit",
     "first_letter": "position",
     "last_letter": "position",
     "conclusion": "inferred",
+    "last_sentence": "inferred",
     "mention": "inferred",
     "statement_text": "text",
+    "statement_wording": "text",
     "text": "text",
+    "wording": "text",
 }
 
 

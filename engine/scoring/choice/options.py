@@ -1,0 +1,141 @@
+"""A question's options: where their own words stand in a text, and which of them it names."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from engine.scoring.choice.values import Values
+from engine.scoring.choice.wording import Wording
+from engine.scoring.text import LETTERS, plain, sentence_before, sentence_from
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STARS: Final = str.maketrans("", "", "*_")
+_RUPEES: Final = re.compile(r"\bRs\.")  # its full stop ends no sentence
+_SKIPPED: Final = " ):.-,(\n\"'"  # between a letter and its option's text
+_ARTICLE: Final = re.compile(r"[\"'(]{0,2}(?:(?:the|an?|to|in|at|on)\s){0,2}", re.IGNORECASE)
+_NO_ONE: Final = re.compile(
+    r"(?:none|all|both|neither)\sof\s(?:the|these)\b|none$|(?:it\s)?cannot\sbe\s\w+|"
+    r"can't\sbe\s\w+|not\senough|no\schange|neither$|both$",
+    re.IGNORECASE,
+)
+NEGATED: Final = re.compile(
+    r"\b(?:not|never|no|neither|nor|cannot|wrong|incorrect|unlike)\b|n't\b", re.IGNORECASE
+)
+_BUT: Final = re.compile(
+    r"\b(?:but|however)\b(?! not\b).*(?:\bnot\b|n't\b|\bless\b)", re.IGNORECASE
+)
+RULED_OUT: Final = re.compile(
+    r"""["')]?\s?(?:[-:,]\s?)?(?:which\s|that\s)?
+    (?: (?:is|are|was|were|seems|looks|sounds|(?:would|can|could|should|must|may|has\sto)\sbe|
+           (?:has|have)\sbeen|gets?)
+        (?:\s\w+){0,2}?\s
+        (?:not|wrong|incorrect|false|out|unlikely|irrelevant|impossible|implausible|eliminated|
+           excluded|unrelated|too|ruled\sout|discarded|dismissed|rejected|crossed|removed|
+           disregarded|ignored|invalid|unsuitable|inappropriate)\b
+      | (?:is|was|are|does|do|would|could|ca|can|did|wo)n't
+      | cannot | (?:can|does|do|would|could)\snot
+      | makes\s(?:no|little)\ssense
+      | (?:incorrect|wrong|no|false|not\s(?:correct|right|likely|relevant|suitable))
+        (?:[.,;]|$)
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def unmarked(text: str) -> str:
+    """Plain, and without the stars and underscores of emphasis."""
+    return _RUPEES.sub("Rs", plain(text).translate(_STARS))
+
+
+class Options:
+    """The options of one question, in the order of their letters."""
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        self.texts = [unmarked(choice).strip().rstrip(".") for choice in choices]
+        self.letters = LETTERS[: len(choices)]
+        self.refuses = any(_NO_ONE.match(text) for text in self.texts)
+
+    @cached_property
+    def wording(self) -> Wording:
+        return Wording(self.texts)
+
+    @cached_property
+    def values(self) -> Values:
+        return Values(self.texts)
+
+    def own_text(self, text: str, letter: str, end: int) -> int:
+        """Where the text of the option ends that follows its letter; 0 when it doesn't."""
+        option = self.texts[self.letters.index(letter)].casefold()
+        while end < len(text) and text[end] in _SKIPPED:
+            end += 1
+        article = _ARTICLE.match(text, end)
+        for start in (end, article.end() if article else end):
+            if option and text[start : start + len(option)].casefold() == option:
+                return start + len(option)
+        return 0
+
+    def starts_a_text(self, text: str, position: int, letter: str) -> bool:
+        """Whether an option's text begins here: "E. coli" is not option E."""
+        if letter in self.texts:  # an option whose text is "c"
+            return letter.islower()
+        ahead = text[position : position + 400].casefold()
+        return any(len(o) > 1 and ahead.startswith(o.casefold()) for o in self.texts)
+
+    def ends_a_text(self, text: str, end: int) -> bool:
+        """Whether an option's text ends here: the D of "vitamin D"."""
+        return any(len(o) > 1 and text.endswith(o, 0, end) for o in self.texts)
+
+    def at(self, text: str, position: int) -> str | None:
+        """The letter of the one option whose text begins here, the longest if several do."""
+        article = _ARTICLE.match(text, position)
+        position = article.end() if article else position
+        best: list[str] = []
+        length = 0
+        for letter, option in zip(self.letters, self.texts, strict=True):
+            end = position + len(option)
+            begins = text[position:end].casefold() == option.casefold()
+            if option and begins and not text[end : end + 1].isalnum():
+                if len(option) > length:
+                    best, length = [], len(option)
+                if len(option) == length:
+                    best.append(letter)
+        return best[0] if len(best) == 1 else None
+
+    @cached_property
+    def _any(self) -> re.Pattern[str] | None:
+        """All options' texts as whole words, longer texts first."""
+        texts = sorted({t for t in self.texts if t}, key=len, reverse=True)
+        union = "|".join(re.escape(text) for text in texts)
+        return re.compile(rf"(?<!\w)(?:{union})(?!\w)", re.IGNORECASE) if texts else None
+
+    def named(self, text: str) -> list[tuple[str, bool]]:
+        """The options' texts that occur, in order, each with whether it stands unnegated."""
+        if self._any is None:
+            return []
+        return [
+            (
+                found.group().casefold(),
+                not NEGATED.search(sentence_before(text, found.start(), 60))
+                and not RULED_OUT.match(text, found.end())
+                and not _BUT.search(sentence_from(text, found.end(), 200)),
+            )
+            for found in self._any.finditer(text)
+        ]
+
+    def only(self, text: str) -> str | None:
+        """The letter of the one option whose text stands in ``text`` unnegated."""
+        standing = {option for option, stands in self.named(text) if stands}
+        return self.letter_of(standing.pop()) if len(standing) == 1 else None
+
+    def letter_of(self, named: str) -> str | None:
+        """The letter of a text; None where two options share it."""
+        same = [
+            letter
+            for letter, option in zip(self.letters, self.texts, strict=True)
+            if option.casefold() == named
+        ]
+        return same[0] if len(same) == 1 else None

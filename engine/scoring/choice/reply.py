@@ -1,0 +1,207 @@
+"""A reply's letters: which stand for options, which are named together, which are ruled out.
+
+An article, a part label, a variable and the letter of a wrong option are none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from engine.scoring.choice.options import RULED_OUT
+from engine.scoring.text import sentence_from
+
+if TYPE_CHECKING:
+    from engine.scoring.choice.options import Options
+
+_JOINED: Final = r"(?![\w'+*]|-\w|[/&](?![A-Ja-j]\b))"  # "A-level" and "A/c" are no letters
+_OPERATOR: Final = re.compile(r"[ ]?(?:[+*^=>≤≥×÷·\\|]|<(?!/))")
+_LETTER: Final = re.compile(
+    r"""(?P<open>[(\[{"'<$]{0,3})(?P<letter>[A-Ja-j])(?P<close>[ ]?[)\]}"'>$]{1,3})?""" + _JOINED
+)
+_MARKER: Final = re.compile(
+    r"(?P<cue>\b(?:[Oo]ption|[Cc]hoice|[Ll]etter|[Aa]nswer|[Ss]olution)s? )?"
+    r"(?:(?P<open>[(\[])?(?P<letter>(?<![\w'.°\\^{|-])[A-J])(?P<close>[)\]])?"
+    r"|\((?P<lower>[a-j])\))" + _JOINED
+)
+_AFTER_ARTICLE: Final = re.compile(
+    r"[ ](?:because|since|as|for|is|which|and|but|with|due|given|based|in|on|by|-|\()"
+)
+_RANGE: Final = re.compile(r"\s?(?:through|to|-)\s?")
+_LIST: Final = re.compile(
+    r"""[\s"'$]*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\bas\swell\sas\b|\bplus\b)[\s,;/&"'$]*
+    (?:(?:and|or|either|also|both|possibly|maybe|perhaps|even|option|choice|answer|the|with|
+        (?:but\s)?it\s(?:could|might|may)\salso\sbe)[\s,]+){0,4}""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_ROW: Final = re.compile(r"[\s,;]*")
+_LOOSE: Final = re.compile(
+    r",?(?: [\w'-]+){1,4},? (?:or|and) (?:the |option |choice )?|"
+    r",? (?:or|and)(?: [\w'-]+){1,4} "
+)
+_REASON: Final = re.compile(r"\b(?:because|since|as|not|but|than|is|are|was|for)\b", re.IGNORECASE)
+_ITEM_ENDS: Final = re.compile(r"[\"')\].]*\s?(?:$|[,;.\n(\[]|and\b|or\b|[A-J]\))")
+_ENDS: Final = re.compile(r"[\"')\].]*\s?(?:$|[,;.:!\n(\[-])")
+_SUBJECT: Final = re.compile(r"\s(?:is|was|has|does|did|would|could|can|seems|makes|\w+s\s\w)")
+_ENUMERATED: Final = re.compile(r"(?:^|\n|[.!?;,] )(?:[Oo]ption )?[-•(\[]{0,3}([A-J])[)\].:] ?")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Letters that are named together, as in "(A) bank or (D) mall"; mostly one alone.
+
+    Attributes:
+        start: where the first begins, with its word and bracket.
+        end: where the last and its option's text end.
+        letters: in their order; ``range`` means "A through E".
+        marked: a bracket or a word says that they are options.
+    """
+
+    start: int
+    end: int
+    bare_end: int
+    letters: tuple[str, ...]
+    marked: bool
+    range: bool = False
+
+    @property
+    def letter(self) -> str | None:
+        return self.letters[0] if len(set(self.letters)) == 1 else None
+
+
+class Reply:
+    """One reply, plain, and the options it can mean."""
+
+    def __init__(self, text: str, options: Options) -> None:
+        self.text = text
+        self.options = options
+
+    def letter_at(self, position: int, lower: bool = False) -> re.Match[str] | None:
+        """The letter that stands at ``position`` and is no article, word or wrong option."""
+        text = self.text
+        match = _LETTER.match(text, position)
+        if match is None or match["letter"].upper() not in self.options.letters:
+            return None
+        rest = text[match.end() : match.end() + 2]
+        closed = bool(match["close"]) or rest[:1] in (*".:,;?!)/&\n", "")
+        if match["letter"].islower() and not (lower and closed):
+            return None
+        if self.options.starts_a_text(text, match.start("letter"), match["letter"]):
+            return None
+        own = self.own_text(match)
+        if _OPERATOR.match(text, match.end()) and not own:
+            return None
+        if match["letter"] in "AI" and not closed:
+            sure = _AFTER_ARTICLE.match(text, match.end()) or (own and _ENDS.match(text, own))
+            return match if sure else None
+        return match
+
+    def own_text(self, match: re.Match[str]) -> int:
+        """Where the option's own text ends that follows its letter; 0 when it doesn't."""
+        return self.options.own_text(self.text, match["letter"].upper(), match.end())
+
+    def is_asserted(self, match: re.Match[str]) -> bool:
+        """Neither asked nor ruled out."""
+        text = self.text
+        sentence_ends = bool(match["close"]) and text[match.end() : match.end() + 2] == ". "
+        end = match.end() if sentence_ends else max(self.own_text(match), match.end())
+        while text[end : end + 1] in tuple(")]\"'"):
+            end += 1
+        if RULED_OUT.match(text, end):
+            return False
+        rest = sentence_from(text, end, 200)
+        return text[end + len(rest) : end + len(rest) + 1] != "?"
+
+    # --- letters that are named together ------------------------------------------------------
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """All letters of the text, those together that a list joins."""
+        groups: list[Group] = []
+        for marker in _MARKER.finditer(self.text):
+            group = self._group_of(marker)
+            if group is None:
+                continue
+            joined = self._join(groups[-1], group) if groups else None
+            if joined:
+                groups[-1] = joined
+            else:
+                groups.append(group)
+        return groups
+
+    @cached_property
+    def _group_at(self) -> dict[int, Group]:
+        """The group by the position of its first letter."""
+        return {self._first_letter(group): group for group in self.groups}
+
+    def _first_letter(self, group: Group) -> int:
+        found = _MARKER.match(self.text, group.start)
+        assert found is not None
+        return found.start("letter") if found["letter"] else found.start("lower")
+
+    def group_at(self, match: re.Match[str]) -> Group | None:
+        """The group that begins with this letter."""
+        return self._group_at.get(match.start("letter"))
+
+    def _group_of(self, marker: re.Match[str]) -> Group | None:
+        name = "letter" if marker["letter"] else "lower"
+        letter, position = marker[name].upper(), marker.start(name)
+        options = self.options
+        if letter not in options.letters or options.starts_a_text(self.text, position, letter):
+            return None
+        if options.ends_a_text(self.text, marker.end()):
+            return None
+        own = options.own_text(self.text, letter, marker.end())
+        if not own and self._is_variable(marker):
+            return None
+        opened = marker["open"] or marker["lower"]
+        begins_line = marker.start() == 0 or self.text[marker.start() - 1] in "\n.:;,! "
+        closed = marker["close"] and (opened or begins_line)
+        return Group(
+            marker.start(),
+            max(own, marker.end()),
+            marker.end(),
+            (letter,),
+            bool(closed or marker["cue"] or marker["lower"]),
+        )
+
+    def _is_variable(self, marker: re.Match[str]) -> bool:
+        """An operator beside it: "(A) + (B) = 7"."""
+        before = self.text[max(0, marker.start() - 2) : marker.start()].rstrip()
+        return before[-1:] in tuple("+*^=<>\\") or bool(_OPERATOR.match(self.text, marker.end()))
+
+    def _join(self, left: Group, right: Group) -> Group | None:
+        """Both as one group when only a list's commas and words stand between."""
+        ends = [end for end in {left.end, left.bare_end} if end <= right.start <= end + 60]
+        bare = right.letters[0] in "AI" and not right.marked
+        if bare and not _ITEM_ENDS.match(self.text, right.end):
+            return None
+        for end in ends:
+            gap = self.text[end : right.start].lstrip(")]\"'")
+            is_range = bool(_RANGE.fullmatch(gap)) and left.letters[-1] < right.letters[0]
+            if is_range or self._lists(gap, left, right):
+                marked = left.marked or right.marked
+                letters = left.letters + right.letters
+                return Group(left.start, right.end, right.bare_end, letters, marked, is_range)
+        return None
+
+    def _lists(self, gap: str, left: Group, right: Group) -> bool:
+        ruled_out = RULED_OUT.match(self.text, right.end)
+        alone = ruled_out and not RULED_OUT.match(self.text, left.end)
+        if _LIST.fullmatch(gap):
+            if re.search(r"\b(?:or|and|nor)\b|[/&]", gap):
+                return True
+            return not _SUBJECT.match(self.text, right.end)
+        if _ROW.fullmatch(gap):
+            full = left.end > left.bare_end and right.end > right.bare_end
+            bracketed = left.marked and right.marked and gap.strip("\n") == gap
+            return (full or bracketed) and bool(_ITEM_ENDS.match(self.text, right.end))
+        loose = _LOOSE.fullmatch(gap)
+        return bool(loose and right.marked and not _REASON.search(gap) and not alone)
+
+    def goes_through_several(self) -> bool:
+        """Several options are gone through, each at the beginning of a line or sentence."""
+        found = {match[1] for match in _ENUMERATED.finditer(self.text)}
+        return len(found & set(self.options.letters)) > 1

@@ -1,0 +1,147 @@
+"""Options told by their own text, or by their words, without a letter."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from engine.scoring.choice.doubt import DOUBTED
+from engine.scoring.text import sentence_before, sentence_from
+
+if TYPE_CHECKING:
+    from engine.scoring.choice.reply import Reply
+
+_CUE: Final = re.compile(
+    r"""
+    (?: (?P<heading>(?:^|\n)(?:(?:final|correct|my|best)\s)?answer\s?:)
+      | \b(?:answer|choice|option|solution)
+        (?:\s(?:to|for)\s(?:this|the|that)\s(?:question|problem|riddle)|\shere|
+           \sthat\s(?:\w+\s){1,4}?(?=is\b))?
+        ["']?,?
+        (?:\s?(?::|=|->)|(?:'s|\s(?:is|would\sbe|must\sbe|should\sbe|could\sbe|will\sbe|
+           has\sto\sbe)))
+        (?:\s(?:most\slikely|likely|probably|definitely|clearly|therefore|thus|then|indeed))?
+      | \#\#\#\#
+    )
+    (?:\s(?:that|to|:))?[ \n]?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_REASON: Final = re.compile(
+    r",?\s\(?(?:because|since|as\s(?:it|they|this|he|she)|which|rather\sthan|instead\sof|unlike|"
+    r"but|while|whereas|not)\b",
+    re.IGNORECASE,
+)
+_EXPLAINED: Final = re.compile(
+    r"\b(?:explanation|reason(?:ing)?|rationale|justification)\s?:", re.IGNORECASE
+)
+_AND: Final = re.compile(r"\s?(?:,|;|/|&|\band\b|\bor\b|,\s?(?:and|or)\b|\n)\s?", re.IGNORECASE)
+_CONCESSION: Final = re.compile(r"\b(?:while|although|though|even\sif)\b[^,\n]*$", re.IGNORECASE)
+_CONCLUDING: Final = re.compile(
+    r"(?:[0-9]{1,2}[.)] ?|step [0-9]{1,2}: ?)?(?:and |but )?(?:so|therefore|thus|hence|overall|"
+    r"consequently|in conclusion|finally|based on|in summary|as a result)\b",
+    re.IGNORECASE,
+)
+_LAST: Final = re.compile(r"(?<!\b[A-J])[.!?](?=\s)|\n")
+
+
+class Told(NamedTuple):
+    """Which option the last "the answer is ..." tells, exactly or nearly.
+
+    ``says_none``: it tells several, or something that is no option.
+    """
+
+    start: int = -1
+    exact: str | None = None
+    near: str | None = None
+    says_none: bool = False
+
+
+def statement(reply: Reply) -> Told:
+    cues = [cue for cue in _CUE.finditer(reply.text) if cue.end() < len(reply.text)]
+    for cue in reversed(cues):
+        if not DOUBTED.search(sentence_before(reply.text, cue.start())):
+            told = _told_at(reply, cue)
+            if told:
+                return told
+    return Told(start=len(reply.text))
+
+
+def _told_at(reply: Reply, cue: re.Match[str]) -> Told | None:
+    text, options = reply.text, reply.options
+    start = cue.start()
+    begins = options.at(text, cue.end())
+    scope = sentence_from(text, cue.end())
+    if begins and not _goes_on(reply, cue.end(), begins):
+        return Told(start, exact=begins)
+    if begins:
+        return Told(start, says_none=True)
+    if options.values.letters:
+        return _value_told(reply, start, scope)
+    said = _REASON.split(scope, maxsplit=1)[0]
+    exact = options.only(said) or (options.only(scope) if not said.strip() else None)
+    if exact:
+        return Told(start, exact=exact)
+    index = options.wording.nearest(said, share=0.5, distinct=0.6)
+    if index is not None:
+        return Told(start, near=options.letters[index])
+    explained = _EXPLAINED.search(text, cue.end() + len(scope), cue.end() + len(scope) + 60)
+    return Told(start, says_none=True) if cue["heading"] and explained and scope.strip() else None
+
+
+def _value_told(reply: Reply, start: int, scope: str) -> Told | None:
+    """The value right behind a cue, or behind the equality sign that ends its sentence."""
+    for part in (scope, scope.rpartition("=")[2] if "=" in scope else ""):
+        is_value, equal = reply.options.values.first(part)
+        if is_value and ("=" not in scope or part != scope):
+            return Told(start, exact=equal, says_none=equal is None)
+    return None
+
+
+def _goes_on(reply: Reply, start: int, letter: str) -> bool:
+    """Another option's text follows in a list: "ladder, rope"."""
+    text, options = reply.text, reply.options
+    option = options.texts[options.letters.index(letter)]
+    found = text[start : start + 20 + len(option)].casefold().find(option.casefold())
+    end = start + found + len(option)
+    joined = _AND.match(text, end)
+    other = options.at(text, joined.end()) if joined else None
+    if other is None or other == letter or joined is None:
+        return False
+    follows = joined.end() + len(options.texts[options.letters.index(other)])
+    return "\n" not in joined[0] and not re.match(
+        r"\s(?:is|was|does)\b", text[follows : follows + 6]
+    )
+
+
+def whole_text(reply: Reply) -> str | None:
+    """The one option that the whole text names unnegated, first or last of all it names."""
+    options = reply.options
+    if options.values.letters:
+        return options.values.last(_last_sentence(reply.text))
+    named = options.named(reply.text)
+    standing = {option for option, stands in named if stands}
+    if len(standing) != 1:
+        return None
+    (option,) = standing
+    if len({name for name, _ in named}) > 1 and option not in (named[0][0], named[-1][0]):
+        return None
+    return options.letter_of(option)
+
+
+def last_wording(reply: Reply) -> str | None:
+    """The option that the last sentence says in its own words, where no other one is named."""
+    options, sentence = reply.options, _last_sentence(reply.text)
+    index = options.wording.nearest(sentence, share=0.7, distinct=0.7)
+    if index is None or reply.text.endswith("?") or _CONCESSION.search(sentence):
+        return None
+    named = options.named(sentence if _CONCLUDING.match(sentence) else reply.text)
+    others = {option for option, _ in named} - {options.texts[index].casefold()}
+    return None if others else options.letters[index]
+
+
+def _last_sentence(text: str) -> str:
+    """The last sentence or line that holds a word."""
+    end = len(text.rstrip(" .!?\n"))
+    cuts = [match.end() for match in _LAST.finditer(text, max(0, end - 400), end)]
+    return text[cuts[-1] if cuts else max(0, end - 400) : end].strip()
