@@ -20,62 +20,12 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _NEGATION: Final = re.compile(r"n't\b|\bcannot\b", re.IGNORECASE)
 _NEGATIONS: Final = frozenset({"not", "no", "never", "none", "without", "neither", "nor"})
 _FILLERS: Final = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "to",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "from",
-        "into",
-        "and",
-        "or",
-        "so",
-        "as",
-        "then",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "has",
-        "had",
-        "will",
-        "would",
-        "can",
-        "could",
-        "should",
-        "it",
-        "its",
-        "this",
-        "that",
-        "these",
-        "those",
-        "my",
-        "our",
-        "they",
-        "them",
-        "their",
-        "he",
-        "him",
-        "his",
-        "she",
-        "her",
-        "you",
-        "your",
-        "i",
-        "we",
-    ]
+    re.findall(
+        r"\w+",
+        "a an the to of in on at by for with from into and or so as then is are was were be been "
+        "do does did has had will would can could should it its this that these those my our "
+        "they them their he him his she her you your i we",
+    )
 )
 _ENDING: Final = re.compile(r"(?:ies|ied|ying|y)$|(?:ing|ed|es|s|e)$")
 _VOWEL: Final = re.compile(r"[aeiouy]")
