@@ -124,7 +124,8 @@ def _ready(row: Row, column: str, asked: Sequence[str]) -> Ready:
     answer = _said(row, column, "assistant")
     if answer is None:
         raise row.error(f"no answer in {column!r}")
-    texts = tuple(_asked(row, asked))
+    others = [name for name in asked if name != column or name == MESSAGES]
+    texts = tuple(_asked(row, others))
     key = _id(row)
     if key is None and not texts:
         raise row.error(
@@ -136,13 +137,18 @@ def _ready(row: Row, column: str, asked: Sequence[str]) -> Ready:
 
 
 def _asked(row: Row, columns: Sequence[str]) -> Iterator[str]:
-    """What the question may be known by; where a context has a column of its own, as in Social
-    IQa, it belongs to the question."""
+    """What the question may be known by.
+
+    A context in a column of its own, as in Social IQa, belongs to the question; and an
+    instruction that has an input is no question by itself.
+    """
+    texts = {name: _said(row, name, "user") or "" for name in columns if name in row}
+    if texts.get("input", "").strip() and "instruction" in texts:
+        texts["instruction"] += f" {texts['input']}"
     context = row.values.get("context")
-    for name in columns:
-        text = _said(row, name, "user") if row.values.get(name) is not None else None
-        if text and text.strip():
-            yield f"{context} {text}" if isinstance(context, str) else text
+    for text in filter(str.strip, texts.values()):
+        apart = isinstance(context, str) and context not in text
+        yield f"{context} {text}" if apart else text
 
 
 def _said(row: Row, column: str, role: str) -> str | None:
@@ -150,6 +156,8 @@ def _said(row: Row, column: str, role: str) -> str | None:
     value = row[column]
     if value is None:
         return None
+    if role == "user" and isinstance(value, dict) and isinstance(value.get("stem"), str):
+        value = value["stem"]  # as in CommonsenseQA's own rows
     if isinstance(value, list) and value and all(_is_message(part) for part in value):
         said = [part["content"] for part in value if part["role"] == role]
         if len(said) != 1 or not isinstance(said[0], str):

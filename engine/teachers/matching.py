@@ -7,8 +7,10 @@ the prompt that asks it. A text that holds a question, or is held by one, is ano
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
@@ -45,13 +47,14 @@ class Finder:
     def __init__(self, rows: Sequence[Ready], questions: Sequence[Question]) -> None:
         self.ambiguous = 0
         self._by_id: dict[str, Ready] = {}
-        self._by_question: dict[str, Ready] = {}
+        self._by_text: dict[str, Ready] = {}
         for row in rows:
             if row.id is not None:
                 self._by_id.setdefault(row.id, row)
             for text in row.questions:
-                self._by_question.setdefault(_key(text), row)
-        asked = {_normal(q.prompt): _key(_Asked.of(q.prompt).question) for q in questions}
+                self._by_text.setdefault(_key(text), row)
+        self._texts = sorted(self._by_text)
+        asked = {_normal(q.prompt): _Asked.of(q.prompt).bare for q in questions}
         self._times = Counter(asked.values())
 
     def find(self, question: Question) -> Ready | None:
@@ -59,27 +62,40 @@ class Finder:
         words."""
         asked = _Asked.of(question.prompt)
         row = self._by_id.get(question.key)
-        if row is not None and (not row.questions or self._is_of(row, asked)):
+        if row is not None and (not row.questions or _is_of(row, asked)):
             return row
-        bare = _key(asked.question)
-        if self._times[bare] < 2 and bare in self._by_question:
-            return self._by_question[bare]
-        for form in asked.forms():
-            if form in self._by_question:
-                return self._by_question[form]
-        self.ambiguous += bare in self._by_question
-        return None
-
-    def _is_of(self, row: Ready, asked: _Asked) -> bool:
-        said = set(map(_key, row.questions))
-        return _key(asked.question) in said or any(form in said for form in asked.forms())
+        for head in asked.heads():
+            for text in _beginning_with(head, self._texts):
+                if text[len(head) :] in asked.tails:
+                    return self._by_text[text]
+        bare = next((self._by_text[t] for t in asked.heads() if t in self._by_text), None)
+        if bare is not None and self._times[asked.bare] > 1:
+            self.ambiguous += 1
+            return None
+        return bare
 
 
-@dataclass(frozen=True, slots=True)
+def _is_of(row: Ready, asked: _Asked) -> bool:
+    texts = sorted(map(_key, row.questions))
+    return any(
+        text == head or text[len(head) :] in asked.tails
+        for head in asked.heads()
+        for text in _beginning_with(head, texts)
+    )
+
+
+def _beginning_with(head: str, texts: Sequence[str]) -> Iterator[str]:
+    """Of sorted texts."""
+    for place in range(bisect_left(texts, head), len(texts)):
+        if not texts[place].startswith(head):
+            return
+        yield texts[place]
+
+
+@dataclass(frozen=True)
 class _Asked:
-    """A prompt in its parts; without any where it is not made as the tasks' prompts are."""
+    """A prompt in its parts; all of it is the question where it is not made as the tasks' are."""
 
-    prompt: str
     instruction: str
     question: str
     options: tuple[str, ...]
@@ -90,28 +106,33 @@ class _Asked:
         body = rest.rpartition("\nAnswer:")[0]
         question, _, listed = body.rpartition("\nChoices:\nA) ")
         if not question:
-            return cls(prompt, instruction, body or prompt, ())
-        return cls(prompt, instruction, question, tuple(_split(listed)))
+            return cls(instruction if body else "", body or prompt, ())
+        return cls(instruction, question, tuple(_split(listed)))
 
-    def forms(self) -> Iterator[str]:
-        """All of it, in the layouts that others write it in."""
-        yield _key(self.prompt)
+    @cached_property
+    def bare(self) -> str:
+        """The question without its options."""
+        return _key(self.question)
+
+    def heads(self) -> Iterator[str]:
+        """How a text of the question can begin."""
         instruction = _normal(self.instruction)
-        for body in self._bodies():
-            yield _key(body)
-            yield _key(f"{instruction} {body}")
-            yield _key(f"{instruction} question: {body}")
+        yield self.bare
+        if instruction:
+            yield f"{instruction} {self.bare}"
+            yield f"{instruction} question: {self.bare}"
 
-    def _bodies(self) -> Iterator[str]:
-        question = _normal(self.question)
+    @cached_property
+    def tails(self) -> frozenset[str]:
+        """How it can go on, to its end: with the options, in the layouts that others write."""
         if not self.options:
-            yield question
-            return
+            return frozenset({""})
         options = [_normal(option) for option in self.options]
         letters = LETTERS.casefold()
-        for heading, label, separator in product(HEADINGS, LABELS, SEPARATORS):
-            listed = map(label.format, letters, options)
-            yield f"{question} {heading}{separator.join(listed)}"
+        return frozenset(
+            f" {heading}{separator.join(map(label.format, letters, options))}".rstrip()
+            for heading, label, separator in product(HEADINGS, LABELS, SEPARATORS)
+        )
 
 
 def _split(listed: str) -> Iterator[str]:

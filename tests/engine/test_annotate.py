@@ -284,6 +284,32 @@ def test_imported_demonstrations_need_not_cover_all(lab: Lab, tmp_path: Path) ->
     assert lab.views[0].cost is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("{target}", "20 of 20 demonstrations hold no reasoning, 20 are nothing but their target"),
+        ("The answer is {target}.", "20 of 20 demonstrations hold no reasoning: "),
+        ("The coin is moved from the red box to the blue box. The answer is {target}.", None),
+    ],
+)
+def test_ready_answers_without_reasoning_are_warned_of(
+    lab: Lab, tmp_path: Path, answer: str, words: str | None
+) -> None:
+    path = tmp_path / "ready.jsonl"
+    rows = [{"id": i.id, "output": answer.format(target=i.target)} for i in ITEMS.values()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = ImportedAnswers(kind="imported", path=str(path), revision="1")
+    spec = AnnotateSpec(
+        teacher=ModelCard(name="ready", family="gpt", source=source),
+        task=TaskRef(name="pocket-boxes", source=BOXES.default_source),
+        settings=AnnotateSettings(limit=20),
+    )
+    lab.attempt(spec)
+    said = [m.text for m in lab.views[0].warnings if m.code == "no-reasoning"]
+    assert len(said) == (words is not None)
+    assert all(words is not None and words in text for text in said)
+
+
 def test_an_items_seed_depends_on_seed_and_id_only() -> None:
     assert item_seed(0, "train-0001") == 11_547_676
     assert item_seed(1, "train-0001") != item_seed(0, "train-0001")
