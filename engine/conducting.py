@@ -44,14 +44,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. ``grace``: between asking a phase to stop and killing it. ``look``: between two
-    full looks at the folders when nothing seems to change. ``back_off``: after a start that
-    failed, by a full disk for example."""
+    """Seconds. ``grace``: between asking a phase to stop and killing it; longer than replies that
+    are under way and paid for are waited for. ``look``: between two full looks at the folders
+    when nothing seems to change. ``back_off``: after a start that failed, by a full disk for
+    example."""
 
     poll: float = 0.3
     look: float = 5.0
     idle: float = IDLE_S
-    grace: float = 20.0
+    grace: float = 75.0
     back_off: float = 30.0
 
 

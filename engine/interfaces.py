@@ -100,10 +100,13 @@ class Reply:
     Attributes:
         text: the raw text, untouched.
         finish: why it ended: ``stop`` (end of text), ``length`` (cut off by the token limit),
-            ``filtered`` (refused by the provider), ``empty``.
+            ``filtered`` (refused by the provider), ``empty``, ``refused`` (the server won't take
+            this question).
         prompt_tokens, completion_tokens: as counted by whoever generated it.
         final: False for a paid reply with a content fault that will be asked again; it is
             yielded all the same, since it was paid for.
+        thinking: what a reasoning model said to itself, where the server keeps it apart.
+        why: in words, why there is no text.
     """
 
     text: str
@@ -111,9 +114,24 @@ class Reply:
     prompt_tokens: int
     completion_tokens: int
     final: bool = True
+    thinking: str = ""
+    why: str = ""
 
 
 Batch = list[tuple[Question, Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """A reply that broke off under way: nobody's answer, but its provider may bill it.
+
+    ``prompt_tokens``, ``completion_tokens``: what it can have taken at most; ``why`` in words.
+    """
+
+    key: str
+    prompt_tokens: int
+    completion_tokens: int
+    why: str
 
 
 class Teacher(Protocol):
@@ -131,6 +149,20 @@ class Teacher(Protocol):
         spend cap reached, server gone).
         """
         ...
+
+    def land(self) -> bool:
+        """Ask nothing new. True while replies are under way: they are still yielded, within a
+        minute, and then the iterator ends. False when nothing is lost by closing it."""
+        return False
+
+    def broken_off(self) -> list[BrokenOff]:
+        """Since the last call; after the iterator was closed, those it cut short too."""
+        return []
+
+    @property
+    def waiting(self) -> str:
+        """What it waits for while nothing comes, in words; empty when all is well."""
+        return ""
 
 
 class TeacherFactory(Protocol):

@@ -179,6 +179,8 @@ def _progress(view: PhaseView) -> str:
     if view.progress is None:
         return view.activity or "starting"
     found = view.progress
+    if view.waiting:
+        return f"{found.done}/{found.total}, {view.activity}"
     rate = f", {view.rate:.1f} {found.unit}/s" if view.rate else ""
     left = f", {duration(view.seconds_left)} left" if view.seconds_left is not None else ""
     return f"{found.done}/{found.total}{rate}{left}"

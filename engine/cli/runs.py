@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from engine.contract.run import RunRow
     from engine.contract.rundir import AttemptDir, RunsFolder
 
+COST = {"requests", "prompt_tokens", "completion_tokens", "spent", "possible", "currency"}
+
 
 @click.command()
 @click.argument("run_id", required=False)
@@ -114,6 +116,7 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
         "activity": phase.view.activity,
         "done": progress.done if progress else None,
         "total": progress.total if progress else None,
+        "cost": phase.view.cost.model_dump(include=COST) if phase.view.cost else None,
         "figures": phase.view.figures,
         "warnings": [w.text for w in phase.view.warnings],
     }
@@ -128,6 +131,8 @@ def _print_run(found: RunStatus) -> None:
     for mark in found.marks:
         click.echo(f"  {mark.evaluation.label}: {mark_text(mark)} of {mark.total}{_read_by(mark)}")
     for phase in found.phases:
+        if (cost := phase.view.cost) is not None and (cost.spent or cost.possible):
+            click.echo(f"  {phase.spec.kind}: {cost.requests} replies, {cost.text}")
         for warning in phase.view.warnings:
             click.echo(f"  {phase.spec.kind}: {warning.level}: {warning.text}")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Precision = Literal["nf4", "bf16", "fp32"]
 
@@ -34,19 +33,7 @@ class LocalWeights(Frozen):
     template_revision: str | None = Field(
         default=None, description="hash of that file's content; filled in"
     )
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | None = Field(
-        default=None,
-        description="the day, YYYY-MM-DD, that a chat template sees which writes the date",
-        json_schema_extra={"since": "0.2"},
-    )
     trust_remote_code: bool = False
-
-    @field_validator("date")
-    @classmethod
-    def _a_day(cls, value: str | None) -> str | None:
-        if value is not None:
-            datetime.date.fromisoformat(value)
-        return value
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -70,8 +57,18 @@ class Endpoint(Frozen):
         default=None, description="environment variable that holds the key; the key is never kept"
     )
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
-    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    connect_s: Annotated[float, Field(gt=0)] = Field(
+        default=10.0, description="seconds for a connection"
+    )
+    timeout_s: Annotated[float, Field(gt=0)] = Field(
+        default=120.0, description="seconds for a request as a whole, its reply's body included"
+    )
     http_retries: Annotated[int, Field(ge=0)] = 5
+    patience_s: Annotated[float, Field(ge=0)] = Field(
+        default=180.0,
+        description="seconds for which a server that fails or is away is waited for, besides the "
+        "http_retries",
+    )
     content_retries: Annotated[int, Field(ge=0)] = 2
     price_in: Annotated[float, Field(ge=0)] = 0.0
     price_out: Annotated[float, Field(ge=0)] = 0.0

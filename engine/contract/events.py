@@ -67,10 +67,12 @@ class PhaseStarted(Event):
 
 
 class Activity(Event):
-    """What it is busy with now, in a few words ("loading weights")."""
+    """What it is busy with now, in a few words ("loading weights"). ``waiting``: with nothing but
+    waiting for somebody else, so that its rate so far says nothing."""
 
     kind: Literal["activity"] = "activity"
     text: str
+    waiting: bool = False
 
 
 class Progress(Event):
@@ -123,7 +125,8 @@ class Resource(Event):
 
 
 class Cost(Event):
-    """Paid usage so far in this phase, over all attempts."""
+    """Paid usage so far in this phase, over all attempts. ``possible``: on top of ``spent``, what
+    replies that broke off under way can have cost at most."""
 
     kind: Literal["cost"] = "cost"
     requests: int
@@ -131,6 +134,13 @@ class Cost(Event):
     completion_tokens: int
     spent: JsonFloat
     currency: str
+    possible: JsonFloat = 0.0
+
+    @property
+    def text(self) -> str:
+        """``1.2400 USD``, with what is possible on top where there is any."""
+        on_top = f" (+{self.possible:.4f} possibly, for replies cut off)" if self.possible else ""
+        return f"{self.spent:.4f} {self.currency}{on_top}"
 
 
 class Artefact(Event):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Finish = Literal["stop", "length", "filtered", "empty"]
+Finish = Literal["stop", "length", "filtered", "empty", "refused"]
 
 
 class Record(BaseModel):

@@ -87,6 +87,7 @@ class PhaseView:
     outcome: Literal["done", "failed", "stopped"] | None = None
     error: str = ""
     activity: str = ""
+    waiting: bool = False
     progress: ev.Progress | None = None
     progress_began: ev.Progress | None = None
     metrics: dict[str, Tail[tuple[int, float]]] = field(default_factory=dict)
@@ -105,9 +106,9 @@ class PhaseView:
 
     @property
     def rate(self) -> float | None:
-        """Units of progress a second since this attempt began counting."""
+        """Units of progress a second since this attempt began counting; none while it waits."""
         first, now = self.progress_began, self.progress
-        if first is None or now is None or now.done <= first.done:
+        if self.waiting or first is None or now is None or now.done <= first.done:
             return None
         seconds = (now.ts - first.ts).total_seconds()
         return (now.done - first.done) / seconds if seconds > 0 else None
@@ -146,7 +147,7 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
         case ev.Message():
             return replace(base, messages=base.messages.append(event, MESSAGES_KEPT))
         case ev.Activity():
-            return replace(base, activity=event.text)
+            return replace(base, activity=event.text, waiting=event.waiting)
         case ev.PhaseStarted():
             return _started(base, event)
         case ev.Scored():
@@ -165,6 +166,7 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
                 error=event.error,
                 figures=event.figures,
                 activity="",
+                waiting=False,
             )
         case _:
             return replace(base, unknown=base.unknown.append(event, MESSAGES_KEPT))

@@ -8,8 +8,8 @@ more questions, or names the runs the other way round, goes on from there and pa
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -25,7 +25,7 @@ from engine.jsonlines import read_records
 from engine.judging.prompt import VERSION, comparison
 from engine.judging.table import Judgement
 from engine.judging.verdicts import STRAIGHT, SWAPPED, by_own_answer, read_verdict, tally
-from engine.phases.asking import item_seed
+from engine.phases.asking import filed, item_seed
 from engine.queue import read_run
 from engine.replies import ReplyStore
 from engine.tasks.prompts import render
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from engine.contract.cards import ModelCard
     from engine.contract.rundir import PhaseDir, RunsFolder
     from engine.contract.spec import JudgeMethod
-    from engine.interfaces import Batch
     from engine.judging.verdicts import Preference
 
 LIMIT = 200
@@ -169,23 +168,19 @@ def _ask(
         if not _same(pair, spec.method)
         for question in _questions(pair, spec, what.task)
     ]
-    done = frozenset(q.key for q in questions if q.key in store)
-    total, resumed = len(questions), len(done)
+    total, resumed = len(questions), sum(q.key in store for q in questions)
     watch(Asked(what, resumed, total, resumed, store.spent(spec.judge)))
     if resumed == total:
         return
     make = catalog.teacher(spec.judge.source.kind)
-    teacher = make(spec.judge, GenerationSettings(), tell, store.spent(spec.judge))
-    pending = [replace(q, tries=store.tries(q.key)) for q in questions]
+    teacher = make(spec.judge, GenerationSettings(), tell, store.most_spent(spec.judge))
     count = resumed
-    batches = cast("Generator[Batch, None, None]", teacher.answer(pending, done))
-    with contextlib.closing(batches):
+    with contextlib.closing(filed(teacher, questions, store, stopped)) as batches:
         for batch in batches:
-            store.append(batch)
             count += sum(reply.final for _, reply in batch)
             watch(Asked(what, count, total, resumed, store.spent(spec.judge)))
-            if stopped() and count < total:
-                raise Interrupted
+    if stopped() and count < total:
+        raise Interrupted
 
 
 def _same(pair: Pair, method: JudgeMethod) -> bool:

@@ -56,7 +56,7 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
     if isinstance(spec.teacher.source, Endpoint):
         store.ask_again()
     teacher = catalog.teacher(spec.teacher.source.kind)(
-        spec.teacher, spec.generation, ctx.message, store.spent(spec.teacher)
+        spec.teacher, spec.generation, ctx.message, store.most_spent(spec.teacher)
     )
     ctx.activity("asking the teacher")
     ask_all(
@@ -133,12 +133,13 @@ def _why_dropped(reply: Reply | None, output: str, verdict: Verdict, keep: str) 
     so that is dropped with ``keep: all`` too."""
     if reply is None:
         return "no reply"
-    if reply.finish == "filtered":
-        return "filtered"
+    if reply.finish in ("filtered", "refused"):
+        return reply.finish
     if reply.text.strip() and not output.strip():
         return "all thinking"
     if not reply.text.strip():
-        return "cut off" if reply.finish == "length" else "empty"
+        spent = "all thinking" if reply.why else "cut off"
+        return spent if reply.finish == "length" else "empty"
     if keep == "all":
         return None
     if reply.finish == "length":  # it would teach to stop in the middle
@@ -165,6 +166,7 @@ def _figures(
     }
     if isinstance(spec.teacher.source, Endpoint):
         figures["spent"] = store.spent(spec.teacher)
+        figures["possibly_spent"] = store.possibly_spent(spec.teacher)
         figures["currency"] = spec.teacher.source.currency
     return figures
 

@@ -2,7 +2,7 @@
 
 Shared by annotate, elicit and evaluate. ``store`` decides what is still to be asked, so a
 retry goes on where the last attempt ended; ``Stopped`` and ``UserError`` leave everything
-that came back on file.
+that came back on file. Who is asked to stop takes in the replies that are under way first.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 30
 TELL_EVERY_S = 0.25
+WAIT_EVERY_S = 2.0
+SHOWN = 8_000
 
 
 def item_seed(seed: int, key: str) -> int:
@@ -56,20 +58,43 @@ def ask_all(
     samples, with ``judge``'s verdict. A teacher that has nothing left to do is not asked, and
     one may leave questions unanswered (imported demonstrations).
     """
-    done = frozenset(q.key for q in questions if q.key in store)
-    reporter = _Reporter(ctx, card, len(questions), store, len(done), unit)
+    done = sum(q.key in store for q in questions)
+    reporter = _Reporter(ctx, card, len(questions), store, done, unit)
     reporter.tell()
-    if len(done) == len(questions):
+    if done == len(questions):
         return
     ctx.stop_point()
+    batches = filed(teacher, questions, store, lambda: ctx.stop_requested)
+    try:
+        with contextlib.closing(batches):
+            for batch in batches:
+                reporter.count(batch, judge)
+                reporter.wait(teacher.waiting)
+    finally:
+        reporter.tell()
+    ctx.stop_point()
+
+
+def filed(
+    teacher: Teacher, questions: Sequence[Question], store: ReplyStore, stopped: Callable[[], bool]
+) -> Generator[Batch, None, None]:
+    """Replies to what ``store`` lacks, each filed before it is yielded; close it when done.
+
+    Once ``stopped`` nothing new is asked, and what is under way is still taken in.
+    """
+    done = frozenset(q.key for q in questions if q.key in store)
     pending = [replace(q, tries=store.tries(q.key)) for q in questions]
     batches = cast("Generator[Batch, None, None]", teacher.answer(pending, done))
-    with contextlib.closing(batches):
-        for batch in batches:
-            store.append(batch)
-            reporter.count(batch, judge)
-            ctx.stop_point()
-    reporter.tell()
+    try:
+        with contextlib.closing(batches):
+            for batch in batches:
+                store.append(batch)
+                store.append_broken(teacher.broken_off())
+                yield batch
+                if stopped() and not teacher.land():
+                    break
+    finally:
+        store.append_broken(teacher.broken_off())
 
 
 class _Reporter:
@@ -92,6 +117,7 @@ class _Reporter:
         self._unit = unit
         self._sample_every = math.ceil(total / SAMPLES)
         self._told_at = -math.inf
+        self._waited_at: float | None = None
 
     def count(self, batch: Batch, judge: Judge | None) -> None:
         for question, reply in batch:
@@ -109,15 +135,30 @@ class _Reporter:
         if self._card is not None:
             self._ctx.emit(_cost(self._card, self._store))
 
+    def wait(self, what: str) -> None:
+        """Say while it waits that it does, and once when it goes on."""
+        now = time.monotonic()
+        if what and (self._waited_at is None or now - self._waited_at >= WAIT_EVERY_S):
+            self._waited_at = now
+            self._ctx.emit(ev.Activity(text=what, waiting=True))
+        elif not what and self._waited_at is not None:
+            self._waited_at = None
+            self._ctx.activity("the server answers again")
+
     def _show(self, question: Question, reply: Reply, judge: Judge | None) -> None:
         self._ctx.emit(
             ev.Sample(
                 item=question.key,
-                prompt=question.prompt,
-                text=reply.text,
+                prompt=_beginning(question.prompt),
+                text=_beginning(reply.text),
                 verdict=judge(question, reply) if judge else None,
             )
         )
+
+
+def _beginning(text: str) -> str:
+    """Enough to look at: an event is read by every screen, again and again."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters in all)"
 
 
 def _cost(card: ModelCard, store: ReplyStore) -> ev.Cost:
@@ -128,4 +169,5 @@ def _cost(card: ModelCard, store: ReplyStore) -> ev.Cost:
         completion_tokens=store.completion_tokens,
         spent=store.spent(card),
         currency=card.source.currency,
+        possible=store.possibly_spent(card),
     )

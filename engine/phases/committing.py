@@ -54,7 +54,9 @@ def commit(
     ``teacher`` makes who answers, of the card with its own limit of tokens. Replies are filed in
     ``store`` beside the first ones, so a retry asks only what is missing.
     """
-    unclear = {_key(p.id): p for p in predictions if not is_clear(p.verdict.tier)}
+    unclear = {
+        _key(p.id): p for p in predictions if not is_clear(p.verdict.tier) and p.finish != "refused"
+    }
     if not unclear:
         return predictions
     ctx.activity(f"asking {len(unclear)} unclear answers for their conclusion")

@@ -18,32 +18,34 @@ if TYPE_CHECKING:
 
 
 def take_generations(ctx: Context, spec: PhaseSpec) -> bool:
-    """Fill ``work/replies.jsonl`` from a finished phase with the same generations, if any.
+    """Fill ``work/replies.jsonl`` from phases with the same generations, if any; from those too
+    that failed or were stopped, since a reply that is final stays one.
 
     Call it before the phase opens its own store. True when replies were taken; they don't
     count as this phase's usage.
     """
     if spec.generation_key is None:
         return False
+    store, taken = ReplyStore(ctx.work / REPLIES), 0
     for folder in ctx.runs.phase_dirs():
         if folder.id == ctx.folder.id or not folder.id.startswith(f"{spec.kind}-"):
             continue
         if not _has_same_generations(folder, spec):
             continue
-        return take_from(ctx, folder, ReplyStore(ctx.work / REPLIES)) > 0
-    return False
+        taken += take_from(ctx, folder, store)
+    return taken > 0
 
 
 def take_from(ctx: Context, folder: PhaseDir, store: ReplyStore) -> int:
     """How many replies of that phase are now in the store."""
-    taken = store.take(ReplyStore(folder.work / REPLIES))
+    taken = store.take(ReplyStore(folder.work / REPLIES, own=False))
     if taken:
         ctx.message(f"took {taken} replies from {folder.id}: the same generations")
     return taken
 
 
 def _has_same_generations(folder: PhaseDir, spec: PhaseSpec) -> bool:
-    if not folder.done or not (folder.work / REPLIES).exists():
+    if not (folder.work / REPLIES).exists():
         return False
     try:
         return folder.spec().generation_key == spec.generation_key

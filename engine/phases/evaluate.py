@@ -73,7 +73,7 @@ def _by_match(
         if adapter is not None:
             return LocalTeacher(card, spec.generation, ctx.message, adapter=adapter)
         make = catalog.teacher(card.source.kind)
-        return make(card, spec.generation, ctx.message, store.spent(card))
+        return make(card, spec.generation, ctx.message, store.most_spent(card))
 
     ask_all(ctx, model(spec.model), questions, store, card=spec.model, judge=verdict)
     predictions = [

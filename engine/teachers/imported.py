@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.cards import ImportedAnswers
 from engine.contract.errors import UserError, nearest
-from engine.interfaces import Batch, Question, Reply
+from engine.interfaces import Batch, Question, Reply, Teacher
 from engine.tasks.row import number_text, shown
 from engine.tasks.rows import read_lines, read_rows
 from engine.teachers.matching import Finder, Ready
@@ -33,7 +33,7 @@ READ_AS_NAMED = {".json", ".parquet"}
 BATCH = 256
 
 
-class ImportedTeacher:
+class ImportedTeacher(Teacher):
     """Answers from a file; see :class:`engine.interfaces.Teacher`.
 
     A question that the file doesn't answer is not yielded. ``UserError`` when the file can't

@@ -1,4 +1,4 @@
-"""How many requests at a time, and how much money: the two limits of a paid endpoint."""
+"""How many requests at a time, how many bytes, how much money: the limits of a paid endpoint."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from engine.teachers.faults import in_seconds, seconds_to_wait
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from httpx2 import Request, Response
 
     from engine.contract.cards import Endpoint, Sampling
 
 TOKENS_PER_BYTE = 0.5
+BYTES_PER_TOKEN = 128  # the longest tokens that vocabularies have
+BODY_BYTES_PER_TOKEN = 2048  # a token in an event of its own, with what stands around it
+BODY_BYTES = 2**20  # whatever else a body holds
 
 
 def estimate_tokens(text: str) -> int:
@@ -23,6 +26,11 @@ def estimate_tokens(text: str) -> int:
     Used where nobody has counted. It errs high, so that a spend cap holds.
     """
     return math.ceil(len(text.encode("utf-8", "replace")) * TOKENS_PER_BYTE)
+
+
+def most_bytes(sampling: Sampling) -> int:
+    """More than any body can have that brings a reply within its token limit."""
+    return BODY_BYTES + BODY_BYTES_PER_TOKEN * sampling.max_new_tokens
 
 
 def money(amount: float, currency: str) -> str:
@@ -40,9 +48,8 @@ def money(amount: float, currency: str) -> str:
 class Throttle:
     """Requests at a time: halved when the server says 429, slowly raised while it doesn't.
 
-    Additive increase, multiplicative decrease, as in TCP. The SDK retries inside a call, so
-    every single response is watched through hooks of its HTTP client. A 429 to a request sent
-    before the last halving says nothing new: one burst halves once.
+    Additive increase, multiplicative decrease, as in TCP. A 429 to a request sent before the
+    last halving says nothing new: one burst halves once.
     """
 
     most: int
@@ -55,26 +62,23 @@ class Throttle:
         self.limit = self.most
         self._lowest_told = self.most + 1
 
-    async def sent(self, request: Request) -> None:
-        """Hook of the HTTP client."""
-        request.extensions["sent_at"] = time.monotonic()
+    def answered(self) -> None:
+        self.limit = min(self.most, self.limit + 1 / self.limit)
 
-    async def answered(self, response: Response) -> None:
-        """Hook of the HTTP client."""
-        if response.status_code == 429:
-            if response.request.extensions["sent_at"] > self._halved:
-                self._halve(response.headers.get("retry-after"))
-        elif response.is_success:
-            self.limit = min(self.most, self.limit + 1 / self.limit)
+    def limited(self, sent_at: float, retry_after: str | None) -> None:
+        """A 429 to a request that was sent then, by ``time.monotonic``."""
+        if sent_at > self._halved:
+            self._halve(retry_after)
 
     def _halve(self, retry_after: str | None) -> None:
         self._halved = time.monotonic()
         self.limit = max(1.0, self.limit / 2)
         if int(self.limit) < self._lowest_told:  # each new low once, not every swing
             self._lowest_told = int(self.limit)
-            wait = f", asks to wait {retry_after} s" if retry_after else ""
+            wait = seconds_to_wait(retry_after)
+            asks = f", asks to wait {in_seconds(wait)}" if wait else ""
             self.tell(
-                f"the server limits the rate (429{wait}): now at most {int(self.limit)} of "
+                f"the server limits the rate (429{asks}): now at most {int(self.limit)} of "
                 f"{self.most} requests at a time"
             )
 
@@ -83,26 +87,34 @@ class Throttle:
 class Budget:
     """A cap that holds: what a request can cost at most is set aside before it is sent.
 
-    ``spent`` and ``reserved`` are in the card's currency. A request that the SDK sent again
-    after a timeout may be billed by the provider without ever being answered; that is the one
-    thing that can't be seen from here.
+    ``spent``, ``possible`` (for replies that were cut, which the provider may bill) and
+    ``reserved`` are in the card's currency.
     """
 
     endpoint: Endpoint
     sampling: Sampling
     spent: float
+    possible: float = 0.0
     reserved: float = 0.0
     _tokens_per_byte: float = TOKENS_PER_BYTE
 
-    def worst(self, prompt: str) -> float:
-        """What a question can cost at most: its prompt and an answer of full length."""
+    def most_tokens(self, prompt: str) -> tuple[int, int]:
+        """Tokens of a question at most: of its prompt, and of an answer of full length."""
         prompt_tokens = math.ceil(len(prompt.encode("utf-8", "replace")) * self._tokens_per_byte)
-        return self.endpoint.price(prompt_tokens, self.sampling.max_new_tokens)
+        return prompt_tokens, self.sampling.max_new_tokens
+
+    def worst(self, prompt: str) -> float:
+        """What a question can cost at most."""
+        return self.endpoint.price(*self.most_tokens(prompt))
+
+    def affords(self, amount: float) -> bool:
+        cap = self.endpoint.max_spend
+        return cap is None or self.spent + self.possible + self.reserved + amount <= cap
 
     def reserve(self, prompt: str) -> float | None:
         """The amount set aside for a question; ``None`` when that could exceed the cap."""
-        amount, cap = self.worst(prompt), self.endpoint.max_spend
-        if cap is not None and self.spent + self.reserved + amount > cap:
+        amount = self.worst(prompt)
+        if not self.affords(amount):
             return None
         self.reserved += amount
         return amount

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.interfaces import Teacher
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from engine.interfaces import Batch, Question
 
 
-class LocalTeacher:
+class LocalTeacher(Teacher):
     """Local weights, with an adapter or none, as someone who answers questions.
 
     The weights are loaded at the first question that is not ``done``, on every GPU this

@@ -9,31 +9,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.contract.cards import Endpoint
 from engine.contract.errors import UserError
+from engine.interfaces import BrokenOff, Teacher
 from engine.teachers.chat import Chat
+from engine.teachers.dialect import sent_text
+from engine.teachers.flight import Flight
 from engine.teachers.limits import Budget, Throttle, money
+from engine.teachers.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
 
-    import openai
-
     from engine.contract.cards import ModelCard
     from engine.contract.settings import GenerationSettings
-    from engine.interfaces import Batch, Question, Reply
-
-LOOK_AROUND_S = 0.5
+    from engine.interfaces import Batch, Question
 
 
-class EndpointTeacher:
+class EndpointTeacher(Teacher):
     """Asks a chat endpoint; see :class:`engine.interfaces.Teacher`.
 
     A reply with a content fault (empty, refused, cut off before it said anything) is asked
-    again ``content_retries`` times; all of them are yielded, since all were paid for.
+    again ``content_retries`` times; all of them are yielded, since all were paid for. Faults of
+    the transport are waited out (see :mod:`engine.teachers.patience`) and are never replies.
     """
 
     def __init__(
@@ -45,10 +45,14 @@ class EndpointTeacher:
     ) -> None:
         if not isinstance(card.source, Endpoint):
             raise TypeError(f"card {card.name!r} is not an endpoint's")
+        self._card = card
         self._endpoint = card.source
+        self._tell = tell
         self._throttle = Throttle(card.source.concurrency, tell)
         self._budget = Budget(card.source, card.sampling, spent)
-        self._chat = Chat(card, card.source, self._throttle, tell)
+        self._chat = Chat(card, card.source, tell)
+        self._patience = Patience(card.source)
+        self._flight: Flight | None = None
 
     def answer(
         self, questions: Sequence[Question], done: Container[str] = frozenset()
@@ -61,85 +65,78 @@ class EndpointTeacher:
         waiting = deque(q for q in questions if q.key not in done)
         if not waiting:
             return
+        self._check_cap(waiting[0])
+        on_file = len(questions) - len(waiting)
         with asyncio.Runner() as runner:
-            flight = _Flight(self._chat, self._budget, self._throttle, waiting)
+            flight = self._flight = Flight(
+                self._card, self._chat, self._budget, self._throttle, self._patience, waiting,
+                self._tell, answered=on_file > 0,
+            )  # fmt: skip
             try:
                 while flight.take_off(runner.get_loop()):
-                    yield runner.run(flight.landed())
+                    batch = runner.run(flight.landed())
+                    yield batch
+                    flight.account(batch)
+                if rest := flight.refused():
+                    yield rest
             finally:
                 runner.run(flight.close())
+        self._tell_faults()
         if flight.failure is not None:
             raise flight.failure
+        if flight.landing:
+            return
+        if flight.lost:
+            raise UserError(self._lost(flight, len(questions)))
         if waiting:
             raise UserError(self._cap_reached(len(questions) - len(waiting), len(questions)))
+
+    def land(self) -> bool:
+        return self._flight is not None and self._flight.land()
+
+    def broken_off(self) -> list[BrokenOff]:
+        if self._flight is None:
+            return []
+        broken, self._flight.broken = self._flight.broken, []
+        return broken
+
+    @property
+    def waiting(self) -> str:
+        return self._patience.waiting
+
+    def _check_cap(self, question: Question) -> None:
+        """A cap under what one reply may cost can only be broken or be of no use."""
+        worst, cap = self._budget.worst(sent_text(question)), self._endpoint.max_spend
+        if cap is not None and worst > cap:
+            currency, most = self._endpoint.currency, self._card.sampling.max_new_tokens
+            raise UserError(
+                f"card {self._card.name!r}: max_spend of {money(cap, currency)} is less than one "
+                f"reply may cost ({money(worst, currency)} with {most} tokens); nothing was sent; "
+                "raise it, or lower 'max_new_tokens'"
+            )
+
+    def _tell_faults(self) -> None:
+        counts = {what: n for what, n in self._patience.counts.items() if "429" not in what}
+        if counts:
+            each = ", ".join(f"{n} × {what}" for what, n in counts.items())
+            self._tell(f"{self._endpoint.base_url}: requests that brought no reply: {each}")
+
+    def _lost(self, flight: Flight, total: int) -> str:
+        question, fault, tries = flight.lost[0]
+        return (
+            f"{self._endpoint.base_url}: {len(flight.lost)} of {total} questions got no reply "
+            f"while others did ({question.key}: {fault.words}; {tries} tries); what came is kept, "
+            "and a retry asks for these alone"
+        )
 
     def _cap_reached(self, answered: int, total: int) -> str:
         spent, currency = self._budget.spent, self._endpoint.currency
         cap = money(self._endpoint.max_spend or 0.0, currency)
+        possible = self._budget.possible
+        cut = (
+            f", {money(possible, currency)} possibly, in replies that were cut" if possible else ""
+        )
         return (
-            f"spend cap of {cap} reached: {money(spent, currency)} spent, {answered} of {total} "
-            "answered; raise 'max_spend' in the card and run the experiment again"
+            f"spend cap of {cap} reached: {money(spent, currency)} spent{cut}, {answered} of "
+            f"{total} answered; raise 'max_spend' in the card and run the experiment again"
         )
-
-
-class _Flight:
-    """The requests of one ``answer`` call: ``waiting`` to be sent, and in the air."""
-
-    def __init__(
-        self, chat: Chat, budget: Budget, throttle: Throttle, waiting: deque[Question]
-    ) -> None:
-        self._chat = chat
-        self._budget = budget
-        self._throttle = throttle
-        self._waiting = waiting
-        self._content_retries = budget.endpoint.content_retries
-        self._client: openai.AsyncOpenAI = chat.connect()
-        self._in_air: dict[asyncio.Task[Reply], tuple[Question, float]] = {}
-        self.failure: BaseException | None = None
-
-    def take_off(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Send as many as rate and money allow; whether anything is in the air."""
-        while (
-            self._waiting and self.failure is None and len(self._in_air) < int(self._throttle.limit)
-        ):
-            amount = self._budget.reserve(self._waiting[0].prompt)
-            if amount is None:
-                break
-            question = self._waiting.popleft()
-            task = loop.create_task(self._chat.ask(self._client, question))
-            self._in_air[task] = (question, amount)
-        return bool(self._in_air)
-
-    async def landed(self) -> Batch:
-        """What has come back, once something has; empty after a while without."""
-        landed, _ = await asyncio.wait(
-            self._in_air, timeout=LOOK_AROUND_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        batch = []
-        for task in landed:
-            question, amount = self._in_air.pop(task)
-            problem = task.exception()
-            if problem is not None:
-                self._budget.release(amount)
-                self._waiting.appendleft(question)
-                self.failure = self.failure or problem
-                continue
-            reply = self._judged(question, task.result())
-            self._budget.settle(
-                amount, question.prompt, reply.prompt_tokens, reply.completion_tokens
-            )
-            if not reply.final:
-                self._waiting.appendleft(replace(question, tries=question.tries + 1))
-            batch.append((question, reply))
-        return batch
-
-    def _judged(self, question: Question, reply: Reply) -> Reply:
-        """Final, unless it has a content fault and may be asked again."""
-        faulty = reply.finish in ("empty", "filtered") or not reply.text.strip()
-        return replace(reply, final=not faulty or question.tries >= self._content_retries)
-
-    async def close(self) -> None:
-        for task in self._in_air:
-            task.cancel()
-        await asyncio.gather(*self._in_air, return_exceptions=True)
-        await self._client.close()

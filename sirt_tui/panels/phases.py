@@ -162,9 +162,13 @@ def progress_line(view: PhaseView) -> str:
     filled = round(BAR * min(1.0, progress.done / progress.total))
     parts = ["━" * filled + "─" * (BAR - filled)]
     parts.append(f"{count(progress.done)}/{count(progress.total)} {progress.unit}")
-    if view.rate:
+    if view.waiting:
+        parts.append(one_line(view.activity, 100))
+    elif view.rate:
         parts.append(f"{view.rate:.2g}/s" if view.rate < 10 else f"{view.rate:.0f}/s")
         parts.append(f"{duration(view.seconds_left)} left")
+    if view.cost is not None and (view.cost.spent or view.cost.possible):
+        parts.append(one_line(view.cost.text, 100))
     return "  ".join(parts)
 
 

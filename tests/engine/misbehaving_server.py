@@ -180,7 +180,7 @@ class Server(ThreadingHTTPServer):
 
 @dataclass
 class MisbehavingServer:
-    """Use as a context manager; listens on a free port of loopback.
+    """Use as a context manager; listens on loopback, on a free port if none is given.
 
     ``answer``: prompt -> text of a good reply. ``requests``: the bodies, as they came in.
     ``at_once``: requests being handled now.
@@ -191,12 +191,13 @@ class MisbehavingServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     delivered: Counter[str] = field(default_factory=Counter)
     closing: threading.Event = field(default_factory=threading.Event)
+    port: int = 0
     most_at_once: int = 0
     at_once: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", self.port), Handler)
         self._server.owner = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()

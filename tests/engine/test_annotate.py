@@ -8,28 +8,33 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import catalog
 from engine.contract.cards import Endpoint, ImportedAnswers, ModelCard, Sampling
 from engine.contract.errors import UserError
-from engine.contract.eventlog import EventReader, EventWriter
-from engine.contract.records import Demonstration
-from engine.contract.rundir import DEMONSTRATIONS, REPLIES, PhaseDir, RunsFolder
+from engine.contract.eventlog import EventReader
+from engine.contract.rundir import REPLIES, PhaseDir, RunsFolder
 from engine.contract.settings import AnnotateSettings
 from engine.contract.spec import AnnotateSpec, EvaluateSpec, TaskRef
-from engine.contract.view import PhaseView, fold_all
-from engine.interfaces import Devices
-from engine.jsonlines import read_records
+from engine.contract.view import fold_all
 from engine.phases import annotate
 from engine.phases.asking import SAMPLES, item_seed
-from engine.phases.context import Context, Stopped
+from engine.phases.context import Stopped
 from engine.replies import ReplyStore
-from engine.tasks.prompts import render
+from tests.engine.annotating import (
+    BOXES,
+    ITEMS,
+    Lab,
+    cost,
+    demonstrations,
+    progress,
+    right,
+    spec_of,
+    wrong,
+)
 from tests.engine.misbehaving_server import MisbehavingServer, echo_key, reply, wait_for, when
 from tests.engine.serving import serving
 
@@ -40,11 +45,6 @@ if TYPE_CHECKING:
 
 MODELS = Path(annotate.__file__).parents[1] / "pocket" / "models"
 KEY = "sk-planted-0123456789"
-BOXES = catalog.task("pocket-boxes")
-ITEMS = {
-    render(BOXES.instruction, item.question, item.choices, "cot"): item
-    for item in BOXES.load(BOXES.default_source, "train")
-}
 RUN_ATTEMPT = """
 import sys
 from pathlib import Path
@@ -53,14 +53,6 @@ from engine.interfaces import Devices
 from engine.runner import run_attempt
 sys.exit(run_attempt(PhaseDir(Path(sys.argv[1])), AttemptDir(Path(sys.argv[2])), Devices()))
 """
-
-
-def right(prompt: str) -> str:
-    return f"Think. The answer is {ITEMS[prompt].target}."
-
-
-def wrong(prompt: str) -> str:
-    return f"The answer is {'A' if ITEMS[prompt].target != 'A' else 'B'}."
 
 
 @pytest.fixture
@@ -74,55 +66,6 @@ def lab(tmp_path: Path) -> Lab:
     runs = RunsFolder(tmp_path / "runs")
     runs.create()
     return Lab(runs)
-
-
-def spec_of(
-    server: MisbehavingServer, limit: int = 12, keep: str = "correct", **fields: Any
-) -> AnnotateSpec:
-    prices = {"price_in": 1000.0, "price_out": 10_000.0, "http_retries": 0, "concurrency": 4}
-    source = Endpoint(kind="openai_compatible", base_url=server.url, model="m", **(prices | fields))
-    teacher = ModelCard(
-        name="gpt", family="gpt", source=source, sampling=Sampling(max_new_tokens=20)
-    )
-    settings = AnnotateSettings(limit=limit, keep=keep)  # type: ignore[arg-type]
-    task = TaskRef(name="pocket-boxes", source=BOXES.default_source)
-    return AnnotateSpec(teacher=teacher, task=task, settings=settings)
-
-
-@dataclass
-class Lab:
-    """Runs annotate phases in this process."""
-
-    runs: RunsFolder
-    views: list[PhaseView] = field(default_factory=list)
-
-    def attempt(self, spec: AnnotateSpec | EvaluateSpec) -> PhaseDir:
-        """One attempt to its end or error; its events are kept either way."""
-        folder = self.runs.phase(spec.id)
-        folder.create(spec)
-        attempt = folder.new_attempt()
-        try:
-            with EventWriter(attempt.events, attempt.alive) as writer:
-                ctx = Context(self.runs, folder, attempt, writer, Devices())
-                ctx.clear_staging()
-                folder.publish(ctx.staging, catalog.phase(spec.kind)(ctx, spec))
-        finally:
-            self.views.append(fold_all(EventReader(attempt.events).read(max_ms=5000)))
-        return folder
-
-
-def progress(view: PhaseView) -> tuple[int, int, int]:
-    assert view.progress is not None
-    return view.progress.done, view.progress.total, view.progress.resumed
-
-
-def cost(view: PhaseView) -> ev.Cost:
-    assert view.cost is not None
-    return view.cost
-
-
-def demonstrations(folder: PhaseDir) -> list[Demonstration]:
-    return list(read_records(folder.out / DEMONSTRATIONS, Demonstration))
 
 
 def test_demonstrations_come_in_item_order_with_verdict_and_reason(
@@ -250,10 +193,10 @@ def test_a_teacher_is_measured_on_its_demonstrations_without_asking_again(
 def test_a_stop_request_is_heeded_while_the_server_hangs(
     lab: Lab, server: MisbehavingServer
 ) -> None:
-    """What is on file stays there, and the attempt ends long before any timeout."""
+    """What is on file stays there; what hangs is waited for no longer than a request may take."""
     never = threading.Event()
     server.script.extend([reply(), reply(), *[when(never)] * 10])
-    spec = spec_of(server)
+    spec = spec_of(server, timeout_s=1.0)
     watching = threading.Thread(target=_stop_after, args=(lab.runs.phase(spec.id), 2))
     watching.start()
     with pytest.raises(Stopped):

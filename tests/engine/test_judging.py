@@ -138,7 +138,9 @@ def card(server: MisbehavingServer, **fields: Any) -> ModelCard:
         kind="openai_compatible",
         base_url=server.url,
         model="m",
-        **{"concurrency": 4, "http_retries": 0, "price_in": 1000.0, "price_out": 1000.0} | fields,
+        **{"concurrency": 4, "http_retries": 0, "price_in": 1000.0, "price_out": 1000.0}
+        | {"patience_s": 0.0}
+        | fields,
     )
     return ModelCard(name="gpt", family="gpt", source=source)
 

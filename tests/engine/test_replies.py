@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from engine.contract.cards import Endpoint, ModelCard
-from engine.interfaces import Question, Reply
+from engine.interfaces import BrokenOff, Question, Reply
 from engine.replies import ReplyStore
 
 if TYPE_CHECKING:
@@ -75,6 +77,57 @@ def test_what_is_taken_from_another_phase_is_not_paid_here(tmp_path: Path) -> No
         assert store["b"].text == "mine"
         assert "c" not in store
         assert (store.requests, store.prompt_tokens) == (1, 10)
+
+
+def test_anothers_file_is_read_and_left_as_it_is(tmp_path: Path) -> None:
+    """Its writer may be in the middle of a line."""
+    path = tmp_path / "donor.jsonl"
+    ReplyStore(path).append([(asked("a"), Reply("A", "stop", 10, 1))])
+    with path.open("ab") as file:
+        file.write(b'{"key":"b","te')
+    before = path.read_bytes()
+    assert len(ReplyStore(path, own=False)) == 1
+    assert path.read_bytes() == before
+
+
+def test_what_broke_off_is_counted_apart_and_is_nobodys_answer(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    store = ReplyStore(path)
+    store.append_broken([BrokenOff("a", 100, 50, "cut"), BrokenOff("a", 100, 50, "cut")])
+    source = Endpoint(kind="openai_compatible", base_url="http://x", model="m", price_out=10_000)
+    card = ModelCard(name="x", family="x", source=source)
+    for one in (store, ReplyStore(path)):
+        assert (len(one), one.tries("a"), one.requests) == (0, 0, 0)
+        assert one.broken == (200, 100)
+        assert (one.spent(card), one.possibly_spent(card), one.most_spent(card)) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'{"key":"b","text":5,"finish":"stop","prompt_tokens":1,"completion_tokens":1}',
+        b'{"key":"b","text":"","finish":"odd","prompt_tokens":1,"completion_tokens":1}',
+        b'{"key":"b","text":"","finish":"stop","prompt_tokens":-1,"completion_tokens":1}',
+        b'{"key":"b","text":"","finish":"stop","prompt_tokens":1,"completion_tokens":true}',
+        b'{"key":"b","text":"","finish":"stop","prompt_tokens":1e9,"completion_tokens":1}',
+        b'{"key":"b","broke_off":[1]}',
+        b'{"key":"b","broke_off":"many"}',
+        b'{"key":' + b"[" * 100_000,
+    ],
+)
+def test_a_row_that_no_reply_looks_like_is_passed_over(tmp_path: Path, row: bytes) -> None:
+    path = tmp_path / "replies.jsonl"
+    ReplyStore(path).append([(asked("a"), Reply("A", "stop", 10, 1))])
+    path.write_bytes(row + b"\n" + path.read_bytes())
+    store = ReplyStore(path)
+    assert (len(store), store.requests, store.broken) == (1, 1, (0, 0))
+
+
+def test_thinking_and_reasons_come_back_and_later_fields_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    ReplyStore(path).append([(asked("a"), Reply("", "length", 1, 9, thinking="hm", why="spent"))])
+    path.write_bytes(path.read_bytes().replace(b'"key":"a"', b'"key":"a","mood":"good"'))
+    assert ReplyStore(path)["a"] == Reply("", "length", 1, 9, thinking="hm", why="spent")
 
 
 def test_spent_is_by_the_cards_prices(tmp_path: Path) -> None:

@@ -1,0 +1,159 @@
+"""What keeps a request from bringing a reply, sorted by what can be done about it.
+
+A fault is never the model's word: it is waited out, or it ends a question, or the phase.
+Nothing here knows a key; whoever shows a fault's words scrubs them first.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import re
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["connection", "timeout", "limit", "server", "reply", "size", "question", "phase"]
+PASSING: frozenset[Kind] = frozenset({"connection", "timeout", "limit", "server", "reply"})
+SHORT: dict[Kind, str] = {
+    "connection": "no connection",
+    "timeout": "no reply in time",
+    "limit": "over its limit (429)",
+    "server": "the server failed",
+    "reply": "no chat completion came back",
+    "size": "a question is too large",
+    "question": "a question was rejected",
+    "phase": "refused",
+}
+PASSING_STATUSES = frozenset({408, 409, 425, 429})
+NO_MONEY = re.compile(
+    r"insufficient_quota|billing_hard_limit|exceeded your current quota|insufficient[ _]"
+    r"(balance|credit|fund)|no (more )?(credit|money)|out of credit|payment required",
+    re.IGNORECASE,
+)
+TOO_LARGE = re.compile(
+    r"too (large|long|many|big|high)|(so|as) long|long(er)? than|more than|less than|at most|"
+    r"exceed|smaller than|greater than|between|out of range|larger|context|length|maximum|reduce|"
+    r"limit\w* (is|of)|does(n't| not) fit|token",
+    re.IGNORECASE,
+)
+FILTERED = re.compile(r"content_filter|content_policy|ResponsibleAIPolicy", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One request that brought no reply.
+
+    Attributes:
+        kind: the passing ones are waited out; ``size`` is a question that the server can't take,
+            ``question`` one that it rejects for another reason, ``phase`` is what no waiting and
+            no other question mends.
+        words: what was wrong, as it will be told.
+        status: of the HTTP response, 0 where there was none.
+        retry_after: the header of that name.
+        billed: a reply was under way, so that the provider may charge for it.
+        usage: prompt and completion tokens of such a reply, where they are known.
+    """
+
+    kind: Kind
+    words: str
+    status: int = 0
+    retry_after: str | None = None
+    billed: bool = False
+    usage: tuple[int, int] | None = None
+
+    @property
+    def passing(self) -> bool:
+        return self.kind in PASSING
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """An error as a server words it: OpenAI's form, or whatever JSON or text came instead."""
+
+    status: int
+    text: str
+    message: str = ""
+    code: str = ""
+    param: str = ""
+
+    @property
+    def no_money(self) -> bool:
+        return self.status == 402 or bool(NO_MONEY.search(f"{self.code} {self.message}"))
+
+    @property
+    def filtered(self) -> bool:
+        """The provider refused the prompt for what it says."""
+        return bool(FILTERED.search(self.code))
+
+    @property
+    def kind(self) -> Kind:
+        if self.no_money:
+            return "phase"
+        if self.status == 429:
+            return "limit"
+        if self.status in PASSING_STATUSES or self.status >= 500:
+            return "server"
+        if self.status == 413 or (self.status in (400, 422) and self.too_large):
+            return "size"
+        return "question" if self.status in (400, 422) else "phase"
+
+    @property
+    def too_large(self) -> bool:
+        """It says that something is more than can be, be it the prompt or a parameter."""
+        return bool(TOO_LARGE.search(f"{self.code} {self.message}".replace("max_tokens", "")))
+
+
+def objection(status: int, text: str, body: Any) -> Objection:
+    """What an error body says. ``body``: its JSON, or None."""
+    found: Any = body.get("error", body) if isinstance(body, dict) else None
+    if not isinstance(found, dict):
+        return Objection(status, text, found if isinstance(found, str) else text)
+    said = found.get("message") or found.get("detail")
+    codes = [found.get(name) for name in ("code", "type")]
+    inner = found.get("innererror")
+    if isinstance(inner, dict):  # Azure keeps the reason there
+        codes.append(inner.get("code"))
+    return Objection(
+        status,
+        text,
+        said if isinstance(said, str) else text,
+        " ".join(code for code in codes if isinstance(code, str)),
+        str(found.get("param") or ""),
+    )
+
+
+def status_within(body: dict[str, Any]) -> int:
+    """The status that an error under status 200 should have had; 500 where it says none."""
+    found = body.get("error", body)
+    code = found.get("code", found.get("status")) if isinstance(found, dict) else None
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+        code = int(code)
+    is_status = isinstance(code, int) and 400 <= code < 600
+    return code if is_status else 500  # type: ignore[return-value]
+
+
+def seconds_to_wait(header: str | None) -> float | None:
+    """``Retry-After`` in seconds from now, from a number or a date; None for anything else.
+
+    >>> seconds_to_wait("20"), seconds_to_wait("-3"), seconds_to_wait("soon")
+    (20.0, 0.0, None)
+    """
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return None
+    return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+def in_seconds(seconds: float) -> str:
+    """
+    >>> in_seconds(86400), in_seconds(1e300)
+    ('86400 s', 'more than a month')
+    """
+    return f"{seconds:.0f} s" if seconds < 31 * 86_400 else "more than a month"
