@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Precision = Literal["nf4", "bf16", "fp32"]
 
@@ -33,7 +34,19 @@ class LocalWeights(Frozen):
     template_revision: str | None = Field(
         default=None, description="hash of that file's content; filled in"
     )
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | None = Field(
+        default=None,
+        description="the day, YYYY-MM-DD, that a chat template sees which writes the date",
+        json_schema_extra={"since": "0.2"},
+    )
     trust_remote_code: bool = False
+
+    @field_validator("date")
+    @classmethod
+    def _a_day(cls, value: str | None) -> str | None:
+        if value is not None:
+            datetime.date.fromisoformat(value)
+        return value
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -15,6 +15,7 @@ from transformers import GenerationConfig
 from engine.contract.errors import UserError, nearest
 from engine.models.decoding import decode, left_padded
 from engine.models.sampling import SeededNoise, choose, stream_keys
+from engine.models.templates import turn_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,9 +135,9 @@ def cut(tokens: Sequence[int], ends: tuple[int, ...], limit: int) -> list[int]:
 
 
 def end_ids(loaded: Loaded) -> tuple[int, ...]:
-    """Every id that ends a text: the tokenizer's, and those of the model's own settings
-    (Llama 3 ends a turn and a text with different ones)."""
+    """Every id that ends a text: the tokenizer's, what the chat template writes after an answer,
+    and those of the model's own settings (Llama 3 ends a turn and a text with different ones)."""
     config: Any = getattr(loaded.model, "generation_config", None)
     told = getattr(config, "eos_token_id", None) or []
     ids = [told] if isinstance(told, int) else list(told)
-    return tuple(sorted({loaded.tokenizer.eos_token_id, *ids}))
+    return tuple(sorted(turn_end(loaded.tokenizer).ends | set(ids)))

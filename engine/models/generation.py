@@ -12,7 +12,7 @@ from engine.interfaces import Question, Reply
 from engine.models.backends import Request, backend, end_ids
 from engine.models.batching import plan_batches
 from engine.models.parity import settle
-from engine.models.tokenizing import prepare_begun, prepare_prompt
+from engine.models.tokenizing import prepare_begun, prepare_prompt, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -169,14 +169,10 @@ def _limits(
 
 def _reply(tokenizer: Any, prompt_tokens: int, tokens: list[int], ends: tuple[int, ...]) -> Reply:
     ended = tokens[-1] in ends
-    text = tokenizer.decode(
-        tokens[:-1] if ended else tokens,
-        skip_special_tokens=True,
-        clean_up_tokenization_spaces=False,
-    )
+    text, over = read_answer(tokenizer, tokens[:-1] if ended else tokens)
     return Reply(
         text=text,
-        finish="empty" if not text.strip() else "stop" if ended else "length",
+        finish="empty" if not text.strip() else "stop" if ended or over else "length",
         prompt_tokens=prompt_tokens,
         completion_tokens=len(tokens),
     )

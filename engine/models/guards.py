@@ -96,18 +96,18 @@ def check_reference(model: Any, values: Weights) -> None:
             )
 
 
-def check_end_of_text(token_ids: Tensor, in_loss: Tensor, eos: int) -> None:
-    """``UserError`` unless each row has the end-of-text token where the loss applies.
+def check_end_of_text(token_ids: Tensor, in_loss: Tensor, end: int) -> None:
+    """``UserError`` unless each row has the token that ends an answer where the loss applies.
 
     Args:
         token_ids: (rows, tokens), as the collator gives them to the model.
         in_loss: the same shape; True where a token counts in the loss.
-        eos: id of the end-of-text token.
+        end: id of the token that ends an answer.
     """
-    if not bool(((token_ids == eos) & in_loss).any(dim=1).all()):
+    if not bool(((token_ids == end) & in_loss).any(dim=1).all()):
         raise UserError(
-            f"the end-of-text token (id {eos}) is outside the loss of a training example: the "
-            "student would never learn to stop; check the card's chat template and tokenizer"
+            f"the token that ends an answer (id {end}) is outside the loss of a training example: "
+            "the student would never learn to stop; check the card's chat template and tokenizer"
         )
 
 

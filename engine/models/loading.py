@@ -40,14 +40,16 @@ class Loaded:
 
     Attributes:
         model: a causal language model, or a ``PeftModel`` whose adapter is named ``default``.
-        tokenizer: with a chat template and a pad token that is not its end-of-text token.
+        tokenizer: with a chat template and a pad token that ends nothing.
         device: where inputs go; with several GPUs the one with the first layer.
+        commit: of the hub's repository that the weights are from; None for a folder.
         backend: what ``auto`` generation has settled on, once it has been asked.
     """
 
     model: Any
     tokenizer: Any
     device: torch.device
+    commit: str | None = None
     backend: str | None = None
 
 
@@ -68,8 +70,9 @@ def load(
         raise UserError(f"card {card.name!r}: source: is {source.kind}; local weights are needed")
     set_threads()
     folder = fetch(source, card.name)
-    if source.hub:  # the cache names the folder by its commit; a card need not fix one
-        tell(f"{source.hub}: commit {folder.name}")
+    commit = folder.name if source.hub else None  # as the hub's cache names it
+    if commit:
+        tell(f"{source.hub}: commit {commit}")
     if source.trust_remote_code:
         tell(f"{card.name}: runs Python code that comes with the weights (trust_remote_code)")
     tokenizer = load_tokenizer(folder, source, card.name, tell)
@@ -80,7 +83,7 @@ def load(
         model = _with_adapter(model, adapter, trainable)
     if not trainable:
         model.eval().requires_grad_(False)
-    return Loaded(model, tokenizer, _input_device(model))
+    return Loaded(model, tokenizer, _input_device(model), commit)
 
 
 def release(loaded: Loaded) -> None:

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from engine.contract.errors import UserError, nearest
+from engine.models import sentencepiece, templates
+from engine.models.templates import THINKING, turn_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from engine.contract.cards import LocalWeights
     from engine.contract.records import Finish
@@ -31,11 +32,16 @@ def load_tokenizer(
         )
     except (OSError, ValueError, KeyError) as error:
         if not any(folder.glob("*token*")):
-            raise UserError(f"{folder}: no tokenizer.json, so it can't read or write") from error
+            raise UserError(
+                f"{folder}: no tokenizer.json or tokenizer.model, so it can't read or write"
+            ) from error
         first = str(error).strip().splitlines()[0]
         raise UserError(f"{folder}: its tokenizer can't be loaded: {first}") from error
+    sentencepiece.mend(tokenizer, folder)
     if source.chat_template:
         tokenizer.chat_template = _template(Path(source.chat_template).expanduser(), card)
+    elif isinstance(tokenizer.chat_template, dict):  # by purpose: the one for tools isn't ours
+        tokenizer.chat_template = tokenizer.chat_template.get("default")
     if not tokenizer.chat_template:
         raise UserError(
             f"card {card!r}: {folder} has no chat template; name a Jinja file in"
@@ -43,19 +49,13 @@ def load_tokenizer(
         )
     if tokenizer.eos_token_id is None:
         raise UserError(f"{folder}: tokenizer_config.json: eos_token: is missing; set it")
+    if source.date:
+        tokenizer.chat_template = templates.pin(tokenizer.chat_template, source.date)
+    for line in templates.check(tokenizer, card):
+        tell(f"{card}: {line}")
     ensure_pad(tokenizer, folder, tell)
     tokenizer.padding_side = "left"
-    _check_template(tokenizer, card)
     return tokenizer
-
-
-def _check_template(tokenizer: Any, card: str) -> None:
-    try:
-        usable = prepare_prompt(tokenizer, "?") != prepare_prompt(tokenizer, "!")
-    except TemplateError as error:
-        raise UserError(f"card {card!r}: its chat template is broken: {error}") from None
-    if not usable:
-        raise UserError(f"card {card!r}: its chat template leaves out the user's message")
 
 
 def _template(file: Path, card: str) -> str:
@@ -70,18 +70,19 @@ def _template(file: Path, card: str) -> str:
 
 
 def ensure_pad(tokenizer: Any, where: Path, tell: Callable[[str], None]) -> None:
-    """A pad token that is not the end-of-text token, without a new row in the embedding.
+    """A pad token that ends neither text nor turn, without a new row in the embedding.
 
     Padding with EOS is the classic trap: a trainer that masks padding then masks the answer's
     end, and the model never learns to stop. Padding is hidden by the attention mask, so any
     special token that no answer holds will do.
     """
-    if tokenizer.pad_token_id not in (None, tokenizer.eos_token_id):
+    ends = turn_end(tokenizer).ends
+    if tokenizer.pad_token_id not in (None, *ends):
         return
     special = [t for t in tokenizer.get_added_vocab() if RESERVED.search(t)]
     candidates = [tokenizer.unk_token, *sorted(special), tokenizer.bos_token]
     for token in candidates:
-        if token and tokenizer.convert_tokens_to_ids(token) != tokenizer.eos_token_id:
+        if token and tokenizer.convert_tokens_to_ids(token) not in ends:
             tokenizer.pad_token = token
             tell(f"the tokenizer has no pad token of its own: {token!r} pads")
             return
@@ -97,22 +98,75 @@ def prepare_prompt(tokenizer: Any, user_message: str) -> list[int]:
     The template writes the begin-of-text token itself, so none is added (a doubled one is a
     silent loss of quality).
     """
-    turns = [{"role": "user", "content": user_message}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return list(tokenizer(text, add_special_tokens=False).input_ids)
+    broken, mark = _broken(user_message, frozenset(templates.control_tokens(tokenizer)))
+    return _ids(tokenizer, templates.render(tokenizer, [broken], cue=True).split(mark))
 
 
 def prepare_begun(tokenizer: Any, begun: Begun, room: int) -> list[int]:
     """Token ids of an answer so far and the words to go on from, ``room`` tokens at most: of an
     answer that is too long the end is kept."""
-    ids = list(tokenizer(f"{begun.text.rstrip()}\n{begun.cue}", add_special_tokens=False).input_ids)
+    ids = _answer(tokenizer, f"{begun.text.rstrip()}\n{begun.cue}")
     return ids[-max(room, 1) :]
 
 
 def prepare_answer(tokenizer: Any, text: str, finish: Finish) -> list[int]:
-    """Token ids of an answer to be learnt, with the end-of-text token where it ended by itself.
+    """Token ids of an answer to be learnt, with its turn's end where it ended by itself.
 
     What the token limit cut off gets none: it would teach to stop in the middle.
     """
-    ids = list(tokenizer(text, add_special_tokens=False).input_ids)
-    return ids if finish == "length" else [*ids, tokenizer.eos_token_id]
+    ids = _answer(tokenizer, text)
+    return ids if finish == "length" else [*ids, turn_end(tokenizer).token]
+
+
+def read_answer(tokenizer: Any, tokens: Sequence[int]) -> tuple[str, bool]:
+    """What a model wrote, without control tokens, and whether text showed that its turn was over.
+
+    Tags around thinking stay, for the thinking to be told from the answer. Tokenizers mark some
+    control tokens as ordinary: those are taken off the end, where they are left over.
+    """
+    control = _but_thinking(templates.control_tokens(tokenizer))
+    special, ordinary = (
+        {tokenizer.convert_tokens_to_ids(t) for t in control if control[t] is marked}
+        for marked in (True, False)
+    )
+    kept = [token for token in tokens if token not in special]
+    while kept and kept[-1] in ordinary:
+        kept.pop()
+    text = str(tokenizer.decode(kept, clean_up_tokenization_spaces=False))
+    after = turn_end(tokenizer).text
+    answer, over, _ = text.partition(after) if after else (text, "", "")
+    return answer, bool(over)
+
+
+def _answer(tokenizer: Any, text: str) -> list[int]:
+    """Of what is a control token, only tags around thinking are an answer's to write."""
+    broken, mark = _broken(text, frozenset(_but_thinking(templates.control_tokens(tokenizer))))
+    return _ids(tokenizer, broken.split(mark))
+
+
+def _but_thinking(control: dict[str, bool]) -> dict[str, bool]:
+    return {token: special for token, special in control.items() if not THINKING.search(token)}
+
+
+def _broken(text: str, tokens: frozenset[str]) -> tuple[str, str]:
+    """The text with a mark inside each of the tokens, and the mark: a character that the text
+    doesn't hold. What lies on either side of it is encoded apart, so that no token comes of it."""
+    mark = next(one for one in map(chr, range(0xE000, 0xF900)) if one not in text)
+    return templates.any_of(tokens).sub(lambda m: m[0][0] + mark + m[0][1:], text), mark
+
+
+def _ids(tokenizer: Any, pieces: Sequence[str]) -> list[int]:
+    """Token ids of pieces of one text, each encoded by itself.
+
+    After a line's end tokenizers of the SentencePiece kind put no space before a text.
+    """
+    first, *others = pieces
+    ids = list(tokenizer(first, add_special_tokens=False).input_ids)
+    line = tokenizer("\n", add_special_tokens=False).input_ids
+    for piece in others:
+        after = tokenizer(f"\n{piece}", add_special_tokens=False).input_ids
+        if after[: len(line)] == line:
+            ids += after[len(line) :]
+        else:
+            ids += tokenizer(piece, add_special_tokens=False).input_ids
+    return ids

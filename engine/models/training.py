@@ -28,7 +28,7 @@ from trl import DPOTrainer, SFTTrainer
 from engine import catalog
 from engine.contract.errors import UserError, nearest
 from engine.contract.rundir import hash_file
-from engine.models import checkpoints, guards
+from engine.models import adapters, checkpoints, guards
 from engine.models.callbacks import Reporter, Watcher, out_of_patience
 from engine.models.loading import compute_dtype
 from engine.models.passes import EvenPasses
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from engine.contract.spec import InstructSpec, RefineSpec
     from engine.models.loading import Loaded
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 LARGE = 200_000_000  # parameters from which activations are recomputed to save GPU memory
 SCHEDULES = {"constant": "constant_with_warmup"}
 
@@ -334,13 +333,6 @@ def _has_ended(state: TrainerState, steps: int, patience_steps: int | None) -> b
     return state.global_step >= steps or bool(out_of_patience(state, patience_steps))
 
 
-def export(checkpoint: Path, target: Path) -> None:
-    """Put a checkpoint's adapter where it is published, in PEFT's standard form."""
-    target.mkdir(parents=True, exist_ok=True)
-    for file in ADAPTER_FILES:
-        shutil.copyfile(checkpoint / file, target / file)
-
-
 def last_logged(state: TrainerState, key: str) -> float | None:
     """The newest logged value; also after a resume, since a checkpoint keeps the history."""
     return next((entry[key] for entry in reversed(state.log_history) if key in entry), None)
@@ -388,6 +380,6 @@ def common_figures(
         "moved_weights": guards.moved_weights(start, exported),
         "trainable_parameters": sum(value.numel() for value in start.values()),
         "optimizer": str(trainer.args.optim.value),
-        "adapter_sha256": hash_file(adapter / ADAPTER_FILES[1]),
+        "adapter_sha256": hash_file(adapter / adapters.WEIGHTS),
         "batch_size": layout.batch,
     } | asdict(layout)

@@ -1,8 +1,8 @@
 """Phase 2: instruction-tuning on the teacher's demonstrations (method, sections 1 and 5).
 
 QLoRA on prompt and output, the loss on the output alone. The prompt goes through the same chat
-template as in generation; the output ends in the end-of-text token, so the student learns to
-stop.
+template as in generation; the output ends as the template ends an answer, so the student learns
+to stop.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from engine.contract.errors import UserError
 from engine.contract.records import Demonstration
 from engine.contract.rundir import ADAPTER, CHECKPOINTS, DEMONSTRATIONS
 from engine.jsonlines import read_records
-from engine.models import checkpoints, guards
+from engine.models import adapters, checkpoints, guards
 from engine.models import training as tr
 from engine.models.callbacks import Reporter
 from engine.models.loading import load
+from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
@@ -46,7 +47,7 @@ class Examples:
     """Tokenised demonstrations: ids and labels, row by row.
 
     Attributes:
-        whole: whether a row holds an end-of-text token.
+        whole: whether a row holds the token that ends an answer.
         truncated: how many lost their end to ``max_length``.
         dropped: how many demonstrations had no token of the output left.
     """
@@ -81,7 +82,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
 
     trainer = _trainer(spec, loaded, layout, folder, examples)
     guards.train_in_fp32(loaded.model, values)
-    _check_labels(trainer, examples, loaded.tokenizer.eos_token_id)
+    _check_labels(trainer, examples, turn_end(loaded.tokenizer).token)
     ctx.emit(_first_example(examples, loaded.tokenizer))
     ctx.message(tr.describe(trainer, layout, len(examples)))
 
@@ -91,7 +92,8 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
         raise Stopped
     if not is_first():
         return {}
-    tr.export(folder / checkpoints.name(outcome.state.global_step), ctx.staging / ADAPTER)
+    last = folder / checkpoints.name(outcome.state.global_step)
+    adapters.export(last, ctx.staging / ADAPTER, spec.student, loaded.commit)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="instructed adapter"))
     figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
     tr.warn_if_still(ctx, figures)
@@ -118,8 +120,8 @@ def _demonstrations(ctx: Context, spec: InstructSpec) -> list[Demonstration]:
 def tokenise(
     tokenizer: Any, demonstrations: Sequence[Demonstration], settings: InstructSettings
 ) -> Examples:
-    """Prompt, output and end-of-text; labels cover output and end-of-text. A demonstration that
-    its teacher's token limit cut off (``keep: all``) has no end.
+    """Prompt, output and its end token; labels cover output and end. A demonstration
+    that its teacher's token limit cut off (``keep: all``) has no end.
 
     What exceeds ``max_length`` is cut from the end; a demonstration of which no output is left
     is dropped.
@@ -181,12 +183,12 @@ def _trainer(
     )
 
 
-def _check_labels(trainer: Any, examples: Examples, eos: int) -> None:
-    """End-of-text is in the loss, in the batch as the collator pads it."""
+def _check_labels(trainer: Any, examples: Examples, end: int) -> None:
+    """An answer's end is in the loss, in the batch as the collator pads it."""
     rows = [i for i, whole in enumerate(examples.whole) if whole][:8]
     if rows:
         batch = trainer.data_collator([trainer.train_dataset[i] for i in rows])
-        guards.check_end_of_text(batch["input_ids"], batch["labels"] != IGNORED, eos)
+        guards.check_end_of_text(batch["input_ids"], batch["labels"] != IGNORED, end)
 
 
 def _first_example(examples: Examples, tokenizer: Any) -> ev.Sample:

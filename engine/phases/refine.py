@@ -23,11 +23,12 @@ from engine.contract.errors import UserError
 from engine.contract.records import Pair
 from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIR_SCORES, PAIRS
 from engine.jsonlines import read_records, write_records
-from engine.models import checkpoints, guards
+from engine.models import adapters, checkpoints, guards
 from engine.models import training as tr
 from engine.models.callbacks import Reporter
 from engine.models.loading import compute_dtype, load
 from engine.models.pairscores import score_pairs
+from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
@@ -94,7 +95,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     if _pays_to_remember(spec, trainer, layout):
         ctx.activity("scoring the pairs under the reference")
         trainer.remember_reference()
-    step0_loss = _check_start(ctx, trainer, training, loaded.tokenizer.eos_token_id)
+    step0_loss = _check_start(ctx, trainer, training, turn_end(loaded.tokenizer).token)
     _show_first_pair(ctx, training, loaded.tokenizer)
     ctx.message(tr.describe(trainer, layout, len(training)))
     tr.warn_of_long_warmup(ctx, settings.warmup_steps, trainer.args.max_steps)
@@ -108,7 +109,8 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     if not is_first():
         return {}
     picked = _picked(ctx, outcome.state, settings)
-    tr.export(folder / checkpoints.name(picked), ctx.staging / ADAPTER)
+    best = folder / checkpoints.name(picked)
+    adapters.export(best, ctx.staging / ADAPTER, spec.student, loaded.commit)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="refined adapter"))
     figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
     ctx.activity("scoring the pairs under reference and policy")
@@ -169,7 +171,7 @@ def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:
 
 
 def tokenise(tokenizer: Any, pairs: Sequence[Pair], settings: RefineSettings) -> Tokenised:
-    """Prompt, and both answers with the end-of-text token, if they ended by themselves.
+    """Prompt, and both answers with their end token, if they ended by themselves.
 
     A prompt that is too long loses its beginning, and with it the frame of the chat template:
     the end of the question and the cue to answer matter more. What then exceeds ``max_length``
@@ -278,12 +280,12 @@ def _pays_to_remember(spec: RefineSpec, trainer: Any, layout: tr.Layout) -> bool
     return more_than_a_pass and compute_dtype(source.precision) is torch.float32
 
 
-def _check_start(ctx: Context, trainer: Any, training: Tokenised, eos: int) -> float:
+def _check_start(ctx: Context, trainer: Any, training: Tokenised, end: int) -> float:
     """The preference loss of a real batch before the first step; it must be ln 2."""
     rows = [trainer.train_dataset[i] for i in range(min(CHECKED, len(training)))]
     batch = trainer.data_collator(rows)
     whole = torch.tensor(training.whole[: len(rows)]).repeat(2)
-    guards.check_end_of_text(batch["input_ids"][whole], batch["completion_mask"][whole] == 1, eos)
+    guards.check_end_of_text(batch["input_ids"][whole], batch["completion_mask"][whole] == 1, end)
     objective = trainer.loss_types, trainer.loss_weights
     trainer.loss_types, trainer.loss_weights = ["sigmoid"], [1.0]
     trainer.model.eval()

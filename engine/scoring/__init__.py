@@ -8,7 +8,12 @@
 ``extraction``  which answer a text gives, and by which rule (the *tier*)
 ``choice``      the tiers for option letters
 ``number``      the tiers for numbers
-``formula``     the tiers for mathematical expressions, and when two are equal
+``expression``  the tiers for mathematical expressions
+``mathvalues``  the mathematical values in a sentence, as math-verify finds them
+``formula``     when two mathematical expressions are equal
+``latex``       an expression's structure: lists, brackets, relations, scalars
+``scalar``      a scalar's value, if all of it was understood
+``units``       units behind a number
 ``verdict``     extraction and comparison with the target
 ``legacy``      the authors' matcher, for comparison only
 ``steps``       does a text reason, or answer at once

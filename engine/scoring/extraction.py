@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from engine.scoring import choice, formula, number
+from engine.scoring import choice, expression, number
 from engine.scoring.own_turn import own_turn
 from engine.scoring.text import Asked
 
@@ -30,7 +30,7 @@ UNPARSED: Final = Found(None, None)
 _TIERS: Final[dict[AnswerKind, Callable[[str, Asked], Iterator[Rule]]]] = {
     "choice": choice.tiers,
     "number": number.tiers,
-    "math": formula.tiers,
+    "math": expression.tiers,
 }
 
 

@@ -1,83 +1,57 @@
-"""Mathematical expressions: where a text states one, and when two are equal.
+"""When two mathematical expressions are equal; where a text states one is in ``expression``.
 
-Tiers: ``boxed``, ``statement`` ("the answer is ..."), ``formula`` (the last ``$...$``),
-``last_number``. Equality is math-verify's, which knows LaTeX and simplifies.
+The structure (lists, sets, intervals, relations) is compared as such, scalars by their values;
+what is not understood in whole equals nothing but the same letters.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from engine.scoring import number
-from engine.scoring.boxed import last_boxed
-from engine.scoring.text import plain, sentence_from
+from engine.scoring.latex import Part, plain_latex, read
+from engine.scoring.scalar import proportional, same_value, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from engine.scoring.text import Asked, Rule
+    from engine.scoring.scalar import Value
 
-LONGEST: Final = 300  # characters; nothing longer is simplified
+LONGEST: Final = 300  # characters; nothing longer is evaluated
 SECONDS: Final = 5
 
-_CUE: Final = re.compile(
-    r"\banswer\b(?:\s?(?::|=)|\s(?:is|was|would be|will be|should be|must be|equals))+:?\s?",
-    re.IGNORECASE,
-)
-_FORMULA: Final = re.compile(r"\$([^$\n]{1,300})\$")
 _POWER: Final = re.compile(r"\^\s?\{?\s?\(?-?([0-9]+)")
-_TOWER: Final = re.compile(r"\^\s?[{(][^{}()]{0,50}[\^!]|\^\s?\w\s?\^|[0-9]{4,}\s?!|[!)}]\s?!|\*\*")
-
-
-def tiers(text: str, asked: Asked) -> Iterator[Rule]:
-    """The rules in order; each gives LaTeX without its dollar signs."""
-    words = plain(text)
-    yield "boxed", lambda: last_boxed(text.replace("\0", ""))
-    yield "statement", lambda: _statement(words)
-    yield "formula", lambda: next(reversed(_FORMULA.findall(words)), None)
-    yield "last_number", dict(number.tiers(text, asked)).get("last_number", lambda: None)
-
-
-def _statement(text: str) -> str | None:
-    cues = list(_CUE.finditer(text))
-    if not cues:
-        return None
-    stated = sentence_from(text, cues[-1].end())
-    if _heads_a_solution(cues[-1], stated):
-        return None
-    between = _FORMULA.search(stated)
-    answer = (between[1] if between else stated).strip(" $.")
-    return answer if len(answer) <= LONGEST and not answer.lower().startswith("not ") else None
-
-
-def _heads_a_solution(cue: re.Match[str], stated: str) -> bool:
-    """``Answer: We have two cases. ...``: the text begins so, in words, and calculates later."""
-    begins_in_words = cue.start() == 0 and ":" in cue[0] and re.match(r"[a-zA-Z]{2}", stated)
-    return bool(begins_in_words and re.search(r"[$0-9]", cue.string[cue.end() + len(stated) :]))
+_TOWER: Final = re.compile(
+    r"\^\s?[{(][^{}()]{0,50}[\^!]|\^\s?\w\s?\^|[0-9]{4,}\s?!|[!)}]\s?!|\*\*|binom.{0,3}[0-9]{5}"
+)
+_NAME: Final = re.compile(r"\\?[a-zA-Z]+(?:_\{?\w+\}?)?'?\s?(?:\([a-z, ]*\))?|\\(?:text|angle).*")
+_FLIPPED: Final = str.maketrans("<≤>≥", ">≥<≤")
+_BELOW: Final = frozenset("<≤")
 
 
 def same_formula(target: str, answer: str) -> bool:
     """Whether the two are equal; ``target`` is the gold.
 
-    math-verify's own time limit needs the main thread (it sets an alarm), so elsewhere there is
-    none. No limit at all stops big-integer arithmetic, hence :func:`_is_cheap`.
+    Follows the gold's form, as MATH's readers do: ``x = 5`` is ``5``, a unit or a per cent sign
+    may be missing, a list's order doesn't matter.
+
+    The time limit needs the main thread (it sets an alarm), so elsewhere there is none. No limit
+    at all stops big-integer arithmetic, hence :func:`_is_cheap`.
     """
     if _squeezed(target) == _squeezed(answer):
-        return True
+        return bool(_squeezed(target))
     if not (_is_cheap(target) and _is_cheap(answer)):
         return False
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns of the missing limit
-    from math_verify import parse, verify
+    from math_verify.errors import TimeoutException
+    from math_verify.utils import timeout
 
     main = threading.current_thread() is threading.main_thread()
-    limit = SECONDS if main else None
-    gold = parse(f"${target}$", parsing_timeout=limit)
-    given = parse(f"${answer}$", parsing_timeout=limit)
-    return bool(gold and given and verify(gold, given, timeout_seconds=limit))
+    try:
+        return bool(timeout(SECONDS if main else None)(_same)(read(target), read(answer)))
+    except (TimeoutException, RecursionError):
+        return False
 
 
 def _is_cheap(expression: str) -> bool:
@@ -91,7 +65,130 @@ def _is_cheap(expression: str) -> bool:
 
 
 def _squeezed(expression: str) -> str:
-    """For equality by letter: no blanks, sizes or fraction styles."""
-    for old, new in ((r"\dfrac", r"\frac"), (r"\tfrac", r"\frac"), (r"\left", ""), (r"\right", "")):
-        expression = expression.replace(old, new)
-    return re.sub(r"\\[,;:! ]|\s", "", expression).strip("$.")
+    """For equality by letter: no sizes, no blanks but those between digits."""
+    return re.sub(r"(?<![0-9])\s|\s(?![0-9])", "", plain_latex(expression))
+
+
+def _same(gold: Part, given: Part) -> bool:
+    if gold == given:
+        return True
+    gold, given = _members(gold, given), _members(given, gold)
+    gold, given = _stated(gold, given, named=True), _stated(given, gold, named=False)
+    if _is_relation(gold) and _is_relation(given):
+        return _same_relation(gold, given)
+    gold, given = _as_interval(gold), _as_interval(given)
+    kinds = {gold.kind, given.kind}
+    if kinds == {"scalar"}:
+        return _same_scalar(gold, given)
+    if kinds <= {"list", "{}"} or kinds == {"union"}:
+        return _same_in_any_order(gold.parts, given.parts)
+    if kinds == {"words", "scalar"}:
+        return _letters(gold) == _letters(given) != ""
+    alike = len(kinds) == 1 or kinds == {"list", "()"}
+    return alike and bool(gold.parts) and _same_in_order(gold.parts, given.parts)
+
+
+def _is_relation(part: Part) -> bool:
+    return bool(part.parts) and part.kind[0] in "=<>≤≥≠≈∈\\"
+
+
+def _members(part: Part, other: Part) -> Part:
+    r"""The set that ``x \in [1, 2]`` names, unless the other says it so too."""
+    return part.parts[-1] if part.kind == "∈" != other.kind else part
+
+
+def _stated(part: Part, other: Part, *, named: bool) -> Part:
+    """What an equation states, where the other is none: ``x = 5``, ``9 + 9 = 18``.
+
+    ``named``: only where its first side is a name, as in the gold.
+    """
+    if _is_relation(other) or not part.parts or set(part.kind) != {"="}:
+        return part
+    sides = [value(side.text) if side.kind == "scalar" else None for side in part.parts]
+    first = part.parts[0]
+    name = first.kind == "words" or _NAME.fullmatch(first.text)
+    if named and not name and (sides[0] is None or sides[0].names):
+        return part
+    numbers = [side for side in sides if side is not None and not side.names]
+    if any(not same_value(number, numbers[0]) for number in numbers):
+        return part  # it isn't true
+    return part.parts[-1]
+
+
+def _same_relation(gold: Part, given: Part) -> bool:
+    if gold.kind == given.kind and _same_in_order(gold.parts, given.parts):
+        return True
+    turned = Part(given.kind[::-1].translate(_FLIPPED), given.parts[::-1])
+    if gold.kind == turned.kind and _same_in_order(gold.parts, turned.parts):
+        return True
+    if len(gold.kind) > 1 or gold.kind not in {given.kind, turned.kind}:
+        return False
+    if gold.kind != given.kind:
+        given = turned
+    left, right = _difference(gold), _difference(given)
+    if left is None or right is None:
+        return False
+    return proportional(left, right, positive=gold.kind not in "=≠")
+
+
+def _difference(relation: Part) -> Value | None:
+    if any(side.kind != "scalar" for side in relation.parts):
+        return None
+    left, right = (side.text for side in relation.parts)
+    return value(f"({left})-({right})")
+
+
+def _as_interval(part: Part) -> Part:
+    """``x > 3`` and ``1 < x \\le 3`` as what they are of the line."""
+    ends, signs = part.parts, part.kind
+    if not signs or not set(signs) <= set("<≤>≥"):
+        return part
+    if set(signs) <= set(">≥"):
+        ends, signs = ends[::-1], signs.translate(_FLIPPED)[::-1]
+    infinity = Part("scalar", text=r"\infty")
+    if len(signs) == 2 and set(signs) <= _BELOW:
+        low, _, high = ends
+    elif len(signs) == 1 and _is_variable(ends[0]):
+        low, high, signs = Part("scalar", text=r"-\infty"), ends[1], "<" + signs
+    elif len(signs) == 1 and _is_variable(ends[1]):
+        low, high, signs = ends[0], infinity, signs + "<"
+    else:
+        return part
+    return Part("(["[signs[0] == "≤"] + ")]"[signs[1] == "≤"], (low, high))
+
+
+def _is_variable(part: Part) -> bool:
+    return part.kind == "scalar" and re.fullmatch(r"\\?[a-zA-Z]+", part.text) is not None
+
+
+def _same_scalar(gold: Part, given: Part) -> bool:
+    if gold.unit and given.unit and gold.unit != given.unit:
+        return False
+    left, right = value(gold.text), value(given.text)
+    if left is None or right is None:
+        return gold.text == given.text
+    by_share = gold.unit != given.unit and "percent" in {gold.unit, given.unit}
+    if same_value(left, right):
+        return not by_share or left.exact is not None
+    if by_share:
+        whole, share = (left, right) if gold.unit == "percent" else (right, left)
+        return same_value(whole, share, 100)
+    return False
+
+
+def _same_in_order(gold: Sequence[Part], given: Sequence[Part]) -> bool:
+    return len(gold) == len(given) and all(map(_same, gold, given))
+
+
+def _same_in_any_order(gold: Sequence[Part], given: Sequence[Part]) -> bool:
+    left = list(given)
+    for part in gold:
+        found = next((number for number, other in enumerate(left) if _same(part, other)), None)
+        if found is None:
+            return False
+        del left[found]
+    return not left
+
+
+def _letters(part: Part) -> str:
+    return re.sub(r"[^a-z0-9]", "", part.text.casefold())

@@ -270,9 +270,9 @@ def test_layout_tells_when_processes_do_not_divide_the_batch(monkeypatch: Any) -
 def test_guards_fire() -> None:
     ids = torch.tensor([[5, 6, 2, 0], [5, 2, 7, 0]])
     inside = torch.tensor([[False, True, True, False], [False, False, True, False]])
-    guards.check_end_of_text(ids[:1], inside[:1], eos=2)
+    guards.check_end_of_text(ids[:1], inside[:1], end=2)
     with pytest.raises(UserError, match="outside the loss"):
-        guards.check_end_of_text(ids, inside, eos=2)
+        guards.check_end_of_text(ids, inside, end=2)
     with pytest.raises(UserError, match="no parameter"):
         guards.trainable_values(torch.nn.Linear(2, 2).requires_grad_(False))
     start = {"A": torch.tensor([1.0, 2.0, 3.0, 4.0]), "B": torch.zeros(4)}
