@@ -24,6 +24,7 @@ from engine.replies import ReplyStore
 from engine.scoring.steps import has_steps
 from engine.scoring.thinking import without_thinking
 from engine.scoring.verdict import judge_reply
+from engine.tasks.checking import BadRows
 from engine.tasks.prompts import render, with_letters
 from engine.tasks.repeats import shared
 from engine.tasks.sampling import balanced
@@ -83,9 +84,13 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
 
 def _tell_overlap(ctx: Context, task: Task, items: list[Item], spec: AnnotateSpec) -> None:
     """Benchmarks repeat themselves: a training question that is a test question too is said, and
-    kept, as the paper keeps it. Silent where the test split isn't at hand."""
+    kept, as the paper keeps it. Silent where the test split isn't at hand; where it is and can't
+    be scored, that is told now and not by the evaluation hours later."""
     try:
         repeated = shared(items, task.load(spec.task.source, "test"))
+    except BadRows as error:
+        ctx.warn(f"the test split can't be evaluated on: {error}", "test-rows")
+        return
     except UserError:
         return
     if repeated:

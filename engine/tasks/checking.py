@@ -22,6 +22,10 @@ SHOWN: Final = 3
 _WRAPPER: Final = re.compile(r"\\(?:text|mathrm|mbox|boxed|fbox)\b")
 
 
+class BadRows(UserError):
+    """Rows of a split can't be asked or scored; what can't be reached is another error."""
+
+
 def sound(
     rows: Iterable[tuple[int, Row]], make: Callable[[int, Row], Item], kind: AnswerKind
 ) -> tuple[list[Item], list[RowError]]:
@@ -84,14 +88,14 @@ def _is_formula(target: str) -> bool:
     return depth == 0 and not missing and any(character.isalnum() for character in said)
 
 
-def refusal(task: str, faults: Sequence[RowError], total: int) -> UserError:
+def refusal(task: str, faults: Sequence[RowError], total: int) -> BadRows:
     """All that is wrong with a split's rows, in one line."""
     if len(faults) == total:
-        return UserError(
+        return BadRows(
             f"{task}: none of its {total} rows can be used: {listed(faults)}; give the benchmark's "
             "own file, and for an unlabelled split its label file (train_labels, test_labels)"
         )
-    return UserError(
+    return BadRows(
         f"{task}: {len(faults)} of {total} rows can't be used: {listed(faults)}; mend the file, or "
         f"leave them out with 'sources: {task}: skip_bad_rows: true'"
     )

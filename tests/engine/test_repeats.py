@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from engine.contract.cards import ImportedAnswers, ModelCard, TaskSource
@@ -53,10 +54,16 @@ def test_training_questions_that_are_tested_on_are_said(tmp_path: Path) -> None:
     runs = RunsFolder(tmp_path / "runs")
     runs.create()
     lab = Lab(runs)
-    for test, said in (("test.jsonl", ["2 of 6 training questions"]), ("none.jsonl", [])):
+    (tmp_path / "bad.jsonl").write_text('{"question": "1 + 1?", "answer": "two"}\n')
+    for test, said in (
+        ("test.jsonl", ["2 of 6 training questions"]),
+        ("none.jsonl", []),
+        ("bad.jsonl", ["the test split can't be evaluated on: gsm8k: none of its 1 rows"]),
+    ):
         source = TaskSource(
             train=str(tmp_path / "train.jsonl"), test=str(tmp_path / test), revision=test
         )
         lab.attempt(AnnotateSpec(teacher=teacher, task=TaskRef(name="gsm8k", source=source)))
-        messages = [m.text for m in lab.views[-1].messages if m.code == "test-overlap"]
-        assert [m.split(" stand")[0] for m in messages] == said
+        codes = {"test-overlap", "test-rows"}
+        messages = [m.text for m in lab.views[-1].messages if m.code in codes]
+        assert [re.split(" stand| can be", m)[0] for m in messages] == said
