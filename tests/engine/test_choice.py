@@ -38,7 +38,7 @@ AWKWARD = (
         ("Wine wants it cool and dark, so it must be E.", ROOMS, "E", "conclusion"),
         ("The most likely place is (E) cellar. One may read there too.", ROOMS, "E", "conclusion"),
         (
-            "(A) is warm. So wine would be kept down there (E) in the dark.",
+            "(A) is warm. So wine would be kept there (E) in the dark.",
             ROOMS,
             "E",
             "last_sentence",
