@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from engine.cli import main as command_line
@@ -20,7 +21,9 @@ def open_interface(folder: Path, mouse: bool) -> None:
     from engine.contract.rundir import RunsFolder
     from sirt_tui.app import SirtApp
 
-    SirtApp(RunsFolder(folder)).run(mouse=mouse)
+    app = SirtApp(RunsFolder(folder))
+    app.run(mouse=mouse)
+    sys.exit(app.return_code or 0)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from sirt_tui import failures
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
+from sirt_tui.leaving import Palette
 from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
@@ -166,7 +171,22 @@ class SirtApp(App[None]):
         self.notify(visible(text, 500), severity=severity, markup=False)
 
     def say_error(self, error: UserError | OSError) -> None:
-        self.say(str(error), "error")
+        self.say(failures.said(error), "error")
+
+    # --- the end ---
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that come when the last screen is gone are nobody's."""
+        if self.screen_stack or not isinstance(event, events.InputEvent):
+            await super().on_event(event)
+
+    def _fatal_error(self) -> None:
+        """What nobody foresaw ends the program with a line, instead of pages of local variables,
+        which may be anybody's text."""
+        error = sys.exception() or self._exception
+        if error is not None:
+            self._exit_renderables.append(Text(f"sirt: {failures.said(error)}"))
+        self._close_messages_no_wait()
 
     # --- keys ---
 
@@ -196,6 +216,10 @@ class SirtApp(App[None]):
 
     def action_theme(self) -> None:
         self.theme = LIGHT if self.theme == DARK else DARK
+
+    def action_command_palette(self) -> None:
+        if not Palette.is_open(self):  # type: ignore[arg-type]
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         from sirt_tui.help import Help

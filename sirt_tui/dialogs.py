@@ -8,10 +8,10 @@ from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from sirt_tui.leaving import Dialog
 from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LINES_SHOWN = 10
 KEEP = "Keep it"  # instead of something that is lost
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """Asks once and says what will happen, what will be lost above all; the safe button has the
     focus. ``refuse``: what it says."""
 
@@ -63,7 +63,7 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class AskText(ModalScreen[str | None]):
+class AskText(Dialog[str | None]):
     """One line of text; None when it is left by escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
@@ -89,7 +89,7 @@ class AskText(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class Choose(ModalScreen[str | None]):
+class Choose(Dialog[str | None]):
     """One of several, with more about the one under the cursor; None when it is left. ``drop``
     deletes one for good, of those called ``droppable``, and says whether it did."""
 

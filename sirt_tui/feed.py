@@ -8,7 +8,6 @@ reads a folder in full is imported by the thread that needs it: the first paint 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -44,12 +43,14 @@ MACHINE_EVERY_S = 2.0
 
 @dataclass
 class _Watch:
-    """A widget's wish: ``look`` gives a message when there is news, every ``every`` seconds."""
+    """A widget's wish: ``look`` gives a message when there is news, every ``every`` seconds.
+    ``said``: why it failed the last time."""
 
     widget: Widget
     look: Callable[[], Message | None]
     every: float
     due: float = field(default=0.0)
+    said: str = ""
 
 
 class Feed:
@@ -93,6 +94,13 @@ class Feed:
             super().__init__()
             self.phase_id = phase_id
             self.marks = marks
+            self.error = error
+
+    class Failed(Message):
+        """What a widget watches can't be looked at; told once, until it can be again."""
+
+        def __init__(self, error: Exception) -> None:
+            super().__init__()
             self.error = error
 
     def __init__(self, runs: RunsFolder) -> None:
@@ -171,11 +179,22 @@ class Feed:
             return
         began = time.thread_time()
         watch.due = float("inf")
-        message = watch.look()
+        message = self._looked(watch)
         pause = max(watch.every, RESTS * (time.thread_time() - began))
         watch.due = min(watch.due, time.monotonic() + pause)
         if message is not None and not self._closed:
             watch.widget.post_message(message)
+
+    @staticmethod
+    def _looked(watch: _Watch) -> Message | None:
+        """Whatever a file holds, the thread goes on: everything else is still looked at."""
+        try:
+            message = watch.look()
+        except Exception as error:
+            said, watch.said = watch.said, f"{type(error).__name__}: {error}"
+            return Feed.Failed(error) if watch.said != said else None
+        watch.said = ""
+        return message
 
 
 def _look_at_machine() -> Message:
@@ -203,10 +222,11 @@ class _AllRuns:
             self._roster = Roster(self._runs)
         began = time.thread_time()
         self.due = float("inf")
-        with contextlib.suppress(OSError, UserError):  # soon it can be read, or the doctor says
+        try:
             self._rows = self._roster.look()
-        pause = max(RUNS_EVERY_S, RESTS * (time.thread_time() - began)) - TICK_S / 2
-        self.due = min(self.due, time.monotonic() + pause)
+        finally:
+            pause = max(RUNS_EVERY_S, RESTS * (time.thread_time() - began)) - TICK_S / 2
+            self.due = min(self.due, time.monotonic() + pause)
         return self._rows
 
 

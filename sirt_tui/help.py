@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.table import Table
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
+
+from sirt_tui.leaving import Dialog
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.screen import Screen
 
     from sirt_tui.app import SirtApp
 
@@ -20,7 +22,7 @@ WHERE = ("here", PANEL, "everywhere")
 SIDEWAYS = {"scroll_left", "scroll_right", "page_left", "page_right"}  # lines are cut or folded
 
 
-class Help(ModalScreen[None]):
+class Help(Dialog[None]):
     """Keys by where they come from: the screen, the focused panel, everywhere."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

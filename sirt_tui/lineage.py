@@ -8,10 +8,10 @@ from rich.console import Group
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.control.lineage_tree import draw, environments
+from sirt_tui.leaving import Dialog
 from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.control.lineage import Lineage
 
 
-class LineageDialog(ModalScreen[None]):
+class LineageDialog(Dialog[None]):
     """Scrolls; any of the usual keys closes it."""
 
     DEFAULT_CSS = """

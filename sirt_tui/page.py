@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from sirt_tui import failures
+from sirt_tui.leaving import Leavable
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from textual.app import ComposeResult
 
     from engine.contract.rundir import RunsFolder
     from sirt_tui.app import SirtApp
     from sirt_tui.feed import Feed
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class HeaderLine(Static):
@@ -44,7 +38,7 @@ class HeaderLine(Static):
         self.update(text)
 
 
-class Page(Screen[None]):
+class Page(Leavable[None]):
     """A screen of the program. Subclasses give ``TITLE`` and ``compose_body``."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
@@ -62,13 +56,13 @@ class Page(Screen[None]):
     def runs(self) -> RunsFolder:
         return self.sirt.runs
 
-    async def ask(self, verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """A verb's answer, computed in a thread; for a worker, which ends when the screen was
-        left meanwhile."""
-        answer = await self.feed.ask(verb, *args, **kwargs)
-        if not self.children:
-            raise asyncio.CancelledError
-        return answer
+    def on_feed_failed(self, event: Feed.Failed) -> None:
+        self.failed(event.error)
+
+    def failed(self, error: BaseException) -> None:
+        """Beside the notice, in the header's line: nothing is being read any more."""
+        self.subject = f"failed: {failures.said(error)}"
+        super().failed(error)
 
     def compose(self) -> ComposeResult:
         yield HeaderLine()

@@ -27,7 +27,6 @@ class PocketTask:
     name: str
     instruction: str
     kind: AnswerKind
-    former_instructions: tuple[str, ...] = ()
     default_source: TaskSource = SOURCE
     trains: bool = True
 

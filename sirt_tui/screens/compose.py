@@ -129,7 +129,7 @@ class ComposePage(Page):
 
     @work
     async def _begin(self) -> None:
-        found = await self.feed.ask(composing.shipped)
+        found = await self.ask(composing.shipped)
         self._presets = found.presets
         self._offered = replace(self._offered, choices=found.choices)
         preset, run_id = self._from
@@ -145,7 +145,7 @@ class ComposePage(Page):
         await self._start()
 
     async def _start(self) -> None:
-        kept = await self.feed.ask(drafts.kept, self.runs)
+        kept = await self.ask(drafts.kept, self.runs)
         others = [draft for draft in kept if draft.path != self._sheet.place]
         source = await asking.start(self, self._presets, others)
         if source is not None:
@@ -156,8 +156,8 @@ class ComposePage(Page):
     async def _take(self, source: Callable[[], Sheet]) -> None:
         """Show another draft; the one before is kept if it isn't saved."""
         try:
-            await self.feed.ask(sheets.keep, self.runs, self._sheet)
-            self._sheet = await self.feed.ask(source)
+            await self.ask(sheets.keep, self.runs, self._sheet)
+            self._sheet = await self.ask(source)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         self.choices.unfold_changed(self._sheet.draft)
@@ -187,12 +187,12 @@ class ComposePage(Page):
         try:
             while version != self._version:
                 version = self._version
-                await self.feed.ask(sheets.keep, self.runs, self._sheet)
-                await asyncio.sleep(REST_S)
+                await self.ask(sheets.keep, self.runs, self._sheet)
+                await self.pause(REST_S)
                 if version == self._version:
                     self.query_one(PlanPanel).wait()
                     draft, on_gpu = copy.deepcopy(self._sheet.draft), self._offered.on_gpu
-                    found = await self.feed.ask(composing.plan, self.runs, draft, on_gpu)
+                    found = await self.ask(composing.plan, self.runs, draft, on_gpu)
             self._show_plan(found)
         except OSError as error:
             self.sirt.say_error(error)
@@ -352,7 +352,7 @@ class ComposePage(Page):
         if path is None:
             return
         try:
-            await self.feed.ask(sheets.save, self.runs, sheet, path, path.exists())
+            await self.ask(sheets.save, self.runs, sheet, path, path.exists())
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
             return
@@ -371,12 +371,12 @@ class ComposePage(Page):
             self._go_to_problem()
             return
         try:
-            request = await self.feed.ask(self._request)
+            request = await self.ask(self._request)
             found = facts(planned, self._offered.sizes, self._offered.where)
             lines = [(name, text.plain) for name, text in found]
             if not await asking.agreed(self, planned, [*lines, ("on", self._offered.on)]):
                 return
-            launched = await self.feed.ask(composing.launch, self.runs, planned, request)
+            launched = await self.ask(composing.launch, self.runs, planned, request)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
             return

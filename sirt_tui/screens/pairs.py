@@ -3,7 +3,6 @@ by side, with marks that make a curated set of pairs."""
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -142,7 +141,7 @@ class PairsPage(Page):
         here = row.item.id if row is not None and row.item is not None else None
         ask = partial(item_verbs.opened, self.runs, self._run_id, self._against, number, here)
         try:
-            found = await self.feed.ask(ask)
+            found = await self.ask(ask)
         except (UserError, OSError) as error:
             self.panel.say(str(error))
             self._going = self._chosen
@@ -163,7 +162,7 @@ class PairsPage(Page):
     @work(exclusive=True, group="again")
     async def _look_again(self) -> None:
         try:
-            found = await self.feed.ask(sources, self.runs, self._run_id, self._against)
+            found = await self.ask(sources, self.runs, self._run_id, self._against)
         except (UserError, OSError):
             return  # what is shown stays
         if found != self._sources and self._going == self._chosen:
@@ -199,7 +198,7 @@ class PairsPage(Page):
         if reader is None or not numbers:
             return
         try:
-            store.add(await self.feed.ask(reader.read, numbers))
+            store.add(await self.ask(reader.read, numbers))
         except OSError as error:
             self.sirt.say_error(error)
             return
@@ -235,7 +234,7 @@ class PairsPage(Page):
     async def _sift(self, pause: float = 0.0, at: int | None = None) -> None:
         """All items, or those that the filter finds, as they are found."""
         self._sifting = mine = object()
-        await asyncio.sleep(pause)
+        await self.pause(pause)
         reader = self._reader
         if reader is None:
             return
@@ -260,11 +259,11 @@ class PairsPage(Page):
                     self._draw_status()
 
         def go_through(keep: Filter[Item]) -> None:
-            for seen, more in reader.sift(keep, lambda: self._sifting is not mine):
-                self.app.call_from_thread(take, seen, more)
+            for seen, more in reader.sift(keep, lambda: self.is_left or self._sifting is not mine):
+                self.deliver(take, seen, more)
 
         try:
-            await self.feed.ask(go_through, self._filter)
+            await self.ask(go_through, self._filter)
         except OSError as error:
             self.sirt.say_error(error)
         if self._sifting is mine:
@@ -295,7 +294,7 @@ class PairsPage(Page):
             item = row.item
             mark, left_out = self._mark_of(item.id), self._left_out(item.id)
             shown = Shown(mark, left_out, self._prompt, self._differ)
-            self.panel.show(await self.feed.ask(draw, item, shown))
+            self.panel.show(await self.ask(draw, item, shown))
 
     # --- keys ---
 
@@ -381,7 +380,7 @@ class PairsPage(Page):
         if self._reader is None or not numbers:
             return
         try:
-            marks = await self.feed.ask(partial(verb, self.runs, self._reader, numbers))
+            marks = await self.ask(partial(verb, self.runs, self._reader, numbers))
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
@@ -390,10 +389,10 @@ class PairsPage(Page):
     @work
     async def action_refine_again(self) -> None:
         try:
-            found = await self.feed.ask(item_verbs.curated, self.runs, self._run_id)
+            found = await self.ask(item_verbs.curated, self.runs, self._run_id)
             question = f"Refine again without {found.left_out} of {found.pairs} pairs?"
             if await self.sirt.confirm(question, item_verbs.told(found), "Refine", "No"):
-                run_id = await self.feed.ask(item_verbs.refine_again, self.runs, found)
+                run_id = await self.ask(item_verbs.refine_again, self.runs, found)
                 self.sirt.say(run_id)
                 self.feed.hurry()
         except (UserError, OSError) as error:

@@ -291,7 +291,7 @@ class RunPage(Page):
         from sirt_tui.lineage import LineageDialog
 
         try:
-            found = await self.feed.ask(lineage, self.runs, self._run_id)
+            found = await self.ask(lineage, self.runs, self._run_id)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:

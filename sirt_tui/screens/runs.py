@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -125,8 +124,6 @@ class RunsPage(Page):
     # --- what comes in ---
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
-        if not self.query(RowTable):  # the program is being left
-            return
         self._rows = event.rows
         self._whole = True
         self.subject = ""
@@ -162,15 +159,15 @@ class RunsPage(Page):
     @work(exclusive=True, group="preview")
     async def _preview(self, row: RunRow) -> None:
         """What the list knows at once; the phases when the cursor rests."""
-        if not self.query(PreviewPanel) or not self.preview.display:  # gone when one quits
+        if not self.preview.display:
             return
         panel = self.preview
         panel.show(row, self.sirt.clock())
-        await asyncio.sleep(REST_S)
+        await self.pause(REST_S)
         if not self._whole:
             return  # the first page is shown before anything else is read
         try:
-            status = await self.feed.ask(verbs.read, self.runs, row.run_id)
+            status = await self.ask(verbs.read, self.runs, row.run_id)
         except (UserError, OSError):
             return  # it was deleted meanwhile; the list will say so
         panel.show(row, self.sirt.clock(), status)
@@ -315,7 +312,7 @@ class RunsPage(Page):
         if not meant:
             return
         try:
-            lost = await self.feed.ask(verbs.losses, self.runs, meant)
+            lost = await self.ask(verbs.losses, self.runs, meant)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
             return
@@ -363,7 +360,7 @@ class RunsPage(Page):
     async def _do(self, verb: Callable[[], object], said: str) -> bool:
         """Whether it was done; else it is said why not. What the verb says follows ``said``."""
         try:
-            answer = await self.feed.ask(verb)
+            answer = await self.ask(verb)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:

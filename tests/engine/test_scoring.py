@@ -46,8 +46,7 @@ def corpus() -> list[dict]:
 
 
 def is_right(row: dict) -> bool:
-    cut_off = row.get("cut_off", False)
-    found = extract(row["kind"], row["text"], row.get("choices", ()), cut_off=cut_off)
+    found = extract(row["kind"], row["text"], row.get("choices", ()))
     if row["kind"] == "math" and found.answer and row["answer"]:
         right = same_formula(row["answer"], found.answer)
     else:

@@ -1,0 +1,40 @@
+"""When something goes wrong that nobody foresaw: its traceback in a file that is named."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from engine.contract.errors import UserError, explain
+
+
+def said(error: BaseException) -> str:
+    """One line: what a person can mend as it is, anything else with the file of its traceback."""
+    match error:
+        case UserError():
+            return str(error)
+        case OSError():
+            return explain(error)
+        case _:
+            kind = type(error).__name__
+            return f"internal error ({kind}: {error}); its traceback is in {kept(error)}"
+
+
+def kept(error: BaseException) -> str:
+    """The file with its traceback, in the user's state folder, or where that can't be written to
+    in the system's temporary one; why there is none when neither can be."""
+    text = "".join(traceback.format_exception(error))
+    name = f"sirt-failed-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "sirt"
+    for folder in (state, Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / name).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text + "\n")
+        except OSError:
+            continue
+        return str(folder / name)
+    return "no file, since none can be written"
