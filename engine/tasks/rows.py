@@ -148,7 +148,7 @@ def _csv_row(fields: Sequence[str], columns: Sequence[str], where: str) -> Row:
 
 def with_labels(rows: Sequence[Row], path: Path) -> list[Row]:
     """The rows with a ``label`` from a file that holds one label a line, in the same order."""
-    labels = _read_text(path).rstrip("\r\n").split("\n")
+    labels = _read_text(path).rstrip().split("\n")
     if len(labels) != len(rows):
         raise UserError(
             f"{path}: {len(labels)} labels for {len(rows)} rows; give the label file that "

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from engine.contract.cards import ImportedAnswers
 from engine.contract.errors import UserError, nearest
 from engine.interfaces import Batch, Question, Reply, Teacher
-from engine.tasks.row import number_text, shown
+from engine.tasks.checking import listed
+from engine.tasks.row import RowError, number_text, shown
 from engine.tasks.rows import read_lines, read_rows
 from engine.teachers.matching import Finder, Ready
 
@@ -94,7 +95,16 @@ def ready_answers(source: ImportedAnswers) -> list[Ready]:
         raise UserError(f"{path}: the file is empty")
     column = source.answer_column or _answer_column(path, rows)
     asked = (source.question_column,) if source.question_column else QUESTION_COLUMNS
-    return [_ready(row, column, asked) for row in rows]
+    found: list[Ready] = []
+    faults: list[RowError] = []
+    for row in rows:
+        try:
+            found.append(_ready(row, column, asked))
+        except RowError as error:
+            faults.append(error)
+    if faults:
+        raise UserError(f"{len(faults)} of {len(rows)} rows can't be used: {listed(faults)}")
+    return found
 
 
 def _answer_column(path: Path, rows: Sequence[Row]) -> str:
