@@ -20,13 +20,14 @@ from engine import catalog, processes
 from engine import devices as hardware
 from engine.contract.errors import UserError
 from engine.contract.eventlog import HEARTBEAT_S, STALE_AFTER_S
-from engine.contract.rundir import AttemptDir, ConductorDir, read_json
+from engine.contract.jsonfile import read_json
+from engine.contract.rundir import AttemptDir, ConductorDir
 from engine.folders import Folders
 from engine.interfaces import Devices
 from engine.queue import Queue, change, read_queue
 from engine.registry import folder_lock
 from engine.schedule import Fact, Free, finished, problem, standings, starts
-from engine.states import alive_age
+from engine.states import DAMAGED, alive_age
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -317,7 +318,7 @@ class Conductor:
                     continue
                 devices = Devices(tuple(given["gpus"]), given["threads"])
                 slot = self._folders.slot(phase, devices)
-            except (OSError, UserError, KeyError, TypeError):  # another program's, or deleted
+            except DAMAGED:  # another program's, or deleted
                 continue
             self.running[phase.id] = Running(phase, attempt, launcher, handle, devices, slot)
             log.info("%s attempt %d: adopted", phase.id, attempt.number)

@@ -19,10 +19,11 @@ from filelock import FileLock, Timeout
 
 from engine import processes
 from engine.conducting import IDLE_S, Conductor, Timing
-from engine.contract.errors import UserError
-from engine.contract.rundir import ConductorDir, read_json, write_json
+from engine.contract.jsonfile import read_json
+from engine.contract.rundir import ConductorDir, write_json
 from engine.launchers.forked import ForkedLauncher
 from engine.launchers.local import LocalLauncher
+from engine.states import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +85,7 @@ def holder(runs: RunsFolder) -> dict[str, Any] | None:
     try:
         who: dict[str, Any] = read_json(ConductorDir(runs.conductor).process)
         return who if processes.probe(who) != "exited" else None
-    except (OSError, UserError, KeyError, TypeError):
+    except DAMAGED:
         return None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, explain
 from engine.contract.records import Record
 
 if TYPE_CHECKING:
@@ -33,11 +33,18 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
             for number, line in enumerate(file, start=1):
                 try:
                     yield kind.model_validate_json(line)
-                except ValidationError as error:
-                    what = error.errors()[0]["msg"]
+                except (ValueError, RecursionError) as error:
+                    what = _first(error)
                     raise UserError(f"{path}:{number}: not a {kind.__name__}: {what}") from None
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file: its phase is not done, or the file was removed (then delete "
-            "the phase's folder and retry the run)"
+            f"{path}: no such file: its phase is not done, or the file was removed"
         ) from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder stands where this file should be") from None
+    except OSError as error:
+        raise UserError(explain(error)) from error
+
+
+def _first(error: Exception) -> str:
+    return error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)

@@ -7,14 +7,16 @@ what is wanted, never what has happened: that is in the phase folders.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from engine.contract.cards import Frozen
-from engine.contract.errors import UserError, explain, nearest
+from engine.contract.errors import UserError, nearest
+from engine.contract.jsonfile import digest, read_as
 from engine.contract.run import RunFile
-from engine.contract.rundir import atomic_write
+from engine.contract.rundir import atomic_write, write_json
 from engine.registry import folder_lock
 from engine.schedule import DeviceRequest
 from engine.states import final_event, phase_state
@@ -38,6 +40,7 @@ __all__ = [
     "request_stop",
     "retry",
     "set_limits",
+    "write_run",
 ]
 API_SLOTS = 4
 
@@ -85,34 +88,39 @@ class Queue(Frozen):
 
 def read_queue(runs: RunsFolder) -> Queue:
     """Empty when there is none; ``UserError`` when the file was damaged by hand."""
+    todo = "mend it, or delete it and launch again"
     try:
-        return Queue.model_validate_json(runs.queue.read_bytes())
+        return read_as(runs.queue, Queue.model_validate_json, todo)
     except FileNotFoundError:
         return Queue()
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise UserError(
-            f"{runs.queue}: {where}: {first['msg']}; mend it, or delete it and launch again"
-        ) from error
 
 
 def read_run(runs: RunsFolder, run_id: str) -> RunFile:
     """The run's file; ``UserError`` when there is no such run or its file is damaged."""
-    file = runs.run_file(run_id)
+    path = runs.run_file(run_id)
+    todo = "launch its experiment again to restore it, or move its folder away"
     try:
-        return RunFile.model_validate_json(file.read_bytes())
+        return read_as(path, _run_of, todo)
     except FileNotFoundError:
         raise UserError(f"no run {run_id!r}: {nearest(run_id, runs.run_ids())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the whole file"
-        raise UserError(
-            f"{file}: {key}: {first['msg']}; launch its experiment again to restore it, or move "
-            "its folder away"
-        ) from error
-    except OSError as error:
-        raise UserError(explain(error)) from error
+
+
+def _run_of(raw: bytes) -> RunFile:
+    found = RunFile.model_validate_json(raw)
+    if found.seal and found.seal != _seal_of(json.loads(raw)):
+        raise ValueError("what the run consists of was changed after it was written")
+    return found
+
+
+def write_run(runs: RunsFolder, file: RunFile) -> None:
+    """Replace the run's file, sealed; call it under the folder's lock."""
+    value = file.model_dump(mode="json")
+    write_json(runs.run_file(file.run_id), value | {"seal": _seal_of(value)})
+
+
+def _seal_of(value: dict[str, Any]) -> str:
+    """Of all but what a person may change, by hand too."""
+    return digest([value[name] for name in ("run_id", "created", "spec")])
 
 
 def change(runs: RunsFolder, edit: Callable[[Queue], Queue]) -> Queue:

@@ -72,11 +72,15 @@ def _work(context: Context) -> dict[str, Any]:
         context.message("already done; nothing to do")
         return context.folder.manifest()["figures"]  # type: ignore[no-any-return]
     spec = context.folder.spec()
+    if spec.id != context.folder.id:
+        raise UserError(
+            f"{context.folder.spec_file}: its settings belong to {spec.id}; retry its run"
+        )
     context.clear_staging()
     began = time.monotonic()
     figures = catalog.phase(spec.kind)(context, spec)
     figures["seconds"] = round(time.monotonic() - began, 2)
-    context.folder.publish(context.staging, figures)
+    context.folder.publish(context.staging, figures, context.accepted)
     return figures
 
 

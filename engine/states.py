@@ -16,7 +16,7 @@ from engine import catalog
 from engine.contract import events as ev
 from engine.contract.errors import UserError
 from engine.contract.eventlog import STALE_AFTER_S
-from engine.contract.rundir import read_json
+from engine.contract.jsonfile import read_json
 from engine.contract.view import attempt_state
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 65_536
 STDERR_LINES = 5
+DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
 BAR = re.compile(r"\d%\|")  # a progress bar says nothing of a death
 
 
@@ -83,7 +84,7 @@ def probe_attempt(attempt: AttemptDir) -> tuple[Probe, int | None]:
     try:
         process = read_json(attempt.process)
         return catalog.launcher(process["launcher"]).probe(process["handle"], attempt)
-    except (OSError, UserError, KeyError, TypeError):  # not said yet, or damaged
+    except DAMAGED:  # or not said yet
         age = alive_age(attempt)
         return ("exited" if age is None or age > STALE_AFTER_S else "unknown"), None
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.output import json_option, plural, print_json, visible
+from engine.cli.output import json_option, plural, print_json, tell_passed_over, visible
 from engine.contract.errors import UserError
 from engine.control import answers
+from engine.control.checking import left_out
 from engine.control.lineage import lineage
 from engine.control.listing import find_runs
 
@@ -82,6 +83,7 @@ def export(
     if len(found) != 1:
         raise UserError(f"{run_id!r} names {len(found)} runs; export them one by one")
     if folder is not None:
+        tell_passed_over(left_out(runs, found))
         for path in answers.export(runs, found[0], folder):
             click.echo(str(path))
     if merged is not None:
@@ -137,6 +139,7 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
     _clear_up_when_ended()
     run_ids = find_runs(runs, [which])
     file = file or Path((run_ids[0] if len(run_ids) == 1 else which) + bundling.SUFFIX)
+    tell_passed_over(left_out(runs, run_ids))
     made = bundling.bundle(
         runs, run_ids, file, without_weights, lambda line: click.echo(line, err=True)
     )

@@ -38,6 +38,7 @@ VERBS = {
     "score": ("results", "score", "Score kept predictions again, without generating."),
     "judge": ("judging", "judge", "Have a model compare two runs' answers, in both orders."),
     "quality": ("quality", "quality", "Measure answers: steps, length, repetition, arithmetic."),
+    "accept": ("system", "accept", "Accept outputs that changed after their phase had ended."),
     "export": ("handover", "export", "Copy what a run has made, or merge and push its model."),
     "bundle": ("handover", "bundle", "Pack a run into one file for a colleague."),
     "import": ("handover", "take", "Take in what a colleague has packed."),

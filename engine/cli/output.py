@@ -11,7 +11,7 @@ import click
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeVar
 
     from engine.results import Table
@@ -92,6 +92,12 @@ def duration(seconds: float | None) -> str:
     if hours < 48:
         return f"{hours} h {whole % 3600 // 60} min"
     return f"{days} d {hours % 24} h" if days < 365 else "over a year"
+
+
+def tell_passed_over(lines: Iterable[str]) -> None:
+    """What is damaged and so not shown, on stderr: the others are shown."""
+    for line in lines:
+        click.echo(f"sirt: passed over: {visible(line)}", err=True)
 
 
 def plural(count: int, noun: str) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.output import json_option, plural, print_json, visible
+from engine.cli.output import json_option, plural, print_json, tell_passed_over, visible
 from engine.contract.errors import UserError, nearest
 from engine.control import curating, marking, sifting
+from engine.control.checking import check_source, left_out
 from engine.control.listing import find_runs
 from engine.control.reading import Reader
 from engine.control.sources import sources
@@ -81,6 +82,7 @@ def pairs(
     if refine_again and not marking_now:
         _refine_again(runs, run, as_json)
         return
+    tell_passed_over(left_out(runs, [run]))
     chosen = _choose(runs, run, words, ids)
     if marking_now:
         marked = chosen.reader.ids(chosen.numbers)
@@ -99,6 +101,7 @@ def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> 
     source = next((s for s in sources(runs, run_id) if s.what == "pairs"), None)
     if source is None:
         raise UserError(f"{run_id}: has no pairs (yet); see: sirt status {run_id}")
+    check_source(source)
     reader = Reader(source)
     marks = marking.read_marks(runs, source.phase_id)
     keep = sifting.parse(words, marks)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import json_option, print_json, print_table
+from engine.cli.output import json_option, print_json, print_table, tell_passed_over
+from engine.control.checking import left_out
 from engine.control.listing import find_runs
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def quality(runs: RunsFolder, which: tuple[str, ...], form: str, as_json: bool) 
     from engine.control.quality import measure
     from engine.quality.table import quality_table
 
-    found = measure(runs, find_runs(runs, which))
+    chosen = find_runs(runs, which)
+    tell_passed_over(left_out(runs, chosen))
+    found = measure(runs, chosen)
     if as_json:
         print_json(found)
     else:

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.output import json_option, plural, print_json, print_table, visible
+from engine.cli.output import (
+    json_option,
+    plural,
+    print_json,
+    print_table,
+    tell_passed_over,
+    visible,
+)
 from engine.control import answers
+from engine.control.checking import accepted_of, checked_rows, left_out
 from engine.control.listing import find_runs, list_runs, unreadable
 from engine.results import Table, accuracy_table, details_table
 from engine.scoring.interval import holm
@@ -29,9 +37,10 @@ def print_report(
 ) -> None:
     """The accuracy table of some runs, or what stands behind each accuracy."""
     found = list_runs(runs)
-    rows = [row for row in found if row.run_id in set(run_ids)]
-    for line in unreadable(runs, found):
-        click.echo(f"sirt: passed over: {line}", err=True)
+    rows, damaged = checked_rows(runs, [row for row in found if row.run_id in set(run_ids)])
+    tell_passed_over([*unreadable(runs, found), *damaged])
+    for line in accepted_of(runs, (phase_id for row in rows for phase_id in row.phase_ids)):
+        click.echo(f"sirt: {line}", err=True)
     if form == "json":
         print_json(rows)
         return
@@ -83,6 +92,7 @@ def report(
         written = reporting.write(runs, name, run_ids, folder, progress.watch)
     finally:
         progress.clear()
+    tell_passed_over(written.passed_over)
     click.echo(f"{plural(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
     if written.replaced:
         names = ", ".join(written.replaced)
@@ -96,7 +106,9 @@ def report(
 @click.pass_obj
 def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     """Compare run B with run A on the same questions: difference, interval, exact test."""
-    found = answers.compare(runs, find_runs(runs, [a])[0], find_runs(runs, [b])[0])
+    both = [find_runs(runs, [word])[0] for word in (a, b)]
+    tell_passed_over(left_out(runs, both))
+    found = answers.compare(runs, *both)
     if as_json:
         print_json([asdict(c.evaluation) | _figures(c) for c in found])
         return
@@ -140,7 +152,9 @@ def score(
     Shows what changes: each answer that is read otherwise, with the rule that found it before
     and now.
     """
-    found = [r for run_id in find_runs(runs, run_ids) for r in answers.rescore(runs, run_id, write)]
+    chosen = find_runs(runs, run_ids)
+    tell_passed_over(left_out(runs, chosen))
+    found = [r for run_id in chosen for r in answers.rescore(runs, run_id, write)]
     if as_json:
         print_json(found)
         return

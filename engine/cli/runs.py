@@ -14,17 +14,20 @@ from engine.cli.output import (
     plural,
     print_json,
     print_table,
+    tell_passed_over,
     visible,
 )
 from engine.contract.errors import UserError
 from engine.contract.tiers import shares_text, unclear
 from engine.control import changing
+from engine.control.checking import missing_figures
 from engine.control.listing import (
     PhaseStatus,
     RunStatus,
     age,
     find_runs,
     list_runs,
+    read_view,
     run_status,
     unreadable,
 )
@@ -48,9 +51,8 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
     """Show all runs, or RUN_ID with its phases."""
     if run_id is None:
         rows = list_runs(runs)
-        damaged = unreadable(runs, rows)
-        for line in damaged:
-            click.echo(f"sirt: passed over: {line}", err=True)
+        damaged = [*unreadable(runs, rows), *missing_figures(runs, rows)]
+        tell_passed_over(damaged)
         if as_json:
             print_json([_row_json(row) for row in rows])
         elif not rows and not damaged:
@@ -60,6 +62,7 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
         return
     for found_id in find_runs(runs, [run_id]):
         found = run_status(runs, found_id)
+        tell_passed_over(found.damage)
         if as_json:
             print_json(_status_json(found))
         else:
@@ -67,7 +70,7 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
 
 
 def _row_json(row: RunRow) -> dict[str, object]:
-    fields = {name: getattr(row, name) for name in row.__slots__ if name != "packed"}
+    fields = {n: getattr(row, n) for n in row.__slots__ if n not in {"packed", "written"}}
     return fields | {"phases": row.phases, "marks": row.marks}
 
 
@@ -172,6 +175,9 @@ def logs(runs: RunsFolder, run_id: str, phase: str | None, errors: bool, as_json
         raise UserError(f"{found_id}: no phase begins with {phase!r}")
     tried = [(spec.id, runs.phase(spec.id).last_attempt()) for spec in specs]
     attempts = [(phase_id, attempt) for phase_id, attempt in tried if attempt is not None]
+    tell_passed_over(
+        line for phase_id, _ in tried if (line := read_view(runs.phase(phase_id))[1]) and not errors
+    )
     if as_json:
         said = _stderr if errors else _events
         print_json([{"phase": p, "attempt": a.number, "said": said(a)} for p, a in attempts])
@@ -185,7 +191,7 @@ def logs(runs: RunsFolder, run_id: str, phase: str | None, errors: bool, as_json
 
 
 def _stderr(attempt: AttemptDir) -> str:
-    return attempt.stderr.read_text(errors="replace") if attempt.stderr.exists() else ""
+    return attempt.stderr.read_text(errors="replace") if attempt.stderr.is_file() else ""
 
 
 def _events(attempt: AttemptDir) -> list[Event]:
@@ -234,10 +240,15 @@ def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
 @click.option("--follow", "following", is_flag=True, help="Stay and show progress.")
 @click.pass_obj
 def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
-    """Go on with RUN_IDS where they ended; nothing finished is done again."""
-    found = find_runs(runs, run_ids)
-    queued = changing.retry(runs, found)
-    if finished := len(found) - len(queued):
+    """Go on with RUN_IDS where they ended; nothing finished is done again.
+
+    The id of a phase instead of a run's makes that phase again, whose outputs have changed, say.
+    """
+    phases = [word for word in run_ids if runs.is_phase(word)]
+    again = [changing.make_again(runs, phase) for phase in phases]
+    found = find_runs(runs, [word for word in run_ids if word not in phases])
+    queued = list(dict.fromkeys([*again, *changing.retry(runs, found)]))
+    if finished := len(set(found) - set(queued)):
         click.echo(f"{plural(finished, 'run')} finished before: nothing to do")
     if queued:
         click.echo(f"{plural(len(queued), 'run')} queued")

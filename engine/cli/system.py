@@ -1,16 +1,19 @@
-"""devices, doctor, reindex."""
+"""devices, doctor, reindex, accept."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from engine import devices as machine
-from engine.cli.output import json_option, plural, print_json, print_table
-from engine.control import changing
+from engine.cli.output import json_option, plural, print_json, print_table, tell_passed_over
+from engine.control import changing, checking
+from engine.control.checking import missing_figures
 from engine.control.health import examine
+from engine.control.listing import list_runs, unreadable
 from engine.results import Table
 
 if TYPE_CHECKING:
@@ -61,3 +64,26 @@ def doctor(runs: RunsFolder, deep: bool, as_json: bool) -> None:
 def reindex(runs: RunsFolder) -> None:
     """Rebuild the registry from the folders."""
     click.echo(f"{plural(changing.reindex(runs), 'run')} indexed")
+    rows = list_runs(runs)
+    tell_passed_over([*unreadable(runs, rows), *missing_figures(runs, rows)])
+
+
+@click.command()
+@click.argument("which", nargs=-1, required=True)
+@json_option
+@click.pass_obj
+def accept(runs: RunsFolder, which: tuple[str, ...], as_json: bool) -> None:
+    """Accept the outputs of WHICH (phases, or all phases of runs) as they are now.
+
+    What a phase has published is hashed, and nothing uses a file that was changed since. Accepted
+    files are used again; what was accepted, and when, is shown with everything that is made of it.
+    The other way is to make the phase again: sirt retry PHASE.
+    """
+    found = checking.accept_outputs(runs, which)
+    if as_json:
+        print_json([{"phase": phase_id} | asdict(seal) for phase_id, seal in found])
+        return
+    for phase_id, seal in found:
+        click.echo(f"{phase_id}: {seal.told}")
+    if not found:
+        click.echo("nothing has changed: all files are as they were published")

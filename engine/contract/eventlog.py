@@ -72,12 +72,14 @@ class EventReader:
     """Reads what is new since the last call, bounded by records and milliseconds.
 
     ``offset``: bytes consumed, always at a line's end. ``corrupt``: complete lines that held no
-    event; they are skipped and counted, since one bad line must not hide the rest.
+    event; they are skipped and counted, since one bad line must not hide the rest. ``problem``: why
+    nothing could be read the last time, though something is there.
     """
 
     path: Path
     offset: int = 0
     corrupt: int = 0
+    problem: str = ""
     _identity: tuple[int, int] | None = field(default=None, repr=False)
 
     def read(self, max_records: int = 10_000, max_ms: float = 50.0) -> list[Event]:
@@ -99,8 +101,11 @@ class EventReader:
                         events.append(event)
                     if len(events) >= max_records or time.monotonic() > deadline:
                         break
+            self.problem = ""
         except FileNotFoundError:
             pass
+        except OSError as error:
+            self.problem = error.strerror or str(error)
         return events
 
     def _rewind_if_replaced(self, fd: int) -> None:

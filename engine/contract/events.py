@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -49,7 +50,7 @@ class Event(BaseModel):
 
     v: int = VERSION
     seq: int = -1
-    ts: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    ts: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     kind: str
 
 
@@ -216,5 +217,5 @@ def decode(line: bytes) -> Event | None:
 def _decode_unknown(line: bytes) -> Event | None:
     try:
         return Unknown.model_validate(json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -64,7 +64,8 @@ class RunRow:
     phase at work began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
     trained on (the first evaluated one where it was trained on none). ``packed``: phases and
     accuracies as :func:`pack` made them, read when asked for. ``curated``: how many pairs a
-    person has left out; such a run is no cell of its experiment's tables.
+    person has left out; such a run is no cell of its experiment's tables. ``written``: when the
+    run's file, of which the row was made, was written (in ns, 0 in an older index).
     """
 
     run_id: str
@@ -92,6 +93,7 @@ class RunRow:
     working_since: datetime | None = None
     rounds: int = 1
     curated: int = 0
+    written: int = 0
 
     @property
     def phase_ids(self) -> tuple[str, ...]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from engine.contract.row import Cellmark, RunRow
 from engine.contract.spec import RunSpec
@@ -13,13 +11,15 @@ __all__ = ["Cellmark", "RunFile", "RunRow"]
 
 
 class RunFile(BaseModel):
-    """Content of ``run.json``. ``name``, ``tags`` and ``note`` may change; ``spec`` may not."""
+    """Content of ``run.json``. ``name``, ``tags`` and ``note`` may change; ``spec`` may not, and
+    has a ``seal`` (empty in older files)."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     run_id: str
     name: str
-    created: datetime
+    created: AwareDatetime
     tags: tuple[str, ...] = ()
     note: str = ""
+    seal: str = ""
     spec: RunSpec

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError
+from engine.contract.jsonfile import read_as, read_sealed, with_seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,14 +71,6 @@ def sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     atomic_write(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The file's value; ``UserError`` naming file and line when it is not JSON."""
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +144,11 @@ class PhaseDir:
         return self.path / "manifest.json"
 
     @property
+    def seals_file(self) -> Path:
+        """What was said of outputs since the manifest; see :mod:`engine.contract.sealing`."""
+        return self.path / "seals.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the attempt that works in this folder."""
         return self.path / ".lock"
@@ -171,7 +169,7 @@ class PhaseDir:
 
     @property
     def done(self) -> bool:
-        return self.manifest_file.exists()
+        return self.manifest_file.is_file()
 
     def create(self, spec: PhaseSpec) -> None:
         """Make the folder and its ``phase.json``.
@@ -184,9 +182,11 @@ class PhaseDir:
             atomic_write(self.spec_file, spec.model_dump_json(indent=1) + "\n")
 
     def spec(self) -> PhaseSpec:
+        """``UserError`` when the file is damaged, ``FileNotFoundError`` when there is none."""
         from engine.contract.spec import phase_adapter  # a list of runs does without pydantic
 
-        return phase_adapter.validate_json(self.spec_file.read_bytes())
+        todo = f"retry its run, or move {self.path} away"
+        return read_as(self.spec_file, phase_adapter.validate_json, todo)
 
     def attempts(self) -> list[AttemptDir]:
         """Oldest first."""
@@ -210,8 +210,13 @@ class PhaseDir:
         last = self.last_attempt()
         return AttemptDir(self.path / f"attempt-{(last.number if last else 0) + 1:03d}")
 
-    def publish(self, staged: Path, figures: dict[str, Any]) -> None:
-        """Rename ``staged`` to ``out/`` and then write the manifest with sizes and hashes."""
+    def publish(
+        self, staged: Path, figures: dict[str, Any], accepted: dict[str, list[str]] | None = None
+    ) -> None:
+        """Rename ``staged`` to ``out/`` and then write the manifest with sizes and hashes.
+
+        ``accepted``: input phase -> what was accepted of it although it had changed.
+        """
         if self.out.exists():  # an earlier attempt died between the two renames
             shutil.rmtree(self.out)
         sync_tree(staged)
@@ -223,15 +228,23 @@ class PhaseDir:
             if p.is_file()
         }
         manifest = {"finished": datetime.now(UTC).isoformat(), "files": files, "figures": figures}
-        write_json(self.manifest_file, manifest)
+        manifest |= {"accepted": accepted} if accepted else {}
+        write_json(self.manifest_file, with_seal(manifest))
 
     def manifest(self) -> dict[str, Any]:
-        """``files`` with size and hash, ``figures``; ``UserError`` when it was damaged."""
-        value = read_json(self.manifest_file)
-        if not isinstance(value, dict) or not value.keys() >= {"files", "figures"}:
-            raise UserError(
-                f"{self.manifest_file}: not a manifest; delete the phase's folder and retry the run"
-            )
+        """``finished``, ``files`` with size and hash, ``figures``; ``UserError`` when it was
+        damaged. A manifest of a version that wrote no hashes has no ``files``."""
+        path = self.manifest_file
+        todo = f"make the phase again with: sirt retry {self.id}"
+        try:
+            value = {"files": {}} | read_sealed(path, todo)
+        except FileNotFoundError:
+            raise UserError(f"{path}: not there; {todo}") from None
+        kinds = {"finished": str, "files": dict, "figures": dict, "accepted": dict}
+        if "figures" not in value or not all(
+            isinstance(value.get(n, k()), k) for n, k in kinds.items()
+        ):
+            raise UserError(f"{path}: not a manifest; {todo}")
         return value
 
 
@@ -298,6 +311,11 @@ class JudgementDir:
         return self.path / "verdicts.jsonl"
 
     @property
+    def seal(self) -> Path:
+        """The verdicts' hash; written before them."""
+        return self.path / "seal.json"
+
+    @property
     def lock(self) -> Path:
         return self.path / ".lock"
 
@@ -349,6 +367,10 @@ class RunsFolder:
 
     def phase(self, phase_id: str) -> PhaseDir:
         return PhaseDir(self.phases / phase_id)
+
+    def is_phase(self, word: str) -> bool:
+        """Whether a word is the id of a phase that is here."""
+        return bool(_PHASE.fullmatch(word)) and (self.phases / word).is_dir()
 
     def judgement(self, fingerprint: str) -> JudgementDir:
         return JudgementDir(self.root / "judgements" / fingerprint)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine import catalog
 from engine.contract.errors import UserError
 from engine.contract.evaluation import Evaluation
+from engine.contract.jsonfile import with_seal
 from engine.contract.records import Prediction, Score
 from engine.contract.rundir import (
     ADAPTER,
@@ -17,12 +18,13 @@ from engine.contract.rundir import (
     PAIR_SCORES,
     PAIRS,
     PREDICTIONS,
-    read_json,
     write_json,
 )
+from engine.contract.sealing import sealed_files, verified
 from engine.contract.spec import EvaluateSpec
 from engine.control.evaluations import finished, paired
-from engine.control.listing import registry, row_of
+from engine.control.listing import registry
+from engine.control.rows import published_score
 from engine.jsonlines import read_records
 from engine.queue import read_run
 
@@ -43,14 +45,14 @@ FILES: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def phases_of(runs: RunsFolder, run_id: str, kind: Kind) -> list[PhaseDir]:
-    """A run's finished phases of a kind, in order; ``UserError`` when it has none."""
-    specs = [phase for phase in read_run(runs, run_id).spec.phases if phase.kind == kind]
+def evaluations(runs: RunsFolder, run_id: str) -> list[EvaluateSpec]:
+    """A run's finished evaluations, in order; ``UserError`` when it has none."""
+    specs = [p for p in read_run(runs, run_id).spec.phases if isinstance(p, EvaluateSpec)]
     if not specs:
-        raise UserError(f"{run_id}: has no {kind} phase")
-    done = [runs.phase(spec.id) for spec in specs if runs.phase(spec.id).done]
+        raise UserError(f"{run_id}: has no evaluate phase")
+    done = [spec for spec in specs if runs.phase(spec.id).done]
     if not done:
-        raise UserError(f"{run_id}: its {kind} phase is not done; see: sirt status {run_id}")
+        raise UserError(f"{run_id}: its evaluate phase is not done; see: sirt status {run_id}")
     return done
 
 
@@ -89,13 +91,12 @@ def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
     """Score kept predictions again. With ``write`` the tables use the new score from then on;
     what the phase published stays as it is."""
     found = []
-    for folder in phases_of(runs, run_id, "evaluate"):
-        spec = folder.spec()
-        assert isinstance(spec, EvaluateSpec)
+    for spec in evaluations(runs, run_id):
         if spec.method == "match":
+            folder = runs.phase(spec.id)
             found.append(_rescored(folder, spec))
             if write:
-                write_json(folder.rescored, found[-1].now.model_dump())
+                write_json(folder.rescored, with_seal(found[-1].now.model_dump()))
     if write:
         _refresh_rows(runs, {r.phase for r in found})
     return found
@@ -107,12 +108,12 @@ def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> Rescored:
 
     kind = catalog.task(spec.task.name).kind
     again, changed = [], []
-    for old in read_records(folder.out / PREDICTIONS, Prediction):
+    for old in read_records(verified(folder, PREDICTIONS), Prediction):
         verdict = judge_reply(kind, old, old.output, old.finish)
         if verdict != old.verdict:
             changed.append(Changed(old.id, old.verdict, verdict))
         again.append(old.model_copy(update={"verdict": verdict}))
-    before = Score.model_validate(read_json(folder.score))
+    before = Score.model_validate(published_score(folder))
     return Rescored(
         folder.id, Evaluation.of(spec), before, score(again, spec.commit), tuple(changed)
     )
@@ -120,9 +121,13 @@ def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> Rescored:
 
 def _refresh_rows(runs: RunsFolder, phases: set[str]) -> None:
     index = registry(runs)
-    affected = [r for r in index.rows() if phases & {phase_id for _, phase_id in r.phases}]
-    fresh = [row_of(runs, row.run_id) for row in affected]
-    index.put(row for row in fresh if row is not None)
+    index.refresh(row.run_id for row in index.rows() if phases.intersection(row.phase_ids))
+
+
+def _published(folder: PhaseDir, name: str) -> bool:
+    """Weights may have been left out of a bundle; what else was published must be there."""
+    listed = name != ADAPTER and f"out/{name}" in sealed_files(folder)
+    return listed or (folder.out / name).exists()
 
 
 def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
@@ -135,8 +140,8 @@ def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
         source = runs.phase(spec.id)
         if not source.done:
             continue
-        there = (name for name in FILES[spec.kind] if (source.out / name).exists())
-        planned += ((source.out / name, folder / f"{spec.id}-{name}") for name in there)
+        there = (name for name in FILES[spec.kind] if _published(source, name))
+        planned += ((verified(source, name), folder / f"{spec.id}-{name}") for name in there)
     if not planned:
         raise UserError(f"{run_id}: none of its phases is done; there is nothing to export")
     for _, target in planned:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from engine.contract.cards import Endpoint
 from engine.contract.errors import UserError
 from engine.contract.rundir import ADAPTER, hash_file
+from engine.contract.sealing import sealed_files, verified
 from engine.control.lineage import with_ancestors
 from engine.plan import model_of
 from engine.provenance import provenance
@@ -73,6 +74,7 @@ def bundle(
     paths, left_out = _collect(runs, run_ids, specs, without_weights)
     _check_no_keys(runs, paths, specs)
     tell(f"hashing {len(paths)} files")
+    _check_sealed(runs, specs, left_out)
     files: dict[str, dict[str, Any]] = {
         str(path): {
             "bytes": (runs.root / path).stat().st_size,
@@ -130,13 +132,28 @@ def _collect(
 
 def _files(phase: PhaseDir) -> Iterator[Path]:
     """What a phase gives away; an unfinished phase has no outputs yet."""
-    for file in (phase.spec_file, phase.manifest_file, phase.rescored, phase.marks):
+    for file in (
+        phase.spec_file,
+        phase.manifest_file,
+        phase.seals_file,
+        phase.rescored,
+        phase.marks,
+    ):
         if file.exists():
             yield file
     if phase.done:
-        yield from (phase.path / name for name in phase.manifest()["files"])
+        yield from (phase.path / name for name in sealed_files(phase))
     for attempt in phase.attempts():
         yield from (attempt.path / n for n in OF_ATTEMPT if (attempt.path / n).exists())
+
+
+def _check_sealed(runs: RunsFolder, phase_ids: Iterable[str], left_out: Iterable[Path]) -> None:
+    """Nothing is given away as a phase's output that the phase did not publish."""
+    ours = {runs.root / path for path in left_out}
+    for phase in map(runs.phase, phase_ids):
+        for file in sealed_files(phase) if phase.done else ():
+            if phase.path / file not in ours:
+                verified(phase, file.removeprefix("out/"))
 
 
 def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, PhaseSpec]) -> None:

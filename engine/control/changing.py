@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine import conductor, queue
 from engine.contract.errors import UserError
-from engine.contract.rundir import RunsFolder, atomic_write
-from engine.control.listing import list_runs, registry, row_of
+from engine.control.listing import list_runs, registry
 from engine.control.marking import read_marks
 from engine.plan import key_variables
 from engine.queue import read_run
@@ -18,6 +17,7 @@ from engine.states import phase_state
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.contract.rundir import RunsFolder
     from engine.contract.spec import PhaseSpec
 
 
@@ -50,13 +50,35 @@ def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
     return list(left)
 
 
+def make_again(runs: RunsFolder, phase_id: str) -> str:
+    """Let a finished phase be made again, in a run that has it; returns that run. What is kept
+    for a next attempt (replies, checkpoints) is used: nothing is paid or trained twice."""
+    folder = runs.phase(phase_id)
+    rows = registry(runs).rows()
+    run_id = next((row.run_id for row in rows if phase_id in row.phase_ids), None)
+    if run_id is None:
+        raise UserError(f"{phase_id}: no run has this phase")
+    if phase_state(folder).state == "running":
+        raise UserError(f"{phase_id} is running; stop its run first")
+    for file in (folder.manifest_file, folder.seals_file, folder.rescored):  # of the old outputs
+        if file.is_file():
+            file.unlink()
+    retry(runs, [run_id])
+    return run_id
+
+
 def _restore(runs: RunsFolder, phase: PhaseSpec) -> None:
     """A phase's folder that somebody removed, or whose spec was damaged, as the run has it."""
     folder = runs.phase(phase.id)
+    for file in (folder.spec_file, folder.manifest_file):
+        if file.is_dir():  # nobody knows why; kept beside what will be written
+            file.rename(file.with_suffix(".damaged"))
     try:
-        folder.spec()
-    except (OSError, ValueError):
-        folder.create(phase)
+        if folder.spec().id == phase.id:
+            return
+    except (OSError, UserError):
+        pass
+    folder.create(phase)
 
 
 def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
@@ -111,11 +133,8 @@ def describe(
         file = read_run(runs, run_id)
         given = {"name": name, "tags": tags, "note": note}
         update = {key: value for key, value in given.items() if value is not None}
-        changed = file.model_copy(update=update)
-        atomic_write(runs.run_file(run_id), changed.model_dump_json(indent=1) + "\n")
-    row = row_of(runs, run_id)
-    if row is not None:
-        registry(runs).put([row])
+        queue.write_run(runs, file.model_copy(update=update))
+    registry(runs).refresh([run_id])
 
 
 def reindex(runs: RunsFolder) -> int:

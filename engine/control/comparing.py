@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.errors import UserError
+from engine.contract.errors import Problems, UserError
 from engine.contract.spec import EvaluateSpec
+from engine.control.checking import checked_rows
 from engine.control.evaluations import finished, paired
 from engine.control.following import RunFollower
 from engine.control.listing import registry
@@ -57,11 +58,13 @@ def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
 
 def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> Compared:
     """Accuracies alone; :func:`with_differences` takes seconds and adds the tests."""
-    rows = rows_of(runs, run_ids)
+    rows, wrong = checked_rows(runs, rows_of(runs, run_ids))
+    if wrong:
+        raise Problems(wrong)
     by_run = [{mark.evaluation: mark for mark in row.marks} for row in rows]
     keys = sorted({key for marks in by_run for key in marks})
     cells = {key: tuple(marks.get(key) for marks in by_run) for key in keys}
-    return Compared(rows, reference, cells, {})
+    return Compared(tuple(rows), reference, cells, {})
 
 
 def with_differences(runs: RunsFolder, compared: Compared) -> Compared:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
 from engine.contract.rundir import PAIRS
+from engine.contract.sealing import verified
 from engine.contract.spec import RefineSpec
 from engine.control.experiments import launch_runs, run_id_of
 from engine.control.lines import Lines
@@ -75,7 +76,7 @@ def curated(runs: RunsFolder, run_id: str) -> Curated:
 
 
 def _ids(runs: RunsFolder, pairs_id: str) -> set[str]:
-    return {id_of(line) for line in Lines(runs.phase(pairs_id).out / PAIRS).scan()}
+    return {id_of(line) for line in Lines(verified(runs.phase(pairs_id), PAIRS)).scan()}
 
 
 def refine_again(runs: RunsFolder, found: Curated, request: DeviceRequest) -> Launched:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.contract.evaluation import Evaluation
 from engine.contract.rundir import PREDICTIONS
+from engine.contract.sealing import verified
 from engine.contract.spec import EvaluateSpec
 from engine.queue import read_run
 from engine.results import Comparison, compare_right, right_answers
@@ -41,6 +42,7 @@ def paired(
     if evaluation not in a or evaluation not in b:
         return None
     right_a, right_b = (
-        right_answers(found[evaluation].out / PREDICTIONS, evaluation.method) for found in (a, b)
+        right_answers(verified(found[evaluation], PREDICTIONS), evaluation.method)
+        for found in (a, b)
     )
     return compare_right(evaluation, right_a, right_b)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from engine import conductor, devices, queue
 from engine.contract.errors import Problems, UserError
 from engine.contract.run import RunFile
-from engine.contract.rundir import RunsFolder, atomic_write
 from engine.control import inputs
-from engine.control.listing import registry, row_of
+from engine.control.listing import registry
 from engine.estimate import Estimate, estimate
 from engine.plan import Plan, key_variables, make_plan
 from engine.presets import Resolved, find_experiment, load_experiment
@@ -22,6 +21,7 @@ from engine.yamlfile import with_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.contract.rundir import RunsFolder
     from engine.contract.spec import RunSpec
     from engine.queue import DeviceRequest
 
@@ -74,17 +74,20 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
 
 def launch_runs(runs: RunsFolder, specs: Iterable[RunSpec], request: DeviceRequest) -> Launched:
     """As :func:`launch`, for runs that are resolved already."""
-    runs.create()
     specs = list(specs)
     queued: list[str] = []
     reused: list[str] = []
+    written: list[str] = []
     for spec in specs:
         run_id = run_id_of(spec)
         finished = all(runs.phase(phase.id).done for phase in spec.phases)
         (reused if finished else queued).append(run_id)
-        _write_run(runs, run_id, spec)
-    rows = (row_of(runs, run_id) for run_id in (*queued, *reused))
-    registry(runs).put(row for row in rows if row is not None)
+        if not (finished and _is_there(runs, run_id)):  # to read what is finished needs no writing
+            if not written:
+                runs.create()
+            _write_run(runs, run_id, spec)
+            written.append(run_id)
+    registry(runs).refresh(written)
     if queued:
         conductor.make_way(runs, key_variables(p for spec in specs for p in spec.phases))
         queue.enqueue(runs, queued, request)
@@ -98,17 +101,23 @@ def run_id_of(spec: RunSpec) -> str:
     return f"{slug}-s{spec.seed}-{spec.fingerprint[:8]}"
 
 
+def _is_there(runs: RunsFolder, run_id: str) -> bool:
+    try:
+        queue.read_run(runs, run_id)
+        return True
+    except UserError:
+        return False
+
+
 def _write_run(runs: RunsFolder, run_id: str, spec: RunSpec) -> None:
     for phase in spec.phases:
         runs.phase(phase.id).create(phase)
     file = runs.run_file(run_id)
     with folder_lock(runs):
-        if file.exists():
-            try:
-                queue.read_run(runs, run_id)
-                return
-            except UserError:  # damaged by hand: kept beside the restored one
-                file.replace(file.with_suffix(".damaged"))
+        if _is_there(runs, run_id):
+            return
+        if file.exists():  # damaged by hand: kept beside the restored one
+            file.replace(file.with_suffix(".damaged"))
         file.parent.mkdir(parents=True, exist_ok=True)
         content = RunFile(run_id=run_id, name=spec.title, created=datetime.now(UTC), spec=spec)
-        atomic_write(file, content.model_dump_json(indent=1) + "\n")
+        queue.write_run(runs, content)

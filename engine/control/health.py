@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Literal
 
 from engine import devices, presets
 from engine.contract.errors import UserError, explain
-from engine.control.listing import registry, unreadable
-from engine.control.rows import scored
+from engine.contract.sealing import problems
+from engine.control.checking import accepted_of
+from engine.control.listing import read_view, registry, unreadable
+from engine.control.marking import read_marks
+from engine.control.rows import why_unscored
 from engine.provenance import LIBRARIES
 from engine.queue import read_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from engine.contract.rundir import RunsFolder
+    from engine.contract.rundir import PhaseDir, RunsFolder
 
 PACKAGES = (*LIBRARIES, "textual")
 LOW_DISK_GIB = 5.0
@@ -43,8 +46,11 @@ def examine(runs: RunsFolder, deep: bool = False) -> Iterator[Finding]:
     yield _tried("runs folder", lambda: _writable(runs))
     yield _disk(runs)
     yield _tried("registry", lambda: _registry(runs))
-    yield _tried("scores", lambda: _scores(runs))
+    yield _tried("outputs", lambda: _outputs(runs))
     yield _tried("queue", lambda: f"{len(read_queue(runs).entries)} runs wanted")
+    accepted = accepted_of(runs, (phase.id for phase in runs.phase_dirs()))
+    if accepted:
+        yield Finding("accepted", "warn", "; ".join(accepted))
     if deep:
         yield _parity()
 
@@ -85,21 +91,41 @@ def _registry(runs: RunsFolder) -> str:
     return f"{len(rows)} runs"
 
 
-def _scores(runs: RunsFolder) -> str:
-    """Of finished evaluations: a damaged one is missing from every table."""
-    count, damaged = 0, []
-    for phase in runs.phase_dirs():
-        if phase.id.startswith("evaluate-") and phase.done:
-            count += 1
-            try:
-                scored(phase)
-            except UserError as error:
-                damaged.append(str(error))
-            except OSError as error:
-                damaged.append(explain(error))
+def _outputs(runs: RunsFolder) -> str:
+    """Everything that phases have published and people have marked, read in full: what was changed
+    is used by nothing, and missing from every table."""
+    phases = list(runs.phase_dirs())
+    damaged = [line for phase in phases for line in _damage(runs, phase)]
     if damaged:
-        raise UserError("; ".join(damaged))
-    return f"{count} evaluations"
+        raise UserError("; ".join(dict.fromkeys(damaged)))
+    done = sum(phase.done for phase in phases)
+    return f"{done} finished phases, their files as they were published"
+
+
+def _damage(runs: RunsFolder, phase: PhaseDir) -> Iterator[str]:
+    looks: list[Callable[[], Iterable[str]]] = [lambda: _marks(runs, phase), lambda: _spec(phase)]
+    if phase.done:
+        looks.append(lambda: problems(phase))
+        if phase.id.startswith("evaluate-"):
+            looks.append(lambda: [why_unscored(phase)])
+        looks.append(lambda: [read_view(phase)[1]])
+    for look in looks:
+        try:
+            yield from filter(None, look())
+        except UserError as error:
+            yield str(error)
+        except OSError as error:
+            yield explain(error)
+
+
+def _marks(runs: RunsFolder, phase: PhaseDir) -> Iterator[str]:
+    read_marks(runs, phase.id)
+    yield ""
+
+
+def _spec(phase: PhaseDir) -> Iterator[str]:
+    phase.spec()
+    yield ""
 
 
 def _writable(runs: RunsFolder) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import lzma
 import os
 import re
@@ -24,9 +23,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from engine.contract.errors import UserError
+from engine.contract.jsonfile import read_json
 from engine.contract.rundir import PhaseDir, RunsFolder, sync_folder, sync_tree
+from engine.contract.sealing import sealed_files
 from engine.control.bundling import FORMAT, LISTING, OF_ATTEMPT, Listing
-from engine.control.listing import registry, row_of
+from engine.control.listing import registry
 from engine.control.marking import read_marks
 from engine.queue import read_run
 
@@ -40,7 +41,7 @@ PHASE = r"phases/(?:annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}"
 ALLOWED = re.compile(
     rf"{re.escape(LISTING)}"
     r"|(?!phases/|conductor/|drafts/)[A-Za-z0-9][A-Za-z0-9._-]*/run\.json"
-    rf"|{PHASE}/(?:phase|manifest|rescored|marks)\.json"
+    rf"|{PHASE}/(?:phase|manifest|seals|rescored|marks)\.json"
     rf"|{PHASE}/attempt-[0-9]{{3,}}/(?:{'|'.join(map(re.escape, OF_ATTEMPT))})"
     rf"|{PHASE}/out(?:/(?!\.{{1,2}}(?:/|$))[^/\x00-\x1f]+)+"
 )
@@ -96,8 +97,7 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
             staging.run_folder(run.run_id).rename(runs.run_folder(run.run_id))
         sync_folder(runs.root)
     taken = [run.run_id for run in fresh]
-    rows = (row_of(runs, run_id) for run_id in (*taken, *known))
-    registry(runs).put(row for row in rows if row is not None)
+    registry(runs).refresh([*taken, *known])
     return TakenIn(
         tuple(taken),
         tuple(known),
@@ -189,7 +189,7 @@ def _written(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
 
 def _listing(file: Path, path: Path) -> Listing:
     try:
-        raw = json.loads(path.read_text())
+        raw = read_json(path)
         version, listing = raw["format"], listings.validate_python(raw)
     except UNREADABLE_JSON as error:
         raise UserError(f"{file}: {LISTING} can't be read ({error}); {NOTHING_TAKEN}") from None
@@ -234,8 +234,8 @@ def _checked(file: Path, staging: RunsFolder, phase: PhaseDir, listing: Listing)
 
 
 def _outputs(phase: PhaseDir) -> dict[str, str]:
-    """Path -> sha256, as the manifest has it."""
-    return {name: facts["sha256"] for name, facts in phase.manifest()["files"].items()}
+    """Path -> sha256, as the manifest or a later seal has it."""
+    return {name: str(facts["sha256"]) for name, facts in sealed_files(phase).items()}
 
 
 def _sorted_runs(
@@ -285,6 +285,8 @@ def _finish(phase: PhaseDir, mine: PhaseDir) -> bool:
             shutil.rmtree(mine.out)
         phase.out.rename(mine.out)
         sync_folder(mine.path)
+        if phase.seals_file.exists():  # first: the manifest means done
+            phase.seals_file.rename(mine.seals_file)
         phase.manifest_file.rename(mine.manifest_file)
         sync_folder(mine.path)
         for attempt in phase.attempts():

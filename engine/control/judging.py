@@ -8,18 +8,21 @@ more questions, or names the runs the other way round, goes on from there and pa
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from engine import catalog
-from engine.contract.errors import UserError, nearest
+from engine.contract.errors import UserError, explain, nearest
+from engine.contract.jsonfile import read_as, read_sealed, with_seal
 from engine.contract.records import JudgedAnswers, Prediction
-from engine.contract.rundir import PREDICTIONS, JudgementDir, atomic_write
+from engine.contract.rundir import PREDICTIONS, JudgementDir, atomic_write, hash_file, write_json
+from engine.contract.sealing import verified
 from engine.contract.settings import GenerationSettings
 from engine.contract.spec import EvaluateSpec, JudgementSpec
-from engine.control.answers import phases_of
+from engine.control.answers import evaluations
 from engine.interfaces import Question
 from engine.jsonlines import read_records
 from engine.judging.prompt import VERSION, comparison
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from engine.judging.verdicts import Preference
 
 LIMIT = 200
+JUDGE_AGAIN = "judge these runs again; the replies are kept"
 Pair = tuple[Prediction, Prediction]
 ORDERS = {"compare": ("straight", "swapped"), "answer": ("own",)}
 
@@ -91,10 +95,9 @@ def comparables(
 
 def _evaluations(runs: RunsFolder, run_id: str) -> dict[tuple[str, str, str], PhaseDir]:
     found: dict[tuple[str, str, str], PhaseDir] = {}
-    for folder in phases_of(runs, run_id, "evaluate"):
-        spec = folder.spec()
-        if isinstance(spec, EvaluateSpec) and spec.method == "match":
-            found[spec.task.name, spec.prompt, spec.split] = folder
+    for spec in evaluations(runs, run_id):
+        if spec.method == "match":
+            found[spec.task.name, spec.prompt, spec.split] = runs.phase(spec.id)
     return found
 
 
@@ -126,7 +129,8 @@ def judge(
         store = ReplyStore(folder.replies)
         _ask(pairs, spec, store, what, tell, watch, stopped)
         judged = [_judged(pair, spec, what.task, store) for pair in pairs]
-        lines = "".join(f"{one.model_dump_json()}\n" for one in judged)
+        lines = "".join(f"{one.model_dump_json()}\n" for one in judged).encode()
+        write_json(folder.seal, with_seal({"sha256": hashlib.sha256(lines).hexdigest()}))
         atomic_write(folder.verdicts, lines)
     return _judgement(spec, judged, what)
 
@@ -146,7 +150,7 @@ def _sole_call(folder: JudgementDir) -> Generator[None, None, None]:
 def _pairs(first: PhaseDir, second: PhaseDir, seed: int, limit: int | None) -> list[Pair]:
     """Answers to the questions that both were asked."""
     ours, theirs = (
-        {p.id: p for p in read_records(phase.out / PREDICTIONS, Prediction)}
+        {p.id: p for p in read_records(verified(phase, PREDICTIONS), Prediction)}
         for phase in (first, second)
     )
     shared = sorted(ours.keys() & theirs.keys(), key=lambda i: (item_seed(seed, i), i))
@@ -261,9 +265,13 @@ def _turned(row: JudgedAnswers) -> JudgedAnswers:
     )
 
 
-def judgements(runs: RunsFolder, run_ids: Sequence[str]) -> list[Judgement]:
+def judgements(
+    runs: RunsFolder,
+    run_ids: Sequence[str],
+    pass_over: Callable[[str], None] = lambda _line: None,
+) -> list[Judgement]:
     """What judges have said of these runs' answers to each other; nobody is asked. The run that
-    is named first is A."""
+    is named first is A. ``pass_over`` takes a line for each judgement that is damaged."""
     owners: dict[str, str] = {}
     for run_id in run_ids:
         with contextlib.suppress(UserError):  # not evaluated yet
@@ -271,18 +279,39 @@ def judgements(runs: RunsFolder, run_ids: Sequence[str]) -> list[Judgement]:
                 owners.setdefault(phase.id, run_id)
     found = []
     for folder in runs.judgements():
-        spec = JudgementSpec.model_validate_json(folder.spec_file.read_bytes())
-        if not owners.keys() >= set(spec.phases):
-            continue
-        a, b = sorted(spec.phases, key=lambda phase: run_ids.index(owners[phase]))
-        names = (_name(runs, owners[a]), _name(runs, owners[b]))
-        evaluated = runs.phase(a).spec()
-        assert isinstance(evaluated, EvaluateSpec)
-        what = Comparable(
-            evaluated.task.name, evaluated.prompt, names, runs.phase(a), runs.phase(b)
-        )
-        found.append(_judgement(spec, read_records(folder.verdicts, JudgedAnswers), what))
+        try:
+            spec = _spec_of(folder)
+            if not owners.keys() >= set(spec.phases):
+                continue
+            a, b = sorted(spec.phases, key=lambda phase: run_ids.index(owners[phase]))
+            names = (_name(runs, owners[a]), _name(runs, owners[b]))
+            evaluated = runs.phase(a).spec()
+            assert isinstance(evaluated, EvaluateSpec)
+            what = Comparable(
+                evaluated.task.name, evaluated.prompt, names, runs.phase(a), runs.phase(b)
+            )
+            found.append(_judgement(spec, _verdicts(folder), what))
+        except FileNotFoundError as error:
+            pass_over(explain(error))
+        except UserError as error:
+            pass_over(str(error))
     return found
+
+
+def _spec_of(folder: JudgementDir) -> JudgementSpec:
+    spec = read_as(folder.spec_file, JudgementSpec.model_validate_json, JUDGE_AGAIN)
+    if spec.fingerprint != folder.path.name:
+        raise UserError(f"{folder.spec_file}: belongs to {spec.fingerprint}; {JUDGE_AGAIN}")
+    return spec
+
+
+def _verdicts(folder: JudgementDir) -> list[JudgedAnswers]:
+    """What was filed, as it was filed; an older version wrote no seal."""
+    with contextlib.suppress(FileNotFoundError):
+        sealed = read_sealed(folder.seal, JUDGE_AGAIN).get("sha256")
+        if sealed != hash_file(folder.verdicts):
+            raise UserError(f"{folder.verdicts}: is not what its seal says; {JUDGE_AGAIN}")
+    return list(read_records(folder.verdicts, JudgedAnswers))
 
 
 def _name(runs: RunsFolder, run_id: str) -> str:

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 
 from engine.contract import events as ev
 from engine.contract.cards import ImportedAnswers, LocalWeights, ModelCard
+from engine.contract.errors import UserError
 from engine.contract.evaluation import Evaluation
+from engine.contract.sealing import accepted
 from engine.contract.settings import source_of
 from engine.contract.spec import AnnotateSpec, EvaluateSpec
 from engine.control.listing import run_status
@@ -80,7 +82,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """One phase. ``files``: outputs with size and sha256, as the manifest has them.
+    """One phase. ``files``: outputs with size and sha256, as the manifest has them; ``accepted``:
+    what of them, or of what it was made from, was accepted although it had changed.
 
     ``parent``: of its inputs the one nearest to it, under which a tree shows it.
     """
@@ -102,6 +105,7 @@ class Ancestor:
     files: dict[str, dict[str, Any]]
     figures: dict[str, Any]
     score: Cellmark | None
+    accepted: tuple[str, ...] = ()
 
     @property
     def changed(self) -> tuple[Setting, ...]:
@@ -196,21 +200,21 @@ def with_ancestors(runs: RunsFolder, spec: RunSpec) -> Iterator[PhaseSpec]:
 def _kept_spec(folder: PhaseDir) -> PhaseSpec | None:
     try:
         return folder.spec()
-    except (OSError, ValueError):
+    except (OSError, UserError):
         return None
 
 
 def _ancestor(
     folder: PhaseDir, spec: PhaseSpec, state: State, error: str, parent: str | None
 ) -> Ancestor:
-    manifest = folder.manifest() if folder.done else {}
+    manifest, damage = _manifest(folder)
     task = spec.task if isinstance(spec, AnnotateSpec | EvaluateSpec) else None
     return Ancestor(
         id=spec.id,
         kind=spec.kind,
         fingerprint=spec.fingerprint,
         state=state,
-        error=error,
+        error=error or damage,
         inputs=spec.inputs,
         parent=parent,
         model=origin_of(model_of(spec)),
@@ -223,7 +227,16 @@ def _ancestor(
         files=manifest.get("files", {}),
         figures=manifest.get("figures", {}),
         score=next(iter(marks_in(folder, spec)), None) if isinstance(spec, EvaluateSpec) else None,
+        accepted=() if damage else tuple(accepted(folder)),
     )
+
+
+def _manifest(folder: PhaseDir) -> tuple[dict[str, Any], str]:
+    """Of a finished phase, and why it can't be read: the others are shown all the same."""
+    try:
+        return (folder.manifest() if folder.done else {}), ""
+    except (OSError, UserError) as error:
+        return {}, str(error)
 
 
 def origin_of(card: ModelCard) -> Origin:

@@ -108,6 +108,7 @@ def _details(phase: Ancestor) -> list[str]:
     lines = []
     if phase.error:
         lines.append(phase.error)
+    lines += phase.accepted
     if phase.data is not None and phase.kind != "evaluate":
         at = f" at revision {phase.data.revision}" if phase.data.revision else ""
         lines.append(f"data: {phase.data.name}, {phase.data.source}{at}")

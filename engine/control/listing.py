@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from engine.control.rows import (
     row_of,
     run_state,
     state_with_queue,
+    why_unscored,
 )
 from engine.queue import read_run
 from engine.registry import Registry
@@ -45,6 +47,9 @@ __all__ = [
 ]
 
 
+_RUN = re.compile(r"-[0-9a-f]{8}$")
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseStatus:
     """A phase of a run: its state, and for one that can't start, what blocks it."""
@@ -63,12 +68,14 @@ class PhaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """A run with all its phases, inputs first."""
+    """A run with all its phases, inputs first. ``damage``: files that can't be read or believed, a
+    line each."""
 
     file: RunFile
     state: State
     phases: tuple[PhaseStatus, ...]
     marks: tuple[Cellmark, ...]
+    damage: tuple[str, ...] = ()
 
 
 def registry(runs: RunsFolder) -> Registry:
@@ -83,8 +90,14 @@ def list_runs(runs: RunsFolder) -> list[RunRow]:
 
 
 def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
-    """Why runs that are there have no row, a line each."""
+    """Why runs that are there have no row, and why the queue can't be read, a line each."""
     told = []
+    try:
+        queued_runs(runs)
+    except UserError as error:
+        told.append(str(error))
+    headless = (n for n in runs.folder_names() if _RUN.search(n) and not runs.has_run_file(n))
+    told += [f"{runs.run_file(name)}: not there; launch its experiment again" for name in headless]
     for run_id in sorted(set(runs.run_ids()) - {row.run_id for row in rows}):
         try:
             read_run(runs, run_id)
@@ -116,7 +129,12 @@ def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
 def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:
     """Everything about one run. Views fold the last attempt's whole log."""
     file = read_run(runs, run_id)
-    forgiven = queued_runs(runs).get(run_id)
+    damage: list[str] = []
+    try:
+        forgiven = queued_runs(runs).get(run_id)
+    except UserError as error:
+        forgiven = None
+        damage.append(str(error))
     phases: list[PhaseStatus] = []
     bad: set[str] = set()
     for spec in file.spec.phases:
@@ -128,19 +146,32 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
             state = "blocked"
         if state in ENDED or state == "blocked":
             bad.add(spec.id)
-        view = view_of(folder) if with_views else EMPTY
+        view, torn = read_view(folder) if with_views else (EMPTY, "")
+        unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
+        damage += [line for line in (torn, unscored) if line]
         phases.append(PhaseStatus(spec, state, found.attempt, found.error, blockers, view))
     state = run_state([p.state for p in phases])
-    return RunStatus(file, state, tuple(phases), marks_of(runs, file.spec.phases))
+    marks = marks_of(runs, file.spec.phases)
+    return RunStatus(file, state, tuple(phases), marks, tuple(damage))
 
 
 def view_of(folder: PhaseDir) -> PhaseView:
     """The last attempt's log, folded."""
+    return read_view(folder)[0]
+
+
+def read_view(folder: PhaseDir) -> tuple[PhaseView, str]:
+    """The last attempt's log, folded, and in which way it is damaged, if it is."""
     attempt = folder.last_attempt()
     if attempt is None:
-        return EMPTY
+        return EMPTY, ""
     reader = EventReader(attempt.events)
-    return fold_all(reader.read(max_records=10_000_000, max_ms=60_000))
+    view = fold_all(reader.read(max_records=10_000_000, max_ms=60_000))
+    told = [reader.problem] if reader.problem else []
+    told += [f"lines that can't be read: {reader.corrupt}"] if reader.corrupt else []
+    told += [f"events that are missing: {view.gaps}"] if view.gaps > reader.corrupt else []
+    told += ["its final event is missing"] if folder.done and view.outcome is None else []
+    return view, f"{attempt.events}: {', '.join(told)}" if told else ""
 
 
 def age(when: datetime) -> float:

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError
-from engine.contract.rundir import read_json, write_json
+from engine.contract.jsonfile import read_json
+from engine.contract.rundir import write_json
 from engine.registry import folder_lock
 
 if TYPE_CHECKING:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.cards import LocalWeights, ModelCard
 from engine.contract.errors import UserError, nearest
+from engine.contract.jsonfile import read_object
 from engine.contract.rundir import (
     ADAPTER,
     DEMONSTRATIONS,
     PAIRS,
     PREDICTIONS,
-    hash_file,
     sync_folder,
     sync_tree,
 )
+from engine.contract.sealing import verified
 from engine.contract.spec import EvaluateSpec, InstructSpec, RefineSpec
 from engine.control.lineage import lineage
 from engine.control.lines import Lines
@@ -103,9 +104,8 @@ def export_merged(
 def exported_before(folder: Path, run_id: str) -> bool:
     """Whether a folder is this run's, as :func:`export_merged` left it."""
     try:
-        told = json.loads((folder / LINEAGE).read_text())
-        return bool(told["run_id"] == run_id)
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(read_object(folder / LINEAGE).get("run_id") == run_id)
+    except (OSError, UserError):
         return False
 
 
@@ -131,15 +131,7 @@ def _ids(phases: Sequence[Training]) -> list[str]:
 
 def _adapter(phase: PhaseDir) -> Path:
     """The published adapter, whole; it may have been left out of a bundle."""
-    adapter = phase.out / ADAPTER
-    for name, facts in phase.manifest()["files"].items():
-        file = phase.path / name
-        if not file.exists():
-            raise UserError(
-                f"{file}: not there; the run was packed without weights: import a bundle with them"
-            )
-        if hash_file(file) != facts["sha256"]:
-            raise UserError(f"{file}: is not what the manifest says; copy the run again")
+    adapter = verified(phase, ADAPTER)
     if not adapter.is_dir():
         raise UserError(f"{adapter}: not there; the run was copied without it")
     return adapter
@@ -187,7 +179,7 @@ def _prompts(runs: RunsFolder, run_id: str, spec: Training) -> list[str]:
     """Prompts that the student has really been asked: test questions, else its training data."""
     for files in _files_of_prompts(runs, run_id, spec):
         lines = [line for file in files for line in _spread(file, -(-PROBES // len(files)))]
-        found = [str(json.loads(line)["prompt"]) for line in lines]
+        found = [_prompt(line) for line in lines]
         if found:
             return list(dict.fromkeys(found))[:PROBES]
     raise UserError(f"{run_id}: no prompts to compare on; its data are not there")
@@ -195,27 +187,33 @@ def _prompts(runs: RunsFolder, run_id: str, spec: Training) -> list[str]:
 
 def _files_of_prompts(runs: RunsFolder, run_id: str, spec: Training) -> Iterator[list[Path]]:
     tested = [
-        runs.phase(p.id).out / PREDICTIONS
+        (runs.phase(p.id), PREDICTIONS)
         for p in read_run(runs, run_id).spec.phases
         if isinstance(p, EvaluateSpec) and p.adapter == spec.id
     ]
-    for files in (tested, [_training_data(runs, spec)]):
-        there = [file for file in files if file.exists()]
+    for outputs in (tested, [_training_data(runs, spec)]):
+        there = [verified(f, name) for f, name in outputs if f.done and (f.out / name).exists()]
         if there:
             yield there
 
 
-def _training_data(runs: RunsFolder, spec: Training) -> Path:
+def _training_data(runs: RunsFolder, spec: Training) -> tuple[PhaseDir, str]:
     if isinstance(spec, RefineSpec):
-        return runs.phase(spec.pairs).out / PAIRS
-    return runs.phase(spec.demonstrations).out / DEMONSTRATIONS
+        return runs.phase(spec.pairs), PAIRS
+    return runs.phase(spec.demonstrations), DEMONSTRATIONS
 
 
 def _example(runs: RunsFolder, spec: Training) -> str:
     """A prompt for the card: of the training data, so that no test question gets about."""
-    file = _training_data(runs, spec)
-    lines = _spread(file, 1) if file.exists() else []
-    return str(json.loads(lines[0])["prompt"]) if lines else "…"
+    folder, name = _training_data(runs, spec)
+    there = folder.done and (folder.out / name).exists()
+    lines = _spread(verified(folder, name), 1) if there else []
+    return _prompt(lines[0]) if lines else "…"
+
+
+def _prompt(line: bytes) -> str:
+    """Of a line of a checked file."""
+    return str(json.loads(line)["prompt"])
 
 
 def _spread(file: Path, count: int) -> list[bytes]:

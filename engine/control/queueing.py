@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import conductor, queue
 from engine.contract.errors import UserError
+from engine.contract.jsonfile import read_json
 from engine.control.changing import move
 from engine.queue import DeviceRequest, Entry, read_queue, read_run
-from engine.states import phase_state
+from engine.states import DAMAGED, phase_state
 
 if TYPE_CHECKING:
     from engine.contract.rundir import AttemptDir, RunsFolder
@@ -98,9 +98,9 @@ def _works(runs: RunsFolder, run_id: str) -> list[Work]:
 
 def _work(run_id: str, spec: PhaseSpec, state: State, attempt: AttemptDir) -> Work:
     try:
-        owner = json.loads(attempt.process.read_text())
-        pid, gpus = int(owner["handle"]["pid"]), tuple(owner["devices"]["gpus"])
-    except (OSError, ValueError, KeyError, TypeError):  # its starter has not said yet
+        owner = read_json(attempt.process)
+        pid, gpus = int(owner["handle"]["pid"]), tuple(map(int, owner["devices"]["gpus"]))
+    except DAMAGED:  # or its starter has not said yet
         pid, gpus = None, ()
     return Work(run_id, spec, state, attempt.number, pid, gpus)
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from sys import intern
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine import latex
 from engine.contract.errors import UserError
 from engine.contract.records import Pair, Prediction
 from engine.contract.rundir import PAIRS, PREDICTIONS
+from engine.contract.sealing import verified
 from engine.contract.spec import ElicitSpec, EvaluateSpec, InstructSpec, RefineSpec
 from engine.control import judging, quality
+from engine.control.checking import accepted_of, checked_rows
 from engine.control.listing import view_of
 from engine.control.roster import Roster
 from engine.jsonlines import read_records
@@ -29,7 +31,7 @@ from engine.report.study import TOY, Study
 from engine.results import details_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from engine.contract.records import Verdict
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from engine.report.figures import Curve
     from engine.report.study import Cell, Condition
 
+T = TypeVar("T")
 SAMPLES = 3  # questions a condition, and pairs a condition
 CONDITIONS_SHOWN = 6
 GRAPHICS = "% \\usepackage{graphicx}"
@@ -48,12 +51,14 @@ CURVE_KINDS = ("loss", "eval_loss", "rewards/margins")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where the report is, what is in it, and the runs that later ones have replaced."""
+    """Where the report is, what is in it, the runs that later ones have replaced, and what is left
+    out since its files are damaged."""
 
     folder: Path
     files: tuple[Path, ...]
     sections: tuple[Section, ...]
     replaced: tuple[str, ...]
+    passed_over: tuple[str, ...]
 
 
 def write(
@@ -69,8 +74,9 @@ def write(
     ``UserError`` when nothing has been measured yet, or when the folder holds something else.
     """
     wanted = set(run_ids)
-    rows = tuple(row for row in Roster(runs).look() if row.run_id in wanted)
-    study = Study(name, rows, _description(rows))
+    listed = [row for row in Roster(runs).look() if row.run_id in wanted]
+    rows, passed_over = checked_rows(runs, listed)
+    study = Study(name, tuple(rows), _description(rows))
     if not study.marks:
         raise UserError(f"{name}: nothing was measured yet; see: sirt status")
     material = _Material(runs, study)
@@ -78,10 +84,13 @@ def write(
     made = [
         *sections.sections(study),
         *differences.sections_of(study, material.right, watch),
-        *_judgements(runs, study.rows),
+        *_judgements(runs, study.rows, passed_over),
     ]
-    appendix = [_details(study.rows), *_quality(runs, study.rows, watch)]
+    appendix = [_details(study.rows), *_quality(runs, study.rows, watch, passed_over)]
     drawn = list(figures.draw(study, list(material.curves())))
+    samples, pairs = list(material.samples()), list(material.pairs())
+    passed_over += material.passed_over
+    accepted = accepted_of(runs, (i for row in study.rows for i in row.phase_ids))
     report = Report(
         name=name,
         description=study.description,
@@ -89,9 +98,10 @@ def write(
         toy=TOY if study.toy else "",
         sections=made,
         figures=drawn,
-        samples=list(material.samples()),
-        pairs=list(material.pairs()),
+        samples=samples,
+        pairs=pairs,
         appendix=appendix,
+        warnings=[*(f"Left out: {line}" for line in passed_over), *accepted],
     )
     files: dict[str, bytes] = {"index.html": page(report).encode()}
     for section in [*made, *appendix]:
@@ -109,7 +119,8 @@ def write(
     if floats:
         files["figures/figures.tex"] = "\n\n".join([GRAPHICS, *floats, ""]).encode()
     replaced = tuple(row.run_id for row in study.replaced)
-    return Written(folder, tuple(write_folder(folder, files)), (*made, *appendix), replaced)
+    written = tuple(write_folder(folder, files))
+    return Written(folder, written, (*made, *appendix), replaced, tuple(dict.fromkeys(passed_over)))
 
 
 def _description(rows: Sequence[RunRow]) -> str:
@@ -138,19 +149,23 @@ def _details(rows: Sequence[RunRow]) -> Section:
     return Section("details", "Behind each accuracy", note, details_table(rows))
 
 
-def _quality(runs: RunsFolder, rows: Sequence[RunRow], watch: Watch) -> Iterator[Section]:
+def _quality(
+    runs: RunsFolder, rows: Sequence[RunRow], watch: Watch, passed_over: list[str]
+) -> Iterator[Section]:
     done = [row.run_id for row in rows if row.marks]
     if done:
         note = (
             "What can be said of the answers without a judge: reasoning in steps, length, repeated "
             "four-grams, and the equations in the text that are true."
         )
-        table = quality_table(quality.measure(runs, done, watch))
+        table = quality_table(quality.measure(runs, done, watch, passed_over.append))
         yield Section("quality", "Quality of the answers", note, table)
 
 
-def _judgements(runs: RunsFolder, rows: Sequence[RunRow]) -> Iterator[Section]:
-    found = judging.judgements(runs, [row.run_id for row in rows])
+def _judgements(
+    runs: RunsFolder, rows: Sequence[RunRow], passed_over: list[str]
+) -> Iterator[Section]:
+    found = judging.judgements(runs, [row.run_id for row in rows], passed_over.append)
     if found:
         note = (
             "A judge saw both answers to a question in both orders; one is better when it is "
@@ -169,7 +184,8 @@ class _Material:
         self._runs = runs
         self._study = study
         self._phases = {row.run_id: read_run(runs, row.run_id).spec.phases for row in study.rows}
-        self._right: dict[str, dict[str, bool]] = {}
+        self._right: dict[str, dict[str, bool] | None] = {}
+        self.passed_over: dict[str, None] = {}
 
     def right(self, cell: Cell, seed: int) -> dict[str, bool] | None:
         """Question -> whether it was answered right; None where that was not measured."""
@@ -177,11 +193,16 @@ class _Material:
         if spec is None:
             return None
         if spec.id not in self._right:
-            with (self._runs.phase(spec.id).out / PREDICTIONS).open("rb") as file:
-                lines = map(json.loads, file)
-                found = {intern(x["id"]): bool(x["verdict"]["correct"]) for x in lines}
-            self._right[spec.id] = found
+            self._right[spec.id] = self._read(spec, _right_answers, PREDICTIONS)
         return self._right[spec.id]
+
+    def _read(self, spec: PhaseSpec, read: Callable[[Path], T], name: str) -> T | None:
+        """None, and said once, for an output that is not what its phase published."""
+        try:
+            return read(verified(self._runs.phase(spec.id), name))
+        except UserError as error:
+            self.passed_over[str(error)] = None
+            return None
 
     def _evaluation(self, cell: Cell, seed: int) -> EvaluateSpec | None:
         condition, task, prompt = cell
@@ -222,12 +243,12 @@ class _Material:
         seed = self._study.seeds[0]
         for one in self._shown():
             task = one.task or ""
-            answers = {}
+            answers: dict[str, dict[str, Prediction]] = {}
             for name, condition in self._beside(one):
                 spec = self._evaluation((condition, task, "plain"), seed)
                 if spec is not None:
-                    file = self._runs.phase(spec.id).out / PREDICTIONS
-                    answers[name] = {p.id: p for p in read_records(file, Prediction)}
+                    said = self._read(spec, _predictions, PREDICTIONS)
+                    answers |= {name: said} if said is not None else {}
             for chosen in _telling(answers):
                 first = next(iter(chosen.values()))
                 where = f"{task}, {one.student} by {one.teacher}, {first.id}"
@@ -261,7 +282,7 @@ class _Material:
     def _pairs_of(self, spec: PhaseSpec, one: Condition) -> Iterator[Item]:
         """The first that the student's own reasoning wins, and one that the teacher's wins."""
         left = {"student": SAMPLES - 1, "teacher": 1}
-        for pair in read_records(self._runs.phase(spec.id).out / PAIRS, Pair):
+        for pair in self._read(spec, _pairs, PAIRS) or ():
             if not left[pair.winner]:
                 continue
             left[pair.winner] -= 1
@@ -271,6 +292,21 @@ class _Material:
             yield Item(where, pair.prompt, pair.target, (chosen, rejected))
             if not any(left.values()):
                 return
+
+
+def _right_answers(file: Path) -> dict[str, bool]:
+    """Of a checked file: without the models, which would take the time of the whole report."""
+    with file.open("rb") as lines:
+        found = map(json.loads, lines)
+        return {intern(x["id"]): bool(x["verdict"]["correct"]) for x in found}
+
+
+def _predictions(file: Path) -> dict[str, Prediction]:
+    return {p.id: p for p in read_records(file, Prediction)}
+
+
+def _pairs(file: Path) -> Iterator[Pair]:
+    return read_records(file, Pair)
 
 
 def _said(name: str, text: str, verdict: Verdict) -> Said:

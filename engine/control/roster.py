@@ -1,7 +1,8 @@
 """All runs, looked at again and again at the price of what may have changed.
 
-A finished run is read from the index and never again; a run at rest costs a look at its
-folders' times; only what is at work is read.
+A finished run is read from the index, and again only when its file was written since or one of its
+phases' folders is gone; a run at rest costs a look at its folders' times; only what is at work is
+read.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.contract.errors import UserError
 from engine.control.rows import Look, Looks, progress_of, queued_runs, row_of, with_progress
-from engine.registry import Damaged, Registry
+from engine.registry import Registry, up_to_date, written_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -45,16 +47,22 @@ class Roster:
         self._queued: dict[str, dict[str, int]] = {}
         self._queue_stamp: Stamp | None = None
         self._root_stamp: Stamp | None = None
+        self._phases_stamp: Stamp | None = None
+        self._stale: frozenset[str] = frozenset()
         self._names: frozenset[str] = frozenset()
         self._present: frozenset[str] = frozenset()
         self._looks = Looks(runs)
         self._seen: dict[str, _Seen] = {}
         self._offered: set[RunRow] = set()
         self._rows: tuple[RunRow, ...] | None = None
+        self.problem = ""  # why the queue can't be read; the runs are shown without it
 
     def look(self) -> tuple[RunRow, ...]:
-        """``OSError`` or ``UserError`` when folder or queue can't be read just now."""
-        moved = self._read_index() | self._read_present() | self._read_queue()
+        """``OSError`` when the folder can't be read just now."""
+        moved = self._read_index() | self._read_present() | self._read_phases()
+        if moved:
+            self._stale = frozenset(self._outdated())
+        moved |= self._read_queue()
         before = self._seen
         self._seen = self._look_at_unfinished()
         if self._rows is not None and not moved and _same(before, self._seen):
@@ -72,7 +80,7 @@ class Roster:
         news = [
             seen.row
             for run_id, seen in self._seen.items()
-            if seen.row.state == "done" or run_id not in self._indexed
+            if seen.row.state == "done" or run_id not in self._indexed or run_id in self._stale
         ]
         fresh = [row for row in news if row not in self._offered]
         self._offered.update(fresh)
@@ -80,8 +88,10 @@ class Roster:
             self._index.put(fresh)
 
     def _row(self, run_id: str) -> RunRow | None:
-        seen = self._seen.get(run_id)
-        return seen.row if seen else self._indexed.get(run_id)
+        """None when the run's file can't be read: what the index says is of an older one then."""
+        seen, indexed = self._seen.get(run_id), self._indexed.get(run_id)
+        final = indexed is not None and indexed.state == "done" and run_id not in self._stale
+        return seen.row if seen else indexed if final else None
 
     # --- the three files that say which runs there are ---
 
@@ -89,10 +99,7 @@ class Roster:
         stamp = stamp_of(self._runs.registry)
         if stamp == self._index_stamp and self._rows is not None:
             return False
-        try:
-            self._indexed = self._index.indexed()
-        except Damaged:
-            self._indexed = {}  # every run counts as missing, and is put into a new one
+        self._indexed = self._index.indexed()
         self._index_stamp = stamp
         return True
 
@@ -107,6 +114,25 @@ class Roster:
         self._present = self._names - gone if gone else self._names
         return before != self._present
 
+    def _read_phases(self) -> bool:
+        stamp = stamp_of(self._runs.phases)
+        before, self._phases_stamp = self._phases_stamp, stamp
+        return before != stamp
+
+    def _outdated(self) -> Iterator[str]:
+        """Runs whose row in the index is of an older file than theirs, or tells of a phase whose
+        folder is gone. Folders can only have gone where theirs changed after the index."""
+        index, phases = self._index_stamp, self._phases_stamp
+        unmoved = index is not None and phases is not None and phases[0] < index[0]
+        there = None if unmoved else frozenset(p.id for p in self._runs.phase_dirs())
+        for run_id in self._present:
+            row = self._indexed.get(run_id)
+            if row is None or row.state != "done":
+                continue
+            gone = there is not None and not there.issuperset(row.phase_ids)
+            if gone or not up_to_date(row, written_at(self._runs, run_id)):
+                yield run_id
+
     def _named(self, run_id: str) -> str:
         """The same string as its row has: of ten thousand, one each is enough."""
         row = self._indexed.get(run_id)
@@ -116,7 +142,11 @@ class Roster:
         stamp = stamp_of(self._runs.queue)
         if stamp == self._queue_stamp and self._rows is not None:
             return False
-        self._queued = queued_runs(self._runs)
+        self._queued, self.problem = {}, ""
+        try:
+            self._queued = queued_runs(self._runs)
+        except UserError as error:
+            self.problem = str(error)
         self._queue_stamp = stamp
         return True
 
@@ -126,7 +156,7 @@ class Roster:
         self._looks.begin()
         found: dict[str, _Seen] = {}
         for run_id in self._present:
-            indexed = self._indexed.get(run_id)
+            indexed = None if run_id in self._stale else self._indexed.get(run_id)
             if indexed is None or indexed.state != "done":
                 seen = self._look_at(run_id, self._seen.get(run_id), indexed)
                 if seen is not None:
@@ -137,7 +167,8 @@ class Roster:
         stamp = stamp_of(self._runs.run_file(run_id))
         forgiven = self._queued.get(run_id)
         known = seen.row if seen else indexed
-        if known is None or (seen and seen.stamp != stamp):
+        moved = seen.stamp != stamp if seen else known and not up_to_date(known, _written(stamp))
+        if known is None or moved:
             row = row_of(self._runs, run_id, forgiven, self._looks)
             if row is None:
                 return None
@@ -170,6 +201,10 @@ def _age(row: RunRow) -> tuple[datetime, str]:
 
 def _is(one: object, other: object) -> bool:
     return one is other
+
+
+def _written(stamp: Stamp | None) -> int:
+    return stamp[0] if stamp else -1
 
 
 def stamp_of(path: Path) -> Stamp | None:

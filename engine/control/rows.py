@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, explain
 from engine.contract.evaluation import Evaluation
+from engine.contract.jsonfile import parse, read_sealed
 from engine.contract.row import LADDER, Cellmark, RunRow, kind_of, pack
-from engine.contract.rundir import read_json
+from engine.contract.rundir import SCORE
+from engine.contract.sealing import verified_bytes
 from engine.contract.spec import EvaluateSpec
 from engine.queue import read_queue, read_run
+from engine.registry import CLOCK_GRAIN_NS, written_at
 from engine.states import TAIL_BYTES, PhaseState, phase_state
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from pathlib import Path
 
     from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
     from engine.contract.spec import PhaseSpec
@@ -28,8 +33,8 @@ if TYPE_CHECKING:
 WORST_FIRST: tuple[State, ...] = ("running", "failed", "lost", "unreachable", "stopped", "queued")
 ENDED: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"})
 SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
-CLOCK_GRAIN_NS = 2_000_000_000  # folders' times may be as coarse as this on network disks
 SCORED = frozenset(field.name for field in fields(Cellmark)) - {"task", "prompt", "method", "split"}
+COUNTS = frozenset({"correct", "total", "mean_tokens"})  # the others are shares
 NEEDED = {field.name for field in fields(Cellmark) if field.default is MISSING} & SCORED
 
 
@@ -42,6 +47,7 @@ class Look:
     ended: datetime | None = None
 
 
+RESCORE = "score the run again (sirt score RUN --write), or move the file away"
 WAITING = Look(PhaseState("waiting"))
 
 
@@ -103,8 +109,9 @@ def span(attempt: AttemptDir) -> tuple[datetime | None, datetime | None]:
 
 def _written(line: bytes) -> datetime | None:
     try:
-        return datetime.fromisoformat(json.loads(line)["ts"])
-    except (ValueError, KeyError, TypeError):
+        moment = datetime.fromisoformat(json.loads(line)["ts"])
+        return moment if moment.tzinfo else None
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
@@ -158,6 +165,7 @@ def row_of(
 ) -> RunRow | None:
     """A run's row from its folder; None when its file can't be read. ``forgiven``: as for
     :func:`state_with_queue`. ``looks``: phases that have already been looked at."""
+    written = written_at(runs, run_id)  # before it is read: what is written meanwhile is newer
     try:
         file = read_run(runs, run_id)
     except UserError:
@@ -188,6 +196,7 @@ def row_of(
         cot=_accuracy(marks, scored_on, "cot"),
         packed=pack(phase_ids, marks),
         curated=len(spec.curated),
+        written=max(0, written),
         **progress_of(phase_ids, [looks.look(i) for i in phase_ids], forgiven),
     )
 
@@ -251,10 +260,56 @@ def _figures(found: dict[str, Any]) -> dict[str, Any]:
     return kept | {"tiers": tuple(found.get("tiers", {}).items())}
 
 
+def why_unscored(folder: PhaseDir) -> str:
+    """Why an evaluation's figures can't be shown; empty when they can, and when it has not come to
+    its end."""
+    if not folder.done:
+        return why_absent(folder)
+    try:
+        scored(folder)
+    except UserError as error:
+        return str(error)
+    except OSError as error:
+        return explain(error)
+    return ""
+
+
+def why_absent(folder: PhaseDir) -> str:
+    """Why an unfinished phase has nothing to show, where that is not as it should be: its folder
+    or its manifest is gone, or its process."""
+    if not folder.path.is_dir():
+        return f"{folder.path}: not there; sirt retry makes it again"
+    found = phase_state(folder)
+    return f"{folder.id}: {found.error}" if found.state == "lost" else ""
+
+
 def scored(folder: PhaseDir) -> dict[str, Any]:
     """A finished evaluation's figures; ``UserError`` or ``OSError`` when they can't be read."""
-    file = folder.rescored if folder.rescored.exists() else folder.score
-    found = read_json(file)
+    if folder.rescored.exists():
+        return _score(folder.rescored, read_sealed(folder.rescored, RESCORE))
+    return published_score(folder)
+
+
+def published_score(folder: PhaseDir) -> dict[str, Any]:
+    """As :func:`scored`, as the phase itself scored."""
+    return _score(folder.score, parse(verified_bytes(folder, SCORE), folder.score))
+
+
+def _score(file: Path, found: Any) -> dict[str, Any]:
+    """The figures of a score that can be one."""
     if not isinstance(found, dict) or not found.keys() >= NEEDED:
-        raise UserError(f"{file}: not a score; delete its phase's folder and retry the run")
+        raise UserError(f"{file}: not a score")
+    if not isinstance(found.get("tiers", {}), dict):
+        raise UserError(f"{file}: tiers: not counts")
+    if found.get("committed") is not None:
+        _score(file, found["committed"])
+    for name in (found.keys() & SCORED) - {"tiers"}:
+        value, most = found[name], math.inf if name in COUNTS else 1.0
+        if not (value is None and name == "legacy") and not _is_figure(value, most):
+            raise UserError(f"{file}: {name}: not a figure that a score can have")
     return found
+
+
+def _is_figure(value: object, most: float) -> bool:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return known and 0 <= value <= most and value != math.inf  # type: ignore[operator]

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
 from engine.contract.evaluation import Evaluation
-from engine.contract.rundir import (
-    ANSWERS,
-    DEMONSTRATIONS,
-    PAIR_SCORES,
-    PAIRS,
-    PREDICTIONS,
-    read_json,
-)
+from engine.contract.rundir import ANSWERS, DEMONSTRATIONS, PAIR_SCORES, PAIRS, PREDICTIONS
 from engine.contract.spec import AnnotateSpec, ElicitSpec, EvaluateSpec, RefineSpec
 from engine.control.evaluations import finished
 from engine.control.reading import Source
+from engine.control.rows import published_score
 from engine.queue import read_run
 
 if TYPE_CHECKING:
@@ -50,18 +44,17 @@ def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Sou
 
 def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) -> Iterator[Source]:
     folder = runs.phase(spec.id)
-    figures = folder.manifest().get("figures", {})
     match spec:
         case AnnotateSpec():
             title = f"{spec.teacher.name} on {spec.task.name}"
-            count = figures.get("total")
+            count = _figure(folder, "total")
             yield Source("demonstrations", title, spec.id, folder.out / DEMONSTRATIONS, count)
         case ElicitSpec():
             title = f"of {spec.student.name}" + (f", round {spec.round}" if spec.round > 1 else "")
-            count = figures.get("pairs")
+            count = _figure(folder, "pairs")
             pairs = Source("pairs", title, spec.id, folder.out / PAIRS, count)
             yield _with_scores(runs, pairs, refines.get(spec.id))
-            count = figures.get("questions")
+            count = _figure(folder, "questions")
             yield Source("answers", title, spec.id, folder.out / ANSWERS, count)
         case _:
             return
@@ -73,9 +66,18 @@ def _predictions(folder: PhaseDir, title: str) -> Source:
 
 def _asked(folder: PhaseDir) -> int | None:
     try:
-        return int(read_json(folder.score)["total"])
-    except (OSError, KeyError, TypeError, ValueError):
+        return int(published_score(folder)["total"])
+    except (OSError, UserError):  # said where the file is opened; the lines are counted then
         return None
+
+
+def _figure(folder: PhaseDir, name: str) -> int | None:
+    """How many lines a phase says that it has written; None when it doesn't."""
+    try:
+        found = folder.manifest()["figures"].get(name)
+    except (OSError, UserError):
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> Source:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.contract import events as ev
 from engine.contract.errors import UserError
+from engine.contract.sealing import accepted, verified
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,8 @@ class Context:
     """One attempt, seen from inside.
 
     A recipe keeps in ``folder.work`` what a next attempt picks up, writes its outputs under
-    :attr:`staging` and returns its figures; the runner publishes them.
+    :attr:`staging` and returns its figures; the runner publishes them. ``accepted``: by input,
+    what a person has accepted of it although it had changed.
     """
 
     runs: RunsFolder
@@ -34,6 +36,7 @@ class Context:
     attempt: AttemptDir
     writer: EventWriter
     devices: Devices
+    accepted: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def work(self) -> Path:
@@ -55,7 +58,15 @@ class Context:
         folder = self.runs.phase(phase_id)
         if not folder.done:
             raise UserError(f"{folder.path}: this input is not finished; run or retry it first")
+        if phase_id not in self.accepted and (told := accepted(folder)):
+            self.accepted[phase_id] = told
+            for line in told:
+                self.warn(f"made from {phase_id}: {line}", "accepted")
         return folder
+
+    def output(self, phase_id: str, name: str) -> Path:
+        """An output of a finished input, as it was published or accepted."""
+        return verified(self.input(phase_id), name)
 
     def emit(self, event: ev.Event) -> None:
         self.writer.emit(event)
@@ -68,6 +79,9 @@ class Context:
 
     def warn(self, text: str, code: str) -> None:
         self.message(text, "warning", code)
+
+    def warn_of_checkpoint(self, text: str) -> None:
+        self.warn(text, "checkpoint")
 
     def progress(self, done: int, total: int, unit: str, resumed: int = 0) -> None:
         self.emit(ev.Progress(done=done, total=total, unit=unit, resumed=resumed))

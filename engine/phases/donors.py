@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.contract.errors import UserError
 from engine.contract.rundir import REPLIES
 from engine.replies import ReplyStore
 
@@ -49,5 +50,5 @@ def _has_same_generations(folder: PhaseDir, spec: PhaseSpec) -> bool:
         return False
     try:
         return folder.spec().generation_key == spec.generation_key
-    except (OSError, ValueError):  # an older version's spec: nothing to be had from it
+    except (OSError, UserError):  # an older version's spec: nothing to be had from it
         return False

@@ -36,7 +36,7 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     demonstrations = _demonstrations(ctx, spec)
     take_generations(ctx, spec)
     store = ReplyStore(ctx.work / REPLIES)
-    adapter = ctx.input(spec.adapter).out / ADAPTER if spec.adapter else None
+    adapter = ctx.output(spec.adapter, ADAPTER) if spec.adapter else None
     ctx.activity("answering with and without reasoning")
     student = LocalTeacher(spec.student, spec.generation, ctx.message, adapter=adapter)
     questions = _questions(demonstrations, spec.seed)
@@ -61,7 +61,7 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
 
 
 def _demonstrations(ctx: Context, spec: ElicitSpec) -> list[Demonstration]:
-    file = ctx.input(spec.demonstrations).out / DEMONSTRATIONS
+    file = ctx.output(spec.demonstrations, DEMONSTRATIONS)
     kept = [d for d in read_records(file, Demonstration) if d.kept]
     return fraction(kept, spec.fraction, spec.data_seed)
 

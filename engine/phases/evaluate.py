@@ -39,7 +39,7 @@ def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
     items = task.load(spec.task.source, spec.split, ctx.message)
     if spec.limit is not None:
         items = balanced(items, spec.limit, spec.data_seed)
-    adapter = ctx.input(spec.adapter).out / ADAPTER if spec.adapter else None
+    adapter = ctx.output(spec.adapter, ADAPTER) if spec.adapter else None
     answer = _by_logprob if spec.method == "logprob" else _by_match
     predictions = answer(ctx, spec, task, items, adapter)
     result = score(predictions, spec.commit)

@@ -75,7 +75,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
 
     examples = tokenise(loaded.tokenizer, demonstrations, settings)
     _tell_lengths(ctx, examples, settings.max_length)
-    resume = checkpoints.newest(folder)
+    resume = checkpoints.newest(folder, ctx.warn_of_checkpoint)
     at_once = tr.examples_at_once(loaded, max(map(len, examples.input_ids)))
     batch = tr.batch_within(ctx, settings.batch_size, len(examples))
     layout = tr.solve_layout(batch, at_once, resume)
@@ -92,7 +92,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
         raise Stopped
     if not is_first():
         return {}
-    last = folder / checkpoints.name(outcome.state.global_step)
+    last = checkpoints.whole(folder, outcome.state.global_step)
     adapters.export(last, ctx.staging / ADAPTER, spec.student, loaded.commit)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="instructed adapter"))
     figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
@@ -106,7 +106,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
 
 def _demonstrations(ctx: Context, spec: InstructSpec) -> list[Demonstration]:
     """The kept demonstrations, or the seeded part of them that the experiment asks for."""
-    file = ctx.input(spec.demonstrations).out / DEMONSTRATIONS
+    file = ctx.output(spec.demonstrations, DEMONSTRATIONS)
     everything = list(read_records(file, Demonstration))
     kept = fraction([d for d in everything if d.kept], spec.fraction, spec.data_seed)
     if not kept:

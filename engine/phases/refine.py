@@ -85,7 +85,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     training = tokenise(loaded.tokenizer, [p for p in pairs if p.id not in held], settings)
     held_out = tokenise(loaded.tokenizer, [p for p in pairs if p.id in held], settings)
     _tell_lengths(ctx, training, held_out, settings)
-    resume = checkpoints.newest(folder)
+    resume = checkpoints.newest(folder, ctx.warn_of_checkpoint)
     at_once = tr.examples_at_once(loaded, max(training.longest, held_out.longest)) // 2
     batch = tr.batch_within(ctx, settings.batch_size, len(training))
     layout = tr.solve_layout(batch, at_once, resume)
@@ -109,7 +109,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     if not is_first():
         return {}
     picked = _picked(ctx, outcome.state, settings)
-    best = folder / checkpoints.name(picked)
+    best = checkpoints.whole(folder, picked)
     adapters.export(best, ctx.staging / ADAPTER, spec.student, loaded.commit)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="refined adapter"))
     figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
@@ -134,7 +134,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
 
 def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
     """All pairs but those left out by hand."""
-    file = ctx.input(spec.pairs).out / PAIRS
+    file = ctx.output(spec.pairs, PAIRS)
     excluded = set(spec.settings.exclude)
     everything = list(read_records(file, Pair))
     pairs = [p for p in everything if p.id not in excluded]
@@ -163,7 +163,7 @@ def _in_order(scores: Iterable[PairScore], pairs: Sequence[Pair]) -> list[PairSc
 def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:
     """The instructed student, or the bare one with a fresh adapter, which changes nothing yet."""
     if spec.adapter is not None:
-        adapter = ctx.input(spec.adapter).out / ADAPTER
+        adapter = ctx.output(spec.adapter, ADAPTER)
         return load(spec.student, adapter, trainable=True, tell=ctx.message)
     loaded = load(spec.student, trainable=True, tell=ctx.message)
     loaded.model = tr.new_adapter(loaded, spec.settings.lora, spec.student, spec.seed)

@@ -39,7 +39,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a page shows. ``toy``: what has to be said of toys, else empty; ``appendix``: the long
-    tables behind the others, which come last."""
+    tables behind the others, which come last; ``warnings``: files that were changed since they
+    were made, left out or accepted."""
 
     name: str
     description: str
@@ -50,6 +51,7 @@ class Report:
     samples: Sequence[Item]
     pairs: Sequence[Item]
     appendix: Sequence[Section]
+    warnings: Sequence[str] = ()
 
 
 def page(report: Report) -> str:

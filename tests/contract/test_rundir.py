@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.contract.errors import UserError
-from engine.contract.rundir import PhaseDir, RunsFolder, atomic_write, read_json
+from engine.contract.jsonfile import read_json
+from engine.contract.rundir import PhaseDir, RunsFolder, atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path

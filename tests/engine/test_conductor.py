@@ -16,7 +16,8 @@ import pytest
 
 from engine import conductor, processes, queue
 from engine.conducting import Conductor, Timing
-from engine.contract.rundir import ConductorDir, RunsFolder, read_json
+from engine.contract.jsonfile import read_json
+from engine.contract.rundir import ConductorDir, RunsFolder
 from engine.interfaces import Devices
 from engine.queue import DeviceRequest, read_queue
 from engine.schedule import problem

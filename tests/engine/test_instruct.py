@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_ends_the_training(lab: Lab) -> None:
         with pytest.raises(UserError, match="not a number for 5 steps"):
             lab.attempt(spec := spec_for(lab, settings=settings))
     folder = lab.runs.phase(spec.id).work / CHECKPOINTS
-    newest = checkpoints.newest(folder)
+    newest = checkpoints.newest(folder, pytest.fail)
     assert newest is not None
     assert newest.name == "checkpoint-3"
 

@@ -19,6 +19,7 @@ from engine.contract.cards import Endpoint, ModelCard
 from engine.contract.errors import UserError
 from engine.contract.records import JudgedAnswers, Prediction
 from engine.contract.rundir import PREDICTIONS, RunsFolder
+from engine.contract.sealing import accept
 from engine.contract.spec import EvaluateSpec, JudgementSpec
 from engine.control import judging
 from engine.control.judging import Asked, Comparable, Interrupted, comparables
@@ -246,6 +247,7 @@ def test_the_same_text_is_a_tie_that_nobody_is_asked_about(
 ) -> None:
     what = sums(runs)
     shutil.copyfile(what.a.out / "predictions.jsonl", what.b.out / "predictions.jsonl")
+    accept(what.b)
     found = ask(runs, what, card(server)).tally
     assert found.same == found.tie.count == 24
     assert not server.requests

@@ -14,7 +14,8 @@ from engine import catalog, processes
 from engine.contract.errors import UserError
 from engine.contract.eventlog import EventReader, EventWriter
 from engine.contract.events import Activity, PhaseFinished, PhaseStarted
-from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder, read_json
+from engine.contract.jsonfile import read_json
+from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
 from engine.contract.view import fold_all
 from engine.interfaces import Devices
 from engine.launchers import warm

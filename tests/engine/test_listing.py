@@ -71,16 +71,16 @@ def test_a_damaged_score_hides_no_other_and_a_removed_phase_is_made_again(
     runs.registry.unlink()
     (again,) = [found for found in list_runs(runs) if found.run_id == row.run_id]
     assert len(again.marks) == len(row.marks) - 1
-    told = {finding.what: finding for finding in examine(runs)}["scores"]
+    told = {finding.what: finding for finding in examine(runs)}["outputs"]
     assert told.verdict == "bad"
-    assert told.said.startswith(f"{first.score}: not a score")
+    assert told.said.startswith(f"{first.score}: is not what its phase published")
 
     shutil.rmtree(second.path)
     monkeypatch.setattr("engine.conductor.ensure_running", lambda _: None)
     assert changing.retry(runs, [row.run_id]) == [row.run_id]
     assert second.spec().id == second.id
     second.manifest_file.write_text("[]")
-    with pytest.raises(UserError, match="not a manifest"):
+    with pytest.raises(UserError, match="expected a JSON object"):
         second.manifest()
 
 

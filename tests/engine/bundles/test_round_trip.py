@@ -13,7 +13,6 @@ import pytest
 from engine.contract.errors import UserError
 from engine.contract.records import Pair
 from engine.contract.rundir import ADAPTER, PAIRS, RunsFolder, write_json
-from engine.control import answers
 from engine.control.bundling import bundle
 from engine.control.changing import describe
 from engine.control.importing import take_in
@@ -57,8 +56,8 @@ def test_rows_scores_pairs_and_curves_are_the_same_elsewhere(
 
 
 def pairs_of(runs: RunsFolder, run_id: str) -> list[Pair]:
-    (folder,) = answers.phases_of(runs, run_id, "elicit")
-    return list(read_records(folder.out / PAIRS, Pair))
+    (spec,) = [p for p in read_run(runs, run_id).spec.phases if p.kind == "elicit"]
+    return list(read_records(runs.phase(spec.id).out / PAIRS, Pair))
 
 
 def test_its_processes_machine_is_of_no_account(packed: Path, elsewhere: RunsFolder) -> None:

@@ -1,0 +1,206 @@
+"""A small runs folder with a file of every kind, and the ways in which files rot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.contract.jsonfile import with_seal
+from engine.contract.records import JudgedAnswers
+from engine.contract.rundir import ADAPTER, ANSWERS, RunsFolder, hash_file, write_json
+from engine.contract.sealing import accept
+from engine.contract.spec import EvaluateSpec, JudgementSpec
+from engine.control import answers, marking
+from engine.control.listing import list_runs
+from engine.jsonlines import write_records
+from engine.judging.prompt import VERSION
+from engine.presets import card_file as file_of_card
+from engine.presets import load_card, resolve_card
+from engine.queue import Entry, Queue, read_run
+from tests.tui.conftest import copy_recorded, run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from engine.contract.rundir import PhaseDir
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A finished folder: ``both`` and ``other`` are runs that can be compared."""
+
+    runs: RunsFolder
+    both: str
+    other: str
+
+    def copied(self, folder: Path) -> Sample:
+        """Files are links to the same content: ways to rot replace, and so does the program."""
+        shutil.copytree(self.runs.root, folder, copy_function=os.link)
+        return Sample(RunsFolder(folder), self.both, self.other)
+
+    def phase(self, kind: str) -> PhaseDir:
+        """The last of its kind in the run ``both``."""
+        specs = read_run(self.runs, self.both).spec.phases
+        return self.runs.phase([p.id for p in specs if p.kind == kind][-1])
+
+
+def make(folder: Path) -> Sample:
+    """Two recorded runs that are done, with weights, marks, a judgement, a queue and a draft; one
+    output was changed and accepted, one evaluation scored again."""
+    runs = copy_recorded(folder)
+    sample = Sample(runs, run_of(runs, "both", "wren-3m"), run_of(runs, "instruct-only", "wren-3m"))
+    _keep_only(runs, {sample.both, sample.other})
+    _add_weights(sample.phase("instruct"))
+    _add_weights(sample.phase("refine"))
+    elicit = sample.phase("elicit")
+    said = elicit.out / ANSWERS
+    said.write_bytes(said.read_bytes().replace(b'"question":"', b'"question":" ', 1))
+    accept(elicit)
+    list_runs(runs)
+    answers.rescore(runs, sample.both, write=True)
+    for phase in runs.phase_dirs():  # one with and one without
+        if phase.rescored.exists() and phase.id != sample.phase("evaluate").id:
+            phase.rescored.unlink()
+    marking.mark(runs, elicit.id, ["compass-1"], flagged=True, note="look again")
+    write_json(runs.queue, Queue(entries=(Entry(run_id=sample.both, hold=True),)).model_dump())
+    _judge(sample)
+    runs.drafts.mkdir()
+    (runs.drafts / "mine.yaml").write_text("name: mine\nteachers: [wren-3m]\n")
+    runs.conductor.mkdir()
+    write_json(runs.conductor / "process.json", {"pid": 1, "host": "elsewhere", "started": 0.0})
+    runs.registry.unlink()
+    list_runs(runs)
+    return sample
+
+
+def _keep_only(runs: RunsFolder, run_ids: set[str]) -> None:
+    kept = {phase.id for run_id in run_ids for phase in read_run(runs, run_id).spec.phases}
+    for run_id in set(runs.run_ids()) - run_ids:
+        shutil.rmtree(runs.run_folder(run_id))
+    for phase in list(runs.phase_dirs()):
+        if phase.id not in kept:
+            shutil.rmtree(phase.path)
+
+
+def _add_weights(phase: PhaseDir) -> None:
+    """Which the recording leaves out."""
+    file = phase.out / ADAPTER / "adapter_model.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights, as it were")
+    manifest = phase.manifest()
+    facts = {"bytes": file.stat().st_size, "sha256": hash_file(file)}
+    manifest["files"][str(file.relative_to(phase.path))] = facts
+    manifest.pop("seal", None)
+    write_json(phase.manifest_file, with_seal(manifest))
+
+
+def _judge(sample: Sample) -> None:
+    """A judgement as the verb files it, without asking a model."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for run_id in (sample.other, sample.both):
+        for spec in read_run(sample.runs, run_id).spec.phases:
+            if isinstance(spec, EvaluateSpec) and spec.method == "match":
+                keys.setdefault((spec.task.name, spec.prompt), []).append(spec.id)
+    first, second = sorted(next(ids for ids in keys.values() if len(set(ids)) == 2))
+    card = resolve_card(load_card("wren-3m"), file_of_card("wren-3m").parent)
+    spec = JudgementSpec(phases=(first, second), judge=card, prompt_version=VERSION)
+    folder = sample.runs.judgement(spec.fingerprint)
+    folder.path.mkdir(parents=True)
+    folder.spec_file.write_text(spec.model_dump_json(indent=1))
+    verdicts = [
+        JudgedAnswers(
+            id=f"q{n}", first_correct=n % 2 == 0, second_correct=True, same=False,
+            straight="first", swapped="second" if n % 3 else "first", said=("A", "B"),
+        )
+        for n in range(9)
+    ]  # fmt: skip
+    write_records(folder.verdicts, verdicts)
+    write_json(folder.seal, with_seal({"sha256": hash_file(folder.verdicts)}))
+
+
+# --- what rots, and how ---
+
+KINDS: dict[str, Callable[[Sample], Path]] = {
+    "run.json": lambda s: s.runs.run_file(s.both),
+    "registry.json": lambda s: s.runs.registry,
+    "queue.json": lambda s: s.runs.queue,
+    "draft": lambda s: s.runs.drafts / "mine.yaml",
+    "conductor": lambda s: s.runs.conductor / "process.json",
+    "phase.json": lambda s: s.phase("elicit").spec_file,
+    "phase.json, evaluate": lambda s: s.phase("evaluate").spec_file,
+    "manifest, annotate": lambda s: s.phase("annotate").manifest_file,
+    "manifest, elicit": lambda s: s.phase("elicit").manifest_file,
+    "manifest, evaluate": lambda s: s.phase("evaluate").manifest_file,
+    "process.json": lambda s: _attempt(s, "elicit") / "process.json",
+    "events, instruct": lambda s: _attempt(s, "instruct") / "events.jsonl",
+    "events, evaluate": lambda s: _attempt(s, "evaluate") / "events.jsonl",
+    "alive": lambda s: _attempt(s, "evaluate") / "alive",
+    "demonstrations": lambda s: s.phase("annotate").out / "demonstrations.jsonl",
+    "answers": lambda s: s.phase("elicit").out / "answers.jsonl",
+    "pairs": lambda s: s.phase("elicit").out / "pairs.jsonl",
+    "pair scores": lambda s: s.phase("refine").out / "pair_scores.jsonl",
+    "adapter": lambda s: s.phase("refine").out / ADAPTER / "adapter_model.safetensors",
+    "predictions": lambda s: s.phase("evaluate").out / "predictions.jsonl",
+    "score": lambda s: _unscored_again(s).score,
+    "rescored": lambda s: s.phase("evaluate").rescored,
+    "seals": lambda s: s.phase("elicit").seals_file,
+    "marks": lambda s: s.phase("elicit").marks,
+    "judgement": lambda s: next((s.runs.root / "judgements").iterdir()) / "judgement.json",
+    "verdicts": lambda s: next((s.runs.root / "judgements").iterdir()) / "verdicts.jsonl",
+    "verdicts' seal": lambda s: next((s.runs.root / "judgements").iterdir()) / "seal.json",
+}
+
+
+def _attempt(sample: Sample, kind: str) -> Path:
+    attempt = sample.phase(kind).last_attempt()
+    assert attempt is not None
+    return attempt.path
+
+
+def _unscored_again(sample: Sample) -> PhaseDir:
+    specs = read_run(sample.runs, sample.both).spec.phases
+    folders = (sample.runs.phase(p.id) for p in specs if p.kind == "evaluate")
+    return next(folder for folder in folders if not folder.rescored.exists())
+
+
+def _replaced(content: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    def rot(path: Path) -> None:
+        raw = path.read_bytes()
+        path.unlink()  # it may be a link to the other copies' content
+        path.write_bytes(content(raw))
+
+    return rot
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _a_digit(raw: bytes) -> bytes:
+    """One byte in the middle, a digit where there is one: it stays what it was, with another
+    figure."""
+    middle = len(raw) // 2
+    digits = [n for n in range(middle, len(raw)) if raw[n : n + 1].isdigit()] or [middle]
+    at = digits[0]
+    other = b"7" if raw[at : at + 1] != b"7" else b"3"
+    return raw[:at] + other + raw[at + 1 :]
+
+
+WAYS: dict[str, Callable[[Path], None]] = {
+    "empty": _replaced(lambda _: b""),
+    "half": _replaced(lambda raw: raw[: len(raw) // 2]),
+    "binary": _replaced(lambda _: bytes(range(256)) * 4),
+    "object": _replaced(lambda _: b"{}"),
+    "list": _replaced(lambda _: b"[]"),
+    "not a number": _replaced(lambda _: b"NaN"),
+    "a digit": _replaced(_a_digit),
+    "a byte": _replaced(lambda raw: raw[: len(raw) // 3] + b"\xc3" + raw[len(raw) // 3 + 1 :]),
+    "deep": _replaced(lambda _: b'{"a":' * 60_000),
+    "digits": _replaced(lambda _: b'{"accuracy": ' + b"9" * 5_000 + b"}"),
+    "deleted": lambda path: path.unlink(),
+    "folder": _folder,
+}

@@ -1,0 +1,117 @@
+"""Whatever file rots, in whatever way: every verb says so in a line, or nothing changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.main import sirt
+from engine.contract.errors import UserError
+from engine.control import health
+from tests.damage.folder import KINDS, WAYS, Sample, make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Said = dict[str, tuple[str, str]]  # verb -> what it printed, what it told on stderr
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return make(tmp_path_factory.mktemp("whole") / "runs")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_quick(monkeypatch)
+
+
+def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ages that stand still, a doctor that looks at the folder alone, a report without figures."""
+    monkeypatch.setattr("engine.cli.runs.age", lambda _: 1.0)
+    monkeypatch.setattr(health, "_presets", lambda: "")
+    monkeypatch.setattr(health, "_gpus", lambda: health.Finding("GPU", "ok", ""))
+    monkeypatch.setattr(health, "_disk", lambda _: health.Finding("disk", "ok", ""))
+    monkeypatch.setattr("engine.report.figures.draw", lambda *_: [])
+
+
+def verbs(sample: Sample) -> dict[str, list[str]]:
+    out = sample.runs.root.parent / "out"
+    both, other = sample.both, sample.other
+    return {
+        "status": ["status"],
+        "status --json": ["status", "--json"],
+        "status RUN": ["status", both],
+        "logs": ["logs", both],
+        "logs --errors": ["logs", both, "--errors"],
+        "compare": ["compare", other, both],
+        "report": ["report", "--format", "markdown"],
+        "report --details": ["report", "--details"],
+        "report, written": ["report", "pocket", "--out", str(out / "report")],
+        "pairs": ["pairs", both],
+        "pairs --list": ["pairs", both, "--list"],
+        "quality": ["quality", both],
+        "show": ["show", both],
+        "score": ["score", both],
+        "export": ["export", both, str(out / "export")],
+        "bundle": ["bundle", both, str(out / "bundle.tar")],
+        "queue": ["queue"],
+        "plan": ["plan", "pocket"],
+        "doctor": ["doctor"],
+        "reindex": ["reindex"],
+        "status again": ["status"],
+        "report again": ["report", "--format", "markdown"],
+    }
+
+
+def all_said(sample: Sample) -> Said:
+    """Every verb, in this process. A fault that is not a user's error fails the test."""
+    said = {}
+    for name, arguments in verbs(sample).items():
+        result = CliRunner().invoke(sirt, ["--runs", str(sample.runs.root), *arguments])
+        error = result.exception
+        told = result.stderr
+        if isinstance(error, UserError | OSError):
+            told += str(error)
+        elif error is not None and not isinstance(error, SystemExit):
+            raise AssertionError(f"sirt {' '.join(arguments)}") from error
+        said[name] = (_plain(sample, result.stdout), _plain(sample, told))
+    return said
+
+
+def _plain(sample: Sample, text: str) -> str:
+    """Without the folder's place, and without the lines' ends, which depend on its length."""
+    return "".join(text.split()).replace(str(sample.runs.root.parent), "")
+
+
+def check(whole: Sample, before: Said, folder: Path, kind: str, way: str) -> None:
+    sample = whole.copied(folder / "runs")
+    path = KINDS[kind](sample)
+    WAYS[way](path)
+    where = str(path.relative_to(folder))
+    owner = path.relative_to(sample.runs.root).parts[:2][-1]  # of a phase's file, its id
+    silent = [
+        verb
+        for verb, (printed, told) in all_said(sample).items()
+        if printed != before[verb][0]
+        and not any(name in printed + told for name in (where, path.name, owner))
+    ]
+    assert not silent, f"{kind}, {way}: another output without a word: {silent}"
+
+
+@pytest.fixture(scope="module")
+def before(whole: Sample, tmp_path_factory: pytest.TempPathFactory) -> Said:
+    with pytest.MonkeyPatch.context() as patched:
+        make_quick(patched)
+        return all_said(whole.copied(tmp_path_factory.mktemp("before") / "runs"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rotten_file_is_told_or_has_no_effect(
+    whole: Sample, before: Said, tmp_path: Path, kind: str, way: str
+) -> None:
+    check(whole, before, tmp_path, kind, way)
