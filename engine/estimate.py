@@ -7,6 +7,7 @@ conservative: a plan that ends early disappoints nobody.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from engine.contract.cards import Endpoint, LocalWeights, ModelCard
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, explain
 from engine.contract.spec import (
     AnnotateSpec,
     ElicitSpec,
@@ -61,7 +62,7 @@ class Estimate:
     ``seconds``: one after the other, on one device. ``from_history``, ``rough``, ``unknown``:
     how many phases each kind of figure rests on. ``money``: per currency, paid teachers at
     their cards' prices. ``memory``: GiB of the largest phase of each kind, weights and
-    activations.
+    activations. ``passed_over``: finished phases that are damaged and so no witnesses, a line each.
     """
 
     seconds: float
@@ -71,6 +72,7 @@ class Estimate:
     money: dict[str, float]
     memory: dict[Kind, float]
     on_gpu: bool
+    passed_over: tuple[str, ...] = ()
 
     @property
     def memory_gib(self) -> float | None:
@@ -89,7 +91,8 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     """Time, memory and money for what a plan still has to do."""
     to_do = plan.to_do
     amounts = _amounts(plan.phases)
-    history = _history(runs) if to_do else {}
+    passed_over: list[str] = []
+    history = _history(runs, passed_over) if to_do else {}
     counts = {"history": 0, "rough": 0, "unknown": 0}
     seconds = 0.0
     money: dict[str, float] = defaultdict(float)
@@ -116,6 +119,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
         dict(money),
         memory,
         on_gpu,
+        tuple(passed_over),
     )
 
 
@@ -135,14 +139,18 @@ def _likeness(spec: PhaseSpec) -> tuple[object, ...]:
     return (spec.kind, model_of(spec).name, size)
 
 
-def _history(runs: RunsFolder) -> dict[tuple[object, ...], list[float]]:
+def _history(runs: RunsFolder, passed_over: list[str]) -> dict[tuple[object, ...], list[float]]:
     past: dict[tuple[object, ...], list[float]] = defaultdict(list)
     for folder in runs.phase_dirs():
         if not folder.done:
             continue
         try:
             likeness, seconds = _witness(folder, folder.manifest_file.stat().st_mtime_ns)
-        except (ValueError, OSError, KeyError, UserError):  # a damaged folder is no witness
+        except UserError as error:
+            passed_over.append(str(error))
+            continue
+        except OSError as error:
+            passed_over.append(explain(error))
             continue
         if seconds is not None:
             past[likeness].append(seconds)
@@ -154,7 +162,8 @@ def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[object, ...], floa
     """What a finished phase was like and how long it took; kept, for a plan that is made again
     and again while somebody composes it."""
     seconds = folder.manifest()["figures"].get("seconds")
-    return _likeness(folder.spec()), None if seconds is None else float(seconds)
+    known = isinstance(seconds, int | float) and math.isfinite(seconds)
+    return _likeness(folder.spec()), float(seconds) if known else None
 
 
 def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:

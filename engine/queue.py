@@ -90,9 +90,16 @@ def read_queue(runs: RunsFolder) -> Queue:
     """Empty when there is none; ``UserError`` when the file was damaged by hand."""
     todo = "mend it, or delete it and launch again"
     try:
-        return read_as(runs.queue, Queue.model_validate_json, todo)
+        return read_as(runs.queue, _queue_of, todo)
     except FileNotFoundError:
         return Queue()
+
+
+def _queue_of(raw: bytes) -> Queue:
+    found = Queue.model_validate_json(raw)
+    if "entries" not in found.model_fields_set:  # all that is written has them, if only none
+        raise ValueError("entries: missing")
+    return found
 
 
 def read_run(runs: RunsFolder, run_id: str) -> RunFile:

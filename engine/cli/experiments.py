@@ -9,7 +9,14 @@ import click
 
 from engine import presets as preset_files
 from engine.catalog import TASKS
-from engine.cli.output import duration, json_option, plural, print_json, print_table
+from engine.cli.output import (
+    duration,
+    json_option,
+    plural,
+    print_json,
+    print_table,
+    tell_passed_over,
+)
 from engine.contract.errors import UserError
 from engine.control import placing
 from engine.control.experiments import Planned, launch, plan_experiment
@@ -65,6 +72,7 @@ def print_plan(planned: Planned) -> None:
         click.echo(f"reused: {plural(len(plan.done), 'finished phase')}")
     if not plan.to_do:
         return
+    tell_passed_over(found.passed_over)
     words = [f"{found.from_history} from finished phases like them" if found.from_history else ""]
     rough = f"{found.rough} rough, from model sizes and {found.speed}"
     words.append(rough if found.rough else "")

@@ -151,6 +151,7 @@ def _check_sealed(runs: RunsFolder, phase_ids: Iterable[str], left_out: Iterable
     """Nothing is given away as a phase's output that the phase did not publish."""
     ours = {runs.root / path for path in left_out}
     for phase in map(runs.phase, phase_ids):
+        phase.spec()
         for file in sealed_files(phase) if phase.done else ():
             if phase.path / file not in ours:
                 verified(phase, file.removeprefix("out/"))

@@ -12,6 +12,7 @@ from engine.contract.errors import Problems, UserError
 from engine.contract.run import RunFile
 from engine.control import inputs
 from engine.control.listing import registry
+from engine.control.rows import why_absent
 from engine.estimate import Estimate, estimate
 from engine.plan import Plan, key_variables, make_plan
 from engine.presets import Resolved, find_experiment, load_experiment
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A resolved experiment, its runs and phases, and what they will take. ``notes``: what is to
-    be known of the data before they start."""
+    be known of the data, and of phases that were lost, before they start."""
 
     resolved: Resolved
     plan: Plan
@@ -61,6 +62,8 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
         raise Problems(with_lines(path, [f"{path}: {line}" for line in problems]))
     if on_gpu is None:
         on_gpu = bool(devices.gpus())
+    begun = (f for spec in plan.to_do if (f := runs.phase(spec.id)).path.is_dir())
+    notes += filter(None, map(why_absent, begun))
     return Planned(resolved, plan, estimate(plan, runs, on_gpu), tuple(notes))
 
 

@@ -14,9 +14,10 @@ from engine.contract.sealing import problems
 from engine.control.checking import accepted_of
 from engine.control.listing import read_view, registry, unreadable
 from engine.control.marking import read_marks
-from engine.control.rows import why_unscored
+from engine.control.rows import why_absent, why_unscored
 from engine.provenance import LIBRARIES
 from engine.queue import read_queue
+from engine.states import final_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -109,6 +110,8 @@ def _damage(runs: RunsFolder, phase: PhaseDir) -> Iterator[str]:
         if phase.id.startswith("evaluate-"):
             looks.append(lambda: [why_unscored(phase)])
         looks.append(lambda: [read_view(phase)[1]])
+    else:
+        looks.append(lambda: _unmade(phase))
     for look in looks:
         try:
             yield from filter(None, look())
@@ -116,6 +119,14 @@ def _damage(runs: RunsFolder, phase: PhaseDir) -> Iterator[str]:
             yield str(error)
         except OSError as error:
             yield explain(error)
+
+
+def _unmade(phase: PhaseDir) -> Iterator[str]:
+    """Of a phase that has said that it is done, and isn't."""
+    attempt = phase.last_attempt()
+    final = final_event(attempt) if attempt else None
+    if final is not None and final.outcome == "done":
+        yield why_absent(phase)
 
 
 def _marks(runs: RunsFolder, phase: PhaseDir) -> Iterator[str]:

@@ -18,7 +18,7 @@ from engine.jsonlines import write_records
 from engine.judging.prompt import VERSION
 from engine.presets import card_file as file_of_card
 from engine.presets import load_card, resolve_card
-from engine.queue import Entry, Queue, read_run
+from engine.queue import Entry, Queue, read_run, write_run
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def make(folder: Path) -> Sample:
     said = elicit.out / ANSWERS
     said.write_bytes(said.read_bytes().replace(b'"question":"', b'"question":" ', 1))
     accept(elicit)
+    for run_id in runs.run_ids():  # the recording is older than the seal of run files
+        write_run(runs, read_run(runs, run_id))
     list_runs(runs)
     answers.rescore(runs, sample.both, write=True)
     for phase in runs.phase_dirs():  # one with and one without
