@@ -145,7 +145,7 @@ class PhaseDir:
 
     @property
     def seals_file(self) -> Path:
-        """What was said of outputs since the manifest; see :mod:`engine.contract.sealing`."""
+        """What was said of outputs since; see :mod:`engine.contract.sealing`."""
         return self.path / "seals.json"
 
     @property
@@ -213,10 +213,8 @@ class PhaseDir:
     def publish(
         self, staged: Path, figures: dict[str, Any], accepted: dict[str, list[str]] | None = None
     ) -> None:
-        """Rename ``staged`` to ``out/`` and then write the manifest with sizes and hashes.
-
-        ``accepted``: input phase -> what was accepted of it although it had changed.
-        """
+        """Rename ``staged`` to ``out/``, then write the manifest with sizes and hashes.
+        ``accepted``: input phase -> what was accepted of it although it had changed."""
         if self.out.exists():  # an earlier attempt died between the two renames
             shutil.rmtree(self.out)
         sync_tree(staged)
@@ -228,22 +226,16 @@ class PhaseDir:
             if p.is_file()
         }
         manifest = {"finished": datetime.now(UTC).isoformat(), "files": files, "figures": figures}
-        manifest |= {"accepted": accepted} if accepted else {}
-        write_json(self.manifest_file, with_seal(manifest))
+        write_json(self.manifest_file, with_seal(manifest | {"accepted": accepted or {}}))
 
     def manifest(self) -> dict[str, Any]:
-        """``finished``, ``files`` with size and hash, ``figures``; ``UserError`` when it was
-        damaged. A manifest of a version that wrote no hashes has no ``files``."""
-        path = self.manifest_file
-        todo = f"make the phase again with: sirt retry {self.id}"
+        """``files`` with size and hash, ``figures``, ``accepted``; ``UserError`` when damaged."""
+        path, todo = self.manifest_file, f"make the phase again with: sirt retry {self.id}"
         try:
-            value = {"files": {}} | read_sealed(path, todo)
+            value = {"files": {}, "accepted": {}} | read_sealed(path, todo)
         except FileNotFoundError:
             raise UserError(f"{path}: not there; {todo}") from None
-        kinds = {"finished": str, "files": dict, "figures": dict, "accepted": dict}
-        if "figures" not in value or not all(
-            isinstance(value.get(n, k()), k) for n, k in kinds.items()
-        ):
+        if not all(isinstance(value.get(name), dict) for name in ("files", "figures", "accepted")):
             raise UserError(f"{path}: not a manifest; {todo}")
         return value
 

@@ -6,7 +6,8 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.contract.cards import LocalWeights
-from engine.contract.rundir import read_json, write_json
+from engine.contract.jsonfile import read_json
+from engine.contract.rundir import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
