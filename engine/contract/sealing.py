@@ -164,11 +164,11 @@ def _first_sight(folder: PhaseDir) -> dict[str, Facts]:
     if path not in _first_seen:
         known = ((file, _facts(folder.path / file)) for file in _unlisted(folder, "", {}))
         _first_seen[path] = {file: now for file, now in known if not isinstance(now, str)}
-        if _first_seen[path]:
+        if seen := _first_seen[path].items():
             log.warning("%s: made without hashes; its outputs are sealed as they are now", path)
-        seen = _first_seen[path].items()
-        with contextlib.suppress(OSError):  # only read from: who may write says it again
-            _write(folder, [Seal(f, "first sight", _now(), was=None, **now) for f, now in seen])
+            fresh = [Seal(f, "first sight", _now(), was=None, **now) for f, now in seen]
+            with contextlib.suppress(OSError):  # only read from: who may write says it again
+                _write(folder, fresh)
     return _first_seen[path]
 
 
