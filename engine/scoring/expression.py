@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 WINDOW: Final = 4_000  # characters at the end of a text that are read when nothing is boxed
 
 _INVISIBLE: Final = dict.fromkeys([0, 1, 0xAD, 0xFEFF, *range(0x200B, 0x2010)])
-_EMPHASIS: Final = re.compile(r"\*\*|\\(?=\$[0-9])|__|`{1,3}|</?(?:b|i|em|strong|u)>")
+_MINUS: Final = {0x2212: "-", 0x2013: "-"}
+_EMPHASIS: Final = re.compile(
+    r"\*\*|\\(?=\$[0-9])|__|`{1,3}|</?(?:b|i|em|strong|u)>|\\boxed\s?\{\s?\}"
+)
 _MATH: Final = re.compile(
     r"\\\[(?:[^\\]|\\(?!\])){1,500}?\\\]|\$\$[^$]{1,500}\$\$"
     r"|\\\((?:[^\\\n]|\\(?!\))){1,300}?\\\)|(?<![\\\d])\$[^$\n]{1,300}\$(?![0-9])"
@@ -37,19 +40,22 @@ _JSON: Final = re.compile(
     r'"(?:final_?)?answer"\s?:\s{0,3}("(?:[^"\\\n]|\\.){1,300}"|-?[0-9.]{1,40})', re.IGNORECASE
 )
 _CUE: Final = re.compile(
-    r"\b(?:answer|solution)\b(?:\s[a-z']+){0,6}?"
+    r"\banswer\b(?:\s[a-z']+){0,6}?"
     r"(?:\s?[:=]|\s(?:is|are|was|(?:would|will|should|must)(?:\s[a-z]+)?\sbe|equals|becomes))+:?\s?"
     r"|\banswer\b:?\s(?=[$\\\x01]|-?[0-9])",
     re.IGNORECASE,
 )
 _COPULA: Final = re.compile(
     r"\b(?:is|are|equals?|be|was|were|becomes?|gives?|giving|yields?|get|obtain|find|found|have|has"
-    r"|simplif\w+ to|reduces? to|evaluates? to|comes? to|only|so|hence|thus|therefore|then)\b"
+    r"|simplif\w+ to|reduces? to|evaluates? to|comes? to|only|exactly|needs?|takes?|at least"
+    r"|at most|so|hence|thus|therefore|then)\b"
     r"(?! (?:about|approx|rough))|[=:]",
     re.IGNORECASE,
 )
 _REASON: Final = re.compile(
-    r"[,;]?\s\(?(?:since|because|as|where|when|if|given|for which|so that|assuming|provided)\b"
+    r"[,;]?\s\(?(?:since|because|as|where|when|if|given|for which|so that|assuming|provided"
+    r"|(?:which )?(?:occurs|occurring|happens|(?:is )?(?:attained|achieved|reached))"
+    r" (?:at|when|by|for))\b"
     r"|\s\(|[.,;]\s(?:not|but not|rather than|instead of)\b",
     re.IGNORECASE,
 )
@@ -64,6 +70,7 @@ _REMARK: Final = re.compile(
     re.IGNORECASE,
 )
 _WORDS: Final = re.compile(r"\(?[a-zA-Z][\w ,'()-]{0,80}")
+_YES_OR_NO: Final = re.compile(r"(yes|no|true|false)\b(?=[,.;:!]|\s*$)", re.IGNORECASE)
 _NOT: Final = re.compile(r"(?:not|n't)\b", re.IGNORECASE)
 _NAMED: Final = re.compile(
     r"(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?'?(?:\([^()=]{1,20}\))?|[^a-zA-Z=]*)\s*="
@@ -76,8 +83,8 @@ _ABOUT: Final = re.compile(r"(?:about|approximately|roughly|approx\.?|≈)\s?$")
 
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives LaTeX without its delimiters."""
-    yield "boxed", lambda: last_boxed(text.replace("\0", ""))
-    tail = _EMPHASIS.sub("", text[-WINDOW:].translate(_INVISIBLE)).rstrip()
+    yield "boxed", lambda: last_boxed(text.replace("\0", "")) or None
+    tail = _EMPHASIS.sub("", text[-WINDOW:].translate(_INVISIBLE | _MINUS)).rstrip()
     yield "hash", lambda: _after_hash(tail)
     sentences = _sentences(_HEADING.sub(r"\n\1: ", tail))
     yield "statement", lambda: _json_answer(tail) or _statement(sentences)
@@ -131,6 +138,8 @@ def _statement(sentences: list[str]) -> str | None:
             after = " ".join(sentences[number + 1 :])
             if not scope.strip(" .:") or _NOT.match(scope):
                 continue
+            if said := _YES_OR_NO.match(scope):
+                return said[1]
             stated = _chosen(scope, led=0)
             begins = number == 0 and cue.start() == 0 and re.match(r"[a-zA-Z]{2}", scope)
             if (stated is None or begins) and re.search(r"[0-9$\\]", after):

@@ -88,7 +88,7 @@ _REWRITTEN: Final = tuple(
         (r"\\frac\s*([0-9a-zA-Z])\s*\{", r"\\frac{\1}{"),
         (r"\\frac\s*(\{[^{}]*\})\s*([0-9a-zA-Z])", r"\\frac\1{\2}"),
         (r"\\frac\s*\{", r"\\frac{"),
-        (r"(?<![a-zA-Z\\])sqrt", r"\\sqrt"),
+        (r"(?<![a-zA-Z\\])(sqrt|ln|log|sin|cos|tan)(?![a-zA-Z])", r"\\\1 "),
         (r"\\sqrt\s*([0-9]+|[a-zA-Z])", r"\\sqrt{\1}"),
         (r"\\sqrt\s*(\\[a-z]+)(?![a-z{])", r"\\sqrt{\1}"),
         (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
@@ -100,7 +100,9 @@ _REWRITTEN: Final = tuple(
         (r"(?<![a-zA-Z\\])pi(?![a-z])", r"\\pi "),
     )
 )  # fmt: skip
-_THOUSANDS: Final = re.compile(r"(?<![0-9,.])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,\s?[0-9])")
+_THOUSANDS: Final = re.compile(
+    r"(?<![0-9,.])[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)(?![0-9/]|,\s?[0-9])"
+)
 _BASE: Final = re.compile(r"([0-9][0-9A-Fa-f]*)_(?:\{(?:\\text\{)?\s?(\w+)\s?\}{1,2}|(\w))")
 _WORDS: Final = re.compile(r"[a-zA-Z][a-zA-Z\s,.'’()-]*")
 _COUNTED: Final = re.compile(r"^\\text\s?\{\s?([0-9][0-9.,]*\s[a-zA-Z ]+)\}$")
@@ -142,7 +144,7 @@ def _read(text: str, depth: int) -> Part:
     if base := _BASE.fullmatch(text):
         return Part("base", text=base[1].lower(), unit=(base[2] or base[3]).lower())
     if depth == 0 and not re.search(r"[(\[]|\\\{", text):
-        text = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), text)
+        text = _THOUSANDS.sub(lambda m: re.sub("[, ]", "", m[0]), text)
     for kind, split in (("list", _COMMAS), ("union", _UNION)):
         pieces = list(_pieces(text, split))
         if len(pieces) > 1:

@@ -32,10 +32,11 @@ _NAME: Final = re.compile(
     r"(?:\\(?:triangle|angle|text|mathrm|overline|vec)\s?)?\{?\\?[a-zA-Z]{1,8}\}?'?"
     r"(?:_(?:\w|\{[^{}]{1,8}\}))?(?:\([a-zA-Z0-9, ]{1,12}\))?"
 )
-_NUMBER: Final = r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?"
+_NUMBER: Final = r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]*\\overline\{[0-9]+\}|\.[0-9]+)?"
 _BRACES: Final = r"\{(?:[^{}\n]|\{[^{}\n]{0,40}\}){0,60}\}"
 _TERM: Final = (
     rf"(?:{_NUMBER}|√\s?(?:[0-9a-z]+|\([^()\n]{{1,30}}\))|[π∞²³!°]|(?<![a-zA-Z])[a-zA-Z](?![a-zA-Z])"
+    rf"|\\?(?:ln|log|sin|cos|tan|sqrt)\s?(?:\([^()\n]{{1,30}}\)|[0-9a-z]{{1,9}}(?![a-zA-Z0-9]))"
     rf"|\([^()\n,]{{1,40}}\)|\\[dt]?frac{_BRACES}{_BRACES}|\\sqrt(?:\[[0-9]\])?{_BRACES}"
     rf"|\\(?:pi|infty|theta|alpha)(?![a-z])|\^{_BRACES})"
 )
@@ -48,6 +49,7 @@ _PLAIN: Final = re.compile(
 )
 _WORTH: Final = re.compile(r"[0-9π∞]|\\")
 _COMPOUND: Final = re.compile(r"[a-zA-Zπ√∞²³!^(\[{\\:_]")
+_ORDINAL: Final = re.compile(r"(?:st|nd|rd|th)\b")
 _LEAD: Final = re.compile(r"^[\s*=$€£¥]+")
 
 
@@ -103,6 +105,8 @@ def _is_prose(text: str) -> bool:
 
 def _number(match: re.Match[str]) -> Stated | None:
     if not {"integer1", "expr"} & match.groupdict().keys():
+        return None
+    if _ORDINAL.match(match.string, match.end()):
         return None
     before = len(match[0]) - len(_LEAD.sub("", match[0]))
     text = re.sub(r"\s?(?:%|[Pp]erc.*|[Pp]ct)$", r"\\%", match[0][before:]).rstrip(".,:$* ")

@@ -76,6 +76,51 @@ def test_what_a_text_states(text, answer, tier):
     assert found.tier == ("hash" if "####" in text else tier)
 
 
+SAID = r"""
+Answer: 60 degrees => 60
+Answer: −5 => -5
+Answer: 10 000 => 10000
+Answer: 1 1/2 => \frac32
+Answer: 0.\overline{3} => \frac13
+Answer: 2*sqrt(3) => 2\sqrt3
+Answer: ln 2 => \ln 2
+Answer: x ≥ 3 => [3,\infty)
+Answer: $x = 2, y = 3$ => x=2,y=3
+Answer: Yes, because 4 is even. => yes
+The answer, in simplest radical form, is $4\sqrt{5}$. => 4\sqrt5
+This gives us our answer of 42. => 42
+The correct answer should be 42. => 42
+The final answer is (D) 12. => 12
+I get 42 as my answer. => 42
+Hence, the number is \( \boxed{} \) 12. => 12
+Thus, the probability is 5/36 ≈ 0.139. => 5/36
+He must score at least 97 points on the 5th test. => 97
+The largest possible value is 100, achieved when a = 25 and b = 4. => 100
+The minimum is 3, which occurs at x = 1, y = 1. => 3
+So, $k = 2$ or $k = -5$; the sum is $-3$. => -3
+The two roots are $x = 1$ and $x = 4$, so the positive difference is $3$. => 3
+Therefore $a = \frac{1}{2}$ and $b = 3$, giving $ab = \frac{3}{2}$. => \frac32
+The solution of the first is x = 4. Hence 2x + 1 = 9. => 9
+Thus, $(a, b, c) = (1, 2, 3)$, and $a+b+c = 6$. => 6
+The simplified form is $\frac{x+1}{x-2}$, where $x \ne 2$. => \frac{x+1}{x-2}
+Therefore, the smallest positive integer is 12, which is option (B). => 12
+Therefore, 13 is the answer. => 13
+Therefore, 75% of them passed. => 75
+She has 3 shirts and 4 caps, so there are 3 × 4 = 12 outfits. => 12
+The factored form is (x - 2)(x + 5). => x^2+3x-10
+Therefore, the area is \( 12 \, \text{cm}^2 \). => 12
+The result is 1.5 × 10^6. => 1500000
+"""
+
+
+@pytest.mark.parametrize("line", SAID.strip().splitlines())
+def test_what_a_sentence_says(line):
+    text, _, answer = line.partition(" => ")
+    found = extract("math", text).answer
+    assert found is not None
+    assert same_formula(answer, found), found
+
+
 def test_the_value_and_not_the_variable():
     assert extract("math", "Hence $x = 5$.").answer == "5"
     assert extract("math", "Thus the area is\n$$A = 3 \\cdot 4 = 12.$$").answer == "12"
