@@ -62,12 +62,12 @@ def _for_good(fault: Fault, here: str, endpoint: Endpoint) -> str:
                 f"no model {endpoint.model!r} there ({words}); check 'model' and 'base_url' (it "
                 f"often ends in /v1) in {here}"
             )
-        case status if 300 <= status < 400:
+        case 301 | 302 | 303 | 307 | 308:
             return (
                 f"{words}; prompts are not sent there: if that is right, make it the 'base_url' "
                 f"in {here}"
             )
-        case status if status >= 400:
+        case status if status >= 300:
             return f"the server rejects the request ({words}); check {here}"
     return (
         f"{words}; it does not keep to max_new_tokens: look at the server and at {here} before a "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import openai
 from httpx2 import InvalidURL
@@ -50,6 +50,16 @@ def read_key(card: ModelCard, endpoint: Endpoint) -> str:
     return key
 
 
+def _wrong_with(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        return "must start with http:// or https://"
+    try:
+        urlsplit(url).port  # noqa: B018
+    except ValueError as error:
+        return f"is no address: {error}"
+    return ""
+
+
 class Chat:
     """A connection to one model behind an endpoint."""
 
@@ -64,10 +74,8 @@ class Chat:
     def connect(self) -> openai.AsyncOpenAI:
         """A client for one event loop; close it there. ``UserError`` when the key is missing."""
         url, self._key = self._endpoint.base_url, read_key(self._card, self._endpoint)
-        if not url.startswith(("http://", "https://")):
-            raise UserError(
-                f"card {self._card.name!r}, base_url: {url!r} must start with http:// or https://"
-            )
+        if problem := _wrong_with(url):
+            raise UserError(f"card {self._card.name!r}, base_url: {url!r} {problem}")
         client = self._http_client()
         if isinstance(client, str):
             raise UserError(
@@ -105,7 +113,7 @@ class Chat:
                 return self._reply(read_completion(text), question)
             except NoReply as problem:
                 if found.extensions[CUT]:
-                    words = f"no connection, or it was cut ({self._short(problem.words)})"
+                    words = f"no connection, or it was cut (after {len(found.content)} bytes)"
                     return Fault("connection", words, billed=True, usage=problem.usage)
                 return self._no_reply(problem, found)
 

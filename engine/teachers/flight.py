@@ -108,12 +108,23 @@ class Flight:
 
     def land(self) -> bool:
         """Nothing new is sent; whether replies are under way."""
-        under_way = sum(not ask.resting for ask in self._in_air.values())
-        if under_way and not self.landing:
+        if self._under_way and not self.landing:
             most = min(LANDING_S, self._budget.endpoint.timeout_s)
             self._land_by = time.monotonic() + most
-            self._tell(f"stopping: {under_way} replies under way, waited for {most:.0f} s at most")
-        return under_way > 0
+            self._tell(self.landing_text)
+        return self._under_way > 0
+
+    @property
+    def landing_text(self) -> str:
+        """What a stop waits for, in words; empty where nobody wants one."""
+        if not self.landing:
+            return ""
+        left = max(0.0, self._land_by - time.monotonic())
+        return f"stopping: {self._under_way} replies under way, waited for {left:.0f} s at most"
+
+    @property
+    def _under_way(self) -> int:
+        return sum(not ask.resting for ask in self._in_air.values())
 
     async def landed(self) -> Batch:
         """What has come back, once something has; empty after a while without."""

@@ -86,10 +86,11 @@ class EndpointTeacher(Teacher):
             raise flight.failure
         if flight.landing:
             return
+        if waiting:
+            answered = len(questions) - len(waiting) - len(flight.lost)
+            raise UserError(self._cap_reached(answered, len(questions)))
         if flight.lost:
             raise UserError(self._lost(flight, len(questions)))
-        if waiting:
-            raise UserError(self._cap_reached(len(questions) - len(waiting), len(questions)))
 
     def land(self) -> bool:
         return self._flight is not None and self._flight.land()
@@ -102,7 +103,8 @@ class EndpointTeacher(Teacher):
 
     @property
     def waiting(self) -> str:
-        return self._patience.waiting
+        landing = self._flight.landing_text if self._flight else ""
+        return landing or self._patience.waiting
 
     def _check_cap(self, question: Question) -> None:
         """A cap under what one reply may cost can only be broken or be of no use."""

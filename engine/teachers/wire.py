@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from engine.teachers.faults import Kind
 
 MOST_REDIRECTS = 5
-OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+OF_THE_BODY = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 UNREADABLE = frozenset({"br", "zstd", "compress"})
+IDLE_S = 2.0  # servers close idle connections after five seconds and more
 CUT = "sirt_cut"
 
 
@@ -51,6 +52,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         super().__init__(
             timeout=httpx2.Timeout(None, connect=self._connect_s),
             headers={"Accept-Encoding": "identity"},
+            limits=httpx2.Limits(keepalive_expiry=IDLE_S),
         )
 
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
@@ -58,13 +60,18 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         reached: set[str] = set()
 
         async def trace(event: str, _: object) -> None:
-            if event.endswith(("send_request_body.complete", "receive_response_headers.complete")):
-                reached.add(event.rpartition(".")[0].rpartition(".")[2])
+            if event.endswith(".complete"):
+                reached.add(event.split(".")[1])
 
         request.extensions = {**request.extensions, "trace": trace}
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._fetch(request)
+                try:
+                    return await self._fetch(request)
+                except (httpx2.NetworkError, httpx2.RemoteProtocolError):
+                    if reached & {"connect_tcp", "receive_response_headers"}:
+                        raise
+                    return await self._fetch(request)  # its idle connection had been closed
         except Broken:
             raise
         except httpx2.ConnectTimeout:
@@ -72,8 +79,8 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         except (TimeoutError, httpx2.TimeoutException):
             words = f"no reply within {self._deadline_s:g} s"
             fault = Fault("timeout", words, billed="send_request_body" in reached)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            words = " ".join(str(error).split()) or type(error).__name__
+        except Exception as error:  # whatever it is may hold the request, and with it the key
+            words = " ".join(str(_innermost(error)).split()) or type(error).__name__
             billed = "receive_response_headers" in reached
             fault = Fault("connection", f"no connection, or it was cut ({words})", billed=billed)
         raise Broken(fault)
@@ -110,7 +117,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
             cut = True
         whole = httpx2.Response(
             response.status_code,
-            headers=[(k, v) for k, v in response.headers.multi_items() if k not in OF_THE_BODY],
+            headers=[(k, v) for k, v in response.headers.raw if k.lower() not in OF_THE_BODY],
             content=bytes(body),
             request=request,
         )
@@ -121,6 +128,10 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         words = f"sent more than {self._most_bytes / 2**20:.1f} MiB for one reply; reading stopped"
         kind: Kind = "phase" if response.is_success else "server"
         return Fault(kind, words, response.status_code, billed=response.is_success)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    return _innermost(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

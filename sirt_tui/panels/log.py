@@ -57,6 +57,8 @@ def messages_text(view: PhaseView) -> Text:
         text.append(f"{visible(message.text, 2_000)}\n", LEVELS[message.level])
     if view.gaps:
         text.append(f"{view.gaps} events are missing: the log was damaged\n", "bold red")
+    if (cost := view.cost) is not None and (cost.spent or cost.possible):
+        text.append(f"{cost.requests} replies, {visible(cost.text, 200)}\n")
     if view.activity:
         text.append(f"now: {visible(view.activity, 200)}", "cyan")
     return text if text.plain else Text("nothing said yet", "dim")

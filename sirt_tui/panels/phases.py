@@ -159,16 +159,14 @@ def progress_line(view: PhaseView) -> str:
     progress = view.progress
     if progress is None or progress.total <= 0 or (view.activity and progress.done == 0):
         return one_line(view.activity, 100) or "starting"
+    if view.waiting:
+        return f"{count(progress.done)}/{count(progress.total)}  {one_line(view.activity, 100)}"
     filled = round(BAR * min(1.0, progress.done / progress.total))
     parts = ["━" * filled + "─" * (BAR - filled)]
     parts.append(f"{count(progress.done)}/{count(progress.total)} {progress.unit}")
-    if view.waiting:
-        parts.append(one_line(view.activity, 100))
-    elif view.rate:
+    if view.rate:
         parts.append(f"{view.rate:.2g}/s" if view.rate < 10 else f"{view.rate:.0f}/s")
         parts.append(f"{duration(view.seconds_left)} left")
-    if view.cost is not None and (view.cost.spent or view.cost.possible):
-        parts.append(one_line(view.cost.text, 100))
     return "  ".join(parts)
 
 

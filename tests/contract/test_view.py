@@ -25,6 +25,28 @@ def test_progress_gives_rate_and_time_left() -> None:
     assert view.seconds_left == pytest.approx(30)
 
 
+def test_while_it_waits_there_is_no_rate_and_no_time_left() -> None:
+    counted = [
+        ev.Progress(done=0, total=50, unit="answers", **at(0, 0)),  # type: ignore[arg-type]
+        ev.Progress(done=20, total=50, unit="answers", **at(10, 1)),  # type: ignore[arg-type]
+    ]
+    waiting = fold(fold_all(counted), ev.Activity(text="waiting for the server", waiting=True))
+    assert (waiting.rate, waiting.seconds_left) == (None, None)
+    again = fold(waiting, ev.Activity(text="asking"))
+    assert again.rate == pytest.approx(2)
+    assert not fold(waiting, ev.PhaseFinished(outcome="stopped")).waiting
+
+
+def test_a_cost_says_what_is_only_possible() -> None:
+    paid = ev.Cost(requests=3, prompt_tokens=9, completion_tokens=9, spent=1.25, currency="USD")
+    assert paid.text == "1.2500 USD"
+    broken = paid.model_copy(update={"possible": 0.5})
+    assert broken.text == "1.2500 USD (+0.5000 possibly, for replies cut off)"
+    assert ev.decode(ev.encode(broken)) == broken
+    old = ev.encode(paid).replace(b',"possible":0.0', b"")
+    assert ev.decode(old) == paid
+
+
 def test_an_old_view_does_not_change() -> None:
     old = fold(EMPTY, ev.Metric(step=1, values={"loss": 1.0}, seq=0))
     one = fold(old, ev.Metric(step=2, values={"loss": 2.0}, seq=1))

@@ -191,13 +191,17 @@ class MisbehavingServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     delivered: Counter[str] = field(default_factory=Counter)
     closing: threading.Event = field(default_factory=threading.Event)
+    host: str = "127.0.0.1"
     port: int = 0
     most_at_once: int = 0
     at_once: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
-        self._server = Server(("127.0.0.1", self.port), Handler)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._server = type("Server", (Server,), {"address_family": family})(
+            (self.host, self.port), Handler
+        )
         self._server.owner = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -211,7 +215,8 @@ class MisbehavingServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self._server.server_port}/v1"
 
     def next(self, body: dict[str, Any]) -> Behaviour:
         with self._lock:

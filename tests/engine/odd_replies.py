@@ -118,3 +118,13 @@ def chunks(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> Behaviour:
 def hang_up(handler: Handler, _: dict[str, Any]) -> None:
     """Without a word."""
     handler.close_connection = True
+
+
+def verbatim(response: bytes) -> Behaviour:
+    """These bytes, and the connection is closed without a word about it."""
+
+    def behave(handler: Handler, _: dict[str, Any]) -> None:
+        handler.close_connection = True
+        handler.wfile.write(response)
+
+    return behave

@@ -8,9 +8,20 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
+from engine.cli.main import sirt
 from engine.contract.eventlog import EventWriter
-from engine.contract.events import Message, Metric, PhaseFinished, Progress, Resource, Sample
+from engine.contract.events import (
+    Activity,
+    Cost,
+    Message,
+    Metric,
+    PhaseFinished,
+    Progress,
+    Resource,
+    Sample,
+)
 from engine.contract.records import Verdict
 from engine.queue import read_run
 from sirt_tui.app import SirtApp
@@ -136,6 +147,31 @@ def test_what_a_live_phase_says_appears(recorded):
             await settled(pilot, lambda: "stopped" in text_of(app))
 
     watching(recorded, run_id, check, app_of=SirtApp)  # what is said now is not long ago
+
+
+@pytest.mark.slow
+def test_a_phase_that_waits_for_a_server_says_so_and_what_it_has_cost(recorded):
+    run_id = run_of(recorded, "both", "otter-3m")
+    attempt = live_phase(recorded, run_id).last_attempt()
+    wait = "waiting for the server: no connection for 40 s"
+
+    async def check(app, pilot):
+        with going_on(attempt) as writer:
+            writer.emit(Progress(done=7, total=70, unit="questions"))
+            writer.emit(Progress(done=14, total=70, unit="questions"))
+            writer.emit(
+                Cost(
+                    requests=14, prompt_tokens=1, completion_tokens=1, spent=1.5, possible=0.25,
+                    currency="USD",
+                )
+            )  # fmt: skip
+            writer.emit(Activity(text=wait, waiting=True))
+            await settled(pilot, lambda: "14/70  waiting for the server" in text_of(app))
+            assert "14 replies, 1.5000 USD (+0.2500" in text_of(app)
+        said = CliRunner().invoke(sirt, ["--runs", str(recorded.root), "status", run_id]).output
+        assert "14 replies, 1.5000 USD (+0.2500 possibly, for replies cut off)" in said
+
+    watching(recorded, run_id, check, size=(160, 40), app_of=SirtApp)
 
 
 @pytest.mark.slow
