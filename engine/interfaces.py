@@ -44,10 +44,15 @@ class Item:
 
 
 class Task(Protocol):
-    """A benchmark: where its rows come from and how a row becomes an :class:`Item`."""
+    """A benchmark: where its rows come from and how a row becomes an :class:`Item`.
+
+    ``former_instructions``: the lines that ``instruction`` has replaced, oldest first. They stay,
+    since a run that was begun with one goes on with it; see ``engine.tasks.prompts``.
+    """
 
     name: str
     instruction: str
+    former_instructions: tuple[str, ...]
     kind: AnswerKind
     default_source: TaskSource
 

@@ -18,6 +18,7 @@ from engine.contract.cards import Endpoint, ImportedAnswers, LocalWeights, Model
 from engine.contract.errors import Problems, UserError, nearest
 from engine.contract.experiment import Experiment
 from engine.contract.spec import TaskRef
+from engine.tasks.prompts import prompt_version
 from engine.tasks.revision import resolve_revision
 from engine.yamlfile import in_order, load, parse, read_text, with_lines
 
@@ -43,7 +44,12 @@ class Resolved:
     @cached_property
     def tasks(self) -> dict[str, TaskRef]:
         """By name, each once for all the phases that work on it."""
-        return {name: TaskRef(name=name, source=source) for name, source in self.sources.items()}
+        return {
+            name: TaskRef(
+                name=name, source=source, prompt_version=prompt_version(catalog.task(name))
+            )
+            for name, source in self.sources.items()
+        }
 
     @property
     def taught_pairs(self) -> list[tuple[str, str]]:

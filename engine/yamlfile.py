@@ -27,7 +27,8 @@ _FLOAT = re.compile(
     r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
 )
 _INT = re.compile(r"^[-+]?\d[\d_]*$")
-_OURS = ("timestamp", "int", "float")
+_BOOL = re.compile(r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE)$")
+_OURS = ("timestamp", "bool", "int", "float")
 SHORT = 80  # characters of a value in a message
 LARGEST_FILE = 1 << 20  # bytes; PyYAML reads about 3 MB a minute
 LARGEST_VALUE = 100_000  # nodes once aliases are written out
@@ -41,13 +42,14 @@ HINTS = {
 
 
 class _Loader(yaml.SafeLoader):
-    """Numbers as people write them."""
+    """Numbers as people write them; ``on`` and ``off`` are words, as settings have them."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, exp) for tag, exp in resolvers if tag.rpartition(":")[2] not in _OURS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("yYnNtTfF"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 _Loader.add_constructor(

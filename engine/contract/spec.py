@@ -33,6 +33,7 @@ from engine.contract.settings import (
     PromptStyle,
     RefineSettings,
     Split,
+    knob,
 )
 
 if TYPE_CHECKING:
@@ -72,11 +73,15 @@ class TaskRef(Frozen):
 
     name: str
     source: TaskSource = TaskSource()
+    prompt_version: Positive = knob(
+        1, "ours", "which of the task's instruction lines is asked with", since="0.2"
+    )
 
     def identity(self) -> dict[str, Any]:
         """A local file counts by its content (``revision``), not by its place."""
         hidden = {"train", "test", "train_labels", "test_labels"} if self.source.is_local else set()
-        return {"name": self.name, "source": identity_of(self.source, exclude=hidden)}
+        source = identity_of(self.source, exclude=hidden)
+        return identity_of(self, exclude={"source"}) | {"source": source}
 
 
 class Tracking(Frozen):

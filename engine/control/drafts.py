@@ -163,6 +163,7 @@ def _settings_of(spec: RunSpec) -> dict[str, Any]:
             split="test" if both else shown[0].split,
             teacher_splits=splits if both else (),
             limit=shown[0].limit,
+            commit="on" if any(phase.commit for phase in asked) else "off",
         )
         found["evaluate"] = settings.model_dump(mode="json", exclude_defaults=True)
     return {section: values for section, values in found.items() if values}

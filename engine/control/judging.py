@@ -31,7 +31,7 @@ from engine.judging.verdicts import STRAIGHT, SWAPPED, by_own_answer, read_verdi
 from engine.phases.asking import filed, item_seed
 from engine.queue import read_run
 from engine.replies import ReplyStore
-from engine.tasks.prompts import render
+from engine.tasks.prompts import instruction_of, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -166,11 +166,12 @@ def _ask(
     watch: Callable[[Asked], None],
     stopped: Callable[[], bool],
 ) -> None:
+    instruction = _instruction(what)
     questions = [
         question
         for pair in pairs
         if not _same(pair, spec.method)
-        for question in _questions(pair, spec, what.task)
+        for question in _questions(pair, spec, instruction)
     ]
     total, resumed = len(questions), sum(q.key in store for q in questions)
     watch(Asked(what, resumed, total, resumed, store.spent(spec.judge)))
@@ -199,11 +200,17 @@ def _keys(pair: Pair, method: JudgeMethod) -> list[str]:
     return [f"{pair[0].id}#{order}" for order in ORDERS[method]]
 
 
-def _questions(pair: Pair, spec: JudgementSpec, task: str) -> list[Question]:
+def _instruction(what: Comparable) -> str:
+    """The line that the compared models were asked with."""
+    evaluated = what.a.spec()
+    assert isinstance(evaluated, EvaluateSpec)
+    return instruction_of(catalog.task(what.task), evaluated.task.prompt_version)
+
+
+def _questions(pair: Pair, spec: JudgementSpec, instruction: str) -> list[Question]:
     """The same pair in both orders, or the question alone."""
     item, texts = pair[0], (pair[0].output, pair[1].output)
     if spec.method == "answer":
-        instruction = catalog.task(task).instruction
         prompts = [render(instruction, item.question, item.choices, "cot")]
     else:
         prompts = [

@@ -25,7 +25,7 @@ from engine.scoring.steps import has_steps
 from engine.scoring.thinking import without_thinking
 from engine.scoring.verdict import judge_reply
 from engine.tasks.checking import BadRows
-from engine.tasks.prompts import render, with_letters
+from engine.tasks.prompts import instruction_of, render, with_letters
 from engine.tasks.repeats import shared
 from engine.tasks.sampling import balanced
 
@@ -102,7 +102,8 @@ def _tell_overlap(ctx: Context, task: Task, items: list[Item], spec: AnnotateSpe
 
 
 def _question(task: Task, item: Item, spec: AnnotateSpec) -> Question:
-    prompt = render(task.instruction, item.question, item.choices, spec.settings.prompt)
+    instruction = instruction_of(task, spec.task.prompt_version)
+    prompt = render(instruction, item.question, item.choices, spec.settings.prompt)
     return Question(key=item.id, prompt=prompt, seed=item_seed(spec.seed, item.id))
 
 
@@ -119,7 +120,7 @@ def _demonstration(
     dropped = _why_dropped(reply, output, verdict, spec.settings.keep)
     return Demonstration(
         id=item.id,
-        instruction=with_letters(task.instruction, item.choices),
+        instruction=with_letters(instruction_of(task, spec.task.prompt_version), item.choices),
         question=item.question,
         choices=item.choices,
         target=item.target,

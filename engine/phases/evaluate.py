@@ -17,7 +17,7 @@ from engine.replies import ReplyStore
 from engine.scoring.legacy import legacy_verdict
 from engine.scoring.score import score
 from engine.scoring.verdict import judge_reply
-from engine.tasks.prompts import LETTERS, render
+from engine.tasks.prompts import LETTERS, instruction_of, render
 from engine.tasks.sampling import balanced
 from engine.teachers.local import LocalTeacher
 
@@ -50,6 +50,11 @@ def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
     return result.model_dump()
 
 
+def _prompts(spec: EvaluateSpec, task: Task, items: list[Item]) -> list[str]:
+    instruction = instruction_of(task, spec.task.prompt_version)
+    return [render(instruction, i.question, i.choices, spec.prompt) for i in items]
+
+
 def _by_match(
     ctx: Context, spec: EvaluateSpec, task: Task, items: list[Item], adapter: Path | None
 ) -> list[Prediction]:
@@ -59,7 +64,7 @@ def _by_match(
     twin = ctx.runs.phase(spec.twin)
     if twin.done:
         take_from(ctx, twin, store)
-    prompts = [render(task.instruction, i.question, i.choices, spec.prompt) for i in items]
+    prompts = _prompts(spec, task, items)
     questions = [
         Question(item.id, prompt, item_seed(spec.seed, item.id))
         for item, prompt in zip(items, prompts, strict=True)
@@ -111,7 +116,7 @@ def _by_logprob(
 
     ctx.activity("loading weights")
     loaded = load(spec.model, adapter, tell=ctx.message)
-    prompts = [render(task.instruction, i.question, i.choices, spec.prompt) for i in items]
+    prompts = _prompts(spec, task, items)
     letters = [LETTERS[: len(item.choices)] for item in items]
     ctx.activity("probing options")
     found = option_logprobs(loaded, prompts, letters, spec.generation)

@@ -27,6 +27,7 @@ class PocketTask:
     name: str
     instruction: str
     kind: AnswerKind
+    former_instructions: tuple[str, ...] = ()
     default_source: TaskSource = SOURCE
     trains: bool = True
 

@@ -7,7 +7,13 @@
 ``boxed``       what stands in LaTeX's ``\\boxed{}``
 ``extraction``  which answer a text gives, and by which rule (the *tier*)
 ``choice``      the tiers for option letters
-``number``      the tiers for numbers
+``number``      the tiers for numbers, and when two are equal
+``numerals``    numbers as people write them, rewritten in digits
+``compound``    quantities in two units, rewritten in the one that is asked for
+``quantity``    numbers in a text, and where they stand
+``conclusion``  which of a sentence's numbers is what was asked for
+``asked_for``   what a question asks for, in its own wording
+``unanswered``  whether a text gives up on its question, or was cut off
 ``expression``  the tiers for mathematical expressions
 ``mathvalues``  the mathematical values in a sentence, as math-verify finds them
 ``formula``     when two mathematical expressions are equal

@@ -1,160 +1,240 @@
 """Numbers: where a text states one, and when two are equal.
 
-Tiers, most explicit first: ``hash`` (``#### 42``), ``boxed``, ``statement`` ("the answer is
-42"), ``equation`` (the last sentence with a number ends in ``= 42``), ``last_number``.
+Tiers, most explicit first:
+
+================  ===============================================================
+``hash``          ``#### 42``
+``boxed``         ``\\boxed{42}``
+``statement``     "the answer is 42", "Answer: He needs 42 boxes"; the last one
+``equation``      the last sentence with a number ends in ``= 42``
+``conclusion``    "So he needs 42 boxes for 84 pens": the last sentence concludes
+``last_number``   the last sentence's number
+================  ===============================================================
+
+Which of several numbers in a sentence counts: :mod:`engine.scoring.conclusion`. A statement that
+hedges between two, is empty or gives up stops the weaker rules; so does a text that was cut off,
+unless its last words give what it computed last.
 """
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from engine.scoring.asked_for import asked_for
 from engine.scoring.boxed import last_boxed
-from engine.scoring.text import plain, sentence_from
+from engine.scoring.compound import in_one_unit, is_compound
+from engine.scoring.conclusion import AMBIGUOUS, choose, results_of
+from engine.scoring.numerals import with_digits, words_as_digits
+from engine.scoring.quantity import quantities
+from engine.scoring.text import plain, sentence_before, sentence_from
+from engine.scoring.unanswered import ends_early, gives_up, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from engine.scoring.asked_for import AskedFor
+    from engine.scoring.quantity import Quantity
     from engine.scoring.text import Asked, Rule
 
-LONGEST: Final = 60  # digits; longer "numbers" are noise and slow to compare
-
-_DIGITS: Final = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)"
-_NUMBER: Final = re.compile(
-    rf"""
-    (?P<sign>(?:(?<![\w)\]%])-|\b(?:minus|negative)\s))?[ ]?
-    (?:[$€£¥]\s?(?P<inner>-)?)?
-    (?<![\w.])
-    (?P<digits>{_DIGITS}(?:\.[0-9]+)?(?:e[+-]?[0-9]{{1,2}}\b)?|\.[0-9]+)
-    (?:(?P<mixed>\s[0-9]{{1,4}})?\s?/\s?(?P<below>[0-9]+)(?![0-9.,/]))?
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_FRAC: Final = re.compile(r"\\[dtc]?frac\s?\{\s?(-?[0-9]+)\s?\}\s?\{\s?([0-9]+)\s?\}")
 _CALCULATOR: Final = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's worked answers hold these
+_EQUALS: Final = re.compile(r"≈|≃|\\approx\b|\b(?:equals|is equal to)\b")
 _HASH: Final = re.compile(r"####[ :]*")
 # What leads to a stated number. A bare "answer" does not ("To answer this, we add 3 and 4").
 _CUE: Final = re.compile(
-    r"(?<!\bto )\b(?:answer|final result|final total)\b"
+    r"(?<!\bto )\b(?:answer|final result|final total)\b(?:\s?\([^()\n]{1,40}\))?"
     r"(?:(?=\s[$€£]?-?\.?[0-9])|"
-    r"(?:\s[a-z']+){0,5}?(?:\s-(?=\s)|(?:\"?\s?(?::|=|->|>)|"
+    r"(?: [a-z']+){0,5}?(?:\s-(?=\s)|(?:\"?\s?(?::|=|->|>)|"
     r"\s(?:is|was|(?:would|will|should|must)(?:\s[a-z]+)?\sbe|comes to|equals))+))"
-    r"\s?",
+    r"(?:\s?:)?\s?",
     re.IGNORECASE,
 )
 _HEADING: Final = re.compile(r"(?:final )?answer\s?:\s?", re.IGNORECASE)
-_REASON: Final = re.compile(r",?\s\(?(?:because|since|as|where|given)\b|\s\(", re.IGNORECASE)
+_REASON: Final = re.compile(
+    r",?\s\(?(?:because|since|as|where|given|but|although|though|if|when|assuming|unless)\b",
+    re.IGNORECASE,
+)
 _BETWEEN: Final = re.compile(r"between\s[$€£]?-?[0-9][^\n]{0,20}?\sand\s", re.IGNORECASE)
 _DOUBT: Final = re.compile(r"(?:\bnot|n't|\bwrong|\bincorrect)\b[^.,;\n]*$", re.IGNORECASE)
 _NOT_BUT: Final = re.compile(r"not\b[^.\n]{1,60}?\bbut\b", re.IGNORECASE)
 _NOT: Final = re.compile(r"(?:not\b|n't\b)", re.IGNORECASE)
 _OR: Final = re.compile(
-    r"\s?(?:[\w%]{1,12}\s)?or\s(?:maybe\s|perhaps\s)?[$€£]?-?[0-9]", re.IGNORECASE
+    r",?\s?(?:[\w%]{1,12},?\s)?or\s(?:maybe\s|perhaps\s)?[$€£]?-?[0-9]", re.IGNORECASE
 )
-_SENTENCE: Final = re.compile(r"(?<=[.!?])\s|\n")
+_IF: Final = re.compile(r"\b(?:if|had|unless|were)\b[^.\n]{0,100}$", re.IGNORECASE)
+_SENTENCE: Final = re.compile(r"(?<=[.!?])(?<!\b[A-Z]s\.)(?<!\bM[rs]\.)(?<!\bMrs\.)\s|\n")
+_LABEL: Final = re.compile(
+    r"^\(?(?:step\s|note\s)?[0-9]{1,2}\s?[.):]\)?(?:\s|$)|^step [0-9]{1,2}\s?[-.:]\s?",
+    re.IGNORECASE,
+)
+_CONCLUDES: Final = re.compile(
+    r"^(?:so|therefore|thus|hence|then|finally|consequently|in (?:total|all|conclusion|summary)|"
+    r"altogether|this means|that means|as a result|overall)\b|^(?:a|ans|result|total)\s?[:=]",
+    re.IGNORECASE,
+)
+_PLAN: Final = re.compile(
+    r"^(?:(?:to|in order to)\s(?:find|calculate|get|determine|solve|figure|do|know)\b|let's|let us|"
+    r"first\b|next\b|now,?\s(?:we|let|I)\b|we (?:need|have) to\b|we know\b|note\b|check\b|"
+    r"i hope\b|given\b|let me\b|feel free\b|please\b|do you\b|would you\b|if you\b|remember\b)",
+    re.IGNORECASE,
+)
+_COUNTERFACTUAL: Final = re.compile(
+    r"\bif\b[^.\n]{0,80}\b(?:were|weren't|had|hadn't|did|didn't|instead|only|forgot|forget)\b",
+    re.IGNORECASE,
+)
+_EXPLAINS: Final = re.compile(
+    r"\s?(?:this is because|because|since|explanation|note)\b", re.IGNORECASE
+)
+# A number alone or with its unit; all there is on its line.
+_BARE: Final = re.compile(
+    r"[^\w\n]{0,4}(?:[a-z]\s?=\s?)?[$€£]?-?[0-9][0-9,./]*%?(?:\s[a-zA-Z]+){0,3}\W{0,3}"
+)
+_SILENT: Final = re.compile(r"\banswer\b(?:[^.\n]{0,40}\b(?:is|be))?\s?:?[\s.$*]*$", re.IGNORECASE)
+_DIGIT: Final = re.compile(r"[0-9]")
+_SAYS: Final = re.compile(r"\w")
+_WORD: Final = re.compile(r"[A-Za-z]{2}")
+_ONE: Final = re.compile(r"one\b(?!\sof\b)", re.IGNORECASE)
+_HALF: Final = re.compile(r"^(?:an?\s|one[\s-])?half\b", re.IGNORECASE)
+CUES: Final = 12  # statements, from the end, that are tried
+LINES: Final = 60  # sentences, from the end, in which a conclusion may stand
+LONG: Final = 600  # characters of a sentence, from its end, that are read
+BACK: Final = 4  # sentences with numbers, from the end, among which a conclusion is looked for
 
 
-def tiers(text: str, _asked: Asked) -> Iterator[Rule]:
+def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives plain decimal text or a fraction like ``1/3``."""
-    words = _FRAC.sub(r"\1/\2", plain(_CALCULATOR.sub("", text)))
-    yield "hash", lambda: _after_hash(words)
-    yield "boxed", lambda: _first(last_boxed(words) or "")
-    stated = _statement(words)
+    wanted = asked_for(asked.question)
+    words = with_digits(plain(_EQUALS.sub("=", _CALCULATOR.sub("", text))))
+    words = in_one_unit(words, wanted.unit)
+    yield "hash", lambda: _after_hash(words, wanted)
+    box = last_boxed(words)
+    boxed = None if box is None else _stated(box, wanted)
+    yield "boxed", lambda: boxed or None
+    stated = _statement(words, wanted)
     yield "statement", lambda: stated or None
-    if stated == "":  # it states two numbers: no weaker rule may pick one of them
-        return
-    sentence = _last_sentence(words)
-    yield "equation", lambda: _first(sentence.rpartition("=")[2]) if "=" in sentence else None
-    yield "last_number", lambda: _last(sentence)
+    if AMBIGUOUS in (boxed, stated):
+        return  # it states two numbers, or none: no weaker rule may pick one
+    concluded = dict([_concluded(words, wanted, asked.cut_off)])
+    for tier in ("equation", "conclusion", "last_number"):
+        yield tier, partial(concluded.get, tier)
 
 
-def _after_hash(text: str) -> str | None:
+def _after_hash(text: str, wanted: AskedFor) -> str | None:
     marks = list(_HASH.finditer(text))
-    return _first(sentence_from(text, marks[-1].end())) if marks else None
+    return _stated(sentence_from(text, marks[-1].end()), wanted) or None if marks else None
 
 
-def _statement(text: str) -> str | None:
-    """The last stated number; ``""`` when the last statement hedges between two."""
-    for cue in reversed(list(_CUE.finditer(text))):
+def _statement(text: str, wanted: AskedFor) -> str | None:
+    """The last stated number; ``""`` when the last statement hedges, gives up or says nothing."""
+    for cue in reversed(list(_CUE.finditer(text))[-CUES:]):
         scope = sentence_from(text, cue.end())
+        after = cue.end() + len(scope)
         if _DOUBT.search(text[max(0, cue.start() - 60) : cue.start()].rpartition("\n")[2]):
             continue
-        if _heads_a_solution(cue, scope):
+        if text[after : after + 1] == "?" or _heads_a_solution(cue, scope):
+            continue
+        if _COUNTERFACTUAL.search(sentence_before(text, cue.start()) + cue[0] + scope):
             continue
         corrected = _NOT_BUT.match(scope)
         if corrected:
             scope = scope[corrected.end() :]
         elif _NOT.match(scope):
             continue
-        told = _REASON.split(scope, maxsplit=1)[0]
-        scope = told if _first(told) else scope
-        if "=" in scope and _first(scope.rpartition("=")[2]):
-            scope = scope.rpartition("=")[2]
-        found = next(_numbers(scope), None)
-        if found is not None:
-            hedges = _OR.match(scope, found.end()) or _BETWEEN.match(scope)
-            return "" if hedges else canonical(found)
+        if gives_up(scope):
+            return AMBIGUOUS
+        stated = _stated(scope, wanted)
+        if stated is not None:
+            return stated
     return None
+
+
+def _stated(scope: str, wanted: AskedFor) -> str | None:
+    """The number that a statement gives: all of it says what the answer is."""
+    scope = _digits(_REASON.split(scope, maxsplit=1)[0])
+    told = scope if "=" in scope else scope.split(" (")[0]
+    found = next(quantities(told), None)
+    if found is None:
+        return AMBIGUOUS if _DIGIT.search(told) else choose(scope, wanted)
+    if _hedges(told, found) or is_compound(told, found.start):
+        return AMBIGUOUS
+    return choose(f"is {told}" if found.start <= 2 and "=" not in told else told, wanted)
+
+
+def _hedges(scope: str, found: Quantity) -> bool:
+    """``12 or 14``; not ``18/24 or 3/4``."""
+    other = _OR.match(scope, found.end)
+    if other is None:
+        return _BETWEEN.match(scope) is not None
+    second = next(quantities(scope[other.end() - 1 :]), None)
+    return second is None or second.value != found.value
+
+
+def _digits(sentence: str) -> str:
+    """Number words in digits where there are no others."""
+    if _DIGIT.search(sentence):
+        return sentence
+    return _HALF.sub("1/2", words_as_digits(sentence, one=_ONE.match(sentence) is not None))
 
 
 def _heads_a_solution(cue: re.Match[str], scope: str) -> bool:
     """``Answer: Tom has 5 pens and buys 3. ...`` begins a solution and states nothing yet."""
-    after = cue.string[cue.end() + len(scope) :]
-    return (
-        _HEADING.fullmatch(cue[0]) is not None
-        and len({canonical(number) for number in _numbers(scope)}) > 1
-        and next(_numbers(scope)).start() > 0
-        and _first(after) is not None
+    text = cue.string
+    before, after = text[: cue.start()], text[cue.end() + len(scope) :]
+    if "\n" in cue[0] and not _BARE.fullmatch(scope):
+        rest = [part for part in _SENTENCE.split(scope + after) if _SAYS.search(part)]
+        if ends_early(rest) or (len(rest) > 1 and unfinished(rest[-1])):
+            return True
+        listed = re.match(r"1[.)]\s", text[cue.end() :]) is not None
+        return listed or (_DIGIT.search(after) is not None and not _EXPLAINS.match(after, 1))
+    if _HEADING.fullmatch(cue[0]) is None or not _WORD.match(scope) or not _DIGIT.search(after):
+        return False
+    return not _DIGIT.search(before) or ("=" in after and "=" not in before)
+
+
+def _concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str | None]:
+    """The tier and the number of the text's conclusion, as far as it has one."""
+    sentences = [part[-LONG:] for part in _SENTENCE.split(text) if _SAYS.search(part)][-LINES:]
+    if sentences and _SILENT.search(sentences[-1]):
+        cut_off = True
+    sentences = [one for one in sentences if not _SILENT.search(one)]
+    cut_off = cut_off or ends_early(sentences)
+    told: list[tuple[str, str]] = []  # sentences with a number, last first
+    in_words = _DIGIT.search(text) is None
+    for index in range(len(sentences) - 1, -1, -1):
+        sentence = _LABEL.sub("", sentences[index]) or sentences[index]
+        if in_words or _CONCLUDES.match(sentence):
+            sentence = _digits(sentence)
+        if gives_up(sentence) and len(told) < 2 and not (told and _CONCLUDES.match(told[0][0])):
+            return "", None
+        if not sentence.endswith("?") and not (_PLAN.match(sentence) and "=" not in sentence):
+            value = choose(sentence, wanted, results_of(sentences[max(0, index - 12) : index]))
+            told += [(sentence, value)] if value is not None else []
+        if cut_off or len(told) == BACK:
+            break
+    computed = results_of(sentences[:-1])[-1:]
+    if not told or (cut_off and (told[0][1] not in computed or not _WORD.search(told[0][0]))):
+        return "", None
+    if told[0][1] not in computed and _is_stale(told, text):
+        told = [one for one in told if _tier(one[0]) != "last_number"] or told
+    sentence, value = told[0]
+    return _tier(sentence), value or None
+
+
+def _tier(sentence: str) -> str:
+    if "=" in sentence:
+        return "equation"
+    return "conclusion" if _CONCLUDES.match(sentence) else "last_number"
+
+
+def _is_stale(told: list[tuple[str, str]], text: str) -> bool:
+    """Whether the last sentence only repeats a number that the text began with."""
+    sentence, value = told[0]
+    before = text[: text.rfind(sentence)]
+    return _tier(sentence) == "last_number" and any(
+        one.value == value for one in quantities(before)
     )
-
-
-def _last_sentence(text: str) -> str:
-    """The last sentence that holds a digit."""
-    end = len(text)
-    for cut in reversed([0, *(m.end() for m in _SENTENCE.finditer(text))]):
-        if _first(text[cut:end]) is not None:
-            return text[cut:end]
-        end = cut
-    return ""
-
-
-def _numbers(text: str) -> Iterator[re.Match[str]]:
-    return (m for m in _NUMBER.finditer(text) if canonical(m) is not None)
-
-
-def _first(text: str) -> str | None:
-    found = next(_numbers(text), None)
-    return canonical(found) if found else None
-
-
-def _last(text: str) -> str | None:
-    found = list(_numbers(text))
-    return canonical(found[-1]) if found else None
-
-
-def canonical(match: re.Match[str]) -> str | None:
-    """Plain text of a matched number; None when it is too long to be one."""
-    if len(match["digits"]) > LONGEST or len(match["below"] or "") > LONGEST:
-        return None
-    value = Fraction(match["digits"].replace(",", ""))
-    below = int(match["below"] or 1)
-    if match["mixed"]:
-        value += Fraction(int(match["mixed"]), below) if below else 0
-    elif below:
-        value /= below
-    return as_text(-value if match["sign"] or match["inner"] else value)
-
-
-def as_text(value: Fraction) -> str:
-    """``18``, ``0.5``; a fraction where no short decimal is exact."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    scaled = value * 10**LONGEST
-    if scaled.denominator != 1:
-        return f"{value.numerator}/{value.denominator}"
-    sign, digits = "-" if value < 0 else "", str(abs(scaled.numerator)).zfill(LONGEST + 1)
-    return f"{sign}{digits[:-LONGEST]}.{digits[-LONGEST:].rstrip('0')}"
 
 
 def same_number(left: str, right: str) -> bool:

@@ -47,9 +47,12 @@ _QUESTION: Final = (
 _MARK: Final = re.compile(
     f"{THOUGHT}|(?P<others>{_OTHERS})|(?P<own>{_OWN})|(?P<token>{_TOKEN})|(?P<question>{_QUESTION})"
 )
+_GIVEN: Final = re.compile(r"\W{0,6}(?:given|known|facts|information)\b[^\n]{0,40}:", re.IGNORECASE)
+_FIRST: Final = re.compile(rf"\s*(?:{_QUESTION})(?<=1:)")
+_DIGIT: Final = re.compile(r"[0-9]")
 _BLANK: Final = re.compile(r"\s*")
 _WORD: Final = re.compile(r"\d+|[^\W\d]{4,}")
-SAME: Final = 0.7  # share of the question's words that an echo of it repeats
+SAME: Final = 0.7  # share of words that an echo of the question, or of its end, repeats
 
 
 def own_turn(text: str, question: str = "") -> Iterator[str]:
@@ -77,7 +80,7 @@ def own_turn(text: str, question: str = "") -> Iterator[str]:
         elif mark["others"] or mark["token"]:
             end = mark.start()
             break
-        elif again is None and not (mark["question"] and _repeats(question, text, mark.end())):
+        elif again is None and not (mark["question"] and _restates(question, text, start, mark)):
             again = mark.start()
     if thinking:
         return
@@ -92,8 +95,16 @@ def _begins(text: str, start: int, mark: re.Match[str]) -> bool:
     return blank is not None and blank.end() >= mark.start()
 
 
-def _repeats(question: str, text: str, start: int) -> bool:
-    """Whether the text goes on with the question that was asked, or nearly so."""
+def _restates(question: str, text: str, start: int, mark: re.Match[str]) -> bool:
+    """Whether the model restates the question there or asks itself the next of its own steps."""
+    if _GIVEN.match(text, start):
+        return True
+    if _FIRST.match(text, start) and _DIGIT.search(mark[0]):
+        return True
     asked = set(_WORD.findall(question.casefold()))
-    there = set(_WORD.findall(text[start : start + len(question) + 40].casefold()))
-    return bool(asked) and len(asked & there) >= SAME * len(asked)
+    line = text[mark.end() : mark.end() + len(question) + 40]
+    there = set(_WORD.findall(line.casefold()))
+    first = set(_WORD.findall(line.split("?")[0].casefold()))
+    return bool(asked) and (
+        len(asked & there) >= SAME * len(asked) or len(asked & first) >= SAME * max(len(first), 4)
+    )

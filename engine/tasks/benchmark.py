@@ -41,6 +41,7 @@ class Benchmark:
     hub_splits: dict[Split, str]
     item: Callable[[Row, str], Item]
     read: Callable[[Path], list[Row]] = read_rows
+    former_instructions: tuple[str, ...] = ()
     divide: Callable[[list[Row], Split], list[Part]] | None = None
 
     @property

@@ -1,8 +1,10 @@
 """MATH (Hendrycks et al., 2021): competition problems, for evaluation only.
 
-The target is what stands in the solution's last ``\\boxed{}``. Reads the hub's seven configs,
-MATH-500 (``hub: HuggingFaceH4/MATH-500``), the original folder tree with one JSON file a
-problem, or a JSONL or Parquet file.
+The target is what stands in the solution's last ``\\boxed{}``. The prompt asks for such a box: our
+choice, since the paper doesn't show its prompt for MATH.
+
+Reads the hub's seven configs, MATH-500 (``hub: HuggingFaceH4/MATH-500``), the original folder tree
+with one JSON file a problem, or a JSONL or Parquet file.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from engine.contract.errors import UserError
 from engine.interfaces import Item
 from engine.scoring.boxed import last_boxed
 from engine.tasks.benchmark import Benchmark
-from engine.tasks.prompts import NUMBER_INSTRUCTION
+from engine.tasks.prompts import BOX_INSTRUCTION, NUMBER_INSTRUCTION
 from engine.tasks.row import number_text
 from engine.tasks.rows import read_rows
 
@@ -51,7 +53,8 @@ def _read(path: Path) -> list[Row]:
 
 TASK: Final = Benchmark(
     name="math",
-    instruction=NUMBER_INSTRUCTION,
+    instruction=BOX_INSTRUCTION,
+    former_instructions=(NUMBER_INSTRUCTION,),
     kind="math",
     default_source=TaskSource(hub="EleutherAI/hendrycks_math", config=CONFIGS, revision="main"),
     hub_splits={"test": "test"},

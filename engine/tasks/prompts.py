@@ -1,4 +1,4 @@
-"""The paper's prompts (appendix A for CSQA; the other instruction lines are inferred).
+"""The paper's prompts: appendix A for CSQA, the other instruction lines are inferred, MATH's ours.
 
 The plain prompt ends in ``Answer:``; the CoT prompt in ``Answer: Let's think step by step``.
 """
@@ -8,15 +8,35 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from engine.contract.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.interfaces import PromptStyle
+    from engine.interfaces import PromptStyle, Task
 
 LETTERS = "ABCDEFGHIJ"
 _LISTED: Final = re.compile(r"\bA(?:, [B-J])+\b")
 TRIGGER = "Let's think step by step"
 NUMBER_INSTRUCTION = "Answer the following mathematical question with a numerical solution."
+BOX_INSTRUCTION = (  # ours: answers that are formulas need to be set apart from their derivation
+    "Answer the following mathematical question. Put the final answer in \\boxed{}."
+)
+
+
+def prompt_version(task: Task) -> int:
+    """The version of a task's instruction line that new runs ask with, from 1."""
+    return 1 + len(task.former_instructions)
+
+
+def instruction_of(task: Task, version: int) -> str:
+    """A task's instruction line in that version; ``UserError`` for one of a later program."""
+    if version > prompt_version(task):
+        raise UserError(
+            f"{task.name}: asked with prompt {version}, but this sirt knows {prompt_version(task)} "
+            "at most; update it"
+        )
+    return (*task.former_instructions, task.instruction)[version - 1]
 
 
 def choice_instruction(count: int) -> str:

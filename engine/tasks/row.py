@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.contract.errors import UserError, nearest
-from engine.scoring.number import LONGEST
+from engine.scoring.quantity import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

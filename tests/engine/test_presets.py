@@ -191,6 +191,13 @@ def test_floats_as_people_write_them(tmp_path: Path, written: str) -> None:
     assert load(file, Experiment).settings.refine.learning_rate == 1e-6
 
 
+@pytest.mark.parametrize("written", ["on", '"on"'])
+def test_on_and_off_are_words(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD + f"settings:\n  evaluate: {{commit: {written}}}\n")
+    assert load(file, Experiment).settings.evaluate.commit == "on"
+
+
 def test_merge_keys_numbers_with_a_zero_and_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     settings = "settings: {instruct: {<<: {epochs: 2}, batch_size: 8}}\n"

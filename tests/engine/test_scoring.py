@@ -46,7 +46,8 @@ def corpus() -> list[dict]:
 
 
 def is_right(row: dict) -> bool:
-    found = extract(row["kind"], row["text"], row.get("choices", ()))
+    cut_off = row.get("cut_off", False)
+    found = extract(row["kind"], row["text"], row.get("choices", ()), cut_off=cut_off)
     if row["kind"] == "math" and found.answer and row["answer"]:
         right = same_formula(row["answer"], found.answer)
     else:

@@ -43,18 +43,20 @@ if TYPE_CHECKING:
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; they end early where the text says that there is no single answer."""
     options = Options(asked.choices)
-    words = unmarked(text)
+    words = unmarked(text).removeprefix(unmarked(asked.question))
     reply = Reply(words[taken_back(words) :].lstrip(" .,!:;\n-"), options)
     cut_off = asked.cut_off or is_cut_off(reply.text)
 
-    boxed = box.read(reply)
+    boxed, concluded = box.read(reply), statements.concluded(reply)
     yield "boxed", lambda: boxed.letter
     yield "boxed_text", lambda: boxed.named
-    if boxed.says_none:
-        return
-    stated = statements.last_statement(reply)
-    yield "statement", lambda: stated.letter if stated else None
-    if stated:  # it states several, or that there is none
+    none_at = boxed.none_at
+    if none_at is None and (stated := statements.last_statement(reply)):
+        yield "statement", lambda: stated.letter
+        none_at = stated.end
+    if none_at is not None:  # several, or none: only what is concluded later still counts
+        if concluded and concluded.start >= none_at:
+            yield "conclusion", lambda: concluded.letter
         return
     refused = -1 if options.refuses else max(refusals(reply.text), default=-1)
     yield "first_letter", lambda: position.first_letter(reply, cut_off)
@@ -65,7 +67,6 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
         yield "statement_wording", lambda: named.near
     if named.says_none:
         return
-    concluded = statements.concluded(reply)
     if concluded and concluded.start > refused:
         yield "conclusion", lambda: concluded.letter
     if refused >= 0 or boxed.other or cut_off:

@@ -25,20 +25,20 @@ _TWO: Final = re.compile(
 class Box(NamedTuple):
     """``named``: the letter of the option whose text stands in it.
 
-    ``says_none``: it holds several letters, or says that none is right.
+    ``none_at``: where one stands that holds several letters, or says that none is right.
     ``other``: it holds something that is no option.
     """
 
     letter: str | None = None
     named: str | None = None
-    says_none: bool = False
+    none_at: int | None = None
     other: bool = False
 
 
 def read(reply: Reply) -> Box:
-    content = last_boxed(reply.text)
+    content, at = last_boxed(reply.text), reply.text.rfind("boxed")
     if _TWO.search(reply.text):
-        return Box(says_none=True)
+        return Box(none_at=at)
     if not content or not content.strip():
         return Box()
     inner = Reply(content.strip(), reply.options)
@@ -47,12 +47,12 @@ def read(reply: Reply) -> Box:
     if match:
         group = inner.group_at(match)
         several = group is not None and group.letter is None
-        return Box(says_none=True) if several else Box(letter=match["letter"].upper())
+        return Box(none_at=at) if several else Box(letter=match["letter"].upper())
     named = _option(inner.text, reply.options)
     if named:
         return Box(named=named)
     if INSTEAD.match(inner.text) and not reply.options.refuses:
-        return Box(says_none=True)
+        return Box(none_at=at)
     return Box(other=True)
 
 

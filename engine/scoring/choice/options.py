@@ -17,6 +17,7 @@ _STARS: Final = str.maketrans("", "", "*_")
 _RUPEES: Final = re.compile(r"\bRs\.")  # its full stop ends no sentence
 _SKIPPED: Final = " ):.-,(\n\"'"  # between a letter and its option's text
 _ARTICLE: Final = re.compile(r"[\"'(]{0,2}(?:(?:the|an?|to|in|at|on)\s){0,2}", re.IGNORECASE)
+_GOES_ON: Final = re.compile(r"\.\s[a-z]")
 _NO_ONE: Final = re.compile(
     r"(?:none|all|both|neither)\sof\s(?:the|these)\b|none$|(?:it\s)?cannot\sbe\s\w+|"
     r"can't\sbe\s\w+|not\senough|no\schange|neither$|both$",
@@ -57,6 +58,7 @@ class Options:
     def __init__(self, choices: Sequence[str]) -> None:
         self.texts = [unmarked(choice).strip().rstrip(".") for choice in choices]
         self.letters = LETTERS[: len(choices)]
+        self._stopped = {a for a, c in zip(LETTERS, choices, strict=False) if c.endswith(".")}
         self.refuses = any(_NO_ONE.match(text) for text in self.texts)
 
     @cached_property
@@ -75,7 +77,9 @@ class Options:
         article = _ARTICLE.match(text, end)
         for start in (end, article.end() if article else end):
             if option and text[start : start + len(option)].casefold() == option:
-                return start + len(option)
+                end = start + len(option)
+                stops = letter in self._stopped and _GOES_ON.match(text, end)
+                return end + 1 if stops else end
         return 0
 
     def starts_a_text(self, text: str, position: int, letter: str) -> bool:

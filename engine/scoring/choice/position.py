@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.scoring.choice.doubt import DISMISSED
 from engine.scoring.choice.options import NEGATED, RULED_OUT
-from engine.scoring.choice.statements import last_group
+from engine.scoring.choice.statements import SUBJECT, last_group
 from engine.scoring.text import sentence_from
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def first_letter(reply: Reply, cut_off: bool) -> str | None:
     bare = match["close"] is None
     rest = text[match.end() : match.end() + 2]
     if bare and not own and not _AFTER_BARE.match(rest):
+        return None
+    if not own and SUBJECT.match(text, match.end()):
         return None
     if bare and rest == ": " and match["letter"] == "A" and not own:
         return None  # "Q: ... A: ..."

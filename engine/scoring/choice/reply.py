@@ -6,6 +6,7 @@ An article, a part label, a variable and the letter of a wrong option are none.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -31,7 +32,7 @@ _AFTER_ARTICLE: Final = re.compile(
 )
 _RANGE: Final = re.compile(r"\s?(?:through|to|-)\s?")
 _LIST: Final = re.compile(
-    r"""[\s"'$]*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\bas\swell\sas\b|\bplus\b)[\s,;/&"'$]*
+    r"""[\s"'$]*(?:,|/|&|\band\b|\bor\b|\bnor\b|\bas\swell\sas\b|\bplus\b)[\s,;/&"'$]*
     (?:(?:and|or|either|also|both|possibly|maybe|perhaps|even|option|choice|answer|the|with|
         (?:but\s)?it\s(?:could|might|may)\salso\sbe)[\s,]+){0,4}""",
     re.IGNORECASE | re.VERBOSE,
@@ -121,7 +122,8 @@ class Reply:
         """All letters of the text, those together that a list joins."""
         groups: list[Group] = []
         for marker in _MARKER.finditer(self.text):
-            group = self._group_of(marker)
+            taken = groups[-1].end if groups else 0
+            group = self._group_of(marker, taken)
             if group is None:
                 continue
             joined = self._join(groups[-1], group) if groups else None
@@ -145,11 +147,23 @@ class Reply:
         """The group that begins with this letter."""
         return self._group_at.get(match.start("letter"))
 
-    def _group_of(self, marker: re.Match[str]) -> Group | None:
+    def quotes(self, position: int) -> bool:
+        """Whether ``position`` is inside a letter's own text, or a list of them."""
+        index = bisect_right(self._starts, position) - 1
+        return index >= 0 and self.groups[index].start < position < self.groups[index].end
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [group.start for group in self.groups]
+
+    def _group_of(self, marker: re.Match[str], taken: int) -> Group | None:
+        """The letter as a group; None for no option's letter, or inside an option's text."""
         name = "letter" if marker["letter"] else "lower"
         letter, position = marker[name].upper(), marker.start(name)
         options = self.options
-        if letter not in options.letters or options.starts_a_text(self.text, position, letter):
+        if letter not in options.letters or position < taken:
+            return None
+        if options.starts_a_text(self.text, position, letter):
             return None
         if options.ends_a_text(self.text, marker.end()):
             return None
@@ -159,8 +173,9 @@ class Reply:
         opened = marker["open"] or marker["lower"]
         begins_line = marker.start() == 0 or self.text[marker.start() - 1] in "\n.:;,! "
         closed = marker["close"] and (opened or begins_line)
+        start = marker.start() if marker.start() >= taken else marker.end("cue")
         return Group(
-            marker.start(),
+            start,
             max(own, marker.end()),
             marker.end(),
             (letter,),
@@ -194,8 +209,8 @@ class Reply:
             if re.search(r"\b(?:or|and|nor)\b|[/&]", gap):
                 return True
             return not _SUBJECT.match(self.text, right.end)
-        if _ROW.fullmatch(gap):
-            full = left.end > left.bare_end and right.end > right.bare_end
+        full = left.end > left.bare_end and right.end > right.bare_end
+        if _ROW.fullmatch(gap[1:] if full and gap[:1] == "." else gap):
             bracketed = left.marked and right.marked and gap.strip("\n") == gap
             return (full or bracketed) and bool(_ITEM_ENDS.match(self.text, right.end))
         loose = _LOOSE.fullmatch(gap)

@@ -29,16 +29,19 @@ _GOOD: Final = (
     r"likely|sensible|reasonable|fitting|remaining|better|closest|nearest|probable|preferable|"
     r"true|proper)"
 )
+_CLAUSE: Final = rf"\s(?:that\s)?(?:I|we)(?:'d|'ll|'re)?(?:\s\w+){{1,4}}?(?=\s{_BE})"
 # What leads to a letter; the letter itself is read right behind it.
 _CUE: Final = re.compile(
     rf"""
     (?: (?P<answer>\b(?:answers?|letter)(?:'s)?
-          (?:\s(?:choices?|option|letter|here)(?!\s?:?\s?\(?A[).:]))?)
+          (?:\s(?:choices?|option|letter|here)(?!\s?:?\s?\(?A[).:])|{_CLAUSE})?)
       | \b{_GOOD}\s(?:options?|choices?|solution|response|one|letter|selection|statement|match)\b
       | \b(?:my|final)\s(?:choice|verdict|decision|pick|selection)\b
       | \b(?:I|we)(?:'d|'ll|\swould|\swill|\smust)?(?:\s(?!(?:cannot|not|never)\b)\w+)?
         \s(?:choose|chose|pick|select|go\swith|opt\sfor|answer)
       | \b(?:he|she|they|it|one)\s(?:would|should|will|must)(?:\s\w+ly)?\s(?:choose|pick|select)
+      | \b(?:option|choice|one){_CLAUSE}
+      | 答案(?:是|为)?
       | (?P<hash>\#\#\#\#)
       | (?:\bactually|\bwait|\bno|\brather|\binstead|\bcorrection),?\s(?:it's|it\sis|it\sshould\sbe)
     )
@@ -80,6 +83,7 @@ _PRAISE: Final = re.compile(
         (?!\sto\s(?:avoid|rule))
       | best\s(?:answers|fits|matches|completes|describes)
       | (?:fits|matches|answers)(?:\sthe\s\w+)?\sbest
+      | is\smore\s{_GOOD}\sthan
       | makes\s(?:the\smost|more)\ssense
       | (?:remains|is\sleft)\b | is\sthe\sonly\s(?:option|choice|one)\b
     )
@@ -90,7 +94,7 @@ _SUPERLATIVE: Final = re.compile(
     r"\b(?:most|best|closest|nearest|only)\b[^\n]*\b(?:is|are|was|were|be)(?:\s(?:an?|the|to))?\s$",
     re.IGNORECASE,
 )
-_SUBJECT: Final = re.compile(r"\s(?:is|was|has|does|did|and|would|could|can|be)\b")
+SUBJECT: Final = re.compile(r"\s(?:is|was|has|does|did|and|would|could|can|be)\b")
 _SUMMARY: Final = re.compile(
     r"(?:^|\n|[.!] )[^.\n]{0,50}?(?:"
     r"\b(?:combin|summar|collect|compil|putting|together|list)\w*\b[^.\n:]{0,40}|"
@@ -107,6 +111,12 @@ _OUTSIDE: Final = re.compile(r"[(\[\"']{0,2}([A-Z])(?:[)\]\"']|\.?$|\.?\n|\.\s)"
 _REASONED: Final = 40  # characters before a statement that are more than its heading
 
 
+_BARE_LEAD: Final = re.compile(
+    r"[\s.)\]*]*(?:(?:so|thus|therefore|hence),?\s)?(?:the\s(?:correct\s|final\s|right\s)?)?",
+    re.IGNORECASE,
+)
+
+
 class Claim(NamedTuple):
     """One statement: ``letter`` is None where it says that there is no single answer."""
 
@@ -115,9 +125,13 @@ class Claim(NamedTuple):
     letter: str | None
 
 
+def _by_start(claim: Claim) -> int:
+    return claim.start
+
+
 def last_statement(reply: Reply) -> Claim | None:
     """The last explicit statement of an answer, before or after its letter."""
-    claims = sorted([*led_to(reply), *_praised(reply)])
+    claims = sorted([*led_to(reply), *_praised(reply)], key=_by_start)
     if not claims:
         return None
     summary = _SUMMARY.search(reply.text, claims[0].end)
@@ -141,22 +155,14 @@ def _first_of_a_row(text: str, claims: Sequence[Claim]) -> Claim:
     letters = [claim.letter for claim in row]
     changes = [a for a, b in pairwise(letters) if a != b]
     loops = len(set(changes)) < len(changes)
-    before = text[: row[0].start].rsplit("\n\n", 1)[-1]
-    reasoned = len(before) > _REASONED or len(text[: row[0].start]) > 2 * _REASONED
+    reasoned = len(text[: row[0].start].strip()) > _REASONED
     return row[0] if loops or (changes and reasoned) else row[-1]
-
-
-_BARE_LEAD: Final = re.compile(
-    r"[\s.)\]*]*(?:(?:so|thus|therefore|hence),?\s)?(?:the\s)?$|"
-    r"[\s.)\]*]*(?:the\s(?:correct\s|final\s|right\s)?)?",
-    re.IGNORECASE,
-)
 
 
 def led_to(reply: Reply) -> Iterator[Claim]:
     """What stands behind "the answer is": a letter, several, or that there is none."""
     for cue in _CUE.finditer(reply.text):
-        if _is_no_cue(cue, reply.text):
+        if _is_no_cue(cue, reply.text) or reply.quotes(cue.start()):
             continue
         claim = _claim_at(reply, cue, lower=True)
         if claim:
@@ -170,11 +176,11 @@ def concluded(reply: Reply) -> Claim | None:
     claims = []
     for cue in _CONCLUSION.finditer(reply.text):
         named = bool(re.search(r"(?:option|choice|letter)\s$", cue[0], re.IGNORECASE))
-        claim = _claim_at(reply, cue, lower=named)
-        if claim and (named or not _SUBJECT.match(reply.text, claim.end)):
+        claim = None if reply.quotes(cue.start()) else _claim_at(reply, cue, lower=named)
+        if claim and (named or not SUBJECT.match(reply.text, claim.end)):
             claims.append(claim)
     claims += _superlatives(reply)
-    return max(claims) if claims else None
+    return max(claims, key=_by_start, default=None)
 
 
 def _superlatives(reply: Reply) -> Iterator[Claim]:

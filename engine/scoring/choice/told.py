@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.scoring.choice.doubt import DOUBTED
+from engine.scoring.choice.options import NEGATED
 from engine.scoring.text import sentence_before, sentence_from
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _CUE: Final = re.compile(
         (?:\s(?:most\slikely|likely|probably|definitely|clearly|therefore|thus|then|indeed))?
       | \#\#\#\#
     )
-    (?:\s(?:that|to|:))?[ \n]?
+    (?:\s(?:that\b|to\b|:))?[ \n]?
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -60,7 +61,8 @@ class Told(NamedTuple):
 def statement(reply: Reply) -> Told:
     cues = [cue for cue in _CUE.finditer(reply.text) if cue.end() < len(reply.text)]
     for cue in reversed(cues):
-        if not DOUBTED.search(sentence_before(reply.text, cue.start())):
+        doubted = DOUBTED.search(sentence_before(reply.text, cue.start()))
+        if not doubted and not reply.quotes(cue.start()):
             told = _told_at(reply, cue)
             if told:
                 return told
@@ -118,7 +120,8 @@ def whole_text(reply: Reply) -> str | None:
     """The one option that the whole text names unnegated, first or last of all it names."""
     options = reply.options
     if options.values.letters:
-        return options.values.last(_last_sentence(reply.text))
+        sentence = _last_sentence(reply.text)
+        return None if NEGATED.search(sentence) else options.values.last(sentence)
     named = options.named(reply.text)
     standing = {option for option, stands in named if stands}
     if len(standing) != 1:
@@ -136,8 +139,8 @@ def last_wording(reply: Reply) -> str | None:
     if index is None or reply.text.endswith("?") or _CONCESSION.search(sentence):
         return None
     named = options.named(sentence if _CONCLUDING.match(sentence) else reply.text)
-    others = {option for option, _ in named} - {options.texts[index].casefold()}
-    return None if others else options.letters[index]
+    only = {option for option, _ in named} <= {options.texts[index].casefold()}
+    return options.letters[index] if only and all(stands for _, stands in named) else None
 
 
 def _last_sentence(text: str) -> str:

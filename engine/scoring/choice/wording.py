@@ -58,6 +58,8 @@ class Wording:
         shared = Counter(word for option in self.content for word in option)
         self.unique = [{w for w in option if shared[w] == 1} for option in self.content]
         self.known = frozenset(shared)
+        spoken = [set(words(text)) for text in texts]
+        self.fillers = frozenset(w for option in spoken if option <= _FILLERS for w in option)
 
     @staticmethod
     def _content(text: str) -> set[str]:
@@ -73,7 +75,7 @@ class Wording:
         negations.
         """
         spoken = words(text)[:_LONGEST]
-        said = {stem(word) for word in spoken}
+        said = {stem(word) for word in spoken if word not in _FILLERS or word in self.fillers}
         said |= {known for word in said - self.known for known in self._like(word)}
         told = [index for index, unique in enumerate(self.unique) if unique & said]
         if len(told) != 1:

@@ -1,0 +1,124 @@
+"""What a question asks for, in its own wording: how many of what, money, a percentage, a time."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+_HOW_MANY: Final = re.compile(
+    r"\b(?:how many|number of|how much(?= [a-z]+ (?:is|are|was|were|do|does|did|will|can|has|have)"
+    r"\b)|(?:amount|quantity) of)\s((?:[\w'-]{1,25}\s?){1,6})",
+    re.IGNORECASE,
+)
+_PHRASE_ENDS: Final = re.compile(
+    r"(?:did|do|does|will|would|can|could|are|is|were|was|has|have|had|in|on|for|of|per|if|to|"
+    r"left|remain|remains|should|must|might|may|that|which|who|with|at|from|by|a|an|the|he|"
+    r"she|it|they|we|you|i|his|her|their|after|before|each|every|total|altogether|and|or|"
+    r"still|now|tall|long|high|wide|deep|old|far|away|weaker|taller|longer|shorter|older|"
+    r"younger|heavier|lighter|higher|faster|slower|larger)"
+)
+_COMMON: Final = frozenset(
+    ["how", "many", "much", "the", "and", "did", "doe", "will", "would", "can", "have", "ha", "had"]
+)
+_MORE: Final = frozenset(("more", "less", "fewer", "additional", "extra"))
+_MONEY: Final = re.compile(
+    r"how much (?:money|change|profit|does it cost|[a-z' ]{0,40}\b(?:cost|spend|spent|pay|paid|"
+    r"earn|earned|make|made|save|saved|owe|charge|worth|raise|raised|sell|profit))|"
+    r"\b(?:price|cost|profit|salary|income|revenue|bill|tip|wage|dollars)\b[^.?]{0,60}\?",
+    re.IGNORECASE,
+)
+_PERCENT: Final = re.compile(r"\bpercent(?:age)?\b|%\s?of\b[^.?]{0,60}\?", re.IGNORECASE)
+_UNITS: Final = (
+    (r"how (?:long|much time)", "second minute hour day week month year"),
+    (r"how old|\bage\b", "year"),
+    (r"how (?:far|long|tall|high|wide|deep)", "mile foot inch meter metre kilometer km m cm yard"),
+    (r"how (?:heavy|much [^.?]{0,40}weigh)", "pound kilogram kg gram ounce ton lb lbs"),
+    (r"how fast", "mph mile kilometer km"),
+)
+_IRREGULAR: Final = {
+    "people": "person",
+    "children": "child",
+    "men": "man",
+    "women": "woman",
+    "feet": "foot",
+    "teeth": "tooth",
+    "mice": "mouse",
+    "geese": "goose",
+    "pennies": "penny",
+}
+
+
+class AskedFor(NamedTuple):
+    """Of the sentence that asks.
+
+    ``nouns``: the words of "how many X", head last; ``units``: those that would answer;
+    ``words``: all of its words, as stems.
+    """
+
+    nouns: tuple[str, ...] = ()
+    units: frozenset[str] = frozenset()
+    money: bool = False
+    percent: bool = False
+    more: bool = False
+    words: frozenset[str] = frozenset()
+
+    @property
+    def unit(self) -> str:
+        """The one unit or noun that is asked for, as a singular; "" where there is none."""
+        return self.nouns[-1] if self.nouns else ""
+
+
+@lru_cache(maxsize=500)
+def asked_for(question: str) -> AskedFor:
+    """From the last sentence that asks."""
+    question = question.strip()
+    asks = [part for part in re.split(r"(?<=[.?!])\s|\n", question) if _asks(part)]
+    if not asks:
+        return AskedFor()
+    sentence = asks[-1]
+    many = _HOW_MANY.search(sentence)
+    nouns = _noun_phrase(many[1]) if many else ()
+    units = frozenset(
+        unit for cue, names in _UNITS for unit in names.split() if re.search(cue, sentence, re.I)
+    )
+    return AskedFor(
+        nouns=nouns,
+        units=frozenset() if nouns else units,
+        money=nouns in (("money",), ("dollar",)) or bool(not nouns and _MONEY.search(sentence)),
+        percent=bool(_PERCENT.search(sentence)),
+        more=bool(
+            re.search(
+                r"\bhow (?:many|much)\b.{0,25}?\b(?:more|less|fewer|\w{2,9}er)\b", sentence, re.I
+            )
+        ),
+        words=frozenset(map(stem, re.findall(r"[^\W\d]{3,30}", sentence))) - _COMMON,
+    )
+
+
+def _asks(sentence: str) -> bool:
+    return sentence.endswith("?") or bool(
+        re.search(r"\b(?:how (?:many|much|long|old|far|fast|tall)|find|calculate|what)\b", sentence)
+    )
+
+
+def _noun_phrase(words: str) -> tuple[str, ...]:
+    phrase: list[str] = []
+    for word in words.split():
+        if _PHRASE_ENDS.fullmatch(word.lower()):
+            break
+        if word.lower() not in _MORE:
+            phrase.append(stem(word))
+    return tuple(phrase)
+
+
+def stem(word: str) -> str:
+    """The word in its singular, near enough to compare."""
+    word = re.sub(r"'s?$", "", word.lower().strip('.,;:!?"()*'))
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("ches", "shes", "xes", "sses", "zes", "oes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word

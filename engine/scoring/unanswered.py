@@ -1,0 +1,92 @@
+"""Whether a text gives up on its question, or was cut off before its end."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Final
+
+_FIND: Final = (
+    r"(?:determine|calculate|solve|find|compute|answer|say|tell|know|figure|conclude|provide|give|"
+    r"deduce|infer|establish)"
+)
+_REFUSES: Final = re.compile(
+    rf"""
+    \b(?:can(?:not|'t|\snot)|could(?:\snot|n't)|unable\sto|impossible\sto|not\spossible\sto|
+        no\sway\sto|difficult\sto|hard\sto)\s(?:be\s|accurately\s|actually\s|exactly\s|possibly\s|
+        directly\s|really\s|uniquely\s)?{_FIND}
+    | \b(?:not|n't|no|in|without)\s?(?:have\s|provide\s|given\s)?(?:enough|sufficient|adequate)\s
+        (?:\w{{1,20}}\s){{0,2}}(?:information|info|data|details?|context|facts|clues|to\s{_FIND})\b
+    | \binsufficient\b | \bmissing\sinformation\b
+    | \bneed(?:s|ed)?\s(?:to\sknow\b|(?:some\s|any\s)?(?:more|additional|further)\s
+        (?:information|data|details|context|facts))
+    | \b(?:more|additional|further)\s(?:information|data|details|context)\s
+        (?:is|are|would|about|on|to)\b
+    | \bwithout\s(?:knowing|(?:more|further|additional|any|the|this|that)\s
+        \w{{1,20}}(?:\s\w{{1,20}})?,?\s
+        (?:we|I|it|you|one)\s(?:can|could))
+    | \b(?:we|I|you|one)\s(?:do\snot|don't|can't|cannot)\s(?:know|have\s(?:any|the|enough))\b
+    | \b(?:does|do|did)(?:\snot|n't)\s(?:provide|give|specify|say|mention|state|tell|
+        include|contain)\b
+    | \b(?:is|are|was|were)(?:\snot|n't)\s(?:given|provided|specified|stated|mentioned|known|
+        clear|possible|determinable|solvable)\b
+    | \b(?:is|are|remains?)\s(?:unknown|unclear|undetermined|indeterminate|ambiguous|unsolvable)\b
+    | ^(?:unknown|undetermined|n/a|none|not\sapplicable)\b
+    | \bno\s(?:unique\s|valid\s|real\s|possible\s|definite\s|definitive\s|single\s)?
+        (?:solution|answer)\b
+    | \bplease\s(?:provide|clarify|give|specify) | \bI(?:'m|\sam)\s(?:sorry|not\ssure|unsure)\b
+    | \bN/A\b | \bnot\sapplicable\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_ENDED: Final = re.compile(r"[.!?)\]}\"'$%`|>*]$|<<|\\boxed\{")
+_HANGS: Final = re.compile(
+    r"(?:[-+*/=×÷(,:&^]|\\times|\\cdot|\b(?:the|a|an|of|to|in|and|or|is|are|was|were|for|with|by|"
+    r"from|on|at|that|which|each|per|so|if|then|than|as|we|he|she|they|it|his|her|their|has|have|"
+    r"had|did|does|do|can|will|would|because|since|how|many|but|be|get|find|gives?|equals))$",
+    re.IGNORECASE,
+)
+_PROSE: Final = re.compile(r"^[^0-9]*$|(?:[A-Za-z]{2,}[^A-Za-z]+){2}[A-Za-z]{2}")
+_BEGINS: Final = re.compile(
+    r"(?:after|in|by|for|when|if|at|on|with|since|then|next)\b", re.IGNORECASE
+)
+_DIGITS: Final = re.compile(r"[0-9][0-9.,]*")
+_WORDS: Final = re.compile(r"[A-Za-z]{2,}")
+LOOP: Final = 4  # times the same sentence, or with other numbers twice as often
+
+
+def gives_up(sentence: str) -> bool:
+    """Whether the sentence says that there is no answer, or none to be had."""
+    return _REFUSES.search(sentence) is not None
+
+
+def ends_early(sentences: list[str]) -> bool:
+    """Whether the last sentence was cut off, or the text repeats itself to its end."""
+    if not sentences:
+        return False
+    last = sentences[-1].rstrip()
+    if _HANGS.search(last) or _loops(sentences[-40:]):
+        return True
+    if not unfinished(last):
+        return False
+    prose = [one for one in sentences[-12:-1] if len(_WORDS.findall(one)) >= 3]
+    ended = sum(one.rstrip().endswith((".", "!", "?", ":")) for one in prose)
+    return bool(prose) and ended >= 0.7 * len(prose)
+
+
+def unfinished(sentence: str) -> bool:
+    """Whether it is prose without an end; a number or a short line needs none."""
+    words = sentence.rstrip()
+    return not _ENDED.search(words) and bool(_PROSE.search(words) or _BEGINS.match(words))
+
+
+def _loops(sentences: list[str]) -> bool:
+    """The same sentence again and again, apart from its numbers."""
+    shapes = Counter(_DIGITS.sub("0", one) for one in sentences if len(one) > 12)
+    exact = Counter(one for one in sentences if len(one) > 12)
+    *before, last = sentences
+    begun = any(one.startswith(last) and one != last for one in before)
+    if begun:
+        last = before[-1]
+    return shapes[_DIGITS.sub("0", last)] >= (LOOP if begun else 2 * LOOP) or exact[last] >= LOOP
