@@ -170,6 +170,13 @@ class Teacher(Protocol):
         return ""
 
 
+class Tell(Protocol):
+    """Takes a line for the person who watches; ``level`` is ``info`` or ``warning``, and ``code``
+    names a warning's kind."""
+
+    def __call__(self, text: str, level: str = "info", code: str = "", /) -> None: ...
+
+
 class TeacherFactory(Protocol):
     """Builds a teacher from its card; cheap, since key, file and weights are looked at when it
     is asked, so that a phase that has all its replies on file needs none of them.
@@ -182,7 +189,7 @@ class TeacherFactory(Protocol):
         self,
         card: ModelCard,
         generation: GenerationSettings,
-        tell: Callable[[str], None],
+        tell: Tell,
         spent: float = 0.0,
     ) -> Teacher: ...
 

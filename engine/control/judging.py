@@ -178,7 +178,9 @@ def _ask(
     if resumed == total:
         return
     make = catalog.teacher(spec.judge.source.kind)
-    teacher = make(spec.judge, GenerationSettings(), tell, store.most_spent(spec.judge))
+    teacher = make(
+        spec.judge, GenerationSettings(), lambda line, *_: tell(line), store.most_spent(spec.judge)
+    )
     count = resumed
     with contextlib.closing(filed(teacher, questions, store, stopped)) as batches:
         for batch in batches:

@@ -26,9 +26,8 @@ from engine.contract.errors import UserError, nearest
 from engine.models.tokenizing import load_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.contract.cards import ModelCard
+    from engine.interfaces import Tell
 
 FILES: Final = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
 DUPLICATES: Final = ["consolidated*", "original/*", "*/*"]
@@ -58,7 +57,7 @@ def load(
     adapter: Path | None = None,
     *,
     trainable: bool = False,
-    tell: Callable[[str], None] = lambda _line: None,
+    tell: Tell = lambda *_: None,
 ) -> Loaded:
     """Load a card's weights with an adapter on top; ``UserError`` when that can't be done.
 

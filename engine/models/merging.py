@@ -95,7 +95,7 @@ def merge(
     wanted = DTYPES[dtype] if dtype else compute_dtype(source.precision)
     tell("loading the trained student")
     try:
-        loaded = load(card, adapter, tell=tell)
+        loaded = load(card, adapter, tell=lambda line, *_: tell(line))
         tell(f"answering {len(prompts)} prompts with it")
         probes = _probes(loaded, prompts)
         tell(f"merging into {str(wanted).removeprefix('torch.')}")

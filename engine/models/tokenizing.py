@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
     from engine.contract.cards import LocalWeights
     from engine.contract.records import Finish
-    from engine.interfaces import Begun
+    from engine.interfaces import Begun, Tell
 
 RESERVED: Final = re.compile(r"pad|reserved|unused|extra_id|dummy", re.IGNORECASE)
 
 
-def load_tokenizer(
-    folder: Path, source: LocalWeights, card: str, tell: Callable[[str], None]
-) -> Any:
+def load_tokenizer(folder: Path, source: LocalWeights, card: str, tell: Tell) -> Any:
     """The folder's tokenizer with the card's chat template and a pad token of its own."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(
@@ -52,7 +50,7 @@ def load_tokenizer(
     if source.date:
         tokenizer.chat_template = templates.pin(tokenizer.chat_template, source.date)
     for line in templates.check(tokenizer, card):
-        tell(f"{card}: {line}")
+        tell(f"{card}: {line}", "warning", "template")
     ensure_pad(tokenizer, folder, tell)
     tokenizer.padding_side = "left"
     return tokenizer

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from engine.interfaces import Teacher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
     from engine.contract.cards import ModelCard
     from engine.contract.settings import GenerationSettings
-    from engine.interfaces import Batch, Question
+    from engine.interfaces import Batch, Question, Tell
 
 
 class LocalTeacher(Teacher):
@@ -26,7 +26,7 @@ class LocalTeacher(Teacher):
         self,
         card: ModelCard,
         generation: GenerationSettings,
-        tell: Callable[[str], None],
+        tell: Tell,
         spent: float = 0.0,
         *,
         adapter: Path | None = None,

@@ -350,6 +350,17 @@ def test_a_cue_in_another_form_is_not_missed(template: str) -> None:
     assert list(templates.check(tokenizer_with(template, "[B]", "[E]"), "x")) == []
 
 
+def test_what_looks_wrong_reaches_the_log_as_a_warning(tmp_path: Path) -> None:
+    template = tmp_path / "bare.jinja"
+    template.write_text(TURNS.partition("{% if add_generation_prompt")[0])
+    told: list[tuple[str, ...]] = []
+    source = {"path": str(MODELS / "wren-1m"), "chat_template": str(template)}
+    load(card(**source), tell=lambda *said: told.append(said))
+    (line, *kind) = told[0]
+    assert line.startswith("dated: the chat template has no generation prompt")
+    assert kind == ["warning", "template"]
+
+
 # --- SentencePiece alone
 
 
