@@ -17,7 +17,7 @@ DISMISSED: Final = re.compile(
     | \b(?:exclud|eliminat|reject|dismiss|discard|remov|disregard|ignor)(?:e|es|ed|ing|s)?
     | \b(?:rul|cross|strik|tak)(?:e|es|ed|ing)?(?:\sout)?|\bleav(?:e|ing)\sout)
     (?:\s(?:options?|choices?|the|answers?|both|out|away))*\s$
-    | \b(?:not|unlike|rather\sthan|instead\sof)\s(?:(?!but\b)\w+\s){1,4}$""",
+    | (?:\bnot|n't|\bunlike|\brather\sthan|\binstead\sof)\s(?:(?!but\b)\w+\s){1,4}$""",
     _FLAGS,
 )
 # Before a cue, in its sentence: others say so, or it isn't so.

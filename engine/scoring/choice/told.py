@@ -84,7 +84,7 @@ def _told_at(reply: Reply, cue: re.Match[str]) -> Told | None:
     exact = options.only(said) or (options.only(scope) if not said.strip() else None)
     if exact:
         return Told(start, exact=exact)
-    index = options.wording.nearest(said, share=0.5, distinct=0.6)
+    index = options.wording.nearest(said, share=0.5, distinct=0.5)
     if index is not None:
         return Told(start, near=options.letters[index])
     explained = _EXPLAINED.search(text, cue.end() + len(scope), cue.end() + len(scope) + 60)
