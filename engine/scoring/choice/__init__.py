@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING
 
 from engine.scoring.choice import box, position, statements, told
 from engine.scoring.choice.doubt import refusals, taken_back
-from engine.scoring.choice.ending import is_cut_off
 from engine.scoring.choice.options import Options, unmarked
 from engine.scoring.choice.reply import Reply
+from engine.scoring.unanswered import ends_early
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     options = Options(asked.choices)
     words = unmarked(text).removeprefix(unmarked(asked.question))
     reply = Reply(words[taken_back(words) :].lstrip(" .,!:;\n-"), options)
-    cut_off = asked.cut_off or is_cut_off(reply.text)
+    cut_off = asked.cut_off or ends_early([sentence for _, sentence in reply.sentences])
 
     boxed, concluded = box.read(reply), statements.concluded(reply)
     yield "boxed", lambda: boxed.letter
@@ -58,7 +58,7 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
         if concluded and concluded.start >= none_at:
             yield "conclusion", lambda: concluded.letter
         return
-    refused = -1 if options.refuses else max(refusals(reply.text), default=-1)
+    refused = -1 if options.refuses else max(refusals(reply), default=-1)
     yield "first_letter", lambda: position.first_letter(reply, cut_off)
     yield "last_letter", lambda: None if asked.cut_off else position.last_letter(reply)
     named = told.statement(reply)

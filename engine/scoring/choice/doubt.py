@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from engine.scoring.unanswered import gives_up
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from engine.scoring.choice.reply import Reply
 
 _FLAGS: Final = re.IGNORECASE | re.VERBOSE
 
@@ -69,14 +73,8 @@ _REFUSAL: Final = re.compile(
     | \bno\s(?:correct\s|right\s|suitable\s|valid\s|good\s|such\s|single\s|clear\s)?
       (?:option|choice|answer)s?\s(?:is|are|fits?|here|can|given|among|matches|available|for)\b
     | \bno\s(?:single\s|clear\s|one\s)?(?:correct|right)\s(?:option|choice|answer)\b
-    | \b(?:cannot|can't|can\snot|could\snot|couldn't|(?:un|not\s)able\sto|
-        (?:impossible|difficult|hard)(?:\sfor\sme)?\sto)\s
-      (?:be\s|really\s|confidently\s|accurately\s|definitively\s)?
-      (?:determin\w*|answer\w*|tell|choose|pick|decid\w*|infer\w*|conclud\w*|select\w*|
-         provide\san\sanswer|give\san\sanswer)\b
-    | (?:\bnot|n't)\s(?:\w+\s){0,2}(?:enough|sufficient)\s(?:information|context|details?|data)
-    | \b(?:insufficient|too\slittle)\s(?:information|context|detail|data)
-    | \bI\s(?:do\snot|don't|really\sdon't)\sknow\b | \bI'm\snot\ssure\s(?:what|which)\b
+    | \b(?:cannot|can't|can\snot|(?:un|not\s)able\sto|(?:impossible|difficult|hard)\sto)\s
+      (?:be\s|really\s|confidently\s|definitively\s)?(?:choose|pick|select|decide|narrow)\b
     | \b(?:more\sthan\sone|multiple|several|two|all|both)\s(?:of\s(?:the|these|them)\s)?
       (?:the\s)?(?:options?|choices?|answers?|correct\sanswers?|possible\sanswers?|solutions?)\b
       [^.\n]{0,20}\b(?:is|are|could|can|may|might|seem|work|here)\b
@@ -120,9 +118,10 @@ def is_conditional(before: str, said: str, after: str) -> bool:
     return bool(modal and (_CONDITION.search(before) or _CONDITION.search(after)))
 
 
-def refusals(text: str) -> Iterator[int]:
-    """Where sentences end, or words, that say there is no single answer."""
-    return (match.end() for match in _REFUSAL.finditer(text))
+def refusals(reply: Reply) -> Iterator[int]:
+    """Where it says that there is no single answer."""
+    yield from (match.end() for match in _REFUSAL.finditer(reply.text))
+    yield from (start for start, sentence in reply.sentences if gives_up(sentence))
 
 
 def taken_back(text: str) -> int:

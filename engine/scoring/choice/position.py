@@ -20,7 +20,6 @@ _AFTER_BARE: Final = re.compile(r"$|\n|\.(?:\s|$)|,\s|:\s| [-(]|;")
 _CLOSED: Final = re.compile(r"[.!)\"']{0,3}\s{0,2}(?:$|\n)")
 _TAIL: Final = re.compile(r"(?:[.:!?,] ?\(?|\n\(?|\()([A-J])\)?\.?$")
 _LOWER_TAIL: Final = re.compile(r"\(([a-j])\)")
-_WINDOW: Final = 300
 
 
 def first_letter(reply: Reply, cut_off: bool) -> str | None:
@@ -78,7 +77,7 @@ def _lists_lines(text: str, start: int) -> bool:
 
 def _lower_at_end(reply: Reply) -> str | None:
     """ "... is (c)." or "... was (e) $78.20.": the last letter, alone in its sentence."""
-    group = last_group(reply, _WINDOW)
+    group = last_group(reply)
     if group is None or group.letter is None:
         return None
     ended = _CLOSED.match(reply.text, group.end)
@@ -86,7 +85,7 @@ def _lower_at_end(reply: Reply) -> str | None:
 
 
 def last_sentence(reply: Reply) -> str | None:
-    group = last_group(reply, _WINDOW)
+    group = last_group(reply)
     return group.letter if group else None
 
 

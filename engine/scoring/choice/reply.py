@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from engine.scoring.choice.options import RULED_OUT
@@ -17,6 +18,8 @@ from engine.scoring.text import sentence_from
 if TYPE_CHECKING:
     from engine.scoring.choice.options import Options
 
+_SENTENCE_ENDS: Final = re.compile(r"(?<!\b[A-J])[.!?][\"')]?\s|\n")
+_WORD: Final = re.compile(r"\w")
 _JOINED: Final = r"(?![\w'+*]|-\w|[/&](?![A-Ja-j]\b))"  # "A-level" and "A/c" are no letters
 _OPERATOR: Final = re.compile(r"[ ]?(?:[+*^=>≤≥×÷·\\|]|<(?!/))")
 _LETTER: Final = re.compile(
@@ -78,6 +81,13 @@ class Reply:
     def __init__(self, text: str, options: Options) -> None:
         self.text = text
         self.options = options
+
+    @cached_property
+    def sentences(self) -> list[tuple[int, str]]:
+        """Where each sentence or line begins that holds a word, and what it says."""
+        cuts = [0, *(cut.end() for cut in _SENTENCE_ENDS.finditer(self.text)), len(self.text)]
+        parts = [(a, self.text[a:b].rstrip()) for a, b in pairwise(cuts)]
+        return [(start, part) for start, part in parts if _WORD.search(part)]
 
     def letter_at(self, position: int, lower: bool = False) -> re.Match[str] | None:
         """The letter that stands at ``position`` and is no article, word or wrong option."""

@@ -255,12 +255,11 @@ def _praised(reply: Reply) -> Iterator[Claim]:
 _ASKED: Final = re.compile(r"\b(?:why|if|whether|is)\s$", re.IGNORECASE)
 
 
-def last_group(reply: Reply, cut: int) -> Group | None:
+def last_group(reply: Reply) -> Group | None:
     """The letters that the last sentence names; None where it rather lists or doubts them."""
-    text = reply.text.rstrip()
-    start = max(0, len(text) - cut)
-    for end in _SENTENCE.finditer(text, start, max(start, len(text) - 1)):
-        start = end.end()
+    if not reply.sentences or reply.text.endswith("?"):
+        return None
+    text, (start, _) = reply.text, reply.sentences[-1]
     inside = [
         group
         for group in reply.groups
@@ -277,10 +276,9 @@ def last_group(reply: Reply, cut: int) -> Group | None:
         return None
     if _HEDGED.search(before) or _HEDGED.search(after) or RULED_OUT.match(text, group.end):
         return None
-    return None if text.endswith("?") else group
+    return group
 
 
-_SENTENCE: Final = re.compile(r"[.!?](?=\s[A-Z\"(])\s|\n")
 _BULLET: Final = re.compile(r"\s?(?:[-•>]|[0-9]{1,2}[.)])?\s?")
 _CONTRAST: Final = re.compile(
     r",\s(?:and\s)?not\b|,?\s(?:rather\sthan|unlike|instead\sof|since|because|as)\b", re.IGNORECASE

@@ -43,7 +43,6 @@ _CONCLUDING: Final = re.compile(
     r"consequently|in conclusion|finally|based on|in summary|as a result)\b",
     re.IGNORECASE,
 )
-_LAST: Final = re.compile(r"(?<!\b[A-J])[.!?](?=\s)|\n")
 
 
 class Told(NamedTuple):
@@ -120,7 +119,7 @@ def whole_text(reply: Reply) -> str | None:
     """The one option that the whole text names unnegated, first or last of all it names."""
     options = reply.options
     if options.values.letters:
-        sentence = _last_sentence(reply.text)
+        sentence = _last_sentence(reply)
         return None if NEGATED.search(sentence) else options.values.last(sentence)
     named = options.named(reply.text)
     standing = {option for option, stands in named if stands}
@@ -134,7 +133,7 @@ def whole_text(reply: Reply) -> str | None:
 
 def last_wording(reply: Reply) -> str | None:
     """The option that the last sentence says in its own words, where no other one is named."""
-    options, sentence = reply.options, _last_sentence(reply.text)
+    options, sentence = reply.options, _last_sentence(reply)
     index = options.wording.nearest(sentence, share=0.7, distinct=0.7)
     if index is None or reply.text.endswith("?") or _CONCESSION.search(sentence):
         return None
@@ -143,8 +142,5 @@ def last_wording(reply: Reply) -> str | None:
     return options.letters[index] if only and all(stands for _, stands in named) else None
 
 
-def _last_sentence(text: str) -> str:
-    """The last sentence or line that holds a word."""
-    end = len(text.rstrip(" .!?\n"))
-    cuts = [match.end() for match in _LAST.finditer(text, max(0, end - 400), end)]
-    return text[cuts[-1] if cuts else max(0, end - 400) : end].strip()
+def _last_sentence(reply: Reply) -> str:
+    return reply.sentences[-1][1] if reply.sentences else ""
