@@ -48,6 +48,14 @@ _CONDITION: Final = re.compile(
 )
 _MODAL: Final = re.compile(r"\b(?:would|could|might|may)\b", re.IGNORECASE)
 
+# Around a letter, in its sentence: it is one of several, or not sure, or not meant.
+HEDGED: Final = re.compile(
+    r"\b(?:not|never|no|neither|cannot|but|however|while|although|though|unlike|less|could|might|"
+    r"may|can|also|possible|possibly|if|many|some|people|incorrect|wrong|eliminate\w*|why|"
+    r"question|part|parts)\b|n't\b",
+    re.IGNORECASE,
+)
+
 # What is said instead of an answer, right behind "the answer is".
 INSTEAD: Final = re.compile(
     r"""[ ]?["'($]{0,2}(?:

@@ -93,21 +93,20 @@ class Options:
         """Whether an option's text ends here: the D of "vitamin D"."""
         return any(len(o) > 1 and text.endswith(o, 0, end) for o in self.texts)
 
-    def at(self, text: str, position: int) -> str | None:
-        """The letter of the one option whose text begins here, the longest if several do."""
+    def at(self, text: str, position: int) -> tuple[str, int] | None:
+        """The one option whose text begins here, the longest of several, and where it ends."""
         article = _ARTICLE.match(text, position)
         position = article.end() if article else position
-        best: list[str] = []
-        length = 0
-        for letter, option in zip(self.letters, self.texts, strict=True):
-            end = position + len(option)
-            begins = text[position:end].casefold() == option.casefold()
-            if option and begins and not text[end : end + 1].isalnum():
-                if len(option) > length:
-                    best, length = [], len(option)
-                if len(option) == length:
-                    best.append(letter)
-        return best[0] if len(best) == 1 else None
+        here = [
+            (len(option), letter)
+            for letter, option in zip(self.letters, self.texts, strict=True)
+            if option
+            and text[position : position + len(option)].casefold() == option.casefold()
+            and not text[position + len(option) : position + len(option) + 1].isalnum()
+        ]
+        longest = max((length for length, _ in here), default=0)
+        letters = [letter for length, letter in here if length == longest]
+        return (letters[0], position + longest) if len(letters) == 1 else None
 
     @cached_property
     def _any(self) -> re.Pattern[str] | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from engine.scoring.choice.doubt import DISMISSED
+from engine.scoring.choice.doubt import DISMISSED, HEDGED
 from engine.scoring.choice.options import NEGATED, RULED_OUT
-from engine.scoring.choice.statements import SUBJECT, last_group
+from engine.scoring.choice.statements import SUBJECT
 from engine.scoring.text import sentence_from
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ _AFTER_BARE: Final = re.compile(r"$|\n|\.(?:\s|$)|,\s|:\s| [-(]|;")
 _CLOSED: Final = re.compile(r"[.!)\"']{0,3}\s{0,2}(?:$|\n)")
 _TAIL: Final = re.compile(r"(?:[.:!?,] ?\(?|\n\(?|\()([A-J])\)?\.?$")
 _LOWER_TAIL: Final = re.compile(r"\(([a-j])\)")
+
+
+_BULLET: Final = re.compile(r"\s?(?:[-•>]|[0-9]{1,2}[.)])?\s?")
+_CONTRAST: Final = re.compile(
+    r",\s(?:and\s)?not\b|,?\s(?:rather\sthan|unlike|instead\sof|since|because|as)\b", re.IGNORECASE
+)
 
 
 def first_letter(reply: Reply, cut_off: bool) -> str | None:
@@ -77,7 +83,7 @@ def _lists_lines(text: str, start: int) -> bool:
 
 def _lower_at_end(reply: Reply) -> str | None:
     """ "... is (c)." or "... was (e) $78.20.": the last letter, alone in its sentence."""
-    group = last_group(reply)
+    group = _last_group(reply)
     if group is None or group.letter is None:
         return None
     ended = _CLOSED.match(reply.text, group.end)
@@ -85,8 +91,32 @@ def _lower_at_end(reply: Reply) -> str | None:
 
 
 def last_sentence(reply: Reply) -> str | None:
-    group = last_group(reply)
+    group = _last_group(reply)
     return group.letter if group else None
+
+
+def _last_group(reply: Reply) -> Group | None:
+    """The letters that the last sentence names; None where it rather lists or doubts them."""
+    if not reply.sentences or reply.text.endswith("?"):
+        return None
+    text, (start, _) = reply.text, reply.sentences[-1]
+    inside = [
+        group
+        for group in reply.groups
+        if group.start >= start
+        and group.marked
+        and not DISMISSED.search(text[max(start, group.start - 80) : group.start])
+    ]
+    if len(inside) != 1:
+        return None
+    (group,) = inside
+    before, after = text[start : group.start], _CONTRAST.split(text[group.end :], maxsplit=1)[0]
+    item = group.start == start or _BULLET.fullmatch(before)
+    if item and (reply.goes_through_several() or len(after) > 3):
+        return None
+    if HEDGED.search(before) or HEDGED.search(after) or RULED_OUT.match(text, group.end):
+        return None
+    return group
 
 
 def _standing(reply: Reply, group: Group) -> bool:

@@ -6,14 +6,13 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from engine.scoring.choice.doubt import DISMISSED, DOUBTED, INSTEAD, is_conditional
-from engine.scoring.choice.options import RULED_OUT
+from engine.scoring.choice.doubt import DISMISSED, DOUBTED, HEDGED, INSTEAD, is_conditional
 from engine.scoring.text import sentence_before, sentence_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from engine.scoring.choice.reply import Group, Reply
+    from engine.scoring.choice.reply import Reply
 
 _FLAGS: Final = re.IGNORECASE | re.VERBOSE
 _BE: Final = (
@@ -108,6 +107,7 @@ _VERB: Final = re.compile(
     re.IGNORECASE,
 )
 _OUTSIDE: Final = re.compile(r"[(\[\"']{0,2}([A-Z])(?:[)\]\"']|\.?$|\.?\n|\.\s)")
+_ASKED: Final = re.compile(r"\b(?:why|if|whether|is)\s$", re.IGNORECASE)
 _REASONED: Final = 40  # characters before a statement that are more than its heading
 
 
@@ -190,7 +190,7 @@ def _superlatives(reply: Reply) -> Iterator[Claim]:
         if not group.marked or not _SUPERLATIVE.search(before) or DOUBTED.search(before):
             continue
         after = sentence_from(reply.text, group.end)
-        if not _HEDGED.search(before) and not is_conditional(before, "", after):
+        if not HEDGED.search(before) and not is_conditional(before, "", after):
             yield Claim(group.start, group.end, group.letter)
 
 
@@ -250,42 +250,3 @@ def _praised(reply: Reply) -> Iterator[Claim]:
             continue
         if not is_conditional(before, praise[0], after):
             yield Claim(group.start, praise.end(), group.letter)
-
-
-_ASKED: Final = re.compile(r"\b(?:why|if|whether|is)\s$", re.IGNORECASE)
-
-
-def last_group(reply: Reply) -> Group | None:
-    """The letters that the last sentence names; None where it rather lists or doubts them."""
-    if not reply.sentences or reply.text.endswith("?"):
-        return None
-    text, (start, _) = reply.text, reply.sentences[-1]
-    inside = [
-        group
-        for group in reply.groups
-        if group.start >= start
-        and group.marked
-        and not DISMISSED.search(text[max(start, group.start - 80) : group.start])
-    ]
-    if len(inside) != 1:
-        return None
-    (group,) = inside
-    before, after = text[start : group.start], _CONTRAST.split(text[group.end :], maxsplit=1)[0]
-    item = group.start == start or _BULLET.fullmatch(before)
-    if item and (reply.goes_through_several() or len(after) > 3):
-        return None
-    if _HEDGED.search(before) or _HEDGED.search(after) or RULED_OUT.match(text, group.end):
-        return None
-    return group
-
-
-_BULLET: Final = re.compile(r"\s?(?:[-•>]|[0-9]{1,2}[.)])?\s?")
-_CONTRAST: Final = re.compile(
-    r",\s(?:and\s)?not\b|,?\s(?:rather\sthan|unlike|instead\sof|since|because|as)\b", re.IGNORECASE
-)
-_HEDGED: Final = re.compile(
-    r"\b(?:not|never|no|neither|cannot|but|however|while|although|though|unlike|less|could|might|"
-    r"may|can|also|possible|possibly|if|many|some|people|incorrect|wrong|eliminate\w*|why|"
-    r"question|part|parts)\b|n't\b",
-    re.IGNORECASE,
-)

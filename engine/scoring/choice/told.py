@@ -36,7 +36,8 @@ _REASON: Final = re.compile(
 _EXPLAINED: Final = re.compile(
     r"\b(?:explanation|reason(?:ing)?|rationale|justification)\s?:", re.IGNORECASE
 )
-_AND: Final = re.compile(r"\s?(?:,|;|/|&|\band\b|\bor\b|,\s?(?:and|or)\b|\n)\s?", re.IGNORECASE)
+_AND: Final = re.compile(r"\s?(?:,|;|/|&|\band\b|\bor\b|, (?:and|or)\b) ?", re.IGNORECASE)
+_SUBJECT: Final = re.compile(r"\s(?:is|was|does)\b")
 _CONCESSION: Final = re.compile(r"\b(?:while|although|though|even\sif)\b[^,\n]*$", re.IGNORECASE)
 _CONCLUDING: Final = re.compile(
     r"(?:[0-9]{1,2}[.)] ?|step [0-9]{1,2}: ?)?(?:and |but )?(?:so|therefore|thus|hence|overall|"
@@ -72,11 +73,11 @@ def _told_at(reply: Reply, cue: re.Match[str]) -> Told | None:
     text, options = reply.text, reply.options
     start = cue.start()
     begins = options.at(text, cue.end())
-    scope = sentence_from(text, cue.end())
-    if begins and not _goes_on(reply, cue.end(), begins):
-        return Told(start, exact=begins)
     if begins:
-        return Told(start, says_none=True)
+        letter, end = begins
+        several = _goes_on(reply, letter, end)
+        return Told(start, says_none=True) if several else Told(start, exact=letter)
+    scope = sentence_from(text, cue.end())
     if options.values.letters:
         return _value_told(reply, start, scope)
     said = _REASON.split(scope, maxsplit=1)[0]
@@ -99,20 +100,11 @@ def _value_told(reply: Reply, start: int, scope: str) -> Told | None:
     return None
 
 
-def _goes_on(reply: Reply, start: int, letter: str) -> bool:
+def _goes_on(reply: Reply, letter: str, end: int) -> bool:
     """Another option's text follows in a list: "ladder, rope"."""
-    text, options = reply.text, reply.options
-    option = options.texts[options.letters.index(letter)]
-    found = text[start : start + 20 + len(option)].casefold().find(option.casefold())
-    end = start + found + len(option)
-    joined = _AND.match(text, end)
-    other = options.at(text, joined.end()) if joined else None
-    if other is None or other == letter or joined is None:
-        return False
-    follows = joined.end() + len(options.texts[options.letters.index(other)])
-    return "\n" not in joined[0] and not re.match(
-        r"\s(?:is|was|does)\b", text[follows : follows + 6]
-    )
+    joined = _AND.match(reply.text, end)
+    other = reply.options.at(reply.text, joined.end()) if joined else None
+    return bool(other and other[0] != letter and not _SUBJECT.match(reply.text, other[1]))
 
 
 def whole_text(reply: Reply) -> str | None:
