@@ -41,11 +41,12 @@ DOUBTED: Final = re.compile(
     """,
     _FLAGS,
 )
-_CONDITION: Final = re.compile(
+CONDITION: Final = re.compile(
     r"\b(?:if|unless|suppose|assuming|provided|had\s(?:it|the|he|she|they|we|this)|"
     r"were\s(?:it|the|he|she|they|this|we)|otherwise|without|in\sthat\scase|only\swhen)\b",
     _FLAGS,
 )
+_OTHERWISE: Final = re.compile(r"\b(?:otherwise|or\selse)\b", re.IGNORECASE)
 _MODAL: Final = re.compile(r"\b(?:would|could|might|may)\b", re.IGNORECASE)
 
 # Around a letter, in its sentence: it is one of several, or not sure, or not meant.
@@ -123,7 +124,8 @@ def is_conditional(before: str, said: str, after: str) -> bool:
     ``before`` and ``after`` are what the sentence says around ``said``.
     """
     modal = _MODAL.search(said) or _MODAL.search(before[-40:]) or _MODAL.match(after.lstrip())
-    return bool(modal and (_CONDITION.search(before) or _CONDITION.search(after)))
+    modal = modal or _OTHERWISE.search(before) or _OTHERWISE.search(after)
+    return bool(modal and (CONDITION.search(before) or CONDITION.search(after)))
 
 
 def refusals(reply: Reply) -> Iterator[int]:

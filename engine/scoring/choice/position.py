@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from engine.scoring.choice.doubt import DISMISSED, HEDGED
+from engine.scoring.choice.doubt import CONDITION, DISMISSED, HEDGED
 from engine.scoring.choice.options import NEGATED, RULED_OUT
 from engine.scoring.choice.statements import SUBJECT
-from engine.scoring.text import sentence_from
+from engine.scoring.text import sentence_before, sentence_from
 
 if TYPE_CHECKING:
     from engine.scoring.choice.reply import Group, Reply
@@ -32,7 +32,7 @@ def first_letter(reply: Reply, cut_off: bool) -> str | None:
     text = reply.text
     name = _NAME.match(text)
     match = reply.letter_at(name.end() if name else 0, lower=True)
-    if match is None or not reply.is_asserted(match) or reply.goes_through_several():
+    if match is None or not reply.is_asserted(match) or reply.goes_through_several:
         return None
     group = reply.group_at(match)
     own = reply.own_text(match)
@@ -70,8 +70,8 @@ def last_letter(reply: Reply) -> str | None:
     tail = _TAIL.search(text, max(0, len(text) - 10))
     last = reply.groups[-1] if reply.groups else None
     if tail and tail[1] in reply.options.letters and last and last.letter == tail[1]:
-        set_aside = DISMISSED.search(text[max(0, last.start - 40) : last.start])
-        return None if set_aside else tail[1]
+        before = sentence_before(text, last.start)
+        return None if DISMISSED.search(before) or CONDITION.search(before) else tail[1]
     return _lower_at_end(reply)
 
 
@@ -112,7 +112,7 @@ def _last_group(reply: Reply) -> Group | None:
     (group,) = inside
     before, after = text[start : group.start], _CONTRAST.split(text[group.end :], maxsplit=1)[0]
     item = group.start == start or _BULLET.fullmatch(before)
-    if item and (reply.goes_through_several() or len(after) > 3):
+    if item and (reply.goes_through_several or len(after) > 3):
         return None
     if HEDGED.search(before) or HEDGED.search(after) or RULED_OUT.match(text, group.end):
         return None
@@ -134,12 +134,17 @@ def _standing(reply: Reply, group: Group) -> bool:
 def mention(reply: Reply) -> str | None:
     standing: set[str] = set()
     for group in reply.groups:
-        if _standing(reply, group):
+        item = reply.goes_through_several and _begins_sentence(reply.text, group.start)
+        if _standing(reply, group) and not item:
             rest = sentence_from(reply.text, group.end, 200)
             end = group.end + len(rest)
             asked = reply.text[end : end + 1] == "?"
             standing |= {*group.letters, "?"} if asked else set(group.letters)
     return standing.pop() if len(standing) == 1 else None
+
+
+def _begins_sentence(text: str, position: int) -> bool:
+    return text[max(0, position - 2) : position].strip(" ") in ("", ".", "\n", ".\n")
 
 
 def offers_several(reply: Reply) -> bool:

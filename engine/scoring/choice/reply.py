@@ -178,6 +178,9 @@ class Reply:
         if options.ends_a_text(self.text, marker.end()):
             return None
         own = options.own_text(self.text, letter, marker.end())
+        bare = not (marker["open"] or marker["close"] or marker["cue"] or marker["lower"])
+        if bare and self.text[marker.end() : marker.end() + 1] == " " and letter == "A":
+            own = own if self.text[own : own + 1] in tuple("\n,;.") else 0  # else an article
         if not own and self._is_variable(marker):
             return None
         opened = marker["open"] or marker["lower"]
@@ -226,6 +229,7 @@ class Reply:
         loose = _LOOSE.fullmatch(gap)
         return bool(loose and right.marked and not _REASON.search(gap) and not alone)
 
+    @cached_property
     def goes_through_several(self) -> bool:
         """Several options are gone through, each at the beginning of a line or sentence."""
         found = {match[1] for match in _ENUMERATED.finditer(self.text)}

@@ -76,6 +76,7 @@ _CONCLUSION: Final = re.compile(
 _PRAISE: Final = re.compile(
     rf"""
     ["')]?[.:]?\s?[-:(]\s?(?:yes,?\s)?(?:this\sis\s)?(?:the\s)?correct\b
+    | \scorrect(?:\s?[-.,:;!(]|$|\n)
     | ["')]?,?\s(?:(?:which|that|it)\s)?
     (?: (?:is|must\sbe|would\sbe|has\sto\sbe|seems|seems\sto\sbe)(?:\s{_ADVERB})*
         (?:\s(?:the|a))?(?:\s(?:most|only|single|much))?\s(?:{_GOOD}|answer)\b
@@ -177,7 +178,8 @@ def concluded(reply: Reply) -> Claim | None:
     for cue in _CONCLUSION.finditer(reply.text):
         named = bool(re.search(r"(?:option|choice|letter)\s$", cue[0], re.IGNORECASE))
         claim = None if reply.quotes(cue.start()) else _claim_at(reply, cue, lower=named)
-        if claim and (named or not SUBJECT.match(reply.text, claim.end)):
+        closed = named or reply.text[cue.end() : cue.end() + 1] == "("
+        if claim and (closed or not SUBJECT.match(reply.text, claim.end)):
             claims.append(claim)
     claims += _superlatives(reply)
     return max(claims, key=_by_start, default=None)

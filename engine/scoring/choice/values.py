@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _UNIT: Final = re.compile(r"\s?[%°]?\s?(?:[A-Za-z.²³/]{1,12}\s?){0,3}(?:/-)?\$?$")
 _DIGIT: Final = re.compile(r"[0-9]")
+_RANGE: Final = re.compile(r"\b(?:or|and|to)\s[$€£]?$|^\s?-\s?[$€£]?$")
 _ABOUT: Final = re.compile(
     r"[\"'$€£( -]*(?:(?:about|approximately|around|roughly|exactly|equal to|simply)\s)?"
     r"(?:Rs\.?)?[\"'$€£( -]*",
@@ -55,4 +56,6 @@ class Values:
         found = list(quantities(text)) if self.letters else []
         if not found or _DIGIT.search(text, found[-1].end):
             return None  # a part of a ratio, or of an expression with unknowns
+        if len(found) > 1 and _RANGE.search(text, found[-2].end, found[-1].start):
+            return None
         return self.letters.get(Fraction(found[-1].value))
