@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 300  # characters; nothing longer is evaluated
 SECONDS: Final = 5
+LARGEST: Final = 10_000  # power
 
-_POWER: Final = re.compile(r"\^\s?\{?\s?\(?-?([0-9]+)")
-_TOWER: Final = re.compile(
-    r"\^\s?[{(][^{}()]{0,50}[\^!]|\^\s?\w\s?\^|[0-9]{4,}\s?!|[!)}]\s?!|\*\*|binom.{0,3}[0-9]{5}"
+_GROUP: Final = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
+_POWER: Final = re.compile(rf"\^\s?({_GROUP}|\([^()]*\)|-?[0-9]+)")
+_OPENED: Final = re.compile(r"\^\s?[{(]")
+_RAISED_AGAIN: Final = re.compile(r"[)}!]\s?\^")
+_FACTORIAL: Final = re.compile(r"([0-9]{1,3})\s?!")
+_TOWER: Final = re.compile(  # of powers, factorials, exponentials; binomials of large numbers
+    r"\^\s?[{(][^{}()]{0,50}[\^!]|\^\s?\w\s?\^|[0-9]{4,}\s?!|[!)}]\s?!|\*\*"
+    r"|binom(?=.*(?:\^|!|[0-9]{5}))|(?:exp|[sc][io][ns]h|\^)\s?[({].*(?:exp|[sc][io][ns]h)"
 )
 _NAME: Final = re.compile(r"\\?[a-zA-Z]+(?:_\{?\w+\}?)?'?\s?(?:\([a-z, ]*\))?|\\(?:text|angle).*")
 _FLIPPED: Final = str.maketrans("<≤>≥", ">≥<≤")
@@ -56,12 +62,15 @@ def same_formula(target: str, answer: str) -> bool:
 
 def _is_cheap(expression: str) -> bool:
     """Short, and without powers of powers or huge factorials (``9^{9^9}`` never ends)."""
-    powers = [int(digits[:9]) for digits in _POWER.findall(expression)]
-    return (
-        len(expression) <= LONGEST
-        and not _TOWER.search(expression)
-        and prod(max(power, 1) for power in powers) <= 10_000
-    )
+    if len(expression) > LONGEST or _TOWER.search(expression):
+        return False
+    raised = _POWER.findall(expression)
+    if sum(power[0] in "{(" for power in raised) < len(_OPENED.findall(expression)):
+        return False  # too deep to tell
+    powers = [prod(max(int(n[:9]), 1) for n in re.findall("[0-9]+", power)) for power in raised]
+    powers += [int(n) for n in _FACTORIAL.findall(expression)]
+    together = prod(powers) if _RAISED_AGAIN.search(expression) else max(powers, default=1)
+    return together <= LARGEST
 
 
 def _squeezed(expression: str) -> str:

@@ -44,3 +44,8 @@ def test_nothing_equals_nothing():
     assert not same_formula("", "")
     assert not same_formula("5", "")
     assert not same_formula("", "5")
+
+
+def test_a_long_polynomial_is_no_endless_arithmetic():
+    powers = [f"x^{{{n}}}" for n in range(12, 1, -1)]
+    assert same_formula("+".join(powers), "+".join(reversed(powers)))

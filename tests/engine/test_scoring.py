@@ -110,7 +110,10 @@ def test_endless_arithmetic_is_not_begun():
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from engine.scoring.formula import same_formula as same\n"
-        "towers = ('9^{9^{9}}', '9^9^9', '(9^{999})^{99999}', '99999!', '9!!!', '9**9**9')\n"
+        r"towers = ('9^{9^{9}}', '9^9^9', '(9^{999})^{99999}', '99999!', '9!!!', '9**9**9', "
+        r"r'\exp(\exp(\exp(9)))', r'\binom{2^{99}}{2^{98}}', '((999!)^{99})^{99}', "
+        r"r'2^{99\cdot99\cdot99\cdot99}')"
+        "\n"
         "with ThreadPoolExecutor(1) as pool:\n"
         "    assert not any(pool.map(lambda e: same('5', e), towers))\n"
     )
