@@ -59,6 +59,10 @@ _REASON: Final = re.compile(
     r"|\s\(|[.,;]\s(?:not|but not|rather than|instead of)\b",
     re.IGNORECASE,
 )
+_RESUMES: Final = re.compile(
+    r"[,;]\s(?:and\s)?(?:so|thus|hence|then|therefore|giving|leading|which (?:gives|means))\b",
+    re.IGNORECASE,
+)
 _CONCLUDES: Final = re.compile(
     r"\b(?:therefore|thus|hence|so|finally|in conclusion|we (?:get|have|find|conclude|obtain|see)"
     r"|consequently|in total|which means|gives|final|value|total|answer)\b",
@@ -177,10 +181,8 @@ def _chosen(sentence: str, led: int | None = None) -> str | None:
         return None
     words = _without(sentence, found)
     leads = [at for at in (led, *_leads(words, found)) if at is not None]
-    end = next(
-        (m.start() for m in _REASON.finditer(words) if _is_led_to(found, leads, m.start())), None
-    )
-    found = [value for value in found if end is None or value.start < end]
+    end = _before_reasons(words, found, leads)
+    found = [value for value in found if value.start < end]
     led_to = [n for at in leads if (n := _next(found, at)) is not None]
     first = led_to[-1] if led_to else len(found) - 1
     while first > min(led_to, default=first) and _LINKED.fullmatch(
@@ -208,9 +210,13 @@ def _next(found: list[Stated], at: int) -> int | None:
     return next((number for number, value in enumerate(found) if value.end > at), None)
 
 
-def _is_led_to(found: list[Stated], leads: list[int], end: int) -> bool:
-    """Whether a value was led to before ``end``."""
-    return any(at < value.end <= end for at in leads for value in found)
+def _before_reasons(words: str, found: list[Stated], leads: list[int]) -> int:
+    """Where a reason or condition begins, after a value that was led to; else the end."""
+    for match in _REASON.finditer(words):
+        told = any(at < value.end <= match.start() for at in leads for value in found)
+        if told and not _RESUMES.search(words, match.end()):
+            return match.start()
+    return len(words)
 
 
 def _without(sentence: str, found: list[Stated]) -> str:

@@ -105,6 +105,8 @@ Thus, $(a, b, c) = (1, 2, 3)$, and $a+b+c = 6$. => 6
 The simplified form is $\frac{x+1}{x-2}$, where $x \ne 2$. => \frac{x+1}{x-2}
 Therefore, the smallest positive integer is 12, which is option (B). => 12
 Therefore, 13 is the answer. => 13
+We find that the least a^2 + b^2 occurs when a = b, leading to the result that the least is 8. => 8
+The area is 5 when x = 2, so the volume is 15. => 15
 Therefore, 75% of them passed. => 75
 She has 3 shirts and 4 caps, so there are 3 × 4 = 12 outfits. => 12
 The factored form is (x - 2)(x + 5). => x^2+3x-10
