@@ -12,6 +12,8 @@
 ``compound``    quantities in two units, rewritten in the one that is asked for
 ``quantity``    numbers in a text, and where they stand
 ``conclusion``  which of a sentence's numbers is what was asked for
+``equation``    what equations come to, and which numbers are only their terms
+``shape``       a sentence's shape: its main clause, and what is said by the way
 ``asked_for``   what a question asks for, in its own wording
 ``unanswered``  whether a text gives up on its question, or was cut off
 ``expression``  the tiers for mathematical expressions

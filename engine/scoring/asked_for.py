@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from engine.scoring.quantity import figures
+
 _HOW_MANY: Final = re.compile(
     r"\b(?:how many|number of|how much(?= [a-z]+ (?:is|are|was|were|do|does|did|will|can|has|have)"
     r"\b)|(?:amount|quantity) of)\s((?:[\w'-]{1,25}\s?){1,6})",
@@ -18,8 +20,9 @@ _PHRASE_ENDS: Final = re.compile(
     r"still|now|tall|long|high|wide|deep|old|far|away|weaker|taller|longer|shorter|older|"
     r"younger|heavier|lighter|higher|faster|slower|larger)"
 )
-_COMMON: Final = frozenset(
-    ["how", "many", "much", "the", "and", "did", "doe", "will", "would", "can", "have", "ha", "had"]
+_COMMON: Final = re.compile(
+    r"(?:how|many|much|what|the|and|did|doe|will|would|can|hav|ha|had|sh|she|he|they|her|his|their|for|"
+    r"are|was|were|with|from|that|this|all|any|each|per|now|him|them)"
 )
 _MORE: Final = frozenset(("more", "less", "fewer", "additional", "extra"))
 _MONEY: Final = re.compile(
@@ -28,7 +31,9 @@ _MONEY: Final = re.compile(
     r"\b(?:price|cost|profit|salary|income|revenue|bill|tip|wage|dollars)\b[^.?]{0,60}\?",
     re.IGNORECASE,
 )
-_PERCENT: Final = re.compile(r"\bpercent(?:age)?\b|%\s?of\b[^.?]{0,60}\?", re.IGNORECASE)
+_PERCENT: Final = re.compile(
+    r"\b(?:what|how many|how much|as a)\b[a-z ]{0,12}\s?(?:percent|%)", re.I
+)
 _UNITS: Final = (
     (r"how (?:long|much time)", "second minute hour day week month year"),
     (r"how old|\bage\b", "year"),
@@ -47,13 +52,43 @@ _IRREGULAR: Final = {
     "geese": "goose",
     "pennies": "penny",
 }
+_PAST: Final = dict(
+    pair.split(":")
+    for pair in [
+        "sold:sell",
+        "made:mak",
+        "bought:buy",
+        "spent:spend",
+        "ate:eat",
+        "gave:giv",
+        "left:leav",
+        "got:get",
+        "paid:pay",
+        "won:win",
+        "ran:run",
+        "drove:driv",
+        "took:tak",
+        "lost:los",
+        "found:find",
+        "built:build",
+        "sent:send",
+        "wrote:writ",
+        "drank:drink",
+        "brought:bring",
+        "grew:grow",
+        "kept:keep",
+        "taught:teach",
+        "caught:catch",
+        "threw:throw",
+    ]
+)
 
 
 class AskedFor(NamedTuple):
     """Of the sentence that asks.
 
     ``nouns``: the words of "how many X", head last; ``units``: those that would answer;
-    ``words``: all of its words, as stems.
+    ``words``: all of its words, as stems; ``figures``: the whole question's numbers.
     """
 
     nouns: tuple[str, ...] = ()
@@ -61,7 +96,9 @@ class AskedFor(NamedTuple):
     money: bool = False
     percent: bool = False
     more: bool = False
+    together: bool = False
     words: frozenset[str] = frozenset()
+    figures: frozenset[str] = frozenset()
 
     @property
     def unit(self) -> str:
@@ -74,8 +111,9 @@ def asked_for(question: str) -> AskedFor:
     """From the last sentence that asks."""
     question = question.strip()
     asks = [part for part in re.split(r"(?<=[.?!])\s|\n", question) if _asks(part)]
+    told = frozenset(figures(question))
     if not asks:
-        return AskedFor()
+        return AskedFor(figures=told)
     sentence = asks[-1]
     many = _HOW_MANY.search(sentence)
     nouns = _noun_phrase(many[1]) if many else ()
@@ -92,7 +130,9 @@ def asked_for(question: str) -> AskedFor:
                 r"\bhow (?:many|much)\b.{0,25}?\b(?:more|less|fewer|\w{2,9}er)\b", sentence, re.I
             )
         ),
-        words=frozenset(map(stem, re.findall(r"[^\W\d]{3,30}", sentence))) - _COMMON,
+        together=bool(re.search(r"\b(?:total|together|altogether|in all|combined)\b", sentence)),
+        figures=told,
+        words=content(_main_clause(sentence)),
     )
 
 
@@ -100,6 +140,19 @@ def _asks(sentence: str) -> bool:
     return sentence.endswith("?") or bool(
         re.search(r"\b(?:how (?:many|much|long|old|far|fast|tall)|find|calculate|what)\b", sentence)
     )
+
+
+def content(text: str) -> frozenset[str]:
+    """The words that say something, without their inflections."""
+    words = map(root, re.findall(r"[^\W\d]{3,30}", text))
+    return frozenset(word for word in words if not _COMMON.fullmatch(word))
+
+
+def _main_clause(sentence: str) -> str:
+    """What is asked, without the conditions before and after it."""
+    asks = re.search(r"\b(?:how|what|find|calculate)\b", sentence, re.IGNORECASE)
+    main = sentence[asks.start() :] if asks else sentence
+    return re.split(r"\b(?:if|when|after|before|given|while|once)\b", main, maxsplit=1)[0]
 
 
 def _noun_phrase(words: str) -> tuple[str, ...]:
@@ -122,3 +175,15 @@ def stem(word: str) -> str:
     if word.endswith(("ches", "shes", "xes", "sses", "zes", "oes")):
         return word[:-2]
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word
+
+
+def root(word: str) -> str:
+    """The word without its inflection, near enough to compare: ``sold`` is ``sell``."""
+    word = stem(word)
+    if word in _PAST:
+        return _PAST[word]
+    for ending in ("ing", "ed"):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            word = word.removesuffix(ending)
+            return word[:-1] if word[-1] == word[-2] and word[-1] not in "ls" else word
+    return word.removesuffix("e") if len(word) > 3 else word

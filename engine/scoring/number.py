@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Final
 from engine.scoring.asked_for import asked_for
 from engine.scoring.boxed import last_boxed
 from engine.scoring.compound import in_one_unit, is_compound
-from engine.scoring.conclusion import AMBIGUOUS, choose, results_of
+from engine.scoring.conclusion import Known, choose, results_of, says_of
+from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import with_digits, words_as_digits
-from engine.scoring.quantity import quantities
+from engine.scoring.quantity import figures, quantities
 from engine.scoring.text import plain, sentence_before, sentence_from
-from engine.scoring.unanswered import ends_early, gives_up, unfinished
+from engine.scoring.unanswered import ends_early, gives_up, lacks_an_end, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,9 @@ _OR: Final = re.compile(
     r",?\s?(?:[\w%]{1,12},?\s)?or\s(?:maybe\s|perhaps\s)?[$€£]?-?[0-9]", re.IGNORECASE
 )
 _IF: Final = re.compile(r"\b(?:if|had|unless|were)\b[^.\n]{0,100}$", re.IGNORECASE)
-_SENTENCE: Final = re.compile(r"(?<=[.!?])(?<!\b[A-Z]s\.)(?<!\bM[rs]\.)(?<!\bMrs\.)\s|\n")
+_SENTENCE: Final = re.compile(
+    r"(?<=[.!?])(?<!\b[A-Z]s\.)(?<!\b[MD][rs]\.)(?<!\bMrs\.)(?<!\bi\.e\.)(?<!\be\.g\.)\s|\n"
+)
 _LABEL: Final = re.compile(
     r"^\(?(?:step\s|note\s)?[0-9]{1,2}\s?[.):]\)?(?:\s|$)|^step [0-9]{1,2}\s?[-.:]\s?",
     re.IGNORECASE,
@@ -74,10 +77,16 @@ _CONCLUDES: Final = re.compile(
     r"altogether|this means|that means|as a result|overall)\b|^(?:a|ans|result|total)\s?[:=]",
     re.IGNORECASE,
 )
+# What is to be done, and not what comes of it.
 _PLAN: Final = re.compile(
-    r"^(?:(?:to|in order to)\s(?:find|calculate|get|determine|solve|figure|do|know)\b|let's|let us|"
-    r"first\b|next\b|now,?\s(?:we|let|I)\b|we (?:need|have) to\b|we know\b|note\b|check\b|"
-    r"i hope\b|given\b|let me\b|feel free\b|please\b|do you\b|would you\b|if you\b|remember\b)",
+    r"(?:(?:to|in order to)\s(?:find|calculate|get|determine|solve|figure|do|know)\b|let's|let us|"
+    r"first\b|next\b|now,?\s(?:we|let|I)\s(?:need|can|must|have to|should|know)\b|"
+    r"we (?:need|have) to\b|we know\b)",
+    re.IGNORECASE,
+)
+_CHAT: Final = re.compile(
+    r"(?:note\b|i hope\b|given\s?:|let me\b|feel free\b|please\b|remember\b|"
+    r"if you(?:'d| have| need| want| would)\b)",
     re.IGNORECASE,
 )
 _COUNTERFACTUAL: Final = re.compile(
@@ -93,6 +102,11 @@ _BARE: Final = re.compile(
 )
 _SILENT: Final = re.compile(r"\banswer\b(?:[^.\n]{0,40}\b(?:is|be))?\s?:?[\s.$*]*$", re.IGNORECASE)
 _DIGIT: Final = re.compile(r"[0-9]")
+_LIST: Final = re.compile(r",[0-9]")  # 125,96: two numbers, or a decimal comma
+_BOXES: Final = re.compile(
+    r"\\boxed\s?\{([^{}]{1,60})\}\$?[^\\.\n]{0,25}(?:\band\b|\bor\b|,)[^\\.\n]{0,15}"
+    r"\\boxed\s?\{([^{}]{1,60})\}"
+)
 _SAYS: Final = re.compile(r"\w")
 _WORD: Final = re.compile(r"[A-Za-z]{2}")
 _ONE: Final = re.compile(r"one\b(?!\sof\b)", re.IGNORECASE)
@@ -100,22 +114,26 @@ _HALF: Final = re.compile(r"^(?:an?\s|one[\s-])?half\b", re.IGNORECASE)
 CUES: Final = 12  # statements, from the end, that are tried
 LINES: Final = 60  # sentences, from the end, in which a conclusion may stand
 LONG: Final = 600  # characters of a sentence, from its end, that are read
+_ASKS: Final = re.compile(r"(?:so,? )?(?:how|what)\b[^?]*\?$", re.IGNORECASE)
+_ITEM: Final = re.compile(
+    r"(?!total|answer|result|sum|final|in all|profit|remain|left|difference)"
+    r"[A-Za-z][\w ']{0,25}:\s?"
+    r"[$€£]?[0-9.,]+(?:\s\w+){0,2}\W*$",
+    re.IGNORECASE,
+)
 BACK: Final = 4  # sentences with numbers, from the end, among which a conclusion is looked for
 
 
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives plain decimal text or a fraction like ``1/3``."""
     wanted = asked_for(asked.question)
-    words = with_digits(plain(_EQUALS.sub("=", _CALCULATOR.sub("", text))))
+    words = with_digits(plain(_EQUALS.sub("=", _CALCULATOR.sub("", text))), wanted.unit)
     words = in_one_unit(words, wanted.unit)
-    yield "hash", lambda: _after_hash(words, wanted)
-    box = last_boxed(words)
-    boxed = None if box is None else _stated(box, wanted)
-    yield "boxed", lambda: boxed or None
-    stated = _statement(words, wanted)
-    yield "statement", lambda: stated or None
-    if AMBIGUOUS in (boxed, stated):
-        return  # it states two numbers, or none: no weaker rule may pick one
+    for tier, find in (("hash", _after_hash), ("boxed", _in_box), ("statement", _statement)):
+        value = find(words, wanted)
+        yield tier, partial({AMBIGUOUS: None}.get, value, value)
+        if value == AMBIGUOUS:
+            return  # it states two numbers, or none: no weaker rule may pick one
     concluded = dict([_concluded(words, wanted, asked.cut_off)])
     for tier in ("equation", "conclusion", "last_number"):
         yield tier, partial(concluded.get, tier)
@@ -123,7 +141,18 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
 
 def _after_hash(text: str, wanted: AskedFor) -> str | None:
     marks = list(_HASH.finditer(text))
-    return _stated(sentence_from(text, marks[-1].end()), wanted) or None if marks else None
+    return _stated(sentence_from(text, marks[-1].end()), wanted) if marks else None
+
+
+def _in_box(text: str, wanted: AskedFor) -> str | None:
+    """The last box's number; ``""`` when it holds none, or another box stands beside it."""
+    box = last_boxed(text)
+    if not box:
+        return None
+    beside = list(_BOXES.finditer(text[-LONG:]))
+    if beside and beside[-1][2].strip() == box and beside[-1][1].strip() != box:
+        return AMBIGUOUS
+    return _stated(box, wanted) or AMBIGUOUS
 
 
 def _statement(text: str, wanted: AskedFor) -> str | None:
@@ -144,10 +173,20 @@ def _statement(text: str, wanted: AskedFor) -> str | None:
             continue
         if gives_up(scope):
             return AMBIGUOUS
+        if "\n" in cue[0] and _another(scope, text[after : after + 30]):
+            return AMBIGUOUS
         stated = _stated(scope, wanted)
         if stated is not None:
             return stated
     return None
+
+
+def _another(scope: str, after: str) -> bool:
+    """Whether the next line, too, is a number and nothing else, and another one."""
+    line = after[1:].partition("\n")[0]
+    if not (after.startswith("\n") and _BARE.fullmatch(scope) and _BARE.fullmatch(line)):
+        return False
+    return {one.value for one in quantities(line)} != {one.value for one in quantities(scope)}
 
 
 def _stated(scope: str, wanted: AskedFor) -> str | None:
@@ -156,10 +195,10 @@ def _stated(scope: str, wanted: AskedFor) -> str | None:
     told = scope if "=" in scope else scope.split(" (")[0]
     found = next(quantities(told), None)
     if found is None:
-        return AMBIGUOUS if _DIGIT.search(told) else choose(scope, wanted)
-    if _hedges(told, found) or is_compound(told, found.start):
+        return AMBIGUOUS if _DIGIT.search(told) else choose(scope, Known(wanted))
+    if _hedges(told, found) or is_compound(told, found.start) or _LIST.match(told, found.end):
         return AMBIGUOUS
-    return choose(f"is {told}" if found.start <= 2 and "=" not in told else told, wanted)
+    return choose(f"is {told}" if found.start <= 2 and "=" not in told else told, Known(wanted))
 
 
 def _hedges(scope: str, found: Quantity) -> bool:
@@ -184,7 +223,7 @@ def _heads_a_solution(cue: re.Match[str], scope: str) -> bool:
     before, after = text[: cue.start()], text[cue.end() + len(scope) :]
     if "\n" in cue[0] and not _BARE.fullmatch(scope):
         rest = [part for part in _SENTENCE.split(scope + after) if _SAYS.search(part)]
-        if ends_early(rest) or (len(rest) > 1 and unfinished(rest[-1])):
+        if ends_early(rest) or lacks_an_end(rest) or (len(rest) > 1 and unfinished(rest[-1])):
             return True
         listed = re.match(r"1[.)]\s", text[cue.end() :]) is not None
         return listed or (_DIGIT.search(after) is not None and not _EXPLAINS.match(after, 1))
@@ -196,10 +235,11 @@ def _heads_a_solution(cue: re.Match[str], scope: str) -> bool:
 def _concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str | None]:
     """The tier and the number of the text's conclusion, as far as it has one."""
     sentences = [part[-LONG:] for part in _SENTENCE.split(text) if _SAYS.search(part)][-LINES:]
-    if sentences and _SILENT.search(sentences[-1]):
-        cut_off = True
+    answers = [one for one in sentences if _SILENT.search(one)]  # "The answer is", and nothing
+    cut_off = cut_off or bool(answers and answers[-1] == sentences[-1]) or ends_early(sentences)
     sentences = [one for one in sentences if not _SILENT.search(one)]
-    cut_off = cut_off or ends_early(sentences)
+    open_end = lacks_an_end(sentences)
+    cut_off = cut_off or (open_end and bool(answers))
     told: list[tuple[str, str]] = []  # sentences with a number, last first
     in_words = _DIGIT.search(text) is None
     for index in range(len(sentences) - 1, -1, -1):
@@ -208,33 +248,43 @@ def _concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str | N
             sentence = _digits(sentence)
         if gives_up(sentence) and len(told) < 2 and not (told and _CONCLUDES.match(told[0][0])):
             return "", None
-        if not sentence.endswith("?") and not (_PLAN.match(sentence) and "=" not in sentence):
-            value = choose(sentence, wanted, results_of(sentences[max(0, index - 12) : index]))
+        planned = _PLAN.match(sentence) and "=" not in sentence
+        if not told and (planned or _ASKS.match(sentence)):
+            return "", None
+        if not (sentence.endswith("?") or planned or _CHAT.match(sentence)):
+            value = choose(sentence, _known(sentences[:index], wanted))
+            if value is None and _DIGIT.search(sentence):
+                value = AMBIGUOUS  # 2:1, 8:30
             told += [(sentence, value)] if value is not None else []
         if cut_off or len(told) == BACK:
             break
-    computed = results_of(sentences[:-1])[-1:]
+    known = _known(sentences[:-1], wanted)
+    computed = known.results[-1:]
     if not told or (cut_off and (told[0][1] not in computed or not _WORD.search(told[0][0]))):
         return "", None
-    if told[0][1] not in computed and _is_stale(told, text):
-        told = [one for one in told if _tier(one[0]) != "last_number"] or told
+    if open_end and told[0][1] in known.seen.difference(computed):
+        return "", None
+    if told[0][1] not in computed and all(_ITEM.match(one[0]) for one in told[:2]) and told[1:]:
+        return "", None  # Ann: 10, Bob: 12
     sentence, value = told[0]
+    given = value in known.seen
+    if given and _tier(sentence) == "last_number" and not says_of(sentence, wanted, wanted.nouns):
+        sentence, value = max(told, key=lambda one: says_of(one[0], wanted))
     return _tier(sentence), value or None
+
+
+def _known(before: list[str], wanted: AskedFor) -> Known:
+    return Known(
+        wanted,
+        tuple(results_of(before[-12:])),
+        wanted.figures.union(*map(figures, before)),
+    )
 
 
 def _tier(sentence: str) -> str:
     if "=" in sentence:
         return "equation"
     return "conclusion" if _CONCLUDES.match(sentence) else "last_number"
-
-
-def _is_stale(told: list[tuple[str, str]], text: str) -> bool:
-    """Whether the last sentence only repeats a number that the text began with."""
-    sentence, value = told[0]
-    before = text[: text.rfind(sentence)]
-    return _tier(sentence) == "last_number" and any(
-        one.value == value for one in quantities(before)
-    )
 
 
 def same_number(left: str, right: str) -> bool:

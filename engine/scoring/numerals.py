@@ -78,21 +78,25 @@ _SCALED: Final = re.compile(
     re.IGNORECASE,
 )
 _AND_A_HALF: Final = re.compile(r"(?<=[0-9]) and a half\b", re.IGNORECASE)
+_AND_FRACTION: Final = re.compile(r"(?<=[0-9]) and (?=[0-9]{1,2}/[0-9]{1,3}(?![0-9/]))")
 _VULGAR: Final = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
 _FRAC: Final = re.compile(r"\\[dtc]?frac\s?\{\s?(-?[0-9]+)\s?\}\s?\{\s?([0-9]+)\s?\}")
 
 
-def with_digits(text: str) -> str:
-    """Groups, scales and fractions in the one form that is read: ``352000``, ``5 1/2``."""
+def with_digits(text: str, unit: str = "") -> str:
+    """Groups, scales and fractions in the one form that is read: ``352000``, ``5 1/2``.
+
+    A scale that is itself the ``unit`` asked for ("how many dozens") stays.
+    """
     for sign, fraction in _VULGAR.items():
         text = text.replace(sign, f" {fraction}")
     text = _FRAC.sub(r" \1/\2", text)
-    text = _AND_A_HALF.sub(" 1/2", text)
+    text = _AND_FRACTION.sub(" ", _AND_A_HALF.sub(" 1/2", text))
     text = _INDIAN.sub(lambda found: found[0].replace(",", ""), text)
     text = _LOOSE_COMMA.sub(r"\1,", text)
     text = _APOSTROPHE.sub("", text)
     text = _SPACED.sub(lambda found: found[0].replace(" ", ""), text)
-    return _SCALED.sub(_multiplied, text)
+    return text if unit in _SCALES else _SCALED.sub(_multiplied, text)
 
 
 def _multiplied(found: re.Match[str]) -> str:

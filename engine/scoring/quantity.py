@@ -21,11 +21,12 @@ _NUMBER: Final = re.compile(
     (?P<currency>[$€£¥]\s?(?P<inner>-)?)?
     (?<![\w.^])(?<![0-9]:)
     (?P<digits>{_DIGITS}(?:\.[0-9]+)?(?:e[+-]?[0-9]{{1,2}}\b)?|\.[0-9]+)
-    (?!:[0-9])
+    (?!:?[0-9])
     (?:(?P<mixed>\s[0-9]{{1,4}})?\s?/\s?(?P<below>[0-9]+)(?![0-9.,/]))?
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_FIGURE: Final = re.compile(rf"{_DIGITS}(?:\.[0-9]+)?")
 # "3x", "3/4 * x", "6(y + 1)": a part of an expression with unknowns, no number.
 _UNKNOWN: Final = re.compile(
     r"\s?(?:[*·]|\\cdot|\\times)?\s?(?:[xyznwk]\b|\(\s?[-0-9.+* ]{0,12}[a-z]\b)"
@@ -71,3 +72,10 @@ def as_text(value: Fraction) -> str:
         return f"{value.numerator}/{value.denominator}"
     sign, digits = "-" if value < 0 else "", str(abs(scaled.numerator)).zfill(LONGEST + 1)
     return f"{sign}{digits[:-LONGEST]}.{digits[-LONGEST:].rstrip('0')}"
+
+
+def figures(text: str) -> Iterator[str]:
+    """Every number in the text on its own, terms of fractions too, without signs."""
+    for digits in _FIGURE.findall(text):
+        if len(digits) <= LONGEST:
+            yield as_text(Fraction(digits.replace(",", "")))

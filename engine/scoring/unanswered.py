@@ -31,7 +31,7 @@ _REFUSES: Final = re.compile(
     | \b(?:is|are|was|were)(?:\snot|n't)\s(?:given|provided|specified|stated|mentioned|known|
         clear|possible|determinable|solvable)\b
     | \b(?:is|are|remains?)\s(?:unknown|unclear|undetermined|indeterminate|ambiguous|unsolvable)\b
-    | ^(?:unknown|undetermined|n/a|none|not\sapplicable)\b
+    | ^\W*(?:unknown|undetermined|undefined|none|not\spossible|impossible|indeterminate|DNE)\b
     | \bno\s(?:unique\s|valid\s|real\s|possible\s|definite\s|definitive\s|single\s)?
         (?:solution|answer)\b
     | \bplease\s(?:provide|clarify|give|specify) | \bI(?:'m|\sam)\s(?:sorry|not\ssure|unsure)\b
@@ -43,7 +43,7 @@ _REFUSES: Final = re.compile(
 _ENDED: Final = re.compile(r"[.!?)\]}\"'$%`|>*]$|<<|\\boxed\{")
 _HANGS: Final = re.compile(
     r"(?:[-+*/=×÷(,:&^]|\\times|\\cdot|\b(?:the|a|an|of|to|in|and|or|is|are|was|were|for|with|by|"
-    r"from|on|at|that|which|each|per|so|if|then|than|as|we|he|she|they|it|his|her|their|has|have|"
+    r"from|on|at|that|which|per|so|if|then|than|as|we|he|she|they|it|his|her|their|has|have|"
     r"had|did|does|do|can|will|would|because|since|how|many|but|be|get|find|gives?|equals))$",
     re.IGNORECASE,
 )
@@ -51,6 +51,7 @@ _PROSE: Final = re.compile(r"^[^0-9]*$|(?:[A-Za-z]{2,}[^A-Za-z]+){2}[A-Za-z]{2}"
 _BEGINS: Final = re.compile(
     r"(?:after|in|by|for|when|if|at|on|with|since|then|next)\b", re.IGNORECASE
 )
+_EQUATION: Final = re.compile(r"=\s?[$€£]?[0-9][0-9.,/]*%?(?:[\s/][A-Za-z'%/]+){0,8}$")
 _DIGITS: Final = re.compile(r"[0-9][0-9.,]*")
 _WORDS: Final = re.compile(r"[A-Za-z]{2,}")
 LOOP: Final = 4  # times the same sentence, or with other numbers twice as often
@@ -62,23 +63,27 @@ def gives_up(sentence: str) -> bool:
 
 
 def ends_early(sentences: list[str]) -> bool:
-    """Whether the last sentence was cut off, or the text repeats itself to its end."""
+    """Whether the last sentence hangs in the air, or the text repeats itself to its end."""
     if not sentences:
         return False
     last = sentences[-1].rstrip()
-    if _HANGS.search(last) or _loops(sentences[-40:]):
-        return True
-    if not unfinished(last):
-        return False
-    prose = [one for one in sentences[-12:-1] if len(_WORDS.findall(one)) >= 3]
+    begun = _BEGINS.match(last) and len(_WORDS.findall(last)) < 3 and not _ENDED.search(last)
+    return bool(begun or _HANGS.search(last) or _loops(sentences[-40:]))
+
+
+def lacks_an_end(sentences: list[str]) -> bool:
+    """Whether the last sentence alone has no full stop: it may have been cut off."""
+    prose = [one for one in sentences[-12:-1] if len(_WORDS.findall(one)) >= 2]
     ended = sum(one.rstrip().endswith((".", "!", "?", ":")) for one in prose)
-    return bool(prose) and ended >= 0.7 * len(prose)
+    return bool(prose) and unfinished(sentences[-1]) and ended >= 0.7 * len(prose)
 
 
 def unfinished(sentence: str) -> bool:
     """Whether it is prose without an end; a number or a short line needs none."""
     words = sentence.rstrip()
-    return not _ENDED.search(words) and bool(_PROSE.search(words) or _BEGINS.match(words))
+    if _ENDED.search(words) or _EQUATION.search(words):
+        return False
+    return bool(_PROSE.search(words) or _BEGINS.match(words))
 
 
 def _loops(sentences: list[str]) -> bool:
