@@ -80,6 +80,7 @@ _REWRITTEN: Final = tuple(
         (r"<=", r"\\le "),
         (r">=", r"\\ge "),
         (r"\\(?:varnothing|emptyset)", r"\\emptyset "),
+        (r"\\mathbb\s?(?:R(?![a-zA-Z])|\{\s?R\s?\})", r"(-\\infty,\\infty)"),
         (r"\\lbrace(?![a-z])", r"\\{"),
         (r"\\rbrace(?![a-z])", r"\\}"),
         (r"\\[lr]?vert(?![a-z])|\\mid(?![a-z])", "|"),

@@ -32,7 +32,7 @@ _KNOWN: Final = "|".join(sorted((a for a in _CANONICAL if len(a) > 1), key=len, 
 
 _MARK: Final = re.compile(r"(?<=.)\s?(\\degree|\\?%|\\\$|\\text\{\s?\\?[%$]\s?\})\s*$")
 _TEXT: Final = re.compile(
-    r"(?<=[^\s+*/^_(\[{=-])\s*(?P<words>(?:\\text\s?\{[^{}]*\}\s?(?:\^\{?[0-9]\}?)?\s?/?\s?){1,3})$"
+    r"(?<=[^\s+*/^_(\[{=-])\s*(?P<words>(?:\\text\s?\{[^{}()0-9]*\}\s?(?:\^\{?[0-9]\}?)?\s?/?\s?){1,3})$"
 )
 _BARE: Final = re.compile(
     rf"(?<=[0-9}})])\s*(?P<words>(?:(?:square|sq\.?|cubic)\s)?(?:{_KNOWN})s?(?:\^\{{[23]\}})?)\.?$"
