@@ -210,7 +210,7 @@ def inspect() -> Readers:
     yield "number", 'match("begin", numeric=True)', first
     for kind in ("number", "math"):
         yield kind, 'answer("line")', judged(scorer.answer("line"))
-        yield kind, "math()", judged(scorer.math())
+        yield kind, "math()", judged(scorer.math(timeout=60))  # of wall time: load mustn't tell
     for judge in (expression_exact_match, expression_exact_match_sympy):
         yield "math", f"inspect_evals math: {judge.__name__}", judged(judge())
 
