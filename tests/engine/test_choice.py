@@ -44,6 +44,12 @@ AWKWARD = (
             "last_sentence",
         ),
         ("Option E fits since wine is kept there. It is cool.", ROOMS, "E", "mention"),
+        (
+            "The best place is the cellar. A garage is warm.",
+            ROOMS,
+            "E",
+            "superlative_text",
+        ),
         ("Wine is kept in the cellar.", ROOMS, "E", "text"),
         ("She paid 1,325 dollars in the end.", PRICES, "C", "text"),
         ("Wine is usually kept in cellars.", ROOMS, "E", "wording"),

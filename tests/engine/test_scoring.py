@@ -36,6 +36,7 @@ FAMILIES = {
     "mention": "inferred",
     "statement_text": "text",
     "statement_wording": "text",
+    "superlative_text": "text",
     "text": "text",
     "wording": "text",
 }

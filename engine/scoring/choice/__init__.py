@@ -13,6 +13,7 @@ Tiers, most explicit first:
 ``conclusion``         "so it must be D"
 ``last_sentence``      the last sentence names one letter alone: "... would be in Venice (D)"
 ``mention``            one letter alone is mentioned ("option D fits") and not ruled out
+``superlative_text``   "the best place is in Venice", with no letter
 ``text``               exactly one option's text occurs in the whole answer
 ``wording``            the last sentence has one option's words, inflected or misspelt
 =====================  ============================================================
@@ -74,5 +75,6 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     yield "last_sentence", lambda: position.last_sentence(reply)
     yield "mention", lambda: position.mention(reply)
     if not position.offers_several(reply):
+        yield "superlative_text", lambda: told.superlative(reply)
         yield "text", lambda: told.whole_text(reply)
         yield "wording", lambda: told.last_wording(reply)

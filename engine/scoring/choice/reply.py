@@ -48,6 +48,7 @@ _LOOSE: Final = re.compile(
 _REASON: Final = re.compile(r"\b(?:because|since|as|not|but|than|is|are|was|for)\b", re.IGNORECASE)
 _ITEM_ENDS: Final = re.compile(r"[\"')\].]*\s?(?:$|[,;.\n(\[]|and\b|or\b|[A-J]\))")
 _ENDS: Final = re.compile(r"[\"')\].]*\s?(?:$|[,;.:!\n(\[-])")
+_NOUN: Final = re.compile(r"(?:^|\W)an? $", re.IGNORECASE)  # "got an A"
 _SUBJECT: Final = re.compile(r"\s(?:is|was|has|does|did|would|could|can|seems|makes|\w+s\s\w)")
 _ENUMERATED: Final = re.compile(r"(?:^|\n|[.!?;,] )(?:[Oo]ption )?[-•(\[]{0,3}([A-J])[)\].:] ?")
 
@@ -179,6 +180,8 @@ class Reply:
             return None
         own = options.own_text(self.text, letter, marker.end())
         bare = not (marker["open"] or marker["close"] or marker["cue"] or marker["lower"])
+        if bare and _NOUN.search(self.text[max(0, marker.start() - 3) : marker.start()]):
+            return None
         if bare and self.text[marker.end() : marker.end() + 1] == " " and letter == "A":
             own = own if self.text[own : own + 1] in tuple("\n,;.") else 0  # else an article
         if not own and self._is_variable(marker):

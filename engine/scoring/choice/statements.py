@@ -99,7 +99,7 @@ _SUMMARY: Final = re.compile(
     r"(?:^|\n|[.!] )[^.\n]{0,50}?(?:"
     r"\b(?:combin|summar|collect|compil|putting|together|list)\w*\b[^.\n:]{0,40}|"
     r"\ball\s(?:of\s)?(?:the\s|my\s)?(?:final\s|correct\s)?)"
-    r"(?:answers\b[^.\n:]{0,20}|所有答案|答案)\s?[:：]|(?:\n|[.,] )[^\n]{0,20}所有答案|"
+    r"answers\b[^.\n:]{0,20}\s?:|(?:\n|[.,] )[^\n]{0,20}(?:总结|所有)[^\n]{0,10}答案|"
     r"\n(?:answer )?(?:options|choices)(?: are)?\s?:",
     re.IGNORECASE,
 )
@@ -150,7 +150,7 @@ def _first_of_a_row(text: str, claims: Sequence[Claim]) -> Claim:
     row = [claims[-1]]
     for claim in reversed(claims[:-1]):
         lead = text[claim.end : row[0].start]
-        if not _BARE_LEAD.fullmatch(lead):
+        if claim.letter is None or not _BARE_LEAD.fullmatch(lead):
             break
         row.insert(0, claim)
     letters = [claim.letter for claim in row]

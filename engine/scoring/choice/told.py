@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from engine.scoring.choice.doubt import DOUBTED
-from engine.scoring.choice.options import NEGATED
+from engine.scoring.choice.doubt import DOUBTED, HEDGED
+from engine.scoring.choice.options import NEGATED, RULED_OUT
 from engine.scoring.text import sentence_before, sentence_from
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ _CUE: Final = re.compile(
     (?:\s(?:that\b|to\b|:))?[ \n]?
     """,
     re.IGNORECASE | re.VERBOSE,
+)
+# "The best place to keep it is in Venice"
+_SUPERLATIVE: Final = re.compile(
+    r"(?:^|[.,\n]\s?)(?:\w+,?\s){0,4}?(?:best|most\s\w+)(?:\s[\w'-]+){1,12}?\s"
+    r"(?:is|are|would\sbe)\s(?:probably\s|likely\s|by\s|with\s)?(?=\S)",
+    re.IGNORECASE,
 )
 _REASON: Final = re.compile(
     r",?\s\(?(?:because|since|as\s(?:it|they|this|he|she)|which|rather\sthan|instead\sof|unlike|"
@@ -105,6 +111,16 @@ def _goes_on(reply: Reply, letter: str, end: int) -> bool:
     joined = _AND.match(reply.text, end)
     other = reply.options.at(reply.text, joined.end()) if joined else None
     return bool(other and other[0] != letter and not _SUBJECT.match(reply.text, other[1]))
+
+
+def superlative(reply: Reply) -> str | None:
+    """The option that the last "the best place to keep it is ..." begins with."""
+    letter = None
+    for lead in _SUPERLATIVE.finditer(reply.text):
+        here = reply.options.at(reply.text, lead.end())
+        if here and not HEDGED.search(lead[0]) and not RULED_OUT.match(reply.text, here[1]):
+            letter = None if _goes_on(reply, *here) else here[0]
+    return letter
 
 
 def whole_text(reply: Reply) -> str | None:
