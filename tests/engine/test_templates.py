@@ -19,7 +19,7 @@ from engine.contract.errors import UserError
 from engine.contract.settings import GenerationSettings
 from engine.contract.spec import EvaluateSpec, TaskRef
 from engine.interfaces import Question
-from engine.models import backends, templates
+from engine.models import backends, merging, templates
 from engine.models.generation import generate
 from engine.models.loading import Loaded, load
 from engine.models.templates import turn_end
@@ -184,6 +184,13 @@ def test_a_reply_ends_where_the_template_ends_a_turn(random_model: Any, backend:
     (reply,) = replies(loaded, backend)
     assert (reply.finish, reply.completion_tokens) == ("stop", fifth + 1)
     assert reply.text == tokenizer.decode(said[:fifth], skip_special_tokens=True)
+
+
+def test_an_exported_model_ends_there_in_plain_transformers(random_model: Any) -> None:
+    tokenizer = tokenizer_with(TURNS, "[B]", "[E]")
+    loaded = Loaded(random_model, tokenizer, torch.device("cpu"))
+    config = merging._generation_config(loaded, Sampling())
+    assert names(tokenizer, config.eos_token_id) == ["</s>", "[E]"]
 
 
 def test_ordinary_text_between_turns_cuts_a_reply_and_is_told() -> None:
