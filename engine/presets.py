@@ -182,6 +182,14 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
             yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
         if card and isinstance(card.source, Endpoint) and card.source.uncapped:
             yield f"teachers: {name!r} has a max_spend but no price_in and price_out to hold it by"
+        if card and isinstance(card.source, Endpoint) and card.source.max_spend is not None:
+            most = card.source.price(0, card.sampling.max_new_tokens)
+            if most > card.source.max_spend:
+                yield (
+                    f"teachers: {name!r} has a max_spend of {card.source.max_spend:g} "
+                    f"{card.source.currency}, less than one reply of max_new_tokens may cost "
+                    f"({most:g})"
+                )
     names = [card.name for card in experiment.cards]
     for field in (*LISTS, "cards"):
         values = names if field == "cards" else getattr(experiment, field)

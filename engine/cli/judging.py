@@ -147,9 +147,11 @@ class _Line:
         self._told = now
         fresh, took = asked.done - asked.resumed, now - self._began
         text = f"{asked.what.task} {asked.what.prompt}: {asked.done}/{asked.total} verdicts"
-        text += pace(fresh, took, asked.total - asked.done)
+        left = asked.total - asked.done
+        text += f", {asked.waiting}" if asked.waiting else pace(fresh, took, left)
         text += f", {asked.resumed} on file" if asked.resumed and not fresh else ""
         text += f", {asked.spent:.4f} {self._currency}" if self._currency else ""
+        text += f" (+{asked.possible:.4f} possibly)" if asked.possible else ""
         if self._line.live:
             self._line.show(text)
         else:

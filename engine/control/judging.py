@@ -60,13 +60,16 @@ class Comparable:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How far a comparison is. ``resumed``: replies that were on file; ``spent`` in all."""
+    """How far a comparison is. ``resumed``: replies that were on file; ``spent`` in all, and
+    ``possible`` on top, for replies that were cut; ``waiting``: what it waits for, in words."""
 
     what: Comparable
     done: int
     total: int
     resumed: int
     spent: float
+    possible: float = 0.0
+    waiting: str = ""
 
 
 class Interrupted(Exception):
@@ -174,7 +177,7 @@ def _ask(
         for question in _questions(pair, spec, instruction)
     ]
     total, resumed = len(questions), sum(q.key in store for q in questions)
-    watch(Asked(what, resumed, total, resumed, store.spent(spec.judge)))
+    watch(_asked(what, resumed, total, resumed, spec.judge, store))
     if resumed == total:
         return
     make = catalog.teacher(spec.judge.source.kind)
@@ -185,9 +188,22 @@ def _ask(
     with contextlib.closing(filed(teacher, questions, store, stopped)) as batches:
         for batch in batches:
             count += sum(reply.final for _, reply in batch)
-            watch(Asked(what, count, total, resumed, store.spent(spec.judge)))
+            watch(_asked(what, count, total, resumed, spec.judge, store, teacher.waiting))
     if stopped() and count < total:
         raise Interrupted
+
+
+def _asked(
+    what: Comparable,
+    done: int,
+    total: int,
+    resumed: int,
+    judge: ModelCard,
+    store: ReplyStore,
+    waiting: str = "",
+) -> Asked:
+    spent, possible = store.spent(judge), store.possibly_spent(judge)
+    return Asked(what, done, total, resumed, spent, possible, waiting)
 
 
 def _same(pair: Pair, method: JudgeMethod) -> bool:

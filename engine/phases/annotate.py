@@ -192,7 +192,11 @@ def _look_at(
         raise UserError(
             f"none of {total} demonstrations is usable ({counts}){sample}; look at the samples, "
             "then at the teacher's card (model, max_new_tokens) and the task's source"
-            + ("" if settings.keep == "all" else ", or set annotate keep: all")
+            + (
+                ""
+                if settings.keep == "all"
+                else ", or set annotate keep: all, which asks nothing again"
+            )
         )
     if kept < KEPT_LOW * total:
         ctx.warn(f"only {kept} of {total} demonstrations kept ({counts})", "kept-low")

@@ -83,11 +83,10 @@ class Dialect:
 
     @staticmethod
     def _is_unknown(name: str, words: str, too_large: bool) -> bool:
-        if name == LIMIT and NEWER_LIMIT in words:
-            return True
         if name != LIMIT and FIXED.search(words):
             return True
-        return bool(UNKNOWN.search(words)) and not too_large
+        renamed = name == LIMIT and re.search(rf"\b(use|instead)\b.*{NEWER_LIMIT}", words)
+        return bool(renamed or UNKNOWN.search(words)) and not too_large
 
     def _drop(self, name: str) -> None:
         self._dropped.add(name)

@@ -101,7 +101,8 @@ class Objection:
     @property
     def too_large(self) -> bool:
         """It says that something is more than can be, be it the prompt or a parameter."""
-        return bool(TOO_LARGE.search(f"{self.code} {self.message}".replace("max_tokens", "")))
+        said = f"{self.code} {self.message}"
+        return bool(TOO_LARGE.search(re.sub(r"max_\w*tokens", "", said)))
 
 
 def objection(status: int, text: str, body: Any) -> Objection:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
 LONGEST_ASKED_S = 120.0
+SILENCE_S, SILENCES = 10.0, 5.0  # a silence is told from here on, in seconds and in usual gaps
 
 
 @dataclass
@@ -41,11 +42,17 @@ class Patience:
     _trouble: Fault | None = None
     _trouble_since: float = 0.0
     _next_try: float = 0.0
+    _began_at: float = field(init=False)
+    _replies: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._began_at = time.monotonic()
 
     def well(self) -> None:
         """A reply came through."""
         self._well_at, self._trouble = time.monotonic(), None
+        self._replies += 1
 
     def pause(self, fault: Fault, spell: Spell, sent_at: float) -> float | None:
         """Seconds until a question is sent again; None: no more of that."""
@@ -80,10 +87,18 @@ class Patience:
     @property
     def waiting(self) -> str:
         """What is waited for, in words; empty while replies come."""
-        if self._trouble is None:
-            return ""
         now = time.monotonic()
+        if self._trouble is None:
+            return self._silence(now)
         left = max(0.0, self._next_try - now)
         again = f"tries again in {left:.0f} s" if left >= 0.5 else "trying again"
         passed = now - self._trouble_since
         return f"waiting for the server: {SHORT[self._trouble.kind]} for {passed:.0f} s, {again}"
+
+    def _silence(self, now: float) -> str:
+        """A server that hangs says nothing, and its requests are under way for minutes."""
+        quiet = now - self._well_at
+        usual = (self._well_at - self._began_at) / max(1, self._replies)
+        if not self._replies or quiet < max(SILENCE_S, SILENCES * usual):
+            return ""
+        return f"waiting for the server: no reply for {quiet:.0f} s"

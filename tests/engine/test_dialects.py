@@ -30,6 +30,7 @@ def server() -> Iterator[MisbehavingServer]:
     [
         (error(400, "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
                "'max_completion_tokens' instead.", code="unsupported_parameter"), "max_tokens"),
+        (error(400, "Please use max_completion_tokens and not max_tokens here"), "max_tokens"),
         (error(400, "Unrecognized request argument supplied: seed"), "seed"),
         (error(422, "Extra inputs are not permitted", param="body.seed"), "seed"),
         (error(400, "unknown field `top_p`"), "top_p"),
@@ -65,6 +66,8 @@ def test_a_parameter_that_is_not_known_or_fixed_is_left_out_and_told_once(
         "max_tokens must be between 1 and 256",
         "max_tokens is too large: 512. This model supports at most 256 completion tokens",
         "'max_tokens' of 512 exceeds the limit of 256",
+        "'max_tokens' or 'max_completion_tokens' is too large: 512. This model's maximum context "
+        "length is 100 tokens and your request has 20 input tokens",
         "temperature must be less than or equal to 0.2",
         "top_p 0.9 is greater than 0.5",
     ],

@@ -167,6 +167,13 @@ def test_names_are_looked_up_in_a_file_with_other_problems_too(tmp_path: Path) -
             "{kind: openai_compatible, base_url: 'http://x', model: m, max_spend: 5.0}}]\n",
             ":3: teachers: 't' has a max_spend but no price_in and price_out",
         ),
+        (
+            GOOD.replace("[wren-3m]", "[t]") + "cards: [{name: t, family: f, source: "
+            "{kind: openai_compatible, base_url: 'http://x', model: m, max_spend: 0.5, "
+            "price_out: 1000.0}, sampling: {max_new_tokens: 600}}]\n",
+            ":3: teachers: 't' has a max_spend of 0.5 USD, less than one reply of max_new_tokens "
+            "may cost (0.6)",
+        ),
         (GOOD + "sources: {pocket-sums: {train: a}}\n", ":6: sources.pocket-sums: train: "),
     ],
     ids=lambda value: value[-40:],

@@ -73,6 +73,21 @@ def test_what_is_waited_for_is_said_with_its_times(clock: list[float]) -> None:
     assert waits.waiting == ""
 
 
+def test_a_silence_that_is_longer_than_usual_is_said(clock: list[float]) -> None:
+    waits = Patience(DEFAULTS)
+    clock[0] += 60
+    assert waits.waiting == "", "nobody knows yet how long a reply takes"
+    for _ in range(10):
+        clock[0] += 4
+        waits.well()
+    clock[0] += 30
+    assert waits.waiting == ""
+    clock[0] += 30
+    assert waits.waiting == "waiting for the server: no reply for 60 s"
+    waits.well()
+    assert waits.waiting == ""
+
+
 def test_a_restarted_server_is_found_again(server: MisbehavingServer) -> None:
     """Nobody listens at first; what was asked then is answered, and nothing was billed."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
