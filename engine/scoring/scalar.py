@@ -53,9 +53,7 @@ def value(latex: str) -> Value | None:
     """What ``latex`` stands for; None when a part of it is not understood."""
     try:
         return _evaluated(_parsed(_prepared(latex)))
-    except _NotUnderstood:
-        return None
-    except Exception:  # the parser and sympy raise whatever they like on what isn't mathematics
+    except Exception:  # _NotUnderstood, and whatever the parser and sympy raise on other things
         return None
 
 
