@@ -74,7 +74,11 @@ def make(root: Path, count: int, live: int = 0) -> RunsFolder:
         at_work = number >= count - live
         if number >= count - WHOLE:
             _write_phases(runs, spec, marks, created, "refine" if at_work else "")
-        rows.append(_row(file, {} if at_work else marks))
+        for phase in spec.phases:  # a result whose folder is gone would not be shown
+            runs.phase(phase.id).path.mkdir(exist_ok=True)
+        row = _row(file, {} if at_work else marks)
+        written = runs.run_file(file.run_id).stat().st_mtime_ns
+        rows.append(dataclasses.replace(row, written=written))
     Registry(runs, lambda _: None).put(rows)
     return runs
 

@@ -26,6 +26,7 @@ from engine.contract.spec import (
     RefineSpec,
 )
 from engine.plan import Plan, model_of
+from engine.states import phase_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,6 +144,8 @@ def _history(runs: RunsFolder, passed_over: list[str]) -> dict[tuple[object, ...
     past: dict[tuple[object, ...], list[float]] = defaultdict(list)
     for folder in runs.phase_dirs():
         if not folder.done:
+            found = phase_state(folder)
+            passed_over += [f"{folder.id}: {found.error}"] if found.state == "lost" else []
             continue
         try:
             likeness, seconds = _witness(folder, folder.manifest_file.stat().st_mtime_ns)

@@ -59,8 +59,11 @@ def make(folder: Path) -> Sample:
     said = elicit.out / ANSWERS
     said.write_bytes(said.read_bytes().replace(b'"question":"', b'"question":" ', 1))
     accept(elicit)
-    for run_id in runs.run_ids():  # the recording is older than the seal of run files
+    for run_id in runs.run_ids():  # the recording is older than the seals of these files
         write_run(runs, read_run(runs, run_id))
+    for phase in runs.phase_dirs():
+        if phase.done:
+            write_json(phase.manifest_file, with_seal(phase.manifest()))
     list_runs(runs)
     answers.rescore(runs, sample.both, write=True)
     for phase in runs.phase_dirs():  # one with and one without
@@ -95,8 +98,7 @@ def _add_weights(phase: PhaseDir) -> None:
     manifest = phase.manifest()
     facts = {"bytes": file.stat().st_size, "sha256": hash_file(file)}
     manifest["files"][str(file.relative_to(phase.path))] = facts
-    manifest.pop("seal", None)
-    write_json(phase.manifest_file, with_seal(manifest))
+    write_json(phase.manifest_file, manifest)
 
 
 def _judge(sample: Sample) -> None:

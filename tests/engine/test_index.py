@@ -1,0 +1,140 @@
+"""The index is right whoever writes at the same time, and never in the way of reading."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.contract import rundir
+from engine.control.changing import describe
+from engine.control.listing import list_runs, registry
+from engine.control.roster import Roster
+from engine.queue import read_run, write_run
+from engine.registry import decode, encode, newest_runs
+from tests.tui.conftest import copy_recorded, run_of
+
+if TYPE_CHECKING:
+    from engine.contract.rundir import RunsFolder
+
+TAGGERS = 12
+TAG = """
+import sys
+from pathlib import Path
+from engine.contract.rundir import RunsFolder
+from engine.control.changing import describe
+for turn in range(5):
+    describe(RunsFolder(Path(sys.argv[1])), sys.argv[2], tags=(f"{turn}-{sys.argv[3]}",))
+"""
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> RunsFolder:
+    return copy_recorded(tmp_path / "runs")
+
+
+def tags_in_index(runs: RunsFolder, run_id: str) -> tuple[str, ...]:
+    return registry(runs).indexed()[run_id].tags
+
+
+@pytest.mark.slow
+def test_many_who_tag_at_once_leave_the_index_as_the_files_are(runs: RunsFolder) -> None:
+    list_runs(runs)
+    both, other = run_of(runs, "both", "wren-3m"), run_of(runs, "baseline")
+    taggers = [
+        subprocess.Popen(
+            [sys.executable, "-c", TAG, str(runs.root), run_id, str(n)],
+            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+        )
+        for n in range(TAGGERS // 2)
+        for run_id in (both, other)
+    ]
+    assert [tagger.wait(timeout=240) for tagger in taggers] == [0] * TAGGERS
+    for run_id in (both, other):
+        assert tags_in_index(runs, run_id) == read_run(runs, run_id).tags != ()
+
+
+def test_a_row_made_before_a_file_was_changed_never_replaces_what_is_in_the_file(
+    runs: RunsFolder,
+) -> None:
+    list_runs(runs)
+    run_id = run_of(runs, "both", "wren-3m")
+    index = registry(runs)
+    stale = index.indexed()[run_id]
+    describe(runs, run_id, tags=("new",))
+    index.put([stale])
+    assert tags_in_index(runs, run_id) == ("new",)
+
+
+def test_a_reader_sees_a_file_that_was_written_after_its_row(runs: RunsFolder) -> None:
+    list_runs(runs)
+    run_id = run_of(runs, "both", "wren-3m")
+    write_run(runs, read_run(runs, run_id).model_copy(update={"tags": ("by another",)}))
+    assert tags_in_index(runs, run_id) == ()
+    assert next(r for r in registry(runs).rows() if r.run_id == run_id).tags == ("by another",)
+    assert run_id not in {row.run_id for row in newest_runs(runs, 100)}
+    assert next(r for r in list_runs(runs) if r.run_id == run_id).tags == ("by another",)
+    assert tags_in_index(runs, run_id) == ("by another",)
+
+
+def test_a_result_whose_phase_is_gone_is_not_shown_from_the_index(runs: RunsFolder) -> None:
+    roster = Roster(runs)
+    before = {row.run_id: row for row in roster.look()}
+    run_id = run_of(runs, "both", "wren-3m")
+    gone = next(i for i in before[run_id].phase_ids if i.startswith("evaluate-"))
+    shutil.rmtree(runs.phase(gone).path)
+    for rows in (roster.look(), Roster(runs).look()):
+        row = next(row for row in rows if row.run_id == run_id)
+        assert row.state == "waiting"
+        assert len(row.marks) == len(before[run_id].marks) - 1
+    untouched = run_of(runs, "teacher", "wren-3m")
+    assert next(row for row in roster.look() if row.run_id == untouched) == before[untouched]
+
+
+def test_a_changed_byte_in_the_index_costs_that_row_alone(runs: RunsFolder) -> None:
+    rows = list_runs(runs)
+    raw = runs.registry.read_bytes()
+    figure = raw.index(b'"match","test",0.') + len(b'"match","test",0.')
+    runs.registry.write_bytes(raw[:figure] + b"1" + raw[figure + 1 :])
+    assert raw[figure : figure + 1] != b"1"
+    assert len(registry(runs).indexed()) == len(rows) - 1
+    assert list_runs(runs) == rows
+    assert len(registry(runs).indexed()) == len(rows)
+
+
+def test_a_document_of_an_older_index_is_read(runs: RunsFolder) -> None:
+    row = list_runs(runs)[0]
+    document = encode(row)
+    older = document[: document.rindex(b',"sum":')] + b"}"
+    assert decode(older) == decode(document) == row
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC, errno.EACCES])
+@pytest.mark.parametrize("index", ["none", "damaged", "stale"])
+def test_reading_needs_no_writing(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, code: int, index: str
+) -> None:
+    rows = list_runs(runs)
+    match index:
+        case "none":
+            runs.registry.unlink()
+        case "damaged":
+            runs.registry.write_bytes(b"\xff" * 300)
+        case "stale":
+            run_id = rows[0].run_id
+            write_run(runs, read_run(runs, run_id).model_copy(update={"note": "later"}))
+            rows = Roster(runs).look()[::-1]
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(rundir, "atomic_write", refuse)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert [row.run_id for row in list_runs(runs)] == [row.run_id for row in rows]
+    assert {r.run_id for r in registry(runs).rows()} == {r.run_id for r in rows}
