@@ -57,11 +57,12 @@ class Feed:
     """Started on the first watch; ends with the process."""
 
     class RunsChanged(Message):
-        """All runs, newest first."""
+        """All runs, newest first; ``damage``: files that can't be read, a line each."""
 
-        def __init__(self, rows: tuple[RunRow, ...]) -> None:
+        def __init__(self, rows: tuple[RunRow, ...], damage: tuple[str, ...] = ()) -> None:
             super().__init__()
             self.rows = rows
+            self.damage = damage
 
     class RunChanged(Message):
         """One run with its phases' views; ``error``: why it can't be read."""
@@ -210,6 +211,7 @@ class _AllRuns:
         self._runs = runs
         self._roster: Roster | None = None
         self._rows: tuple[RunRow, ...] | None = None
+        self.damage: tuple[str, ...] = ()
         self.due = 0.0
 
     def look(self) -> tuple[RunRow, ...] | None:
@@ -224,6 +226,7 @@ class _AllRuns:
         self.due = float("inf")
         try:
             self._rows = self._roster.look()
+            self.damage = self._roster.damage()
         finally:
             pause = max(RUNS_EVERY_S, RESTS * (time.thread_time() - began)) - TICK_S / 2
             self.due = min(self.due, time.monotonic() + pause)
@@ -236,13 +239,14 @@ class _RunsLook:
     def __init__(self, all_runs: _AllRuns) -> None:
         self._all = all_runs
         self._last: tuple[RunRow, ...] | None = None
+        self._damage: tuple[str, ...] = ()
 
     def __call__(self) -> Message | None:
-        rows = self._all.look()
-        if rows is None or rows is self._last:
+        rows, damage = self._all.look(), self._all.damage
+        if rows is None or (rows is self._last and damage == self._damage):
             return None
-        self._last = rows
-        return Feed.RunsChanged(rows)
+        self._last, self._damage = rows, damage
+        return Feed.RunsChanged(rows, damage)
 
 
 class _RunLook:

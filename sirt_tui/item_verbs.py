@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.control import marking
+from engine.control.checking import check_source
 from engine.control.reading import Reader
 from engine.control.sources import sources
 from sirt_tui.verbs import kinds
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from engine.control.marking import Marks
     from engine.control.reading import Item, Source
 
+__all__ = ["check_source", "curated", "mark", "opened", "refine_again", "toggle", "told"]
 SCREENFUL = 60
 
 

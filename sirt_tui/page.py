@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ParamSpec, cast
 
 from rich.text import Text
 from textual.reactive import reactive
 from textual.widgets import Footer, Input, Static
 
+from engine.contract.errors import UserError
 from sirt_tui import failures
 from sirt_tui.leaving import Leavable
 from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
 
     from engine.contract.rundir import RunsFolder
     from sirt_tui.app import SirtApp
     from sirt_tui.feed import Feed
+
+P = ParamSpec("P")
 
 
 class HeaderLine(Static):
@@ -63,6 +68,15 @@ class Page(Leavable[None]):
         """Beside the notice, in the header's line: nothing is being read any more."""
         self.subject = f"failed: {failures.said(error)}"
         super().failed(error)
+
+    async def tell_if_refused(
+        self, verb: Callable[P, object], *args: P.args, **kw: P.kwargs
+    ) -> None:
+        """Ask for a check of which nothing is shown but why it fails."""
+        try:
+            await self.ask(verb, *args, **kw)
+        except (UserError, OSError) as error:
+            self.sirt.say_error(error)
 
     def compose(self) -> ComposeResult:
         yield HeaderLine()

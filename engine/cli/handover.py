@@ -14,7 +14,7 @@ from engine.contract.errors import UserError
 from engine.control import answers
 from engine.control.checking import left_out
 from engine.control.lineage import lineage
-from engine.control.listing import find_runs
+from engine.control.listing import find_runs, run_status
 
 if TYPE_CHECKING:
     from engine.contract.rundir import RunsFolder
@@ -140,6 +140,8 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
     run_ids = find_runs(runs, [which])
     file = file or Path((run_ids[0] if len(run_ids) == 1 else which) + bundling.SUFFIX)
     tell_passed_over(left_out(runs, run_ids))
+    for run_id in run_ids:
+        tell_passed_over(run_status(runs, run_id).damage)
     made = bundling.bundle(
         runs, run_ids, file, without_weights, lambda line: click.echo(line, err=True)
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ from pydantic import (
 from engine.contract.records import Score, Verdict
 
 VERSION = 1
+_SUM = b',"sum":"'
 _WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
@@ -202,12 +204,18 @@ _adapter: TypeAdapter[Any] = TypeAdapter(KnownEvent)
 
 
 def encode(event: Event) -> bytes:
-    """One line, newline included."""
-    return event.model_dump_json().encode() + b"\n"
+    """One line, newline included, with a checksum at its end."""
+    line = event.model_dump_json().encode()
+    return line[:-1] + b'%b%08x"}\n' % (_SUM, zlib.crc32(line))
 
 
 def decode(line: bytes) -> Event | None:
-    """The event of a line; ``None`` when the line is no JSON object with a kind."""
+    """The event of a line; ``None`` when the line is no JSON object with a kind, or was changed
+    (lines of older versions have no checksum)."""
+    if line[-19:-11] == _SUM:
+        line, told = line[:-19] + b"}", line[-11:-3]
+        if b"%08x" % zlib.crc32(line) != told:
+            return None
     try:
         return _adapter.validate_json(line)  # type: ignore[no-any-return]
     except ValidationError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.contract.errors import UserError
 from engine.control.rows import Look, Looks, progress_of, queued_runs, row_of, with_progress
+from engine.queue import read_run
 from engine.registry import Registry, up_to_date, written_at
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Roster:
         self._seen: dict[str, _Seen] = {}
         self._offered: set[RunRow] = set()
         self._rows: tuple[RunRow, ...] | None = None
-        self.problem = ""  # why the queue can't be read; the runs are shown without it
+        self._queue_problem = ""  # the runs are shown without it
 
     def look(self) -> tuple[RunRow, ...]:
         """``OSError`` when the folder can't be read just now."""
@@ -73,6 +74,17 @@ class Roster:
             self._rows = ordered
         self._keep()
         return self._rows
+
+    def damage(self) -> tuple[str, ...]:
+        """Why runs that are there have no row, and why the queue can't be read, a line each."""
+        told = [self._queue_problem] if self._queue_problem else []
+        listed = {row.run_id for row in self._rows or ()}
+        for run_id in sorted(self._present - listed) if len(listed) < len(self._present) else ():
+            try:
+                read_run(self._runs, run_id)
+            except UserError as error:
+                told.append(str(error))
+        return tuple(told)
 
     def _keep(self) -> None:
         """Put into the index what it misses and what has become final, each once: where one may
@@ -142,11 +154,11 @@ class Roster:
         stamp = stamp_of(self._runs.queue)
         if stamp == self._queue_stamp and self._rows is not None:
             return False
-        self._queued, self.problem = {}, ""
+        self._queued, self._queue_problem = {}, ""
         try:
             self._queued = queued_runs(self._runs)
         except UserError as error:
-            self.problem = str(error)
+            self._queue_problem = str(error)
         self._queue_stamp = stamp
         return True
 

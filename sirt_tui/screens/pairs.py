@@ -158,6 +158,7 @@ class PairsPage(Page):
         self.feed.watch_marks(self, self._source.phase_id)
         self.query_one(SourceBar).show(self._sources, self._chosen)
         self._sift(at=found.at)
+        await self.tell_if_refused(item_verbs.check_source, self._source)
 
     @work(exclusive=True, group="again")
     async def _look_again(self) -> None:

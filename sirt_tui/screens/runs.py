@@ -90,6 +90,7 @@ class RunsPage(Page):
         super().__init__()
         self._rows: Sequence[RunRow] = ()
         self._whole = False
+        self._told: tuple[str, ...] = ()
         self._filter = filtering.ALL
         self._working: Timer | None = None
         self._awaited: str | None = None
@@ -127,6 +128,10 @@ class RunsPage(Page):
         self._rows = event.rows
         self._whole = True
         self.subject = ""
+        for line in event.damage:
+            if line not in self._told:
+                self.sirt.say(line, "error")
+        self._told = event.damage
         self._draw()
         row = self.table.row
         if row is not None:

@@ -36,6 +36,17 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (first.seq, second.seq) == (0, 1)
 
 
+def test_a_line_that_was_changed_is_no_event(tmp_path: Path) -> None:
+    path = write(tmp_path, ev.Metric(step=3, values={"loss": 0.75}), ev.Activity(text="on"))
+    line = path.read_bytes().splitlines(keepends=True)[0]
+    path.write_bytes(path.read_bytes().replace(b"0.75", b"0.25"))
+    reader = EventReader(path)
+    assert [event.kind for event in reader.read()] == ["activity"]
+    assert reader.corrupt == 1
+    older = json.dumps({k: v for k, v in json.loads(line).items() if k != "sum"})
+    assert ev.decode(older.encode() + b"\n") == ev.decode(line)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e-300, -0.0])
 def test_floats_survive(tmp_path: Path, value: float) -> None:
     path = write(tmp_path, ev.Metric(step=1, values={"loss": value}))

@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.contract.jsonfile import with_seal
-from engine.contract.records import JudgedAnswers
-from engine.contract.rundir import ADAPTER, ANSWERS, RunsFolder, hash_file, write_json
+from engine.contract.records import JudgedAnswers, Pair, PairScore
+from engine.contract.rundir import (
+    ADAPTER,
+    ANSWERS,
+    PAIR_SCORES,
+    PAIRS,
+    RunsFolder,
+    hash_file,
+    write_json,
+)
 from engine.contract.sealing import accept
 from engine.contract.spec import EvaluateSpec, JudgementSpec
 from engine.control import answers, marking
 from engine.control.listing import list_runs
-from engine.jsonlines import write_records
+from engine.jsonlines import read_records, write_records
 from engine.judging.prompt import VERSION
 from engine.presets import card_file as file_of_card
 from engine.presets import load_card, resolve_card
@@ -56,6 +64,7 @@ def make(folder: Path) -> Sample:
     _add_weights(sample.phase("instruct"))
     _add_weights(sample.phase("refine"))
     elicit = sample.phase("elicit")
+    _add_pair_scores(elicit, sample.phase("refine"))
     said = elicit.out / ANSWERS
     said.write_bytes(said.read_bytes().replace(b'"question":"', b'"question":" ', 1))
     accept(elicit)
@@ -95,10 +104,27 @@ def _add_weights(phase: PhaseDir) -> None:
     file = phase.out / ADAPTER / "adapter_model.safetensors"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"weights, as it were")
+    _publish(phase, file)
+
+
+def _add_pair_scores(elicit: PhaseDir, refine: PhaseDir) -> None:
+    """Which the recording is too old for."""
+    figures = dict(reference_chosen=-9.5, reference_rejected=-8.25, policy_chosen=-7.5)
+    write_records(
+        refine.out / PAIR_SCORES,
+        (
+            PairScore(id=pair.id, held_out=False, policy_rejected=-9.75, **figures)
+            for pair in read_records(elicit.out / PAIRS, Pair)
+        ),
+    )
+    _publish(refine, refine.out / PAIR_SCORES)
+
+
+def _publish(phase: PhaseDir, file: Path) -> None:
     manifest = phase.manifest()
     facts = {"bytes": file.stat().st_size, "sha256": hash_file(file)}
     manifest["files"][str(file.relative_to(phase.path))] = facts
-    write_json(phase.manifest_file, manifest)
+    write_json(phase.manifest_file, with_seal(manifest))
 
 
 def _judge(sample: Sample) -> None:
