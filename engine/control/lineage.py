@@ -18,7 +18,7 @@ from engine.contract.sealing import accepted
 from engine.contract.settings import source_of
 from engine.contract.spec import AnnotateSpec, EvaluateSpec
 from engine.control.listing import run_status
-from engine.control.rows import marks_in
+from engine.control.rows import marks_in, why_unscored
 from engine.plan import model_of
 from engine.states import final_event, phase_state
 
@@ -208,6 +208,8 @@ def _ancestor(
     folder: PhaseDir, spec: PhaseSpec, state: State, error: str, parent: str | None
 ) -> Ancestor:
     manifest, damage = _manifest(folder)
+    if manifest and isinstance(spec, EvaluateSpec):
+        damage = why_unscored(folder)
     task = spec.task if isinstance(spec, AnnotateSpec | EvaluateSpec) else None
     return Ancestor(
         id=spec.id,
