@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FLAGS: Final = re.IGNORECASE | re.VERBOSE
 _BE: Final = (
     r"(?:is|are|was|were|(?:would|will|should|must|could|might|may)(?:\s\w+ly)?\sbe|"
-    r"has\sto\sbe|have\sto\sbe|seems\sto\sbe|appears\sto\sbe|comes\sout\sas)"
+    r"can\sonly\sbe|has\sto\sbe|have\sto\sbe|seems\sto\sbe|appears\sto\sbe|comes\sout\sas)"
 )
 _ADVERB: Final = (
     r"(?:most\slikely|likely|probably|definitely|clearly|therefore|thus|then|simply|indeed|"
@@ -46,6 +46,7 @@ _CUE: Final = re.compile(
     )
     (?:\s(?:to|for)\s(?:this|the|that)\s(?:question|problem|riddle|above))?
     ["']?
+    (?:,\s(?:then|therefore|thus|of\scourse|here|however|in\s\w+\s(?:case|opinion|view)),(?=\s))?
     (?P<link>(?:\s?(?:[:=>]|->|\s-(?=\s))|,?\s{_BE})*)
     (?:\s{_ADVERB},?)*
     (?:\s?:)?
@@ -66,6 +67,8 @@ _CONCLUSION: Final = re.compile(
       | \bleav(?:es|ing)(?:\sus)?(?:\swith)?(?:\sonly)?
       | \b(?:are|is)\sleft\swith(?:\sonly)?
       | \b(?:no|rather|instead),
+      | \b(?:obviously|clearly|definitely|certainly|surely|undoubtedly)
+      | \b(?:everything|anything|all|nothing|none)\s(?:except(?:\sfor)?|but|other\sthan)
       | \bnot\s\(?[A-J]\)?,?\s(?:but|rather)
     )
     (?:\s{_ADVERB})?(?:\s(?:the\s)?(?:option|choice|letter))?\s
