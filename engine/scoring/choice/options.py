@@ -71,12 +71,13 @@ class Options:
 
     def own_text(self, text: str, letter: str, end: int) -> int:
         """Where the text of the option ends that follows its letter; 0 when it doesn't."""
-        option = self.texts[self.letters.index(letter)].casefold()
+        option = self.texts[self.letters.index(letter)]
         while end < len(text) and text[end] in _SKIPPED:
             end += 1
         article = _ARTICLE.match(text, end)
         for start in (end, article.end() if article else end):
-            if option and text[start : start + len(option)].casefold() == option:
+            follows = text[start : start + len(option)].casefold() == option.casefold()
+            if option and follows:
                 end = start + len(option)
                 stops = letter in self._stopped and _GOES_ON.match(text, end)
                 return end + 1 if stops else end

@@ -59,9 +59,10 @@ class Group:
 
     Attributes:
         start: where the first begins, with its word and bracket.
-        end: where the last and its option's text end.
-        letters: in their order; ``range`` means "A through E".
+        end: where the last and its option's text end; ``bare_end`` without that text.
+        letters: in their order.
         marked: a bracket or a word says that they are options.
+        range: it means "A through E".
     """
 
     start: int
