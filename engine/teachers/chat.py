@@ -21,7 +21,12 @@ from engine.teachers import faults
 from engine.teachers.completion import NoReply, decoded, parse_error, read_completion
 from engine.teachers.dialect import Dialect, sent_text
 from engine.teachers.faults import Fault, objection
-from engine.teachers.limits import BYTES_PER_TOKEN, estimate_tokens, most_bytes
+from engine.teachers.limits import (
+    BYTES_PER_TOKEN,
+    estimate_reply,
+    estimate_tokens,
+    most_bytes,
+)
 from engine.teachers.wire import CUT, BoundedClient, Broken
 
 if TYPE_CHECKING:
@@ -179,9 +184,10 @@ class Chat:
             self._tell_once(f"token counts that can't be ({doubt}): {assumed}", "doubt")
         else:
             self._tell_once(f"replies without token counts: {assumed}", "usage")
-        said = estimate_tokens(found.text + found.thinking)
+        most = self._card.sampling.max_new_tokens
+        said = estimate_reply(found.text + found.thinking, most)
         if found.finish == "length":
-            said = max(said, self._card.sampling.max_new_tokens)
+            said = max(said, most)
         return estimate_tokens(sent_text(question)), said
 
     def _tell_once(self, line: str, what: str) -> None:

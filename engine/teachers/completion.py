@@ -37,6 +37,8 @@ ENDS: dict[str | None, Finish] = {
     "content_filter": "filtered",
     "refusal": "filtered",
     "safety": "filtered",
+    "sensitive": "filtered",
+    "recitation": "filtered",
 }
 THINKING = ("thinking", "reasoning", "reasoning_content", "redacted_thinking")
 TEXT = ("text", "output_text")

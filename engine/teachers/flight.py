@@ -158,10 +158,10 @@ class Flight:
                 continue
             used = (reply.prompt_tokens, reply.completion_tokens)
             self._budget.settle(0.0, sent_text(question), *used)
-            if reply.completion_tokens > self._card.sampling.max_new_tokens:
-                self._too_long(reply)
-            else:
+            if self._budget.keeps_to_its_limit(reply.completion_tokens):
                 self._proved = True
+            else:
+                self._too_long(reply)
 
     async def close(self) -> None:
         for task, ask in self._in_air.items():

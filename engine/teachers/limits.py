@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 TOKENS_PER_BYTE = 0.5
 BYTES_PER_TOKEN = 128  # the longest tokens that vocabularies have
+TEXT_BYTES_PER_TOKEN = 6  # more than any text has on average
 BODY_BYTES_PER_TOKEN = 2048  # a token in an event of its own, with what stands around it
+ENDS = 2
 BODY_BYTES = 2**20  # whatever else a body holds
 
 
@@ -26,6 +28,14 @@ def estimate_tokens(text: str) -> int:
     Used where nobody has counted. It errs high, so that a spend cap holds.
     """
     return math.ceil(len(text.encode("utf-8", "replace")) * TOKENS_PER_BYTE)
+
+
+def estimate_reply(text: str, most: int) -> int:
+    """As :func:`estimate_tokens`, for a reply of at most so many tokens: what can be within its
+    limit is taken to be."""
+    found = estimate_tokens(text)
+    within = len(text.encode("utf-8", "replace")) <= TEXT_BYTES_PER_TOKEN * most
+    return min(found, most) if within else found
 
 
 def most_bytes(sampling: Sampling) -> int:
@@ -97,11 +107,12 @@ class Budget:
     possible: float = 0.0
     reserved: float = 0.0
     _tokens_per_byte: float = TOKENS_PER_BYTE
+    _overrun: int = 0
 
     def most_tokens(self, prompt: str) -> tuple[int, int]:
         """Tokens of a question at most: of its prompt, and of an answer of full length."""
         prompt_tokens = math.ceil(len(prompt.encode("utf-8", "replace")) * self._tokens_per_byte)
-        return prompt_tokens, self.sampling.max_new_tokens
+        return prompt_tokens, self.sampling.max_new_tokens + self._overrun
 
     def worst(self, prompt: str) -> float:
         """What a question can cost at most."""
@@ -122,11 +133,17 @@ class Budget:
     def settle(
         self, amount: float, prompt: str, prompt_tokens: int, completion_tokens: int
     ) -> None:
-        """Replace what was set aside by what was paid, and learn how dense prompts are here."""
+        """Replace what was set aside by what was paid, and learn how dense prompts are here, and
+        by how little replies pass their limit (an end mark that is counted)."""
         self.release(amount)
         self.spent += self.endpoint.price(prompt_tokens, completion_tokens)
         density = prompt_tokens / max(1, len(prompt.encode("utf-8", "replace")))
         self._tokens_per_byte = max(self._tokens_per_byte, density)
+        self._overrun = max(self._overrun, completion_tokens - self.sampling.max_new_tokens)
+
+    def keeps_to_its_limit(self, completion_tokens: int) -> bool:
+        """But for an end mark or two, which some servers count on top."""
+        return completion_tokens <= self.sampling.max_new_tokens + ENDS
 
     def release(self, amount: float) -> None:
         self.reserved -= amount

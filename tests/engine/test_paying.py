@@ -93,6 +93,27 @@ def test_replies_beyond_their_limit_stop_it_before_the_cap_is_passed(
     assert "can't be held" in found.problem
 
 
+def test_an_end_mark_that_is_counted_on_top_stops_nothing_and_is_reserved(
+    server: MisbehavingServer,
+) -> None:
+    over = {"prompt_tokens": 10, "completion_tokens": 21}
+    server.script.extend([completion(usage=over)] * 99)
+    found = ask(server, 60, concurrency=8, **PRICED, max_spend=2.0)
+    paid = len(server.requests) * (10 * 0.001 + 21 * 0.01)
+    assert 1.7 < paid <= 2.0
+    assert "cap of 2.00 USD reached" in found.problem
+
+
+def test_a_full_reply_that_nobody_counted_is_within_its_limit(server: MisbehavingServer) -> None:
+    full = {"content": "nineteen words make " * 4}  # 80 bytes, estimated as 40 tokens otherwise
+    server.script.extend([completion(message=full, usage=None)] * 9)
+    found = ask(server, 9, **PRICED, max_spend=20.0)
+    assert found.problem == ""
+    assert {r.completion_tokens for replies in found.replies.values() for r in replies} == {20}
+    server.script.extend([completion(message={"content": "x" * 400}, usage=None)] * 9)
+    assert "can't be held" in ask(server, 9, **PRICED, max_spend=20.0).problem
+
+
 def test_a_limit_that_is_ignored_is_only_told_where_there_is_no_cap(
     server: MisbehavingServer,
 ) -> None:
