@@ -8,6 +8,8 @@
 ``extraction``  which answer a text gives, and by which rule (the *tier*)
 ``choice``      the tiers for option letters
 ``number``      the tiers for numbers, and when two are equal
+``statement``   where a text states a number as its answer
+``closing``     what number a text concludes at its end
 ``numerals``    numbers as people write them, rewritten in digits
 ``compound``    quantities in two units, rewritten in the one that is asked for
 ``quantity``    numbers in a text, and where they stand

@@ -58,8 +58,8 @@ _STOP: Final = re.compile(
     r"so|because|who|is|are|was|were|by|over|with|as|or|but|during|between)"
 )
 _CONSEQUENCE: Final = re.compile(
-    r",?\s(?:and\s)?(?:so|therefore|thus|hence|meaning|which means|that means|or (?:about|roughly|"
-    r"approximately|around))\b",
+    r",?\s(?:and\s)?(?:so|therefore|thus|hence|meaning|which (?:means|leaves|makes|gives)|"
+    r"that means|or (?:about|roughly|approximately|around))\b",
     re.IGNORECASE,
 )
 _ROUNDED: Final = re.compile(

@@ -15,8 +15,9 @@ AMBIGUOUS: Final = ""  # states numbers, and none of them is the answer
 # 3x = 18, x - 6 = 18, 5(cubes) = 18: nothing is said of x yet.
 _UNSOLVED: Final = re.compile(
     r"(?=.{0,60}(?:[0-9]\s?[a-cn-rt-wyz]\b|[0-9]\s?x\b(?!\s?[$(0-9])|\b[a-z]\s?[-+*/]\s?[$(0-9]|"
-    r"[0-9)]\s?[-+*/]\s?[a-z]\b))[-+*/$0-9a-z.,()\s]{1,60}"
+    r"[0-9)]\s?[-+*/]\s?[a-z]\b))[-+*/$0-9a-z.,()\s]{1,60}|[0-9]{1,9}\s?[a-z]"
 )
+_TWO_ROOTS: Final = re.compile(r"\b([a-z])\s?=\s?[^\s=]{1,20},?\s(?:or|and)\s\1\s?=")
 _GROUP: Final = re.compile(r"[0-9]\([a-z]|\{[a-z]\}")
 _OPERATION: Final = r"\s?(?:[a-zA-Z]{1,15}\s)?(?:[-+*×÷/]|x(?=\s?[$(0-9])|\\times|\\cdot|\\div)\s?"
 _BEFORE_TERM: Final = re.compile(rf"(?:[0-9)]{_OPERATION}|[+*×÷]\s?)[-$€£(]{{0,3}}$")
@@ -48,6 +49,8 @@ def equation_value(sentence: str) -> str:
     while len(sides) > 1 and not _DIGIT.search(sides[-1]):
         sides.pop()
     *before, last = sides
+    if _TWO_ROOTS.search(sentence):
+        return AMBIGUOUS
     if before and (_GROUP.search(before[-1]) or _UNSOLVED.fullmatch(before[-1].strip())):
         return AMBIGUOUS
     value = value_of(main_part(last))

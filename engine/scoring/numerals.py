@@ -59,6 +59,9 @@ _WORDS: Final = re.compile(
     r"(?P<half>\sand\sa\shalf\b)?(?!-)(?:\s?\([0-9]{1,9}\))?",
     re.IGNORECASE,
 )
+_DIGIT: Final = re.compile(r"[0-9]")
+_ONE: Final = re.compile(r"one\b(?!\sof\b)", re.IGNORECASE)
+_HALF: Final = re.compile(r"^(?:an?\s|one[\s-])?half\b", re.IGNORECASE)
 _NONE_LEFT: Final = re.compile(
     r"\bno\s(?=(?:more\s)?(?:\w{1,20}\s){0,2}(?:left|remaining|remain)\b)", re.IGNORECASE
 )
@@ -114,6 +117,13 @@ def words_as_digits(text: str, one: bool = False) -> str:
         return f"{_value(words)}.5" if found["half"] else str(_value(words))
 
     return _WORDS.sub(digits, _NONE_LEFT.sub("0 ", text))
+
+
+def in_digits(sentence: str) -> str:
+    """Number words in digits in a sentence that has no digits; "half" alone is ``1/2``."""
+    if _DIGIT.search(sentence):
+        return sentence
+    return _HALF.sub("1/2", words_as_digits(sentence, one=_ONE.match(sentence) is not None))
 
 
 def _value(words: list[str]) -> int:

@@ -16,7 +16,7 @@ _GIVEN: Final = (
 # "It takes her 3 hours": no possessive.
 _VERBS: Final = (
     r"(?<!take\s)(?<!takes\s)(?<!took\s)(?<!cost\s)(?<!costs\s)(?<!leave\s)(?<!leaves\s)"
-    r"(?<!leaving\s)(?<!give\s)(?<!gives\s)"
+    r"(?<!leaving\s)(?<!give\s)(?<!gives\s)(?<!earn\s)(?<!earns\s)(?<!pay\s)(?<!pays\s)"
 )
 # Right before a number that is said by the way.
 _ASIDE: Final = re.compile(

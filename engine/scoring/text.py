@@ -78,3 +78,14 @@ def sentence_before(text: str, end: int, longest: int = 120) -> str:
     window = text[max(0, end - longest) : end]
     cuts = [match.end() for match in _SENTENCE_END.finditer(window)]
     return window[cuts[-1] :] if cuts else window
+
+
+_NEXT: Final = re.compile(
+    r"(?<=[.!?])(?<!\b[A-Z]s\.)(?<!\b[MD][rs]\.)(?<!\bMrs\.)(?<!\bi\.e\.)(?<!\be\.g\.)\s|\n"
+)
+_SAYS: Final = re.compile(r"\w")
+
+
+def sentences(text: str) -> list[str]:
+    """The text's sentences and lines that hold a word or a number."""
+    return [part for part in _NEXT.split(text) if _SAYS.search(part)]

@@ -35,6 +35,9 @@ _REFUSES: Final = re.compile(
     | \bno\s(?:unique\s|valid\s|real\s|possible\s|definite\s|definitive\s|single\s)?
         (?:solution|answer)\b
     | \bplease\s(?:provide|clarify|give|specify) | \bI(?:'m|\sam)\s(?:sorry|not\ssure|unsure)\b
+    | \b(?:is|are)\smissing\b | ^\W*(?:sorry|apologies)\b | \bI\scan\sonly\b
+    | \b(?:question|problem)\s(?:has|contains|seems|is)\s(?:\w{{1,12}}\s){{0,3}}
+        (?:mistake|error|flawed|incomplete|contradictory|inconsistent)\b
     | \bN/A\b | \bnot\sapplicable\b
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -122,11 +122,11 @@ def test_endless_arithmetic_is_not_begun():
 
 
 UNITS = ("answer ", "A) ", "(", " ", "\n", ":", "the answer is D or ", "\\boxed{", "$", "1,", "D\n")
-TURNS = ("user\n", "<think>", "Question:\n", "<|")
+LINES = ("user\n", "<think>", "Question:\n", "<|", "answer:\n", "1 2 ", "so 5, ", "one hundred ")
 
 
 @pytest.mark.parametrize(
-    "unit", [*UNITS, *TURNS, "#", "not A but ", "\0", "🎉", "א", "9", "^{", "is not "]
+    "unit", [*UNITS, *LINES, "#", "not A but ", "\0", "🎉", "א", "9", "^{", "is not "]
 )
 def test_time_is_linear(unit):
     """Ten times the text takes about ten times the time, not a hundred."""

@@ -1,0 +1,125 @@
+"""What a text concludes at its end, where it doesn't say that this is the answer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from engine.scoring.conclusion import Known, choose, results_of, says_of
+from engine.scoring.equation import AMBIGUOUS
+from engine.scoring.numerals import in_digits
+from engine.scoring.quantity import figures
+from engine.scoring.text import sentences
+from engine.scoring.unanswered import ends_early, gives_up, lacks_an_end
+
+if TYPE_CHECKING:
+    from engine.scoring.asked_for import AskedFor
+
+_LABEL: Final = re.compile(
+    r"^\(?(?:step\s|note\s)?[0-9]{1,2}\s?[.):]\)?(?:\s|$)|^step [0-9]{1,2}\s?[-.:]\s?",
+    re.IGNORECASE,
+)
+_CONCLUDES: Final = re.compile(
+    r"^(?:so|therefore|thus|hence|then|finally|consequently|in (?:total|all|conclusion|summary)|"
+    r"altogether|this means|that means|as a result|overall)\b|^(?:a|ans|result|total)\s?[:=]",
+    re.IGNORECASE,
+)
+# What is to be done, and not what comes of it.
+_PLAN: Final = re.compile(
+    r"(?:(?:to|in order to)\s(?:find|calculate|get|determine|solve|figure|do|know)\b|let's|let us|"
+    r"first\b|next\b|now,?\s(?:we|let|I)\s(?:need|can|must|have to|should|know)\b|"
+    r"we (?:need|have) to\b|we know\b)",
+    re.IGNORECASE,
+)
+_CHAT: Final = re.compile(
+    r"(?:this is because\b|because\b|explanation\b|note\b|i hope\b|given\s?:|let me\b|"
+    r"feel free\b|please\b|remember\b|"
+    r"if you(?:'d| have| need| want| would)\b)",
+    re.IGNORECASE,
+)
+_SILENT: Final = re.compile(r"\banswer\b(?:[^.\n]{0,40}\b(?:is|be))?\s?:?[\s.$*]*$", re.IGNORECASE)
+_ASKS: Final = re.compile(r"(?:so,? )?(?:how|what)\b[^?]*\?$", re.IGNORECASE)
+_ITEM: Final = re.compile(
+    r"(?!.{0,25}\b(?:total|answer|result|sum|final|all|profit|remain\w*|left|difference|now)\b)"
+    r"[A-Za-z][\w ']{0,25}:\s?[$€£]?[0-9.,]+(?:\s\w+){0,2}\W*$|[A-E][.)]\s",
+    re.IGNORECASE,
+)
+_DIGIT: Final = re.compile(r"[0-9]")
+_WORD: Final = re.compile(r"[A-Za-z]{2}")
+LINES: Final = 60  # sentences, from the end, in which a conclusion may stand
+LONG: Final = 600  # characters of a sentence, from its end, that are read
+BACK: Final = 4  # sentences with numbers, from the end, among which a conclusion is looked for
+
+
+class _Told(NamedTuple):
+    """A sentence with its number; ``""`` where its numbers contend."""
+
+    sentence: str
+    value: str
+
+    @property
+    def tier(self) -> str:
+        if "=" in self.sentence:
+            return "equation"
+        return "conclusion" if _CONCLUDES.match(self.sentence) else "last_number"
+
+
+def concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | None:
+    """The tier and the number of the text's conclusion, as far as it has one."""
+    all_said = [sentence[-LONG:] for sentence in sentences(text)][-LINES:]
+    said = [sentence for sentence in all_said if not _SILENT.search(sentence)]
+    cut_off = cut_off or said[-1:] != all_said[-1:] or ends_early(all_said)
+    open_end = lacks_an_end(said)
+    cut_off = cut_off or (open_end and len(said) < len(all_said))
+    told = _told(said, wanted, first=max(0, len(said) - 1) if cut_off else 0)
+    if not told or not told[0].value:
+        return None
+    known = _known(said[:-1], wanted)
+    if told[0].value not in known.results[-1:]:
+        given = told[0].value in known.seen
+        listed = len(told) > 1 and all(_ITEM.match(one.sentence) for one in told[:2])
+        if cut_off or listed or (open_end and given):
+            return None
+        if given and told[0].tier == "last_number":
+            told = _asked_first(told, wanted)
+    elif cut_off and not _WORD.search(told[0].sentence):
+        return None
+    return (told[0].tier, told[0].value) if told[0].value else None
+
+
+def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
+    """The last sentences with a number, last first; none where the text gives up at its end.
+
+    None before the ``first`` is looked at.
+    """
+    told: list[_Told] = []
+    in_words = not any(map(_DIGIT.search, said))
+    for index in range(len(said) - 1, first - 1, -1):
+        sentence = _LABEL.sub("", said[index]) or said[index]
+        if in_words or _CONCLUDES.match(sentence):
+            sentence = in_digits(sentence)
+        if gives_up(sentence) and len(told) < 2 and not (told and told[0].tier == "conclusion"):
+            return []
+        planned = _PLAN.match(sentence) and "=" not in sentence
+        if not told and (planned or _ASKS.match(sentence)):
+            return []
+        if not (sentence.endswith("?") or planned or _CHAT.match(sentence)):
+            value = choose(sentence, _known(said[:index], wanted))
+            if sentence.startswith("or ") or (value is None and _DIGIT.search(sentence)):
+                value = AMBIGUOUS  # 2:1, 8:30
+            told += [] if value is None else [_Told(sentence, value)]
+        if len(told) == BACK:
+            break
+    return told
+
+
+def _asked_first(told: list[_Told], wanted: AskedFor) -> list[_Told]:
+    """A sentence that says more of the question before a last one that says nothing of it."""
+    if says_of(told[0].sentence, wanted, beside=wanted.nouns):
+        return told
+    return [max(told, key=lambda one: says_of(one.sentence, wanted))]
+
+
+def _known(before: list[str], wanted: AskedFor) -> Known:
+    results = tuple(results_of(before[-12:]))
+    return Known(wanted, results, wanted.figures.union(*map(figures, before)))
