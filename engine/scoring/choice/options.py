@@ -26,9 +26,8 @@ _NO_ONE: Final = re.compile(
 NEGATED: Final = re.compile(
     r"\b(?:not|never|no|neither|nor|cannot|wrong|incorrect|unlike)\b|n't\b", re.IGNORECASE
 )
-_BUT: Final = re.compile(
-    r"\b(?:but|however)\b(?! not\b).*(?:\bnot\b|n't\b|\bless\b)", re.IGNORECASE
-)
+_BUT: Final = re.compile(r"\b(?:but|however)\b(?: not\b)?\s?", re.IGNORECASE)
+_AGAINST: Final = re.compile(r"\bnot\b|n't\b|\bless\b", re.IGNORECASE)
 RULED_OUT: Final = re.compile(
     r"""["')]?\s?(?:[-:,]\s?)?(?:which\s|that\s)?
     (?: (?:is|are|was|were|seems|looks|sounds|(?:would|can|could|should|must|may|has\sto)\sbe|
@@ -125,10 +124,18 @@ class Options:
                 found.group().casefold(),
                 not NEGATED.search(sentence_before(text, found.start(), 60))
                 and not RULED_OUT.match(text, found.end())
-                and not _BUT.search(sentence_from(text, found.end(), 200)),
+                and not self._turned(text, found.end()),
             )
             for found in self._any.finditer(text)
         ]
+
+    def _turned(self, text: str, end: int) -> bool:
+        """The sentence goes on against it: "makes waves, but not tides"; not "but not (B) wind"."""
+        rest = sentence_from(text, end, 200)
+        turn = _BUT.search(rest)
+        if turn is None or not _AGAINST.search(rest, turn.start()):
+            return False
+        return "not" not in turn[0] or self.at(text, end + turn.end()) is None
 
     def only(self, text: str) -> str | None:
         """The letter of the one option whose text stands in ``text`` unnegated."""

@@ -46,7 +46,7 @@ def stem(word: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(_NEGATION.sub(" not", text.casefold()))
+    return _WORD.findall(_NEGATION.sub(" not", text.casefold()).replace("'s ", " "))
 
 
 class Wording:
