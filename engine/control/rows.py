@@ -35,7 +35,7 @@ ENDED: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"}
 SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 SCORED = frozenset(field.name for field in fields(Cellmark)) - {"task", "prompt", "method", "split"}
 COUNTS = frozenset({"correct", "total", "mean_tokens"})  # the others are shares
-NEEDED = {field.name for field in fields(Cellmark) if field.default is MISSING} & SCORED
+NEEDED = SCORED & {field.name for field in fields(Cellmark) if field.default is MISSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,14 +295,15 @@ def published_score(folder: PhaseDir) -> dict[str, Any]:
     return _score(folder.score, parse(verified_bytes(folder, SCORE), folder.score))
 
 
-def _score(file: Path, found: Any) -> dict[str, Any]:
-    """The figures of a score that can be one."""
-    if not isinstance(found, dict) or not found.keys() >= NEEDED:
+def _score(file: Path, found: Any, needed: frozenset[str] = NEEDED) -> dict[str, Any]:
+    """The figures of a score that can be one. What is read as committed to an answer shares the
+    questions, and so their number, with the score that it stands in."""
+    if not isinstance(found, dict) or not found.keys() >= needed:
         raise UserError(f"{file}: not a score")
     if not isinstance(found.get("tiers", {}), dict):
         raise UserError(f"{file}: tiers: not counts")
     if found.get("committed") is not None:
-        _score(file, found["committed"])
+        _score(file, found["committed"], NEEDED - {"total"})
     for name in (found.keys() & SCORED) - {"tiers"}:
         value, most = found[name], math.inf if name in COUNTS else 1.0
         if not (value is None and name == "legacy") and not _is_figure(value, most):

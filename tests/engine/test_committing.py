@@ -10,8 +10,9 @@ import pytest
 from engine import catalog
 from engine.contract.cards import Endpoint, LocalWeights, ModelCard, Sampling
 from engine.contract.evaluation import Evaluation
+from engine.contract.jsonfile import read_json
 from engine.contract.records import Prediction, Score
-from engine.contract.rundir import PREDICTIONS, SCORE, RunsFolder, read_json
+from engine.contract.rundir import PREDICTIONS, SCORE, RunsFolder
 from engine.contract.settings import GenerationSettings
 from engine.contract.spec import EvaluateSpec, TaskRef
 from engine.control.rows import marks_in
