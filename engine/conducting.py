@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine import catalog, processes
 from engine import devices as hardware
+from engine.claims import Claims
 from engine.contract.errors import UserError
 from engine.contract.eventlog import HEARTBEAT_S, STALE_AFTER_S
 from engine.contract.jsonfile import read_json
@@ -98,6 +99,7 @@ class Conductor:
         self._wanted: list[QueuedRun] = []
         self._stands: Mapping[str, Standing] = {}
         self._cards: tuple[hardware.Gpu, ...] = ()
+        self._claims = Claims(runs, self._folders)
         self._said: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._next_look = 0.0
@@ -222,10 +224,11 @@ class Conductor:
         if not queued:
             return False
         possible = [r for r in self._wanted if not r.hold and self._can_ever_start(r, queued)]
-        now = time.monotonic()
-        ready = {p for p in queued if self._not_before.get(p, 0.0) <= now}
-        for start in starts(possible, ready, self._free()):
+        ready = {p for p in queued if self._not_before.get(p, 0.0) <= time.monotonic()}
+        free = self._free()
+        for start in starts(possible, ready, free):
             self._start(start)
+        self._claims.tell_waiting(possible, ready - self.running.keys(), free)
         return bool(possible)
 
     def _can_ever_start(self, run: QueuedRun, queued: set[str]) -> bool:
@@ -242,8 +245,7 @@ class Conductor:
         taken = {gpu for r in here for gpu in r.devices.gpus}
         for card in cards:
             if card.busy and card.index not in taken:
-                users = ", ".join(sorted({p.user for p in card.processes})) or "somebody"
-                self._say(f"GPU {card.index}: in use by {users}; left alone unless named")
+                self._say(f"GPU {card.index}: in use by {card.users}; left alone unless named")
         used = {slot: sum(r.slot == slot for r in here) for slot in ("cpu", "api")}
         return Free(
             cards=tuple(c.index for c in cards),
@@ -252,6 +254,9 @@ class Conductor:
             cpu=max(0, (self._queue.cpu_slots or hardware.cores()) - used["cpu"]),
             api=max(0, self._queue.api_slots - used["api"]),
             threads=max(1, hardware.cores() // max(1, len(cards))),
+            memory=self._claims.free((r.phase, r.devices, r.handle) for r in here),
+            card_memory={c.index: (c.total - c.used) / 1024 for c in cards if c.busy},
+            alone=not used["cpu"],
         )
 
     def _launcher_for(self, start: Start) -> Launcher | None:

@@ -89,6 +89,15 @@ def holder(runs: RunsFolder) -> dict[str, Any] | None:
         return None
 
 
+def waiting(runs: RunsFolder) -> dict[str, str]:
+    """Phase -> why it waits although its inputs are there; empty when nobody conducts."""
+    try:
+        said = read_json(ConductorDir(runs.conductor).waiting)
+    except DAMAGED:
+        return {}
+    return said if isinstance(said, dict) and holder(runs) else {}
+
+
 def conduct(
     runs: RunsFolder, program: tuple[str, ...] = ENGINE, timing: Timing | None = None
 ) -> int:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -55,6 +57,10 @@ class Gpu:
         """More memory in use than a driver takes by itself: a phase should not join."""
         return self.used > BUSY_MIB
 
+    @property
+    def users(self) -> str:
+        return ", ".join(sorted({process.user for process in self.processes})) or "somebody"
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -87,13 +93,43 @@ def allowed_gpus(found: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
 
 
 def machine() -> Machine:
-    memory = psutil.virtual_memory()
+    total, available = memory()
     return Machine(
         cores=cores(),
         load=psutil.getloadavg()[0],
-        memory_total=memory.total / MIB,
-        memory_used=(memory.total - memory.available) / MIB,
+        memory_total=total,
+        memory_used=total - available,
     )
+
+
+def memory() -> tuple[float, float]:
+    """In MiB: what there is, and what can be had now; of the machine, or of the control group
+    that this process is in, if that may have less."""
+    here = psutil.virtual_memory()
+    total, available = float(here.total), float(here.available)
+    for folder in _groups():
+        try:
+            most = float((folder / "memory.max").read_text())
+            used = float((folder / "memory.current").read_text())
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            used -= float(stat.get("inactive_file", 0))  # the kernel gives it back when asked
+        except (OSError, ValueError):  # no such group, or no limit ("max")
+            continue
+        total, available = min(total, most), min(available, max(0.0, most - used))
+    return total / MIB, available / MIB
+
+
+def _groups() -> Iterator[Path]:
+    """This process's control group (v2) and those around it."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.startswith("0::"):
+            inner = root / line[3:].lstrip("/")
+            yield from (inner, *(p for p in inner.parents if p.is_relative_to(root)))
 
 
 def cores() -> int:
@@ -197,6 +233,17 @@ class ResourceMonitor:
         self._every_s = every_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="resources", daemon=True)
+        self._peak = self._card_peak = 0.0
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        """``memory_gib`` of the process tree, and ``card_memory_gib`` where it has cards: the most
+        that was seen at once, as a manifest's figures have it."""
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB: short peaks too
+        found = {"memory_gib": round(max(self._peak, own) / 1024, 3)}
+        if self._card_peak:
+            found["card_memory_gib"] = round(self._card_peak / 1024, 3)
+        return found
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -215,15 +262,19 @@ class ResourceMonitor:
                 percent = 100 * max(0.0, seconds - before) / (now - then)
                 before, then = seconds, now
                 cards = tuple(_card_usage(nvml, i) for i in self._gpus) if nvml else ()
+                self._peak = max(self._peak, rss)
+                used = max((card.get("used", 0.0) for card in cards), default=0.0)
+                self._card_peak = max(self._card_peak, used)
                 try:
                     self._emit(ev.Resource(rss=rss, cpu=percent, gpus=cards))
                 except OSError:  # disk full: the phase itself meets it too, and says so
                     return
 
 
-def _tree_usage() -> tuple[float, float]:
-    """Resident memory in MiB and CPU seconds so far, of this process and its descendants."""
-    me = psutil.Process()
+def _tree_usage(pid: int | None = None) -> tuple[float, float]:
+    """Resident memory in MiB and CPU seconds so far, of a process (this one) and its
+    descendants."""
+    me = psutil.Process(pid)
     rss = seconds = 0.0
     for process in [me, *me.children(recursive=True)]:
         with contextlib.suppress(psutil.Error):
@@ -231,6 +282,14 @@ def _tree_usage() -> tuple[float, float]:
             times = process.cpu_times()
             seconds += times.user + times.system
     return rss, seconds
+
+
+def resident_mib(pid: int) -> float:
+    """Of a process of this machine with its descendants; 0 when it is gone."""
+    try:
+        return _tree_usage(pid)[0]
+    except psutil.Error:
+        return 0.0
 
 
 def _card_usage(nvml: Any, index: int) -> dict[str, float]:

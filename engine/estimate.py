@@ -7,15 +7,12 @@ conservative: a plan that ends early disappoints nobody.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING
 
-from engine.contract.cards import Endpoint, LocalWeights, ModelCard
-from engine.contract.errors import UserError, explain
+from engine.contract.cards import Endpoint, LocalWeights
 from engine.contract.spec import (
     AnnotateSpec,
     ElicitSpec,
@@ -25,13 +22,14 @@ from engine.contract.spec import (
     PhaseSpec,
     RefineSpec,
 )
+from engine.history import history, likeness
+from engine.memory import needed_gib
 from engine.plan import Plan, model_of
-from engine.states import phase_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.contract.rundir import PhaseDir, RunsFolder
+    from engine.contract.rundir import RunsFolder
 
 # train and test rows of each benchmark (method: the paper's data section and the hub's counts)
 SIZES = {
@@ -93,16 +91,17 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     to_do = plan.to_do
     amounts = _amounts(plan.phases)
     passed_over: list[str] = []
-    history = _history(runs, passed_over) if to_do else {}
+    past_phases = history(runs, passed_over) if to_do else {}
     counts = {"history": 0, "rough": 0, "unknown": 0}
     seconds = 0.0
     money: dict[str, float] = defaultdict(float)
     memory: dict[Kind, float] = {}
     for spec in to_do:
         source = model_of(spec).source
-        if (size := _memory_gib(spec)) is not None:
+        if (size := needed_gib(spec, on_gpu, past_phases)) is not None:
             memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
-        if past := history.get(_likeness(spec)):
+        past = [w.seconds for w in past_phases.get(likeness(spec), ()) if w.seconds is not None]
+        if past:
             seconds += median(past)
             counts["history"] += 1
         elif (guess := _rough_seconds(spec, amounts[spec.id], on_gpu)) is not None:
@@ -122,51 +121,6 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
         on_gpu,
         tuple(passed_over),
     )
-
-
-def _likeness(spec: PhaseSpec) -> tuple[object, ...]:
-    """Phases that take about as long as each other."""
-    match spec:
-        case AnnotateSpec():
-            size: object = (spec.task.name, spec.settings.limit)
-        case EvaluateSpec():
-            size = (spec.task.name, spec.prompt, spec.split, spec.limit, spec.method)
-        case InstructSpec():
-            size = (spec.fraction, spec.settings.epochs, spec.settings.batch_size)
-        case ElicitSpec():
-            size = spec.fraction
-        case RefineSpec():
-            size = (spec.settings.max_steps, spec.settings.epochs, spec.settings.batch_size)
-    return (spec.kind, model_of(spec).name, size)
-
-
-def _history(runs: RunsFolder, passed_over: list[str]) -> dict[tuple[object, ...], list[float]]:
-    past: dict[tuple[object, ...], list[float]] = defaultdict(list)
-    for folder in runs.phase_dirs():
-        if not folder.done:
-            found = phase_state(folder)
-            passed_over += [f"{folder.id}: {found.error}"] if found.state == "lost" else []
-            continue
-        try:
-            likeness, seconds = _witness(folder, folder.manifest_file.stat().st_mtime_ns)
-        except UserError as error:
-            passed_over.append(str(error))
-            continue
-        except OSError as error:
-            passed_over.append(explain(error))
-            continue
-        if seconds is not None:
-            past[likeness].append(seconds)
-    return past
-
-
-@lru_cache(maxsize=100_000)
-def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[object, ...], float | None]:
-    """What a finished phase was like and how long it took; kept, for a plan that is made again
-    and again while somebody composes it."""
-    seconds = folder.manifest()["figures"].get("seconds")
-    known = isinstance(seconds, int | float) and math.isfinite(seconds)
-    return _likeness(folder.spec()), float(seconds) if known else None
 
 
 def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:
@@ -216,16 +170,6 @@ def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | Non
             work = 2 * questions
     kind = "train" if isinstance(spec, InstructSpec | RefineSpec) else "generate"
     return OVERHEAD_S + work * tokens * card.parameters / rates[kind]
-
-
-def _memory_gib(spec: PhaseSpec) -> float | None:
-    """Weights, and for training the activations of one micro-batch, as a rule of thumb."""
-    card: ModelCard = model_of(spec)
-    if not isinstance(card.source, LocalWeights) or card.parameters is None:
-        return None
-    weights = card.parameters * BYTES[card.source.precision]
-    factor = 1.6 if isinstance(spec, InstructSpec | RefineSpec) else 1.25
-    return (weights * factor + 1.5e9) / 2**30
 
 
 def _price(questions: int, source: Endpoint) -> float:

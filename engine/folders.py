@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
+from engine.history import history
+from engine.memory import needed_gib
 from engine.queue import read_run
 from engine.schedule import ENDED_BADLY, Fact, Node, QueuedRun, node_of
 from engine.states import final_event, phase_state
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
+    from engine.contract.spec import PhaseSpec
+    from engine.history import Likeness, Witness
     from engine.interfaces import Devices
     from engine.queue import Entry
     from engine.schedule import Slot
@@ -25,6 +30,7 @@ class Folders:
         self._runs = runs
         self._nodes: dict[str, tuple[int, tuple[Node, ...]]] = {}
         self._over: dict[str, Fact] = {}
+        self._history: dict[Likeness, list[Witness]] | None = None
 
     def queued_run(self, entry: Entry) -> QueuedRun:
         """``UserError`` when the run was deleted or its file is damaged."""
@@ -38,9 +44,19 @@ class Folders:
             raise UserError("it was deleted") from None
         known = self._nodes.get(run_id)
         if known is None or known[0] != changed:
-            nodes = tuple(node_of(phase) for phase in read_run(self._runs, run_id).spec.phases)
+            nodes = tuple(self._node(phase) for phase in read_run(self._runs, run_id).spec.phases)
             self._nodes[run_id] = known = (changed, nodes)
         return known[1]
+
+    def _node(self, spec: PhaseSpec) -> Node:
+        memory, on_card = self.needed(spec, on_gpu=False), self.needed(spec, on_gpu=True)
+        return replace(node_of(spec), memory=memory, card_memory=on_card)
+
+    def needed(self, spec: PhaseSpec, on_gpu: bool) -> float:
+        """GiB; 0 where nobody knows. What finished phases took is looked up once."""
+        if self._history is None:
+            self._history = history(self._runs)
+        return needed_gib(spec, on_gpu, self._history) or 0.0
 
     def facts(self, wanted: Iterable[QueuedRun]) -> dict[str, Fact]:
         """Phase -> what its folder says, for all phases of these runs."""

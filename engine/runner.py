@@ -24,13 +24,15 @@ from engine.contract import events as ev
 from engine.contract.errors import UserError, explain
 from engine.contract.eventlog import EventWriter
 from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
-from engine.devices import ResourceMonitor
+from engine.devices import ResourceMonitor, memory
+from engine.memory import rough_gib
 from engine.phases.context import Context, Stopped
 from engine.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from engine.contract.spec import PhaseSpec
     from engine.interfaces import Devices
 
 OTHER_ATTEMPT_TIMEOUT_S = 30.0
@@ -46,8 +48,8 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
         writer.emit(_started(phase, attempt, devices))
         outcome, error, figures = "done", "", {}
         try:
-            with ResourceMonitor(writer.emit, devices):
-                figures = _work(context)
+            with ResourceMonitor(writer.emit, devices) as monitor:
+                figures = _work(context, monitor)
         except Stopped:
             outcome, error = "stopped", "stopped on request; a retry goes on from here"
         except Exception as problem:
@@ -67,7 +69,7 @@ def _sole_attempt(phase: PhaseDir) -> Iterator[None]:
         sys.exit(f"{phase.path}: another attempt of this phase is still running; stop it first")
 
 
-def _work(context: Context) -> dict[str, Any]:
+def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
     if context.folder.done:  # died between the manifest and the final event
         context.message("already done; nothing to do")
         return context.folder.manifest()["figures"]  # type: ignore[no-any-return]
@@ -77,11 +79,27 @@ def _work(context: Context) -> dict[str, Any]:
             f"{context.folder.spec_file}: its settings belong to {spec.id}; retry its run"
         )
     context.clear_staging()
+    _tell_memory(context, spec)
     began = time.monotonic()
     figures = catalog.phase(spec.kind)(context, spec)
     figures["seconds"] = round(time.monotonic() - began, 2)
+    figures |= monitor.peaks
     context.folder.publish(context.staging, figures, context.accepted)
     return figures
+
+
+def _tell_memory(context: Context, spec: PhaseSpec) -> None:
+    """Said before anything is loaded: a machine that swaps can't say it any more."""
+    needed = rough_gib(spec, on_gpu=bool(context.devices.gpus))
+    if needed is None or context.devices.gpus:
+        return
+    total = memory()[0] / 1024
+    if needed > total:
+        context.warn(
+            f"needs about {needed:.1f} GiB of memory (rough), and this machine has {total:.1f}: "
+            "lower generation.token_budget or the batch size, or use a smaller model",
+            "memory",
+        )
 
 
 def _started(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> ev.PhaseStarted:

@@ -6,6 +6,7 @@ place only and starts once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -40,13 +41,16 @@ class Node:
     """What scheduling needs to know of a phase.
 
     ``remote``: an endpoint or a file does the work, so no device. ``trains``: can use several
-    cards; the others get one.
+    cards; the others get one. ``memory``: GiB of the machine's that it takes on the CPU,
+    ``card_memory``: GiB of a card's that it takes there; 0 where nobody knows.
     """
 
     id: str
     inputs: tuple[str, ...] = ()
     remote: bool = False
     trains: bool = False
+    memory: float = 0.0
+    card_memory: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,10 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Free:
     """What is free now. ``cards``: all that exist here; ``gpus``: those that no phase of ours
-    has; ``quiet``: those of them that nobody else uses either; ``threads``: for a GPU phase."""
+    has; ``quiet``: those of them that nobody else uses either; ``threads``: for a GPU phase.
+    ``memory``: GiB of the machine's, less what running phases will still take; ``card_memory``:
+    GiB of each card. ``alone``: nothing of ours runs on the CPU, so a phase that is too large
+    may have all there is."""
 
     cards: tuple[int, ...] = ()
     gpus: tuple[int, ...] = ()
@@ -87,6 +94,9 @@ class Free:
     cpu: int = 0
     api: int = 0
     threads: int = 1
+    memory: float = math.inf
+    card_memory: Mapping[int, float] = field(default_factory=dict)
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +193,21 @@ def _place(node: Node, run: QueuedRun, free: Free) -> tuple[Start | None, Free]:
     if wanted is None:
         return None, free
     if not wanted.pool and not wanted.count:
-        if not free.cpu:
+        if not free.cpu or short_of_memory(node, free):
             return None, free
-        return Start(node.id, run.run_id, "cpu", Devices()), replace(free, cpu=free.cpu - 1)
-    gpus = wanted.available[: wanted.count]
+        left = replace(free, cpu=free.cpu - 1, memory=free.memory - node.memory, alone=False)
+        return Start(node.id, run.run_id, "cpu", Devices()), left
+    roomy = (g for g in wanted.available if free.card_memory.get(g, math.inf) >= node.card_memory)
+    gpus = tuple(roomy)[: wanted.count]
     if len(gpus) < wanted.count:
         return None, _without(free, wanted.pool)
     start = Start(node.id, run.run_id, "gpu", Devices(gpus, free.threads))
     return start, _without(free, gpus)
+
+
+def short_of_memory(node: Node, free: Free) -> bool:
+    """Whether it has to wait until others have given memory back."""
+    return node.memory > free.memory and not free.alone
 
 
 @dataclass(frozen=True, slots=True)

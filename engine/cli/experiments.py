@@ -20,6 +20,7 @@ from engine.cli.output import (
 from engine.contract.errors import UserError
 from engine.control import placing
 from engine.control.experiments import Planned, launch, plan_experiment
+from engine.devices import memory
 from engine.results import Table
 
 if TYPE_CHECKING:
@@ -81,7 +82,12 @@ def print_plan(planned: Planned) -> None:
     where = "a GPU" if found.on_gpu else "this CPU"
     click.echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})")
     if found.memory_gib is not None:
-        click.echo(f"memory: about {found.memory_gib:.1f} GiB for the largest phase (rough)")
+        size, available = (mib / 1024 for mib in memory())
+        click.echo(
+            f"memory: about {found.memory_gib:.1f} GiB for the largest phase; phases start beside "
+            f"each other only where theirs fits"
+            + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)")
+        )
     for currency, money in found.money.items():
         known = f"about {money:.2f} {currency} (rough)" if money else "no price in their cards"
         click.echo(f"teachers: {known}")

@@ -146,6 +146,8 @@ class _Follower:
         counts = Counter(self._states.values())
         parts = [f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"]
         parts += [f"{label(spec)} {_progress(self._view(spec))}" for spec in running[:3]]
+        mine = {p.id for p in self._phases if self._states.get(p.id) == "queued"}
+        parts += [why for phase, why in conductor.waiting(self._runs).items() if phase in mine][:1]
         line = " | ".join(parts)
         if self._line.live:
             self._line.show(line)

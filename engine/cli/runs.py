@@ -116,6 +116,7 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
         "attempt": phase.attempt,
         "error": phase.error,
         "blocked_by": phase.blocked_by,
+        "waits": phase.waits,
         "activity": phase.view.activity,
         "done": progress.done if progress else None,
         "total": progress.total if progress else None,
@@ -156,6 +157,8 @@ def _phase_line(phase: PhaseStatus) -> tuple[str, ...]:
     says = phase.error or (view.activity if phase.state == "running" else "")
     if phase.state == "running" and view.last_event and age(view.last_event) > 60:
         says = f"no event for {duration(age(view.last_event))}; {says}"
+    if phase.waits:
+        says = phase.waits
     if phase.blocked_by:
         says = f"waits for {', '.join(phase.blocked_by)}"
     return (phase.id, phase.state, str(phase.attempt or NOTHING), done, says)

@@ -273,6 +273,11 @@ class ConductorDir:
         return self.path / "alive"
 
     @property
+    def waiting(self) -> Path:
+        """Phase -> why it has to wait although its inputs are there, as JSON."""
+        return self.path / "waiting.json"
+
+    @property
     def log(self) -> Path:
         return self.path / "log"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from engine import conductor
 from engine.contract.errors import UserError, nearest
 from engine.contract.eventlog import EventReader
 from engine.contract.view import EMPTY, PhaseView, State, fold_all
@@ -60,6 +61,7 @@ class PhaseStatus:
     error: str
     blocked_by: tuple[str, ...]
     view: PhaseView = EMPTY
+    waits: str = ""
 
     @property
     def id(self) -> str:
@@ -135,6 +137,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
     except UserError as error:
         forgiven = None
         damage.append(str(error))
+    waiting = conductor.waiting(runs)
     phases: list[PhaseStatus] = []
     bad: set[str] = set()
     for spec in file.spec.phases:
@@ -149,7 +152,8 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         view, torn = read_view(folder) if with_views else (EMPTY, "")
         unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
         damage += [line for line in (torn, unscored) if line]
-        phases.append(PhaseStatus(spec, state, found.attempt, found.error, blockers, view))
+        waits = waiting.get(spec.id, "") if state == "queued" else ""
+        phases.append(PhaseStatus(spec, state, found.attempt, found.error, blockers, view, waits))
     state = run_state([p.state for p in phases])
     marks = marks_of(runs, file.spec.phases)
     return RunStatus(file, state, tuple(phases), marks, tuple(damage))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine import conductor, queue
@@ -35,7 +35,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Conducting:
-    """``conductor_pid`` is None when nobody conducts: nothing starts then."""
+    """``conductor_pid`` is None when nobody conducts: nothing starts then. ``waiting``: phase ->
+    why it waits although its inputs are there."""
 
     conductor_pid: int | None
     entries: tuple[Entry, ...]
@@ -43,6 +44,7 @@ class Conducting:
     working: tuple[Work, ...]
     cpu_slots: int | None
     api_slots: int
+    waiting: dict[str, str] = field(default_factory=dict)
 
 
 def look(runs: RunsFolder) -> Conducting:
@@ -62,6 +64,7 @@ def look(runs: RunsFolder) -> Conducting:
         working=tuple(working.values()),
         cpu_slots=wanted.cpu_slots,
         api_slots=wanted.api_slots,
+        waiting=conductor.waiting(runs),
     )
 
 

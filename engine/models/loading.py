@@ -76,6 +76,7 @@ def load(
         tell(f"{card.name}: runs Python code that comes with the weights (trust_remote_code)")
     tokenizer = load_tokenizer(folder, source, card.name, tell)
     model = _load_weights(folder, source)
+    _read_last_states_whole(model)
     if not trainable and source.precision == "nf4" and _unpacking_pays(model):
         model = model.dequantize(torch.float32)
     if adapter is not None:
@@ -210,14 +211,30 @@ def _load_weights(folder: Path, source: LocalWeights) -> Any:
         raise UserError(f"{folder}: can't be loaded: {first}{hint}") from error
 
 
+def _read_last_states_whole(model: Any) -> None:
+    """The last position's states are a view with gaps, for which torch 2.13's matmul expands the
+    output matrix ``[rows, hidden, vocabulary]`` instead of multiplying once: five times the
+    memory and the time of reading a slice of prompts with a 0.5B."""
+    output = model.get_output_embeddings()
+    if output is not None:
+        output.register_forward_pre_hook(lambda _module, states: (states[0].contiguous(),))
+
+
 def compute_dtype(precision: str) -> torch.dtype:
     """What is computed in. NF4 computes in 16 bit on a GPU, as the paper does; on CPUs in fp32,
-    which is the faster there and keeps 4-bit weights exact when they are unpacked."""
+    which is the faster there and keeps 4-bit weights exact when they are unpacked. 16 bits on a
+    CPU that has no instructions for them take ten times as long as 32."""
     if precision == "fp32" or (precision == "nf4" and not torch.cuda.is_available()):
         return torch.float32
+    if not torch.cuda.is_available():
+        return torch.bfloat16 if _cpu_has_bf16() else torch.float32
     if torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
         return torch.float16
     return torch.bfloat16
+
+
+def _cpu_has_bf16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _nf4(dtype: torch.dtype) -> BitsAndBytesConfig:

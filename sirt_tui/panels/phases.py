@@ -147,6 +147,8 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
 def _second_line(phase: PhaseStatus, now: datetime) -> str:
     if phase.state == "running":
         return silence(phase.view, now) or progress_line(phase.view)
+    if phase.waits:
+        return phase.waits
     if phase.blocked_by:
         return f"waits for {phase.blocked_by[0]}"
     if phase.error and phase.state != "done":

@@ -175,5 +175,9 @@ def conductor_line(now: Conducting) -> Text:
     else:
         text.append("nothing is queued, and no conductor is needed", "dim")
     slots = now.cpu_slots or "as many as cores"
+    if now.waiting:
+        phase, why = next(iter(now.waiting.items()))
+        more = f" (and {len(now.waiting) - 1} more)" if len(now.waiting) > 1 else ""
+        text.append(f"  {phase.partition('-')[0]} {why}{more}", "yellow")
     text.append(f"  phases at once: CPU {slots}, endpoints {now.api_slots}", "dim")
     return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.interfaces import Devices
@@ -147,3 +149,30 @@ def test_what_scheduling_reads_from_a_spec():
     assert (annotate.remote, annotate.trains, annotate.inputs) == (True, False, ())
     assert (instruct.remote, instruct.trains, instruct.inputs) == (False, True, (annotate.id,))
     assert (evaluate.remote, evaluate.trains, evaluate.inputs) == (False, False, (instruct.id,))
+
+
+LARGE, SMALL = Node("large", memory=12.0), Node("small", memory=1.0)
+
+
+@pytest.mark.parametrize(
+    ("memory", "alone", "expected"),
+    [
+        (23.0, True, ["large", "small"]),
+        (12.5, True, ["large"]),  # the small one would not fit beside it
+        (11.0, False, ["small"]),  # the large one waits for what runs; the small one need not
+        (0.5, False, []),
+        (5.0, True, ["large"]),  # too large for the machine: alone it may have all there is
+    ],
+)
+def test_phases_start_beside_each_other_only_where_their_memory_fits(memory, alone, expected):
+    free = Free(cpu=4, memory=memory, alone=alone)
+    started = starts([run(LARGE, SMALL)], {"large", "small"}, free)
+    assert [s.phase for s in started] == expected
+
+
+def test_a_named_card_in_use_is_taken_only_where_there_is_room_on_it():
+    wanted = run(Node("p", card_memory=10.0), request=DeviceRequest(gpus=(1,)))
+    free = Free(cards=(0, 1), gpus=(0, 1), quiet=(0,), card_memory={1: 8.0})
+    assert starts([wanted], {"p"}, free) == []
+    (start,) = starts([wanted], {"p"}, replace(free, card_memory={1: 30.0}))
+    assert start.devices.gpus == (1,)

@@ -1,0 +1,164 @@
+"""What a phase takes: by its model's shape, by witnesses; what running ones still claim."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from engine import claims, devices, memory
+from engine.claims import Claims
+from engine.contract.cards import Endpoint, LocalWeights, ModelCard
+from engine.contract.rundir import ConductorDir, RunsFolder
+from engine.contract.settings import RefineSettings
+from engine.contract.spec import EvaluateSpec, RefineSpec, TaskRef
+from engine.folders import Folders
+from engine.history import Witness, history, likeness
+from engine.interfaces import Devices
+from engine.memory import needed_gib, rough_gib, shape_of
+from engine.schedule import Free, Node, QueuedRun
+
+LLAMA = {
+    "hidden_size": 4096, "num_attention_heads": 32, "num_hidden_layers": 32, "vocab_size": 32_000,
+}  # fmt: skip
+
+
+def card(precision: str = "nf4", parameters: float | None = 7e9, **source) -> ModelCard:
+    place = source or {"hub": "somebody/model"}
+    weights = LocalWeights(precision=precision, **place)  # type: ignore[arg-type]
+    return ModelCard(name="m", family="f", source=weights, parameters=parameters)
+
+
+def evaluate(model: ModelCard, **more) -> EvaluateSpec:
+    return EvaluateSpec(model=model, task=TaskRef(name="gsm8k"), prompt="cot", **more)
+
+
+def test_the_shape_is_the_folders_own_or_follows_from_the_size(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA | {"num_key_value_heads": 8}))
+    found = shape_of(card(path=str(tmp_path)))
+    assert found == memory.Shape(32, 4096, 2 * 8 * 128, 32_000)
+    guessed = shape_of(card())
+    assert guessed is not None
+    assert guessed.layers == 33
+    assert guessed.hidden == pytest.approx(4096, rel=0.05)
+    assert shape_of(card(parameters=None)) is None
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", "{}", '{"hidden_size": "x"}', "\xff"])
+def test_a_config_that_says_nothing_leaves_the_size(tmp_path, broken):
+    (tmp_path / "config.json").write_bytes(broken.encode("latin-1"))
+    assert shape_of(card(path=str(tmp_path))) == shape_of(card())
+
+
+def test_the_dtype_is_that_of_the_device():
+    """A card of 4 or 16 bits is computed in 32 on a CPU: at least 4 bytes a weight."""
+    for precision in ("nf4", "bf16"):
+        on_cpu = rough_gib(evaluate(card(precision), limit=1), on_gpu=False)
+        on_card = rough_gib(evaluate(card(precision), limit=1), on_gpu=True)
+        assert on_cpu is not None
+        assert on_card is not None
+        assert on_cpu > 7e9 * 4 / 2**30 > on_card
+    assert rough_gib(evaluate(card(parameters=None)), on_gpu=False) is None
+
+
+def test_more_at_once_takes_more_and_an_endpoint_nothing():
+    few, many = (rough_gib(evaluate(card(), limit=n), on_gpu=True) for n in (4, 200))
+    assert few is not None
+    assert many is not None
+    assert many > few + 5
+    small, large = (
+        rough_gib(
+            RefineSpec(
+                student=card(), adapter=None, pairs="p", settings=RefineSettings(batch_size=n)
+            ),
+            on_gpu=True,
+        )
+        for n in (1, 16)
+    )
+    assert small is not None
+    assert large is not None
+    assert large > small
+    served = Endpoint(kind="openai_compatible", base_url="http://x/v1", model="m")
+    answers = ModelCard(name="e", family="f", source=served, parameters=7e9)
+    assert needed_gib(evaluate(answers), False, {}) is None
+
+
+def test_what_was_measured_corrects_the_estimate():
+    spec = evaluate(card())
+    past = {
+        likeness(spec): [Witness(1.0, 9.0, None), Witness(1.0, 11.0, None), Witness(1, 3.0, 21.0)]
+    }
+    assert needed_gib(spec, False, past) == 11.0
+    assert needed_gib(spec, True, past) == 21.0
+    assert needed_gib(evaluate(card(), limit=3), False, past) == rough_gib(
+        evaluate(card(), limit=3), False
+    )
+
+
+def test_peaks_are_in_the_manifest_and_found_again(tmp_path):
+    runs = RunsFolder(tmp_path / "runs")
+    runs.create()
+    spec = evaluate(card())
+    folder = runs.phase(spec.id)
+    folder.create(spec)
+    (folder.work / "staging").mkdir(parents=True)
+    with devices.ResourceMonitor(lambda _event: None, Devices()) as monitor:
+        pass
+    assert monitor.peaks["memory_gib"] > 0.01
+    folder.publish(folder.work / "staging", {"seconds": 2.0} | monitor.peaks)
+    (witness,) = history(runs)[likeness(spec)]
+    assert witness == Witness(2.0, monitor.peaks["memory_gib"], None)
+
+
+def test_a_running_phase_claims_what_it_does_not_hold_yet(tmp_path, monkeypatch):
+    runs = RunsFolder(tmp_path / "runs")
+    runs.create()
+    spec = evaluate(card())
+    runs.phase(spec.id).create(spec)
+    monkeypatch.setattr(claims.hardware, "memory", lambda: (64 * 1024.0, 60 * 1024.0))
+    monkeypatch.setattr(claims.hardware, "resident_mib", lambda pid: 4 * 1024.0)
+    needed = rough_gib(spec, on_gpu=False)
+    assert needed is not None
+    here = {"host": socket.gethostname(), "pid": os.getpid()}
+    elsewhere = {"host": "another", "pid": 1}
+    phase = runs.phase(spec.id)
+    found = Claims(runs, Folders(runs))
+    assert found.free([]) == 60.0
+    assert found.free([(phase, Devices(), here)]) == pytest.approx(max(0.0, 60 - (needed - 4)))
+    assert found.free([(phase, Devices(), elsewhere)]) == 60.0
+    beside = Claims(runs, Folders(runs)).free([(phase, Devices(gpus=(0,)), here)])
+    assert beside == pytest.approx(60.0), "it holds more than the libraries already"
+
+
+def test_who_waits_is_written_down_with_the_figures(tmp_path, monkeypatch):
+    runs = RunsFolder(tmp_path / "runs")
+    runs.create()
+    ConductorDir(runs.conductor).path.mkdir()
+    monkeypatch.setattr(claims.hardware, "memory", lambda: (23 * 1024.0, 9 * 1024.0))
+    node = Node("evaluate-x", memory=12.0)
+    run = QueuedRun("r", (node,))
+    found = Claims(runs, Folders(runs))
+    file = ConductorDir(runs.conductor).waiting
+    found.tell_waiting([run], {node.id}, Free(cpu=1, memory=9.0, alone=False))
+    said = json.loads(file.read_text())
+    assert said == {
+        "evaluate-x": "waits for memory: needs 12.0 of 23.0 GiB, 14.0 in use or promised"
+    }
+    found.tell_waiting([run], {node.id}, Free(cpu=1, memory=20.0))
+    assert json.loads(file.read_text()) == {}
+
+
+def test_a_control_groups_limit_is_the_machines(tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text(f"{8 * 2**30}\n")
+    (tmp_path / "memory.current").write_text(f"{5 * 2**30}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 1\ninactive_file {2 * 2**30}\n")
+    unlimited = tmp_path / "above"
+    unlimited.mkdir()
+    (unlimited / "memory.max").write_text("max\n")
+    monkeypatch.setattr(devices, "_groups", lambda: iter([unlimited, Path("/nowhere"), tmp_path]))
+    total, available = devices.memory()
+    assert total == 8 * 1024
+    assert available == 5 * 1024
