@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import time
@@ -34,7 +35,9 @@ class Claims:
         self._file = ConductorDir(runs.conductor).waiting
         self._claimed: dict[str, float] = {}
         self._looked: dict[int, tuple[float, float]] = {}
-        self._waiting: dict[str, str] | None = None
+        self._waiting: dict[str, str] = {}
+        with contextlib.suppress(OSError):  # an earlier conductor's
+            self._file.unlink()
 
     def free(self, running: Iterable[tuple[PhaseDir, Devices, Handle]]) -> float:
         """What can be had now, less what running phases claim and don't hold yet."""
@@ -66,7 +69,7 @@ class Claims:
             if node.id in left and free.cpu and not node.remote
             if short_of_memory(node, replace(free, alone=False))
         }
-        if self._waiting is not None and short.keys() == self._waiting.keys():
+        if short.keys() == self._waiting.keys():
             return
         self._waiting = short
         write_json(self._file, short)
