@@ -111,10 +111,12 @@ def _parameters(shape: Shape) -> float:
 
 
 def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> float:
-    """On a CPU 4-bit weights are unpacked to answer, and 16-bit ones computed in 32 bits."""
-    if source.precision == "nf4":
-        return 0.6 if on_gpu or _trains(spec) else 4.6
-    return 2.0 if on_gpu and source.precision == "bf16" else 4.0
+    """On a CPU 4-bit weights are unpacked to answer, and 16-bit ones computed in 32 bits; the
+    16-bit file that they are made of stays mapped, two bytes a weight."""
+    if on_gpu:
+        return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision]
+    made = {"nf4": 0.6 if _trains(spec) else 4.6, "bf16": 4.0, "fp32": 4.0}[source.precision]
+    return made + (0.0 if source.precision == "fp32" else 2.0)
 
 
 def _answering(spec: PhaseSpec, shape: Shape, width: int) -> float:
