@@ -62,7 +62,9 @@ def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
     found = (paired(one, mine, theirs) for one in mine)
     shared = [comparison for comparison in found if comparison is not None]
     if not shared:
-        raise UserError(f"{a} and {b} share no finished evaluation; there is nothing to compare")
+        raise UserError(
+            f"{a} and {b} share no finished evaluation with the same prompt; there is nothing to compare"
+        )
     return shared
 
 

@@ -38,11 +38,20 @@ def paired(
     a: Mapping[Evaluation, PhaseDir],
     b: Mapping[Evaluation, PhaseDir],
 ) -> Comparison | None:
-    """Two runs on the same questions; ``None`` when they share none."""
+    """Two runs on the same questions; ``None`` when they share none, or were asked otherwise (a
+    task's prompt has changed between them)."""
     if evaluation not in a or evaluation not in b:
+        return None
+    if len({_prompt_version(found[evaluation]) for found in (a, b)}) > 1:
         return None
     right_a, right_b = (
         right_answers(verified(found[evaluation], PREDICTIONS), evaluation.method)
         for found in (a, b)
     )
     return compare_right(evaluation, right_a, right_b)
+
+
+def _prompt_version(folder: PhaseDir) -> int:
+    spec = folder.spec()
+    assert isinstance(spec, EvaluateSpec)
+    return spec.task.prompt_version
