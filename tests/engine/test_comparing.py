@@ -12,6 +12,7 @@ from engine.contract.evaluation import Evaluation
 from engine.contract.rundir import PREDICTIONS
 from engine.contract.spec import EvaluateSpec
 from engine.control import comparing, tabling
+from engine.control.evaluations import finished, paired
 from engine.control.listing import list_runs
 from engine.queue import read_run
 from engine.report.study import Study
@@ -167,3 +168,13 @@ def test_curves_are_every_point_as_data_and_their_ends_on_a_page(recorded, pair)
     page = tabling.curve_ends(views, rows, "instruct", "loss")
     assert isinstance(page, Table)
     assert page.rows[0][1] == str(points[-1][0])
+
+
+def test_runs_asked_with_another_version_of_the_prompt_are_not_paired(recorded, pair):  # noqa: F811
+    a, b = (finished(recorded, run_id) for run_id in pair)
+    assert paired(COMPASS, a, b) is not None
+    spec = b[COMPASS].spec()
+    later = spec.model_copy(update={"task": spec.task.model_copy(update={"prompt_version": 2})})
+    folder = recorded.phase(later.id)
+    folder.create(later)
+    assert paired(COMPASS, a, b | {COMPASS: folder}) is None
