@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from engine.scoring.conclusion import Known, choose, results_of, says_of
 from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import in_digits
-from engine.scoring.quantity import figures
+from engine.scoring.quantity import figures, quantities
+from engine.scoring.shape import is_aside
 from engine.scoring.text import sentences
-from engine.scoring.unanswered import ends_early, gives_up, lacks_an_end
+from engine.scoring.unanswered import ends_early, gives_up, lacks_an_end, unfinished
 
 if TYPE_CHECKING:
     from engine.scoring.asked_for import AskedFor
@@ -44,6 +45,7 @@ _ITEM: Final = re.compile(
     r"[A-Za-z][\w ']{0,25}:\s?[$€£]?[0-9.,]+(?:\s\w+){0,2}\W*$|[A-E][.)]\s",
     re.IGNORECASE,
 )
+_OPERATOR: Final = re.compile(r"(?:[-+*/=×÷]|[0-9]\s?x|\\times|\\cdot)\s?[$€£]?$")
 _DIGIT: Final = re.compile(r"[0-9]")
 _WORD: Final = re.compile(r"[A-Za-z]{2}")
 LINES: Final = 60  # sentences, from the end, in which a conclusion may stand
@@ -63,26 +65,36 @@ class _Told(NamedTuple):
             return "equation"
         return "conclusion" if _CONCLUDES.match(self.sentence) else "last_number"
 
+    @property
+    def says_it(self) -> bool:
+        """Whether the sentence is about the number: not "Of the 12 pens, ..."."""
+        found = [one for one in quantities(self.sentence) if one.value == self.value]
+        by_the_way = [is_aside(self.sentence, one) for one in found]
+        return bool(_WORD.search(self.sentence)) and not (found and all(by_the_way))
+
 
 def concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | None:
     """The tier and the number of the text's conclusion, as far as it has one."""
     all_said = [sentence[-LONG:] for sentence in sentences(text)][-LINES:]
+    while len(all_said) > 1 and _CHAT.match(all_said[-1]) and not _DIGIT.search(all_said[-1]):
+        all_said.pop()
     said = [sentence for sentence in all_said if not _SILENT.search(sentence)]
     cut_off = cut_off or said[-1:] != all_said[-1:] or ends_early(all_said)
     open_end = lacks_an_end(said)
-    cut_off = cut_off or (open_end and len(said) < len(all_said))
-    told = _told(said, wanted, first=max(0, len(said) - 1) if cut_off else 0)
-    if not told or not told[0].value:
+    if len(said) < len(all_said):  # "The answer is" and a break: replies of few tokens end so
+        cut_off = cut_off or open_end or bool(said and unfinished(said[-1]))
+    told = _told(said, wanted, first=max(0, len(said) - 1) if cut_off or open_end else 0)
+    if not told or not told[0].value or _OPERATOR.search(said[-1]):
         return None
     known = _known(said[:-1], wanted)
     if told[0].value not in known.results[-1:]:
         given = told[0].value in known.seen
         listed = len(told) > 1 and all(_ITEM.match(one.sentence) for one in told[:2])
-        if cut_off or listed or (open_end and given):
+        if cut_off or listed or (open_end and (given or told[0].tier == "last_number")):
             return None
         if given and told[0].tier == "last_number":
             told = _asked_first(told, wanted)
-    elif cut_off and not _WORD.search(told[0].sentence):
+    elif cut_off and not told[0].says_it:
         return None
     return (told[0].tier, told[0].value) if told[0].value else None
 

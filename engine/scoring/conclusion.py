@@ -72,6 +72,7 @@ _RANGE: Final = re.compile(
     r"\bbetween\s[$€£]?[0-9][0-9,.]{0,12}(?:\s[a-z]{1,12})?\sand\s[$€£]?[0-9][0-9,.]{0,12}",
     re.IGNORECASE,
 )
+_IS: Final = re.compile(r"(?:\s[\w'-]{1,20}){1,3}\s(?:is|are|was|were|remains?)\b")
 _CLAUSE: Final = re.compile(r",\s|;\s|\s(?:and|but|while|whereas|leaving)\s")
 _IN_WORDS: Final = re.compile(
     r"\b(?:plus|minus|times|divided|multipl\w{1,4}|subtract\w{0,4}|add(?:ed|ing)?|sum|difference|"
@@ -165,7 +166,7 @@ def _in_asked_clause(sentence: str, found: list[Quantity], known: Known) -> list
     listed = any(
         0 <= one.start - end <= 5 for one in found for end in ends[1:]
     )  # "5 cups and 2 pans"
-    shared = listed and not PASSIVE.match(sentence, found[1].end)
+    shared = listed and not _IS.match(sentence, found[1].end)
     if shared and _ends_in_noun(sentence[found[0].end : found[1].start], known.asked):
         return found  # "5 red cups and 2 blue cups left"
     scores = []

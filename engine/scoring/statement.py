@@ -12,7 +12,7 @@ from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import in_digits
 from engine.scoring.quantity import quantities
 from engine.scoring.text import sentence_before, sentence_from, sentences
-from engine.scoring.unanswered import ends_early, gives_up, lacks_an_end, unfinished
+from engine.scoring.unanswered import ends_early, gives_up, unfinished
 
 if TYPE_CHECKING:
     from engine.scoring.asked_for import AskedFor
@@ -143,7 +143,7 @@ def _heads_a_solution(cue: re.Match[str], scope: str) -> bool:
         return True
     if "\n" in cue[0] and not _BARE.fullmatch(scope):
         rest = sentences(scope + after)
-        if ends_early(rest) or lacks_an_end(rest) or (len(rest) > 1 and unfinished(rest[-1])):
+        if ends_early(rest) or (rest and unfinished(rest[-1])):
             return True
         return _DIGIT.search(after) is not None and not _EXPLAINS.match(after, 1)
     if _HEADING.fullmatch(cue[0]) is None or not _WORD.match(scope) or not _DIGIT.search(after):
