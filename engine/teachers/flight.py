@@ -37,13 +37,14 @@ REFUSALS_TOLD = 5
 
 @dataclass
 class Ask:
-    """A question in the air. ``amount``: set aside for it. ``resting``: nothing of it is under way,
-    it waits for its next try. ``unaffordable``: the cap leaves nothing for another."""
+    """A question in the air. ``amount``: set aside for it. ``resting``: the fault after which it
+    waits for its next try; nothing of it is under way then. ``unaffordable``: the cap leaves
+    nothing for another."""
 
     question: Question
     amount: float
     spell: Spell = field(default_factory=Spell)
-    resting: bool = False
+    resting: Fault | None = None
     unaffordable: bool = False
 
 
@@ -98,6 +99,7 @@ class Flight:
     def take_off(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Send as many as rate and money allow; whether anything is in the air."""
         most = int(self._throttle.limit) if self._proved else UNPROVED
+        most += self._stuck
         while self._waiting and not self._ending and len(self._in_air) < most:
             amount = self._budget.reserve(sent_text(self._waiting[0]))
             if amount is None:
@@ -105,6 +107,15 @@ class Flight:
             ask = Ask(self._waiting.popleft(), amount)
             self._in_air[loop.create_task(self._bring(ask))] = ask
         return bool(self._in_air)
+
+    @property
+    def _stuck(self) -> bool:
+        """All in the air broke in a way that may be the questions' own: one more is sent, to see
+        whether others come through."""
+        return bool(self._in_air) and all(
+            ask.resting is not None and (ask.resting.kind == "reply" or ask.resting.status == 500)
+            for ask in self._in_air.values()
+        )
 
     def land(self) -> bool:
         """Nothing new is sent; whether replies are under way."""
@@ -199,9 +210,9 @@ class Flight:
             if pause is None or self._ending or ask.unaffordable:
                 return found
             self._tell_first(found)
-            ask.resting = True
+            ask.resting = found
             await asyncio.sleep(pause)
-            ask.resting = False
+            ask.resting = None
 
     def _arrived(self, question: Question, reply: Reply) -> Batch:
         self._answered = self._answers_now = True

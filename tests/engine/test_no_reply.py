@@ -9,7 +9,7 @@ import pytest
 
 from engine.interfaces import Reply
 from engine.teachers import patience
-from tests.engine.misbehaving_server import MisbehavingServer, cut, raw, reply
+from tests.engine.misbehaving_server import MisbehavingServer, cut, error, raw, reply
 from tests.engine.odd_replies import (
     LOST_PAGE,
     body,
@@ -114,6 +114,23 @@ def test_one_question_that_breaks_every_time_ends_the_others_no_earlier(
     assert "1 of 12 questions got no reply while others did (q2: an error under" in found.problem
     assert "busy" in found.problem
     assert "2 tries" in found.problem
+
+
+@pytest.mark.parametrize("fault", [raw(LOST_PAGE), error(500, "worker died")])
+def test_questions_that_break_the_server_do_not_block_all_others(
+    server: MisbehavingServer, fault: Any
+) -> None:
+    """As many as are sent at a time: without one more, nothing could show that others work."""
+    good = reply()
+
+    def behave(handler: Any, request: dict[str, Any]) -> None:
+        breaks = request["messages"][0]["content"] in ("question 0", "question 1")
+        (fault if breaks else good)(handler, request)
+
+    server.script.extend([behave] * 500)
+    found = ask(server, 20, concurrency=2, http_retries=3, patience_s=60.0)
+    assert set(found.final) == {f"q{i}" for i in range(2, 20)}
+    assert "2 of 20 questions got no reply while others did" in found.problem
 
 
 def test_what_an_error_under_200_says_is_taken_at_its_word(server: MisbehavingServer) -> None:
