@@ -6,7 +6,7 @@
 ``panels``   one file a panel: takes a view and draws it, knows nothing else
 ``charts``   curves on character cells
 ``table``    a table that renders the visible rows only
-``format``, ``plain``, ``filtering``, ``diff``   pure functions over text and figures
+``format``, ``filtering``, ``diff``   pure functions over text and figures
 
 It imports ``engine.contract`` and ``engine.control`` and nothing else of the engine.
 """

@@ -11,11 +11,11 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from engine.contract.plain import visible
 from sirt_tui import failures
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
 from sirt_tui.leaving import Palette
-from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Sequence

@@ -11,8 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from engine.contract.plain import visible
 from sirt_tui.leaving import Dialog
-from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Sequence

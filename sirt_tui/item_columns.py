@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, overload
 
 from rich.text import Text
 
+from engine.contract.plain import one_line
 from sirt_tui.columns import Column
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

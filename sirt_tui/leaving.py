@@ -15,9 +15,9 @@ from textual.command import CommandList, CommandPalette
 from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
+from engine.contract.plain import visible
 from sirt_tui import failures
 from sirt_tui.feed import Feed
-from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.contract.plain import visible
 from engine.control.lineage_tree import draw, environments
 from sirt_tui.leaving import Dialog
-from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

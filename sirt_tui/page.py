@@ -9,9 +9,9 @@ from textual.reactive import reactive
 from textual.widgets import Footer, Input, Static
 
 from engine.contract.errors import UserError
+from engine.contract.plain import one_line
 from sirt_tui import failures
 from sirt_tui.leaving import Leavable
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

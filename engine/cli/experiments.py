@@ -11,6 +11,7 @@ from engine import presets as preset_files
 from engine.catalog import TASKS
 from engine.cli.output import (
     duration,
+    echo,
     json_option,
     plural,
     print_json,
@@ -60,17 +61,17 @@ def print_plan(planned: Planned) -> None:
     """Counts by kind with and without sharing, and the estimate."""
     plan, found = planned.plan, planned.estimate
     experiment = planned.resolved.experiment
-    click.echo(f"{experiment.name}: {plural(len(plan.runs), 'run')}. {experiment.description}")
+    echo(f"{experiment.name}: {plural(len(plan.runs), 'run')}. {experiment.description}")
     rows = [(kind, *map(str, counts)) for kind, counts in plan.counts().items()]
     total = ("all", str(plan.naive), str(len(plan.phases)), str(len(plan.to_do)))
     print_table(Table(("phase", "without sharing", "with sharing", "to do"), (*rows, total)))
     if len(plan.runs) > 1:
         alone = f"alone they have {plan.of_the_runs_alone} phases"
-        click.echo(f"without sharing: each run, and what its table holds it against; {alone}")
+        echo(f"without sharing: each run, and what its table holds it against; {alone}")
     for note in planned.notes:
-        click.echo(note)
+        echo(note)
     if plan.done:
-        click.echo(f"reused: {plural(len(plan.done), 'finished phase')}")
+        echo(f"reused: {plural(len(plan.done), 'finished phase')}")
     if not plan.to_do:
         return
     tell_passed_over(found.passed_over)
@@ -80,17 +81,17 @@ def print_plan(planned: Planned) -> None:
     words.append(f"{found.unknown} unknown" if found.unknown else "")
     basis = ", ".join(word for word in words if word)
     where = "a GPU" if found.on_gpu else "this CPU"
-    click.echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})")
+    echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})")
     if found.memory_gib is not None:
         size, available = (mib / 1024 for mib in memory())
-        click.echo(
+        echo(
             f"memory: about {found.memory_gib:.1f} GiB for the largest phase; phases start beside "
             f"each other only where theirs fits"
             + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)")
         )
     for currency, money in found.money.items():
         known = f"about {money:.2f} {currency} (rough)" if money else "no price in their cards"
-        click.echo(f"teachers: {known}")
+        echo(f"teachers: {known}")
 
 
 def device_options(function: Any) -> Any:
@@ -146,7 +147,7 @@ def run(
         print_plan(planned)
     launched = launch(runs, planned, request)
     if launched.reused and not as_json:
-        click.echo(
+        echo(
             f"reused: {plural(len(launched.reused), 'run')} finished before, "
             f"{plural(len(planned.plan.done), 'phase')}"
         )
@@ -154,7 +155,7 @@ def run(
         if as_json:
             print_json({"queued": launched.queued, "reused": launched.reused})
         else:
-            click.echo(f"{plural(len(launched.queued), 'run')} queued; look with: sirt status")
+            echo(f"{plural(len(launched.queued), 'run')} queued; look with: sirt status")
         return
     succeeded = follow(runs, launched.all, quiet=as_json)
     from engine.cli.results import print_report
@@ -177,4 +178,4 @@ def presets(as_json: bool) -> None:
         print_json(found)
         return
     for what, names in found.items():
-        click.echo(f"{what}: {names if isinstance(names, str) else ', '.join(names)}")
+        echo(f"{what}: {names if isinstance(names, str) else ', '.join(names)}")

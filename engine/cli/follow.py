@@ -6,10 +6,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import click
-
 from engine import conductor
-from engine.cli.output import duration
+from engine.cli.output import duration, echo
 from engine.cli.progress import LiveLine
 from engine.contract.evaluation import Evaluation
 from engine.contract.eventlog import EventReader
@@ -44,7 +42,7 @@ def follow(runs: RunsFolder, run_ids: Sequence[str], quiet: bool = False) -> boo
             time.sleep(POLL_S)
     except KeyboardInterrupt:
         follower.clear()
-        click.echo("the runs go on; look with `sirt status`, end them with `sirt stop`", err=True)
+        echo("the runs go on; look with `sirt status`, end them with `sirt stop`", err=True)
         raise SystemExit(130) from None
     return follower.all_done
 
@@ -121,9 +119,9 @@ class _Follower:
         done = sum(s == "done" for s in self._states.values())
         said = f": {error}" if error else _figures(view)
         words = f"[{done}/{len(self._phases)}] {label(spec)} {state} in {duration(took)}{said}"
-        click.echo(words, err=True)
+        echo(words, err=True)
         for warning in view.warnings:
-            click.echo(f"    {warning.level}: {warning.text}", err=True)
+            echo(f"    {warning.level}: {warning.text}", err=True)
 
     def _view(self, spec: PhaseSpec) -> PhaseView:
         attempt = self._runs.phase(spec.id).last_attempt()
@@ -152,7 +150,7 @@ class _Follower:
         if self._line.live:
             self._line.show(line)
         else:
-            click.echo(line, err=True)
+            echo(line, err=True)
 
     def clear(self) -> None:
         self._line.clear()

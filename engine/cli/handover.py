@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.output import json_option, plural, print_json, tell_passed_over, visible
+from engine.cli.given import GivenPath
+from engine.cli.output import console, echo, json_option, plural, print_json, tell_passed_over
 from engine.contract.errors import UserError
+from engine.contract.plain import visible
 from engine.control import answers
 from engine.control.checking import left_out
 from engine.control.lineage import lineage
@@ -30,28 +32,21 @@ def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
     if as_json:
         print_json(found[0] if len(found) == 1 else found)
         return
-    from rich.console import Console
-
     from engine.control.lineage_tree import draw, environments
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 240
     for one in found:
-        console.print(draw(one, visible))
+        console().print(draw(one, visible))
         for line in environments(one):
-            console.print(line, markup=False)
+            echo(line)
 
 
 @click.command()
 @click.argument("run_id")
-@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--merged", type=click.Path(path_type=Path), help="The model's folder to write.")
+@click.argument("folder", required=False, type=GivenPath(file_okay=False))
+@click.option("--merged", type=GivenPath(), help="The model's folder to write.")
 @click.option("--phase", help="The training whose adapter is merged; the run's last otherwise.")
 @click.option("--dtype", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of merged weights.")
-@click.option(
-    "--base", type=click.Path(file_okay=False, path_type=Path), help="Base model's folder."
-)
+@click.option("--base", type=GivenPath(file_okay=False), help="Base model's folder.")
 @click.option("--max-kl", type=float, help="Mean KL from the student to accept, nats a token.")
 @click.option(
     "--push", "repo", metavar="REPO", help="Send the merged model to this hub repository."
@@ -85,14 +80,14 @@ def export(
     if folder is not None:
         tell_passed_over(left_out(runs, found))
         for path in answers.export(runs, found[0], folder):
-            click.echo(str(path))
+            echo(str(path))
     if merged is not None:
         _merge(runs, found[0], merged, repo, phase=phase, dtype=dtype, base=base, most_kl=max_kl)
     if merged is not None and repo is not None:
         from engine.control.pushing import push
 
-        click.echo(f"sending to {repo}", err=True)
-        click.echo(push(merged, repo, private=not public))
+        echo(f"sending to {repo}", err=True)
+        echo(push(merged, repo, private=not public))
 
 
 def _clear_up_when_ended() -> None:
@@ -106,18 +101,18 @@ def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **opti
 
     _clear_up_when_ended()
     if repo is not None and merged.exported_before(folder, run_id):
-        click.echo(f"{folder}: is there already, from this run", err=True)
+        echo(f"{folder}: is there already, from this run", err=True)
         return
     from engine.models.loading import quiet
 
     quiet()
     given = {name: value for name, value in options.items() if value is not None}
     made = merged.export_merged(
-        runs, run_id, folder, tell=lambda line: click.echo(line, err=True), **given
+        runs, run_id, folder, tell=lambda line: echo(line, err=True), **given
     )
     parity = made.parity
-    click.echo(f"{folder}: {made.phase} merged, in {parity.dtype}")
-    click.echo(
+    echo(f"{folder}: {made.phase} merged, in {parity.dtype}")
+    echo(
         f"against the trained student on {parity.tokens} tokens of {parity.prompts} answers: mean"
         f" KL {parity.mean_kl:.2g} nats (largest {parity.max_kl:.2g}), largest difference of a"
         f" log-probability {parity.max_logit:.2g}, same greedy token in {parity.greedy:.1%}"
@@ -126,7 +121,7 @@ def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **opti
 
 @click.command()
 @click.argument("which")
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=GivenPath(dir_okay=False))
 @click.option("--without-weights", is_flag=True, help="Leave the adapters out.")
 @click.pass_obj
 def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: bool) -> None:
@@ -142,16 +137,14 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
     tell_passed_over(left_out(runs, run_ids))
     for run_id in run_ids:
         tell_passed_over(run_status(runs, run_id).damage)
-    made = bundling.bundle(
-        runs, run_ids, file, without_weights, lambda line: click.echo(line, err=True)
-    )
+    made = bundling.bundle(runs, run_ids, file, without_weights, lambda line: echo(line, err=True))
     weights = f"; {plural(len(made.left_out), 'file')} of weights left out" if made.left_out else ""
     what = f"{plural(len(made.runs), 'run')}, {plural(len(made.files), 'file')}{weights}"
-    click.echo(f"{file}: {what}; for `sirt import` elsewhere")
+    echo(f"{file}: {what}; for `sirt import` elsewhere")
 
 
 @click.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=GivenPath(dir_okay=False))
 @json_option
 @click.pass_obj
 def take(runs: RunsFolder, files: tuple[Path, ...], as_json: bool) -> None:
@@ -165,15 +158,15 @@ def take(runs: RunsFolder, files: tuple[Path, ...], as_json: bool) -> None:
             print_json(found)
             continue
         for run_id in found.runs:
-            click.echo(f"{run_id}: taken in")
+            echo(f"{run_id}: taken in")
         for run_id in found.runs_kept:
-            click.echo(f"{run_id}: was here already")
+            echo(f"{run_id}: was here already")
         kept = f", {len(found.phases_kept)} were here already" if found.phases_kept else ""
-        click.echo(f"{plural(len(found.phases), 'phase')} new{kept}")
+        echo(f"{plural(len(found.phases), 'phase')} new{kept}")
         if found.filled:
-            click.echo(f"missing weights added to {', '.join(found.filled)}")
+            echo(f"missing weights added to {', '.join(found.filled)}")
         for phase_id in found.differs:
-            click.echo(
+            echo(
                 f"{phase_id}: the outputs here are kept and differ from the bundle's, from which"
                 " its scores come",
                 err=True,

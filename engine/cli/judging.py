@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import json_option, print_json
+from engine.cli.output import echo, json_option, print_json
 from engine.cli.progress import LiveLine, pace
 from engine.cli.quality import format_option, show
 from engine.contract.errors import UserError
@@ -115,9 +115,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
     def interrupt(*_: object) -> None:
         wanted.append(True)
-        click.echo(
-            "\nstopping once the next replies are filed; ctrl+c again ends at once", err=True
-        )
+        echo("\nstopping once the next replies are filed; ctrl+c again ends at once", err=True)
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, interrupt)
@@ -155,11 +153,11 @@ class _Line:
         if self._line.live:
             self._line.show(text)
         else:
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     def tell(self, text: str) -> None:
         self.clear()
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def clear(self) -> None:
         self._line.clear()

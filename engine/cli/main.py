@@ -10,10 +10,15 @@ from pathlib import Path
 
 import click
 
+from engine.cli import streams
+from engine.cli.given import GivenPath
+from engine.cli.output import echo
 from engine.contract.errors import UserError, explain
+from engine.contract.plain import one_line
 from engine.contract.rundir import RunsFolder
 
 USER_ERROR = 2
+INTERRUPTED = 130
 Interface = Callable[[Path, bool], None]  # runs folder, whether to use the mouse
 # verb -> (module of engine.cli, function, group in the help, one line)
 VERBS = {
@@ -61,6 +66,11 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(import_module(f"engine.cli.{module}"), function)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            _check_text(word, "argument")
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -79,8 +89,8 @@ class _LazyGroup(click.Group):
 @click.option(
     "--runs",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: os.environ.get("SIRT_RUNS", "runs"),
+    type=GivenPath(file_okay=False),
+    default=lambda: os.environ.get("SIRT_RUNS") or "runs",
     help="The runs folder; $SIRT_RUNS, else ./runs.",
 )
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, in the interface.")
@@ -96,6 +106,7 @@ def sirt(ctx: click.Context, folder: Path, no_mouse: bool) -> None:
     """
     interface: Interface | None = ctx.obj
     ctx.obj = RunsFolder(Path(folder).absolute())
+    _check_text(str(ctx.obj.root), "runs folder")
     if ctx.invoked_subcommand is not None:
         return
     if interface is not None and sys.stdin.isatty() and sys.stdout.isatty():
@@ -110,29 +121,49 @@ def main(interface: Interface | None = None) -> None:
     ``interface`` is what a call without a verb opens on a terminal; it is handed in, since the
     engine does not know the interface.
     """
+    streams.prepare()
+    try:
+        code = _run(interface)
+    except OSError:  # nobody is there to be told: stderr is gone as well
+        code = USER_ERROR
+    streams.settle()
+    sys.exit(code)
+
+
+def _run(interface: Interface | None) -> int:
     try:
         sirt.main(prog_name="sirt", standalone_mode=False, obj=interface)
     except UserError as error:
-        for line in str(error).splitlines():
-            click.echo(f"sirt: {line}", err=True)
-        sys.exit(USER_ERROR)
+        for line in str(error).split("\n"):
+            echo(f"sirt: {line}", err=True)
+        return USER_ERROR
     except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        return leave.exit_code
     except click.Abort:
-        click.echo("", err=True)  # the question's line is still open
-        sys.exit(130)
+        echo("", err=True)  # the question's line is still open
+        return INTERRUPTED
     except click.ClickException as error:
         hint = f" (see sirt {error.ctx.info_name} --help)" if _has_context(error) else ""  # type: ignore[attr-defined]
-        click.echo(f"sirt: {error.format_message()}{hint}", err=True)
-        sys.exit(USER_ERROR)
+        echo(one_line(f"sirt: {error.format_message()}{hint}"), err=True)
+        return USER_ERROR
     except BrokenPipeError:  # `sirt … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 0
     except OSError as error:
-        click.echo(f"sirt: {explain(error)}", err=True)
-        sys.exit(USER_ERROR)
+        echo(f"sirt: {explain(error)}", err=True)
+        return USER_ERROR
+    return 0
 
 
 def _has_context(error: click.ClickException) -> bool:
     context = getattr(error, "ctx", None)
     return context is not None and context.info_name != "sirt"
+
+
+def _check_text(text: str, what: str) -> None:
+    """Names are written down in UTF-8; bytes that are no text could not be."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{what} {text!r}: not {sys.getfilesystemencoding()} text; give it in that encoding"
+        ) from None

@@ -1,18 +1,22 @@
-"""How the command line prints: tables, JSON, durations."""
+"""How the command line prints: the one place where text leaves it; tables, JSON, durations."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import BaseModel
+
+from engine.contract.plain import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeVar
+
+    from rich.console import Console
 
     from engine.results import Table
 
@@ -30,14 +34,17 @@ STATE_STYLE = {
     "unreachable": "bold yellow",
 }
 
-# control and direction characters of model text are shown, never obeyed
-HIDDEN = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(0x80, 0xA0)) if code != 10}
-HIDDEN |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+def echo(text: str, err: bool = False, nl: bool = True) -> None:
+    """Print text, whoever wrote it: names, notes, answers and errors may hold anything."""
+    # click's own choice of a stream writes UTF-8 to terminals that don't know it
+    stream = sys.stderr if err else sys.stdout
+    click.echo(visible(text), file=stream, nl=nl)  # noqa: TID251  the one place
 
 
-def visible(text: str) -> str:
-    """Untrusted text, safe to print."""
-    return text.translate(HIDDEN)
+def write_over(text: str) -> None:
+    """One line of ``stderr``, over the one that stands there."""
+    click.echo(f"\r\x1b[K{one_line(text)}", file=sys.stderr, nl=False)  # noqa: TID251
 
 
 def json_option(function: F) -> F:
@@ -46,10 +53,13 @@ def json_option(function: F) -> F:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=1))
+    """All but ASCII is escaped: it is the same to a program and obeyed by no terminal."""
+    echo(json.dumps(value, default=_plain, indent=1).replace("\x7f", "\\u007f"))
 
 
 def _plain(value: Any) -> Any:
+    from pydantic import BaseModel
+
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
@@ -62,28 +72,35 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(table: Table, title: str = "", styles: dict[str, str] | None = None) -> None:
-    """A table for people; as plain lines when the output is not a terminal."""
-    from rich.console import Console
+    """A table for people."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(title=title or None, title_justify="left", header_style="bold", box=None)
+    shown = Text(visible(title)) if title else None
+    drawn = RichTable(title=shown, title_justify="left", header_style="bold", box=None)
     for header in table.headers:
-        drawn.add_column(header, overflow="fold")
+        drawn.add_column(Text(one_line(header)), overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 240
-    console.print(drawn)
+        drawn.add_row(*(Text(one_line(cell), style=(styles or {}).get(cell, "")) for cell in row))
+    console().print(drawn)
+
+
+def console() -> Console:
+    """For what is drawn; plain lines of 240 characters when the output is not a terminal."""
+    from rich.console import Console
+
+    found = Console(highlight=False, markup=False)
+    if not found.is_terminal:
+        found.width = 240
+    return found
 
 
 def duration(seconds: float | None) -> str:
     """``45 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``; at last ``over a year``: nobody waits
-    longer, and a figure would only look exact."""
+    longer, and a figure would only look exact. A clock that was set back makes it 0."""
     if seconds is None:
         return "unknown"
-    whole = round(seconds)
+    whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -97,7 +114,7 @@ def duration(seconds: float | None) -> str:
 def tell_passed_over(lines: Iterable[str]) -> None:
     """What is damaged and so not shown, on stderr: the others are shown."""
     for line in lines:
-        click.echo(f"sirt: passed over: {visible(line)}", err=True)
+        echo(f"sirt: passed over: {line}", err=True)
 
 
 def plural(count: int, noun: str) -> str:

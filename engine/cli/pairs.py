@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.output import json_option, plural, print_json, tell_passed_over, visible
+from engine.cli.output import echo, json_option, plural, print_json, tell_passed_over
 from engine.contract.errors import UserError, nearest
 from engine.control import curating, marking, sifting
 from engine.control.checking import check_source, left_out
@@ -130,9 +130,7 @@ def _tell_marked(runs: RunsFolder, chosen: Chosen, marked: list[str], as_json: b
         print_json({"marked": marked, "marks": marks})
         return
     left_out = len(marking.excluded_ids(marks))
-    click.echo(
-        f"{plural(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} excluded"
-    )
+    echo(f"{plural(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} excluded")
 
 
 def _print_marks(marks: Marks, as_json: bool) -> None:
@@ -140,14 +138,14 @@ def _print_marks(marks: Marks, as_json: bool) -> None:
         print_json(marks)
         return
     for item, mark in marks.items():
-        click.echo(f"{visible(item)}  {_mark_text(mark)}")
+        echo(f"{item}  {_mark_text(mark)}")
     if not marks:
-        click.echo("nothing is marked")
+        echo("nothing is marked")
 
 
 def _mark_text(mark: Mark) -> str:
     said = [word for word in ("flagged", "excluded") if getattr(mark, word)]
-    return "  ".join([*said, *([f"note: {visible(mark.note)}"] if mark.note else [])])
+    return "  ".join([*said, *([f"note: {mark.note}"] if mark.note else [])])
 
 
 def _refine_again(runs: RunsFolder, run_id: str, as_json: bool) -> None:
@@ -159,7 +157,7 @@ def _refine_again(runs: RunsFolder, run_id: str, as_json: bool) -> None:
         print_json({"run_id": found.run_id, "left_out": found.left_out, "new": found.new})
         return
     became = "queued" if launched.queued else "finished before"
-    click.echo(
+    echo(
         f"{found.run_id}: {became}; without {found.left_out} of {plural(found.pairs, 'pair')}, "
         f"{plural(len(found.new), 'new phase')}, {len(found.shared)} shared"
     )
@@ -172,7 +170,7 @@ def _print(chosen: Chosen, limit: int, as_json: bool) -> None:
         return
     for item in chosen.reader.read(shown):
         _print_item(item, chosen.marks.get(item.id, marking.NONE))
-    click.echo(f"{len(shown)} of {plural(len(chosen.numbers), 'pair')}")
+    echo(f"{len(shown)} of {plural(len(chosen.numbers), 'pair')}")
 
 
 def _record(line: bytes, marks: Marks) -> Any:
@@ -184,10 +182,10 @@ def _record(line: bytes, marks: Marks) -> Any:
 
 def _print_item(item: Item, mark: Mark) -> None:
     if item.problem:
-        click.echo(f"== {visible(item.problem)}")
+        echo(f"== {item.problem}")
         return
     for line in _lines(item, mark):
-        click.echo(visible(line))
+        echo(line)
 
 
 def _lines(item: Item, mark: Mark) -> Iterator[str]:

@@ -6,9 +6,7 @@ import shutil
 import sys
 import time
 
-import click
-
-from engine.cli.output import duration
+from engine.cli.output import duration, write_over
 
 EVERY_S = 0.2
 
@@ -22,7 +20,7 @@ class LiveLine:
     def show(self, text: str) -> None:
         if self.live:  # a line that wraps could not be written over
             width = shutil.get_terminal_size().columns
-            click.echo(f"\r\x1b[K{text[: width - 1]}", err=True, nl=False)
+            write_over(text[: width - 1])
 
     def clear(self) -> None:
         self.show("")

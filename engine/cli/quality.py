@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import json_option, print_json, print_table, tell_passed_over
+from engine.cli.output import echo, json_option, print_json, print_table, tell_passed_over
 from engine.control.checking import left_out
 from engine.control.listing import find_runs
 
@@ -26,7 +26,7 @@ def show(table: Table, form: str, title: str = "") -> None:
         print_table(table, title)
     else:
         text = {"markdown": table.markdown, "latex": table.latex, "csv": table.csv}[form]()
-        click.echo(text, nl=not text.endswith("\n"))
+        echo(text, nl=not text.endswith("\n"))
 
 
 @click.command()

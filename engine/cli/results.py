@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.given import GivenPath
 from engine.cli.output import (
+    echo,
     json_option,
     plural,
     print_json,
     print_table,
     tell_passed_over,
-    visible,
 )
 from engine.control import answers
 from engine.control.checking import accepted_of, checked_rows, left_out
@@ -24,6 +24,7 @@ from engine.scoring.interval import holm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from engine.contract.records import Verdict
     from engine.contract.rundir import RunsFolder
@@ -40,15 +41,15 @@ def print_report(
     rows, damaged = checked_rows(runs, [row for row in found if row.run_id in set(run_ids)])
     tell_passed_over([*unreadable(runs, found), *damaged])
     for line in accepted_of(runs, (phase_id for row in rows for phase_id in row.phase_ids)):
-        click.echo(f"sirt: {line}", err=True)
+        echo(f"sirt: {line}", err=True)
     if form == "json":
         print_json(rows)
         return
     table = details_table(rows) if details else accuracy_table(rows)
     if form == "markdown":
-        click.echo(table.markdown())
+        echo(table.markdown())
     elif form == "csv":
-        click.echo(table.csv(), nl=False)
+        echo(table.csv(), nl=False)
     else:
         title = "accuracy in per cent [Wilson 95 % interval]"
         print_table(table, title)
@@ -66,7 +67,7 @@ def print_report(
 @click.option("--details", is_flag=True, help="Only print, one line a score: unparsed, lengths.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=GivenPath(file_okay=False),
     help="The report's folder; reports/NAME beside the runs folder when left out.",
 )
 @click.pass_obj
@@ -93,10 +94,10 @@ def report(
     finally:
         progress.clear()
     tell_passed_over(written.passed_over)
-    click.echo(f"{plural(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
+    echo(f"{plural(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
     if written.replaced:
         names = ", ".join(written.replaced)
-        click.echo(f"left out, later runs have the same arm, models, tasks and seed: {names}")
+        echo(f"left out, later runs have the same arm, models, tasks and seed: {names}")
 
 
 @click.command()
@@ -176,11 +177,11 @@ def score(
 def _print_changes(one: answers.Rescored, most: int) -> None:
     if not one.changed:
         return
-    click.echo(f"\n{one.evaluation.label} ({one.phase})")
+    echo(f"\n{one.evaluation.label} ({one.phase})")
     for change in one.changed[:most]:
-        click.echo(visible(f"  {change.id}: {_said(change.before)} -> {_said(change.now)}"))
+        echo(f"  {change.id}: {_said(change.before)} -> {_said(change.now)}")
     if len(one.changed) > most:
-        click.echo(f"  and {len(one.changed) - most} more; --all shows them")
+        echo(f"  and {len(one.changed) - most} more; --all shows them")
 
 
 def _said(verdict: Verdict) -> str:

@@ -10,14 +10,15 @@ import click
 from engine.cli.output import (
     STATE_STYLE,
     duration,
+    echo,
     json_option,
     plural,
     print_json,
     print_table,
     tell_passed_over,
-    visible,
 )
 from engine.contract.errors import UserError
+from engine.contract.plain import one_line
 from engine.contract.tiers import shares_text, unclear
 from engine.control import changing
 from engine.control.checking import missing_figures
@@ -56,7 +57,7 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
         if as_json:
             print_json([_row_json(row) for row in rows])
         elif not rows and not damaged:
-            click.echo(f"no runs in {runs.root}; try: sirt run pocket")
+            echo(f"no runs in {runs.root}; try: sirt run pocket")
         else:
             print_table(_runs_table(rows), styles=STATE_STYLE)
         return
@@ -127,18 +128,19 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
 
 
 def _print_run(found: RunStatus) -> None:
-    click.echo(f"{found.file.run_id}  {found.file.name}  {found.state}")
-    if found.file.tags or found.file.note:
-        click.echo(f"  {' '.join('#' + t for t in found.file.tags)} {found.file.note}".rstrip())
+    file = found.file
+    echo(one_line(f"{file.run_id}  {file.name}  {found.state}"))
+    if file.tags or file.note:
+        echo(one_line(f"  {' '.join('#' + t for t in file.tags)} {file.note}".rstrip()))
     rows = tuple(_phase_line(phase) for phase in found.phases)
     print_table(Table(("phase", "state", "attempt", "progress", "says"), rows), styles=STATE_STYLE)
     for mark in found.marks:
-        click.echo(f"  {mark.evaluation.label}: {mark_text(mark)} of {mark.total}{_read_by(mark)}")
+        echo(f"  {mark.evaluation.label}: {mark_text(mark)} of {mark.total}{_read_by(mark)}")
     for phase in found.phases:
         if (cost := phase.view.cost) is not None and (cost.spent or cost.possible):
-            click.echo(f"  {phase.spec.kind}: {cost.requests} replies, {cost.text}")
+            echo(f"  {phase.spec.kind}: {cost.requests} replies, {cost.text}")
         for warning in phase.view.warnings:
-            click.echo(f"  {phase.spec.kind}: {warning.level}: {warning.text}")
+            echo(f"  {phase.spec.kind}: {warning.level}: {warning.text}")
 
 
 def _read_by(mark: Cellmark) -> str:
@@ -186,9 +188,9 @@ def logs(runs: RunsFolder, run_id: str, phase: str | None, errors: bool, as_json
         print_json([{"phase": p, "attempt": a.number, "said": said(a)} for p, a in attempts])
         return
     for phase_id, attempt in attempts:
-        click.echo(f"== {phase_id} attempt {attempt.number}")
+        echo(f"== {phase_id} attempt {attempt.number}")
         if errors:
-            click.echo(visible(_stderr(attempt)))
+            echo(_stderr(attempt))
         else:
             _print_events(attempt)
 
@@ -210,17 +212,17 @@ def _print_events(attempt: AttemptDir) -> None:
         when = f"{event.ts:%H:%M:%S}"
         match event:
             case ev.Message():
-                click.echo(visible(f"{when} {event.level}: {event.text}"))
+                echo(f"{when} {event.level}: {event.text}")
             case ev.Activity():
-                click.echo(f"{when} {event.text}")
+                echo(f"{when} {event.text}")
             case ev.Metric():
                 values = " ".join(f"{k}={v:.4g}" for k, v in event.values.items())
-                click.echo(f"{when} step {event.step}: {values}")
+                echo(f"{when} step {event.step}: {values}")
             case ev.Sample():
                 right = event.verdict and ("right" if event.verdict.correct else "wrong")
-                click.echo(f"{when} {right or event.label} {event.item}: {event.text!r}")
+                echo(f"{when} {right or event.label} {event.item}: {event.text!r}")
             case ev.PhaseFinished():
-                click.echo(f"{when} {event.outcome} {event.error}".rstrip())
+                echo(f"{when} {event.outcome} {event.error}".rstrip())
             case _:
                 pass
 
@@ -235,7 +237,7 @@ def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
     changing.stop(runs, found)
     while wait and any(run_status(runs, r, with_views=False).state == "running" for r in found):
         time.sleep(0.3)
-    click.echo(f"{plural(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
+    echo(f"{plural(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
 
 
 @click.command()
@@ -252,9 +254,9 @@ def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
     found = find_runs(runs, [word for word in run_ids if word not in phases])
     queued = list(dict.fromkeys([*again, *changing.retry(runs, found)]))
     if finished := len(set(found) - set(queued)):
-        click.echo(f"{plural(finished, 'run')} finished before: nothing to do")
+        echo(f"{plural(finished, 'run')} finished before: nothing to do")
     if queued:
-        click.echo(f"{plural(len(queued), 'run')} queued")
+        echo(f"{plural(len(queued), 'run')} queued")
     if queued and following:
         from engine.cli.follow import follow
 
@@ -270,11 +272,11 @@ def delete(runs: RunsFolder, run_ids: tuple[str, ...], yes: bool) -> None:
     """Delete RUN_IDS with the phases that no other run needs."""
     for run_id in find_runs(runs, run_ids):
         going, staying = changing.deletable(runs, run_id)
-        click.echo(f"{run_id}: deletes {plural(len(going), 'phase')}: {', '.join(going) or 'none'}")
+        echo(f"{run_id}: deletes {plural(len(going), 'phase')}: {', '.join(going) or 'none'}")
         if notes := changing.marked(runs, going):
-            click.echo(f"  deletes what you marked on {plural(notes, 'item')}")
+            echo(f"  deletes what you marked on {plural(notes, 'item')}")
         if staying:
-            click.echo(f"  keeps {plural(len(staying), 'phase')} that other runs need")
+            echo(f"  keeps {plural(len(staying), 'phase')} that other runs need")
         if yes or click.confirm("  delete?"):
             changing.delete(runs, run_id)
 
@@ -294,9 +296,9 @@ def queue(runs: RunsFolder, move: tuple[str, int] | None, as_json: bool) -> None
         print_json(entries)
         return
     for place, entry in enumerate(entries):
-        click.echo(f"{place}  {entry.run_id}  {entry.devices.model_dump(exclude_defaults=True)}")
+        echo(f"{place}  {entry.run_id}  {entry.devices.model_dump(exclude_defaults=True)}")
     if not entries:
-        click.echo("the queue is empty")
+        echo("the queue is empty")
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine import devices as machine
-from engine.cli.output import json_option, plural, print_json, print_table, tell_passed_over
+from engine.cli.output import echo, json_option, plural, print_json, print_table, tell_passed_over
 from engine.control import changing, checking
 from engine.control.checking import missing_figures
 from engine.control.health import examine
@@ -29,18 +29,16 @@ def devices(as_json: bool) -> None:
         print_json({"gpus": gpus, "machine": host})
         return
     used, total = host.memory_used / 1024, host.memory_total / 1024
-    click.echo(
-        f"CPU: {host.cores} cores, load {host.load:.1f}; memory {used:.1f} of {total:.1f} GiB"
-    )
+    echo(f"CPU: {host.cores} cores, load {host.load:.1f}; memory {used:.1f} of {total:.1f} GiB")
     for gpu in gpus:
-        click.echo(
+        echo(
             f"GPU {gpu.index}: {gpu.name}, {gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB, "
             f"{gpu.utilisation:.0f} %"
         )
         for process in gpu.processes:
-            click.echo(f"  {process.user} {process.name} ({process.pid}): {process.used:.0f} MiB")
+            echo(f"  {process.user} {process.name} ({process.pid}): {process.used:.0f} MiB")
     if not gpus:
-        click.echo("GPU: none")
+        echo("GPU: none")
 
 
 @click.command()
@@ -63,7 +61,7 @@ def doctor(runs: RunsFolder, deep: bool, as_json: bool) -> None:
 @click.pass_obj
 def reindex(runs: RunsFolder) -> None:
     """Rebuild the registry from the folders."""
-    click.echo(f"{plural(changing.reindex(runs), 'run')} indexed")
+    echo(f"{plural(changing.reindex(runs), 'run')} indexed")
     rows = list_runs(runs)
     tell_passed_over([*unreadable(runs, rows), *missing_figures(runs, rows)])
 
@@ -84,6 +82,6 @@ def accept(runs: RunsFolder, which: tuple[str, ...], as_json: bool) -> None:
         print_json([{"phase": phase_id} | asdict(seal) for phase_id, seal in found])
         return
     for phase_id, seal in found:
-        click.echo(f"{phase_id}: {seal.told}")
+        echo(f"{phase_id}: {seal.told}")
     if not found:
-        click.echo("nothing has changed: all files are as they were published")
+        echo("nothing has changed: all files are as they were published")

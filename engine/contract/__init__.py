@@ -4,6 +4,7 @@ A leaf: it imports the standard library and pydantic, nothing else.
 
 ==============  ======================================================================
 ``errors``      :class:`UserError`: one clear line, exit code 2
+``plain``       anybody's text, safe to show
 ``cards``       which model, which benchmark source
 ``settings``    every knob of the five phases, its default and where it comes from
 ``spec``        a run and the five phase specs, with their fingerprints

@@ -128,7 +128,10 @@ def describe(
     tags: tuple[str, ...] | None = None,
     note: str | None = None,
 ) -> None:
-    """Change what a person calls a run; its spec stays."""
+    """Change what a person calls a run; its spec stays. An empty note takes the old one away."""
+    for what, text in (("name", name), *(("tag", tag) for tag in tags or ())):
+        if text is not None and not text.strip():
+            raise UserError(f"{run_id}: an empty {what}; leave it out to keep what is there")
     with folder_lock(runs):
         file = read_run(runs, run_id)
         given = {"name": name, "tags": tags, "note": note}

@@ -15,13 +15,13 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from engine.contract.plain import one_line
 from sirt_tui.charts import axes
 from sirt_tui.charts.canvas import DASHED, LETTERS, MODES, Canvas, Mode
 from sirt_tui.charts.cells import over
 from sirt_tui.charts.curve import Curve
 from sirt_tui.charts.series import Series, Threshold, finite
 from sirt_tui.format import duration, number
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
+from engine.contract.plain import one_line
 from sirt_tui.format import phase_title
 from sirt_tui.panels.phases import silence
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.contract.plain import one_line
 from sirt_tui.format import NOTHING, mib
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from engine.contract.plain import one_line
 from engine.control import knobs
 from engine.control.composing import Choice, card_sizes
 from sirt_tui.columns import Column
 from sirt_tui.format import NOTHING
 from sirt_tui.picking import PickTable
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

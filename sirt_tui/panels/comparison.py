@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from engine.contract.plain import one_line
 from sirt_tui.charts.chart import COLOURS
 from sirt_tui.format import NOTHING, STATE_STYLES, interval, percent
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

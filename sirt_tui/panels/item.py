@@ -9,8 +9,8 @@ from rich.text import Text
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
+from engine.contract.plain import one_line, visible
 from sirt_tui.diff import LETTERS, WORDS, answer_span, differences
-from sirt_tui.plain import one_line, visible
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -9,10 +9,10 @@ from rich.text import Text
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from engine.contract.plain import one_line
 from engine.control import knobs
 from sirt_tui.columns import Column
 from sirt_tui.picking import PickTable
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,9 +8,9 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from engine.contract.plain import visible
 from sirt_tui.lines import Lines
 from sirt_tui.panels.titles import entitle
-from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
     from engine.contract.view import PhaseView

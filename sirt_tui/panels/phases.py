@@ -9,9 +9,9 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from engine.contract.plain import one_line
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration, phase_title
 from sirt_tui.lines import Lines
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.contract.plain import one_line, visible
 from sirt_tui.format import NOTHING, OVER_A_YEAR, counted, money, roughly
-from sirt_tui.plain import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.contract.plain import one_line, visible
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent, phase_title
 from sirt_tui.panels.titles import entitle
-from sirt_tui.plain import one_line, visible
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from engine.contract.plain import one_line
 from sirt_tui.columns import Column
 from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, phase_title
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from engine.contract.view import State

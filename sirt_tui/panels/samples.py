@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from engine.contract.plain import visible
 from sirt_tui.lines import Lines
 from sirt_tui.panels.titles import entitle
-from sirt_tui.plain import visible
 
 if TYPE_CHECKING:
     from engine.contract.events import Sample

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
+from engine.contract.plain import one_line
 from sirt_tui.format import count
-from sirt_tui.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.contract.errors import UserError
+from engine.contract.plain import one_line
 from engine.control import sifting
 from engine.control.marking import NONE
 from engine.control.sources import sources
@@ -21,7 +22,6 @@ from sirt_tui.item_columns import ItemRow, ItemRows, ItemStore, item_columns
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, Shown, draw
 from sirt_tui.panels.sources import SourceBar, items_text, marks_text
-from sirt_tui.plain import one_line
 from sirt_tui.table import RowTable
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.contract.errors import UserError
+from engine.contract.plain import one_line
 from sirt_tui import filtering, verbs
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, count
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel
-from sirt_tui.plain import one_line
 from sirt_tui.run_columns import run_columns
 from sirt_tui.table import RowTable
 

@@ -127,7 +127,7 @@ def test_a_name_is_text_whatever_it_holds(recorded: RunsFolder) -> None:
     run_id = run_of(recorded, "baseline")
     describe(recorded, run_id, name="[bold]mine\x1b[31m", note="[/]")
     text = captured(lineage(recorded, run_id))
-    assert "[bold]mine\\x1b[31m" in text
+    assert "[bold]mine␛[31m" in text
     assert "\x1b[31m" not in text
 
 

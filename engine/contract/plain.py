@@ -1,8 +1,9 @@
-"""Model text made safe to show: what a terminal would obey is shown as a mark instead.
+"""Anybody's text made safe to show: what a terminal would obey is shown as a mark instead.
 
 Everything that steers (control characters, escapes, direction marks) or has no agreed width
 (zero-width characters, variation selectors, private use) becomes a visible character of one
-cell, so that text neither colours nor breaks the layout nor moves the cursor.
+cell, so that text neither colours nor breaks the layout nor moves the cursor. The command line
+and the interface both show text through here, and nothing else does it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def visible(text: str, limit: int | None = None) -> str:
     return text + CUT if cut else text
 
 
-def one_line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int | None = None) -> str:
     """As :func:`visible`, with line ends as spaces."""
     return " ".join(visible(text, limit).split("\n"))
 
