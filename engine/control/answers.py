@@ -63,7 +63,8 @@ def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
     shared = [comparison for comparison in found if comparison is not None]
     if not shared:
         raise UserError(
-            f"{a} and {b} share no finished evaluation with the same prompt; there is nothing to compare"
+            f"{a} and {b} share no finished evaluation with the same prompt; there is nothing to "
+            "compare"
         )
     return shared
 
