@@ -8,6 +8,7 @@ and after a restart.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from engine.contract.cards import Sampling
 
+REACH: Final = 32 * math.log(2) + math.log(24 * math.log(2)) + 0.01  # largest less smallest noise
 GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: steps fall far apart
 
 
@@ -34,15 +36,21 @@ def _signed(number: int) -> int:
 
 
 def exponential_noise(keys: Tensor, step: int, vocabulary: int) -> Tensor:
-    """``[rows, vocabulary]`` fp32 draws from Exp(1), a function of key, step and token id.
+    """``[rows, vocabulary]`` fp32 draws from Exp(1), a function of key, step and token id; -log of
+    them is Gumbel noise."""
+    tokens = torch.arange(vocabulary, dtype=torch.int32, device=keys.device)
+    return _draws(keys[:, None], step, tokens[None, :])
 
-    -log of them is Gumbel noise. The 31 random bits are kept where it matters: small draws,
-    which make an unlikely token win, are exact down to 2^-32.
+
+def _draws(keys: Tensor, step: int, tokens: Tensor) -> Tensor:
+    """A draw a token of a row, for whatever shape both broadcast to.
+
+    The 31 random bits are kept where it matters: small draws, which make an unlikely token win,
+    are exact down to 2^-32.
     """
     row = _mix64(keys + _signed((step + 1) * GOLDEN))
-    token = torch.arange(vocabulary, dtype=torch.int32, device=keys.device) * -1640531527
-    low, high = row.to(torch.int32)[:, None], (row >> 32).to(torch.int32)[:, None]
-    bits = _mix32(_mix32(token[None, :] ^ low) + high)
+    low, high = row.to(torch.int32), (row >> 32).to(torch.int32)
+    bits = _mix32(_mix32((tokens * -1640531527) ^ low) + high)
     uniform = ((bits & 0x7FFFFFFF).to(torch.float32) + 0.5) * 2.0**-31
     return -torch.log1p(-uniform.clamp(max=1 - 2.0**-24))
 
@@ -67,7 +75,23 @@ def choose(logits: Tensor, keys: Tensor, step: int, sampling: Sampling) -> Tenso
     Greedy at temperature 0; else drawn from softmax(logits / T), cut to its nucleus of mass
     ``top_p`` and renormalised.
     """
+    if sampling.temperature > 0 and sampling.top_p == 1 and logits.device.type == "cpu":
+        return _drawn_among_likely(logits.float(), keys, step, sampling.temperature)
     return perturb(logits, keys, step, sampling).argmax(dim=-1)
+
+
+def _drawn_among_likely(logits: Tensor, keys: Tensor, step: int, temperature: float) -> Tensor:
+    """The same token, with noise for those alone that can win: the noise of two tokens differs by
+    less than :data:`REACH`, so none further below the best one can. At T = 0.1 that is a handful
+    of a vocabulary, for all of which the noise takes longer than the model. (A card draws all at
+    once: there it costs nothing, and looking which they are would make it wait.)"""
+    floor = logits.amax(dim=-1, keepdim=True) - temperature * REACH
+    rows, tokens = (logits >= floor).nonzero(as_tuple=True)
+    noise = _draws(keys[rows], step, tokens.to(torch.int32))
+    values = logits[rows, tokens] / temperature - noise.log()
+    best = values.new_full((len(logits),), -torch.inf).scatter_reduce(0, rows, values, "amax")
+    winners = (values == best[rows]).nonzero().squeeze(1).flip(0)  # the first of equals, as argmax
+    return torch.empty_like(keys).scatter_(0, rows[winners], tokens[winners])
 
 
 def perturb(logits: Tensor, keys: Tensor, step: int, sampling: Sampling) -> Tensor:
