@@ -373,9 +373,9 @@ class RunsFolder:
         return JudgementDir(self.root / "judgements" / fingerprint)
 
     def judgements(self) -> list[JudgementDir]:
-        """Those that are done, by fingerprint."""
+        """Those that are done, by fingerprint; also where the verdicts are gone since."""
         found = map(JudgementDir, sorted((self.root / "judgements").glob("*")))
-        return [folder for folder in found if folder.verdicts.exists()]
+        return [folder for folder in found if folder.verdicts.exists() or folder.seal.exists()]
 
     def run_folder(self, run_id: str) -> Path:
         return self.root / run_id

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.contract.errors import UserError
 from engine.contract.evaluation import Evaluation
 from engine.contract.rundir import ANSWERS, DEMONSTRATIONS, PAIR_SCORES, PAIRS, PREDICTIONS
+from engine.contract.sealing import sealed_files
 from engine.contract.spec import AnnotateSpec, ElicitSpec, EvaluateSpec, RefineSpec
 from engine.control.evaluations import finished
 from engine.control.reading import Source
@@ -85,8 +86,16 @@ def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> 
     if refine is None:
         return pairs
     scores = runs.phase(refine.id).out / PAIR_SCORES
-    known = scores if runs.phase(refine.id).done and scores.exists() else None
+    known = scores if _has(runs.phase(refine.id), PAIR_SCORES) else None
     return replace(pairs, scores=known, excluded=frozenset(refine.settings.exclude))
+
+
+def _has(folder: PhaseDir, name: str) -> bool:
+    """Whether a phase has published it, be it there or not; an older version's hasn't."""
+    try:
+        return folder.done and f"out/{name}" in sealed_files(folder)
+    except (OSError, UserError):  # told where the file is checked
+        return (folder.out / name).exists()
 
 
 def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.contract import events as ev
 from engine.contract.jsonfile import with_seal
 from engine.contract.records import JudgedAnswers, Pair, PairScore
 from engine.contract.rundir import (
@@ -71,6 +72,9 @@ def make(folder: Path) -> Sample:
     for run_id in runs.run_ids():  # the recording is older than the seals of these files
         write_run(runs, read_run(runs, run_id))
     for phase in runs.phase_dirs():
+        for attempt in phase.attempts():
+            events = map(ev.decode, attempt.events.read_bytes().splitlines(keepends=True))
+            attempt.events.write_bytes(b"".join(ev.encode(event) for event in events if event))
         if phase.done:
             write_json(phase.manifest_file, with_seal(phase.manifest()))
     list_runs(runs)
