@@ -10,6 +10,7 @@ from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import in_digits
 from engine.scoring.quantity import figures, quantities
 from engine.scoring.shape import is_aside
+from engine.scoring.statement import BARE
 from engine.scoring.text import sentences
 from engine.scoring.unanswered import ends_early, gives_up, lacks_an_end, unfinished
 
@@ -46,6 +47,7 @@ _ITEM: Final = re.compile(
     re.IGNORECASE,
 )
 _OPERATOR: Final = re.compile(r"(?:[-+*/=×÷]|[0-9]\s?x|\\times|\\cdot)\s?[$€£]?$")
+_SAYS: Final = re.compile(r"\w")
 _DIGIT: Final = re.compile(r"[0-9]")
 _WORD: Final = re.compile(r"[A-Za-z]{2}")
 LINES: Final = 60  # sentences, from the end, in which a conclusion may stand
@@ -74,7 +76,23 @@ class _Told(NamedTuple):
 
 
 def concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | None:
-    """The tier and the number of the text's conclusion, as far as it has one."""
+    """The tier and the number of the text's conclusion, as far as it has one.
+
+    A number alone on the first line counts if what explains it doesn't conclude itself.
+    """
+    found = _at_end(text, wanted, cut_off)
+    line, _, below = text.partition("\n")
+    if (found and found[0] != "last_number") or not BARE.fullmatch(line):
+        return found
+    if not _SAYS.search(below) or BARE.fullmatch(below.partition("\n")[0]):
+        return found
+    if any(map(gives_up, sentences(below))):
+        return found
+    value = choose(line, Known(wanted))
+    return ("first_line", value) if value else found
+
+
+def _at_end(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | None:
     all_said = [sentence[-LONG:] for sentence in sentences(text)][-LINES:]
     while len(all_said) > 1 and _CHAT.match(all_said[-1]) and not _DIGIT.search(all_said[-1]):
         all_said.pop()

@@ -59,7 +59,7 @@ _STOP: Final = re.compile(
 )
 _CONSEQUENCE: Final = re.compile(
     r",?\s(?:and\s)?(?:so|therefore|thus|hence|meaning|which (?:means|leaves|makes|gives)|"
-    r"that means|or (?:about|roughly|approximately|around))\b",
+    r"that means|that is(?=,)|or (?:about|roughly|approximately|around))\b",
     re.IGNORECASE,
 )
 _ROUNDED: Final = re.compile(
@@ -90,12 +90,12 @@ def choose(sentence: str, known: Known) -> str | None:
     rounded = _ROUNDED.search(sentence)
     if rounded and (value := _first(sentence[rounded.end() :])):
         return value
-    told, *reasons = _BECAUSE.split(sentence, maxsplit=1)
-    if reasons and _first(told):
-        return choose(told, known)
     *premises, clause = _CONSEQUENCE.split(sentence)
     if premises and _first(clause):
         return choose(clause, known._replace(results=(*known.results, *results_of(premises))))
+    told, *reasons = _BECAUSE.split(sentence, maxsplit=1)
+    if reasons and _first(told):
+        return choose(told, known)
     opening = OPENING.match(sentence, lead(sentence))
     if opening and _first(sentence[opening.end() :]):
         return choose(sentence[opening.end() :], known)

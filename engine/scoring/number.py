@@ -8,6 +8,7 @@ Tiers, most explicit first:
 ``statement``     "the answer is 42", "Answer: He needs 42 boxes"; the last one
 ``equation``      the last sentence with a number ends in ``= 42``
 ``conclusion``    "So he needs 42 boxes for 84 pens": the last sentence concludes
+``first_line``    "42", and below it an explanation that concludes nothing
 ``last_number``   the last sentence's number
 ================  ===============================================================
 
@@ -50,7 +51,7 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
         if value == AMBIGUOUS:
             return  # it states two numbers, or none: no weaker rule may pick one
     found, value = concluded(words, wanted, asked.cut_off) or ("", None)
-    for tier in ("equation", "conclusion", "last_number"):
+    for tier in ("equation", "conclusion", "first_line", "last_number"):
         yield tier, _giving(value if tier == found else None)
 
 

@@ -22,13 +22,14 @@ _NUMBER: Final = re.compile(
     (?<![\w.^])(?<![0-9]:)
     (?P<digits>{_DIGITS}(?:\.[0-9]+)?(?:e[+-]?[0-9]{{1,2}}\b)?|\.[0-9]+)
     (?!:?[0-9])
-    (?:(?P<mixed>\s[0-9]{{1,4}})?\s?/\s?(?P<below>[0-9]+)(?![0-9.,/]))?
+    (?:(?P<mixed>\s[0-9]{{1,4}})?\s?/\s?(?P<below>[0-9]+)(?![0-9/]|[.,][0-9]))?
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _FIGURE: Final = re.compile(rf"{_DIGITS}(?:\.[0-9]+)?")
 # "3x", "3/4 * x", "6(y + 1)": a part of an expression with unknowns, no number.
 _UNKNOWN: Final = re.compile(
+    r"[abnpq]\b|"
     r"\s?(?:[*·]|\\cdot|\\times)?\s?(?:[xyznwk]\b|\(\s?[-0-9.+* ]{0,12}[a-z]\b)"
 )
 

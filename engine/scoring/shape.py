@@ -50,6 +50,7 @@ OPENING: Final = re.compile(
     r"on|of|out of|to)\b[^,\n]{0,120}?,\s",
     re.IGNORECASE,
 )
+_WHICH: Final = re.compile(r",\s(?:which|who|whose|where|with|having)\b[^,]{1,80},")
 OPENS: Final = re.compile(r"(?:after|when|once)\s", re.IGNORECASE)
 _ON_A_PAR: Final = re.compile(
     r"(?:\s[\w'%/-]{1,20}){0,4},?\s(?:and|plus|or|while)(?:\s[\w']{1,20}){0,3}\s[$€£]?"
@@ -82,6 +83,9 @@ def lead(sentence: str) -> int:
 
 
 def is_aside(sentence: str, one: Quantity) -> bool:
+    """Whether the number is said by the way."""
+    if any(clause.start() < one.start < clause.end() for clause in _WHICH.finditer(sentence)):
+        return True
     if _NAMES.match(sentence, one.end):
         return True
     before = _ASIDE.search(sentence[max(0, one.start - 45) : one.start])

@@ -48,7 +48,7 @@ _EXPLAINS: Final = re.compile(
     r"\s?(?:this is because|because|since|explanation|note)\b", re.IGNORECASE
 )
 # A number alone or with its unit; all there is on its line.
-_BARE: Final = re.compile(
+BARE: Final = re.compile(
     r"[^\w\n]{0,4}(?:[a-z]\s?=\s?)?[$€£]?-?[0-9][0-9,./]*%?(?:\s[a-zA-Z]+){0,3}\W{0,3}"
 )
 _DIGIT: Final = re.compile(r"[0-9]")
@@ -59,6 +59,10 @@ _BOXES: Final = re.compile(
 )
 _LISTED: Final = re.compile(r"1[.)]\s")
 _WORD: Final = re.compile(r"[A-Za-z]{2}")
+_NAMED: Final = re.compile(
+    r"(?<![\w.,])([$€£]?-?[0-9][0-9.,]{0,30}%?(?:\s[a-zA-Z]{1,20}){0,2})\s"
+    r"(?:is|would be|should be)\s(?:the|my|our)\s(?:final\s|correct\s|right\s)?answer\b"
+)
 CUES: Final = 12  # statements, from the end, that are tried
 NEAR: Final = 600  # characters at the end in which two boxes may stand side by side
 
@@ -103,13 +107,14 @@ def statement(text: str, wanted: AskedFor) -> str | None:
         stated = _stated(scope, wanted)
         if stated is not None:
             return stated
-    return None
+    named = _NAMED.findall(text)
+    return _stated(named[-1], wanted) if named else None
 
 
 def _another(scope: str, after: str) -> bool:
     """Whether the next line, too, is a number and nothing else, and another one."""
     line = after[1:].partition("\n")[0]
-    if not (after.startswith("\n") and _BARE.fullmatch(scope) and _BARE.fullmatch(line)):
+    if not (after.startswith("\n") and BARE.fullmatch(scope) and BARE.fullmatch(line)):
         return False
     return {one.value for one in quantities(line)} != {one.value for one in quantities(scope)}
 
@@ -141,7 +146,7 @@ def _heads_a_solution(cue: re.Match[str], scope: str) -> bool:
     before, after = text[: cue.start()], text[cue.end() + len(scope) :]
     if "\n" in cue[0] and _LISTED.match(text, cue.end()):
         return True
-    if "\n" in cue[0] and not _BARE.fullmatch(scope):
+    if "\n" in cue[0] and not BARE.fullmatch(scope):
         rest = sentences(scope + after)
         if ends_early(rest) or (rest and unfinished(rest[-1])):
             return True

@@ -38,6 +38,7 @@ _REFUSES: Final = re.compile(
     | \b(?:is|are)\smissing\b | ^\W*(?:sorry|apologies)\b | \bI\scan\sonly\b
     | \b(?:question|problem)\s(?:has|contains|seems|is)\s(?:\w{{1,12}}\s){{0,3}}
         (?:mistake|error|flawed|incomplete|contradictory|inconsistent)\b
+    | \b(?:answer|result)\s(?:would\s)?depends?\b
     | \bN/A\b | \bnot\sapplicable\b
     """,
     re.IGNORECASE | re.VERBOSE,

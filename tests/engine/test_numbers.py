@@ -48,6 +48,9 @@ def test_few_sentences_are_open_and_those_are():
         ("Ida has 6 nuts. Ole has 4 nuts.", "How many nuts does Ole have?", "4", "last_number"),
         ("Ole has 4 nuts. 6 * 4 = 24 nuts.", "", "24", "equation"),
         ("24 jars it is. #### 24", "", "24", "hash"),
+        ("24 is the answer. 6 jars fill a crate.", "", "24", "statement"),
+        ("24 jars\n\n6 jars fill a crate, and there are 4 crates.", "", "24", "first_line"),
+        ("6 + 1\n\n6 * 4 = 24", "", "24", "equation"),
     ],
 )
 def test_tiers(text, question, answer, tier):
