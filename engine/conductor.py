@@ -15,14 +15,13 @@ import threading
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from engine import processes
 from engine.conducting import IDLE_S, Conductor, Timing
 from engine.contract.jsonfile import read_json
 from engine.contract.rundir import ConductorDir, write_json
 from engine.launchers.forked import ForkedLauncher
 from engine.launchers.local import LocalLauncher
+from engine.locking import Timeout, acquire
 from engine.states import DAMAGED
 
 if TYPE_CHECKING:
@@ -105,9 +104,8 @@ def conduct(
     folder = ConductorDir(runs.conductor)
     folder.path.mkdir(parents=True, exist_ok=True)
     _open_log(folder)
-    lock = FileLock(folder.lock)
     try:
-        lock.acquire(timeout=LOCK_WAIT_S)
+        lock = acquire(folder.lock, LOCK_WAIT_S)
     except Timeout:
         who = holder(runs) or {"pid": "?", "host": "?"}
         log.info("pid %d leaves: pid %s on %s conducts", os.getpid(), who["pid"], who["host"])

@@ -48,10 +48,10 @@ class Damaged(Exception):
 @contextmanager
 def folder_lock(runs: RunsFolder) -> Iterator[None]:
     """Held while the registry, the queue or a run file is changed."""
-    from filelock import FileLock, Timeout
+    from engine.locking import Timeout, held
 
     try:
-        with FileLock(runs.lock, timeout=LOCK_TIMEOUT_S):
+        with held(runs.lock, LOCK_TIMEOUT_S):
             yield
     except Timeout:
         raise UserError(

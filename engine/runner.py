@@ -17,14 +17,13 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock, Timeout
-
 from engine import catalog
 from engine.contract import events as ev
 from engine.contract.errors import UserError, explain
 from engine.contract.eventlog import EventWriter
 from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
 from engine.devices import ResourceMonitor, memory
+from engine.locking import Timeout, held
 from engine.memory import rough_gib
 from engine.phases.context import Context, Stopped
 from engine.provenance import provenance
@@ -63,7 +62,7 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
 def _sole_attempt(phase: PhaseDir) -> Iterator[None]:
     """Two attempts never share a work folder, even if a starter lost track of the first."""
     try:
-        with FileLock(phase.lock, timeout=OTHER_ATTEMPT_TIMEOUT_S):
+        with held(phase.lock, OTHER_ATTEMPT_TIMEOUT_S):
             yield
     except Timeout:
         sys.exit(f"{phase.path}: another attempt of this phase is still running; stop it first")

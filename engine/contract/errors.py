@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,13 +29,42 @@ class Problems(UserError):
 def explain(error: OSError) -> str:
     """What the system refused, where, and what to do, in one line."""
     where = f"{error.filename}: " if error.filename else ""
-    todo = {
-        errno.ENOSPC: "; free some space and try again, nothing is lost",
-        errno.EDQUOT: "; free some of your quota and try again, nothing is lost",
-        errno.EACCES: "; give a folder you may write to with --runs",
-        errno.EROFS: "; give a folder you may write to with --runs",
-    }.get(error.errno or 0, "")
-    return f"{where}{error.strerror or error}{todo}"
+    return f"{where}{error.strerror or error}{advice(error)}"
+
+
+def advice(error: OSError) -> str:
+    """What to do about it, as the end of a line; "" when that is nobody's to say."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    match error.errno:
+        case errno.ENOSPC if path is not None and _no_inodes(path.parent):
+            return " (it can hold no more files); delete some and try again, nothing is lost"
+        case errno.ENOSPC:
+            return "; free some space and try again, nothing is lost"
+        case errno.EDQUOT:
+            return "; free some of your quota and try again, nothing is lost"
+        case errno.EROFS:
+            return "; give a folder you may write to (--runs, for the runs)"
+        case errno.EACCES if path is None or _readable(path):
+            return "; give a folder you may write to (--runs, for the runs)"
+        case errno.EACCES:
+            return "; ask its owner for the right to read it"
+        case _:
+            return ""
+
+
+def _no_inodes(folder: Path) -> bool:
+    """Whether a disk is full of files rather than of bytes; some don't count files."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_files > 0 and found.f_favail == 0 < found.f_bavail
+
+
+def _readable(path: Path) -> bool:
+    """Then it was writing that was refused; so it was where a file is still to be made."""
+    there = path if os.path.lexists(path) else path.parent
+    return os.access(there, os.R_OK | (os.X_OK if there.is_dir() else 0))
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

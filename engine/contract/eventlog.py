@@ -28,7 +28,8 @@ class EventWriter:
     """
 
     def __init__(self, path: Path, alive: Path, heartbeat_s: float = HEARTBEAT_S) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self._path = path
         self._alive = alive
         self._seq = 0
         self._lock = threading.Lock()
@@ -51,8 +52,15 @@ class EventWriter:
         with self._lock:
             line = memoryview(encode(event.model_copy(update={"seq": self._seq})))
             while line:
-                line = line[os.write(self._fd, line) :]
+                line = line[self._write(line) :]
             self._seq += 1
+
+    def _write(self, line: memoryview) -> int:
+        try:
+            return os.write(self._fd, line)
+        except OSError as error:
+            error.filename = str(self._path)  # a write does not say of which file
+            raise
 
     def close(self) -> None:
         if not self._closed.is_set():

@@ -11,14 +11,15 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, advice
 from engine.contract.jsonfile import read_as, read_sealed, with_seal
 
 if TYPE_CHECKING:
@@ -44,20 +45,36 @@ _PHASE = re.compile(r"(annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}$")
 def atomic_write(path: Path, data: bytes | str) -> None:
     """Replace a file so that a reader sees the old or the new whole, even after a power cut."""
     raw = data.encode() if isinstance(data, str) else data
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with replacing(path) as file:
+        file.write(raw)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written beside ``path``, and to be it when all is well. Who may read it is the
+    umask's to say, which :mod:`tempfile` passes over."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(raw)
+        with beside.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        beside.replace(path)
     except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
+        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(beside)):
             error.filename = str(path)  # a write does not say of which file
         raise
     sync_folder(path.parent)
+
+
+def follow_umask(folder: Path) -> None:
+    """Some libraries make files that only their owner may read, whatever the umask."""
+    mask = os.umask(0o077)  # to ask is to set
+    os.umask(mask)
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
 
 
 def sync_folder(folder: Path) -> None:
@@ -217,6 +234,7 @@ class PhaseDir:
         ``accepted``: input phase -> what was accepted of it although it had changed."""
         if self.out.exists():  # an earlier attempt died between the two renames
             shutil.rmtree(self.out)
+        follow_umask(staged)
         sync_tree(staged)
         staged.rename(self.out)
         sync_folder(self.path)
@@ -357,10 +375,9 @@ class RunsFolder:
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
-            raise UserError(
-                f"{self.root}: can't write here ({error.strerror}); free the disk or give another "
-                "folder with --runs DIR"
-            ) from error
+            error.filename = str(self.root)
+            todo = advice(error) or "; give another folder with --runs DIR"
+            raise UserError(f"{self.root}: can't write here ({error.strerror}){todo}") from error
 
     def phase(self, phase_id: str) -> PhaseDir:
         return PhaseDir(self.phases / phase_id)

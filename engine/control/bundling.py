@@ -11,15 +11,13 @@ import json
 import os
 import re
 import tarfile
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.cards import Endpoint
-from engine.contract.errors import UserError
-from engine.contract.rundir import ADAPTER, hash_file
+from engine.contract.errors import UserError, explain
+from engine.contract.rundir import ADAPTER, hash_file, replacing
 from engine.contract.sealing import sealed_files, verified
 from engine.control.lineage import with_ancestors
 from engine.plan import model_of
@@ -29,6 +27,7 @@ from engine.states import phase_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from engine.contract.rundir import PhaseDir, RunsFolder
     from engine.contract.spec import PhaseSpec
@@ -188,23 +187,12 @@ def _write(runs: RunsFolder, listing: Listing, file: Path, mode: str) -> None:
     """Beside its place first, then by rename, so that a half-written file is never taken."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        with replacing(file) as raw, tarfile.open(fileobj=raw, mode=mode) as archive:  # type: ignore[call-overload]
+            _add(archive, LISTING, json.dumps(asdict(listing), indent=1).encode())
+            for path in listing.files:
+                archive.add(runs.root / path, path, recursive=False, filter=_anonymous)
     except OSError as error:
-        raise UserError(f"{file}: can't be written ({error.strerror})") from error
-    try:
-        with os.fdopen(fd, "wb") as raw:
-            with tarfile.open(fileobj=raw, mode=mode) as archive:  # type: ignore[call-overload]
-                _add(archive, LISTING, json.dumps(asdict(listing), indent=1).encode())
-                for path in listing.files:
-                    archive.add(runs.root / path, path, recursive=False, filter=_anonymous)
-            raw.flush()
-            os.fsync(raw.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}; free some space and pack again") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
+        raise UserError(f"{explain(error)}; nothing was packed") from error
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -113,11 +113,11 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
 def _staging(runs: RunsFolder) -> Iterator[RunsFolder]:
     """An empty folder beside the runs, in their layout. One import at a time; what a killed one
     left behind is cleared by the next."""
-    from filelock import FileLock, Timeout
+    from engine.locking import Timeout, held
 
     folder = runs.root / ".import"
     try:
-        with FileLock(runs.root / ".import.lock", timeout=0):
+        with held(runs.root / ".import.lock"):
             shutil.rmtree(folder, ignore_errors=True)
             try:
                 folder.mkdir()
@@ -276,9 +276,9 @@ def _place(phase: PhaseDir, mine: PhaseDir) -> bool:
 
 def _finish(phase: PhaseDir, mine: PhaseDir) -> bool:
     """Outputs, then the manifest, then the attempts, numbered on; not while one is at work."""
-    from filelock import FileLock, Timeout
+    from engine.locking import Timeout, held
 
-    with contextlib.suppress(Timeout), FileLock(mine.lock, timeout=0):
+    with contextlib.suppress(Timeout), held(mine.lock):
         if mine.done:
             return False
         if mine.out.exists():  # an attempt died between the two renames

@@ -12,8 +12,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from engine import catalog
 from engine.contract.errors import UserError, explain, nearest
 from engine.contract.jsonfile import read_as, read_sealed, with_seal
@@ -28,6 +26,7 @@ from engine.jsonlines import read_records
 from engine.judging.prompt import VERSION, comparison
 from engine.judging.table import Judgement
 from engine.judging.verdicts import STRAIGHT, SWAPPED, by_own_answer, read_verdict, tally
+from engine.locking import Timeout, held
 from engine.phases.asking import filed, item_seed
 from engine.queue import read_run
 from engine.replies import ReplyStore
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from engine.contract.cards import ModelCard
     from engine.contract.rundir import PhaseDir, RunsFolder
     from engine.contract.spec import JudgeMethod
-    from engine.judging.verdicts import Preference
+from engine.judging.verdicts import Preference
 
 LIMIT = 200
 JUDGE_AGAIN = "judge these runs again; the replies are kept"
@@ -142,7 +141,7 @@ def judge(
 def _sole_call(folder: JudgementDir) -> Generator[None, None, None]:
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder.lock, timeout=0):
+        with held(folder.lock):
             yield
     except Timeout:
         raise UserError(

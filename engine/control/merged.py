@@ -18,6 +18,7 @@ from engine.contract.rundir import (
     DEMONSTRATIONS,
     PAIRS,
     PREDICTIONS,
+    follow_umask,
     sync_folder,
     sync_tree,
 )
@@ -90,7 +91,7 @@ def export_merged(
         found = lineage(runs, run_id)
         _warn_of_another_device(found, spec, parity, tell)
         _describe(without_places(found), spec, parity, _example(runs, spec), staging)
-        _open_to_readers(staging)
+        follow_umask(staging)
         sync_tree(staging)
         staging.rename(folder)
         sync_folder(folder.parent)
@@ -241,13 +242,6 @@ def _staging(folder: Path, card: ModelCard, dtype: str | None) -> Path:
         return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     except OSError as error:
         raise UserError(f"{folder.parent}: can't be written ({error.strerror})") from error
-
-
-def _open_to_readers(folder: Path) -> None:
-    """Temporary folders and safetensors' files are their owner's alone."""
-    folder.chmod(0o755)
-    for file in folder.iterdir():
-        file.chmod(0o644)
 
 
 def _warn_of_another_device(

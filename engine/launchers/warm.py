@@ -237,6 +237,6 @@ def _child(
 
 def _redirect(attempt: AttemptDir) -> None:
     for path, fd in ((attempt.stdout, 1), (attempt.stderr, 2)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(file, fd)
         os.close(file)

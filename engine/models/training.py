@@ -27,7 +27,7 @@ from trl import DPOTrainer, SFTTrainer
 
 from engine import catalog
 from engine.contract.errors import UserError, nearest
-from engine.contract.rundir import hash_file
+from engine.contract.rundir import follow_umask, hash_file
 from engine.models import adapters, checkpoints, guards
 from engine.models.callbacks import Reporter, Watcher, out_of_patience
 from engine.models.loading import compute_dtype
@@ -246,6 +246,7 @@ class _Lean:
             torn = folder / checkpoints.name(trainer.state.global_step)
             shutil.rmtree(torn, ignore_errors=True)
             raise _disk_error(error, folder) from error
+        follow_umask(folder / checkpoints.name(trainer.state.global_step))
 
 
 def _disk_error(error: Exception, folder: Path) -> OSError:
