@@ -13,6 +13,7 @@ A leaf: it imports the standard library and pydantic, nothing else.
 ``events``      what a phase process says while it works
 ``row``         a run in a list: light, without pydantic
 ``rundir``      the only place where file names are spelled
+``writing``     files that appear whole, with the rights of the umask
 ``eventlog``    writing and tailing ``events.jsonl``
 ``view``        fold(view, event) -> view, and the liveness rule
 ==============  ======================================================================

@@ -11,16 +11,16 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError, advice
 from engine.contract.jsonfile import read_as, read_sealed, with_seal
+from engine.contract.writing import follow_umask, replacing, sync_folder, sync_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,43 +47,6 @@ def atomic_write(path: Path, data: bytes | str) -> None:
     raw = data.encode() if isinstance(data, str) else data
     with replacing(path) as file:
         file.write(raw)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written beside ``path``, and to be it when all is well. Who may read it is the
-    umask's to say, which :mod:`tempfile` passes over."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException as error:
-        beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(beside)):
-            error.filename = str(path)  # a write does not say of which file
-        raise
-    sync_folder(path.parent)
-
-
-def follow_umask(folder: Path) -> None:
-    """Some libraries make files that only their owner may read, whatever the umask."""
-    mask = os.umask(0o077)  # to ask is to set
-    os.umask(mask)
-    for path in (folder, *folder.rglob("*")):
-        if not path.is_symlink():
-            path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -256,13 +219,6 @@ class PhaseDir:
         if not all(isinstance(value.get(name), dict) for name in ("files", "figures", "accepted")):
             raise UserError(f"{path}: not a manifest; {todo}")
         return value
-
-
-def sync_tree(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
 
 
 def hash_file(path: Path) -> str:

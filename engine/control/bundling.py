@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.cards import Endpoint
 from engine.contract.errors import UserError, explain
-from engine.contract.rundir import ADAPTER, hash_file, replacing
+from engine.contract.rundir import ADAPTER, hash_file
 from engine.contract.sealing import sealed_files, verified
+from engine.contract.writing import replacing
 from engine.control.lineage import with_ancestors
 from engine.plan import model_of
 from engine.provenance import provenance

@@ -24,8 +24,9 @@ from pydantic import TypeAdapter
 
 from engine.contract.errors import UserError
 from engine.contract.jsonfile import read_json
-from engine.contract.rundir import PhaseDir, RunsFolder, sync_folder, sync_tree
+from engine.contract.rundir import PhaseDir, RunsFolder
 from engine.contract.sealing import sealed_files
+from engine.contract.writing import sync_folder, sync_tree
 from engine.control.bundling import FORMAT, LISTING, OF_ATTEMPT, Listing
 from engine.control.listing import registry
 from engine.control.marking import read_marks

@@ -18,12 +18,10 @@ from engine.contract.rundir import (
     DEMONSTRATIONS,
     PAIRS,
     PREDICTIONS,
-    follow_umask,
-    sync_folder,
-    sync_tree,
 )
 from engine.contract.sealing import verified
 from engine.contract.spec import EvaluateSpec, InstructSpec, RefineSpec
+from engine.contract.writing import follow_umask, sync_folder, sync_tree
 from engine.control.lineage import lineage
 from engine.control.lines import Lines
 from engine.control.modelcard import model_card, trained_on, without_places

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError
 from engine.contract.jsonfile import read_object, read_sealed, with_seal
-from engine.contract.rundir import hash_file, sync_tree, write_json
+from engine.contract.rundir import hash_file, write_json
+from engine.contract.writing import sync_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable

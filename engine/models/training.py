@@ -27,7 +27,8 @@ from trl import DPOTrainer, SFTTrainer
 
 from engine import catalog
 from engine.contract.errors import UserError, nearest
-from engine.contract.rundir import follow_umask, hash_file
+from engine.contract.rundir import hash_file
+from engine.contract.writing import follow_umask
 from engine.models import adapters, checkpoints, guards
 from engine.models.callbacks import Reporter, Watcher, out_of_patience
 from engine.models.loading import compute_dtype

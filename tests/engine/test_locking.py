@@ -12,7 +12,8 @@ import pytest
 
 from engine.contract.errors import UserError, explain
 from engine.contract.eventlog import EventWriter
-from engine.contract.rundir import RunsFolder, atomic_write, follow_umask, replacing
+from engine.contract.rundir import RunsFolder, atomic_write
+from engine.contract.writing import follow_umask, replacing
 from engine.control import bundling, changing
 from engine.control.listing import list_runs
 from engine.locking import Timeout, acquire, held
