@@ -17,12 +17,12 @@ import os
 import re
 import sys
 import time
-import zlib
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError
+from engine.contract.jsonfile import with_sum, without_sum
 from engine.contract.row import RunRow, squeeze, unpack
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ CLOCK_GRAIN_NS = 2_000_000_000  # files' times may be as coarse as this on netwo
 TABLE = "runs"
 FIRST, LAST = b'{"%b":{\n' % TABLE.encode(), b"}}\n"
 TAIL = b',"phases":['  # inside a JSON string its quotes would be escaped
-_SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
 _KEY = re.compile(rb'\{"run_id":"([^"\\]+)","created":"([^"\\]+)",')
 NAMES = ("experiment", "arm", "teacher", "student", "task", "refine_task", "state", "scored_on")
 _SHARED: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # ladders and tags: few different ones
@@ -214,11 +213,8 @@ def _by_tinydb(runs: RunsFolder) -> Iterator[bytes]:
 
 def checked(line: bytes) -> bytes:
     """A document without its checksum; :class:`Damaged` when that is not its own."""
-    match = _SUM.search(line)
-    if match is None:  # an older index
-        return line
-    document = line[: match.start()] + b"}"
-    if zlib.crc32(document) != int(match[1], 16):
+    document = without_sum(line)
+    if document is None:
         raise Damaged("another checksum")
     return document
 
@@ -238,8 +234,7 @@ def encode(row: RunRow) -> bytes:
     fields["created"] = row.created.astimezone(UTC).isoformat(timespec="microseconds")
     fields["finished"] = row.finished.isoformat() if row.finished else None
     head = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-    document = b"%b,%b}" % (head[:-1], unpack(row.packed))
-    return b'%b,"sum":"%08x"}' % (document[:-1], zlib.crc32(document))
+    return with_sum(b"%b,%b}" % (head[:-1], unpack(row.packed)))
 
 
 def decode(line: bytes) -> RunRow:

@@ -14,6 +14,7 @@ from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from engine.contract.cards import Endpoint
+from engine.contract.jsonfile import with_sum, without_sum
 from engine.contract.records import Finish
 from engine.interfaces import Question, Reply
 
@@ -32,7 +33,8 @@ class ReplyStore:
     ``prompt_tokens`` and ``completion_tokens`` count every reply that this phase paid for,
     faulty ones too, but not those that it took from another phase. ``broken``: prompt and
     completion tokens, at most, of replies that broke off. ``own`` is False for another phase's
-    file, which is read and left as it is: somebody may be writing it.
+    file, which is read and left as it is: somebody may be writing it. ``damaged``: lines that were
+    passed over.
     """
 
     def __init__(self, path: Path, own: bool = True) -> None:
@@ -43,6 +45,7 @@ class ReplyStore:
         self.completion_tokens = 0
         self.requests = 0
         self.broken = (0, 0)
+        self.damaged = 0
         if path.exists():
             self._load()
 
@@ -54,14 +57,14 @@ class ReplyStore:
                     break
                 whole += len(line)
                 try:
-                    row = json.loads(line)
+                    row = json.loads(without_sum(line) or b"")
                     if "broke_off" in row:
                         self._add_broken(*_counts(row["broke_off"]))
                         continue
                     key, taken = row["key"], row.get("taken", False)
                     self._remember(key, _reply(row), paid=not taken)
                 except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-                    continue
+                    self.damaged += 1
         if self._own and whole < self.path.stat().st_size:
             os.truncate(self.path, whole)
 
@@ -105,11 +108,12 @@ class ReplyStore:
             self._remember(key, reply, paid)
 
     def _write(self, rows: Iterable[dict[str, Any]]) -> None:
-        lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows]
+        texts = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+        lines = [with_sum(text.encode("utf-8", "surrogatepass")) for text in texts]
         if not lines:
             return
         with self.path.open("ab") as file:
-            file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
+            file.write(b"".join(b"%b\n" % line for line in lines))
             file.flush()
             os.fsync(file.fileno())
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -25,10 +24,10 @@ from pydantic import (
     ValidationError,
 )
 
+from engine.contract.jsonfile import with_sum, without_sum
 from engine.contract.records import Score, Verdict
 
 VERSION = 1
-_SUM = b',"sum":"'
 _WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
@@ -205,21 +204,19 @@ _adapter: TypeAdapter[Any] = TypeAdapter(KnownEvent)
 
 def encode(event: Event) -> bytes:
     """One line, newline included, with a checksum at its end."""
-    line = event.model_dump_json().encode()
-    return line[:-1] + b'%b%08x"}\n' % (_SUM, zlib.crc32(line))
+    return with_sum(event.model_dump_json().encode()) + b"\n"
 
 
 def decode(line: bytes) -> Event | None:
     """The event of a line; ``None`` when the line is no JSON object with a kind, or was changed
     (lines of older versions have no checksum)."""
-    if line[-19:-11] == _SUM:
-        line, told = line[:-19] + b"}", line[-11:-3]
-        if b"%08x" % zlib.crc32(line) != told:
-            return None
+    whole = without_sum(line)
+    if whole is None:
+        return None
     try:
-        return _adapter.validate_json(line)  # type: ignore[no-any-return]
+        return _adapter.validate_json(whole)  # type: ignore[no-any-return]
     except ValidationError:
-        return _decode_unknown(line)
+        return _decode_unknown(whole)
 
 
 def _decode_unknown(line: bytes) -> Event | None:

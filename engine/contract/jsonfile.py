@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.contract.errors import UserError, explain
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SEAL = "seal"
+_SUM = b',"sum":"'
 
 
 def read_bytes(path: Path) -> bytes:
@@ -91,6 +93,21 @@ def read_as(path: Path, check: Callable[[bytes], T], todo: str = "") -> T:
         raise UserError(f"{path}: {where}: {first['msg']}{advice}") from None
     except (ValueError, RecursionError, OverflowError) as error:
         raise UserError(f"{path}: {str(error).partition(';')[0]}{advice}") from None
+
+
+def with_sum(line: bytes) -> bytes:
+    """A line that holds a JSON object, with a checksum as the object's last field."""
+    return b'%b%b%08x"}' % (line[:-1], _SUM, zlib.crc32(line))
+
+
+def without_sum(line: bytes) -> bytes | None:
+    """The line as it was before :func:`with_sum`; None when it was changed since, and as it is
+    when it has no checksum: older versions wrote none."""
+    line = line.rstrip(b"\n")
+    if line[-18:-10] != _SUM:
+        return line
+    whole = line[:-18] + b"}"
+    return whole if b"%08x" % zlib.crc32(whole) == line[-10:-2] else None
 
 
 def with_seal(value: dict[str, Any]) -> dict[str, Any]:

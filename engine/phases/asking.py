@@ -58,6 +58,9 @@ def ask_all(
     samples, with ``judge``'s verdict. A teacher that has nothing left to do is not asked, and
     one may leave questions unanswered (imported demonstrations).
     """
+    if store.damaged:
+        text = f"{store.path}: damaged lines: {store.damaged}; what they answered is asked again"
+        ctx.warn(text, "damaged")
     done = sum(q.key in store for q in questions)
     reporter = _Reporter(ctx, card, len(questions), store, done, unit)
     reporter.tell()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.contract.cards import Endpoint, ModelCard
+from engine.contract.jsonfile import with_sum, without_sum
 from engine.interfaces import BrokenOff, Question, Reply
 from engine.replies import ReplyStore
 
@@ -126,7 +127,9 @@ def test_a_row_that_no_reply_looks_like_is_passed_over(tmp_path: Path, row: byte
 def test_thinking_and_reasons_come_back_and_later_fields_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "replies.jsonl"
     ReplyStore(path).append([(asked("a"), Reply("", "length", 1, 9, thinking="hm", why="spent"))])
-    path.write_bytes(path.read_bytes().replace(b'"key":"a"', b'"key":"a","mood":"good"'))
+    line = without_sum(path.read_bytes()) or b""
+    later = line.replace(b'"key":"a"', b'"key":"a","mood":"good"')
+    path.write_bytes(with_sum(later) + b"\n")
     assert ReplyStore(path)["a"] == Reply("", "length", 1, 9, thinking="hm", why="spent")
 
 
@@ -150,3 +153,19 @@ def test_only_replies_that_are_all_without_a_word_are_asked_for_again(tmp_path: 
     again = ReplyStore(store.path)
     again.ask_again()
     assert ("a" in again, "b" in again) == (True, True)
+
+
+def test_a_reply_that_was_changed_on_file_is_asked_for_again(tmp_path: Path) -> None:
+    store = ReplyStore(tmp_path / "replies.jsonl")
+    store.append(
+        [(asked("a"), Reply("seven", "stop", 1, 1)), (asked("b"), Reply("eight", "stop", 1, 1))]
+    )
+    raw = store.path.read_bytes()
+    store.path.write_bytes(raw.replace(b"seven", b"eleven", 1))
+    again = ReplyStore(store.path)
+    assert "a" not in again
+    assert again["b"].text == "eight"
+    assert again.damaged == 1
+    older = b"".join(line[:-18] + b"}\n" for line in raw.splitlines())
+    store.path.write_bytes(older)
+    assert len(ReplyStore(store.path)) == 2
