@@ -128,11 +128,6 @@ SAMPLE = [  # in the fast tests: where a figure or a whole verb is at stake
 ]
 SEALED = ("demonstrations", "answers", "pairs", "pair scores", "adapter", "predictions", "verdicts")
 STRANGE = ("list", "deep", "digits", "a byte")  # for the one reader all alike
-    "list",
-    "not a number",
-    "deep",
-    "digits",
-)  # for the one reader, and for a hash, all alike
 MOST_READ = ("run.json", "registry.json", "queue.json", "manifest, evaluate", "score", "rescored")
 
 
