@@ -1,9 +1,10 @@
 """Which of a sentence's numbers is what was asked for.
 
-In this order, until one number is left: the result of the sentence's own equation; a total; what
-the question asks how many of; what isn't said by the way ("in 3 hours", "for the 4 friends"); the
-result computed last; the first that isn't the sentence's subject. Two numbers on a par ("5 cups and
-2 pans") are no answer.
+In this order, until one number is left: what follows "so" or an opening condition; the result of
+the sentence's own equation; how many more, if that is asked; a total; what the question asks how
+many of, and in whose clause; the result told in words; what isn't said by the way ("in 3 hours",
+"for the 4 friends"); the one number that was not told before; the result computed last; the first
+that isn't the sentence's subject. Two numbers on a par ("5 cups and 2 pans") are no answer.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ _RANGE: Final = re.compile(
     re.IGNORECASE,
 )
 _IS: Final = re.compile(r"(?:\s[\w'-]{1,20}){1,3}\s(?:is|are|was|were|remains?)\b")
+_PURPOSE: Final = re.compile(r"\bto\s[a-z]{2,15}\s(?:all\s|the\s)?[$€£]?$")  # "to clean 45 rooms"
 _CLAUSE: Final = re.compile(r",\s|;\s|\s(?:and|but|while|whereas|leaving)\s")
 _IN_WORDS: Final = re.compile(
     r"\b(?:plus|minus|times|divided|multipl\w{1,4}|subtract\w{0,4}|add(?:ed|ing)?|sum|difference|"
@@ -219,9 +221,10 @@ def _main(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
 
 def _novel(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
     """The one that wasn't told before; in "So ..." rather what was computed right before."""
-    if lead(sentence) and found[0].value in known.results[-1:]:
-        return found[:1]
     novel = [one for one in found if known.seen and one.value not in known.seen]
+    purpose = bool(novel) and _PURPOSE.search(sentence[: novel[0].start])
+    if (lead(sentence) or purpose) and found[0].value in known.results[-1:]:
+        return found[:1]
     return novel if len({one.value for one in novel}) == 1 else found
 
 

@@ -15,7 +15,7 @@ AMBIGUOUS: Final = ""  # states numbers, and none of them is the answer
 # 3x = 18, x - 6 = 18, 5(cubes) = 18: nothing is said of x yet.
 _UNSOLVED: Final = re.compile(
     r"(?=.{0,60}(?:[0-9]\s?[a-cn-rt-wyz]\b|[0-9]\s?x\b(?!\s?[$(0-9])|\b[a-z]\s?[-+*/]\s?[$(0-9]|"
-    r"[0-9)]\s?[-+*/]\s?[a-z]\b))[-+*/$0-9a-z.,()\s]{1,60}|[0-9]{1,9}\s?[a-z]"
+    r"[0-9)]\s?[-+*/]\s?[a-z]\b))(?:[-+*/$0-9.,()\s]|(?<![a-z])[a-z](?![a-z])){1,60}|[0-9]{1,9}\s?[a-z]"
 )
 _TWO_ROOTS: Final = re.compile(r"\b([a-z])\s?=\s?[^\s=]{1,20},?\s(?:or|and)\s\1\s?=")
 _GROUP: Final = re.compile(r"[0-9]\([a-z]|\{[a-z]\}")

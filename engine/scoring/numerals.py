@@ -103,6 +103,10 @@ def with_digits(text: str, unit: str = "") -> str:
 
 
 def _multiplied(found: re.Match[str]) -> str:
+    if found["scale"].lower() == "dozen" and found.string[
+        max(0, found.start() - 2) : found.start()
+    ].strip().endswith("="):
+        return found[0]  # 96/12 = 8 dozen: it counts in dozens
     value = Fraction(found["number"].replace(",", "")) * _SCALES[found["scale"].lower()]
     return str(value) if value.denominator == 1 else found[0]
 

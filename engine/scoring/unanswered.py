@@ -12,7 +12,7 @@ _FIND: Final = (
 )
 _REFUSES: Final = re.compile(
     rf"""
-    \b(?:can(?:not|'t|\snot)|could(?:\snot|n't)|unable\sto|impossible\sto|not\spossible\sto|
+    \b(?:can(?:not|'t|\snot)|could(?:\snot|n't)|unable\sto|not\sable\sto|impossible\sto|not\spossible\sto|
         no\sway\sto|difficult\sto|hard\sto)\s(?:be\s|accurately\s|actually\s|exactly\s|possibly\s|
         directly\s|really\s|uniquely\s)?{_FIND}
     | \b(?:not|n't|no|in|without)\s?(?:have\s|provide\s|given\s)?(?:enough|sufficient|adequate)\s
