@@ -35,7 +35,7 @@ _PLAN: Final = re.compile(
 )
 _CHAT: Final = re.compile(
     r"(?:this is because\b|because\b|explanation\b|note\b|i hope\b|given\s?:|let me\b|"
-    r"feel free\b|please\b|remember\b|"
+    r"feel free\b|please\b|remember\b|(?:\w+ )?(?:check|verification|verify|proof)\s?:|"
     r"if you(?:'d| have| need| want| would)\b)",
     re.IGNORECASE,
 )
@@ -110,7 +110,8 @@ def _at_end(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | Non
         listed = len(told) > 1 and all(_ITEM.match(one.sentence) for one in told[:2])
         if cut_off or listed or (open_end and (given or told[0].tier == "last_number")):
             return None
-        if given and told[0].tier == "last_number":
+        labelled = len(told) > 1 and _ITEM.match(told[0].sentence)
+        if labelled or (given and told[0].tier == "last_number"):
             told = _asked_first(told, wanted)
     elif cut_off and not told[0].says_it:
         return None

@@ -33,9 +33,26 @@ _COMPOUND: Final = re.compile(
 )
 
 
+_AGAIN: Final = re.compile(
+    rf"(?<![\w.,/])(?P<told>(?P<amount>[0-9]{{1,9}})\s{_UNIT})"
+    rf"(?:,?\s(?:i\.e\.,?|or|that\sis,?|which\sis|equivalent\sto|=)\s|\s\(){_COMPOUND.pattern}\)?"
+)
+
+
 def in_one_unit(text: str, wanted: str) -> str:
-    """Two units as one: the ``wanted`` of them (a singular); dollars where none is wanted."""
-    return _COMPOUND.sub(lambda found: _joined(found, wanted), text)
+    """Two units as one: the ``wanted`` of them (a singular); dollars where none is wanted.
+
+    "90 minutes, i.e. 1 hour and 30 minutes" tells one amount twice: the second is left out.
+    """
+    return _COMPOUND.sub(lambda found: _joined(found, wanted), _AGAIN.sub(_once, text))
+
+
+def _once(found: re.Match[str]) -> str:
+    parts = _PARTS.get(_units(found))
+    if parts is None:
+        return found[0]
+    amount = int(found["large"]) * parts + Fraction(found["small"])
+    return found["told"] if amount == int(found["amount"]) else found[0]
 
 
 def is_compound(text: str, start: int) -> bool:

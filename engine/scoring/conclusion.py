@@ -81,6 +81,15 @@ _IN_WORDS: Final = re.compile(
     r"product|half|twice|[0-9]%\sof)\b",
     re.IGNORECASE,
 )
+_WHOLE: Final = re.compile(
+    r"(?<![0-9/.])[0-9][0-9,]{0,9}\sof\s(?:the|these|those|his|her|its|their|all|all\sthe)\s"
+    r"(?:\w{1,12}\s)?[$€£]?$"
+)
+_OF_THEM: Final = re.compile(
+    r"\sof\s(?:them|these|those|(?:the|his|her|their|these|those)\s(?:[\w,]{1,15}\s){1,3}?)"
+    r"\s?(?=(?:are|were|is|was)\s)(?:are|were|is|was)(?=\s[a-z])|"
+    r"\sof\s(?:the|his|her|their|these|those)\s[0-9][0-9,]{0,9}(?=\s[a-z])"
+)
 _DENIED: Final = re.compile(r"(?:\bnot|n't)\s(?:the\s|just\s|only\s)?[$€£]?$", re.IGNORECASE)
 _PERCENT: Final = re.compile(r"\s?(?:%|percent)")
 _DOLLARS: Final = re.compile(r"\s?(?:dollars?|cents?|euros?|pounds?|rupees)\b")
@@ -101,9 +110,12 @@ def choose(sentence: str, known: Known) -> str | None:
     opening = OPENING.match(sentence, lead(sentence))
     if opening and _first(sentence[opening.end() :]):
         return choose(sentence[opening.end() :], known)
+    found = list(quantities(sentence))
+    shares = {one.value for one in found if _PERCENT.match(sentence, one.end)}
+    if known.asked.percent and "=" in sentence and len(shares) == 1:
+        return shares.pop()
     if "=" in sentence:
         return equation_value(sentence)
-    found = list(quantities(sentence))
     if not found:
         return None
     ranges = [span.span() for span in _RANGE.finditer(sentence)]
@@ -112,7 +124,7 @@ def choose(sentence: str, known: Known) -> str | None:
         for one in found
         if not is_term(sentence, one) and not any(start <= one.start < end for start, end in ranges)
     ]
-    if not found:
+    if not found or (ranges and all(is_aside(sentence, one) for one in found)):
         return AMBIGUOUS  # 3 * 4, not worked out; between 3 and 4
     for narrow in NARROWING:
         found = narrow(sentence, found, known) or found
@@ -131,6 +143,11 @@ def _unless_denied(sentence: str, found: list[Quantity], _: Known) -> list[Quant
     ]
 
 
+def _parts(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
+    """``12`` of "12 of the 30 cups": without the whole."""
+    return [one for one in found if not _WHOLE.search(sentence[max(0, one.start - 50) : one.start])]
+
+
 def _comparing(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
     """How many more: ``9 more than``."""
     return [one for one in found if known.asked.more and COMPARED.match(sentence, one.end)]
@@ -147,6 +164,8 @@ def _totals(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
 def _asked(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
     """The numbers of what the question asks for."""
     asked = known.asked
+    if not asked.percent and (asked.nouns or asked.money):
+        found = [one for one in found if not _PERCENT.match(sentence, one.end)] or found
     if asked.percent:
         return [one for one in found if _PERCENT.match(sentence, one.end)]
     if asked.money:
@@ -200,6 +219,8 @@ def _words_after(sentence: str, end: int) -> set[str]:
     words: set[str] = set()
     if sentence[end : end + 2].strip().isdigit():  # 4 2 dollar games
         end += next((one.end for one in quantities(sentence[end : end + 30])), 0)
+    of_them = _OF_THEM.match(sentence, end)
+    end = of_them.end() if of_them else end
     for match in _WORD.finditer(sentence, end, end + 60):
         if _STOP.fullmatch(match[0].lower()) or not match[0][0].isalpha():
             break
@@ -259,6 +280,7 @@ def results_of(sentences: Iterable[str]) -> list[str]:
 
 NARROWING: Final = (
     _unless_denied,
+    _parts,
     _comparing,
     _after_opening,
     _totals,

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from engine.scoring.boxed import last_boxed
 from engine.scoring.formula import same_formula
 from engine.scoring.mathvalues import LONGEST, Stated, values
+from engine.scoring.numerals import in_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +77,13 @@ _REMARK: Final = re.compile(
 )
 _WORDS: Final = re.compile(r"\(?[a-zA-Z][\w ,'()-]{0,80}")
 _YES_OR_NO: Final = re.compile(r"(yes|no|true|false)\b(?=[,.;:!]|\s*$)", re.IGNORECASE)
+_BOX_LEAD: Final = re.compile(
+    r"^\\(?:text|mathrm|textbf)\s?\{[^{}]{0,60}?(?:\b(?:is|are|equals)|[:=])\s?\}\s*(?=\S)"
+)
+_SHARE_OF: Final = re.compile(r".{0,2}%\$?\sof\s\$?.?")
+_SPELT: Final = re.compile(
+    r"(?:\b(?:is|are|was|has|have|equals|gives|be|get|exactly)\s|^)(-?[0-9]+(?:/[0-9]+)?)\b"
+)
 _NOT: Final = re.compile(r"(?:not|n't)\b", re.IGNORECASE)
 _NAMED: Final = re.compile(
     r"(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?'?(?:\([^()=]{1,20}\))?|[^a-zA-Z=]*)\s*="
@@ -87,19 +96,33 @@ _ABOUT: Final = re.compile(r"(?:about|approximately|roughly|approx\.?|≈)\s?$")
 
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives LaTeX without its delimiters."""
-    yield "boxed", lambda: last_boxed(text.replace("\0", "")) or None
+    yield "boxed", lambda: _in_box(last_boxed(text.replace("\0", "")) or "") or None
     tail = _EMPHASIS.sub("", text[-WINDOW:].translate(_INVISIBLE | _MINUS)).rstrip()
     yield "hash", lambda: _after_hash(tail)
     sentences = _sentences(_HEADING.sub(r"\n\1: ", tail))
     yield "statement", lambda: _json_answer(tail) or _statement(sentences)
     concluding = _last_with_a_value(sentences)
     if concluding is None:
+        yield "last_value", lambda: None if asked.cut_off else _in_words(sentences)
         return
     sentence, answer = concluding
     if _CONCLUDES.search(sentence):
         yield "conclusion", lambda: answer
     elif not asked.cut_off:
         yield "last_value", lambda: answer
+
+
+def _in_box(content: str) -> str:
+    """Without the words that lead to the value, and without its rounded form."""
+    content = _BOX_LEAD.sub("", content)
+    return next((part.strip() for part in _APPROX.split(content) if part.strip()), "")
+
+
+def _in_words(sentences: list[str]) -> str | None:
+    """A number that the last sentence of a text without any digits spells out."""
+    spelt = in_digits(sentences[-1]) if sentences else ""
+    found = _SPELT.search(spelt)
+    return found[1] if found else None
 
 
 def _after_hash(tail: str) -> str | None:
@@ -150,7 +173,9 @@ def _statement(sentences: list[str]) -> str | None:
                 continue
             if stated is not None:
                 return stated
-            words = scope.strip(" .:$*\"'")
+            words = in_digits(scope.strip(" .:$*\"'"))
+            if re.fullmatch(r"[0-9]+(?:/[0-9]+)?", words):
+                return words
             if _WORDS.fullmatch(words):
                 return words
     return None
@@ -177,6 +202,7 @@ def _chosen(sentence: str, led: int | None = None) -> str | None:
     found = values(sentence)
     found = [value for value in found if not value.is_name] or found
     found = [v for v in found if not _ABOUT.search(sentence[: v.start])] or found
+    found = _without_operands(sentence, found) or found
     if not found:
         return None
     words = _without(sentence, found)
@@ -190,6 +216,15 @@ def _chosen(sentence: str, led: int | None = None) -> str | None:
     ):
         first -= 1
     return _value_of(_together(sentence, found[first:]))
+
+
+def _without_operands(sentence: str, found: list[Stated]) -> list[Stated]:
+    """Without ``15%`` and ``240`` of "36 is 15% of 240"."""
+    operands: set[int] = set()
+    for number, (one, two) in enumerate(pairwise(found)):
+        if _SHARE_OF.fullmatch(sentence[one.end - 2 : two.start + 1]):
+            operands |= {number, number + 1}
+    return [value for number, value in enumerate(found) if number not in operands]
 
 
 def _leads(words: str, found: list[Stated]) -> Iterator[int]:

@@ -80,6 +80,17 @@ _SCALED: Final = re.compile(
     r"\s?(?P<scale>hundred|thousand|million|billion|dozen)\b",
     re.IGNORECASE,
 )
+_THOUSANDS: Final = re.compile(
+    r"(?<=[$€£])(?P<number>[0-9]{1,6}(?:\.[0-9]{1,6})?)(?P<scale>[kK])\b"
+)
+_PERCENT_WORDS: Final = re.compile(rf"{_WORDS.pattern}(?=\s(?:percent|per cent)\b)", re.IGNORECASE)
+_PART: Final = {
+    **{"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6},
+    **{"seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "hundredth": 100},
+}
+_PARTS: Final = re.compile(
+    rf"\b([2-9]|[1-9][0-9])[-\s]({'|'.join(_PART)})s\b", re.IGNORECASE
+)  # "3 eighths", where the words are digits already
 _AND_A_HALF: Final = re.compile(r"(?<=[0-9]) and a half\b", re.IGNORECASE)
 _AND_FRACTION: Final = re.compile(r"(?<=[0-9]) and (?=[0-9]{1,2}/[0-9]{1,3}(?![0-9/]))")
 _VULGAR: Final = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
@@ -99,6 +110,8 @@ def with_digits(text: str, unit: str = "") -> str:
     text = _LOOSE_COMMA.sub(r"\1,", text)
     text = _APOSTROPHE.sub("", text)
     text = _SPACED.sub(lambda found: found[0].replace(" ", ""), text)
+    text = _PERCENT_WORDS.sub(lambda found: words_as_digits(found[0], one=True), text)
+    text = _THOUSANDS.sub(_multiplied, text)
     return text if unit in _SCALES else _SCALED.sub(_multiplied, text)
 
 
@@ -107,7 +120,8 @@ def _multiplied(found: re.Match[str]) -> str:
         max(0, found.start() - 2) : found.start()
     ].strip().endswith("="):
         return found[0]  # 96/12 = 8 dozen: it counts in dozens
-    value = Fraction(found["number"].replace(",", "")) * _SCALES[found["scale"].lower()]
+    scale = _SCALES.get(found["scale"].lower(), 1_000)  # $8k
+    value = Fraction(found["number"].replace(",", "")) * scale
     return str(value) if value.denominator == 1 else found[0]
 
 
@@ -127,7 +141,10 @@ def in_digits(sentence: str) -> str:
     """Number words in digits in a sentence that has no digits; "half" alone is ``1/2``."""
     if _DIGIT.search(sentence):
         return sentence
-    return _HALF.sub("1/2", words_as_digits(sentence, one=_ONE.match(sentence) is not None))
+    digits = words_as_digits(sentence, one=_ONE.match(sentence) is not None)
+    return _HALF.sub(
+        "1/2", _PARTS.sub(lambda found: f"{found[1]}/{_PART[found[2].lower()]}", digits)
+    )
 
 
 def _value(words: list[str]) -> int:

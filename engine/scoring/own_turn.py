@@ -43,6 +43,7 @@ _QUESTION: Final = (
     rf"{_LINE}(?:(?:New|Next|Another|Example) )?(?:Question|Problem|Q)(?: ?[0-9]{{1,3}})?"
     r" ?(?:\*\*|__)? ?:"
     rf"|{_HEADING}(?:(?:New|Next|Another|Example) )?(?:Question|Problem){_TO_COLON}"
+    rf"|{_LINE}\[(?:(?:New|Next|Another|Example) )?(?:Question|Problem)\]"
 )
 _MARK: Final = re.compile(
     f"{THOUGHT}|(?P<others>{_OTHERS})|(?P<own>{_OWN})|(?P<token>{_TOKEN})|(?P<question>{_QUESTION})"

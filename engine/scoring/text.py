@@ -35,12 +35,17 @@ Rule = tuple[str, Callable[[], str | None]]  # a tier's name, and what looks for
 _INVISIBLE: Final = dict.fromkeys(
     [0, 0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)]
 )
-_FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
+    first + n: ord("A") + n
+    for first in (0x24B6, 0x1F110, 0x1F130, 0x1F150, 0x1F170)
+    for n in range(26)
+}  # and Ⓐ, 🄐, 🄰, 🅐, 🅰
 _SIGNS: Final = str.maketrans(
     {"−": "-", "–": "-", "‐": "-", "‑": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"'}
     | {"＄": "$", "⁄": "/", "→": "->", "⇒": "=>"}
 )
 _EMPHASIS: Final = re.compile(r"\*\*|__|`|</?(?:b|i|em|strong|u|code)>")
+_ANSWER: Final = re.compile(r"(?<=\b[Aa])(?:nwser|sn?wer|wnser|nser|nsewr|nswear|nwer)(?=s?\b)")
 _FONT: Final = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|rm|it|sf|bb|cal)|mbox|boldsymbol)\s?\{([^{}]*)\}"
 )
@@ -55,7 +60,7 @@ def plain(text: str) -> str:
     """Without emphasis, LaTeX fonts, invisible characters; typographic signs as ASCII."""
     if not text.isascii() or "\0" in text:
         text = text.translate(_INVISIBLE).translate(_FULL_WIDTH).translate(_SIGNS)
-    text = _EMPHASIS.sub("", text)
+    text = _ANSWER.sub("nswer", _EMPHASIS.sub("", text))
     if "\\" in text:
         text = _FONT.sub(r"\1", _FONT.sub(r"\1", text))
     text = _MATH_MARKS.sub("$", text)

@@ -11,11 +11,14 @@ Tiers, most explicit first:
 ``statement_text``     "the answer is Venice": exactly one option's text, with no letter
 ``statement_wording``  "the answer is the city Venise": one option misspelt, inflected, in part
 ``conclusion``         "so it must be D"
+``list``               each option has its verdict, and one has another than the rest
 ``last_sentence``      the last sentence names one letter alone: "... would be in Venice (D)"
 ``mention``            one letter alone is mentioned ("option D fits") and not ruled out
 ``superlative_text``   "the best place is in Venice", with no letter
 ``text``               exactly one option's text occurs in the whole answer
-``wording``            the last sentence has one option's words, inflected or misspelt
+``wording``            the last sentence has one option's words, inflected or misspelt; or the
+                       first is nothing but some of them: "Rubber band!"
+``remaining``          the text speaks against every option but one
 =====================  ============================================================
 
 An option whose text equals another's is never told by its text. A letter that is asked about,
@@ -32,7 +35,9 @@ from typing import TYPE_CHECKING
 from engine.scoring.choice import box, position, statements, told
 from engine.scoring.choice.doubt import refusals, taken_back
 from engine.scoring.choice.options import Options, unmarked
+from engine.scoring.choice.ordinals import as_letters
 from engine.scoring.choice.reply import Reply
+from engine.scoring.choice.verdicts import odd_one_out
 from engine.scoring.unanswered import ends_early
 
 if TYPE_CHECKING:
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; they end early where the text says that there is no single answer."""
     options = Options(asked.choices)
-    words = unmarked(text).removeprefix(unmarked(asked.question))
+    words = as_letters(unmarked(text).removeprefix(unmarked(asked.question)), options)
     reply = Reply(words[taken_back(words) :].lstrip(" .,!:;\n-"), options)
     cut_off = asked.cut_off or ends_early([sentence for _, sentence in reply.sentences])
 
@@ -72,9 +77,11 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
         yield "conclusion", lambda: concluded.letter
     if refused >= 0 or boxed.other or cut_off:
         return
+    yield "list", lambda: odd_one_out(reply)
     yield "last_sentence", lambda: position.last_sentence(reply)
     yield "mention", lambda: position.mention(reply)
     if not position.offers_several(reply):
         yield "superlative_text", lambda: told.superlative(reply)
         yield "text", lambda: told.whole_text(reply)
-        yield "wording", lambda: told.last_wording(reply)
+        yield "wording", lambda: told.first_wording(reply) or told.last_wording(reply)
+        yield "remaining", lambda: told.remaining(reply)

@@ -33,8 +33,8 @@ DOUBTED: Final = re.compile(
         [^.,;:]{0,30}
         \b(?:think|say|believe|guess|assume|argue|claim|thought|said|answer|choose|pick|select|
             tempted|suggest|conclude)\b[^.,;:]*$
-      | \b(?:wrong|incorrect|bad|tempting|common|other|another|previous|no|any|his|her|their|
-            (?:a|one)\spossible|potential|alternative|second|next)\s$
+      | \b(?:wrong|incorrect|bad|tempting|common|other|another|previous|no|any|each|every|
+            his|her|their|(?:a|one)\spossible|potential|alternative|second|next)\s$
       | \b(?:may|might|could)\b[^.;:]{0,25}\b(?:that|seem|appear|think)\s(?:the\s)?(?:\w+\s)?$
       | \b(?:first|initially|originally)\b,?\s(?:glance,?\s)?(?:I\s)?(?:thought\s)?
         (?:that\s)?(?:the\s)?$

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _STARS: Final = str.maketrans("", "", "*_")
 _RUPEES: Final = re.compile(r"\bRs\.")  # its full stop ends no sentence
 _SKIPPED: Final = " ):.-,(\n\"'"  # between a letter and its option's text
+_MARKS: Final = 6  # of those that an option's own text may begin with: "(60-6)", "- pen"
 _ARTICLE: Final = re.compile(r"[\"'(]{0,2}(?:(?:the|an?|to|in|at|on)\s){0,2}", re.IGNORECASE)
 _GOES_ON: Final = re.compile(r"\.\s[a-z]")
 _NO_ONE: Final = re.compile(
@@ -24,7 +25,13 @@ _NO_ONE: Final = re.compile(
     re.IGNORECASE,
 )
 NEGATED: Final = re.compile(
-    r"\b(?:not|never|no|neither|nor|cannot|wrong|incorrect|unlike)\b|n't\b", re.IGNORECASE
+    r"\b(?:not|never|no|nobody|neither|nor|cannot|wrong|incorrect|unlike)\b|n't\b", re.IGNORECASE
+)
+_NOT_BUT: Final = re.compile(
+    r"(?:\bnot\b|n't\b)[^.;\n]{1,50}?,?\s(?:but|rather)\s(?:rather\s)?", re.IGNORECASE
+)
+_CONTRASTED: Final = re.compile(
+    r"\b(?:whereas|rather\sthan|instead\sof|as\sopposed\sto)\b[^,;]*$", re.IGNORECASE
 )
 _BUT: Final = re.compile(r"\b(?:but|however)\b(?: not\b)?\s?", re.IGNORECASE)
 _AGAINST: Final = re.compile(r"\bnot\b|n't\b|\bless\b", re.IGNORECASE)
@@ -51,6 +58,12 @@ def unmarked(text: str) -> str:
     return _RUPEES.sub("Rs", plain(text).translate(_STARS))
 
 
+def _denied(before: str) -> bool:
+    """What is said before it in its sentence denies it; "not A, but B" doesn't deny B."""
+    before = _NOT_BUT.sub("", before)
+    return bool(NEGATED.search(before) or _CONTRASTED.search(before))
+
+
 class Options:
     """The options of one question, in the order of their letters."""
 
@@ -71,10 +84,12 @@ class Options:
     def own_text(self, text: str, letter: str, end: int) -> int:
         """Where the text of the option ends that follows its letter; 0 when it doesn't."""
         option = self.texts[self.letters.index(letter)]
+        first = end
         while end < len(text) and text[end] in _SKIPPED:
             end += 1
         article = _ARTICLE.match(text, end)
-        for start in (end, article.end() if article else end):
+        begins = range(max(first, end - _MARKS), end)  # the option's own text may begin with one
+        for start in (end, article.end() if article else end, *begins):
             follows = text[start : start + len(option)].casefold() == option.casefold()
             if option and follows:
                 end = start + len(option)
@@ -122,7 +137,7 @@ class Options:
         return [
             (
                 found.group().casefold(),
-                not NEGATED.search(sentence_before(text, found.start(), 60))
+                not _denied(sentence_before(text, found.start(), 60))
                 and not RULED_OUT.match(text, found.end())
                 and not self._turned(text, found.end()),
             )

@@ -34,7 +34,8 @@ _CUE: Final = re.compile(
     rf"""
     (?: (?P<answer>\b(?:answers?|letter)(?:'s)?
           (?:\s(?:choices?|option|letter|here)(?!\s?:?\s?\(?A[).:])|{_CLAUSE})?)
-      | \b{_GOOD}\s(?:options?|choices?|solution|response|one|letter|selection|statement|match)\b
+      | \b(?:{_GOOD}|natural|obvious)\s(?:options?|choices?|solution|response|one|letter|
+          selection|statement|match|thing|bet|pick|guess)\b
       | \b(?:my|final)\s(?:choice|verdict|decision|pick|selection)\b
       | \b(?:I|we)(?:'d|'ll|\swould|\swill|\smust)?(?:\s(?!(?:cannot|not|never)\b)\w+)?
         \s(?:choose|chose|pick|select|go\swith|opt\sfor|answer)
@@ -71,17 +72,19 @@ _CONCLUSION: Final = re.compile(
       | \b(?:everything|anything|all|nothing|none)\s(?:except(?:\sfor)?|but|other\sthan)
       | \bnot\s\(?[A-J]\)?,?\s(?:but|rather)
     )
-    (?:\s{_ADVERB})?(?:\s(?:the\s)?(?:option|choice|letter))?\s
+    (?:\s{_ADVERB})?(?:\s(?:the\s)?(?:option|choice|letter|statement|solution))?\s
     """,
     _FLAGS,
 )
 # "D) Venice is the correct answer": what follows a letter and, perhaps, its option's text.
 _PRAISE: Final = re.compile(
     rf"""
-    ["')]?[.:]?\s?[-:(]\s?(?:yes,?\s)?(?:this\sis\s)?(?:the\s)?correct\b
+    ["')]?\?\s(?:yes|right|correct|exactly)\b
+    | ["')]?[.:]?\s?[-:(]\s?(?:yes,?\s)?(?:this\sis\s)?(?:the\s)?correct\b
     | \scorrect(?:\s?[-.,:;!(]|$|\n)
     | ["')]?,?\s(?:(?:which|that|it)\s)?
-    (?: (?:is|must\sbe|would\sbe|has\sto\sbe|seems|seems\sto\sbe)(?:\s{_ADVERB})*
+    (?: (?:is|must\sbe|would\sbe|has\sto\sbe|(?:seems|appears)(?:\sto\sbe)?|looks|sounds)
+        (?:\s{_ADVERB})*
         (?:\s(?:the|a))?(?:\s(?:most|only|single|much))?\s(?:{_GOOD}|answer)\b
         (?!\sto\s(?:avoid|rule))
       | best\s(?:answers|fits|matches|completes|describes)
@@ -179,7 +182,9 @@ def concluded(reply: Reply) -> Claim | None:
     """The last "so it must be D"."""
     claims = []
     for cue in _CONCLUSION.finditer(reply.text):
-        named = bool(re.search(r"(?:option|choice|letter)\s$", cue[0], re.IGNORECASE))
+        named = bool(
+            re.search(r"(?:option|choice|letter|statement|solution)\s$", cue[0], re.IGNORECASE)
+        )
         claim = None if reply.quotes(cue.start()) else _claim_at(reply, cue, lower=named)
         closed = named or reply.text[cue.end() : cue.end() + 1] == "("
         if claim and (closed or not SUBJECT.match(reply.text, claim.end)):

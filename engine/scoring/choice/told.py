@@ -39,6 +39,12 @@ _REASON: Final = re.compile(
     r"but|while|whereas|not)\b",
     re.IGNORECASE,
 )
+_CONTRAST: Final = re.compile(
+    r",?\s(?:whereas|rather\sthan|instead\sof|unlike)\s|,\swhile\s", re.IGNORECASE
+)
+_IT_IS: Final = re.compile(r"\bit\sis[.!]?$", re.IGNORECASE)  # "the cellar it is!"
+_PHRASE: Final = 40  # characters of a sentence that only names an option
+_FIRST: Final = 12  # sentences among which no other one may do so
 _EXPLAINED: Final = re.compile(
     r"\b(?:explanation|reason(?:ing)?|rationale|justification)\s?:", re.IGNORECASE
 )
@@ -142,12 +148,46 @@ def whole_text(reply: Reply) -> str | None:
 def last_wording(reply: Reply) -> str | None:
     """The option that the last sentence says in its own words, where no other one is named."""
     options, sentence = reply.options, _last_sentence(reply)
-    index = options.wording.nearest(sentence, share=0.7, distinct=0.7)
+    told = _CONTRAST.split(sentence, maxsplit=1)[0]
+    index = options.wording.nearest(told, share=0.7, distinct=0.7)
     if index is None or reply.text.endswith("?") or _CONCESSION.search(sentence):
         return None
-    named = options.named(sentence if _CONCLUDING.match(sentence) else reply.text)
-    only = {option for option, _ in named} <= {options.texts[index].casefold()}
-    return options.letters[index] if only and all(stands for _, stands in named) else None
+    concludes = _CONCLUDING.match(sentence) or _IT_IS.search(sentence)
+    named = options.named(sentence if concludes else reply.text)
+    own = options.texts[index].casefold()
+    rivals = any(stands for option, stands in named if option != own) or (
+        not concludes and _says_another(reply, index)
+    )
+    denied = any(not stands for option, stands in named if option == own)
+    return None if rivals or denied else options.letters[index]
+
+
+def _says_another(reply: Reply, index: int) -> bool:
+    """Whether a sentence before the last says another option in its own words."""
+    nearest = reply.options.wording.nearest
+    before = [one for _, one in reply.sentences[-_FIRST:-1] if not NEGATED.search(one)]
+    return any(nearest(one, 0.7, 0.7) not in (index, None) for one in before)
+
+
+def first_wording(reply: Reply) -> str | None:
+    """The option of which some words, and nothing else, are the first sentence."""
+    wording, told = reply.options.wording, [sentence for _, sentence in reply.sentences[:_FIRST]]
+    if len(told) < 2 or len(told[0]) > _PHRASE or told[0].endswith(("?", ":")):
+        return None
+    index = wording.of_part(told[0])
+    again = {wording.of_part(one) for one in told[1:] if len(one) <= _PHRASE}
+    return None if index is None or again - {index, None} else reply.options.letters[index]
+
+
+def remaining(reply: Reply) -> str | None:
+    """The one option that is left where the text names all others and speaks against them."""
+    options = reply.options
+    named = options.named(reply.text)
+    if any(stands for _, stands in named) or options.refuses or options.values.letters:
+        return None
+    denied = {option for option, _ in named}
+    left = [text.casefold() for text in options.texts if text.casefold() not in denied]
+    return options.letter_of(left[0]) if len(left) == 1 and len(options.texts) > 2 else None
 
 
 def _last_sentence(reply: Reply) -> str:

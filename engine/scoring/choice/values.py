@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from engine.scoring.numerals import with_digits
+from engine.scoring.numerals import in_digits, with_digits
 from engine.scoring.quantity import quantities
 from engine.scoring.text import LETTERS
 
@@ -38,7 +38,7 @@ class Values:
     @staticmethod
     def _begins(text: str, whole: bool = False) -> Fraction | None:
         """The quantity with which ``text`` begins; if ``whole``, only its unit may follow."""
-        text = with_digits(text[:200]).strip()
+        text = in_digits(with_digits(text[:200])).strip()
         first = next(quantities(text), None)
         if first is None or not _ABOUT.fullmatch(text[: first.start]):
             return None
@@ -53,6 +53,8 @@ class Values:
     def last(self, text: str) -> str | None:
         """The letter of the option that equals the last quantity of ``text``."""
         text = with_digits(text)
+        if not _DIGIT.search(text):  # in words: all that is said, or what it "is"
+            return self.first(text.rpartition(" is ")[2])[1]
         found = list(quantities(text)) if self.letters else []
         if not found or _DIGIT.search(text, found[-1].end):
             return None  # a part of a ratio, or of an expression with unknowns

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _FILLERS: Final = frozenset(
         "they them their he him his she her you your i we",
     )
 )
-_ENDING: Final = re.compile(r"(?:ies|ied|ying|y)$|(?:ing|ed|es|s|e)$")
+_ENDING: Final = re.compile(r"(?:ies|ied|ying|y)$|(?:ing|ed|(?<!e)es|s|(?<!e)e)$")
 _VOWEL: Final = re.compile(r"[aeiouy]")
 
 
@@ -76,6 +77,7 @@ class Wording:
         """
         spoken = words(text)[:_LONGEST]
         said = {stem(word) for word in spoken if word not in _FILLERS or word in self.fillers}
+        said |= {stem(a + b) for a, b in pairwise(spoken)} & self.known  # "flash light"
         said |= {known for word in said - self.known for known in self._like(word)}
         told = [index for index, unique in enumerate(self.unique) if unique & said]
         if len(told) != 1:
@@ -92,6 +94,16 @@ class Wording:
         )
         negations = sum(word in _NEGATIONS for word in spoken)
         return index if enough and negations == self.negations[index] else None
+
+    def of_part(self, text: str) -> int | None:
+        """The option from which all of the words are, and at least one is in no other option."""
+        said = {stem(word) for word in words(text)[:_LONGEST] if word not in _FILLERS}
+        found = [
+            index
+            for index, content in enumerate(self.content)
+            if said <= content and said & self.unique[index]
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _like(self, word: str) -> list[str]:
         """The options' words of which ``word`` is a misspelling."""

@@ -1,0 +1,41 @@
+"""A list in which every option has its verdict, and one option another than all the rest."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from engine.scoring.choice.reply import Reply
+
+_ITEM: Final = re.compile(r"(?:^|[\n;|]|:\s)[-•* |]{0,4}(?:[Oo]ption )?\(?([A-J])(?:[).:|]|\s?-)")
+_ITEM_ENDS: Final = re.compile(r"[\n;]|\.(?=\s(?:[Oo]ption )?\(?[A-J][).:])")
+_VERDICT: Final = re.compile(
+    r"(?:(?:^|[-:=,(|>]|\bis)[\s:>-]*((?:[a-z]+\s){0,2}[a-z]+)|([✓✔✅✗✘❌×]))$"
+)
+_YES: Final = frozenset(["✓", "✔", "✅", "yes", "true", "correct", "right"])
+LONGEST: Final = 160  # characters of an item that are read
+
+
+def odd_one_out(reply: Reply) -> str | None:
+    """The letter whose verdict differs, where all others share theirs; of two, the one for it."""
+    told: dict[str, str] = {}
+    for item in _ITEM.finditer(reply.text):
+        start = reply.options.own_text(reply.text, item[1], item.end()) or item.end()
+        end = _ITEM_ENDS.search(reply.text, start, start + LONGEST)
+        said = reply.text[start : end.start() if end else start + LONGEST].lower()
+        verdict = _VERDICT.search(said.strip(" .;|*)!"))
+        if verdict is None or item[1] in told:
+            return None
+        told[item[1]] = verdict[1] or verdict[2]
+    if set(told) != set(reply.options.letters):
+        return None
+    if len(told) == 2:
+        held = [letter for letter, verdict in told.items() if verdict in _YES]
+    else:
+        count = Counter(told.values())
+        held = [letter for letter, verdict in told.items() if count[verdict] == 1]
+        if len(count) != 2:
+            return None
+    return held[0] if len(held) == 1 else None
