@@ -38,11 +38,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ages that stand still, a doctor that looks at the folder alone, a report without figures."""
+    """Ages and memory that stand still, a doctor that looks at the folder alone, a report without figures."""
     monkeypatch.setattr("engine.cli.runs.age", lambda _: 1.0)
     monkeypatch.setattr(health, "_presets", lambda: "")
     monkeypatch.setattr(health, "_gpus", lambda: health.Finding("GPU", "ok", ""))
     monkeypatch.setattr(health, "_disk", lambda _: health.Finding("disk", "ok", ""))
+    monkeypatch.setattr("engine.cli.experiments.memory", lambda: (24_000.0, 16_000.0))
     monkeypatch.setattr("engine.report.figures.draw", lambda *_: [])
 
 
