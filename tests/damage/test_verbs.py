@@ -38,7 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ages and memory that stand still, a doctor that looks at the folder alone, a report without figures."""
+    """Ages and memory stand still, the doctor looks at the folder alone, reports draw nothing."""
     monkeypatch.setattr("engine.cli.runs.age", lambda _: 1.0)
     monkeypatch.setattr(health, "_presets", lambda: "")
     monkeypatch.setattr(health, "_gpus", lambda: health.Finding("GPU", "ok", ""))
