@@ -10,18 +10,19 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from engine.contract import standing
 from engine.contract.cards import Frozen, LocalWeights
 from engine.contract.spec import AnnotateSpec, EvaluateSpec, InstructSpec, RefineSpec
+from engine.contract.standing import ENDED_BADLY, NOBODY_TRIED, Fact, Standing, forgiven_by
 from engine.interfaces import Devices
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
     from engine.contract.spec import PhaseSpec
-    from engine.contract.view import State
 
+__all__ = ["ENDED_BADLY", "Fact", "Standing", "standings", "starts"]
 Slot = Literal["gpu", "cpu", "api"]
-ENDED_BADLY = ("failed", "stopped", "lost")
 
 
 class DeviceRequest(Frozen):
@@ -65,22 +66,6 @@ class QueuedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """What a phase's folder says: its state and the number of its last attempt."""
-
-    state: State
-    attempt: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """``queued``: could start now. ``blocked`` by the phase ``because``. Else the fact's state."""
-
-    state: State
-    because: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Free:
     """What is free now. ``cards``: all that exist here; ``gpus``: those that no phase of ours
     has; ``quiet``: those of them that nobody else uses either; ``threads``: for a GPU phase.
@@ -121,42 +106,22 @@ def node_of(spec: PhaseSpec) -> Node:
 
 
 def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str, Standing]:
-    """Phase -> where it stands, in the order in which phases are to be considered."""
+    """Phase -> where it stands, in the order in which phases are to be considered. ``queued``:
+    could start now; ``waiting``: for its inputs."""
     runs = list(runs)
-    forgiven: dict[str, int] = {}
-    for run in runs:
-        for phase, number in run.forgiven.items():
-            forgiven[phase] = max(number, forgiven.get(phase, 0))
-    found: dict[str, Standing] = {}
-    for run in runs:
-        for node in run.nodes:
-            if node.id not in found:
-                fact = facts.get(node.id, Fact("waiting"))
-                found[node.id] = _standing(node, fact, forgiven.get(node.id, 0), found, facts)
-    return found
+    nodes = {node.id: node for run in runs for node in run.nodes}
+    needs = ((node.id, node.inputs) for node in nodes.values())
+    found = standing.standings(needs, facts, forgiven_by(run.forgiven for run in runs))
 
+    def made(phase: str) -> bool:
+        return (found.get(phase) or facts.get(phase, NOBODY_TRIED)).state == "done"
 
-def _standing(
-    node: Node,
-    fact: Fact,
-    forgiven: int,
-    found: Mapping[str, Standing],
-    facts: Mapping[str, Fact],
-) -> Standing:
-    if fact.state in ("done", "running"):
-        return Standing(fact.state)
-    if fact.state in (*ENDED_BADLY, "unreachable") and fact.attempt > forgiven:
-        return Standing(fact.state)
-    missing = Fact("waiting")
-    inputs = {i: found.get(i) or Standing(facts.get(i, missing).state) for i in node.inputs}
-    for name, standing in inputs.items():
-        if standing.state in ENDED_BADLY:
-            return Standing("blocked", name)
-        if standing.state == "blocked":
-            return Standing("blocked", standing.because)
-    if all(s.state == "done" for s in inputs.values()):
-        return Standing("queued")
-    return Standing("waiting")
+    return {
+        phase: replace(where, state="waiting")
+        if where.state == "queued" and not all(map(made, nodes[phase].inputs))
+        else where
+        for phase, where in found.items()
+    }
 
 
 def finished(run: QueuedRun, stands: Mapping[str, Standing]) -> bool:

@@ -98,7 +98,9 @@ def device_options(function: Any) -> Any:
     """Which devices phases may use."""
     for option in (
         click.option("--gpus", help="GPU indices the phases may use, as 0,1."),
-        click.option("--gpu-count", type=int, help="How many GPUs each phase gets."),
+        click.option(
+            "--gpu-count", type=int, help="How many GPUs each phase gets; out of --gpus if given."
+        ),
         click.option("--cpu", is_flag=True, help="Use no GPU."),
     ):
         function = option(function)
@@ -107,8 +109,8 @@ def device_options(function: Any) -> Any:
 
 def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> DeviceRequest:
     """From the options; ``UserError`` when they contradict each other or the machine."""
-    if sum((gpus is not None, gpu_count is not None, cpu)) > 1:
-        raise UserError("give one of --gpus, --gpu-count and --cpu")
+    if cpu and (gpus is not None or gpu_count is not None):
+        raise UserError("--cpu means no GPU: leave out --gpus and --gpu-count, or --cpu")
     try:
         wanted = None if gpus is None else [int(part) for part in gpus.split(",")]
     except ValueError:
@@ -116,8 +118,9 @@ def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> Device
     try:
         return placing.device_request(wanted, gpu_count, cpu)
     except UserError as error:
-        option = "--gpus" if gpus is not None else f"--gpu-count {gpu_count}"
-        raise UserError(f"{option}: {error}") from None
+        given = {"--gpus": gpus, "--gpu-count": gpu_count}
+        options = " ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+        raise UserError(f"{options}: {error}") from None
 
 
 @click.command()

@@ -12,8 +12,9 @@ from engine.cli.progress import LiveLine
 from engine.contract.evaluation import Evaluation
 from engine.contract.eventlog import EventReader
 from engine.contract.spec import AnnotateSpec, EvaluateSpec
+from engine.contract.standing import ENDED, Fact, standings
 from engine.contract.view import EMPTY, PhaseView, fold_all
-from engine.control.rows import ENDED, queued_runs, state_with_queue
+from engine.control.rows import queued_runs
 from engine.plan import model_of, unique_phases
 from engine.queue import read_run
 from engine.states import phase_state
@@ -71,40 +72,31 @@ class _Follower:
     def look(self) -> bool:
         """One round; True when nothing is left that could go on."""
         running = []
-        forgiven = self._forgiven()
-        for spec in self._phases:
-            if self._states.get(spec.id) == "done":
-                continue
-            found = phase_state(self._runs.phase(spec.id))
-            state = state_with_queue(spec.id, found, forgiven)
-            before = self._states.get(spec.id)
+        left = [spec for spec in self._phases if self._states.get(spec.id) != "done"]
+        found = {spec.id: phase_state(self._runs.phase(spec.id)) for spec in left}
+        facts = {spec.id: Fact("done") for spec in self._phases}
+        facts |= {phase: Fact(one.state, one.attempt) for phase, one in found.items()}
+        needs = ((spec.id, spec.inputs) for spec in self._phases)
+        stands = standings(needs, facts, self._forgiven())
+        for spec in left:
+            state, before = stands[spec.id].state, self._states.get(spec.id)
             self._states[spec.id] = state
             if state == "running":
                 running.append(spec)
             elif state != before and state in {"done", *ENDED}:
-                self._tell_end(spec, state, found.error)
+                self._tell_end(spec, state, found[spec.id].error)
         self._tell_progress(running)
         return not running and self._nothing_startable()
 
     def _forgiven(self) -> dict[str, int] | None:
         """Attempts that will be tried again; None when none of the runs is queued any more."""
         queued = queued_runs(self._runs)
-        mine = [queued[run_id] for run_id in self._run_ids if run_id in queued]
-        if not mine:
-            return None
-        return {phase: number for entry in mine for phase, number in entry.items()}
+        return next((queued[run_id] for run_id in self._run_ids if run_id in queued), None)
 
     def _nothing_startable(self) -> bool:
         """True when all is done, or what is left waits for a phase that ended badly."""
-        blocked = {p for p, state in self._states.items() if state in ENDED}
-        for phase in self._phases:  # inputs come first, so one pass finds all that is blocked
-            if set(phase.inputs) & blocked:
-                blocked.add(phase.id)
-        left = [p.id for p in self._phases if self._states[p.id] not in {"done", *ENDED}]
-        if all(phase_id in blocked for phase_id in left):
-            return True
-        if all(self._states[phase_id] == "waiting" for phase_id in left):
-            return True  # somebody has taken the runs off the queue
+        if set(self._states.values()) <= {"done", "blocked", "waiting", *ENDED}:
+            return True  # waiting: somebody has taken the runs off the queue
         if time.monotonic() - self._conducted > CONDUCTOR_EVERY_S:
             self._conducted = time.monotonic()
             conductor.ensure_running(self._runs)  # the one that was started may have been killed

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from engine.contract.events import Event, decode, encode
+from engine.contract.events import Event, decode, encode, undeclared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,14 @@ class EventWriter:
                 return
 
     def emit(self, event: Event) -> None:
-        """Append one event; its ``seq`` is set here. ``OSError`` when the disk is full."""
+        """Append one event; its ``seq`` is set here. ``ValueError`` for a kind or a field that this
+        version doesn't know, ``OSError`` when the disk is full."""
+        if wrong := undeclared(event):
+            raise ValueError(f"{type(event).__name__} has no {wrong[0]}: nothing was written")
+        self.copy(event)
+
+    def copy(self, event: Event) -> None:
+        """As :func:`emit`, of an event that was read: what another version has said is kept."""
         with self._lock:
             line = memoryview(encode(event.model_copy(update={"seq": self._seq})))
             while line:

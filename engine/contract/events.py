@@ -1,9 +1,9 @@
 """What a phase process says while it works: one JSON object a line.
 
-The writer is strict: only the kinds below, only their fields. The reader is tolerant: an
-unknown kind becomes :class:`Unknown`, unknown fields are kept, so an old screen opens a new
-run. JSON has no NaN: non-finite floats are written as ``"nan"``, ``"inf"`` and ``"-inf"`` and
-read back as floats where a float is expected.
+The writer is strict: it raises for all but the kinds below and their fields. The reader is
+tolerant: an unknown kind becomes :class:`Unknown`, unknown fields are kept, so an old screen
+opens a new run. JSON has no NaN: non-finite floats are written as ``"nan"``, ``"inf"`` and
+``"-inf"`` and read back as floats where a float is expected.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -26,6 +26,9 @@ from pydantic import (
 
 from engine.contract.jsonfile import with_sum, without_sum
 from engine.contract.records import Score, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSION = 1
 _WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
@@ -200,6 +203,20 @@ KnownEvent = Annotated[
     Field(discriminator="kind"),
 ]
 _adapter: TypeAdapter[Any] = TypeAdapter(KnownEvent)
+
+
+def undeclared(event: Event) -> list[str]:
+    """What an event says that this version doesn't know: its kind, or fields at any depth."""
+    if type(event) is Event or isinstance(event, Unknown):
+        return [f"kind {event.kind!r}"]
+    return list(_undeclared(event, ""))
+
+
+def _undeclared(value: object, at: str) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        yield from (f"field {at + name!r}" for name in value.model_extra or ())
+        for name in type(value).model_fields:
+            yield from _undeclared(getattr(value, name), f"{at}{name}.")
 
 
 def encode(event: Event) -> bytes:

@@ -62,10 +62,10 @@ class RunRow:
     they are looked at again. ``ladder``: one state a kind of phase, None where the run has none.
     ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
     phase at work began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
-    trained on (the first evaluated one where it was trained on none). ``packed``: phases and
-    accuracies as :func:`pack` made them, read when asked for. ``curated``: how many pairs a
-    person has left out; such a run is no cell of its experiment's tables. ``written``: when the
-    run's file, of which the row was made, was written (in ns, 0 in an older index).
+    trained on (the first evaluated one where it was trained on none). ``packed``: phases, what
+    they need and accuracies as :func:`pack` made them, read when asked for. ``curated``: how many
+    pairs a person has left out; such a run is no cell of its experiment's tables. ``written``:
+    when the run's file, of which the row was made, was written (in ns, 0 in an older index).
     """
 
     run_id: str
@@ -100,6 +100,17 @@ class RunRow:
         return tuple(self._unpacked()["phases"])
 
     @property
+    def needs(self) -> dict[str, tuple[str, ...]] | None:
+        """Phase -> the phases that it needs, in their order; None where an older index, which
+        didn't keep them, made the row."""
+        told = self._unpacked()
+        ids, inputs = told["phases"], told.get("needs")
+        if inputs is None:
+            return None
+        pairs = zip(ids, inputs, strict=True)
+        return {phase: tuple(ids[at] for at in places) for phase, places in pairs}
+
+    @property
     def phases(self) -> tuple[tuple[Kind, str], ...]:
         return tuple((kind_of(phase_id), phase_id) for phase_id in self.phase_ids)
 
@@ -114,11 +125,18 @@ class RunRow:
         return cast("dict[str, Any]", json.loads(b"{%b}" % unpack(self.packed)))
 
 
-def pack(phase_ids: Iterable[str], marks: Iterable[Cellmark]) -> bytes:
-    """``"phases": …, "marks": …``, the end of a registry's document, compressed: ten thousand of
-    them are in memory. Shares to six decimals."""
+def pack(
+    phase_ids: Iterable[str],
+    marks: Iterable[Cellmark],
+    inputs: Iterable[Iterable[str]] | None = None,
+) -> bytes:
+    """``"phases": …, "marks": …, "needs": …``, the end of a registry's document, compressed: ten
+    thousand of them are in memory. Shares to six decimals; ``inputs`` of each phase as places."""
     figures = [[_short(value) for value in astuple(mark)] for mark in marks]
-    value = {"phases": list(phase_ids), "marks": figures}
+    value: dict[str, Any] = {"phases": list(phase_ids), "marks": figures}
+    if inputs is not None:
+        places = {phase: at for at, phase in enumerate(value["phases"])}
+        value["needs"] = [[places[i] for i in needed] for needed in inputs]
     return squeeze(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[1:-1])
 
 

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from engine import conductor
 from engine.contract.errors import UserError, nearest
 from engine.contract.eventlog import EventReader
+from engine.contract.standing import Fact, run_state, standings
 from engine.contract.view import EMPTY, PhaseView, State, fold_all
 from engine.control.roster import Roster
 from engine.control.rows import (
-    ENDED,
     marks_of,
     queued_runs,
     row_of,
-    run_state,
-    state_with_queue,
     why_unscored,
 )
 from engine.queue import read_run
@@ -53,7 +51,8 @@ _RUN = re.compile(r"-[0-9a-f]{8}$")
 
 @dataclass(frozen=True, slots=True)
 class PhaseStatus:
-    """A phase of a run: its state, and for one that can't start, what blocks it."""
+    """A phase of a run: its state, and for one that can't start, which phases must be tried again
+    first."""
 
     spec: PhaseSpec
     state: State
@@ -139,21 +138,18 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         damage.append(str(error))
     waiting = conductor.waiting(runs)
     phases: list[PhaseStatus] = []
-    bad: set[str] = set()
-    for spec in file.spec.phases:
-        folder = runs.phase(spec.id)
-        found = phase_state(folder)
-        state = state_with_queue(spec.id, found, forgiven)
-        blockers = tuple(i for i in spec.inputs if i in bad)
-        if blockers and state in {"waiting", "queued"}:
-            state = "blocked"
-        if state in ENDED or state == "blocked":
-            bad.add(spec.id)
+    specs = file.spec.phases
+    found = {spec.id: phase_state(runs.phase(spec.id)) for spec in specs}
+    facts = {phase: Fact(one.state, one.attempt) for phase, one in found.items()}
+    stands = standings(((spec.id, spec.inputs) for spec in specs), facts, forgiven)
+    for spec in specs:
+        folder, state, said = runs.phase(spec.id), stands[spec.id].state, found[spec.id]
         view, torn = read_view(folder) if with_views else (EMPTY, "")
         unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
         damage += [line for line in (torn, unscored) if line]
         waits = waiting.get(spec.id, "") if state == "queued" else ""
-        phases.append(PhaseStatus(spec, state, found.attempt, found.error, blockers, view, waits))
+        by = stands[spec.id].blocked_by
+        phases.append(PhaseStatus(spec, state, said.attempt, said.error, by, view, waits))
     state = run_state([p.state for p in phases])
     marks = marks_of(runs, file.spec.phases)
     return RunStatus(file, state, tuple(phases), marks, tuple(damage))

@@ -23,8 +23,12 @@ def device_request(
     missing = [index for index in gpus or () if index not in present]
     if missing:
         raise UserError(f"no GPU {missing[0]} here; there are {present or 'none'}")
-    if gpu_count is not None and not 1 <= gpu_count <= len(present if gpus is None else gpus):
-        raise UserError(f"this machine has {len(present)}")
+    if gpus is not None and (not gpus or len(set(gpus)) < len(gpus)):
+        raise UserError("name each GPU once, as in 0,1")
+    pool = present if gpus is None else gpus
+    if gpu_count is not None and not 1 <= gpu_count <= len(pool):
+        where = f"this machine has {len(present)}" if gpus is None else f"{len(pool)} are named"
+        raise UserError(f"{where}; ask for 1 to {len(pool)}" if pool else where)
     if cpu or not present:
         return DeviceRequest(cpu=True)
     if gpus is None:

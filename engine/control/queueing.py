@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from engine import conductor, queue
 from engine.contract.errors import UserError
 from engine.contract.jsonfile import read_json
+from engine.contract.standing import Fact, forgiven_by, run_state, standings
 from engine.control.changing import move
 from engine.queue import DeviceRequest, Entry, read_queue, read_run
-from engine.states import DAMAGED, phase_state
+from engine.states import DAMAGED, PhaseState, phase_state
 
 if TYPE_CHECKING:
-    from engine.contract.rundir import AttemptDir, RunsFolder
+    from engine.contract.rundir import RunsFolder
     from engine.contract.spec import PhaseSpec
     from engine.contract.view import State
 
@@ -51,12 +52,20 @@ def look(runs: RunsFolder) -> Conducting:
     """As the folder says now. ``UserError`` when the queue was damaged by hand."""
     wanted = read_queue(runs)
     who = conductor.holder(runs)
+    forgiven = forgiven_by(entry.forgiven for entry in wanted.entries)
+    facts: dict[str, Fact] = {}  # runs share phases: each is looked at once
     working: dict[str, Work] = {}
+    states: list[State] = []
     for entry in wanted.entries:
-        for work in _works(runs, entry.run_id):
-            working.setdefault(work.spec.id, work)
-    busy = {work.run_id for work in working.values()}
-    states: list[State] = ["running" if e.run_id in busy else "queued" for e in wanted.entries]
+        specs = _phases(runs, entry.run_id)
+        for spec in specs:
+            if spec.id not in facts:
+                found = phase_state(runs.phase(spec.id))
+                facts[spec.id] = Fact(found.state, found.attempt)
+                if found.state in {"running", "unreachable"}:
+                    working[spec.id] = _work(runs, entry.run_id, spec, found)
+        stands = standings(((spec.id, spec.inputs) for spec in specs), facts, forgiven)
+        states.append(run_state([one.state for one in stands.values()]) if specs else "queued")
     return Conducting(
         conductor_pid=int(who["pid"]) if who else None,
         entries=wanted.entries,
@@ -82,30 +91,23 @@ def set_cpu_slots(runs: RunsFolder, slots: int | None) -> None:
     queue.set_limits(runs, slots, read_queue(runs).api_slots)
 
 
-def _works(runs: RunsFolder, run_id: str) -> list[Work]:
+def _phases(runs: RunsFolder, run_id: str) -> tuple[PhaseSpec, ...]:
+    """None of a run whose file can't be read."""
     try:
-        specs = read_run(runs, run_id).spec.phases
+        return read_run(runs, run_id).spec.phases
     except UserError:
-        return []
-    found = []
-    for spec in specs:
-        folder = runs.phase(spec.id)
-        attempt = None if folder.done else folder.last_attempt()
-        if attempt is None:
-            continue
-        state = phase_state(folder).state
-        if state in {"running", "unreachable"}:
-            found.append(_work(run_id, spec, state, attempt))
-    return found
+        return ()
 
 
-def _work(run_id: str, spec: PhaseSpec, state: State, attempt: AttemptDir) -> Work:
+def _work(runs: RunsFolder, run_id: str, spec: PhaseSpec, found: PhaseState) -> Work:
+    attempt = runs.phase(spec.id).last_attempt()
     try:
+        assert attempt is not None
         owner = read_json(attempt.process)
         pid, gpus = int(owner["handle"]["pid"]), tuple(map(int, owner["devices"]["gpus"]))
     except DAMAGED:  # or its starter has not said yet
         pid, gpus = None, ()
-    return Work(run_id, spec, state, attempt.number, pid, gpus)
+    return Work(run_id, spec, found.state, found.attempt, pid, gpus)
 
 
 def requested(request: DeviceRequest) -> str:
@@ -113,5 +115,6 @@ def requested(request: DeviceRequest) -> str:
     if request.cpu:
         return "CPU"
     if request.gpus is not None:
-        return "GPU " + ",".join(map(str, request.gpus))
+        named = ",".join(map(str, request.gpus))
+        return f"{request.gpu_count} of {named}" if request.gpu_count else f"GPU {named}"
     return f"{request.gpu_count} GPUs" if request.gpu_count else "any"

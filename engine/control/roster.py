@@ -17,7 +17,7 @@ from engine.queue import read_run
 from engine.registry import Registry, up_to_date, written_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -31,7 +31,7 @@ class _Seen(NamedTuple):
     """What an unfinished run's row was made of; the same again gives the same row."""
 
     stamp: Stamp | None  # of its file
-    phase_ids: tuple[str, ...]
+    needs: dict[str, tuple[str, ...]]
     looks: tuple[Look, ...]
     forgiven: dict[str, int] | None
     row: RunRow
@@ -179,25 +179,25 @@ class Roster:
         stamp = stamp_of(self._runs.run_file(run_id))
         forgiven = self._queued.get(run_id)
         known = seen.row if seen else indexed
+        needs = seen.needs if seen else known.needs if known else None
         moved = seen.stamp != stamp if seen else known and not up_to_date(known, _written(stamp))
-        if known is None or moved:
+        if known is None or needs is None or moved:
             row = row_of(self._runs, run_id, forgiven, self._looks)
             if row is None:
                 return None
-            ids = row.phase_ids
-            return _Seen(stamp, ids, tuple(map(self._looks.look, ids)), forgiven, row)
-        ids = seen.phase_ids if seen else known.phase_ids
-        looks = tuple(map(self._looks.look, ids))
+            needs = row.needs or {}
+            return _Seen(stamp, needs, tuple(map(self._looks.look, needs)), forgiven, row)
+        looks = tuple(map(self._looks.look, needs))
         if seen and seen.forgiven == forgiven and all(map(_is, looks, seen.looks)):
             return seen
         row = known
-        if _evaluated(ids, looks) != sum(m.method != "commit" for m in known.marks):
+        if _evaluated(needs, looks) != sum(m.method != "commit" for m in known.marks):
             row = row_of(self._runs, run_id, forgiven, self._looks) or known
-        row = with_progress(row, progress_of(ids, looks, forgiven))
-        return _Seen(stamp, ids, looks, forgiven, row)
+        row = with_progress(row, progress_of(needs, looks, forgiven))
+        return _Seen(stamp, needs, looks, forgiven, row)
 
 
-def _evaluated(phase_ids: tuple[str, ...], looks: tuple[Look, ...]) -> int:
+def _evaluated(phase_ids: Iterable[str], looks: tuple[Look, ...]) -> int:
     pairs = zip(phase_ids, looks, strict=True)
     return sum(i.startswith("evaluate-") and look.found.state == "done" for i, look in pairs)
 

@@ -17,21 +17,19 @@ from engine.contract.row import LADDER, Cellmark, RunRow, kind_of, pack
 from engine.contract.rundir import SCORE
 from engine.contract.sealing import verified_bytes
 from engine.contract.spec import EvaluateSpec
+from engine.contract.standing import Fact, forgiven_by, run_state, standings
 from engine.queue import read_queue, read_run
 from engine.registry import CLOCK_GRAIN_NS, written_at
 from engine.states import TAIL_BYTES, PhaseState, phase_state
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
     from engine.contract.spec import PhaseSpec
     from engine.contract.view import State
 
-# the state of a run is that of its phase that matters most
-WORST_FIRST: tuple[State, ...] = ("running", "failed", "lost", "unreachable", "stopped", "queued")
-ENDED: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"})
 SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 SCORED = frozenset(field.name for field in fields(Cellmark)) - {"task", "prompt", "method", "split"}
 COUNTS = frozenset({"correct", "total", "mean_tokens"})  # the others are shares
@@ -126,18 +124,19 @@ class Progress(TypedDict):
 
 
 def progress_of(
-    phase_ids: Sequence[str], looks: Sequence[Look], forgiven: dict[str, int] | None
+    needs: Mapping[str, Sequence[str]], looks: Sequence[Look], forgiven: Mapping[str, int] | None
 ) -> Progress:
-    """``forgiven``: as for :func:`state_with_queue`."""
-    pairs = zip(phase_ids, looks, strict=True)
-    states = [state_with_queue(phase_id, look.found, forgiven) for phase_id, look in pairs]
+    """``needs``: phase -> its inputs; ``looks``: one a phase; ``forgiven``: as for
+    :func:`~engine.contract.standing.standings`."""
+    facts = {i: Fact(x.found.state, x.found.attempt) for i, x in zip(needs, looks, strict=True)}
+    states = [one.state for one in standings(needs.items(), facts, forgiven).values()]
     state = run_state(states)
     took = [(x.ended - x.began).total_seconds() for x in looks if x.began and x.ended]
     at_work = [x.began for x in looks if x.found.state == "running" and x.began]
     ends = [x.ended for x in looks if x.ended]
     return Progress(
         state=state,
-        ladder=ladder_of(phase_ids, states),
+        ladder=ladder_of(tuple(needs), states),
         seconds=sum(took) if took else None,
         working_since=min(at_work, default=None),
         finished=max(ends, default=None) if state == "done" else None,
@@ -154,17 +153,19 @@ def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State 
 
 def queued_runs(runs: RunsFolder) -> dict[str, dict[str, int]]:
     """Run on the queue -> phase -> attempt up to which a bad end will be tried again."""
-    return {entry.run_id: entry.forgiven for entry in read_queue(runs).entries}
+    entries = read_queue(runs).entries
+    forgiven = forgiven_by(entry.forgiven for entry in entries)
+    return dict.fromkeys((entry.run_id for entry in entries), forgiven)
 
 
 def row_of(
     runs: RunsFolder,
     run_id: str,
-    forgiven: dict[str, int] | None = None,
+    forgiven: Mapping[str, int] | None = None,
     looks: Looks | None = None,
 ) -> RunRow | None:
     """A run's row from its folder; None when its file can't be read. ``forgiven``: as for
-    :func:`state_with_queue`. ``looks``: phases that have already been looked at."""
+    :func:`~engine.contract.standing.standings`. ``looks``: phases already looked at."""
     written = written_at(runs, run_id)  # before it is read: what is written meanwhile is newer
     try:
         file = read_run(runs, run_id)
@@ -172,7 +173,7 @@ def row_of(
         return None
     spec = file.spec
     looks = looks or Looks(runs)
-    phase_ids = tuple(phase.id for phase in spec.phases)
+    needs = {phase.id: phase.inputs for phase in spec.phases}
     marks = marks_of(runs, spec.phases)
     scored_on = spec.refine_task or spec.task or (marks[0].task if marks else None)
     return RunRow(
@@ -194,10 +195,10 @@ def row_of(
         scored_on=scored_on,
         plain=_accuracy(marks, scored_on, "plain"),
         cot=_accuracy(marks, scored_on, "cot"),
-        packed=pack(phase_ids, marks),
+        packed=pack(needs, marks, needs.values()),
         curated=len(spec.curated),
         written=max(0, written),
-        **progress_of(phase_ids, [looks.look(i) for i in phase_ids], forgiven),
+        **progress_of(needs, [looks.look(i) for i in needs], forgiven),
     )
 
 
@@ -213,22 +214,6 @@ def with_progress(row: RunRow, progress: Progress) -> RunRow:
     if all(getattr(row, name) == value for name, value in progress.items()):
         return row
     return replace(row, **progress)
-
-
-def state_with_queue(phase_id: str, found: PhaseState, forgiven: dict[str, int] | None) -> State:
-    """A phase's state as its run sees it. ``forgiven``: None when the run isn't queued. What
-    nobody has tried yet, or will be tried again, is ``queued`` then."""
-    if forgiven is None:
-        return found.state
-    again = found.state in ENDED and found.attempt <= forgiven.get(phase_id, 0)
-    return "queued" if again or found.state == "waiting" else found.state
-
-
-def run_state(states: Collection[State]) -> State:
-    """Done when all phases are; else the state that matters most."""
-    if all(state == "done" for state in states):
-        return "done"
-    return next((state for state in WORST_FIRST if state in states), "waiting")
 
 
 def marks_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> tuple[Cellmark, ...]:

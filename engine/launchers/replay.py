@@ -52,7 +52,7 @@ def replay(
             sleep(max(0.0, (event.ts - before.ts).total_seconds() / speed))
             if isinstance(event, PhaseFinished):
                 _copy_outputs(recorded, phase)
-            writer.emit(_of_now(event, attempt))
+            writer.copy(_of_now(event, attempt))
     return attempt
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from engine.contract import events as ev
 from engine.contract.eventlog import EventReader, EventWriter
+from engine.contract.records import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,40 @@ def test_floats_survive(tmp_path: Path, value: float) -> None:
 def test_the_writer_is_strict() -> None:
     with pytest.raises(ValidationError):
         ev.Message(level="loud", text="x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (ev.Progress(done=1, total=2, unit="x", bogus=3), "Progress has no field 'bogus'"),
+        (
+            ev.Sample(
+                item="1",
+                prompt="p",
+                text="t",
+                verdict=Verdict(answer="A", tier="boxed", correct=True, mood="calm"),
+            ),
+            "Sample has no field 'verdict.mood'",
+        ),
+        (ev.Unknown(kind="telepathy", strength=3), "Unknown has no kind 'telepathy'"),
+        (ev.Event(kind="activity"), "Event has no kind 'activity'"),
+    ],
+)
+def test_what_no_kind_declares_is_not_written(tmp_path: Path, event: ev.Event, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        write(tmp_path, ev.Activity(text="before"), event)
+    assert [one.kind for one in EventReader(tmp_path / "events.jsonl").read()] == ["activity"]
+
+
+def test_a_recording_of_another_version_is_copied_whole(tmp_path: Path) -> None:
+    with EventWriter(tmp_path / "events.jsonl", tmp_path / "alive") as writer:
+        writer.copy(ev.Unknown(kind="telepathy", strength=3))
+        writer.copy(ev.Activity(text="t", mood="calm"))
+    said = [event.model_extra for event in EventReader(tmp_path / "events.jsonl").read()]
+    assert [{k: v for k, v in (one or {}).items() if k != "sum"} for one in said] == [
+        {"strength": 3},
+        {"mood": "calm"},
+    ]
 
 
 def test_unknown_kinds_and_fields_are_kept(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import devices, presets
+from engine.cli.experiments import device_request
 from engine.contract.errors import UserError
 from engine.contract.rundir import RunsFolder
-from engine.control import composing, drafts, knobs, placing
+from engine.control import composing, drafts, knobs, placing, queueing
 from engine.control.composing import Planned, Problem
 from engine.control.experiments import plan_experiment
 from engine.devices import Gpu
@@ -292,3 +293,21 @@ def test_devices_are_held_against_what_is_here(monkeypatch):
     assert placing.device_request() == DeviceRequest(cpu=True)
     with pytest.raises(UserError, match="there are none"):
         placing.device_request([0])
+
+
+def test_the_command_line_can_ask_for_some_out_of_named_cards(monkeypatch):
+    cards = tuple(Gpu(i, "card", f"u{i}", 1.0, 0.0, 0.0) for i in range(3))
+    monkeypatch.setattr("engine.devices.gpus", lambda: cards)
+    request = device_request("0,1,2", 2, cpu=False)
+    assert request == DeviceRequest(gpus=(0, 1, 2), gpu_count=2)
+    assert queueing.requested(request) == "2 of 0,1,2"
+    for given, said in [
+        (("0,1", 3, False), "--gpus 0,1 --gpu-count 3: 2 are named; ask for 1 to 2"),
+        ((None, 4, False), "--gpu-count 4: this machine has 3; ask for 1 to 3"),
+        (("0,0", 2, False), "--gpus 0,0 --gpu-count 2: name each GPU once"),
+        (("0,7", 1, False), "--gpus 0,7 --gpu-count 1: no GPU 7 here"),
+        (("0", None, True), "--cpu means no GPU"),
+        ((None, 2, True), "--cpu means no GPU"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            device_request(*given)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
-from engine import conductor
+from engine import conductor, queue
 from engine.cli.main import sirt
 from engine.contract.errors import UserError
+from engine.contract.row import pack
 from engine.contract.rundir import ConductorDir
-from engine.control import changing
+from engine.control import changing, queueing
 from engine.control.experiments import launch_runs, run_id_of
 from engine.control.health import examine
-from engine.control.listing import find_runs, list_runs, unreadable
-from engine.queue import DeviceRequest, read_run
+from engine.control.listing import find_runs, list_runs, registry, run_status, unreadable
+from engine.queue import DeviceRequest, read_queue, read_run
 from engine.states import phase_state
 from tests.tui.conftest import copy_recorded
 
@@ -119,3 +121,32 @@ def test_logs_and_tables_as_json(tmp_path: Path) -> None:
     assert [entry["phase"] for entry in said("logs", run_id, "--errors")] == [
         entry["phase"] for entry in logs
     ]
+
+
+def test_the_list_the_queue_and_the_run_say_the_same_of_what_is_blocked(tmp_path: Path) -> None:
+    runs = copy_recorded(tmp_path / "runs")
+    failed = next(row for row in list_runs(runs) if row.state == "failed")
+    assert failed.ladder[-2:] == ("failed", "blocked")
+    queue.enqueue(runs, [failed.run_id], DeviceRequest(cpu=True))
+    again = {row.run_id: row for row in list_runs(runs)}[failed.run_id]
+    assert (again.state, again.ladder[-2:]) == ("queued", ("queued", "queued"))
+    assert queueing.look(runs).states == ("queued",)
+
+    forgiving = read_queue(runs).entry(failed.run_id)
+    queue.change(runs, lambda q: q.with_entry(forgiving.model_copy(update={"forgiven": {}})))
+    row = {row.run_id: row for row in list_runs(runs)}[failed.run_id]
+    status = run_status(runs, failed.run_id)
+    assert (row.state, status.state, *queueing.look(runs).states) == ("failed",) * 3
+    by_kind = {phase.spec.kind: phase for phase in status.phases}
+    assert row.ladder[-1] == by_kind["evaluate"].state == "blocked"
+    assert by_kind["evaluate"].blocked_by == (by_kind["refine"].id,)
+
+
+def test_an_index_that_does_not_say_what_phases_need_is_read_all_the_same(tmp_path: Path) -> None:
+    runs = copy_recorded(tmp_path / "runs")
+    rows = list_runs(runs)
+    older = [replace(row, packed=pack(row.phase_ids, row.marks)) for row in rows]
+    assert [row.needs for row in older] == [None] * len(rows)
+    runs.registry.unlink()
+    registry(runs).put(older)
+    assert [row.ladder for row in list_runs(runs)] == [row.ladder for row in rows]
