@@ -114,7 +114,8 @@ def _row(file: RunFile, marks: dict[str, Cellmark]) -> RunRow:
         spec.student, spec.in_family, spec.task, spec.refine_task, spec.fraction, spec.seed,
         file.created + TOOK * len(ids) if marks else None, TOOK.total_seconds() * len(ids),
         (), "", state, ladder_of(ids, [state] * len(ids)), scored_on,
-        own.get("plain"), own.get("cot"), pack(ids, marks.values()),
+        own.get("plain"), own.get("cot"),
+        pack(ids, marks.values(), [phase.inputs for phase in spec.phases]),
     )  # fmt: skip
 
 
