@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CLEAR: Final = frozenset(
-    {"boxed", "boxed_text", "hash", "statement", "statement_text", "first_letter", "logprob"}
+    {
+        "boxed",
+        "boxed_text",
+        "hash",
+        "statement",
+        "statement_text",
+        "first_letter",
+        "first_line",
+        "logprob",
+    }
 )
 
 

@@ -75,7 +75,7 @@ class _Told(NamedTuple):
         return bool(_WORD.search(self.sentence)) and not (found and all(by_the_way))
 
 
-def concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | None:
+def concluded(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, str] | None:
     """The tier and the number of the text's conclusion, as far as it has one.
 
     A number alone on the first line counts if what explains it doesn't conclude itself.
@@ -92,13 +92,14 @@ def concluded(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | N
     return ("first_line", value) if value else found
 
 
-def _at_end(text: str, wanted: AskedFor, cut_off: bool) -> tuple[str, str] | None:
+def _at_end(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, str] | None:
     all_said = [sentence[-LONG:] for sentence in sentences(text)][-LINES:]
     while len(all_said) > 1 and _CHAT.match(all_said[-1]) and not _DIGIT.search(all_said[-1]):
         all_said.pop()
     said = [sentence for sentence in all_said if not _SILENT.search(sentence)]
-    cut_off = cut_off or said[-1:] != all_said[-1:] or ends_early(all_said)
-    open_end = lacks_an_end(said)
+    open_end = lacks_an_end(said) if cut_off is None else False
+    ended = ends_early(all_said) if cut_off is None else cut_off
+    cut_off = ended or said[-1:] != all_said[-1:]
     if len(said) < len(all_said):  # "The answer is" and a break: replies of few tokens end so
         cut_off = cut_off or open_end or bool(said and unfinished(said[-1]))
     told = _told(said, wanted, first=max(0, len(said) - 1) if cut_off or open_end else 0)

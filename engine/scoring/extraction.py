@@ -40,11 +40,11 @@ def extract(
     choices: Sequence[str] = (),
     *,
     question: str = "",
-    cut_off: bool = False,
+    cut_off: bool | None = None,
 ) -> Found:
     """The answer that ``text`` gives to a ``question`` with these ``choices``.
 
-    ``cut_off``: the text was cut off by a token limit.
+    ``cut_off``: whether the text was cut off by a token limit; None when that isn't known.
 
     Only the model's own turn is read, after its thinking: :mod:`engine.scoring.own_turn`.
     """

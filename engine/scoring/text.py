@@ -22,12 +22,13 @@ class Asked:
     Attributes:
         choices: option texts in the order of their letters.
         question: its wording, without the options; "" where it isn't known.
-        cut_off: the text was cut off by a token limit, so its end concludes nothing.
+        cut_off: the text was cut off by a token limit, so its end concludes nothing; False where
+            it is known to have ended by itself, None where nobody knows and its looks decide.
     """
 
     choices: Sequence[str] = ()
     question: str = ""
-    cut_off: bool = False
+    cut_off: bool | None = None
 
 
 Rule = tuple[str, Callable[[], str | None]]  # a tier's name, and what looks for an answer

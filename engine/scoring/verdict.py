@@ -34,7 +34,7 @@ def judge(
     choices: Sequence[str] = (),
     *,
     question: str = "",
-    cut_off: bool = False,
+    cut_off: bool | None = None,
 ) -> Verdict:
     """What ``text`` answers and whether that is the target; letters count, not option texts.
 
@@ -55,5 +55,5 @@ def judge_reply(kind: AnswerKind, asked: Asked, text: str, finish: Finish) -> Ve
         asked.target,
         asked.choices,
         question=asked.question,
-        cut_off=finish == "length",
+        cut_off={"length": True, "stop": False}.get(finish),
     )

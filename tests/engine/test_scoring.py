@@ -47,7 +47,7 @@ def corpus() -> list[dict]:
 
 
 def is_right(row: dict) -> bool:
-    cut_off = row.get("cut_off", False)
+    cut_off = row.get("cut_off")
     found = extract(row["kind"], row["text"], row.get("choices", ()), cut_off=cut_off)
     if row["kind"] == "math" and found.answer and row["answer"]:
         right = same_formula(row["answer"], found.answer)

@@ -51,7 +51,9 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     options = Options(asked.choices)
     words = as_letters(unmarked(text).removeprefix(unmarked(asked.question)), options)
     reply = Reply(words[taken_back(words) :].lstrip(" .,!:;\n-"), options)
-    cut_off = asked.cut_off or ends_early([sentence for _, sentence in reply.sentences])
+    cut_off = asked.cut_off
+    if cut_off is None:
+        cut_off = ends_early([sentence for _, sentence in reply.sentences])
 
     boxed, concluded = box.read(reply), statements.concluded(reply)
     yield "boxed", lambda: boxed.letter
