@@ -16,10 +16,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine import catalog, processes
+from engine import catalog, deaths, processes
 from engine import devices as hardware
 from engine.claims import Claims
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, explain
 from engine.contract.eventlog import HEARTBEAT_S, STALE_AFTER_S
 from engine.contract.jsonfile import read_json
 from engine.contract.rundir import AttemptDir, ConductorDir
@@ -127,7 +127,8 @@ class Conductor:
             except (OSError, UserError) as error:  # disk full, say: said once, tried again
                 if not self.runs.root.is_dir():
                     return
-                self._say(f"can't go on for now: {error}", logging.ERROR)
+                said = explain(error) if isinstance(error, OSError) else error
+                self._say(f"can't go on for now: {said}", logging.ERROR)
                 pause.wait(self._timing.look)
             pause.wait(self._timing.poll)
         log.info("told to leave; %d phases go on", len(self.running))
@@ -281,7 +282,7 @@ class Conductor:
             attempt = phase.new_attempt()
             launcher, handle = self._launch(launcher, phase, attempt, start.devices)
         except OSError as error:
-            self._say(f"{phase.id} can't be started: {error}", logging.ERROR)
+            self._say(f"{phase.id} can't be started: {explain(error)}", logging.ERROR)
             self._not_before[phase.id] = time.monotonic() + self._timing.back_off
             if attempt is not None:  # nothing ran in it
                 shutil.rmtree(attempt.path, ignore_errors=True)
@@ -294,7 +295,7 @@ class Conductor:
         try:
             processes.write_owner(attempt, launcher.name, handle, start.devices)
         except OSError as error:  # the phase says it too, as soon as it runs
-            self._say(f"{attempt.process}: {error}", logging.ERROR)
+            self._say(explain(error), logging.ERROR)
 
     def _launch(
         self, launcher: Launcher, phase: PhaseDir, attempt: AttemptDir, devices: Devices
@@ -389,7 +390,7 @@ class Conductor:
             log.warning("%s attempt %d: no heartbeat from its host", name, number)
         else:
             code = processes.await_exit_code(running.attempt) if code is None else code
-            log.warning("%s attempt %d: lost (exit code %s)", name, number, code)
+            log.warning("%s attempt %d: lost, %s", name, number, deaths.how(code))
             if running.handle.get("host") == socket.gethostname():
                 processes.kill_group(running.handle["pid"])  # workers that it left behind
 

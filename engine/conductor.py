@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from engine.contract.jsonfile import read_json
 from engine.contract.rundir import ConductorDir, write_json
 from engine.launchers.forked import ForkedLauncher
 from engine.launchers.local import LocalLauncher
-from engine.locking import Timeout, acquire
+from engine.locking import Timeout, acquire, held
 from engine.states import DAMAGED
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 ENGINE = (sys.executable, "-m", "engine")
 LOCK_WAIT_S = 1.0  # longer than a killed conductor takes to die
 LEAVE_S = 5.0
+START_S = 5.0  # until a new conductor says who it is
+START_POLL_S = 0.05
 HANDED_ON = ("HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "HTTPS_PROXY", "WANDB_API_KEY", "WANDB_MODE")
 LOG_BYTES = 1_000_000
 log = logging.getLogger(__name__)
@@ -46,11 +49,23 @@ def ensure_running(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
     either it still sees the change or the new one gets the lock.
     """
     folder = ConductorDir(runs.conductor)
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(exist_ok=True)  # not above it: the runs may have been moved
     command = (*program, "conductor", str(runs.root.resolve()))
     process = processes.spawn(command, folder.stderr, folder.stderr)
     # or it would stay a zombie of a screen that outlives it
     threading.Thread(target=process.wait, name="conductor-reaper", daemon=True).start()
+
+
+def revive(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
+    """Start a conductor when none lives. Of many who notice at once, one starts it."""
+    if holder(runs) is not None:
+        return
+    with contextlib.suppress(Timeout), held(ConductorDir(runs.conductor).starting):
+        if holder(runs) is None:
+            ensure_running(runs, program)
+            deadline = time.monotonic() + START_S
+            while holder(runs) is None and time.monotonic() < deadline:
+                time.sleep(START_POLL_S)
 
 
 def make_way(runs: RunsFolder, keys: Iterable[str]) -> None:
@@ -102,7 +117,7 @@ def conduct(
 ) -> int:
     """Become the folder's conductor until idle; returns at once when there is one already."""
     folder = ConductorDir(runs.conductor)
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(exist_ok=True)
     _open_log(folder)
     try:
         lock = acquire(folder.lock, LOCK_WAIT_S)

@@ -12,11 +12,11 @@ import resource
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
+from engine.cgroups import groups
 from engine.contract import events as ev
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def memory() -> tuple[float, float]:
     that this process is in, if that may have less."""
     here = psutil.virtual_memory()
     total, available = float(here.total), float(here.available)
-    for folder in _groups():
+    for folder in groups():
         try:
             most = float((folder / "memory.max").read_text())
             used = float((folder / "memory.current").read_text())
@@ -117,19 +117,6 @@ def memory() -> tuple[float, float]:
             continue
         total, available = min(total, most), min(available, max(0.0, most - used))
     return total / MIB, available / MIB
-
-
-def _groups() -> Iterator[Path]:
-    """This process's control group (v2) and those around it."""
-    root = Path("/sys/fs/cgroup")
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        if line.startswith("0::"):
-            inner = root / line[3:].lstrip("/")
-            yield from (inner, *(p for p in inner.parents if p.is_relative_to(root)))
 
 
 def cores() -> int:

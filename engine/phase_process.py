@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import processes
+from engine.contract.errors import explain
 from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
 
 if TYPE_CHECKING:
@@ -29,7 +32,13 @@ def become(phase: PhaseDir, attempt: AttemptDir, devices: Devices, launcher: str
         processes.write_owner(attempt, launcher, processes.identity(), devices)
     from engine.runner import run_attempt
 
-    return run_attempt(phase, attempt, devices)
+    try:
+        return run_attempt(phase, attempt, devices)
+    except OSError as error:  # its log can't be written; the exit code may get through
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.stderr.write(f"{explain(error)}\n")
+        return errno.ENOSPC
 
 
 def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) -> int:

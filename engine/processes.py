@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 
+from engine.cgroups import oom_kills
+from engine.contract.errors import UserError
+from engine.contract.jsonfile import read_object
 from engine.contract.rundir import atomic_write, write_json
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ CLOCK_DRIFT_S = 2.0
 POLL_S = 0.05
 KILL_WAIT_S = 10.0
 NOWHERE = Path(os.devnull)
+OUT_OF_MEMORY = "the kernel was out of memory"
 STARTTIME = 19  # field 22 of /proc/<pid>/stat, counted after the command's closing bracket
 
 
@@ -141,14 +145,26 @@ def write_owner(attempt: AttemptDir, launcher: str, handle: Handle, devices: Dev
         "host": socket.gethostname(),
         "handle": handle,
         "devices": {"gpus": list(devices.gpus), "threads": devices.threads},
+        "oom_kills": oom_kills(),
     }
     write_json(attempt.process, owner)
 
 
 def write_exit_code(attempt: AttemptDir, code: int) -> None:
-    """For later readers, by whoever saw it; negative: the signal that killed it."""
+    """For later readers, by whoever saw it; negative: the signal that killed it. A second line
+    says when it was the kernel, for want of memory."""
+    why = f"{OUT_OF_MEMORY}\n" if code == -signal.SIGKILL and _killed_more(attempt) else ""
     with contextlib.suppress(OSError):  # disk full or folder deleted: it stays unknown
-        atomic_write(attempt.exit_code, f"{code}\n")
+        atomic_write(attempt.exit_code, f"{code}\n{why}")
+
+
+def _killed_more(attempt: AttemptDir) -> bool:
+    """Whether the kernel has ended processes for want of memory since the attempt began."""
+    try:
+        before = read_object(attempt.process).get("oom_kills")
+    except (OSError, UserError):
+        return False
+    return isinstance(before, int) and oom_kills() > before
 
 
 def await_exit_code(attempt: AttemptDir, timeout_s: float = 0.5) -> int | None:
@@ -161,6 +177,6 @@ def await_exit_code(attempt: AttemptDir, timeout_s: float = 0.5) -> int | None:
 
 def read_exit_code(attempt: AttemptDir) -> int | None:
     try:
-        return int(attempt.exit_code.read_text())
+        return int(attempt.exit_code.read_text().partition("\n")[0])
     except (OSError, ValueError):
         return None

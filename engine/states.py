@@ -7,7 +7,7 @@ final event only.
 from __future__ import annotations
 
 import os
-import re
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,22 +18,24 @@ from engine.contract.errors import UserError
 from engine.contract.eventlog import STALE_AFTER_S
 from engine.contract.jsonfile import read_json
 from engine.contract.view import attempt_state
+from engine.deaths import last_words
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from engine.contract.rundir import AttemptDir, PhaseDir
     from engine.contract.view import Probe, State
 
 TAIL_BYTES = 65_536
-STDERR_LINES = 5
+CLOCK_CHECK_S = 60.0
+_AHEAD: dict[Path, tuple[float, float]] = {}  # folder -> when it was looked at, and what was found
 DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
-BAR = re.compile(r"\d%\|")  # a progress bar says nothing of a death
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseState:
-    """``error``: the final event's line, or for a lost phase its exit code and last words."""
+    """``error``: the final event's line, or how a lost phase died and what it said last."""
 
     state: State
     attempt: int = 0
@@ -93,19 +95,24 @@ def alive_age(attempt: AttemptDir) -> float | None:
     """Seconds since the last heartbeat, or since the attempt was made."""
     for path in (attempt.alive, attempt.path):
         try:
-            return time.time() - path.stat().st_mtime
+            age = time.time() - path.stat().st_mtime
         except OSError:
             continue
+        return age if 0 <= age <= STALE_AFTER_S else age - ahead(attempt.path.parents[2])
     return None
 
 
-def last_words(attempt: AttemptDir, code: int | None) -> str:
-    """Exit code, when known, and the end of stderr."""
+def ahead(folder: Path) -> float:
+    """Seconds by which this machine's clock is ahead of the one that stamps files there, which is
+    another machine's on a network disk. 0 where no file can be made to see it."""
+    now = time.monotonic()
+    looked_at, found = _AHEAD.get(folder, (-CLOCK_CHECK_S, 0.0))
+    if now - looked_at < CLOCK_CHECK_S:
+        return found
     try:
-        said = attempt.stderr.read_text(errors="replace").strip().splitlines()
+        with tempfile.TemporaryFile(dir=folder, prefix=".clock-") as fresh:
+            found = time.time() - os.fstat(fresh.fileno()).st_mtime
     except OSError:
-        said = []
-    lines = [line for line in said if not BAR.search(line)]
-    words = f"; stderr ends: {' / '.join(lines[-STDERR_LINES:])}" if lines else ""
-    status = "unknown" if code is None else str(code)
-    return f"the process is gone without a final event (exit code {status}){words}"
+        found = 0.0
+    _AHEAD[folder] = (now, found)
+    return found

@@ -33,7 +33,7 @@ def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> li
     def took(row: RunRow) -> Cell:
         seconds = row.seconds
         if row.working_since is not None:
-            seconds = (seconds or 0.0) + (clock() - row.working_since).total_seconds()
+            seconds = (seconds or 0.0) + max(0.0, (clock() - row.working_since).total_seconds())
         return duration(seconds)
 
     return [

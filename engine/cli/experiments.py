@@ -10,7 +10,6 @@ import click
 from engine import presets as preset_files
 from engine.catalog import TASKS
 from engine.cli.output import (
-    duration,
     echo,
     json_option,
     plural,
@@ -22,6 +21,7 @@ from engine.contract.errors import UserError
 from engine.control import placing
 from engine.control.experiments import Planned, launch, plan_experiment
 from engine.devices import memory
+from engine.durations import duration
 from engine.results import Table
 
 if TYPE_CHECKING:

@@ -7,14 +7,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine import conductor
-from engine.cli.output import duration, echo
+from engine.cli.output import echo
 from engine.cli.progress import LiveLine
+from engine.contract.errors import UserError
 from engine.contract.evaluation import Evaluation
 from engine.contract.eventlog import EventReader
 from engine.contract.spec import AnnotateSpec, EvaluateSpec
 from engine.contract.standing import ENDED, Fact, standings
 from engine.contract.view import EMPTY, PhaseView, fold_all
 from engine.control.rows import queued_runs
+from engine.durations import duration
 from engine.plan import model_of, unique_phases
 from engine.queue import read_run
 from engine.states import phase_state
@@ -55,6 +57,7 @@ class _Follower:
         self, runs: RunsFolder, run_ids: Sequence[str], phases: Sequence[PhaseSpec], quiet: bool
     ) -> None:
         self._runs = runs
+        self._folder = _identity(runs)
         self._run_ids = run_ids
         self._phases = phases
         self._quiet = quiet
@@ -71,6 +74,12 @@ class _Follower:
 
     def look(self) -> bool:
         """One round; True when nothing is left that could go on."""
+        if _identity(self._runs) != self._folder:
+            self.clear()
+            raise UserError(
+                f"{self._runs.root}: was moved or deleted meanwhile, and is not followed any more; "
+                "name its new place with --runs: sirt --runs DIR status"
+            )
         running = []
         left = [spec for spec in self._phases if self._states.get(spec.id) != "done"]
         found = {spec.id: phase_state(self._runs.phase(spec.id)) for spec in left}
@@ -99,7 +108,7 @@ class _Follower:
             return True  # waiting: somebody has taken the runs off the queue
         if time.monotonic() - self._conducted > CONDUCTOR_EVERY_S:
             self._conducted = time.monotonic()
-            conductor.ensure_running(self._runs)  # the one that was started may have been killed
+            conductor.revive(self._runs)  # the one that was started may have been killed
         return False
 
     def _tell_end(self, spec: PhaseSpec, state: State, error: str) -> None:
@@ -108,9 +117,10 @@ class _Follower:
         self.clear()
         view = self._view(spec)
         took = _seconds(view)
+        lasted = "" if took is None else f" in {duration(took)}"
         done = sum(s == "done" for s in self._states.values())
         said = f": {error}" if error else _figures(view)
-        words = f"[{done}/{len(self._phases)}] {label(spec)} {state} in {duration(took)}{said}"
+        words = f"[{done}/{len(self._phases)}] {label(spec)} {state}{lasted}{said}"
         echo(words, err=True)
         for warning in view.warnings:
             echo(f"    {warning.level}: {warning.text}", err=True)
@@ -122,7 +132,8 @@ class _Follower:
         reader, view = self._readers.get(spec.id, (EventReader(attempt.events), EMPTY))
         if reader.path != attempt.events:  # a new attempt
             reader, view = EventReader(attempt.events), EMPTY
-        view = fold_all(reader.read(), view)
+        while events := reader.read():  # of a long log it reads a part at a time
+            view = fold_all(events, view)
         self._readers[spec.id] = (reader, view)
         return view
 
@@ -148,8 +159,18 @@ class _Follower:
         self._line.clear()
 
 
+def _identity(runs: RunsFolder) -> tuple[int, int] | None:
+    """Of the folder itself, whatever is at its place."""
+    try:
+        found = runs.root.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _seconds(view: PhaseView) -> float | None:
-    if view.started is None or view.finished is None:
+    """None without both ends, or when the clock was set back between them."""
+    if view.started is None or view.finished is None or view.finished < view.started:
         return None
     return (view.finished - view.started).total_seconds()
 

@@ -6,7 +6,8 @@ import shutil
 import sys
 import time
 
-from engine.cli.output import duration, write_over
+from engine.cli.output import write_over
+from engine.durations import duration
 
 EVERY_S = 0.2
 

@@ -9,7 +9,6 @@ import click
 
 from engine.cli.output import (
     STATE_STYLE,
-    duration,
     echo,
     json_option,
     plural,
@@ -32,6 +31,7 @@ from engine.control.listing import (
     run_status,
     unreadable,
 )
+from engine.durations import duration
 from engine.queue import read_run
 from engine.results import NOTHING, Table, arm_text, mark_text, trained_on
 

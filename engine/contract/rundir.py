@@ -237,6 +237,11 @@ class ConductorDir:
         return self.path / "lock"
 
     @property
+    def starting(self) -> Path:
+        """Held by whoever starts one because there is none."""
+        return self.path / "starting"
+
+    @property
     def process(self) -> Path:
         """The holder of the lock: pid, start time and host, as JSON."""
         return self.path / "process.json"

@@ -144,7 +144,7 @@ def _attempts(attempts: tuple[Try, ...]) -> list[str]:
     parts = [f"attempt {last.number}: {last.outcome}"]
     if last.started:
         parts.append(when(last.started))
-    if last.started and last.finished:
+    if last.started and last.finished and last.finished >= last.started:
         parts.append(f"{(last.finished - last.started).total_seconds():.0f} s")
     if last.host:
         parts.append(f"on {last.host} ({', '.join(last.devices) or 'cpu'})")

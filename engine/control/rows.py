@@ -131,7 +131,7 @@ def progress_of(
     facts = {i: Fact(x.found.state, x.found.attempt) for i, x in zip(needs, looks, strict=True)}
     states = [one.state for one in standings(needs.items(), facts, forgiven).values()]
     state = run_state(states)
-    took = [(x.ended - x.began).total_seconds() for x in looks if x.began and x.ended]
+    took = [max(0.0, (x.ended - x.began).total_seconds()) for x in looks if x.began and x.ended]
     at_work = [x.began for x in looks if x.found.state == "running" and x.began]
     ends = [x.ended for x in looks if x.ended]
     return Progress(

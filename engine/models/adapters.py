@@ -25,7 +25,7 @@ def export(checkpoint: Path, target: Path, card: ModelCard, commit: str | None) 
     elsewhere and gives its card's name and its content's hash, which is no valid hub id. Lists,
     which PEFT keeps as sets, are put in order: equal adapters are equal files.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     shutil.copyfile(checkpoint / WEIGHTS, target / WEIGHTS)
     source = card.source
     assert isinstance(source, LocalWeights)

@@ -34,7 +34,8 @@ def reporting(
     with ExitStack() as stack:
         if trainer.is_world_process_zero():
             for name in names:
-                (folder / name).mkdir(parents=True, exist_ok=True)
+                folder.mkdir(exist_ok=True)
+                (folder / name).mkdir(exist_ok=True)
                 tracker = catalog.tracker(name)
                 stack.enter_context(tracker(trainer, folder / name, step, has_ended))
         yield

@@ -241,6 +241,8 @@ class _Lean:
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         trainer: Any = self
         folder = Path(trainer.args.output_dir)
+        if not folder.is_dir():  # moved, or deleted: a library would make it anew
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
         try:
             super()._save_checkpoint(model, trial)  # type: ignore[misc]
         except (OSError, RuntimeError, SafetensorError) as error:

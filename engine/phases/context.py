@@ -50,7 +50,7 @@ class Context:
     def clear_staging(self) -> Path:
         """An empty staging folder: an earlier attempt's leftovers are never published."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        self.staging.mkdir(parents=True)
+        self.staging.mkdir()
         return self.staging
 
     def input(self, phase_id: str) -> PhaseDir:

@@ -137,7 +137,7 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
         text.append(f" attempt {phase.attempt}", "yellow")
     if phase.state == "done" and phase.view.started and phase.view.finished:
         took = (phase.view.finished - phase.view.started).total_seconds()
-        text.append(f" {duration(took):>5}", "dim")
+        text.append(f" {duration(took):>5}" if took >= 0 else "", "dim")
     second = _second_line(phase, now)
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")

@@ -210,7 +210,7 @@ def test_a_killed_phase_is_lost_with_its_exit_code_and_goes_on_when_retried(runs
     first = phases[1].last_attempt()
     until(first.exit_code.exists)
     assert probe_attempt(first) == ("exited", -signal.SIGKILL)
-    until(lambda: f"{phases[1].id} attempt 1: lost (exit code -9)" in said(runs))
+    until(lambda: f"{phases[1].id} attempt 1: lost, killed (signal 9)" in said(runs))
     (phases[1].path / "script.json").write_text("{}")
     queue.retry(runs, "one")
     conduct(runs)

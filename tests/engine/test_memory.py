@@ -158,7 +158,7 @@ def test_a_control_groups_limit_is_the_machines(tmp_path, monkeypatch):
     unlimited = tmp_path / "above"
     unlimited.mkdir()
     (unlimited / "memory.max").write_text("max\n")
-    monkeypatch.setattr(devices, "_groups", lambda: iter([unlimited, Path("/nowhere"), tmp_path]))
+    monkeypatch.setattr(devices, "groups", lambda: iter([unlimited, Path("/nowhere"), tmp_path]))
     total, available = devices.memory()
     assert total == 8 * 1024
     assert available == 5 * 1024

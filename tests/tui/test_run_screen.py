@@ -97,7 +97,7 @@ def test_a_failed_run_says_why_and_what_waits_for_it(recorded):
 @pytest.mark.slow
 def test_lost_unreachable_and_silent_are_different_words(recorded):
     lost = screen(recorded, run_of(recorded, "refine-only", "otter-3m"))
-    assert "refine lost: the process is gone without a final event (exit code -9)" in lost
+    assert "refine lost: killed (signal 9)" in lost
     live = run_of(recorded, "both", "otter-3m")
     silent = screen(recorded, live)
     assert "running" in silent

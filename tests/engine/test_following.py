@@ -1,0 +1,128 @@
+"""Following runs from the command line: what is told, and who sees to a conductor."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import conductor, processes, queue
+from engine.cli import follow as following
+from engine.cli.follow import follow
+from engine.contract import events as ev
+from engine.contract.errors import UserError
+from engine.contract.rundir import ConductorDir, RunsFolder, write_json
+from engine.queue import DeviceRequest
+from tests.engine.fakes import chain, write_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEARD = 12  # followers that notice at once
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> RunsFolder:
+    """A queued run that nobody conducts."""
+    folder = RunsFolder(tmp_path / "runs")
+    write_run(folder, "one", chain())
+    queue.enqueue(folder, ["one"], DeviceRequest(cpu=True))
+    folder.conductor.mkdir()
+    return folder
+
+
+def after_a_look(monkeypatch: pytest.MonkeyPatch, happens) -> None:
+    """What happens where a follower rests between two looks."""
+    monkeypatch.setattr(following.time, "sleep", lambda _: happens())
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_a_folder_that_goes_is_told_and_stays_gone(runs, monkeypatch, made_anew) -> None:
+    monkeypatch.setattr(following, "CONDUCTOR_EVERY_S", -1.0)
+    monkeypatch.setattr(conductor, "revive", lambda _: None)
+    moved = runs.root.with_name("moved")
+
+    def move() -> None:
+        runs.root.rename(moved)
+        if made_anew:
+            runs.root.mkdir()
+
+    after_a_look(monkeypatch, move)
+    with pytest.raises(UserError, match="moved or deleted") as caught:
+        follow(runs, ["one"], quiet=True)
+    assert str(runs.root) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not list(runs.root.glob("**/*"))
+    assert (moved / "one" / "run.json").exists()
+
+
+def test_nothing_is_started_where_the_folder_is_gone(runs) -> None:
+    runs.root.rename(runs.root.with_name("moved"))
+    with pytest.raises(FileNotFoundError):
+        conductor.ensure_running(runs)
+    assert not runs.root.exists()
+
+
+def test_of_many_followers_one_starts_the_conductor(runs, monkeypatch) -> None:
+    started = []
+    ready = threading.Barrier(HEARD)
+
+    def start(_: RunsFolder, program: object) -> None:
+        started.append(program)
+        write_json(ConductorDir(runs.conductor).process, processes.identity())
+
+    monkeypatch.setattr(conductor, "ensure_running", start)
+
+    def notice() -> None:
+        ready.wait()
+        conductor.revive(runs)
+
+    followers = [threading.Thread(target=notice) for _ in range(HEARD)]
+    for follower in followers:
+        follower.start()
+    for follower in followers:
+        follower.join()
+    assert len(started) == 1
+    conductor.revive(runs)  # one lives now
+    assert len(started) == 1
+
+
+def _ended(runs: RunsFolder, first: list[ev.Event], others: list[ev.Event]) -> None:
+    for number, spec in enumerate(queue.read_run(runs, "one").spec.phases):
+        told = others if number else first
+        phase = runs.phase(spec.id)
+        attempt = phase.new_attempt()
+        lines = (e.model_copy(update={"seq": n}) for n, e in enumerate(told))
+        attempt.events.write_bytes(b"".join(map(ev.encode, lines)))
+        (phase.path / "staged").mkdir()
+        phase.publish(phase.path / "staged", {})
+
+
+@pytest.mark.parametrize("clock", ["silent", "set back"])
+def test_a_duration_that_is_not_known_is_not_told(runs, monkeypatch, capsys, clock) -> None:
+    now = datetime.now(UTC)
+    begin = ev.PhaseStarted(ts=now, phase="p", attempt=1, host="h", pid=1, devices=())
+    end = ev.PhaseFinished(ts=now - timedelta(days=1825), outcome="done")
+    told = [] if clock == "silent" else [begin, end]
+    after_a_look(monkeypatch, lambda: _ended(runs, told, told))
+    monkeypatch.setattr(conductor, "revive", lambda _: None)
+    assert follow(runs, ["one"])
+    said = capsys.readouterr().err
+    assert " done" in said
+    assert "unknown" not in said
+    assert " in " not in said
+
+
+def test_a_long_log_is_read_to_its_end_before_it_is_told_how_long_it_took(
+    runs, monkeypatch, capsys
+) -> None:
+    now = datetime.now(UTC)
+    begin = ev.PhaseStarted(ts=now, phase="p", attempt=1, host="h", pid=1, devices=())
+    steps = [ev.Metric(ts=now, step=n, values={"loss": 1.0}) for n in range(12_000)]
+    end = ev.PhaseFinished(ts=now + timedelta(seconds=75), outcome="done")
+    after_a_look(monkeypatch, lambda: _ended(runs, [begin, *steps, end], [begin, end]))
+    monkeypatch.setattr(conductor, "revive", lambda _: None)
+    assert follow(runs, ["one"])
+    assert capsys.readouterr().err.count("done in 1 min 15 s") == 3
