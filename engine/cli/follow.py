@@ -74,12 +74,7 @@ class _Follower:
 
     def look(self) -> bool:
         """One round; True when nothing is left that could go on."""
-        if _identity(self._runs) != self._folder:
-            self.clear()
-            raise UserError(
-                f"{self._runs.root}: was moved or deleted meanwhile, and is not followed any more; "
-                "name its new place with --runs: sirt --runs DIR status"
-            )
+        self._check_place()
         running = []
         left = [spec for spec in self._phases if self._states.get(spec.id) != "done"]
         found = {spec.id: phase_state(self._runs.phase(spec.id)) for spec in left}
@@ -95,7 +90,18 @@ class _Follower:
             elif state != before and state in {"done", *ENDED}:
                 self._tell_end(spec, state, found[spec.id].error)
         self._tell_progress(running)
-        return not running and self._nothing_startable()
+        if running or not self._nothing_startable():
+            return False
+        self._check_place()  # in an empty place nothing is left either
+        return True
+
+    def _check_place(self) -> None:
+        if _identity(self._runs) != self._folder:
+            self.clear()
+            raise UserError(
+                f"{self._runs.root}: was moved or deleted meanwhile, and is not followed any more; "
+                "name its new place with --runs: sirt --runs DIR status"
+            )
 
     def _forgiven(self) -> dict[str, int] | None:
         """Attempts that will be tried again; None when none of the runs is queued any more."""
