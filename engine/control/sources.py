@@ -91,11 +91,12 @@ def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> 
 
 
 def _has(folder: PhaseDir, name: str) -> bool:
-    """Whether a phase has published it, be it there or not; an older version's hasn't."""
+    """Whether a phase has published it, be it still there or not; an older version's hasn't."""
+    there = (folder.out / name).exists()
     try:
-        return folder.done and f"out/{name}" in sealed_files(folder)
+        return folder.done and (there or f"out/{name}" in sealed_files(folder))
     except (OSError, UserError):  # told where the file is checked
-        return (folder.out / name).exists()
+        return there
 
 
 def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:
