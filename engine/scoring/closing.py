@@ -35,7 +35,9 @@ _PLAN: Final = re.compile(
 )
 _CHAT: Final = re.compile(
     r"(?:this is because\b|because\b|explanation\b|note\b|i hope\b|given\s?:|let me\b|"
-    r"feel free\b|please\b|remember\b|(?:\w+ )?(?:check|verification|verify|proof)\s?:|"
+    r"if (?:there|it|they|he|she|we) (?:were|had been)\b|"
+    r"if [^.\n]{1,60}\binstead\b|feel free\b|please\b|remember\b|"
+    r"(?:\w+ )?(?:check|verification|verify|proof)\s?:|"
     r"if you(?:'d| have| need| want| would)\b)",
     re.IGNORECASE,
 )

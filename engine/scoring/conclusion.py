@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.scoring.asked_for import AskedFor, content, root, stem
 from engine.scoring.equation import AMBIGUOUS, equation_value, is_term, main_part, value_of
+from engine.scoring.numerals import in_digits
 from engine.scoring.quantity import quantities
 from engine.scoring.shape import (
     COMPARED,
@@ -82,17 +83,17 @@ _IN_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 _WHOLE: Final = re.compile(
-    r"(?<![0-9/.])[0-9][0-9,]{0,9}\sof\s(?:the|these|those|his|her|its|their|all|all\sthe)\s"
-    r"(?:\w{1,12}\s)?[$€£]?$"
+    r"(?:(?<![0-9/.])[0-9][0-9,]{0,9}\s(?:out\s)?of\s(?:(?:the|these|those|his|her|its|their|all|"
+    r"all\sthe)\s(?:\w{1,12}\s)?)?|\b(?:start|started|starts|begins|began)\s(?:out\s)?with\s)[$€£]?$"
 )
 _OF_THEM: Final = re.compile(
     r"\sof\s(?:them|these|those|(?:the|his|her|their|these|those)\s(?:[\w,]{1,15}\s){1,3}?)"
     r"\s?(?=(?:are|were|is|was)\s)(?:are|were|is|was)(?=\s[a-z])|"
-    r"\sof\s(?:the|his|her|their|these|those)\s[0-9][0-9,]{0,9}(?=\s[a-z])"
+    r"\s(?:out\s)?of\s(?:(?:the|his|her|their|these|those)\s)?[0-9][0-9,]{0,9}(?=\s[a-z])"
 )
 _DENIED: Final = re.compile(r"(?:\bnot|n't)\s(?:the\s|just\s|only\s)?[$€£]?$", re.IGNORECASE)
 _PERCENT: Final = re.compile(r"\s?(?:%|percent)")
-_DOLLARS: Final = re.compile(r"\s?(?:dollars?|cents?|euros?|pounds?|rupees)\b")
+_DOLLARS: Final = re.compile(r"\s?(?:dollars?|cents?|euros?|pounds?|rupees|bucks|USD|EUR)\b")
 _WORD: Final = re.compile(r"[^\W\d][\w'-]{0,30}|[.,;:!?()=]|[0-9]")
 
 
@@ -105,8 +106,8 @@ def choose(sentence: str, known: Known) -> str | None:
     if premises and _first(clause):
         return choose(clause, known._replace(results=(*known.results, *results_of(premises))))
     told, *reasons = _BECAUSE.split(sentence, maxsplit=1)
-    if reasons and _first(told):
-        return choose(told, known)
+    if reasons and (_first(told) or _counts(in_digits(told), known.asked)):
+        return choose(in_digits(told), known)
     opening = OPENING.match(sentence, lead(sentence))
     if opening and _first(sentence[opening.end() :]):
         return choose(sentence[opening.end() :], known)
@@ -137,6 +138,12 @@ def _first(text: str) -> str | None:
     return next((one.value for one in quantities(text)), None)
 
 
+def _counts(sentence: str, asked: AskedFor) -> bool:
+    """Whether its first number counts what is asked for."""
+    one = next(quantities(sentence), None)
+    return one is not None and bool(_words_after(sentence, one.end) & set(asked.nouns[-1:]))
+
+
 def _unless_denied(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
     return [
         one for one in found if not _DENIED.search(sentence[max(0, one.start - 20) : one.start])
@@ -144,7 +151,7 @@ def _unless_denied(sentence: str, found: list[Quantity], _: Known) -> list[Quant
 
 
 def _parts(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
-    """``12`` of "12 of the 30 cups": without the whole."""
+    """``12`` of "12 of the 30 cups": without the whole, and what one started with."""
     return [one for one in found if not _WHOLE.search(sentence[max(0, one.start - 50) : one.start])]
 
 

@@ -17,6 +17,7 @@ from engine.scoring.boxed import last_boxed
 from engine.scoring.formula import same_formula
 from engine.scoring.mathvalues import LONGEST, Stated, values
 from engine.scoring.numerals import in_digits
+from engine.scoring.unanswered import ends_early
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +82,8 @@ _BOX_LEAD: Final = re.compile(
     r"^\\(?:text|mathrm|textbf)\s?\{[^{}]{0,60}?(?:\b(?:is|are|equals)|[:=])\s?\}\s*(?=\S)"
 )
 _SHARE_OF: Final = re.compile(r".{0,2}%\$?\sof\s\$?.?")
+_END_OF_PROOF: Final = re.compile(r"\s?\$?\\(?:blacksquare|square|qed)\$?\.?\s*\Z|\s?[∎■□]\s*\Z")
+_IS_SAID: Final = re.compile(r"\s?(?:are|is)\b")  # "x = 2 and x = 3 are the roots"
 _SPELT: Final = re.compile(
     r"(?:\b(?:is|are|was|has|have|equals|gives|be|get|exactly)\s|^)(-?[0-9]+(?:/[0-9]+)?)\b"
 )
@@ -98,17 +101,20 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives LaTeX without its delimiters."""
     yield "boxed", lambda: _in_box(last_boxed(text.replace("\0", "")) or "") or None
     tail = _EMPHASIS.sub("", text[-WINDOW:].translate(_INVISIBLE | _MINUS)).rstrip()
+    tail = _END_OF_PROOF.sub("", tail)
     yield "hash", lambda: _after_hash(tail)
     sentences = _sentences(_HEADING.sub(r"\n\1: ", tail))
     yield "statement", lambda: _json_answer(tail) or _statement(sentences)
     concluding = _last_with_a_value(sentences)
+    cut_off = asked.cut_off or ends_early(sentences)
     if concluding is None:
-        yield "last_value", lambda: None if asked.cut_off else _in_words(sentences)
+        yield "last_value", lambda: None if cut_off else _in_words(sentences)
         return
     sentence, answer = concluding
-    if _CONCLUDES.search(sentence):
+    broken = ends_early(sentences) and sentence != sentences[-1]  # "Thus the roots are"
+    if _CONCLUDES.search(sentence) and not broken:
         yield "conclusion", lambda: answer
-    elif not asked.cut_off:
+    elif not cut_off:
         yield "last_value", lambda: answer
 
 
@@ -211,7 +217,8 @@ def _chosen(sentence: str, led: int | None = None) -> str | None:
     found = [value for value in found if value.start < end]
     led_to = [n for at in leads if (n := _next(found, at)) is not None]
     first = led_to[-1] if led_to else len(found) - 1
-    while first > min(led_to, default=first) and _LINKED.fullmatch(
+    begins = 0 if _IS_SAID.search(words, found[-1].end) and found[0].start <= 3 else first
+    while first > min(led_to, default=begins) and _LINKED.fullmatch(
         _between(sentence, found, first)
     ):
         first -= 1

@@ -43,7 +43,7 @@ _FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 }  # and Ⓐ, 🄐, 🄰, 🅐, 🅰
 _SIGNS: Final = str.maketrans(
     {"−": "-", "–": "-", "‐": "-", "‑": "-", "—": " - ", "’": "'", "‘": "'", "“": '"', "”": '"'}
-    | {"＄": "$", "⁄": "/", "→": "->", "⇒": "=>"}
+    | {"。": ". ", "、": ", ", "＄": "$", "⁄": "/", "→": "->", "⇒": "=>"}
 )
 _EMPHASIS: Final = re.compile(r"\*\*|__|`|</?(?:b|i|em|strong|u|code)>")
 _ANSWER: Final = re.compile(r"(?<=\b[Aa])(?:nwser|sn?wer|wnser|nser|nsewr|nswear|nwer)(?=s?\b)")

@@ -26,7 +26,9 @@ _PLACE: Final = re.compile(
         (?P<noun>\s(?:{_NOUN}\b(?!\Z|\s(?:is\sto|to|of)\b)|(?P<statement>statement)\b
             |one(?=\s(?:is|seems|looks|sounds|would\sbe)\s{_GOOD})))?
         (?P<end>(?:\sone)?(?=[.!,]|\n|\Z))?
-      | \b(?:option|choice|solution)\s\#?(?P<number>[1-9])(?![0-9.,:]|\)\s?\S|\s?[-+*/=])
+      | (?:\b(?:option|choice|solution)\s\#?|\bsol\.?\s?|(?<![\#\w])\#)
+        (?P<number>[1-9])(?![0-9,:]|\.[0-9]|\)\s?\S|\s?[-+*/=])
+      | \A(?:the\s)?(?P<pair>former|latter)\b
       | \b(?:the\s)?(?P<other>other)\s(?:{_NOUN}|one|answer)\b )
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -58,6 +60,8 @@ def _letter(found: re.Match[str], before: str, options: Options) -> str | None:
     if found["other"]:
         told = _LETTER.findall(before)
         return "BA"["AB".index(told[-1].upper())] if told and len(letters) == 2 else None
+    if found["pair"]:
+        return letters["latter" in found["pair"].lower()] if len(letters) == 2 else None
     if found["number"]:  # "option 3" may be the one whose text is 3
         place = len(letters) if options.values.letters else int(found["number"]) - 1
     elif found["statement"] and any(map(_ABOUT_STATEMENTS.search, options.texts)):

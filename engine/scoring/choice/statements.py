@@ -41,7 +41,9 @@ _CUE: Final = re.compile(
         \s(?:choose|chose|pick|select|go\swith|opt\sfor|answer)
       | \b(?:he|she|they|it|one)\s(?:would|should|will|must)(?:\s\w+ly)?\s(?:choose|pick|select)
       | \b(?:option|choice|one){_CLAUSE}
-      | 答案(?:是|为)?
+      | (?:答案|答え|正解|정답)(?:是|为|は|은)?
+      | \b(?:r[ée]ponse|antwort|respuesta|resposta|risposta)(?:\s\w+){{0,2}}?
+        (?:\s(?:est|ist|lautet|es|é|è)\b|\s?:)
       | (?P<hash>\#\#\#\#)
       | (?:\bactually|\bwait|\bno|\brather|\binstead|\bcorrection),?\s(?:it's|it\sis|it\sshould\sbe)
     )

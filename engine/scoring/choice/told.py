@@ -28,10 +28,11 @@ _CUE: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# "The best place to keep it is in Venice"
+# "The best place to keep it is in Venice", "which leaves only Venice"
 _SUPERLATIVE: Final = re.compile(
     r"(?:^|[.,\n]\s?)(?:\w+,?\s){0,4}?(?:best|most\s\w+)(?:\s[\w'-]+){1,12}?\s"
-    r"(?:is|are|would\sbe)\s(?:probably\s|likely\s|by\s|with\s)?(?=\S)",
+    r"(?:is|are|would\sbe)\s(?:probably\s|likely\s|by\s|with\s)?(?=\S)|"
+    r"\bleav(?:es|ing)\s(?:us\s)?(?:with\s)?(?:only\s)?(?=\S)",
     re.IGNORECASE,
 )
 _REASON: Final = re.compile(
@@ -164,9 +165,12 @@ def last_wording(reply: Reply) -> str | None:
 
 def _says_another(reply: Reply, index: int) -> bool:
     """Whether a sentence before the last says another option in its own words."""
-    nearest = reply.options.wording.nearest
+    wording = reply.options.wording
     before = [one for _, one in reply.sentences[-_FIRST:-1] if not NEGATED.search(one)]
-    return any(nearest(one, 0.7, 0.7) not in (index, None) for one in before)
+    return any(
+        wording.nearest(one, 0.5, 0.5) not in (index, None) or wording.all_own(one) - {index}
+        for one in before
+    )
 
 
 def first_wording(reply: Reply) -> str | None:

@@ -54,7 +54,8 @@ class Values:
         """The letter of the option that equals the last quantity of ``text``."""
         text = with_digits(text)
         if not _DIGIT.search(text):  # in words: all that is said, or what it "is"
-            return self.first(text.rpartition(" is ")[2])[1]
+            value = self._begins(in_digits(text.rpartition(" is ")[2]), whole=True)
+            return self.letters.get(value) if value is not None else None
         found = list(quantities(text)) if self.letters else []
         if not found or _DIGIT.search(text, found[-1].end):
             return None  # a part of a ratio, or of an expression with unknowns

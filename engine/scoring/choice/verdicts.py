@@ -7,9 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.scoring.choice.reply import Reply
 
 _ITEM: Final = re.compile(r"(?:^|[\n;|]|:\s)[-•* |]{0,4}(?:[Oo]ption )?\(?([A-J])(?:[).:|]|\s?-)")
+_LINE: Final = re.compile(r"(?:^|\n)(?:[-•*|] ?|[1-9][.)] )?")
 _ITEM_ENDS: Final = re.compile(r"[\n;]|\.(?=\s(?:[Oo]ption )?\(?[A-J][).:])")
 _VERDICT: Final = re.compile(
     r"(?:(?:^|[-:=,(|>]|\bis)[\s:>-]*((?:[a-z]+\s){0,2}[a-z]+)|([✓✔✅✗✘❌×]))$"
@@ -18,17 +21,26 @@ _YES: Final = frozenset(["✓", "✔", "✅", "yes", "true", "correct", "right"]
 LONGEST: Final = 160  # characters of an item that are read
 
 
+def _items(reply: Reply) -> Iterator[tuple[str, int]]:
+    """Each item's letter and where its option's text ends; else the lines that begin with texts."""
+    text, options = reply.text, reply.options
+    lettered = list(_ITEM.finditer(text))
+    for item in lettered:
+        yield item[1], options.own_text(text, item[1], item.end()) or item.end()
+    if not lettered:
+        yield from filter(None, (options.at(text, line.end()) for line in _LINE.finditer(text)))
+
+
 def odd_one_out(reply: Reply) -> str | None:
     """The letter whose verdict differs, where all others share theirs; of two, the one for it."""
     told: dict[str, str] = {}
-    for item in _ITEM.finditer(reply.text):
-        start = reply.options.own_text(reply.text, item[1], item.end()) or item.end()
+    for letter, start in _items(reply):
         end = _ITEM_ENDS.search(reply.text, start, start + LONGEST)
         said = reply.text[start : end.start() if end else start + LONGEST].lower()
         verdict = _VERDICT.search(said.strip(" .;|*)!"))
-        if verdict is None or item[1] in told:
+        if verdict is None or letter in told:
             return None
-        told[item[1]] = verdict[1] or verdict[2]
+        told[letter] = verdict[1] or verdict[2]
     if set(told) != set(reply.options.letters):
         return None
     if len(told) == 2:

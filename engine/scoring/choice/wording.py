@@ -95,6 +95,11 @@ class Wording:
         negations = sum(word in _NEGATIONS for word in spoken)
         return index if enough and negations == self.negations[index] else None
 
+    def all_own(self, text: str) -> set[int]:
+        """The options of which all of several own words are said."""
+        said = {stem(word) for word in words(text)[:_LONGEST]}
+        return {n for n, unique in enumerate(self.unique) if len(unique) > 1 and unique <= said}
+
     def of_part(self, text: str) -> int | None:
         """The option from which all of the words are, and at least one is in no other option."""
         said = {stem(word) for word in words(text)[:_LONGEST] if word not in _FILLERS}
