@@ -17,6 +17,7 @@ from engine.results import Table, mark_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.contract.row import Cellmark
     from engine.contract.spec import InstructSpec, RefineSpec
     from engine.control.lineage import Ancestor, Lineage
     from engine.models.merging import Parity
@@ -133,13 +134,19 @@ def _result(phase: Ancestor, kind: type[Any]) -> Any:
         dataset_split=mark.split,
         dataset_revision=data.revision,
         metric_type="accuracy",
-        metric_name=f"accuracy in per cent, {mark.evaluation.style}",
+        metric_name=f"accuracy in per cent, {_asked(mark)}",
         metric_value=round(100 * mark.accuracy, 2),
         metric_args={
             "n": mark.total,
             "wilson_95": [round(100 * mark.low, 2), round(100 * mark.high, 2)],
         },
     )
+
+
+def _asked(mark: Cellmark) -> str:
+    """``cot prompt``, ``log-prob``."""
+    style = mark.evaluation.style
+    return style if mark.method == "logprob" else f"{style} prompt"
 
 
 def _title(found: Lineage, spec: InstructSpec | RefineSpec) -> str:
