@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from engine import catalog, deaths, processes
 from engine import devices as hardware
 from engine.claims import Claims
-from engine.contract.errors import UserError, explain
+from engine.contract.errors import UserError, explain, told
 from engine.contract.eventlog import HEARTBEAT_S, STALE_AFTER_S
 from engine.contract.jsonfile import read_json
 from engine.contract.rundir import AttemptDir, ConductorDir
@@ -127,8 +127,7 @@ class Conductor:
             except (OSError, UserError) as error:  # disk full, say: said once, tried again
                 if not self.runs.root.is_dir():
                     return
-                said = explain(error) if isinstance(error, OSError) else error
-                self._say(f"can't go on for now: {said}", logging.ERROR)
+                self._say(f"can't go on for now: {told(error)}", logging.ERROR)
                 pause.wait(self._timing.look)
             pause.wait(self._timing.poll)
         log.info("told to leave; %d phases go on", len(self.running))
@@ -268,7 +267,7 @@ class Conductor:
             if self._forked.ready():
                 return self._forked
         except OSError as error:
-            self._say(f"{error}; phases are spawned meanwhile", logging.WARNING)
+            self._say(f"{explain(error)}; phases are spawned meanwhile", logging.WARNING)
             return self._local
         return self._local if start.slot == "api" else None
 
@@ -305,7 +304,7 @@ class Conductor:
         except OSError as error:
             if launcher is self._local:
                 raise
-            self._say(f"{error}; {phase.id} is spawned instead", logging.WARNING)
+            self._say(f"{explain(error)}; {phase.id} is spawned instead", logging.WARNING)
             return self._local, self._local.start(phase, attempt, devices)
 
     # --- watching ---

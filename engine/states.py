@@ -7,13 +7,13 @@ final event only.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import catalog
 from engine.contract import events as ev
+from engine.contract.clock import ahead
 from engine.contract.errors import UserError
 from engine.contract.eventlog import STALE_AFTER_S
 from engine.contract.jsonfile import read_json
@@ -22,14 +22,11 @@ from engine.deaths import last_words
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from engine.contract.rundir import AttemptDir, PhaseDir
     from engine.contract.view import Probe, State
 
 TAIL_BYTES = 65_536
-CLOCK_CHECK_S = 60.0
-_AHEAD: dict[Path, tuple[float, float]] = {}  # folder -> when it was looked at, and what was found
 DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
 
 
@@ -100,19 +97,3 @@ def alive_age(attempt: AttemptDir) -> float | None:
             continue
         return age if 0 <= age <= STALE_AFTER_S else age - ahead(attempt.path.parents[2])
     return None
-
-
-def ahead(folder: Path) -> float:
-    """Seconds by which this machine's clock is ahead of the one that stamps files there, which is
-    another machine's on a network disk. 0 where no file can be made to see it."""
-    now = time.monotonic()
-    looked_at, found = _AHEAD.get(folder, (-CLOCK_CHECK_S, 0.0))
-    if now - looked_at < CLOCK_CHECK_S:
-        return found
-    try:
-        with tempfile.TemporaryFile(dir=folder, prefix=".clock-") as fresh:
-            found = time.time() - os.fstat(fresh.fileno()).st_mtime
-    except OSError:
-        found = 0.0
-    _AHEAD[folder] = (now, found)
-    return found

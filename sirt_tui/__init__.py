@@ -1,6 +1,7 @@
 """The terminal interface: screens over the engine's folder and verbs.
 
 ``app``      opens screens; ``page`` is what they share; ``dialogs`` and ``help`` lie over them
+``hangup``   ends it when the terminal is gone
 ``feed``     the only poller: reads the folder in a thread, folds, posts messages
 ``screens``  one file a screen: lays panels out, calls verbs
 ``panels``   one file a panel: takes a view and draws it, knows nothing else

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
@@ -11,8 +11,9 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from engine.contract.clock import ahead
 from engine.contract.plain import visible
-from sirt_tui import failures
+from sirt_tui import failures, hangup
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
 from sirt_tui.leaving import Palette
@@ -31,14 +32,17 @@ NO_RUN = "no run is chosen yet; choose one in the list of runs"
 DARK, LIGHT = "textual-dark", "textual-light"
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+def clock_of(runs: RunsFolder) -> Callable[[], datetime]:
+    """This machine's clock, set as the one that stamps the folder's files: on a network disk a
+    phase is not silent because this machine is ahead."""
+    off = timedelta(seconds=ahead(runs.root))
+    return lambda: datetime.now(UTC) - off
 
 
 class SirtApp(App[None]):
     """The stack of screens is the runs, and one other over it at most.
 
-    ``clock`` is frozen in tests, so that ages don't change.
+    ``clock`` is frozen in tests, so that ages don't change; else it is the folder's.
     """
 
     TITLE = "SIRT"
@@ -57,10 +61,10 @@ class SirtApp(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, runs: RunsFolder, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, runs: RunsFolder, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__()
         self.runs = runs
-        self.clock = clock
+        self.clock = clock or clock_of(runs)
         self.feed = Feed(runs)
         self._run_id: str | None = None
         self._compared: tuple[str, ...] = ()
@@ -71,6 +75,7 @@ class SirtApp(App[None]):
         self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
         self.theme = DARK
         self.push_screen(RunsPage())
+        hangup.watch(lambda: self.call_from_thread(self.exit, return_code=hangup.CODE))
 
     def on_unmount(self) -> None:
         self.feed.close()

@@ -8,16 +8,14 @@ import time
 import traceback
 from pathlib import Path
 
-from engine.contract.errors import UserError, explain
+from engine.contract.errors import UserError, told
 
 
 def said(error: BaseException) -> str:
     """One line: what a person can mend as it is, anything else with the file of its traceback."""
     match error:
-        case UserError():
-            return str(error)
-        case OSError():
-            return explain(error)
+        case UserError() | OSError():
+            return told(error)
         case _:
             kind = type(error).__name__
             return f"internal error ({kind}: {error}); its traceback is in {kept(error)}"

@@ -17,6 +17,7 @@ from textual.message import Message
 
 from engine.contract.errors import UserError
 from engine.control.index import newest_runs
+from sirt_tui import failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,9 +267,10 @@ class _RunLook:
         try:
             status = self._follower.advance()
         except (OSError, UserError) as error:
-            if str(error) == self._error:
+            said = failures.said(error)
+            if said == self._error:
                 return None
-            self._error = str(error)
+            self._error = said
             return Feed.RunChanged(self._run_id, None, self._error)
         return Feed.RunChanged(self._run_id, status) if status is not None else None
 
@@ -315,5 +317,5 @@ class _MarksLook:
         try:
             marks = marking.read_marks(self._runs, self._phase_id)
         except (OSError, UserError) as error:
-            return Feed.MarksChanged(self._phase_id, {}, str(error))
+            return Feed.MarksChanged(self._phase_id, {}, failures.said(error))
         return Feed.MarksChanged(self._phase_id, marks)

@@ -16,6 +16,7 @@ from engine.cli.output import (
     print_table,
     tell_passed_over,
 )
+from engine.contract.clock import ahead
 from engine.contract.errors import UserError
 from engine.contract.plain import one_line
 from engine.contract.tiers import shares_text, unclear
@@ -67,7 +68,7 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
         if as_json:
             print_json(_status_json(found))
         else:
-            _print_run(found)
+            _print_run(runs, found)
 
 
 def _row_json(row: RunRow) -> dict[str, object]:
@@ -127,12 +128,12 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
     }
 
 
-def _print_run(found: RunStatus) -> None:
+def _print_run(runs: RunsFolder, found: RunStatus) -> None:
     file = found.file
     echo(one_line(f"{file.run_id}  {file.name}  {found.state}"))
     if file.tags or file.note:
         echo(one_line(f"  {' '.join('#' + t for t in file.tags)} {file.note}".rstrip()))
-    rows = tuple(_phase_line(phase) for phase in found.phases)
+    rows = tuple(_phase_line(runs, phase) for phase in found.phases)
     print_table(Table(("phase", "state", "attempt", "progress", "says"), rows), styles=STATE_STYLE)
     for mark in found.marks:
         echo(f"  {mark.evaluation.label}: {mark_text(mark)} of {mark.total}{_read_by(mark)}")
@@ -151,14 +152,15 @@ def _read_by(mark: Cellmark) -> str:
     return f", read by {shares_text(mark.tiers, mark.total)} ({doubtful:.1f} % unclear)"
 
 
-def _phase_line(phase: PhaseStatus) -> tuple[str, ...]:
+def _phase_line(runs: RunsFolder, phase: PhaseStatus) -> tuple[str, ...]:
     view, progress = phase.view, phase.view.progress
     done = f"{progress.done}/{progress.total} {progress.unit}" if progress else NOTHING
     if phase.state == "running" and view.seconds_left is not None:
         done += f", {duration(view.seconds_left)} left"
     says = phase.error or (view.activity if phase.state == "running" else "")
     if phase.state == "running" and view.last_event and age(view.last_event) > 60:
-        says = f"no event for {duration(age(view.last_event))}; {says}"
+        silent = age(view.last_event) - ahead(runs.root)
+        says = f"no event for {duration(silent)}; {says}" if silent > 60 else says
     if phase.waits:
         says = phase.waits
     if phase.blocked_by:

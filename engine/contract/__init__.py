@@ -14,6 +14,7 @@ A leaf: it imports the standard library and pydantic, nothing else.
 ``row``         a run in a list: light, without pydantic
 ``rundir``      the only place where file names are spelled
 ``writing``     files that appear whole, with the rights of the umask
+``clock``       whose clock stamps files
 ``eventlog``    writing and tailing ``events.jsonl``
 ``view``        fold(view, event) -> view, and the liveness rule
 ==============  ======================================================================

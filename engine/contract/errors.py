@@ -32,6 +32,11 @@ def explain(error: OSError) -> str:
     return f"{where}{error.strerror or error}{advice(error)}"
 
 
+def told(error: Exception) -> str:
+    """An error's one line, whosever it is."""
+    return explain(error) if isinstance(error, OSError) else str(error)
+
+
 def advice(error: OSError) -> str:
     """What to do about it, as the end of a line; "" when that is nobody's to say."""
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None

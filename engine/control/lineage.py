@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from engine.contract import events as ev
 from engine.contract.cards import ImportedAnswers, LocalWeights, ModelCard
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, told
 from engine.contract.evaluation import Evaluation
 from engine.contract.sealing import accepted
 from engine.contract.settings import source_of
@@ -238,7 +238,7 @@ def _manifest(folder: PhaseDir) -> tuple[dict[str, Any], str]:
     try:
         return (folder.manifest() if folder.done else {}), ""
     except (OSError, UserError) as error:
-        return {}, str(error)
+        return {}, told(error)
 
 
 def origin_of(card: ModelCard) -> Origin:

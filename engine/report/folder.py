@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, told
 from engine.contract.rundir import atomic_write, hash_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _manifest(folder: Path) -> dict[str, list[str]]:
         return {}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UserError(
-            f"{folder / MANIFEST}: can't be read ({error}); give another folder with --out"
+            f"{folder / MANIFEST}: can't be read ({told(error)}); give another folder with --out"
         ) from None
 
 

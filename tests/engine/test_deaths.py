@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import cgroups, deaths, processes, states
+from engine import cgroups, deaths, processes
+from engine.contract import clock as stamps
 from engine.contract.eventlog import STALE_AFTER_S, EventWriter
 from engine.contract.rundir import AttemptDir, RunsFolder
 from engine.durations import duration
@@ -181,10 +182,10 @@ def test_a_phase_whose_log_cannot_be_written_ends_with_a_code_that_says_why(
 def clock(monkeypatch: pytest.MonkeyPatch):
     """Set this process's clock apart from the one that stamps files."""
     real = time.time
-    monkeypatch.setattr(states, "_AHEAD", {})
+    monkeypatch.setattr(stamps, "_AHEAD", {})
 
     def skew(seconds: float) -> None:
-        states._AHEAD.clear()
+        stamps._AHEAD.clear()
         monkeypatch.setattr(time, "time", lambda: real() + seconds)
 
     return skew
@@ -205,9 +206,9 @@ def test_a_beating_heart_is_seen_by_a_viewer_whose_clock_is_off(attempt, clock, 
 
 def test_the_fresh_file_is_made_rarely_and_leaves_nothing(attempt, clock, monkeypatch) -> None:
     made = []
-    real = states.tempfile.TemporaryFile
+    real = stamps.tempfile.TemporaryFile
     monkeypatch.setattr(
-        states.tempfile, "TemporaryFile", lambda **given: made.append(given) or real(**given)
+        stamps.tempfile, "TemporaryFile", lambda **given: made.append(given) or real(**given)
     )
     clock(3600)
     root = attempt.path.parents[2]
@@ -222,6 +223,6 @@ def test_where_no_file_can_be_made_the_own_clock_is_believed(attempt, clock, mon
     def refuse(**_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(states.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(stamps.tempfile, "TemporaryFile", refuse)
     clock(3600)
     assert alive_age(attempt) == pytest.approx(3600 + 600 - 192, abs=5)
