@@ -114,6 +114,14 @@ class ElicitSettings(Frozen):
         "cot_if_correct_else_teacher", "?", "who wins where the student's own reasoning is wrong"
     )
     pair_prompt: PromptStyle = knob("cot", "?", "the prompt both answers are conditioned on")
+    plain: Literal["paper", "answer_only"] = knob(
+        "paper",
+        "ours",
+        "how the plain answer of a pair is asked for; answer_only asks for the answer alone, since "
+        "chat models reason without being asked; pair_prompt: plain follows, an evaluation's plain "
+        "prompt stays the paper's",
+        since="0.2",
+    )
     objective: Literal["dpo_cot", "dpo_answer"] = knob(
         "dpo_cot", "P", "what is preferred: the reasoned answer, or the right direct answer"
     )

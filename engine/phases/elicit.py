@@ -12,6 +12,7 @@ from engine.contract.rundir import ADAPTER, ANSWERS, DEMONSTRATIONS, PAIRS, REPL
 from engine.contract.spec import AnnotateSpec
 from engine.interfaces import AnswerKind, Question, Reply
 from engine.jsonlines import read_records, write_records
+from engine.phases.alike import tell_alike
 from engine.phases.asking import ask_all, item_seed
 from engine.phases.donors import take_generations
 from engine.phases.pairing import make_pair
@@ -23,12 +24,13 @@ from engine.tasks.sampling import fraction
 from engine.teachers.local import LocalTeacher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.contract.records import Verdict
-    from engine.contract.settings import PromptStyle
+    from engine.contract.settings import ElicitSettings
     from engine.contract.spec import ElicitSpec
     from engine.phases.context import Context
-
-STYLES: tuple[PromptStyle, ...] = ("plain", "cot")
+    from engine.tasks.prompts import Style
 
 
 def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
@@ -39,15 +41,16 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     adapter = ctx.output(spec.adapter, ADAPTER) if spec.adapter else None
     ctx.activity("answering with and without reasoning")
     student = LocalTeacher(spec.student, spec.generation, ctx.message, adapter=adapter)
-    questions = _questions(demonstrations, spec.seed)
+    styles = _styles(spec.settings)
+    questions = _questions(demonstrations, styles, spec.seed)
     kind = _kind(ctx, spec)
-    asked_for = {_key(d.id, style): d for d in demonstrations for style in STYLES}
+    asked_for = {_key(d.id, style): d for d in demonstrations for style in styles}
 
     def verdict(question: Question, reply: Reply) -> Verdict:
         return judge_reply(kind, asked_for[question.key], reply.text, reply.finish)
 
     ask_all(ctx, student, questions, store, card=spec.student, judge=verdict, unit="answers")
-    answers = [_both(demonstration, kind, store) for demonstration in demonstrations]
+    answers = [_both(demonstration, styles, kind, store) for demonstration in demonstrations]
     made = [
         make_pair(both, demonstration.verdict, spec.settings, demonstration.finish)
         for both, demonstration in zip(answers, demonstrations, strict=True)
@@ -55,7 +58,9 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     pairs = [pair for pair in made if isinstance(pair, Pair)]
     write_records(ctx.staging / ANSWERS, answers)
     write_records(ctx.staging / PAIRS, pairs)
-    figures = _figures(ctx, answers, pairs, Counter(why for why in made if isinstance(why, str)))
+    dropped = Counter(why for why in made if isinstance(why, str))
+    figures = _figures(ctx, answers, pairs, dropped)
+    tell_alike(ctx, pairs, spec.settings)
     texts = [answer.text for both in answers for answer in (both.plain, both.cot)]
     return figures | {"thinking": tell_thinking(ctx, texts, spec.settings)}
 
@@ -72,24 +77,38 @@ def _kind(ctx: Context, spec: ElicitSpec) -> AnswerKind:
     return catalog.task(source.task.name).kind
 
 
-def _key(item: str, style: PromptStyle) -> str:
+def _styles(settings: ElicitSettings) -> tuple[Style, Style]:
+    """What asks for the plain answer, and for the reasoned one."""
+    return ("plain" if settings.plain == "paper" else "answer_only"), "cot"
+
+
+def _key(item: str, style: Style) -> str:
+    """A reply's name says which prompt it answers, so elicitations that differ in the plain style
+    share what they were told with the other."""
     return f"{item}#{style}"
 
 
-def _prompt(demonstration: Demonstration, style: PromptStyle) -> str:
+def _prompt(demonstration: Demonstration, style: Style) -> str:
     return render(demonstration.instruction, demonstration.question, demonstration.choices, style)
 
 
-def _questions(demonstrations: list[Demonstration], seed: int) -> list[Question]:
+def _questions(
+    demonstrations: list[Demonstration], styles: tuple[Style, Style], seed: int
+) -> list[Question]:
     return [
         Question(_key(d.id, style), _prompt(d, style), item_seed(seed, _key(d.id, style)))
         for d in demonstrations
-        for style in STYLES
+        for style in styles
     ]
 
 
-def _both(demonstration: Demonstration, kind: AnswerKind, store: ReplyStore) -> ElicitedAnswers:
-    def answer(style: PromptStyle) -> Answer:
+def _both(
+    demonstration: Demonstration,
+    styles: tuple[Style, Style],
+    kind: AnswerKind,
+    store: ReplyStore,
+) -> ElicitedAnswers:
+    def answer(style: Style) -> Answer:
         reply = store[_key(demonstration.id, style)]
         return Answer(
             prompt=_prompt(demonstration, style),
@@ -105,8 +124,8 @@ def _both(demonstration: Demonstration, kind: AnswerKind, store: ReplyStore) -> 
         choices=demonstration.choices,
         target=demonstration.target,
         group=demonstration.group,
-        plain=answer("plain"),
-        cot=answer("cot"),
+        plain=answer(styles[0]),
+        cot=answer(styles[1]),
         teacher=demonstration.output,
     )
 
@@ -117,7 +136,6 @@ def _figures(
     """Counts, and what a reader must know before trusting the pairs."""
     total = len(answers)
     from_student = sum(pair.winner == "student" for pair in pairs)
-    reasoned_losers = sum(pair.plain_has_steps for pair in pairs)
     figures: dict[str, Any] = {
         "questions": total,
         "pairs": len(pairs),
@@ -126,18 +144,13 @@ def _figures(
         "dropped": dict(dropped),
         "plain_correct": sum(a.plain.verdict.correct for a in answers) / total,
         "cot_correct": sum(a.cot.verdict.correct for a in answers) / total,
-        "plain_has_steps": reasoned_losers / len(pairs) if pairs else 0.0,
+        "plain_has_steps": _share(pair.plain_has_steps for pair in pairs),
+        "loser_correct": _share(pair.rejected_verdict.correct for pair in pairs),
     }
     if not pairs:
         raise UserError(
             f"no preference pair came out of {total} questions ({dict(dropped)}); the student "
             "already answers both prompts alike, or the gate 'elicit.winner' is too strict"
-        )
-    if figures["plain_has_steps"] > 0.5:
-        ctx.warn(
-            f"{100 * figures['plain_has_steps']:.0f} % of the losing plain answers reason in "
-            "steps too: these pairs say little about style",
-            "plain-has-steps",
         )
     if figures["cot_correct"] < figures["plain_correct"]:
         ctx.warn(
@@ -147,3 +160,8 @@ def _figures(
         )
     ctx.metric(0, **{k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
     return figures
+
+
+def _share(marked: Iterable[bool]) -> float:
+    found = list(marked)
+    return sum(found) / len(found) if found else 0.0

@@ -22,6 +22,7 @@ from engine.contract import events as ev
 from engine.contract.errors import UserError
 from engine.contract.records import Pair
 from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIR_SCORES, PAIRS
+from engine.contract.spec import ElicitSpec
 from engine.jsonlines import read_records, write_records
 from engine.models import adapters, checkpoints, guards
 from engine.models import training as tr
@@ -30,6 +31,7 @@ from engine.models.loading import compute_dtype, load
 from engine.models.pairscores import score_pairs
 from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
+from engine.phases.alike import tell_alike
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
 from engine.tasks.repeats import with_repeats
@@ -133,7 +135,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
 
 
 def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
-    """All pairs but those left out by hand."""
+    """All pairs but those left out by hand; what makes them doubtful is said before training."""
     file = ctx.output(spec.pairs, PAIRS)
     excluded = set(spec.settings.exclude)
     everything = list(read_records(file, Pair))
@@ -145,6 +147,9 @@ def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
             f"{file}: {len(pairs)} preference pairs are too few: one is held out, one is needed to "
             "train; annotate more questions or relax elicit.winner"
         )
+    elicited = ctx.input(spec.pairs).spec()
+    assert isinstance(elicited, ElicitSpec)
+    tell_alike(ctx, pairs, elicited.settings)
     return pairs
 
 

@@ -1,12 +1,13 @@
 """The paper's prompts: appendix A for CSQA, the other instruction lines are inferred, MATH's ours.
 
-The plain prompt ends in ``Answer:``; the CoT prompt in ``Answer: Let's think step by step``.
+The plain prompt ends in ``Answer:``; the CoT prompt in ``Answer: Let's think step by step``. Ours
+is ``answer_only``, the plain prompt for models that reason without being asked.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from engine.contract.errors import UserError
 
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
 
     from engine.interfaces import PromptStyle, Task
 
+    Style = PromptStyle | Literal["answer_only"]
+
 LETTERS = "ABCDEFGHIJ"
 _LISTED: Final = re.compile(r"\bA(?:, [B-J])+\b")
 TRIGGER = "Let's think step by step"
+ONLY_THE_ANSWER = "Reply with the final number alone: no steps, no explanation."  # ours
+ONLY_THE_LETTER = "Reply with the letter of the answer alone: no steps, no explanation."  # ours
 NUMBER_INSTRUCTION = "Answer the following mathematical question with a numerical solution."
 BOX_INSTRUCTION = (  # ours: answers that are formulas need to be set apart from their derivation
     "Answer the following mathematical question. Put the final answer in \\boxed{}."
@@ -52,12 +57,14 @@ def with_letters(instruction: str, choices: Sequence[str]) -> str:
 
 
 def render(
-    instruction: str, question: str, choices: Sequence[str] = (), style: PromptStyle = "plain"
+    instruction: str, question: str, choices: Sequence[str] = (), style: Style = "plain"
 ) -> str:
     """The user message for one item, before the model's own chat template."""
     lines = [with_letters(instruction, choices), f"Question: {question}"]
     if choices:
         lines.append("Choices:")
         lines += [f"{letter}) {text}" for letter, text in zip(LETTERS, choices, strict=False)]
+    if style == "answer_only":
+        lines.append(ONLY_THE_LETTER if choices else ONLY_THE_ANSWER)
     lines.append(f"Answer: {TRIGGER}" if style == "cot" else "Answer:")
     return "\n".join(lines)

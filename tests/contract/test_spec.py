@@ -128,6 +128,9 @@ def test_prices_and_keys_are_not_identity() -> None:
 def test_another_gate_has_the_same_generations() -> None:
     other = BASE["elicit"].model_copy(update={"settings": ElicitSettings(winner="cot_always")})
     assert other.generation_key == BASE["elicit"].generation_key
+    plainly = BASE["elicit"].model_copy(update={"settings": ElicitSettings(plain="answer_only")})
+    assert plainly.id != BASE["elicit"].id
+    assert plainly.generation_key == BASE["elicit"].generation_key  # replies are named by prompt
     bare = BASE["elicit"].model_copy(update={"adapter": None})
     assert bare.generation_key != BASE["elicit"].generation_key
 

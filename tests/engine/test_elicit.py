@@ -1,16 +1,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.contract.cards import Sampling
 from engine.contract.errors import UserError
-from engine.contract.records import Pair
+from engine.contract.records import ElicitedAnswers, Pair
+from engine.contract.rundir import ANSWERS, PAIRS, RunsFolder
 from engine.contract.settings import ElicitSettings
+from engine.contract.spec import ElicitSpec
+from engine.jsonlines import read_records
+from engine.phases.alike import tell_alike
 from engine.phases.elicit import _figures
 from engine.phases.pairing import make_pair
+from engine.tasks.prompts import NUMBER_INSTRUCTION, ONLY_THE_ANSWER
 from tests.engine.test_pairing import RIGHT, WRONG, both
+from tests.engine.training_helpers import Lab, demonstration, pair, student
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Listener:
@@ -18,9 +28,11 @@ class Listener:
 
     def __init__(self) -> None:
         self.codes: list[str] = []
+        self.texts: list[str] = []
 
     def warn(self, text: str, code: str) -> None:
         self.codes.append(code)
+        self.texts.append(text)
 
     def metric(self, step: int, **values: float) -> None:
         assert all(isinstance(v, float) for v in values.values())
@@ -49,3 +61,57 @@ def test_a_student_that_reasons_worse_is_told() -> None:
 def test_no_pair_at_all_is_an_error() -> None:
     with pytest.raises(UserError, match="no preference pair came out of 1 questions"):
         _figures(Listener(), [both()], [], Counter({"same": 1}))  # type: ignore[arg-type]
+
+
+def told(pairs: list[Pair], **settings: Any) -> list[str]:
+    listener = Listener()
+    tell_alike(listener, pairs, ElicitSettings(**settings))  # type: ignore[arg-type]
+    return listener.texts
+
+
+def losers(steps: int, right: int, of: int) -> list[Pair]:
+    return [
+        pair(i).model_copy(
+            update={"plain_has_steps": i < steps, "rejected_verdict": RIGHT if i < right else WRONG}
+        )
+        for i in range(of)
+    ]
+
+
+def test_losers_that_reason_too_are_told_with_both_shares() -> None:
+    assert told(losers(steps=3, right=8, of=8)) == []
+    (half,) = told(losers(steps=4, right=3, of=8))
+    assert "in 4 of 8 (50 %) the plain answer reasons" in half
+    assert "in 3 of 8 (38 %) the loser is right too" in half
+    assert "elicit.plain: answer_only" in half
+    (asked,) = told(losers(steps=8, right=0, of=8), plain="answer_only")
+    assert "although it was asked" in asked
+    assert told([]) == []
+
+
+def test_the_answer_alone_is_asked_for_and_what_was_reasoned_is_not_asked_again(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(RunsFolder(tmp_path))
+    questions = [demonstration(i) for i in range(3)]
+    card = student(sampling=Sampling(max_new_tokens=12))
+    paper = ElicitSpec(student=card, adapter=None, demonstrations=lab.annotated(questions))
+    settings = ElicitSettings(plain="answer_only", pair_prompt="plain")
+    alone = paper.model_copy(update={"settings": settings})
+    first, second = (lab.attempt(spec) for spec in (paper, alone))
+
+    before, after = (
+        list(read_records(a.folder.out / ANSWERS, ElicitedAnswers)) for a in (first, second)
+    )
+    assert [a.cot for a in after] == [a.cot for a in before]
+    replies = second.folder.work / "replies.jsonl"
+    made_here = [line for line in replies.read_text().splitlines() if '"taken":true' not in line]
+    assert len(made_here) == len(questions)
+    for one, answer in zip(questions, after, strict=True):
+        assert answer.plain.prompt == (
+            f"{NUMBER_INSTRUCTION}\nQuestion: {one.question}\n{ONLY_THE_ANSWER}\nAnswer:"
+        )
+    made = list(read_records(second.folder.out / PAIRS, Pair))
+    assert made
+    prompts = {a.id: a.plain.prompt for a in after}
+    assert all(p.prompt == p.prompt_plain == prompts[p.id] for p in made)

@@ -312,6 +312,18 @@ def test_a_batch_larger_than_all_pairs_is_capped(lab: Lab) -> None:
     assert attempt.figures["batch_size"] == attempt.figures["pairs"] == 18
 
 
+def test_pairs_that_prefer_little_are_told_before_training(lab: Lab) -> None:
+    alike = [p.model_copy(update={"plain_has_steps": True}) for p in PAIRS]
+    attempt = lab.attempt(spec_for(lab, pairs=alike))
+    kinds = [
+        "told" if isinstance(e, ev.Message) and e.code == "plain-has-steps" else "step"
+        for e in attempt.events
+        if isinstance(e, ev.Message | ev.Metric)
+    ]
+    assert kinds.count("told") == 1
+    assert kinds.index("told") < kinds.index("step")
+
+
 def test_too_few_pairs_are_refused(lab: Lab) -> None:
     with pytest.raises(UserError, match="1 preference pairs are too few"):
         lab.attempt(spec_for(lab, pairs=PAIRS[:1]))

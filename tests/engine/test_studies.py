@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -11,6 +11,7 @@ from engine import catalog, presets
 from engine.contract.cards import LocalWeights
 from engine.contract.experiment import Experiment, Settings
 from engine.contract.settings import EvaluateSettings
+from engine.contract.spec import Arm
 from engine.plan import make_plan
 from engine.presets import load_experiment
 from engine.yamlfile import load
@@ -32,6 +33,13 @@ FORMATS = {
         "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWhy?<|eot_id|>"
         "<|start_header_id|>assistant<|end_header_id|>\n\n",
         "So.<|eot_id|>",
+    ),
+    "qwen2.5": (
+        "",
+        "<|im_end|>",
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+        "<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
+        "So.<|im_end|>\n",
     ),
     "qwen3": (
         "",
@@ -158,3 +166,23 @@ def test_a_cards_chat_format_is_its_makers(name: str) -> None:
     whole = template.render(messages=turns, add_generation_prompt=False, **tokens)
     assert whole.endswith(answer)
     assert not bos or whole.count(bos) == 1
+
+
+def test_both_first_real_studies_have_the_same_demonstrations() -> None:
+    """Who has run the one has the demonstrations of the other."""
+    large, small = planned("first-real"), planned("first-real-small")
+    demonstrations = [
+        {p.id for p in plan.phases if p.kind == "annotate"} for plan in (large, small)
+    ]
+    assert demonstrations[0] == demonstrations[1] != set()
+    assert {run.arm for run in large.runs} == {run.arm for run in small.runs} == set(get_args(Arm))
+    assert {run.in_family for run in large.runs} == {None, True}
+    assert {run.in_family for run in small.runs} == {None, False}
+
+
+@pytest.mark.parametrize("name", ["first-real", "first-real-small"])
+def test_every_setting_of_a_first_real_study_says_why(name: str) -> None:
+    _, _, settings = presets.find_experiment(name).read_text().partition("\nsettings:\n")
+    values = [line for line in settings.splitlines() if not line.endswith(":")]
+    assert values
+    assert [line for line in values if "# ours" not in line and "# paper" not in line] == []

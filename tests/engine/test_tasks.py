@@ -16,7 +16,7 @@ from engine import catalog
 from engine.contract.cards import TaskSource
 from engine.contract.errors import UserError
 from engine.interfaces import Item
-from engine.tasks.prompts import render
+from engine.tasks.prompts import ONLY_THE_LETTER, render
 from engine.tasks.revision import resolve_revision
 from engine.tasks.sampling import balanced, fraction, stratified_holdout
 
@@ -109,6 +109,8 @@ def test_siqa_has_the_context_in_the_question_line(tmp_path):
         "C) z",
         "Answer:",
     ]
+    alone = render(task.instruction, item.question, item.choices, "answer_only").splitlines()
+    assert alone[-2:] == [ONLY_THE_LETTER, "Answer:"]
 
 
 def test_gsm8k_target(tmp_path):

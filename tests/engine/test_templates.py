@@ -118,7 +118,8 @@ def test_a_thinking_block_in_front_of_an_answer_is_not_its_end() -> None:
 
 @pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.jinja")), ids=lambda file: file.stem)
 def test_shipped_templates_end_turns_as_their_tokenizers_end_texts(file: Path) -> None:
-    ends = {"llama-3": "<|eot_id|>", "qwen3": "<|im_end|>", "smollm2": "<|im_end|>"}
+    chatml = dict.fromkeys(("qwen2.5", "qwen3", "smollm2"), "<|im_end|>")
+    ends = {"llama-3": "<|eot_id|>"} | chatml
     marks = ["<|eot_id|>", "<|im_end|>", "<|im_start|>", "<|start_header_id|>"]
     tokenizer = tokenizer_with(file.read_text(), *marks, eos_token=ends.get(file.stem, "</s>"))
     assert turn_end(tokenizer).ends == {tokenizer.eos_token_id}

@@ -16,6 +16,7 @@ from engine.contract.cards import LocalWeights, ModelCard
 from engine.contract.eventlog import EventReader, EventWriter
 from engine.contract.records import Demonstration, Pair, Verdict
 from engine.contract.rundir import ADAPTER, DEMONSTRATIONS, PAIRS, PhaseDir, RunsFolder
+from engine.contract.settings import ElicitSettings
 from engine.contract.spec import AnnotateSpec, ElicitSpec, InstructSpec, RefineSpec, TaskRef
 from engine.interfaces import Devices
 from engine.phases.context import Context
@@ -85,9 +86,14 @@ class Lab:
         spec = AnnotateSpec(teacher=student(), task=TaskRef(name="pocket-sums"))
         return self._finished(spec, DEMONSTRATIONS, demonstrations)
 
-    def elicited(self, pairs: Sequence[Pair], adapter: str | None = None) -> str:
+    def elicited(self, pairs: Sequence[Pair], adapter: str | None = None, **settings: Any) -> str:
         """Id of a finished elicit phase with these pairs."""
-        spec = ElicitSpec(student=student(), adapter=adapter, demonstrations="annotate-" + "0" * 16)
+        spec = ElicitSpec(
+            student=student(),
+            adapter=adapter,
+            demonstrations="annotate-" + "0" * 16,
+            settings=ElicitSettings(**settings),
+        )
         return self._finished(spec, PAIRS, pairs)
 
     def _finished(self, spec: Any, file: str, records: Sequence[Any]) -> str:
@@ -104,7 +110,7 @@ class Lab:
 
     def attempt(
         self,
-        spec: InstructSpec | RefineSpec,
+        spec: InstructSpec | ElicitSpec | RefineSpec,
         on_event: Callable[[ev.Event, Context], None] | None = None,
         *,
         publish: bool = True,

@@ -1,0 +1,37 @@
+"""Pairs that prefer little: told where they are made, and again before they are trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.contract.records import Pair
+    from engine.contract.settings import ElicitSettings
+    from engine.phases.context import Context
+
+WARN_FROM: Final = 0.5
+
+
+def tell_alike(ctx: Context, pairs: Sequence[Pair], settings: ElicitSettings) -> None:
+    """Warn where half of the plain answers or more reason in steps as the CoT ones do: then a pair
+    prefers no style, and where its loser is right too, no truth either."""
+    reasoned = sum(pair.plain_has_steps for pair in pairs)
+    if not pairs or reasoned / len(pairs) < WARN_FROM:
+        return
+    right = sum(pair.rejected_verdict.correct for pair in pairs)
+    advice = (
+        "elicit.plain: answer_only asks for the answer alone"
+        if settings.plain == "paper"
+        else "the student reasons although it was asked for the answer alone"
+    )
+    ctx.warn(
+        f"THESE PAIRS PREFER LITTLE: in {_share(reasoned, pairs)} the plain answer reasons in "
+        f"steps too, in {_share(right, pairs)} the loser is right too; {advice}",
+        "plain-has-steps",
+    )
+
+
+def _share(count: int, pairs: Sequence[Pair]) -> str:
+    return f"{count} of {len(pairs)} ({100 * count / len(pairs):.0f} %)"
