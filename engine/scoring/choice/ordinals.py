@@ -39,6 +39,8 @@ _ABOUT_STATEMENTS: Final = re.compile(
     r"\b(?:true|false|only|both|statements?|I{1,3})\b|^\W*\w+\W*$", re.IGNORECASE
 )
 
+NEAR: Final = 400  # characters before "the other one" in which the one is named
+
 
 def as_letters(text: str, options: Options) -> str:
     """The text with its places as letters; as it is where an option's own text tells a place."""
@@ -47,10 +49,10 @@ def as_letters(text: str, options: Options) -> str:
     parts: list[str] = []
     start = 0
     for found in _PLACE.finditer(text):
-        between = text[start : found.start()]
-        letter = _letter(found, "".join(parts[-1:]) + between, options)
+        before = "".join(parts[-1:]) + text[max(start, found.start() - NEAR) : found.start()]
+        letter = _letter(found, before, options)
         if letter:
-            parts += [between, f"{found['led'] or ''}option {letter}"]
+            parts += [text[start : found.start()], f"{found['led'] or ''}option {letter}"]
             start = found.end()
     return "".join(parts) + text[start:]
 
