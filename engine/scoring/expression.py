@@ -217,7 +217,8 @@ def _chosen(sentence: str, led: int | None = None) -> str | None:
     found = [value for value in found if value.start < end]
     led_to = [n for at in leads if (n := _next(found, at)) is not None]
     first = led_to[-1] if led_to else len(found) - 1
-    begins = 0 if _IS_SAID.search(words, found[-1].end) and found[0].start <= 3 else first
+    said = _IS_SAID.match(words, found[-1].end) and found[0].start <= 3
+    begins = 0 if said or _of_one_name(found) else first
     while first > min(led_to, default=begins) and _LINKED.fullmatch(
         _between(sentence, found, first)
     ):
@@ -232,6 +233,12 @@ def _without_operands(sentence: str, found: list[Stated]) -> list[Stated]:
         if _SHARE_OF.fullmatch(sentence[one.end - 2 : two.start + 1]):
             operands |= {number, number + 1}
     return [value for number, value in enumerate(found) if number not in operands]
+
+
+def _of_one_name(found: list[Stated]) -> bool:
+    """``$x = 7$ or $x = -3$``: all are values of one variable."""
+    names = {value.latex.partition("=")[0].strip() for value in found}
+    return len(names) == 1 and all("=" in value.latex for value in found)
 
 
 def _leads(words: str, found: list[Stated]) -> Iterator[int]:

@@ -44,6 +44,7 @@ _CUE: Final = re.compile(
       | (?:答案|答え|正解|정답)(?:是|为|は|은)?
       | \b(?:r[ée]ponse|antwort|respuesta|resposta|risposta)(?:\s\w+){{0,2}}?
         (?:\s(?:est|ist|lautet|es|é|è)\b|\s?:)
+      | \b(?:ans|correct)(?=\s?[:=]\s)
       | (?P<hash>\#\#\#\#)
       | (?:\bactually|\bwait|\bno|\brather|\binstead|\bcorrection),?\s(?:it's|it\sis|it\sshould\sbe)
     )

@@ -32,7 +32,8 @@ _CUE: Final = re.compile(
 _SUPERLATIVE: Final = re.compile(
     r"(?:^|[.,\n]\s?)(?:\w+,?\s){0,4}?(?:best|most\s\w+)(?:\s[\w'-]+){1,12}?\s"
     r"(?:is|are|would\sbe)\s(?:probably\s|likely\s|by\s|with\s)?(?=\S)|"
-    r"\bleav(?:es|ing)\s(?:us\s)?(?:with\s)?(?:only\s)?(?=\S)",
+    r"\bleav(?:es|ing)\s(?:us\s)?(?:with\s)?(?:only\s)?(?=\S)|"
+    r"(?P<it_is>\bit(?:'s|\sis))\s(?=\S)",
     re.IGNORECASE,
 )
 _REASON: Final = re.compile(
@@ -125,6 +126,8 @@ def superlative(reply: Reply) -> str | None:
     letter = None
     for lead in _SUPERLATIVE.finditer(reply.text):
         here = reply.options.at(reply.text, lead.end())
+        if here and lead["it_is"] and reply.text[here[1] :].strip(" .!"):
+            continue  # only what the text ends in: "for trains it is the platform."
         if here and not HEDGED.search(lead[0]) and not RULED_OUT.match(reply.text, here[1]):
             letter = None if _goes_on(reply, *here) else here[0]
     return letter
