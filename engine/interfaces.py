@@ -155,6 +155,10 @@ class Teacher(Protocol):
         """
         ...
 
+    def watch(self, doing: Callable[[str], None]) -> None:
+        """Be told from now on, in words, what it does while nothing comes: loading weights, say."""
+        return
+
     def land(self) -> bool:
         """Ask nothing new. True while replies are under way: they are still yielded, within a
         minute, and then the iterator ends. False when nothing is lost by closing it."""

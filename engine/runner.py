@@ -47,7 +47,7 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
         writer.emit(_started(phase, attempt, devices))
         outcome, error, figures = "done", "", {}
         try:
-            with ResourceMonitor(writer.emit, devices) as monitor:
+            with ResourceMonitor(writer.emit, devices) as monitor, context.pulse:
                 figures = _work(context, monitor)
         except Stopped:
             outcome, error = "stopped", "stopped on request; a retry goes on from here"
@@ -77,6 +77,7 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
         raise UserError(
             f"{context.folder.spec_file}: its settings belong to {spec.id}; retry its run"
         )
+    context.activity("reading its inputs")
     context.clear_staging()
     _tell_memory(context, spec)
     began = time.monotonic()

@@ -12,6 +12,7 @@ from engine.cli.progress import LiveLine
 from engine.contract.errors import UserError
 from engine.contract.evaluation import Evaluation
 from engine.contract.eventlog import EventReader
+from engine.contract.rates import rate_text
 from engine.contract.spec import AnnotateSpec, EvaluateSpec
 from engine.contract.standing import ENDED, Fact, standings
 from engine.contract.view import EMPTY, PhaseView, fold_all
@@ -195,14 +196,15 @@ def label(spec: PhaseSpec) -> str:
 
 
 def _progress(view: PhaseView) -> str:
-    if view.progress is None:
-        return view.activity or "starting"
     found = view.progress
+    if found is None or not view.counting:
+        return view.activity or "starting"
     if view.waiting:
         return f"{found.done}/{found.total}, {view.activity}"
-    rate = f", {view.rate:.1f} {found.unit}/s" if view.rate else ""
-    left = f", {duration(view.seconds_left)} left" if view.seconds_left is not None else ""
-    return f"{found.done}/{found.total}{rate}{left}"
+    parts = [f"{found.done}/{found.total} {found.unit}"]
+    if view.rate:
+        parts += [rate_text(view.rate, found.unit), f"{duration(view.seconds_left)} left"]
+    return ", ".join(parts + [view.activity] * bool(view.activity))
 
 
 def _figures(view: PhaseView) -> str:

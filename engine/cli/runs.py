@@ -155,7 +155,7 @@ def _read_by(mark: Cellmark) -> str:
 def _phase_line(runs: RunsFolder, phase: PhaseStatus) -> tuple[str, ...]:
     view, progress = phase.view, phase.view.progress
     done = f"{progress.done}/{progress.total} {progress.unit}" if progress else NOTHING
-    if phase.state == "running" and view.seconds_left is not None:
+    if phase.state == "running" and view.counting and view.seconds_left is not None:
         done += f", {duration(view.seconds_left)} left"
     says = phase.error or (view.activity if phase.state == "running" else "")
     if phase.state == "running" and view.last_event and age(view.last_event) > 60:

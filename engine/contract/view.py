@@ -120,6 +120,15 @@ class PhaseView:
         return (self.progress.total - self.progress.done) / self.rate
 
     @property
+    def counting(self) -> bool:
+        """Whether the count says more than the words do: not before the first of them, nor while
+        work goes on after the last."""
+        now = self.progress
+        if now is None or now.total <= 0:
+            return False
+        return not self.activity or 0 < now.done < now.total
+
+    @property
     def warnings(self) -> list[ev.Message]:
         return [m for m in self.messages if m.level != "info"]
 

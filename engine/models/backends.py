@@ -13,12 +13,12 @@ import torch
 from transformers import GenerationConfig
 
 from engine.contract.errors import UserError, nearest
-from engine.models.decoding import decode, left_padded
+from engine.models.decoding import Moment, decode, left_padded
 from engine.models.sampling import SeededNoise, choose, stream_keys
 from engine.models.templates import turn_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -44,8 +44,7 @@ class Request:
     sampling: Sampling
 
 
-def compact(loaded: Loaded, request: Request) -> list[list[int]]:
-    """Our decode loop: finished rows leave, and nothing is copied at each step."""
+def _moments(loaded: Loaded, request: Request) -> Iterator[Moment]:
     keys = stream_keys(request.seeds, loaded.device)
 
     def choose_tokens(logits: Tensor, rows: Tensor, step: int) -> Tensor:
@@ -54,6 +53,12 @@ def compact(loaded: Loaded, request: Request) -> list[list[int]]:
     return decode(
         loaded.model, request.prompts, request.limits, request.ends, choose_tokens, loaded.device
     )
+
+
+def compact(loaded: Loaded, request: Request) -> list[list[int]]:
+    """Our decode loop: finished rows leave, and nothing is copied at each step."""
+    found = dict(row for moment in _moments(loaded, request) for row in moment.ended)
+    return [found[i] for i in range(len(found))]
 
 
 def generate(loaded: Loaded, request: Request, cache: str | None = None) -> list[list[int]]:
@@ -112,6 +117,17 @@ def backend(name: str) -> Callable[[Loaded, Request], list[list[int]]]:
     if name not in BACKENDS:
         raise UserError(f"settings.generation.backend: {name!r}; {nearest(name, BACKENDS)}")
     return BACKENDS[name]
+
+
+def streamed(name: str) -> Callable[[Loaded, Request], Iterator[Moment]]:
+    """As :func:`backend`, row by row as they end; all at once where the backend can't tell."""
+    run = backend(name)
+
+    def at_once(loaded: Loaded, request: Request) -> Iterator[Moment]:
+        rows = run(loaded, request)
+        yield Moment(list(enumerate(rows)), len(rows), sum(map(len, rows)))
+
+    return _moments if run is compact else at_once
 
 
 def _plain_config(loaded: Loaded, request: Request, cache: str | None) -> GenerationConfig:

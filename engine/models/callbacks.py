@@ -27,6 +27,7 @@ class Watcher(Protocol):
     def stop_requested(self) -> bool: ...
     def emit(self, event: ev.Event) -> None: ...
     def activity(self, text: str) -> None: ...
+    def doing(self, text: str) -> None: ...
     def warn(self, text: str, code: str) -> None: ...
     def progress(self, done: int, total: int, unit: str, resumed: int = 0) -> None: ...
     def metric(self, step: int, epoch: float | None = None, **values: float) -> None: ...
@@ -61,12 +62,25 @@ class Reporter(TrainerCallback):
         self._patience_steps = patience_steps
         self.stopped = False
         self.nan_steps = 0
+        self._passes = self._looked = 0
 
     def on_train_begin(
         self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._tell_progress(state)
         self._watcher.activity("training")
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._passes = 0
+        self._tell_pass(args, state)
+
+    def on_substep_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._passes += 1
+        self._tell_pass(args, state)
 
     def on_step_end(
         self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -75,7 +89,21 @@ class Reporter(TrainerCallback):
             self.stopped = True
             control.should_save = control.should_training_stop = True
         if control.should_evaluate:
+            self._looked = 0
             self._watcher.activity("evaluating on the held-out pairs")
+
+    def on_prediction_step(
+        self,
+        _args: TrainingArguments,
+        _state: TrainerState,
+        control: TrainerControl,
+        eval_dataloader: Any,
+        **_: Any,
+    ) -> None:
+        self._looked += 1
+        self._watcher.doing(
+            f"evaluating on the held-out pairs: batch {self._looked} of {len(eval_dataloader)}"
+        )
 
     def on_evaluate(
         self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -122,6 +150,11 @@ class Reporter(TrainerCallback):
         self._watcher.emit(ev.CheckpointSaved(step=state.global_step, path=str(place)))
         moved = guards.moved_weights(self._start, guards.adapter_weights(model))
         self._watcher.metric(state.global_step, state.epoch, moved_weights=moved)
+
+    def _tell_pass(self, args: TrainingArguments, state: TrainerState) -> None:
+        passes = args.gradient_accumulation_steps
+        here = f": pass {self._passes + 1} of {passes} of step {state.global_step + 1}"
+        self._watcher.doing("training" + here * (passes > 1))
 
     def _tell_progress(self, state: TrainerState) -> None:
         self._watcher.progress(state.global_step, state.max_steps, "steps", self._resumed)

@@ -8,6 +8,8 @@ the layers stays small. That is the whole gain; BENCHMARKS.md has the figures.
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -15,13 +17,25 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
 SLICE: Final = 2048  # tokens of prompts read at once
 ROOM: Final = 64  # positions by which the cache grows
 STAY: Final = 0.75  # share of live rows at which the others leave
+MOMENT_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How far a batch is. ``ended``: rows that have ended since the last moment, with their new
+    tokens; ``read``: prompts; ``written``: tokens of all rows; ``open``: rows still written."""
+
+    ended: list[tuple[int, list[int]]] = field(default_factory=list)
+    read: int = 0
+    written: int = 0
+    open: int = 0
 
 
 class RoomyLayer(DynamicLayer):
@@ -104,8 +118,9 @@ class Decoder:
         self.mask = torch.cat([mask.new_ones(len(prompts), self.shared), mask], dim=-1)
         self.first = torch.tensor([prompts[0][: self.shared]], device=device)
 
-    def read(self) -> Tensor:
-        """Fill the cache; ``[rows, vocabulary]`` logits of each prompt's first new token."""
+    def read(self) -> Generator[Moment, None, Tensor]:
+        """Fill the cache, a moment for each slice; returns ``[rows, vocabulary]`` logits of each
+        prompt's first new token."""
         if self.at_once is None:
             return self._forward(self.ids, self.mask)
         rows, width = self.mask.shape
@@ -120,6 +135,7 @@ class Decoder:
             window = slice(begin, min(begin + step, rows))
             self._use(window, self.shared)
             logits.append(self._forward(self.ids[window], self.mask[window]))
+            yield Moment(read=window.stop, open=rows)
         self._use(slice(0, rows), width)
         return torch.cat(logits)
 
@@ -158,8 +174,8 @@ def decode(
     ends: Iterable[int],
     choose: Callable[[Tensor, Tensor, int], Tensor],
     device: torch.device,
-) -> list[list[int]]:
-    """New token ids of each prompt, up to and with its end token or up to its limit.
+) -> Iterator[Moment]:
+    """New token ids of each prompt, up to and with its end token or up to its limit, as rows end.
 
     Args:
         model: any causal language model of transformers, or a ``PeftModel``.
@@ -174,20 +190,31 @@ def decode(
     limit, end = torch.tensor(limits, device=device), torch.tensor(list(ends), device=device)
     written = torch.full((len(prompts), max(limits)), -1, dtype=torch.int64, device=device)
     alive = torch.ones_like(rows, dtype=torch.bool)
-    logits = decoder.read()
+    waited_for, left, count, told = set(range(len(prompts))), len(prompts), 0, time.monotonic()
+    logits = yield from decoder.read()
     for step in range(max(limits)):
         tokens = choose(logits, rows, step)
         written[rows[alive], step] = tokens[alive]
+        count += left
         alive &= ~torch.isin(tokens, end) & (step + 1 < limit[rows])
         left = int(alive.sum())
         if left == 0:
             break
+        if time.monotonic() - told >= MOMENT_S:
+            ended = waited_for.difference(rows[alive].tolist())
+            waited_for -= ended
+            yield Moment(_texts(written, ended), len(prompts), count, left)
+            told = time.monotonic()
         if left <= STAY * len(rows):
             stay = alive.nonzero().squeeze(1)
             decoder.keep(stay)
             rows, tokens, alive = rows[stay], tokens[stay], alive[stay]
         logits = decoder.write(tokens)
-    return [[token for token in row if token >= 0] for row in written.tolist()]
+    yield Moment(_texts(written, waited_for), len(prompts), count)
+
+
+def _texts(written: Tensor, ended: Iterable[int]) -> list[tuple[int, list[int]]]:
+    return [(row, [t for t in written[row].tolist() if t >= 0]) for row in sorted(ended)]
 
 
 def shared_start(prompts: Sequence[Sequence[int]]) -> int:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import gc
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from engine.contract.errors import UserError
 from engine.interfaces import Question, Reply
-from engine.models.backends import Request, backend, end_ids
+from engine.models.backends import Request, end_ids, streamed
 from engine.models.batching import plan_batches
 from engine.models.parity import settle
 from engine.models.tokenizing import prepare_begun, prepare_prompt, read_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Generator, Iterator, Sequence
 
     from engine.contract.cards import Sampling
     from engine.contract.settings import GenerationSettings
     from engine.interfaces import Batch
+    from engine.models.decoding import Moment
     from engine.models.loading import Loaded
 
 T = TypeVar("T")
@@ -34,13 +36,15 @@ def generate(
     done: Container[str] = (),
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[str], None] = lambda _line: None,
+    doing: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Batch]:
     """Answer ``questions`` in batches of like length; ``UserError`` when one is too long.
 
-    Always give all questions of a phase, with the keys that are already answered in ``done``:
-    the layout is made for all of them, so that a resumed phase forms the same batches. A batch
-    that is answered in part is generated whole, and only what was missing is yielded. ``stop``
-    is asked between batches.
+    Replies are yielded about twice a second: those that have ended since, or none. Always give
+    all questions of a phase, with the keys that are already answered in ``done``: the layout is
+    made for all of them, so that a resumed phase forms the same batches. A batch that is answered
+    in part is generated whole, and only what was missing is yielded. ``stop`` is asked between
+    batches. ``doing`` is told how far a batch is, as often as it changes.
 
     A reply ends in ``stop`` when the model ended it, ``length`` when the limit did and
     ``empty`` when nothing but white space came. Its token counts are without padding and with
@@ -55,9 +59,11 @@ def generate(
         settings.token_budget,
         settings.max_batch,
     )
-    run = backend(settle(loaded, settings.backend, tell))
+    doing("checking the decode loop against the model")
+    run = streamed(settle(loaded, settings.backend, tell))
+    given: set[str] = set()  # before memory ran out in the middle of a batch
 
-    def answer(part: Sequence[int]) -> Batch:
+    def answer(part: Sequence[int]) -> Iterator[Batch]:
         request = Request(
             [prompts[i] for i in part],
             [limits[i] for i in part],
@@ -65,10 +71,19 @@ def generate(
             ends,
             sampling,
         )
-        return [
-            (questions[i], _reply(loaded.tokenizer, len(prompts[i]), tokens, ends))
-            for i, tokens in zip(part, run(loaded, request), strict=True)
-        ]
+        doing(f"reading {len(part)} prompts")
+        begun = time.monotonic()
+        for moment in run(loaded, request):
+            if moment.written == 0:
+                begun = time.monotonic()
+            doing(_words(moment, len(part), time.monotonic() - begun))
+            replies = [
+                (questions[part[row]], _reply(loaded.tokenizer, len(prompts[part[row]]), ids, ends))
+                for row, ids in moment.ended
+            ]
+            fresh = [r for r in replies if r[0].key not in done and r[0].key not in given]
+            given.update(question.key for question, _ in fresh)
+            yield fresh
 
     most = settings.max_batch
     for batch in batches:
@@ -76,26 +91,35 @@ def generate(
             continue
         if stop():
             return
-        replies, most = within_memory(answer, batch, most, tell)
-        yield [(question, reply) for question, reply in replies if question.key not in done]
+        most = yield from within_memory(answer, batch, most, tell)
+
+
+def _words(moment: Moment, prompts: int, seconds: float) -> str:
+    """``seconds``: since all prompts were read."""
+    if not moment.written:
+        return f"reading prompts: {moment.read} of {prompts}"
+    rate = f"{moment.written / seconds:,.0f} tokens/s" if seconds > 0 else "answering"
+    return f"{rate}, {moment.open} of {prompts} answers open"
 
 
 def within_memory(
-    answer: Callable[[Sequence[int]], list[T]],
+    answer: Callable[[Sequence[int]], Iterator[T]],
     batch: Sequence[int],
     most: int,
     tell: Callable[[str], None],
-) -> tuple[list[T], int]:
-    """All of a batch, at most ``most`` at once, and half of that whenever memory runs out.
+) -> Generator[T, None, int]:
+    """All that ``answer`` yields of a batch, at most ``most`` rows at once, and half of that
+    whenever memory runs out: what it was at is then answered from the start.
 
-    Returns the replies and the number that fitted, with which the next batch starts.
-    ``UserError`` when a single question doesn't fit.
+    Returns the number that fitted, with which the next batch starts. ``UserError`` when a single
+    question doesn't fit.
     """
-    replies: list[T] = []
-    while len(replies) < len(batch):
-        part = batch[len(replies) : len(replies) + most]
+    answered = 0
+    while answered < len(batch):
+        part = batch[answered : answered + most]
         try:
-            replies += answer(part)
+            yield from answer(part)
+            answered += len(part)
             continue
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
@@ -114,7 +138,7 @@ def within_memory(
             f"out of memory with {len(part)} questions at once: going on with {most}"
             " (settings.generation.token_budget sets it from the start)"
         )
-    return replies, most
+    return most
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -10,6 +10,8 @@ import gc
 import json
 import os
 import warnings
+from collections.abc import Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +28,8 @@ from engine.contract.errors import UserError, nearest
 from engine.models.tokenizing import load_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from engine.contract.cards import ModelCard
     from engine.interfaces import Tell
 
@@ -58,8 +62,10 @@ def load(
     *,
     trainable: bool = False,
     tell: Tell = lambda *_: None,
+    doing: Callable[[str], None] = lambda _text: None,
 ) -> Loaded:
     """Load a card's weights with an adapter on top; ``UserError`` when that can't be done.
+    ``doing`` is told how far it is.
 
     ``trainable`` keeps an NF4 base quantised and the adapter in fp32 with gradients (TRL casts
     adapters to bf16, in which small updates round away). Without it the model is in eval mode.
@@ -68,6 +74,7 @@ def load(
     if not isinstance(source, LocalWeights):
         raise UserError(f"card {card.name!r}: source: is {source.kind}; local weights are needed")
     set_threads()
+    doing("loading weights" if source.path else f"fetching {source.hub}")
     folder = fetch(source, card.name)
     commit = folder.name if source.hub else None  # as the hub's cache names it
     if commit:
@@ -75,7 +82,8 @@ def load(
     if source.trust_remote_code:
         tell(f"{card.name}: runs Python code that comes with the weights (trust_remote_code)")
     tokenizer = load_tokenizer(folder, source, card.name, tell)
-    model = _load_weights(folder, source)
+    with _telling_tensors(doing):
+        model = _load_weights(folder, source)
     _read_last_states_whole(model)
     if not trainable and source.precision == "nf4" and _unpacking_pays(model):
         model = model.dequantize(torch.float32)
@@ -209,6 +217,29 @@ def _load_weights(folder: Path, source: LocalWeights) -> Any:
         first = str(error).strip().splitlines()[0]
         hint = " (set source.trust_remote_code: true)" if "trust_remote_code" in str(error) else ""
         raise UserError(f"{folder}: can't be loaded: {first}{hint}") from error
+
+
+@contextmanager
+def _telling_tensors(doing: Callable[[str], None]) -> Iterator[None]:
+    """Says in words what transformers' progress bars show, which stay as they are."""
+
+    def counted(rows: Any, what: str) -> Iterator[Any]:
+        for done, row in enumerate(rows):
+            doing(f"{what}: {done} of {len(rows)}")
+            yield row
+
+    def bar(make: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if not args or not isinstance(args[0], Sized):
+            return make(*args, **options)
+        what = str(options.get("desc") or "loading").lower()
+        named = {"total": len(args[0])} | options
+        return make(counted(args[0], what), *args[1:], **named)
+
+    before = transformers_logging.set_tqdm_hook(bar)
+    try:
+        yield
+    finally:
+        transformers_logging.set_tqdm_hook(before)
 
 
 def _read_last_states_whole(model: Any) -> None:

@@ -12,7 +12,7 @@ from engine.models.generation import within_memory
 from engine.models.tokenizing import prepare_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.contract.settings import GenerationSettings
     from engine.models.loading import Loaded
@@ -27,6 +27,7 @@ def option_logprobs(
     settings: GenerationSettings,
     *,
     tell: Callable[[str], None] = lambda _line: None,
+    seen: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[tuple[float, ...]]:
     """Natural log-probability of each option letter as the next text after a chat prompt.
 
@@ -39,6 +40,7 @@ def option_logprobs(
         prompts: user messages, before the chat template.
         letters: the option letters of each prompt.
         settings: batching.
+        seen: told how many texts of how many have been looked at.
     """
     begun = [tuple(prepare_prompt(loaded.tokenizer, prompt)) for prompt in prompts]
     spelled = {x: spellings(loaded, x) for x in {x for row in letters for x in row}}
@@ -53,7 +55,7 @@ def option_logprobs(
         }
     )
     wanted = sorted({token for forms in spelled.values() for form in forms for token in form})
-    table = _next_logprobs(loaded, contexts, wanted, settings, tell)
+    table = _next_logprobs(loaded, contexts, wanted, settings, tell, seen)
 
     def log_p(start: Tokens, letter: str) -> float:
         forms = [
@@ -92,10 +94,11 @@ def _next_logprobs(
     wanted: list[int],
     settings: GenerationSettings,
     tell: Callable[[str], None],
+    seen: Callable[[int, int], None],
 ) -> dict[Tokens, dict[int, float]]:
     """For each context, the log-probability of each wanted token as its next."""
 
-    def rows(part: Sequence[int]) -> list[dict[int, float]]:
+    def rows(part: Sequence[int]) -> Iterator[dict[Tokens, dict[int, float]]]:
         ids, mask = left_padded([contexts[i] for i in part], loaded.device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         with torch.inference_mode():
@@ -103,12 +106,20 @@ def _next_logprobs(
                 input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1
             ).logits[:, -1]
         values = logits.float().log_softmax(-1)[:, wanted].tolist()
-        return [dict(zip(wanted, row, strict=True)) for row in values]
+        yield {
+            contexts[i]: dict(zip(wanted, row, strict=True))
+            for i, row in zip(part, values, strict=True)
+        }
+
+    def batches() -> Iterator[dict[Tokens, dict[int, float]]]:
+        most = settings.max_batch
+        lengths = [len(context) for context in contexts]
+        for batch in plan_batches(lengths, 0, settings.token_budget, settings.max_batch):
+            most = yield from within_memory(rows, batch, most, tell)
 
     table: dict[Tokens, dict[int, float]] = {}
-    most = settings.max_batch
-    lengths = [len(context) for context in contexts]
-    for batch in plan_batches(lengths, 0, settings.token_budget, settings.max_batch):
-        found, most = within_memory(rows, batch, most, tell)
-        table |= {contexts[i]: row for i, row in zip(batch, found, strict=True)}
+    seen(0, len(contexts))
+    for found in batches():
+        table |= found
+        seen(len(table), len(contexts))
     return table

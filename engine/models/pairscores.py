@@ -22,15 +22,22 @@ REMEMBERED = ("ref_chosen_logps", "ref_rejected_logps")
 
 
 def score_pairs(
-    trainer: Any, adapter: Path, training: Sequence[str], held_out: Sequence[str]
+    trainer: Any,
+    adapter: Path,
+    training: Sequence[str],
+    held_out: Sequence[str],
+    seen: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[PairScore]:
-    """Scores of the trainer's pairs, whose ids are given in the order of its rows.
+    """Scores of the trainer's pairs, whose ids are given in the order of its rows. ``seen`` is
+    told how many of how many are scored.
 
     The trained adapter's weights are replaced by those of ``adapter``, the one that is kept.
     """
     set_peft_model_state_dict(trainer.model, saved_weights(adapter), adapter_name="default")
     trainer.model.eval()
     parts = ((trainer.train_dataset, training, False), (trainer.eval_dataset, held_out, True))
+    done, total = 0, len(training) + len(held_out)
+    seen(done, total)
     for rows, names, held in parts:
         size = trainer.args.per_device_train_batch_size
         for first in range(0, len(rows), size):
@@ -38,6 +45,8 @@ def score_pairs(
             figures = (*_reference(trainer, part), *_policy(trainer, part))
             for name, *values in zip(names[first : first + size], *figures, strict=True):
                 yield _score(name, held, values)
+            done += len(part)
+            seen(done, total)
 
 
 def _score(name: str, held_out: bool, values: Sequence[float]) -> PairScore:

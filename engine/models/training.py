@@ -36,7 +36,7 @@ from engine.models.passes import EvenPasses
 from engine.models.tracking import reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from engine.contract.cards import ModelCard
     from engine.contract.settings import LoraSettings
@@ -271,12 +271,15 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
         return dataset
 
-    def remember_reference(self) -> None:
-        """Score all pairs under the reference once instead of in every pass.
+    def remember_reference(self, seen: Callable[[int, int], None] = lambda *_: None) -> None:
+        """Score all pairs under the reference once instead of in every pass. ``seen`` is told
+        how many of how many are scored.
 
         Right in fp32 alone: 16-bit rounding depends on how a batch is padded, and would no
         longer cancel between policy and reference.
         """
+        done, total = 0, len(self.train_dataset) + len(self.eval_dataset)
+        seen(done, total)
         for split in ("train_dataset", "eval_dataset"):
             rows, size = getattr(self, split), self.args.per_device_train_batch_size
             scores: dict[str, list[float]] = {"ref_chosen_logps": [], "ref_rejected_logps": []}
@@ -286,6 +289,8 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
                 both = self.compute_ref_log_probs(self.model, batch)
                 for column, logps in zip(scores.values(), both, strict=True):
                     column.extend(logps.tolist())
+                done += len(part)
+                seen(done, total)
             for name, column in scores.items():
                 rows = rows.add_column(name, column)
             setattr(self, split, rows)

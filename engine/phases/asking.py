@@ -67,6 +67,7 @@ def ask_all(
     if done == len(questions):
         return
     ctx.stop_point()
+    teacher.watch(ctx.doing)
     batches = filed(teacher, questions, store, lambda: ctx.stop_requested)
     try:
         with contextlib.closing(batches):

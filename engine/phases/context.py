@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.contract import events as ev
 from engine.contract.errors import UserError
 from engine.contract.sealing import accepted, verified
+from engine.phases.pulse import Pulse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ class Context:
 
     A recipe keeps in ``folder.work`` what a next attempt picks up, writes its outputs under
     :attr:`staging` and returns its figures; the runner publishes them. ``accepted``: by input,
-    what a person has accepted of it although it had changed.
+    what a person has accepted of it although it had changed. ``pulse`` beats while it is entered.
     """
 
     runs: RunsFolder
@@ -37,6 +38,10 @@ class Context:
     writer: EventWriter
     devices: Devices
     accepted: dict[str, list[str]] = field(default_factory=dict)
+    pulse: Pulse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(self.writer.emit)
 
     @property
     def work(self) -> Path:
@@ -70,6 +75,11 @@ class Context:
 
     def emit(self, event: ev.Event) -> None:
         self.writer.emit(event)
+        self.pulse.heard(event)
+
+    def doing(self, text: str) -> None:
+        """As :meth:`activity`, for what changes all the time: told every two seconds at most."""
+        self.pulse.doing(text)
 
     def activity(self, text: str) -> None:
         self.emit(ev.Activity(text=text))

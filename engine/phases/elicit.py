@@ -50,6 +50,7 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
         return judge_reply(kind, asked_for[question.key], reply.text, reply.finish)
 
     ask_all(ctx, student, questions, store, card=spec.student, judge=verdict, unit="answers")
+    ctx.activity("making pairs of the answers")
     answers = [_both(demonstration, styles, kind, store) for demonstration in demonstrations]
     made = [
         make_pair(both, demonstration.verdict, spec.settings, demonstration.finish)

@@ -42,6 +42,7 @@ def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
     adapter = ctx.output(spec.adapter, ADAPTER) if spec.adapter else None
     answer = _by_logprob if spec.method == "logprob" else _by_match
     predictions = answer(ctx, spec, task, items, adapter)
+    ctx.activity("scoring the answers")
     result = score(predictions, spec.commit)
     write_records(ctx.staging / PREDICTIONS, predictions)
     write_json(ctx.staging / SCORE, result.model_dump())
@@ -115,11 +116,15 @@ def _by_logprob(
     from engine.models.optionprobs import option_logprobs
 
     ctx.activity("loading weights")
-    loaded = load(spec.model, adapter, tell=ctx.message)
+    loaded = load(spec.model, adapter, tell=ctx.message, doing=ctx.doing)
     prompts = _prompts(spec, task, items)
     letters = [LETTERS[: len(item.choices)] for item in items]
     ctx.activity("probing options")
-    found = option_logprobs(loaded, prompts, letters, spec.generation)
+
+    def seen(done: int, total: int) -> None:
+        ctx.progress(done, total, "texts")
+
+    found = option_logprobs(loaded, prompts, letters, spec.generation, tell=ctx.message, seen=seen)
     return [
         _probed(item, prompt, options)
         for item, prompt, options in zip(items, prompts, found, strict=True)

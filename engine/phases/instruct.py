@@ -69,10 +69,11 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     settings, folder = spec.settings, ctx.work / CHECKPOINTS
     demonstrations = _demonstrations(ctx, spec)
     ctx.activity("loading weights")
-    loaded = load(spec.student, trainable=True, tell=ctx.message)
+    loaded = load(spec.student, trainable=True, tell=ctx.message, doing=ctx.doing)
     loaded.model = tr.new_adapter(loaded, settings.lora, spec.student, spec.seed)
     start, values = guards.adapter_weights(loaded.model), guards.trainable_values(loaded.model)
 
+    ctx.activity("tokenising the demonstrations")
     examples = tokenise(loaded.tokenizer, demonstrations, settings)
     _tell_lengths(ctx, examples, settings.max_length)
     resume = checkpoints.newest(folder, ctx.warn_of_checkpoint)
@@ -92,6 +93,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
         raise Stopped
     if not is_first():
         return {}
+    ctx.activity("saving the adapter")
     last = checkpoints.whole(folder, outcome.state.global_step)
     adapters.export(last, ctx.staging / ADAPTER, spec.student, loaded.commit)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="instructed adapter"))

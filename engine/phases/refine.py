@@ -38,7 +38,7 @@ from engine.tasks.repeats import with_repeats
 from engine.tasks.sampling import stratified_holdout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from engine.contract.records import PairScore
@@ -83,6 +83,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     loaded = _starting_point(ctx, spec)
     start, values = guards.adapter_weights(loaded.model), guards.trainable_values(loaded.model)
 
+    ctx.activity("tokenising the pairs")
     held = _held_out(pairs, settings, spec.seed)
     training = tokenise(loaded.tokenizer, [p for p in pairs if p.id not in held], settings)
     held_out = tokenise(loaded.tokenizer, [p for p in pairs if p.id in held], settings)
@@ -96,7 +97,8 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     guards.train_in_fp32(loaded.model, values)
     if _pays_to_remember(spec, trainer, layout):
         ctx.activity("scoring the pairs under the reference")
-        trainer.remember_reference()
+        trainer.remember_reference(_counting_pairs(ctx))
+    ctx.activity("checking the starting point")
     step0_loss = _check_start(ctx, trainer, training, turn_end(loaded.tokenizer).token)
     _show_first_pair(ctx, training, loaded.tokenizer)
     ctx.message(tr.describe(trainer, layout, len(training)))
@@ -111,12 +113,14 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     if not is_first():
         return {}
     picked = _picked(ctx, outcome.state, settings)
+    ctx.activity("saving the adapter")
     best = checkpoints.whole(folder, picked)
     adapters.export(best, ctx.staging / ADAPTER, spec.student, loaded.commit)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="refined adapter"))
     figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
     ctx.activity("scoring the pairs under reference and policy")
-    scores = score_pairs(trainer, ctx.staging / ADAPTER, training.names, held_out.names)
+    names = training.names, held_out.names
+    scores = score_pairs(trainer, ctx.staging / ADAPTER, *names, _counting_pairs(ctx))
     write_records(ctx.staging / PAIR_SCORES, _in_order(scores, pairs))
     tr.warn_if_still(ctx, figures)
     return figures | {
@@ -159,6 +163,10 @@ def _held_out(pairs: Sequence[Pair], settings: RefineSettings, seed: int) -> fro
     return with_repeats(drawn, pairs)
 
 
+def _counting_pairs(ctx: Context) -> Callable[[int, int], None]:
+    return lambda done, total: ctx.progress(done, total, "pairs")
+
+
 def _in_order(scores: Iterable[PairScore], pairs: Sequence[Pair]) -> list[PairScore]:
     """In the order of the pairs' file."""
     by_id = {score.id: score for score in scores}
@@ -169,8 +177,8 @@ def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:
     """The instructed student, or the bare one with a fresh adapter, which changes nothing yet."""
     if spec.adapter is not None:
         adapter = ctx.output(spec.adapter, ADAPTER)
-        return load(spec.student, adapter, trainable=True, tell=ctx.message)
-    loaded = load(spec.student, trainable=True, tell=ctx.message)
+        return load(spec.student, adapter, trainable=True, tell=ctx.message, doing=ctx.doing)
+    loaded = load(spec.student, trainable=True, tell=ctx.message, doing=ctx.doing)
     loaded.model = tr.new_adapter(loaded, spec.settings.lora, spec.student, spec.seed)
     return loaded
 

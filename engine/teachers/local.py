@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from engine.interfaces import Teacher
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
 
     from engine.contract.cards import ModelCard
     from engine.contract.settings import GenerationSettings
     from engine.interfaces import Batch, Question, Tell
+
+LANDING_S: Final = 60.0
 
 
 class LocalTeacher(Teacher):
@@ -35,6 +38,17 @@ class LocalTeacher(Teacher):
         self.generation = generation
         self.adapter = adapter
         self.tell = tell
+        self.doing: Callable[[str], None] = lambda _text: None
+        self._land_by: float | None = None
+
+    def watch(self, doing: Callable[[str], None]) -> None:
+        self.doing = doing
+
+    def land(self) -> bool:
+        """The batch at hand may end: a retry would have to generate all of it again."""
+        if self._land_by is None:
+            self._land_by = time.monotonic() + LANDING_S
+        return time.monotonic() < self._land_by
 
     def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
         """All questions of the phase, in batches planned for all; see ``generation.generate``."""
@@ -43,7 +57,7 @@ class LocalTeacher(Teacher):
         from engine.models.generation import generate
         from engine.models.loading import load, release
 
-        loaded = load(self.card, self.adapter, tell=self.tell)
+        loaded = load(self.card, self.adapter, tell=self.tell, doing=self.doing)
         try:
             yield from generate(
                 loaded,
@@ -51,7 +65,9 @@ class LocalTeacher(Teacher):
                 self.card.sampling,
                 self.generation,
                 done=done,
+                stop=lambda: self._land_by is not None,
                 tell=self.tell,
+                doing=self.doing,
             )
         finally:
             release(loaded)

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from engine.contract.plain import one_line
+from engine.contract.rates import rate_text
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration, phase_title
 from sirt_tui.lines import Lines
 
@@ -157,9 +158,9 @@ def _second_line(phase: PhaseStatus, now: datetime) -> str:
 
 
 def progress_line(view: PhaseView) -> str:
-    """``━━━━────  312/600 questions  4.1/s  1:10 left``."""
+    """``━━━━────  312/600 questions  4.1/s  1:10 left  43 answers open``."""
     progress = view.progress
-    if progress is None or progress.total <= 0 or (view.activity and progress.done == 0):
+    if progress is None or not view.counting:
         return one_line(view.activity, 100) or "starting"
     if view.waiting:
         return f"{count(progress.done)}/{count(progress.total)}  {one_line(view.activity, 100)}"
@@ -167,9 +168,8 @@ def progress_line(view: PhaseView) -> str:
     parts = ["━" * filled + "─" * (BAR - filled)]
     parts.append(f"{count(progress.done)}/{count(progress.total)} {progress.unit}")
     if view.rate:
-        parts.append(f"{view.rate:.2g}/s" if view.rate < 10 else f"{view.rate:.0f}/s")
-        parts.append(f"{duration(view.seconds_left)} left")
-    return "  ".join(parts)
+        parts += [rate_text(view.rate, progress.unit), f"{duration(view.seconds_left)} left"]
+    return "  ".join(parts + [one_line(view.activity, 100)] * bool(view.activity))
 
 
 def silence(view: PhaseView, now: datetime) -> str:

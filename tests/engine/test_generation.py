@@ -26,7 +26,7 @@ from engine.pocket.tokenizer import build_tokenizer
 from engine.teachers.local import LocalTeacher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 CPU = torch.device("cpu")
@@ -256,32 +256,35 @@ def test_running_out_of_memory_halves_the_batch(text: str) -> None:
     sizes: list[int] = []
     told: list[str] = []
 
-    def answer(part: Sequence[int]) -> list[int]:
+    def answer(part: Sequence[int]) -> Iterator[list[int]]:
         sizes.append(len(part))
         if len(part) > 3:
             raise RuntimeError(text)
-        return [10 * i for i in part]
+        yield [10 * i for i in part]
 
-    replies, most = within_memory(answer, range(10), 16, told.append)
-    assert replies == [10 * i for i in range(10)]
-    assert (most, sizes) == (2, [10, 5, 2, 2, 2, 2, 2])
+    def answers() -> Iterator[list[int]]:
+        fitted.append((yield from within_memory(answer, range(10), 16, told.append)))
+
+    fitted: list[int] = []
+    assert [reply for some in answers() for reply in some] == [10 * i for i in range(10)]
+    assert (fitted, sizes) == ([2], [10, 5, 2, 2, 2, 2, 2])
     assert len(told) == 2
     assert "going on with 5" in told[0]
 
 
 @pytest.mark.slow
 def test_a_single_question_that_does_not_fit_is_the_users_to_mend() -> None:
-    def full(part: Sequence[int]) -> list[int]:
+    def full(part: Sequence[int]) -> Iterator[int]:
         raise torch.OutOfMemoryError
 
     with pytest.raises(UserError, match="max_new_tokens"):
-        within_memory(full, range(5), 5, lambda _: None)
+        next(within_memory(full, range(5), 5, lambda _: None))
 
-    def broken(part: Sequence[int]) -> list[int]:
+    def broken(part: Sequence[int]) -> Iterator[int]:
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        within_memory(broken, range(5), 5, lambda _: None)
+        next(within_memory(broken, range(5), 5, lambda _: None))
 
 
 def test_generation_goes_on_in_halves(

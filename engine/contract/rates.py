@@ -1,0 +1,22 @@
+"""How fast something goes, in words: the one place that writes a rate."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SLOW: Final = ((60.0, 1.0, "s"), (3600.0, 60.0, "min"), (float("inf"), 3600.0, "h"))
+
+
+def rate_text(per_second: float, unit: str) -> str:
+    """``4.1/s`` of a unit that stands beside it; ``34 s/step`` where one takes longer than a
+    second, ``2.5 min/step`` where it takes longer than a minute."""
+    if per_second >= 1:
+        return f"{_figure(per_second)}/s"
+    seconds = 1 / per_second
+    size, name = next((size, name) for limit, size, name in SLOW if seconds < limit)
+    return f"{_figure(seconds / size)} {name}/{unit.removesuffix('s')}"
+
+
+def _figure(value: float) -> str:
+    """Two digits at least."""
+    return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"

@@ -1,0 +1,67 @@
+"""A phase at work is never silent: what it does now is told again before ten seconds are over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from engine.contract import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVERY_S: Final = 2.0
+SILENT_S: Final = 6.0  # with a round of the watch still less than ten
+
+
+class Pulse:
+    """While entered, it tells what was said with :meth:`doing` as soon as that changes, every two
+    seconds at most; where nothing changes, for how long the last has gone on."""
+
+    def __init__(self, emit: Callable[[ev.Event], None]) -> None:
+        self._emit = emit
+        self._now = ev.Activity(text="")
+        self._told = ""
+        self._since = self._heard = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="pulse", daemon=True)
+
+    def doing(self, text: str) -> None:
+        """Cheap: a decode loop may call it at every step. Nothing is told with an empty text."""
+        if text != self._now.text:
+            self._now, self._since = ev.Activity(text=text), time.monotonic()
+
+    def heard(self, event: ev.Event) -> None:
+        """What the phase told by itself."""
+        if isinstance(event, ev.Activity):
+            self._now, self._told = event, event.text
+            self._since = self._heard = time.monotonic()
+        elif isinstance(event, ev.Progress):
+            self._heard = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(EVERY_S):
+            if (event := self._due()) is None:
+                continue
+            try:
+                self._emit(event)
+            except OSError:  # disk full: the phase itself meets it too, and says so
+                return
+
+    def _due(self) -> ev.Activity | None:
+        now, at = self._now, time.monotonic()
+        changed = now.text != self._told
+        if not now.text or not (changed or at - self._heard >= SILENT_S):
+            return None
+        self._told, self._heard = now.text, at
+        text = now.text if changed else f"{now.text} ({at - self._since:.0f} s)"
+        return ev.Activity(text=text, waiting=now.waiting)
