@@ -27,7 +27,7 @@ from engine.folders import Folders
 from engine.interfaces import Devices
 from engine.queue import Queue, change, read_queue
 from engine.registry import folder_lock
-from engine.schedule import Fact, Free, finished, problem, standings, starts
+from engine.schedule import Fact, Free, blocked, cpu_free, finished, problem, standings, starts
 from engine.states import DAMAGED, alive_age
 
 if TYPE_CHECKING:
@@ -203,11 +203,7 @@ class Conductor:
             log.info("run %s is finished", run_id)
 
     def _tell_blocked(self) -> None:
-        culprits: dict[str, list[str]] = {}
-        for phase_id, standing in self._stands.items():
-            if standing.state == "blocked":
-                culprits.setdefault(standing.because, []).append(phase_id)
-        for culprit, phases in culprits.items():
+        for culprit, phases in blocked(self._stands).items():
             number = self._folders.attempt_number(culprit)
             state = self._stands[culprit].state if culprit in self._stands else "missing"
             self._say(
@@ -226,7 +222,8 @@ class Conductor:
         possible = [r for r in self._wanted if not r.hold and self._can_ever_start(r, queued)]
         ready = {p for p in queued if self._not_before.get(p, 0.0) <= time.monotonic()}
         free = self._free()
-        for start in starts(possible, ready, free):
+        kept = {phase: self._folders.cpu_threads(phase) for phase in ready} if free.cpu else {}
+        for start in starts(possible, ready, free, kept):
             self._start(start)
         self._claims.tell_waiting(possible, ready - self.running.keys(), free)
         return bool(possible)
@@ -246,17 +243,19 @@ class Conductor:
         for card in cards:
             if card.busy and card.index not in taken:
                 self._say(f"GPU {card.index}: in use by {card.users}; left alone unless named")
-        used = {slot: sum(r.slot == slot for r in here) for slot in ("cpu", "api")}
+        on_cpu = [r.devices.threads for r in here if r.slot == "cpu"]
+        cpu, share = cpu_free(hardware.cores(), self._queue.cpu_slots, on_cpu)
         return Free(
             cards=tuple(c.index for c in cards),
             gpus=tuple(c.index for c in cards if c.index not in taken),
             quiet=tuple(c.index for c in cards if c.index not in taken and not c.busy),
-            cpu=max(0, (self._queue.cpu_slots or hardware.cores()) - used["cpu"]),
-            api=max(0, self._queue.api_slots - used["api"]),
+            cpu=cpu,
+            share=share,
+            api=max(0, self._queue.api_slots - sum(r.slot == "api" for r in here)),
             threads=max(1, hardware.cores() // max(1, len(cards))),
             memory=self._claims.free((r.phase, r.devices, r.handle) for r in here),
             card_memory={c.index: (c.total - c.used) / 1024 for c in cards if c.busy},
-            alone=not used["cpu"],
+            alone=not on_cpu,
         )
 
     def _launcher_for(self, start: Start) -> Launcher | None:

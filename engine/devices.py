@@ -120,10 +120,7 @@ def memory() -> tuple[float, float]:
 
 
 def cores() -> int:
-    """CPU cores that this process may use; so many one-thread phases run side by side.
-
-    Two one-thread processes generate faster than one process with two threads.
-    """
+    """CPU cores that this process may use; phases share them (:func:`engine.schedule.starts`)."""
     try:
         return max(1, len(os.sched_getaffinity(0)))
     except AttributeError:  # not on Linux

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
+from engine.contract.jsonfile import read_json
 from engine.history import history
-from engine.memory import needed_gib
+from engine.memory import is_pocket, needed_gib
+from engine.plan import model_of
 from engine.queue import read_run
 from engine.schedule import ENDED_BADLY, Fact, Node, QueuedRun, node_of
-from engine.states import final_event, phase_state
+from engine.states import DAMAGED, final_event, phase_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +52,8 @@ class Folders:
 
     def _node(self, spec: PhaseSpec) -> Node:
         memory, on_card = self.needed(spec, on_gpu=False), self.needed(spec, on_gpu=True)
-        return replace(node_of(spec), memory=memory, card_memory=on_card)
+        small = is_pocket(model_of(spec))
+        return replace(node_of(spec), memory=memory, card_memory=on_card, pocket=small)
 
     def needed(self, spec: PhaseSpec, on_gpu: bool) -> float:
         """GiB; 0 where nobody knows. What finished phases took is looked up once."""
@@ -87,6 +90,17 @@ class Folders:
     def attempt_number(self, phase_id: str) -> int:
         last = self._runs.phase(phase_id).last_attempt()
         return last.number if last else 0
+
+    def cpu_threads(self, phase_id: str) -> int:
+        """Of the last attempt; 0 when it was on a card, or there was none."""
+        last = self._runs.phase(phase_id).last_attempt()
+        if last is None:
+            return 0
+        try:
+            given = read_json(last.process)["devices"]
+            return 0 if given["gpus"] else int(given["threads"])
+        except DAMAGED:
+            return 0
 
     def open_attempt(self, phase: PhaseDir) -> AttemptDir | None:
         """The last attempt when it has no final event."""

@@ -32,6 +32,7 @@ TOKENS: Final = 350  # of a prompt with its answer, where nobody has counted the
 # attention scores, which are never stored)
 KEPT: Final = {2: 34, 4: 68}
 AT_ONCE: Final = 64  # sequences that a training step on a CPU reads at once, at most
+POCKET: Final = 50e6  # weights below which a matrix product is too small for two threads
 SPARE: Final = 1.3  # what the allocator holds beyond the tensors, measured
 
 
@@ -57,6 +58,12 @@ def shape_of(card: ModelCard) -> Shape | None:
         return None
     layers = max(1, round((card.parameters / (12 * 128**2)) ** (1 / 3)))  # width = 128 x layers
     return Shape(layers, 128 * layers, 2 * 128 * layers, 64_000)
+
+
+def is_pocket(card: ModelCard) -> bool:
+    """False where nobody knows: a model of the hub, most likely."""
+    shape = shape_of(card)
+    return shape is not None and (card.parameters or _parameters(shape)) < POCKET
 
 
 @lru_cache(maxsize=1_000)

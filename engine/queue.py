@@ -55,7 +55,8 @@ class Entry(Frozen):
 
 
 class Queue(Frozen):
-    """First entry first. ``cpu_slots``: CPU phases at once, one a core when not set;
+    """First entry first. ``cpu_slots``: CPU phases at once, each with its share of the
+    cores; when not set, as many as are ready share those that are free;
     ``api_slots``: phases at once whose model is behind an endpoint or in a file."""
 
     entries: tuple[Entry, ...] = ()

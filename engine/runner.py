@@ -77,7 +77,7 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
         raise UserError(
             f"{context.folder.spec_file}: its settings belong to {spec.id}; retry its run"
         )
-    context.activity("reading its inputs")
+    context.doing("reading its inputs")
     context.clear_staging()
     _tell_memory(context, spec)
     began = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from engine.contract import standing
@@ -43,7 +44,8 @@ class Node:
 
     ``remote``: an endpoint or a file does the work, so no device. ``trains``: can use several
     cards; the others get one. ``memory``: GiB of the machine's that it takes on the CPU,
-    ``card_memory``: GiB of a card's that it takes there; 0 where nobody knows.
+    ``card_memory``: GiB of a card's that it takes there; 0 where nobody knows. ``pocket``: so small
+    a model that a second thread would slow it.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Node:
     trains: bool = False
     memory: float = 0.0
     card_memory: float = 0.0
+    pocket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class QueuedRun:
 class Free:
     """What is free now. ``cards``: all that exist here; ``gpus``: those that no phase of ours
     has; ``quiet``: those of them that nobody else uses either; ``threads``: for a GPU phase.
+    ``cpu``: CPU threads, or, where a person has set how many CPU phases there may be at once, such
+    phases, each with ``share`` threads (0 where nobody has).
     ``memory``: GiB of the machine's, less what running phases will still take; ``card_memory``:
     GiB of each card. ``alone``: nothing of ours runs on the CPU, so a phase that is too large
     may have all there is."""
@@ -77,6 +82,7 @@ class Free:
     gpus: tuple[int, ...] = ()
     quiet: tuple[int, ...] = ()
     cpu: int = 0
+    share: int = 0
     api: int = 0
     threads: int = 1
     memory: float = math.inf
@@ -124,32 +130,76 @@ def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str,
     }
 
 
+def blocked(stands: Mapping[str, Standing]) -> dict[str, list[str]]:
+    """Phase that ended badly -> those that wait for it."""
+    found: dict[str, list[str]] = {}
+    for phase, where in stands.items():
+        if where.state == "blocked":
+            found.setdefault(where.because, []).append(phase)
+    return found
+
+
 def finished(run: QueuedRun, stands: Mapping[str, Standing]) -> bool:
     return all(stands[node.id].state == "done" for node in run.nodes)
 
 
-def starts(runs: Iterable[QueuedRun], ready: Container[str], free: Free) -> list[Start]:
-    """Which of the ready phases to start now, and on what.
+def cpu_free(cores: int, at_once: int | None, running: Sequence[int]) -> tuple[int, int]:
+    """``cpu`` and ``share`` of :class:`Free`, from the threads of each CPU phase that runs."""
+    if at_once is None:
+        return max(0, cores - sum(running)), 0
+    return max(0, at_once - len(running)), max(1, cores // at_once)
+
+
+def starts(
+    runs: Iterable[QueuedRun],
+    ready: Container[str],
+    free: Free,
+    kept: Mapping[str, int] = MappingProxyType({}),
+) -> list[Start]:
+    """Which of the ready phases to start now, and on what. ``kept``: how many CPU threads a phase
+    had in its last attempt, and has again, since rounding depends on it.
 
     A phase that must wait for cards keeps those it waits for from later ones, so that a request
-    for many is not starved by requests for few; CPU and endpoint phases go on meanwhile.
+    for many is not starved by requests for few; CPU and endpoint phases go on meanwhile. One that
+    must wait for as many threads as it had keeps all that are free.
     """
     chosen: list[Start] = []
+    runs = [run for run in runs if not run.hold]
+    waiting = {
+        node.id: node
+        for run in runs
+        for node in run.nodes
+        if node.id in ready and not node.remote and _on_cpu(_cards(node, run.request, free))
+    }
     taken: set[str] = set()
     for run in runs:
-        if run.hold:
-            continue
         for node in run.nodes:
             if node.id in taken or node.id not in ready:
                 continue
-            start, free = _place(node, run, free)
+            threads = kept.get(node.id) or _threads(node, waiting.values(), free)
+            start, free = _place(node, run, free, threads)
             if start is not None:
+                waiting.pop(node.id, None)
                 taken.add(node.id)
                 chosen.append(start)
     return chosen
 
 
-def _place(node: Node, run: QueuedRun, free: Free) -> tuple[Start | None, Free]:
+def _threads(node: Node, waiting: Iterable[Node], free: Free) -> int:
+    """Of a phase on the CPU: an even share of the free ones among those that have the memory to
+    run beside it. Two phases of one thread each are faster than one with two."""
+    if node.pocket:
+        return 1
+    if free.share:
+        return free.share
+    room, beside = free.memory - node.memory, 1
+    for other in waiting:
+        if other.id != node.id and other.memory <= room:
+            room, beside = room - other.memory, beside + 1
+    return max(1, free.cpu // beside)
+
+
+def _place(node: Node, run: QueuedRun, free: Free, threads: int) -> tuple[Start | None, Free]:
     if node.remote:
         if not free.api:
             return None, free
@@ -157,11 +207,15 @@ def _place(node: Node, run: QueuedRun, free: Free) -> tuple[Start | None, Free]:
     wanted = _cards(node, run.request, free)
     if wanted is None:
         return None, free
-    if not wanted.pool and not wanted.count:
+    if _on_cpu(wanted):
         if not free.cpu or short_of_memory(node, free):
             return None, free
-        left = replace(free, cpu=free.cpu - 1, memory=free.memory - node.memory, alone=False)
-        return Start(node.id, run.run_id, "cpu", Devices()), left
+        takes = 1 if free.share else threads
+        if takes > free.cpu and not free.alone:
+            return None, replace(free, cpu=0)
+        cpu, memory = max(0, free.cpu - takes), free.memory - node.memory
+        left = replace(free, cpu=cpu, memory=memory, alone=False)
+        return Start(node.id, run.run_id, "cpu", Devices(threads=threads)), left
     roomy = (g for g in wanted.available if free.card_memory.get(g, math.inf) >= node.card_memory)
     gpus = tuple(roomy)[: wanted.count]
     if len(gpus) < wanted.count:
@@ -182,6 +236,10 @@ class _Cards:
     count: int
     pool: tuple[int, ...] = ()
     available: tuple[int, ...] = ()
+
+
+def _on_cpu(wanted: _Cards | None) -> bool:
+    return wanted is not None and not wanted.pool and not wanted.count
 
 
 def _cards(node: Node, request: DeviceRequest, free: Free) -> _Cards | None:

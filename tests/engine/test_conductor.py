@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -121,6 +122,19 @@ def test_a_failed_branch_blocks_its_own_and_no_other_until_it_is_retried(runs):
     conduct(runs)
     until(lambda: read_queue(runs).run_ids == ())
     assert [len(p.attempts()) for p in failing] == [1, 2, 1]
+
+
+def test_a_retry_has_the_threads_of_the_attempt_before(runs):
+    phase = launch(runs, "one", chain(), {}, {"do": "fail"})[1]
+    until(lambda: state(phase) == "failed")
+    owner = phase.last_attempt().process
+    given = read_json(owner)
+    owner.write_text(json.dumps(given | {"devices": {"gpus": [], "threads": 3}}))
+    (phase.path / "script.json").write_text("{}")
+    queue.retry(runs, "one")
+    conduct(runs)
+    until(lambda: read_queue(runs).run_ids == ())
+    assert read_json(phase.last_attempt().process)["devices"]["threads"] == 3
 
 
 def test_the_bound_on_cpu_phases_and_the_order_of_the_queue_are_kept(runs):

@@ -251,6 +251,25 @@ def test_resumed_generation_ends_up_the_same(
     assert {**first, **rest, **last} == undisturbed
 
 
+def test_rows_come_as_they_end_and_a_torn_batch_ends_up_the_same(
+    loaded: Loaded, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = answers(loaded, questions)
+    monkeypatch.setattr(decoding, "MOMENT_S", 0.0)
+    said: list[str] = []
+    coming = generate(loaded, questions, DRAW, SMALL, doing=said.append)
+    torn: dict[str, Reply] = {}
+    while not len(torn) % SMALL.max_batch > 0:
+        torn |= {question.key: reply for question, reply in next(coming)}
+    coming.close()  # type: ignore[attr-defined]
+    assert any(text.startswith("reading prompts: ") for text in said)
+    assert " of 4 answers open" in said[-1]
+    assert "tokens/s" in said[-1]
+    rest = answers(loaded, questions, done=torn)
+    assert not set(rest) & set(torn)
+    assert torn | rest == undisturbed
+
+
 @pytest.mark.parametrize("text", ["CUDA out of memory. Tried", "DefaultCPUAllocator: can't"])
 def test_running_out_of_memory_halves_the_batch(text: str) -> None:
     sizes: list[int] = []
@@ -332,6 +351,27 @@ def test_a_teacher_with_nothing_left_to_do_loads_nothing(questions: list[Questio
     assert list(teacher.answer(questions, done={q.key for q in questions})) == []
     with pytest.raises(UserError, match="no such folder"):
         next(teacher.answer(questions))
+
+
+@pytest.mark.slow
+def test_a_teacher_that_is_to_land_ends_its_batch_and_begins_no_other(
+    loaded: Loaded, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded.model.save_pretrained(tmp_path)
+    loaded.tokenizer.save_pretrained(tmp_path)
+    source = LocalWeights(path=str(tmp_path), precision="fp32")
+    card = ModelCard(name="tiny", family="x", source=source, sampling=DRAW)
+    monkeypatch.setattr(decoding, "MOMENT_S", 0.0)
+    doing: list[str] = []
+    teacher = LocalTeacher(card, SMALL, lambda _: None)
+    teacher.watch(doing.append)
+    coming = teacher.answer(questions)
+    found = list(next(coming))
+    assert teacher.land()
+    found += [row for batch in coming for row in batch]
+    assert len(found) == SMALL.max_batch
+    assert doing[0] == "loading weights"
+    assert any(text.startswith("loading weights: ") for text in doing)
 
 
 @pytest.mark.slow

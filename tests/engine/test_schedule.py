@@ -13,6 +13,7 @@ from engine.schedule import (
     Free,
     Node,
     QueuedRun,
+    cpu_free,
     finished,
     node_of,
     problem,
@@ -168,6 +169,47 @@ def test_phases_start_beside_each_other_only_where_their_memory_fits(memory, alo
     free = Free(cpu=4, memory=memory, alone=alone)
     started = starts([run(LARGE, SMALL)], {"large", "small"}, free)
     assert [s.phase for s in started] == expected
+
+
+REAL, OTHER, TOY = Node("real"), Node("other"), Node("toy", pocket=True)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "free", "expected"),
+    [
+        ([REAL], Free(cpu=4), [4]),  # nobody beside it: all of them
+        ([REAL, OTHER], Free(cpu=4), [2, 2]),
+        ([REAL, OTHER], Free(cpu=3), [1, 2]),  # what is left over is used
+        ([REAL, OTHER], Free(cpu=1), [1]),
+        ([TOY], Free(cpu=4), [1]),
+        ([TOY, REAL], Free(cpu=4), [1, 3]),
+        ([REAL], Free(cpu=1, share=2), [2]),  # two at once were asked for on four cores
+        ([REAL, TOY], Free(cpu=2, share=2), [2, 1]),
+        # what has no memory to run beside it doesn't count
+        ([replace(REAL, memory=6.0), replace(OTHER, memory=6.0)], Free(cpu=4, memory=8.0), [4]),
+        ([REAL, Node("far", remote=True)], Free(cpu=4, api=1), [4, 1]),
+    ],
+)
+def test_phases_on_the_cpu_share_its_cores(nodes, free, expected):
+    started = starts([run(*nodes)], {node.id for node in nodes}, free)
+    assert [s.devices.threads for s in started] == expected
+
+
+def test_a_retry_has_as_many_threads_as_before_and_waits_for_them():
+    both = [run(REAL, TOY)]
+    started = starts(both, {"real", "toy"}, Free(cpu=4), {"real": 2})
+    assert [s.devices.threads for s in started] == [2, 1]
+    assert starts(both, {"real", "toy"}, Free(cpu=1, alone=False), {"real": 2}) == []
+    alone = starts(both, {"real"}, Free(cpu=1), {"real": 2})  # a machine of fewer cores
+    assert [s.devices.threads for s in alone] == [2]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "running", "expected"),
+    [(None, [], (4, 0)), (None, [2, 1], (1, 0)), (None, [4, 4], (0, 0)), (2, [1], (1, 2))],
+)
+def test_what_is_free_on_the_cpu(at_once, running, expected):
+    assert cpu_free(4, at_once, running) == expected
 
 
 def test_a_named_card_in_use_is_taken_only_where_there_is_room_on_it():

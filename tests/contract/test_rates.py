@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from engine.contract import events as ev
+from engine.contract.rates import rate_text
+from engine.contract.view import EMPTY, fold, fold_all
+
+
+@pytest.mark.parametrize(
+    ("per_second", "unit", "said"),
+    [
+        (412.3, "questions", "412/s"),
+        (1234.5, "lines", "1,234/s"),
+        (4.13, "questions", "4.1/s"),
+        (1.0, "steps", "1.0/s"),
+        (1 / 1.26, "steps", "1.3 s/step"),
+        (1 / 144, "steps", "2.4 min/step"),
+        (1 / 34, "pairs", "34 s/pair"),
+        (1 / 9000, "answers", "2.5 h/answer"),
+    ],
+)
+def test_a_rate_is_never_rounded_to_nothing(per_second: float, unit: str, said: str) -> None:
+    assert rate_text(per_second, unit) == said
+
+
+@pytest.mark.parametrize(
+    ("done", "doing", "counting"),
+    [
+        (0, "loading weights", False),
+        (5, "training", True),
+        (17, "scoring the pairs", False),  # the steps are over, the phase isn't
+        (17, "", True),
+        (0, "", True),
+    ],
+)
+def test_a_count_is_shown_while_it_says_more_than_the_words(
+    done: int, doing: str, counting: bool
+) -> None:
+    view = fold(EMPTY, ev.Progress(done=done, total=17, unit="steps"))
+    assert fold(view, ev.Activity(text=doing)).counting is counting
+
+
+def test_what_comes_after_the_last_step_has_a_count_of_its_own() -> None:
+    view = fold_all(
+        [
+            ev.Progress(done=17, total=17, unit="steps"),
+            ev.Activity(text="scoring the pairs"),
+            ev.Progress(done=0, total=300, unit="pairs"),
+            ev.Progress(done=64, total=300, unit="pairs"),
+        ]
+    )
+    assert view.counting
+    assert view.progress_began is not None
+    assert (view.progress_began.done, view.progress_began.unit) == (0, "pairs")
