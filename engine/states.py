@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import catalog
@@ -17,14 +17,14 @@ from engine.contract.clock import ahead
 from engine.contract.errors import UserError
 from engine.contract.eventlog import STALE_AFTER_S
 from engine.contract.jsonfile import read_json
-from engine.contract.view import attempt_state
+from engine.contract.view import attempt_state, fold_all
 from engine.deaths import last_words
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.contract.rundir import AttemptDir, PhaseDir
-    from engine.contract.view import Probe, State
+    from engine.contract.view import PhaseView, Probe, State
 
 TAIL_BYTES = 65_536
 DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
@@ -65,17 +65,27 @@ def phase_state(folder: PhaseDir) -> PhaseState:
 
 def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
     """The last event when it is final."""
+    lines = _last_lines(attempt)
+    event = ev.decode(lines[-1]) if lines else None
+    return event if isinstance(event, ev.PhaseFinished) else None
+
+
+def recent_view(attempt: AttemptDir) -> PhaseView:
+    """What the last events say: progress, rate and money of late, at the same price however long
+    the log is."""
+    events = (event for line in _last_lines(attempt) if (event := ev.decode(line)))
+    return replace(fold_all(events), gaps=0)  # what is before them is not missing
+
+
+def _last_lines(attempt: AttemptDir) -> list[bytes]:
+    """Whole lines at the log's end; the first may have been cut, and is no event then."""
     try:
         with attempt.events.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             tail = file.read()
     except OSError:
-        return None
-    for line in reversed(tail.splitlines(keepends=True)):
-        if line.endswith(b"\n"):
-            event = ev.decode(line)
-            return event if isinstance(event, ev.PhaseFinished) else None
-    return None
+        return []
+    return [line for line in tail.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def probe_attempt(attempt: AttemptDir) -> tuple[Probe, int | None]:

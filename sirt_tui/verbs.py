@@ -21,7 +21,7 @@ GO_ON = "Let it go on"  # instead of a stop
 
 
 def read(runs: RunsFolder, run_id: str) -> RunStatus:
-    """A run with its phases' states, without their logs."""
+    """A run with its phases' states, and without their logs but for what endpoints are paid."""
     from engine.control.listing import run_status
 
     return run_status(runs, run_id, with_views=False)

@@ -14,6 +14,7 @@ from engine.contract.evaluation import Evaluation
 from engine.contract.eventlog import EventReader
 from engine.contract.rates import rate_text
 from engine.contract.spec import AnnotateSpec, EvaluateSpec
+from engine.contract.spending import spending
 from engine.contract.standing import ENDED, Fact, standings
 from engine.contract.view import EMPTY, PhaseView, fold_all
 from engine.control.rows import queued_runs
@@ -126,7 +127,9 @@ class _Follower:
         took = _seconds(view)
         lasted = "" if took is None else f" in {duration(took)}"
         done = sum(s == "done" for s in self._states.values())
+        paid = spending(spec, view)
         said = f": {error}" if error else _figures(view)
+        said += f", paid {paid.cost.text}" if paid else ""
         words = f"[{done}/{len(self._phases)}] {label(spec)} {state}{lasted}{said}"
         echo(words, err=True)
         for warning in view.warnings:
@@ -153,7 +156,7 @@ class _Follower:
         self._last_line = now
         counts = Counter(self._states.values())
         parts = [f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"]
-        parts += [f"{label(spec)} {_progress(self._view(spec))}" for spec in running[:3]]
+        parts += [f"{label(spec)} {_at_work(spec, self._view(spec))}" for spec in running[:3]]
         mine = {p.id for p in self._phases if self._states.get(p.id) == "queued"}
         parts += [why for phase, why in conductor.waiting(self._runs).items() if phase in mine][:1]
         line = " | ".join(parts)
@@ -193,6 +196,12 @@ def label(spec: PhaseSpec) -> str:
             return f"annotate {name} {spec.task.name}"
         case _:
             return f"{spec.kind} {name}"
+
+
+def _at_work(spec: PhaseSpec, view: PhaseView) -> str:
+    """How far it is, and what it pays."""
+    paid = spending(spec, view)
+    return f"{_progress(view)}, {paid.text}" if paid else _progress(view)
 
 
 def _progress(view: PhaseView) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.follow import label
 from engine.cli.output import (
     STATE_STYLE,
     echo,
@@ -19,6 +20,8 @@ from engine.cli.output import (
 from engine.contract.clock import ahead
 from engine.contract.errors import UserError
 from engine.contract.plain import one_line
+from engine.contract.remarks import remarks
+from engine.contract.spending import Spending, in_all, spending
 from engine.contract.tiers import shares_text, unclear
 from engine.control import changing
 from engine.control.checking import missing_figures
@@ -122,10 +125,28 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
         "activity": phase.view.activity,
         "done": progress.done if progress else None,
         "total": progress.total if progress else None,
-        "cost": phase.view.cost.model_dump(include=COST) if phase.view.cost else None,
+        "cost": _cost_json(phase),
+        "checkpoint": _said(phase.view.checkpoint, "step", "path", "ts"),
+        "artefacts": [_said(made, "path", "what", "count") for made in phase.view.artefacts],
+        "unknown_events": sorted({event.kind for event in phase.view.unknown}),
+        "missing_events": phase.view.gaps,
         "figures": phase.view.figures,
         "warnings": [w.text for w in phase.view.warnings],
     }
+
+
+def _cost_json(phase: PhaseStatus) -> dict[str, object] | None:
+    """As told, and what follows from it where it pays."""
+    cost = phase.view.cost
+    if cost is None:
+        return None
+    paid = _paid(phase) or Spending(cost)
+    more = {"an_hour": paid.an_hour, "at_end": paid.at_end, "cap": paid.cap}
+    return cost.model_dump(include=COST) | more
+
+
+def _said(event: Event | None, *names: str) -> dict[str, object] | None:
+    return event.model_dump(mode="json", include=set(names)) if event else None
 
 
 def _print_run(runs: RunsFolder, found: RunStatus) -> None:
@@ -138,10 +159,17 @@ def _print_run(runs: RunsFolder, found: RunStatus) -> None:
     for mark in found.marks:
         echo(f"  {mark.evaluation.label}: {mark_text(mark)} of {mark.total}{_read_by(mark)}")
     for phase in found.phases:
-        if (cost := phase.view.cost) is not None and (cost.spent or cost.possible):
-            echo(f"  {phase.spec.kind}: {cost.requests} replies, {cost.text}")
+        for remark in remarks(phase.spec, phase.view):
+            echo(f"  {label(phase.spec)}: {remark}")
         for warning in phase.view.warnings:
             echo(f"  {phase.spec.kind}: {warning.level}: {warning.text}")
+    paid = [one.cost for one in map(_paid, found.phases) if one is not None]
+    for total in in_all(paid) if len(paid) > 1 else ():
+        echo(f"  paid in all: {total}")
+
+
+def _paid(phase: PhaseStatus) -> Spending | None:
+    return spending(phase.spec, phase.view)
 
 
 def _read_by(mark: Cellmark) -> str:

@@ -73,7 +73,7 @@ class PhaseView:
 
     ``metrics``: name -> (step, value) points; ``moments``: when those were. ``gaps``: sequence
     numbers that are missing, which means that the log was damaged. ``unknown``: events of kinds
-    this version does not know.
+    this version does not know. ``cost_began``: what earlier attempts had paid.
     """
 
     phase: str = ""
@@ -98,6 +98,7 @@ class PhaseView:
     messages: Tail[ev.Message] = field(default_factory=Tail)
     unknown: Tail[ev.Event] = field(default_factory=Tail)
     cost: ev.Cost | None = None
+    cost_began: ev.Cost | None = None
     artefacts: tuple[ev.Artefact, ...] = ()
     checkpoint: ev.CheckpointSaved | None = None
     figures: dict[str, object] = field(default_factory=dict)
@@ -162,7 +163,7 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
         case ev.Scored():
             return replace(base, scores=(*base.scores, event))
         case ev.Cost():
-            return replace(base, cost=event)
+            return replace(base, cost=event, cost_began=base.cost_began or event)
         case ev.Artefact():
             return replace(base, artefacts=(*base.artefacts, event))
         case ev.CheckpointSaved():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.contract.eventlog import EventReader
 from engine.contract.view import EMPTY, PhaseView, fold_all
-from engine.control.listing import RunStatus, run_status
+from engine.control.listing import RunStatus, damage_of, run_status
 
 if TYPE_CHECKING:
     from engine.contract.rundir import PhaseDir, RunsFolder
@@ -26,6 +26,14 @@ class PhaseFollower:
     attempt: int = 0
     view: PhaseView = EMPTY
     _reader: EventReader | None = None
+    _at_end: bool = False
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the log, once all of it was read; empty for nothing."""
+        read = self._reader if self._at_end else None
+        told = damage_of(read, self.view, self.folder) if read else ""
+        return f"the log of {self.folder.id} was damaged: {told}" if told else ""
 
     def advance(self) -> bool:
         """Fold what is new; True when there was anything."""
@@ -36,10 +44,13 @@ class PhaseFollower:
             self.attempt, self.view, self._reader = last.number, EMPTY, EventReader(last.events)
         end = time.monotonic() + READ_MS / 1000
         before = self.view
+        self._at_end = False
         while events := self._reader.read(AT_ONCE, 1000 * (end - time.monotonic())):
             self.view = fold_all(events, self.view)
             if time.monotonic() > end:
                 break
+        else:
+            self._at_end = True
         return self.view is not before
 
 
@@ -51,6 +62,7 @@ class RunFollower:
     run_id: str
     _phases: dict[str, PhaseFollower] = field(default_factory=dict)
     _status: RunStatus | None = None
+    _damage: tuple[str, ...] = ()  # of all files but the logs
     _looked: float = float("-inf")
 
     def advance(self) -> RunStatus | None:
@@ -72,6 +84,7 @@ class RunFollower:
     def _look(self) -> RunStatus:
         self._looked = time.monotonic()
         status = run_status(self.runs, self.run_id, with_views=False)
+        self._damage = status.damage
         for phase in status.phases:
             if phase.id not in self._phases:
                 follower = PhaseFollower(self.runs.phase(phase.id))
@@ -81,7 +94,8 @@ class RunFollower:
 
     def _with_views(self, status: RunStatus) -> RunStatus:
         phases = (replace(p, view=self._phases[p.id].view) for p in status.phases)
-        return replace(status, phases=tuple(phases))
+        torn = (line for p in status.phases if (line := self._phases[p.id].damage))
+        return replace(status, phases=tuple(phases), damage=(*self._damage, *torn))
 
 
 def _states(status: RunStatus) -> object:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine import conductor
 from engine.contract.errors import UserError, nearest
 from engine.contract.eventlog import EventReader
+from engine.contract.spending import endpoint_of
 from engine.contract.standing import Fact, run_state, standings
 from engine.contract.view import EMPTY, PhaseView, State, fold_all
 from engine.control.roster import Roster
@@ -21,7 +22,7 @@ from engine.control.rows import (
 )
 from engine.queue import read_run
 from engine.registry import Registry
-from engine.states import phase_state
+from engine.states import phase_state, recent_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,7 +129,8 @@ def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
 
 
 def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:
-    """Everything about one run. Views fold the last attempt's whole log."""
+    """Everything about one run. Views fold the last attempt's whole log; without them, those of
+    phases that pay an endpoint fold its end."""
     file = read_run(runs, run_id)
     damage: list[str] = []
     try:
@@ -144,7 +146,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
     stands = standings(((spec.id, spec.inputs) for spec in specs), facts, forgiven)
     for spec in specs:
         folder, state, said = runs.phase(spec.id), stands[spec.id].state, found[spec.id]
-        view, torn = read_view(folder) if with_views else (EMPTY, "")
+        view, torn = read_view(folder) if with_views else (_money_of(folder, spec), "")
         unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
         damage += [line for line in (torn, unscored) if line]
         waits = waiting.get(spec.id, "") if state == "queued" else ""
@@ -153,6 +155,11 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
     state = run_state([p.state for p in phases])
     marks = marks_of(runs, file.spec.phases)
     return RunStatus(file, state, tuple(phases), marks, tuple(damage))
+
+
+def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:
+    attempt = folder.last_attempt() if endpoint_of(spec) is not None else None
+    return recent_view(attempt) if attempt is not None else EMPTY
 
 
 def view_of(folder: PhaseDir) -> PhaseView:
@@ -167,11 +174,17 @@ def read_view(folder: PhaseDir) -> tuple[PhaseView, str]:
         return EMPTY, ""
     reader = EventReader(attempt.events)
     view = fold_all(reader.read(max_records=10_000_000, max_ms=60_000))
+    torn = damage_of(reader, view, folder)
+    return view, f"{attempt.events}: {torn}" if torn else ""
+
+
+def damage_of(reader: EventReader, view: PhaseView, folder: PhaseDir) -> str:
+    """In which way the log that was read is damaged, if it is."""
     told = [reader.problem] if reader.problem else []
     told += [f"lines that can't be read: {reader.corrupt}"] if reader.corrupt else []
     told += [f"events that are missing: {view.gaps}"] if view.gaps > reader.corrupt else []
     told += ["its final event is missing"] if folder.done and view.outcome is None else []
-    return view, f"{attempt.events}: {', '.join(told)}" if told else ""
+    return ", ".join(told)
 
 
 def age(when: datetime) -> float:

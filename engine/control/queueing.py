@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from engine import conductor, queue
 from engine.contract.errors import UserError
 from engine.contract.jsonfile import read_json
+from engine.contract.spending import spending
 from engine.contract.standing import Fact, forgiven_by, run_state, standings
 from engine.control.changing import move
 from engine.queue import DeviceRequest, Entry, read_queue, read_run
-from engine.states import DAMAGED, PhaseState, phase_state
+from engine.states import DAMAGED, PhaseState, phase_state, recent_view
 
 if TYPE_CHECKING:
     from engine.contract.rundir import RunsFolder
     from engine.contract.spec import PhaseSpec
+    from engine.contract.spending import Spending
     from engine.contract.view import State
 
 __all__ = ["Conducting", "Entry", "Work", "hold", "look", "move", "set_cpu_slots"]
@@ -24,7 +26,7 @@ __all__ = ["Conducting", "Entry", "Work", "hold", "look", "move", "set_cpu_slots
 @dataclass(frozen=True, slots=True)
 class Work:
     """A phase with a living attempt. ``gpus``: cards that it was given; none: it is on the CPU
-    or waits for an endpoint."""
+    or waits for an endpoint. ``paid``: what it pays its endpoint, as of late."""
 
     run_id: str
     spec: PhaseSpec
@@ -32,6 +34,7 @@ class Work:
     attempt: int
     pid: int | None
     gpus: tuple[int, ...]
+    paid: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ def _work(runs: RunsFolder, run_id: str, spec: PhaseSpec, found: PhaseState) -> 
         pid, gpus = int(owner["handle"]["pid"]), tuple(map(int, owner["devices"]["gpus"]))
     except DAMAGED:  # or its starter has not said yet
         pid, gpus = None, ()
-    return Work(run_id, spec, found.state, found.attempt, pid, gpus)
+    paid = spending(spec, recent_view(attempt)) if attempt is not None else None
+    return Work(run_id, spec, found.state, found.attempt, pid, gpus, paid)
 
 
 def requested(request: DeviceRequest) -> str:

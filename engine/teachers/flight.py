@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
+from engine.contract.spending import money
 from engine.interfaces import BrokenOff, Reply
 from engine.teachers.advice import explain
 from engine.teachers.dialect import sent_text
 from engine.teachers.faults import Fault
-from engine.teachers.limits import money
 from engine.teachers.patience import Spell
 
 if TYPE_CHECKING:

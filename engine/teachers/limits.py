@@ -43,17 +43,6 @@ def most_bytes(sampling: Sampling) -> int:
     return BODY_BYTES + BODY_BYTES_PER_TOKEN * sampling.max_new_tokens
 
 
-def money(amount: float, currency: str) -> str:
-    """Cents where there are any, else two digits that count.
-
-    >>> money(4.971, "USD"), money(0.00031, "USD")
-    ('4.97 USD', '0.00031 USD')
-    """
-    return (
-        f"{amount:.2f} {currency}" if amount >= 0.01 or amount <= 0 else f"{amount:.2g} {currency}"
-    )
-
-
 @dataclass
 class Throttle:
     """Requests at a time: halved when the server says 429, slowly raised while it doesn't.

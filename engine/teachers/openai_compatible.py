@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from engine.contract.cards import Endpoint
 from engine.contract.errors import UserError
+from engine.contract.spending import money
 from engine.interfaces import BrokenOff, Teacher
 from engine.teachers.chat import Chat
 from engine.teachers.dialect import sent_text
 from engine.teachers.flight import Flight
-from engine.teachers.limits import Budget, Throttle, money
+from engine.teachers.limits import Budget, Throttle
 from engine.teachers.patience import Patience
 
 if TYPE_CHECKING:

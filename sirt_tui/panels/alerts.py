@@ -35,8 +35,11 @@ class AlertsPanel(Static):
     }
     """
 
-    def show(self, phases: Sequence[PhaseStatus], now: datetime) -> None:
-        lines = alerts(phases, now)
+    def show(
+        self, phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] = ()
+    ) -> None:
+        """``damage``: of the run's files, a line each."""
+        lines = alerts(phases, now, damage)
         self.display = bool(lines)
         shown = lines[:LINES]
         if len(lines) > LINES:
@@ -46,9 +49,10 @@ class AlertsPanel(Static):
             self.update(text)
 
 
-def alerts(phases: Sequence[PhaseStatus], now: datetime) -> list[Text]:
+def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] = ()) -> list[Text]:
     """One line each: what is wrong, where, what to do."""
     faults, hints, warnings = [], [], []
+    hints += [_line("! ", one_line(said, 300), "", "yellow") for said in damage]
     for phase in phases:
         name = phase_title(phase.spec)
         if advice := ADVICE.get(phase.state):

@@ -13,6 +13,8 @@ from sirt_tui.lines import Lines
 from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.contract.view import PhaseView
 
 LINES = 200
@@ -37,8 +39,9 @@ class LogPanel(Lines):
         self.wants_stderr = not self.wants_stderr
         self.post_message(self.Toggled())
 
-    def show_messages(self, view: PhaseView, title: str) -> None:
-        self._put(messages_text(view), f"{title}: messages")
+    def show_messages(self, view: PhaseView, title: str, told: Iterable[str]) -> None:
+        """``told``: as :func:`~engine.contract.remarks.remarks` gives them."""
+        self._put(messages_text(view, told), f"{title}: messages")
 
     def show_stderr(self, tail: str, title: str) -> None:
         self._put(Text(visible(tail) or "stderr is empty"), f"{title}: stderr")
@@ -49,16 +52,15 @@ class LogPanel(Lines):
             self.put(text)
 
 
-def messages_text(view: PhaseView) -> Text:
-    """One line a message, with its time; what the phase is busy with last."""
+def messages_text(view: PhaseView, told: Iterable[str]) -> Text:
+    """One line a message, with its time; then what else the log says; what the phase is busy with
+    last."""
     text = Text()
     for message in view.messages.last(LINES):
         text.append(f"{message.ts:%H:%M:%S} ", "dim")
         text.append(f"{visible(message.text, 2_000)}\n", LEVELS[message.level])
-    if view.gaps:
-        text.append(f"{view.gaps} events are missing: the log was damaged\n", "bold red")
-    if (cost := view.cost) is not None and (cost.spent or cost.possible):
-        text.append(f"{cost.requests} replies, {visible(cost.text, 200)}\n")
+    for remark in told:
+        text.append(f"{visible(remark, 400)}\n")
     if view.activity:
         text.append(f"now: {visible(view.activity, 200)}", "cyan")
     return text if text.plain else Text("nothing said yet", "dim")

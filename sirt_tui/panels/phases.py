@@ -11,6 +11,7 @@ from textual.message import Message
 
 from engine.contract.plain import one_line
 from engine.contract.rates import rate_text
+from engine.contract.spending import spending
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration, phase_title
 from sirt_tui.lines import Lines
 
@@ -30,7 +31,7 @@ TITLE_WIDTH = 29  # the longest name of a benchmark fits, and its state stays in
 
 class PhasesPanel(Lines):
     """A cursor over the phases; posts :class:`Chosen` when it moves to another. A phase has one
-    line or two."""
+    line or more."""
 
     BORDER_TITLE = "phases"
     DEFAULT_CSS = """
@@ -128,8 +129,8 @@ class PhasesPanel(Lines):
 
 
 def phase_text(phase: PhaseStatus, now: datetime) -> Text:
-    """One line, and a second one with the progress of a phase at work or the fault of one
-    that ended badly."""
+    """One line, a second one with the progress of a phase at work or the fault of one that ended
+    badly, and what it pays."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
     text.append(f"{phase_title(phase.spec):<{TITLE_WIDTH}}")
@@ -142,6 +143,9 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     second = _second_line(phase, now)
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")
+    paid = spending(phase.spec, phase.view)
+    for line in paid.lines if paid else ():
+        text.append(f"\n  {one_line(line, 100)}", "dim")
     return text
 
 

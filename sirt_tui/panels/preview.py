@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from engine.contract.plain import one_line, visible
+from engine.contract.spending import in_all, spending
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent, phase_title
 from sirt_tui.panels.titles import entitle
 
@@ -57,15 +58,19 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
             text.append(f"{visible(value)}\n")
     if row.marks:
         text.append("\naccuracy, %, and 95 % interval\n", "bold")
+    width = max((len(visible(mark.evaluation.where)) for mark in row.marks), default=0)
     for mark in row.marks:
         what = mark.evaluation
-        text.append(f"{visible(what.where):<14.14} {what.style:<8}", "dim")
+        text.append(f"{visible(what.where):<{max(14, width)}} {what.style:<8}", "dim")
         text.append(f"{percent(mark.accuracy):>5}", "bold")
         text.append(f" {interval(mark.low, mark.high)}\n", "dim")
     if status is not None:
         text.append("\nphases\n", "bold")
         for phase in status.phases:
             _append_phase(text, phase)
+        paid = [found for p in status.phases if (found := spending(p.spec, p.view))]
+        for total in in_all(one.cost for one in paid) if len(paid) > 1 else ():
+            text.append(f"paid in all  {total}\n")
     return text
 
 
@@ -106,7 +111,6 @@ def _warnings(row: RunRow) -> list[str]:
 
 
 def _append_phase(text: Text, phase: PhaseStatus) -> None:
-
     style = STATE_STYLES[phase.state]
     text.append(f"{STATE_MARKS[phase.state]} ", style)
     text.append(f"{phase_title(phase.spec):<29.29} ")
@@ -116,3 +120,6 @@ def _append_phase(text: Text, phase: PhaseStatus) -> None:
     text.append("\n")
     if phase.error and phase.state != "done":
         text.append(f"  {one_line(phase.error, 300)}\n", "red")
+    paid = spending(phase.spec, phase.view)
+    for line in paid.lines if paid else ():
+        text.append(f"  {one_line(line, 100)}\n", "dim")

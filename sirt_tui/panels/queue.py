@@ -34,7 +34,12 @@ def work_columns() -> list[Column[Work]]:
         Column("pid", "pid", 8, lambda w: Text(str(w.pid or NOTHING)), rank=2, justify="right"),
         Column("attempt", "try", 3, lambda w: Text(str(w.attempt)), rank=3, justify="right"),
         Column("run", "run", 20, lambda w: Text(one_line(w.run_id, 80)), rank=1, grows=True),
+        Column("paid", "paid", 16, lambda w: Text(_paid(w)), rank=4),
     ]
+
+
+def _paid(work: Work) -> str:
+    return one_line(work.paid.cost.text, 60) if work.paid else NOTHING
 
 
 def queue_columns(requested: dict[str, str]) -> list[Column[tuple[int, Entry, State]]]:

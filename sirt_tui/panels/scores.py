@@ -59,7 +59,8 @@ def scores_table(rows: Sequence[RunRow], mine: str) -> RenderableType:
         return Text("no scores yet", "dim")
     styles = sorted({style for _, _, style in marks}, key=_order)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for title in ("task", "arm", *styles):
+    table.add_column("task")  # wraps where there is no room: cut off, two splits look the same
+    for title in ("arm", *styles):
         table.add_column(title, no_wrap=True)
     for task in sorted({key[0] for key in marks}):
         arms = [row for row in rows if any(key[:2] == (task, row.arm) for key in marks)]

@@ -179,5 +179,8 @@ def conductor_line(now: Conducting) -> Text:
         phase, why = next(iter(now.waiting.items()))
         more = f" (and {len(now.waiting) - 1} more)" if len(now.waiting) > 1 else ""
         text.append(f"  {phase.partition('-')[0]} {why}{more}", "yellow")
+    for at_work in now.working:
+        if at_work.paid is not None:
+            text.append(f"  {phase_title(at_work.spec)} pays {at_work.paid.text}")
     text.append(f"  phases at once: CPU {slots}, endpoints {now.api_slots}", "dim")
     return text

@@ -13,6 +13,7 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from engine.contract.errors import UserError
+from engine.contract.remarks import remarks
 from engine.control.following import stderr_tail
 from engine.control.relatives import relatives
 from sirt_tui import verbs
@@ -177,7 +178,7 @@ class RunPage(Page):
         if self._status is not None:
             now = self.sirt.clock()
             self.query_one(PhasesPanel).show(self._status.phases, now)
-            self.query_one(AlertsPanel).show(self._status.phases, now)
+            self.query_one(AlertsPanel).show(self._status.phases, now, self._status.damage)
 
     def _draw_chosen(self) -> None:
         phase = self._chosen()
@@ -200,7 +201,8 @@ class RunPage(Page):
             tail = await self.ask(stderr_tail, self.runs.phase(phase.id))
             panel.show_stderr(tail, phase_title(phase.spec))
         else:
-            panel.show_messages(phase.view, phase_title(phase.spec))
+            told = remarks(phase.spec, phase.view)
+            panel.show_messages(phase.view, phase_title(phase.spec), told)
 
     def _liveliest(self) -> PhaseStatus:
         """The phase worth watching: what runs, else what ended badly, else the last done; of a run

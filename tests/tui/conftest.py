@@ -20,6 +20,7 @@ from engine.queue import read_run
 from tests.fixtures.record import CHECKOUT, MOVED_TO
 
 RECORDED = Path(__file__).parent.parent / "fixtures" / "runs"
+MEASURED = RECORDED.with_name("measured")
 
 
 @pytest.fixture
@@ -27,11 +28,17 @@ def recorded(tmp_path: Path) -> RunsFolder:
     return copy_recorded(tmp_path / "runs")
 
 
-def copy_recorded(folder: Path) -> RunsFolder:
+@pytest.fixture
+def measured(tmp_path: Path) -> RunsFolder:
+    """``tests/fixtures/measured``: runs scored in every way, and an endpoint that was paid."""
+    return copy_recorded(tmp_path / "measured", MEASURED)
+
+
+def copy_recorded(folder: Path, recorded: Path = RECORDED) -> RunsFolder:
     """``tests/fixtures/runs``: the live phase belongs to this process, the lost one to a
     process of this machine that is gone."""
     runs = RunsFolder(folder)
-    shutil.copytree(RECORDED, runs.root)
+    shutil.copytree(recorded, runs.root)
     for file in [*runs.root.glob("*/run.json"), *runs.root.glob("phases/*/phase.json")]:
         file.write_text(file.read_text().replace(MOVED_TO, str(CHECKOUT)))
     for phase in runs.phase_dirs():
