@@ -10,7 +10,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from engine.durations import duration
-from engine.processes import OUT_OF_MEMORY
+from engine.processes import OUT_OF_MEMORY, killed_for_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,10 @@ def _ran(attempt: AttemptDir) -> float | None:
 
 
 def _out_of_memory(attempt: AttemptDir, code: int | None) -> str:
-    """What the kernel's counter told whoever saw the end; see :func:`processes.write_exit_code`."""
+    """What the kernel's counter told whoever saw the end (:func:`processes.write_exit_code`), or
+    tells now, when nobody did: it may have ended the conductor as well."""
+    if code is None and killed_for_memory(attempt):
+        return f"{OUT_OF_MEMORY} meanwhile"
     if code != -signal.SIGKILL:
         return ""
     try:

@@ -153,18 +153,21 @@ def write_owner(attempt: AttemptDir, launcher: str, handle: Handle, devices: Dev
 def write_exit_code(attempt: AttemptDir, code: int) -> None:
     """For later readers, by whoever saw it; negative: the signal that killed it. A second line
     says when it was the kernel, for want of memory."""
-    why = f"{OUT_OF_MEMORY}\n" if code == -signal.SIGKILL and _killed_more(attempt) else ""
+    why = f"{OUT_OF_MEMORY}\n" if code == -signal.SIGKILL and killed_for_memory(attempt) else ""
     with contextlib.suppress(OSError):  # disk full or folder deleted: it stays unknown
         atomic_write(attempt.exit_code, f"{code}\n{why}")
 
 
-def _killed_more(attempt: AttemptDir) -> bool:
-    """Whether the kernel has ended processes for want of memory since the attempt began."""
+def killed_for_memory(attempt: AttemptDir) -> int:
+    """How many processes the kernel has ended for want of memory since the attempt began; 0 on
+    another machine, or after another start of this one."""
     try:
-        before = read_object(attempt.process).get("oom_kills")
-    except (OSError, UserError):
-        return False
-    return isinstance(before, int) and oom_kills() > before
+        owner = read_object(attempt.process)
+        before, who = owner.get("oom_kills"), owner["handle"]
+        here = (who["host"], who["boot"]) == (socket.gethostname(), _boot())
+    except (OSError, UserError, LookupError, TypeError):
+        return 0
+    return max(0, oom_kills() - before) if here and isinstance(before, int) else 0
 
 
 def await_exit_code(attempt: AttemptDir, timeout_s: float = 0.5) -> int | None:

@@ -42,7 +42,7 @@ def advice(error: OSError) -> str:
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     match error.errno:
         case errno.ENOSPC if path is not None and _no_inodes(path.parent):
-            return " (it can hold no more files); delete some and try again, nothing is lost"
+            return "; the disk can hold no more files: delete some and try again, nothing is lost"
         case errno.ENOSPC:
             return "; free some space and try again, nothing is lost"
         case errno.EDQUOT:

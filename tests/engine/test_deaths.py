@@ -121,6 +121,18 @@ def test_the_kernels_own_count_says_that_memory_ran_out(attempt, kernel, version
     assert processes.read_exit_code(attempt) == -9
 
 
+def test_where_nobody_saw_the_end_the_count_is_still_a_hint(attempt, kernel) -> None:
+    kernel("v2", 4)
+    gone = processes.identity() | {"started": 1}
+    processes.write_owner(attempt, "local", gone, Devices())
+    assert "memory" not in said(attempt)
+    kernel("v2", 6)
+    assert "the kernel was out of memory meanwhile" in said(attempt)
+    processes.write_owner(attempt, "local", gone | {"boot": "an earlier one"}, Devices())
+    kernel("v2", 7)
+    assert "memory" not in said(attempt)
+
+
 @pytest.mark.parametrize(("kills", "code"), [(4, -9), (5, -15), (5, 1)])
 def test_other_kills_and_other_ends_are_not_blamed_on_memory(attempt, kernel, kills, code) -> None:
     kernel("v2", 4)
