@@ -48,6 +48,8 @@ def last_words(attempt: AttemptDir, code: int | None) -> str:
             return f"the disk was full: {died}; free some space and retry"
         if _no_room(attempt.path):
             return f"the disk is full: {died}; free some space and retry"
+    if code is None and not (attempt.process.exists() or attempt.events.exists()):
+        died = "it ended before it could write anything down, as it does on a full disk; retry"
     lines = [line for line in said if not BAR.search(line)][-STDERR_LINES:]
     return f"{died}; stderr ends: {' / '.join(lines)}" if lines else died
 

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine import catalog
@@ -44,17 +44,18 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
     runs = RunsFolder(phase.path.parent.parent)
     with _sole_attempt(phase), EventWriter(attempt.events, attempt.alive) as writer:
         context = Context(runs, phase, attempt, writer, devices)
-        writer.emit(_started(phase, attempt, devices))
         outcome, error, figures = "done", "", {}
         try:
+            writer.emit(_started(phase, attempt, devices))
             with ResourceMonitor(writer.emit, devices) as monitor, context.pulse:
                 figures = _work(context, monitor)
         except Stopped:
             outcome, error = "stopped", "stopped on request; a retry goes on from here"
         except Exception as problem:
-            traceback.print_exc()
+            with suppress(OSError):  # the disk may be full
+                traceback.print_exc()
             outcome, error = "failed", _one_line(problem)
-        writer.emit(_finished(outcome, error, figures))
+        writer.emit_last(_finished(outcome, error, figures))
         return OUTCOME_CODES[outcome]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEARTBEAT_S = 5.0
+ROOM_BYTES = 16_384  # more than a final event
 STALE_AFTER_S = 4 * HEARTBEAT_S
 
 
 class EventWriter:
     """Appends events, numbers them, and touches ``alive`` while it is open.
 
-    Safe to call from several threads.
+    Safe to call from several threads. It holds a little room on the disk, so that a phase which
+    fills it can still say so (:meth:`emit_last`).
     """
 
     def __init__(self, path: Path, alive: Path, heartbeat_s: float = HEARTBEAT_S) -> None:
@@ -34,6 +37,10 @@ class EventWriter:
         self._seq = 0
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._torn = False
+        self._room = path.with_name(".room")
+        with suppress(OSError):
+            self._room.write_bytes(bytes(ROOM_BYTES))
         alive.touch()
         self._beat = threading.Thread(
             target=self._keep_alive, args=(heartbeat_s,), name="heartbeat", daemon=True
@@ -57,10 +64,20 @@ class EventWriter:
     def copy(self, event: Event) -> None:
         """As :func:`emit`, of an event that was read: what another version has said is kept."""
         with self._lock:
-            line = memoryview(encode(event.model_copy(update={"seq": self._seq})))
-            while line:
-                line = line[self._write(line) :]
+            line = encode(event.model_copy(update={"seq": self._seq}))
+            left = memoryview(b"\n" + line if self._torn else line)
+            while left:
+                left = left[self._write(left) :]
+                self._torn = bool(left)
             self._seq += 1
+
+    def emit_last(self, event: Event) -> None:
+        """As :meth:`emit`, in the room that was held for it where there is no other."""
+        try:
+            self.emit(event)
+        except OSError:
+            self._room.unlink(missing_ok=True)
+            self.emit(event)
 
     def _write(self, line: memoryview) -> int:
         try:
@@ -74,6 +91,8 @@ class EventWriter:
             self._closed.set()
             os.fsync(self._fd)
             os.close(self._fd)
+            with suppress(OSError):
+                self._room.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from engine.contract.cards import LocalWeights
-from engine.contract.errors import UserError, nearest
+from engine.contract.errors import UserError, nearest, told
 from engine.models.tokenizing import load_tokenizer
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _load_weights(folder: Path, source: LocalWeights) -> Any:
             " nf4, more GPUs or a smaller model"
         ) from None
     except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
+        first = told(error).strip().splitlines()[0]
         hint = " (set source.trust_remote_code: true)" if "trust_remote_code" in str(error) else ""
         raise UserError(f"{folder}: can't be loaded: {first}{hint}") from error
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -46,6 +47,39 @@ def test_a_line_that_was_changed_is_no_event(tmp_path: Path) -> None:
     assert reader.corrupt == 1
     older = json.dumps({k: v for k, v in json.loads(line).items() if k != "sum"})
     assert ev.decode(older.encode() + b"\n") == ev.decode(line)
+
+
+def test_on_a_full_disk_the_last_event_has_room_even_behind_a_torn_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = EventWriter(tmp_path / "events.jsonl", tmp_path / "alive")
+    room = tmp_path / ".room"
+    writer.emit(ev.Activity(text="before"))
+    write, taken = os.write, []
+
+    def full(fd: int, data: bytes) -> int:
+        if not room.exists():
+            return write(fd, data)
+        if taken:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken.append(True)
+        return write(fd, data[:7])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        writer.emit(ev.Activity(text="torn"))
+    writer.emit_last(ev.PhaseFinished(outcome="failed", error="the disk is full"))
+    writer.close()
+    reader = EventReader(tmp_path / "events.jsonl")
+    first, last = reader.read()
+    assert isinstance(last, ev.PhaseFinished)
+    assert (first.seq, last.seq, reader.corrupt) == (0, 1, 1)
+
+
+def test_room_is_held_only_while_the_log_is_open(tmp_path: Path) -> None:
+    with EventWriter(tmp_path / "events.jsonl", tmp_path / "alive"):
+        assert (tmp_path / ".room").stat().st_size >= 4096
+    assert not (tmp_path / ".room").exists()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e-300, -0.0])

@@ -162,6 +162,11 @@ def test_a_disk_too_full_for_any_last_word_is_named_as_well(attempt, monkeypatch
     assert said(attempt).startswith("the disk is full: ")
 
 
+def test_an_attempt_that_left_nothing_is_told_with_its_likely_cause(attempt: AttemptDir) -> None:
+    attempt.process.unlink()
+    assert "as it does on a full disk" in said(attempt)
+
+
 def test_a_killed_phase_on_a_full_disk_was_killed(attempt: AttemptDir) -> None:
     ended(attempt, -9)
     attempt.stderr.write_text("retrying: No space left on device\n")
