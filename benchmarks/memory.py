@@ -1,4 +1,4 @@
-"""What an evaluation takes at its peak, beside what `plan` says of it; each in a process of its own.
+"""What an evaluation takes at its peak, beside what `plan` says of it.
 
     python -m benchmarks.memory FOLDER --questions 40 --tokens 12
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.cli.experiments import print_plan
-from engine.cli.output import duration
 from engine.contract.cards import Endpoint
 from engine.contract.rundir import RunsFolder
 from engine.contract.settings import AnnotateSettings
 from engine.control.experiments import plan_experiment
+from engine.durations import duration
 from engine.estimate import estimate
 from engine.plan import Plan, make_plan
 from tests.engine.test_plan import resolved

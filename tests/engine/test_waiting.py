@@ -168,7 +168,11 @@ def test_junk_is_no_retry_after(header: str) -> None:
     assert seconds_to_wait(header) is None
 
 
-@pytest.mark.parametrize("header", ["86400", later(90_000), "9" * 30, "inf", "1e308"])
+@pytest.mark.parametrize(
+    "header",
+    ["86400", later(90_000), "9" * 30, "inf", "1e308"],
+    ids=["seconds", "date", "digits", "inf", "1e308"],  # a date in the name differs by worker
+)
 @pytest.mark.parametrize("status", [429, 503])
 def test_who_is_told_to_come_back_much_later_is_told_so_after_one_try(
     server: MisbehavingServer, header: str, status: int
