@@ -18,7 +18,7 @@ from engine.cli.output import (
     tell_passed_over,
 )
 from engine.contract.errors import UserError
-from engine.control import placing
+from engine.control import placing, queueing
 from engine.control.experiments import Planned, launch, plan_experiment
 from engine.devices import memory
 from engine.durations import duration
@@ -126,6 +126,11 @@ def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> Device
 @click.command()
 @click.argument("experiment")
 @device_options
+@click.option(
+    "--cpu-slots",
+    type=click.IntRange(1),
+    help="CPU phases at once in this folder, each with its share of the cores; it stays set.",
+)
 @click.option("--detach", is_flag=True, help="Return at once; look with `sirt status`.")
 @json_option
 @click.pass_obj
@@ -135,6 +140,7 @@ def run(
     gpus: str | None,
     gpu_count: int | None,
     cpu: bool,
+    cpu_slots: int | None,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -148,6 +154,8 @@ def run(
     planned = plan_experiment(runs, experiment)
     if not as_json:
         print_plan(planned)
+    if cpu_slots is not None:
+        queueing.set_cpu_slots(runs, cpu_slots)
     launched = launch(runs, planned, request)
     if launched.reused and not as_json:
         echo(

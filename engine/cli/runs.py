@@ -23,7 +23,7 @@ from engine.contract.plain import one_line
 from engine.contract.remarks import remarks
 from engine.contract.spending import Spending, in_all, spending
 from engine.contract.tiers import shares_text, unclear
-from engine.control import changing
+from engine.control import changing, queueing
 from engine.control.checking import missing_figures
 from engine.control.listing import (
     PhaseStatus,
@@ -313,15 +313,25 @@ def delete(runs: RunsFolder, run_ids: tuple[str, ...], yes: bool) -> None:
 
 @click.command()
 @click.option("--move", nargs=2, type=(str, int), help="RUN_ID POSITION; 0 is next.")
+@click.option(
+    "--cpu-slots",
+    type=click.IntRange(0),
+    help="CPU phases at once, each with its share of the cores; 0: as many as are ready.",
+)
 @json_option
 @click.pass_obj
-def queue(runs: RunsFolder, move: tuple[str, int] | None, as_json: bool) -> None:
-    """Show the queue, first run first, or move a run in it."""
+def queue(
+    runs: RunsFolder, move: tuple[str, int] | None, cpu_slots: int | None, as_json: bool
+) -> None:
+    """Show the queue, first run first, or change it."""
     from engine.queue import read_queue
 
     if move:
         changing.move(runs, find_runs(runs, [move[0]])[0], move[1])
-    entries = read_queue(runs).entries
+    if cpu_slots is not None:
+        queueing.set_cpu_slots(runs, cpu_slots or None)
+    wanted = read_queue(runs)
+    entries = wanted.entries
     if as_json:
         print_json(entries)
         return
@@ -329,6 +339,8 @@ def queue(runs: RunsFolder, move: tuple[str, int] | None, as_json: bool) -> None
         echo(f"{place}  {entry.run_id}  {entry.devices.model_dump(exclude_defaults=True)}")
     if not entries:
         echo("the queue is empty")
+    if wanted.cpu_slots:
+        echo(f"CPU phases at once: {wanted.cpu_slots}")
 
 
 @click.command()

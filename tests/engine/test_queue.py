@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from click.testing import CliRunner
 
 from engine import processes, queue
+from engine.cli.main import sirt
 from engine.contract.errors import UserError
 from engine.contract.eventlog import EventWriter
 from engine.contract.events import PhaseFinished
@@ -35,6 +37,18 @@ def attempt_of(runs, run_id, number, outcome=None):
         with EventWriter(attempt.events, attempt.alive) as writer:
             writer.emit(PhaseFinished(outcome=outcome))
     return phase.id, attempt
+
+
+def test_how_many_cpu_phases_at_once_is_set_and_taken_back_by_command(runs):
+    def said(*words):
+        done = CliRunner().invoke(sirt, ["--runs", str(runs.root), "queue", *words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "CPU phases at once: 2" in said("--cpu-slots", "2")
+    assert read_queue(runs).cpu_slots == 2
+    assert "CPU phases" not in said("--cpu-slots", "0")
+    assert read_queue(runs).cpu_slots is None
 
 
 def test_order_is_kept_and_changed(runs):
