@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from engine import processes, queue
+from engine.cli.follow import _Follower
 from engine.cli.main import sirt
 from engine.control import queueing
 from engine.control.listing import list_runs, run_status
@@ -163,7 +164,7 @@ def paying(measured):
     return run_id, folder
 
 
-def test_money_is_live_while_a_phase_works(measured, paying):
+def test_money_is_live_while_a_phase_works(measured, paying, capsys):
     run_id, folder = paying
     queue.enqueue(measured, [run_id], DeviceRequest(cpu=True))
     (work,) = queueing.look(measured).working
@@ -171,6 +172,11 @@ def test_money_is_live_while_a_phase_works(measured, paying):
     assert work.paid.cap == 20.0
     (phase,) = [p for p in run_status(measured, run_id).phases if p.id == folder.id]
     assert phase.state == "running"
+    _Follower(measured, [run_id], read_run(measured, run_id).spec.phases, quiet=False).look()
+    line = capsys.readouterr().err
+    assert "annotate served pocket-boxes" in line
+    assert work.paid.cost.text in line
+    assert "cap 20.00 USD" in line
     status = said(measured, "status", run_id)
     assert work.paid.cost.text in status
     assert "cap 20.00 USD" in status
