@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 LETTERS = "ABCDEFGHIJ"
 _LISTED: Final = re.compile(r"\bA(?:, [B-J])+\b")
 TRIGGER = "Let's think step by step"
-ONLY_THE_ANSWER = "Reply with the final number alone: no steps, no explanation."  # ours
-ONLY_THE_LETTER = "Reply with the letter of the answer alone: no steps, no explanation."  # ours
+# ours: of 20 questions of multiarith and gsm8k qwen2.5-coder-0.5b answers all in steps when asked
+# plainly, and none with these words
+ONLY_THE_ANSWER = "Reply with the final number alone: no steps, no explanation."
+ONLY_THE_LETTER = "Reply with the letter of the answer alone: no steps, no explanation."
 NUMBER_INSTRUCTION = "Answer the following mathematical question with a numerical solution."
 BOX_INSTRUCTION = (  # ours: answers that are formulas need to be set apart from their derivation
     "Answer the following mathematical question. Put the final answer in \\boxed{}."
