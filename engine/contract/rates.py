@@ -7,11 +7,11 @@ from typing import Final
 SLOW: Final = ((60.0, 1.0, "s"), (3600.0, 60.0, "min"), (float("inf"), 3600.0, "h"))
 
 
-def rate_text(per_second: float, unit: str) -> str:
-    """``4.1/s`` of a unit that stands beside it; ``34 s/step`` where one takes longer than a
-    second, ``2.5 min/step`` where it takes longer than a minute."""
+def rate_text(per_second: float, unit: str, *, alone: bool = False) -> str:
+    """``4.1/s`` of a unit that stands beside it, ``4.1 tokens/s`` where it stands ``alone``;
+    ``34 s/step`` where one takes longer than a second, ``2.5 min/step`` than a minute."""
     if per_second >= 1:
-        return f"{_figure(per_second)}/s"
+        return f"{_figure(per_second)} {unit}/s" if alone else f"{_figure(per_second)}/s"
     seconds = 1 / per_second
     size, name = next((size, name) for limit, size, name in SLOW if seconds < limit)
     return f"{_figure(seconds / size)} {name}/{unit.removesuffix('s')}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from engine.contract.errors import UserError
+from engine.contract.rates import rate_text
 from engine.interfaces import Question, Reply
 from engine.models.backends import Request, end_ids, streamed
 from engine.models.batching import plan_batches
@@ -98,7 +99,7 @@ def _words(moment: Moment, prompts: int, seconds: float) -> str:
     """``seconds``: since all prompts were read."""
     if not moment.written:
         return f"reading prompts: {moment.read} of {prompts}"
-    rate = f"{moment.written / seconds:,.0f} tokens/s" if seconds > 0 else "answering"
+    rate = rate_text(moment.written / max(seconds, 1e-3), "tokens", alone=True)
     return f"{rate}, {moment.open} of {prompts} answers open"
 
 

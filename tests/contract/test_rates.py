@@ -24,6 +24,11 @@ def test_a_rate_is_never_rounded_to_nothing(per_second: float, unit: str, said: 
     assert rate_text(per_second, unit) == said
 
 
+def test_a_rate_that_stands_alone_names_its_unit() -> None:
+    assert rate_text(27.4, "tokens", alone=True) == "27 tokens/s"
+    assert rate_text(0.4, "tokens", alone=True) == "2.5 s/token"
+
+
 @pytest.mark.parametrize(
     ("done", "doing", "counting"),
     [
