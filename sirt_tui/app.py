@@ -190,7 +190,7 @@ class SirtApp(App[None]):
         which may be anybody's text."""
         error = sys.exception() or self._exception
         if error is not None:
-            self._exit_renderables.append(Text(f"sirt: {failures.said(error)}"))
+            self._exit_renderables.append(Text(visible(f"sirt: {failures.said(error)}")))
         self._close_messages_no_wait()
 
     # --- keys ---

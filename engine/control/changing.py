@@ -130,7 +130,7 @@ def describe(
 ) -> None:
     """Change what a person calls a run; its spec stays. An empty note takes the old one away."""
     for what, text in (("name", name), *(("tag", tag) for tag in tags or ())):
-        if text is not None and not text.strip():
+        if text is not None and not any(c.isprintable() and c != " " for c in text):
             raise UserError(f"{run_id}: an empty {what}; leave it out to keep what is there")
     with folder_lock(runs):
         file = read_run(runs, run_id)

@@ -94,7 +94,13 @@ def test_no_verb_hands_a_terminal_anything_that_steers(planted: Sample, say) -> 
 
 
 EVIL = "e\x1b[2J\x9b1m\u202e\u2028\U000e0041"
-WORDS = {"EVIL": EVIL, "BAD": "caf\udce9", "BYTE": "\udc9b2J", "OUT": f"/dev/null/{EVIL}"}
+WORDS = {
+    "UNSEEN": "\u3000\u200b\u202e",
+    "EVIL": EVIL,
+    "BAD": "caf\udce9",
+    "BYTE": "\udc9b2J",
+    "OUT": f"/dev/null/{EVIL}",
+}
 HOSTILE_LINES = """
     status EVIL
     logs EVIL
@@ -132,6 +138,8 @@ EMPTY_LINES = r"""
     tag RUN good '  '
     tag RUN --name '   '
     tag RUN --name ''
+    tag RUN UNSEEN
+    tag RUN --name UNSEEN
     tag RUN BAD
     status BAD
     status BYTE
