@@ -91,7 +91,7 @@ def set_cpu_slots(runs: RunsFolder, slots: int | None) -> None:
     """How many phases may be on the CPU at once, each with its share of the cores; None: as many
     as are ready share them, one a core at most."""
     if slots is not None and slots < 1:
-        raise UserError(f"{slots} phases at once: give 1 or more, or nothing for one a core")
+        raise UserError(f"{slots} phases at once: give 1 or more, or nothing for as many as fit")
     queue.set_limits(runs, slots, read_queue(runs).api_slots)
 
 

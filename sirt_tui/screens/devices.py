@@ -149,7 +149,7 @@ class DevicesPage(Page):
     @work
     async def action_limit(self) -> None:
         now = str(self._now.cpu_slots or "") if self._now else ""
-        said = await self.sirt.ask_text("Phases on the CPU at once", now, "empty: one a core")
+        said = await self.sirt.ask_text("Phases on the CPU at once", now, "empty: all that fit")
         if said is None:
             return
         if said and not said.isdigit():
