@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine import processes
 from engine.conducting import IDLE_S, Conductor, Timing
+from engine.contract.clock import ahead
+from engine.contract.eventlog import STALE_AFTER_S
 from engine.contract.jsonfile import read_json
 from engine.contract.rundir import ConductorDir, write_json
 from engine.launchers.forked import ForkedLauncher
@@ -58,14 +60,26 @@ def ensure_running(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
 
 def revive(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
     """Start a conductor when none lives. Of many who notice at once, one starts it."""
-    if holder(runs) is not None:
+    if _lives(runs):
         return
     with contextlib.suppress(Timeout), held(ConductorDir(runs.conductor).starting):
-        if holder(runs) is None:
+        if not _lives(runs):
             ensure_running(runs, program)
             deadline = time.monotonic() + START_S
-            while holder(runs) is None and time.monotonic() < deadline:
+            while not _lives(runs) and time.monotonic() < deadline:
                 time.sleep(START_POLL_S)
+
+
+def _lives(runs: RunsFolder) -> bool:
+    """Of a conductor on another machine its heartbeat tells."""
+    who = holder(runs)
+    if who is None or processes.is_alive(who):
+        return who is not None
+    try:
+        beat = ConductorDir(runs.conductor).alive.stat().st_mtime
+    except OSError:
+        return False
+    return time.time() - ahead(runs.root) - beat < STALE_AFTER_S
 
 
 def make_way(runs: RunsFolder, keys: Iterable[str]) -> None:

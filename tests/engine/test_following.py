@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -87,6 +88,20 @@ def test_of_many_followers_one_starts_the_conductor(runs, monkeypatch) -> None:
     assert len(started) == 1
     conductor.revive(runs)  # one lives now
     assert len(started) == 1
+
+
+def test_a_conductor_of_another_machine_lives_while_its_heart_beats(runs, monkeypatch) -> None:
+    started = []
+    monkeypatch.setattr(conductor, "START_S", 0.0)
+    monkeypatch.setattr(conductor, "ensure_running", lambda *_: started.append(True))
+    folder = ConductorDir(runs.conductor)
+    write_json(folder.process, processes.identity() | {"host": "elsewhere"})
+    folder.alive.touch()
+    conductor.revive(runs)
+    assert not started
+    os.utime(folder.alive, (1, 1))
+    conductor.revive(runs)
+    assert started
 
 
 def _ended(runs: RunsFolder, first: list[ev.Event], others: list[ev.Event]) -> None:
