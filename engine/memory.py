@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.contract.cards import LocalWeights, ModelCard
 from engine.contract.spec import EvaluateSpec, InstructSpec, PhaseSpec, RefineSpec
+from engine.devices import memory
 from engine.plan import model_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
     weights = (card.parameters or _parameters(shape)) * _bytes_a_weight(card.source, spec, on_gpu)
     width = 2 if on_gpu and card.source.precision != "fp32" else 4
     beside = _training(spec, shape, width) if _trains(spec) else _answering(spec, shape, width)
+    if _trains(spec) and not on_gpu:  # it cuts its passes to a quarter of what is free
+        beside = min(beside, memory()[0] * 2**20 / 4)
     return (ON_CARD if on_gpu else RUNTIME) + (weights + SPARE * beside) / GIB
 
 

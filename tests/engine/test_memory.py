@@ -86,6 +86,20 @@ def test_more_at_once_takes_more_and_an_endpoint_nothing():
     assert needed_gib(evaluate(answers), False, {}) is None
 
 
+def test_training_on_a_cpu_takes_no_more_than_its_passes_may(monkeypatch):
+    monkeypatch.setattr(memory, "memory", lambda: (16 * 1024.0, 10 * 1024.0))
+    found = [
+        rough_gib(
+            RefineSpec(
+                student=card(), adapter=None, pairs="p", settings=RefineSettings(batch_size=n)
+            ),
+            on_gpu=False,
+        )
+        for n in (64, 128)
+    ]
+    assert found[0] == found[1] == pytest.approx(7e9 * 2.6 / 2**30 + 0.6 + 1.3 * 4, rel=0.01)
+
+
 def test_what_was_measured_corrects_the_estimate():
     spec = evaluate(card())
     past = {
