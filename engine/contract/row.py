@@ -136,7 +136,7 @@ def pack(
     value: dict[str, Any] = {"phases": list(phase_ids), "marks": figures}
     if inputs is not None:
         places = {phase: at for at, phase in enumerate(value["phases"])}
-        value["needs"] = [[places[i] for i in needed] for needed in inputs]
+        value["needs"] = [[places[i] for i in needed if i in places] for needed in inputs]
     return squeeze(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[1:-1])
 
 

@@ -186,8 +186,8 @@ class TestFinished:
     def test_scoring_again_changes_nothing(self, finished: CommandLine) -> None:
         (run,) = finished.json("status")
         for found in json.loads(finished("score", run["run_id"], "--json")):
-            assert found["changed"] == 0
-            assert found["before"] == found["after"]
+            assert found["changed"] == []
+            assert found["before"] == found["now"]
 
     def test_report_forms(self, finished: CommandLine) -> None:
         assert finished("report", "small", "--format", "markdown").startswith("| arm |")

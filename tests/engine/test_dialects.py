@@ -45,10 +45,13 @@ def server() -> Iterator[MisbehavingServer]:
 def test_a_parameter_that_is_not_known_or_fixed_is_left_out_and_told_once(
     server: MisbehavingServer, objection: Any, gone: str
 ) -> None:
-    server.script.extend([objection] * 3)
+    def objects(handler: Any, body: dict[str, Any]) -> None:
+        (objection if gone in body else reply())(handler, body)
+
+    server.script.extend([objects] * 9)
     found = ask(server, 6, concurrency=3, sampling=WARM)
     assert len(found.final) == 6
-    assert len(server.requests) == 9
+    assert 7 <= len(server.requests) <= 9  # the three that were under way may all have had it
     first, last = server.requests[0], server.requests[-1]
     kept = {name: value for name, value in first.items() if name != gone}
     if gone == "max_tokens":

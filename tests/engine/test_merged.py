@@ -195,7 +195,7 @@ def test_an_imported_run_is_merged_where_its_base_is(
     assert next(p for p in told["phases"] if p["id"] == made.phase)["files"] == manifest
     weights = here.phase(made.phase).out / ADAPTER / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8] + b"\0" * 8)
-    with pytest.raises(UserError, match="is not what the manifest says"):
+    with pytest.raises(UserError, match="is not what its phase published"):
         export_merged(here, run_id, tmp_path / "damaged")
     weights.unlink()
     with pytest.raises(UserError, match="packed without weights"):

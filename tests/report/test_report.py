@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.contract.errors import UserError
-from engine.contract.rundir import PREDICTIONS
+from engine.contract.rundir import PREDICTIONS, PhaseDir
+from engine.contract.sealing import accept
 from engine.control import reporting
 from tests.tui.conftest import copy_recorded
 
@@ -31,6 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> RunsFolder:
         for line in lines:
             line["output"] = "<script>document.title='stolen'</script>" + line["output"]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        accept(PhaseDir(file.parents[1]))
     return found
 
 

@@ -149,7 +149,7 @@ def test_cards_and_their_users_are_there_to_tick(recorded, monkeypatch):
         await pilot.press("enter")
         await typed(app, pilot, "2")
         await pilot.press("ctrl+l")
-        await settled(pilot, lambda: "this machine has" in text_of(app), "the refusal")
+        await settled(pilot, lambda: "1 are named; ask for 1" in text_of(app), "the refusal")
         await at(app, pilot, "choices", "devices/cpu")
         await pilot.press("space")
         await planned(app, pilot)
