@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import json
 import os
@@ -16,10 +15,8 @@ import psutil
 import pytest
 
 from engine import conductor, processes, queue
-from engine.conducting import Conductor, Timing
 from engine.contract.jsonfile import read_json
 from engine.contract.rundir import ConductorDir, RunsFolder
-from engine.interfaces import Devices
 from engine.queue import DeviceRequest, read_queue
 from engine.schedule import problem
 from engine.states import phase_state, probe_attempt
@@ -348,57 +345,6 @@ def test_a_request_that_no_card_here_can_meet_is_named_and_others_go_on(runs):
     until(lambda: read_queue(runs).run_ids == ("greedy",))
     assert problem(impossible, ()) in said(runs)
     until(lambda: is_over(runs))
-
-
-class FullDisk:
-    """A launcher for which there is no space at first."""
-
-    name = "local"
-    usable = False
-
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
-        self.started: list[str] = []
-
-    def ready(self) -> bool:
-        return True
-
-    def start(self, phase, attempt, devices):
-        if self.failures:
-            self.failures -= 1
-            raise OSError(errno.ENOSPC, "No space left on device", str(attempt.path))
-        self.started.append(phase.id)
-        return processes.identity()
-
-    def probe(self, handle, attempt):
-        return "running", None
-
-
-def test_a_start_that_fails_leaves_no_attempt_and_is_tried_later(runs, caplog):
-    spec = write_run(runs, "one", chain())
-    phase = runs.phase(spec.phases[0].id)
-    queue.enqueue(runs, ["one"], CPU)
-    launcher = FullDisk(failures=1)
-    timing = Timing(look=0, back_off=0.2)
-    looking = Conductor(runs, launcher, launcher, lambda: True, lambda: None, timing)
-    assert looking.step()
-    assert (launcher.started, phase.attempts()) == ([], [])
-    assert "No space left on device" in caplog.text
-    assert looking.step()  # not at once again
-    assert launcher.started == []
-    until(lambda: looking.step() and launcher.started == [phase.id])
-    assert phase.last_attempt().number == 1
-
-
-def test_adopting_keeps_the_devices_of_what_runs(runs, monkeypatch):
-    spec = write_run(runs, "one", chain())
-    phase = runs.phase(spec.phases[1].id)
-    attempt = phase.new_attempt()
-    processes.write_owner(attempt, "local", processes.identity(), Devices((3,), 2))
-    looking = Conductor(runs, FullDisk(0), FullDisk(0), lambda: True, lambda: None, Timing())
-    looking.adopt()
-    assert looking.running[phase.id].devices == Devices((3,), 2)
-    assert looking.running[phase.id].slot == "gpu"
 
 
 def test_it_costs_next_to_nothing_while_it_waits(runs):

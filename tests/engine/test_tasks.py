@@ -380,8 +380,7 @@ def test_draws_do_not_depend_on_order_and_keep_it():
 
 
 def test_fractions_are_nested():
-    given = examples(A=2000, B=2000)
-    parts = [set(fraction(given, percent, 3)) for percent in (25, 50, 75, 100)]
+    parts = [set(fraction(examples(A=2000, B=2000), part, 3)) for part in (25, 50, 75, 100)]
     assert [len(part) for part in parts] == [1000, 2000, 3000, 4000]
     assert all(small < large for small, large in itertools.pairwise(parts))
 
@@ -397,5 +396,5 @@ def test_holdout_is_stratified():
 @pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 0), (2, 1), (3, 1)])
 def test_holdout_of_few(count, expected):
     pairs = [(str(i), "A") for i in range(count)]
-    assert len(stratified_holdout(pairs, 0.1, 0)) == expected
-    assert len(stratified_holdout(pairs, 0.49, 0)) == expected
+    for share in (0.1, 0.49):
+        assert len(stratified_holdout(pairs, share, 0)) == expected
