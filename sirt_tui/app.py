@@ -223,8 +223,8 @@ class SirtApp(App[None]):
         self.theme = LIGHT if self.theme == DARK else DARK
 
     def action_command_palette(self) -> None:
-        if not Palette.is_open(self):  # type: ignore[arg-type]
-            self.push_screen(Palette(id="--command-palette"))
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def action_help(self) -> None:
         from sirt_tui.help import Help

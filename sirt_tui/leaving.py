@@ -87,12 +87,13 @@ class Leavable(Screen[Result]):
             raise asyncio.CancelledError
 
 
-class Dialog(Leavable[Result], ModalScreen[Result]):
-    """A question over a screen."""
+class Dialog(ModalScreen[Result], Leavable[Result]):
+    """A question over a screen. (Textual takes the style from the first base.)"""
 
 
-class Palette(CommandPalette):
-    """Textual's, which raises when a page key comes before its list has been laid out (8.2.8)."""
+class Palette(CommandPalette, Leavable[None]):
+    """Textual's, whose search outlives it, and which raises when a page key comes before its list
+    has been laid out (8.2.8)."""
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).size.height:
