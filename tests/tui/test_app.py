@@ -12,6 +12,7 @@ from rich.table import Table
 
 import sirt_tui
 from sirt_tui.app import DARK, LIGHT
+from sirt_tui.dialogs import Confirm
 from sirt_tui.help import WHERE, Help, keys_of
 from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
 from tests.tui.helpers import app_on, settled, text_of
@@ -125,3 +126,19 @@ def coloured(style):
     """True when the colour is more than a shade of grey."""
     colours = [c.triplet for c in (style.color, style.bgcolor) if c and c.triplet]
     return any(max(c) - min(c) > 2 for c in colours)
+
+
+def test_a_dialog_lies_in_the_middle_of_its_screen(recorded):
+    """Textual takes the style from a class's first base alone."""
+
+    async def check() -> None:
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.push_screen(Confirm("Really?", ("something",), "Do it", "Not now"))
+            await settled(pilot, lambda: "Really?" in text_of(app))
+            box = app.screen.query_one(".dialog").region
+            assert abs(box.x - (120 - box.right)) <= 1
+            assert abs(box.y - (40 - box.bottom)) <= 1
+            assert box.x > 0
+
+    asyncio.run(check())
