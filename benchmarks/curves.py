@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from sirt_tui.charts import Chart, Series
+from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -33,14 +33,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from engine.contract.records import Record
 from engine.interfaces import AnswerKind
-from engine.jsonlines import read_records
-from engine.results import NOTHING, Table
+from engine.queries.results import NOTHING, Table
+from engine.schema.records import Record
 from engine.scoring.extraction import extract
 from engine.scoring.formula import same_formula
 from engine.scoring.interval import wilson
 from engine.scoring.number import same_number
+from engine.store.jsonlines import read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -22,9 +22,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import processes
-from engine.contract.eventlog import EventWriter
-from engine.contract.events import (
+from engine.commands.experiments import run_id_of
+from engine.interfaces import Devices
+from engine.machine import processes
+from engine.planning.graph import make_plan
+from engine.planning.presets import load_experiment
+from engine.queries.rows import ladder_of
+from engine.schema.events import (
     Event,
     Metric,
     PhaseFinished,
@@ -34,22 +38,18 @@ from engine.contract.events import (
     Sample,
     encode,
 )
-from engine.contract.row import Cellmark, RunRow, pack
-from engine.contract.run import RunFile
-from engine.contract.rundir import AttemptDir, RunsFolder, write_json
-from engine.contract.spec import EvaluateSpec
-from engine.control.experiments import run_id_of
-from engine.control.rows import ladder_of
-from engine.interfaces import Devices
-from engine.plan import make_plan
-from engine.presets import load_experiment
-from engine.registry import Registry
+from engine.schema.specs import EvaluateSpec
+from engine.store.eventlog import EventWriter
+from engine.store.layout import AttemptDir, RunsFolder, write_json
+from engine.store.registry import Registry
+from engine.store.run import RunFile
+from engine.store.run_row import Cellmark, RunRow, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.contract.rundir import PhaseDir
-    from engine.contract.spec import PhaseSpec, RunSpec
+    from engine.schema.specs import PhaseSpec, RunSpec
+    from engine.store.layout import PhaseDir
 
 WHOLE = 60  # so many of the newest runs have phase folders
 APART = timedelta(minutes=3)

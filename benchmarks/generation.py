@@ -25,7 +25,7 @@ NEW_TOKENS = 96
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.models.backends import Request
+    from engine.generation.backends import Request
 
     Tokens = list[list[int]]
     Run = Callable[[], Tokens]
@@ -60,13 +60,13 @@ class Bench:
     def __init__(self, options: argparse.Namespace) -> None:
         import torch
 
-        from engine.contract.cards import LocalWeights, ModelCard, Sampling
-        from engine.models.backends import end_ids
+        from engine.generation.backends import end_ids
         from engine.models.loading import load
         from engine.models.tokenizing import prepare_prompt
         from engine.pocket.problems import pool
         from engine.pocket.recipes import MODELS
         from engine.pocket.tasks import TASKS
+        from engine.schema.cards import LocalWeights, ModelCard, Sampling
         from engine.tasks.prompts import render
 
         torch.set_num_threads(options.threads)
@@ -84,15 +84,15 @@ class Bench:
         ]
 
     def request(self, part: list[int]) -> Request:
-        from engine.models.backends import Request
+        from engine.generation.backends import Request
 
         prompts = [self.prompts[i] for i in part]
         return Request(prompts, [NEW_TOKENS] * len(part), part, self.ends, self.sampling)
 
     def way(self, backend: str, size: int, in_order: bool = False) -> Run:
         """Answer all questions with a backend, in plain chunks or in planned batches."""
-        from engine.models.backends import BACKENDS
-        from engine.models.batching import plan_batches
+        from engine.generation.backends import BACKENDS
+        from engine.generation.batching import plan_batches
 
         count = len(self.prompts)
         lengths = [len(p) for p in self.prompts]

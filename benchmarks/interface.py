@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING
 
 from benchmarks.folders import STEPS, make, start_writers
 from benchmarks.pane import Pane
-from engine.contract.eventlog import EventReader
-from engine.contract.events import Progress
-from engine.contract.rundir import RunsFolder
-from engine.registry import newest_runs
+from engine.schema.events import Progress
+from engine.store.eventlog import EventReader
+from engine.store.layout import RunsFolder
+from engine.store.registry import newest_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from engine.contract.rundir import AttemptDir
+    from engine.store.layout import AttemptDir
 
 SIZE = (120, 40)
 AFTER_S = 26.0

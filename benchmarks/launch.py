@@ -15,15 +15,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import processes
-from engine.contract.cards import LocalWeights, ModelCard, Sampling
-from engine.contract.eventlog import EventReader
-from engine.contract.events import Activity, Event, PhaseFinished, PhaseStarted, Progress
-from engine.contract.rundir import RunsFolder
-from engine.contract.spec import EvaluateSpec, TaskRef
 from engine.interfaces import Devices
-from engine.launchers.forked import ForkedLauncher
-from engine.launchers.local import LocalLauncher
+from engine.machine import processes
+from engine.scheduling.launchers.forked import ForkedLauncher
+from engine.scheduling.launchers.local import LocalLauncher
+from engine.schema.cards import LocalWeights, ModelCard, Sampling
+from engine.schema.events import (
+    Activity,
+    Event,
+    PhaseFinished,
+    PhaseStarted,
+    Progress,
+)
+from engine.schema.specs import EvaluateSpec, TaskRef
+from engine.store.eventlog import EventReader
+from engine.store.layout import RunsFolder
 
 if TYPE_CHECKING:
     from engine.interfaces import Launcher

@@ -14,13 +14,13 @@ import resource
 import time
 from pathlib import Path
 
-from engine.contract.cards import LocalWeights, ModelCard, Sampling
-from engine.contract.settings import GenerationSettings
-from engine.contract.spec import EvaluateSpec, TaskRef
+from engine.generation.generate import generate
 from engine.interfaces import Question
-from engine.memory import rough_gib
 from engine.models import loading
-from engine.models.generation import generate
+from engine.planning.memory import rough_gib
+from engine.schema.cards import LocalWeights, ModelCard, Sampling
+from engine.schema.settings import GenerationSettings
+from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.tasks.prompts import NUMBER_INSTRUCTION, render
 
 QUESTION = (

@@ -24,9 +24,14 @@ from typing import Any
 from benchmarks.folders import make
 from benchmarks.interface import first_name, interface
 from benchmarks.pane import Pane
-from engine.contract.records import Pair, PairScore, Verdict
-from engine.contract.rundir import PAIR_SCORES, PAIRS, RunsFolder, write_json
-from engine.control.listing import registry
+from engine.queries.runs import registry
+from engine.schema.records import Pair, PairScore, Verdict
+from engine.store.layout import (
+    PAIR_SCORES,
+    PAIRS,
+    RunsFolder,
+    write_json,
+)
 
 SIZE = (120, 40)
 WORDS = (

@@ -15,10 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.contract.rundir import RunsFolder
-from engine.control.listing import list_runs
-from engine.presets import PRESETS
-from engine.results import Table, mark_text
+from engine.planning.presets import PRESETS
+from engine.queries.results import Table, mark_text
+from engine.queries.runs import list_runs
+from engine.store.layout import RunsFolder
 
 POCKET = PRESETS / "experiments" / "pocket.yaml"
 ARMS = ("baseline", "instruct-only", "refine-only", "both")

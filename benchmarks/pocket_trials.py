@@ -21,26 +21,26 @@ import yaml
 
 from benchmarks.pocket import POCKET, expectations
 from engine import catalog
-from engine.contract.experiment import Experiment
-from engine.contract.rundir import ADAPTER, RunsFolder
+from engine.generation.local import LocalProvider
 from engine.interfaces import Devices, Question
-from engine.phases.asking import item_seed
-from engine.plan import expand
-from engine.presets import resolve
-from engine.runner import run_attempt
-from engine.scoring.verdict import judge
+from engine.phases.ask import item_seed
+from engine.planning.graph import expand
+from engine.planning.presets import resolve
+from engine.planning.yaml_file import load
+from engine.scheduling.runner import run_attempt
+from engine.schema.experiment import Experiment
+from engine.scoring.verdict import score_answer
+from engine.store.layout import ADAPTER, RunsFolder
 from engine.tasks.prompts import render
 from engine.tasks.sampling import balanced
-from engine.teachers.local import LocalTeacher
-from engine.yamlfile import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from engine.contract.settings import PromptStyle
-    from engine.contract.spec import RunSpec
     from engine.interfaces import Item
-    from engine.presets import Resolved
+    from engine.planning.presets import Resolved
+    from engine.schema.settings import PromptStyle
+    from engine.schema.specs import RunSpec
 
 VALIDATION_SEED = 1
 STYLES: tuple[PromptStyle, ...] = ("plain", "cot")
@@ -117,12 +117,12 @@ class Validation:
             for i in self.items
         ]
         settings = self.resolved.experiment.settings.generation
-        model = LocalTeacher(self.resolved.cards[name], settings, lambda _: None, adapter=adapter)
+        model = LocalProvider(self.resolved.cards[name], settings, lambda _: None, adapter=adapter)
         right = 0
         for batch in model.answer(questions):
             for question, reply in batch:
                 item = by_key[question.key]
-                right += judge(self.task.kind, reply.text, item.target, item.choices).correct
+                right += score_answer(self.task.kind, reply.text, item.target, item.choices).correct
         return right / len(questions)
 
 

@@ -17,10 +17,10 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
-from engine.contract.rundir import RunsFolder
-from engine.control.listing import list_runs, run_status
 from engine.pocket.recipes import MODELS
-from engine.results import Table, accuracy_table, details_table
+from engine.queries.results import Table, accuracy_table, details_table
+from engine.queries.runs import list_runs, run_status
+from engine.store.layout import RunsFolder
 from tests.engine.serving import serving
 
 TEACHER = MODELS / "otter-3m"

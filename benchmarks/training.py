@@ -24,20 +24,25 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from benchmarks.pocket_trials import finish, laid_over
-from engine.contract.records import Demonstration, Pair
-from engine.contract.rundir import ADAPTER, DEMONSTRATIONS, PAIRS, RunsFolder
-from engine.jsonlines import read_records
-from engine.models.training import PairTrainer
-from engine.plan import expand
+from engine.planning.graph import expand
+from engine.planning.presets import resolve
 from engine.pocket.recipes import MODELS
-from engine.presets import resolve
+from engine.schema.records import Demonstration, Pair
+from engine.store.jsonlines import read_records
+from engine.store.layout import (
+    ADAPTER,
+    DEMONSTRATIONS,
+    PAIRS,
+    RunsFolder,
+)
 from engine.tasks.prompts import render
+from engine.training.trainer import PairTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from engine.contract.rundir import PhaseDir
-    from engine.contract.spec import RunSpec
+    from engine.schema.specs import RunSpec
+    from engine.store.layout import PhaseDir
 
 WREN = MODELS / "wren-1m"
 SETTINGS = {

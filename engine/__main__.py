@@ -29,10 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def phase(arguments: list[str]) -> int:
-    """One attempt; the exit codes are those of :mod:`engine.runner`."""
-    from engine.contract.rundir import AttemptDir, PhaseDir
+    """One attempt; the exit codes are those of :mod:`engine.scheduling.runner`."""
     from engine.interfaces import Devices
-    from engine.phase_process import become
+    from engine.scheduling.phase_process import become
+    from engine.store.layout import AttemptDir, PhaseDir
 
     parser = argparse.ArgumentParser(prog="python -m engine phase")
     parser.add_argument("phase", type=Path)
@@ -46,8 +46,8 @@ def phase(arguments: list[str]) -> int:
 
 
 def conductor(arguments: list[str]) -> int:
-    from engine.conductor import conduct
-    from engine.contract.rundir import RunsFolder
+    from engine.scheduling.daemon import conduct
+    from engine.store.layout import RunsFolder
 
     parser = argparse.ArgumentParser(prog="python -m engine conductor")
     parser.add_argument("runs", type=Path)
@@ -57,7 +57,7 @@ def conductor(arguments: list[str]) -> int:
 def warm(arguments: list[str]) -> int:
     import socket
 
-    from engine.launchers.warm import serve
+    from engine.scheduling.launchers.warm import serve
 
     (fd,) = arguments
     serve(socket.socket(fileno=int(fd)))

@@ -9,13 +9,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
-from engine.contract.errors import UserError, nearest
+from engine.schema.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from engine.interfaces import Launcher, Task, TeacherFactory
+    from engine.interfaces import Launcher, ProviderFactory, Task
 
 PHASES = {
     "annotate": "engine.phases.annotate:run",
@@ -37,20 +37,20 @@ TASKS = {
     "pocket-boxes": "engine.pocket.tasks:BOXES",
     "pocket-compass": "engine.pocket.tasks:COMPASS",
 }
-TEACHERS = {
-    "local": "engine.teachers.local:LocalTeacher",
-    "openai_compatible": "engine.teachers.openai_compatible:EndpointTeacher",
-    "imported": "engine.teachers.imported:ImportedTeacher",
+PROVIDERS = {
+    "local": "engine.generation.local:LocalProvider",
+    "openai_compatible": "engine.generation.endpoint.openai_compatible:EndpointProvider",
+    "imported": "engine.generation.imported:ImportedProvider",
 }
 LAUNCHERS = {
-    "local": "engine.launchers.local:LocalLauncher",
-    "forked": "engine.launchers.forked:ForkedLauncher",
+    "local": "engine.scheduling.launchers.local:LocalLauncher",
+    "forked": "engine.scheduling.launchers.forked:ForkedLauncher",
 }
 # the names are transformers' own and those of the packages they need
 TRACKERS = {
-    "tensorboard": "engine.models.tracking:tensorboard",
-    "wandb": "engine.models.tracking:wandb",
-    "trackio": "engine.models.tracking:trackio",
+    "tensorboard": "engine.training.tracking:tensorboard",
+    "wandb": "engine.training.tracking:wandb",
+    "trackio": "engine.training.tracking:trackio",
 }
 
 
@@ -69,8 +69,8 @@ def task(name: str) -> Task:
     return cast("Task", _resolve(TASKS, "task", name))
 
 
-def teacher(kind: str) -> TeacherFactory:
-    return cast("TeacherFactory", _resolve(TEACHERS, "teacher", kind))
+def provider(kind: str) -> ProviderFactory:
+    return cast("ProviderFactory", _resolve(PROVIDERS, "provider", kind))
 
 
 def launcher(name: str) -> Launcher:
@@ -78,7 +78,7 @@ def launcher(name: str) -> Launcher:
 
 
 def tracker(name: str) -> Callable[..., AbstractContextManager[None]]:
-    """A context manager around a training; see :mod:`engine.models.tracking`."""
+    """A context manager around a training; see :mod:`engine.training.tracking`."""
     return cast("Callable[..., AbstractContextManager[None]]", _resolve(TRACKERS, "tracker", name))
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
 
-    from engine.contract.cards import ModelCard, TaskSource
-    from engine.contract.records import Finish
-    from engine.contract.rundir import AttemptDir, PhaseDir
-    from engine.contract.settings import GenerationSettings
-    from engine.contract.view import Probe
+    from engine.schema.cards import ModelCard, TaskSource
+    from engine.schema.records import Finish
+    from engine.schema.settings import GenerationSettings
+    from engine.store.layout import AttemptDir, PhaseDir
+    from engine.store.phase_log import Probe
 
 Split = Literal["train", "test"]
 AnswerKind = Literal["choice", "number", "math"]
@@ -139,7 +139,7 @@ class BrokenOff:
     why: str
 
 
-class Teacher(Protocol):
+class Provider(Protocol):
     """Whoever answers: a local model, an endpoint, a file of ready answers."""
 
     def answer(
@@ -181,7 +181,7 @@ class Tell(Protocol):
     def __call__(self, text: str, level: str = "info", code: str = "", /) -> None: ...
 
 
-class TeacherFactory(Protocol):
+class ProviderFactory(Protocol):
     """Builds a teacher from its card; cheap, since key, file and weights are looked at when it
     is asked, so that a phase that has all its replies on file needs none of them.
 
@@ -195,7 +195,7 @@ class TeacherFactory(Protocol):
         generation: GenerationSettings,
         tell: Tell,
         spent: float = 0.0,
-    ) -> Teacher: ...
+    ) -> Provider: ...
 
 
 Handle = dict[str, Any]

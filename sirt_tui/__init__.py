@@ -9,5 +9,5 @@
 ``table``    a table that renders the visible rows only
 ``format``, ``filtering``, ``diff``   pure functions over text and figures
 
-It imports ``engine.contract`` and ``engine.control`` and nothing else of the engine.
+It imports ``engine.schema`` and ``engine.commands`` and nothing else of the engine.
 """

@@ -18,7 +18,7 @@ def main() -> None:
 
 def open_interface(folder: Path, mouse: bool) -> None:
     """Until the person quits. Everything that was launched goes on."""
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
     from sirt_tui.app import SirtApp
 
     app = SirtApp(RunsFolder(folder))

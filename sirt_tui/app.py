@@ -11,22 +11,22 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
-from engine.contract.clock import ahead
-from engine.contract.plain import visible
+from engine.schema.sanitize import visible
+from engine.store.clock import ahead
 from sirt_tui import failures, hangup
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
-from sirt_tui.leaving import Palette
+from sirt_tui.widgets.leaving import Palette
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
     from textual.screen import Screen
 
-    from engine.contract.errors import UserError
-    from engine.contract.rundir import RunsFolder
-    from sirt_tui.dialogs import Offer
+    from engine.schema.errors import UserError
+    from engine.store.layout import RunsFolder
     from sirt_tui.page import Page
+    from sirt_tui.widgets.dialogs import Offer
 
 NO_RUN = "no run is chosen yet; choose one in the list of runs"
 DARK, LIGHT = "textual-dark", "textual-light"
@@ -146,13 +146,13 @@ class SirtApp(App[None]):
         refuse: str = "Keep it",
     ) -> bool:
         """Ask once. Call it from a worker."""
-        from sirt_tui.dialogs import Confirm
+        from sirt_tui.widgets.dialogs import Confirm
 
         return await self.push_screen_wait(Confirm(question, lost, verb, refuse))
 
     async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
         """One line of text, or None. Call it from a worker."""
-        from sirt_tui.dialogs import AskText
+        from sirt_tui.widgets.dialogs import AskText
 
         return await self.push_screen_wait(AskText(title, value, hint))
 
@@ -166,7 +166,7 @@ class SirtApp(App[None]):
     ) -> str | None:
         """One of several, or None; ``drop`` deletes one of the droppable. Call it from a
         worker."""
-        from sirt_tui.dialogs import Choose
+        from sirt_tui.widgets.dialogs import Choose
 
         return await self.push_screen_wait(Choose(title, offers, present, droppable, drop))
 
@@ -227,7 +227,7 @@ class SirtApp(App[None]):
             self.push_screen(Palette())
 
     def action_help(self) -> None:
-        from sirt_tui.help import Help
+        from sirt_tui.screens.help import Help
 
         self.push_screen(Help(self.screen))
 

@@ -8,7 +8,7 @@ import time
 import traceback
 from pathlib import Path
 
-from engine.contract.errors import UserError, told
+from engine.schema.errors import UserError, told
 
 
 def said(error: BaseException) -> str:

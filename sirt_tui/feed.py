@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from textual.message import Message
 
-from engine.contract.errors import UserError
-from engine.control.index import newest_runs
+from engine.queries.recent_runs import newest_runs
+from engine.schema.errors import UserError
 from sirt_tui import failures
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from engine.contract.row import RunRow
-    from engine.contract.rundir import RunsFolder
-    from engine.control.following import RunFollower
-    from engine.control.listing import RunStatus
-    from engine.control.machine import MachineNow
-    from engine.control.marking import Marks
-    from engine.control.queueing import Conducting
-    from engine.control.roster import Roster
+    from engine.commands.queue_changes import Conducting
+    from engine.queries.following import RunFollower
+    from engine.queries.machine import MachineNow
+    from engine.queries.run_list import Roster
+    from engine.queries.runs import RunStatus
+    from engine.store.item_notes import Marks
+    from engine.store.layout import RunsFolder
+    from engine.store.run_row import RunRow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -200,7 +200,7 @@ class Feed:
 
 
 def _look_at_machine() -> Message:
-    from engine.control import machine
+    from engine.queries import machine
 
     return Feed.MachineChanged(machine.look())
 
@@ -220,7 +220,7 @@ class _AllRuns:
         if time.monotonic() < self.due:
             return self._rows
         if self._roster is None:
-            from engine.control.roster import Roster
+            from engine.queries.run_list import Roster
 
             self._roster = Roster(self._runs)
         began = time.thread_time()
@@ -261,7 +261,7 @@ class _RunLook:
 
     def __call__(self) -> Message | None:
         if self._follower is None:
-            from engine.control.following import RunFollower
+            from engine.queries.following import RunFollower
 
             self._follower = RunFollower(self._runs, self._run_id)
         try:
@@ -283,10 +283,10 @@ class _QueueLook:
         self._last: Conducting | None = None
 
     def __call__(self) -> Message | None:
-        from engine.control import queueing
+        from engine.commands import queue_changes
 
         try:
-            now = queueing.look(self._runs)
+            now = queue_changes.look(self._runs)
         except (OSError, UserError):  # damaged by hand; the doctor says where
             return None
         if now == self._last:
@@ -304,7 +304,7 @@ class _MarksLook:
         self._stamp: tuple[int, int] | None = None
 
     def __call__(self) -> Message | None:
-        from engine.control import marking
+        from engine.store import item_notes
 
         try:
             found = self._runs.phase(self._phase_id).marks.stat()
@@ -315,7 +315,7 @@ class _MarksLook:
             return None
         self._stamp = stamp
         try:
-            marks = marking.read_marks(self._runs, self._phase_id)
+            marks = item_notes.read_marks(self._runs, self._phase_id)
         except (OSError, UserError) as error:
             return Feed.MarksChanged(self._phase_id, {}, failures.said(error))
         return Feed.MarksChanged(self._phase_id, marks)

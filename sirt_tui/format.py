@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from engine.contract.evaluation import Evaluation
+from engine.schema.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from engine.contract.spec import PhaseSpec
-    from engine.contract.view import State
+    from engine.schema.specs import PhaseSpec
+    from engine.store.phase_log import State
 
 NOTHING = "–"
 DAYS_TOLD, OVER_A_YEAR = 365, "over a year"  # nobody waits longer: a figure would only look exact

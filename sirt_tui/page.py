@@ -8,19 +8,19 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widgets import Footer, Input, Static
 
-from engine.contract.errors import UserError
-from engine.contract.plain import one_line
+from engine.schema.errors import UserError
+from engine.schema.sanitize import one_line
 from sirt_tui import failures
-from sirt_tui.leaving import Leavable
+from sirt_tui.widgets.leaving import Leavable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
 
-    from engine.contract.rundir import RunsFolder
-    from sirt_tui.app import SirtApp
+    from engine.store.layout import RunsFolder
     from sirt_tui.feed import Feed
+    from sirt_tui.shell import Shell
 
 P = ParamSpec("P")
 
@@ -50,8 +50,8 @@ class Page(Leavable[None]):
     subject = reactive("")
 
     @property
-    def sirt(self) -> SirtApp:
-        return cast("SirtApp", self.app)
+    def sirt(self) -> Shell:
+        return cast("Shell", self.app)
 
     @property
     def feed(self) -> Feed:

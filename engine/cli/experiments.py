@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine import presets as preset_files
 from engine.catalog import TASKS
 from engine.cli.output import (
     echo,
@@ -17,16 +16,18 @@ from engine.cli.output import (
     print_table,
     tell_passed_over,
 )
-from engine.contract.errors import UserError
-from engine.control import placing, queueing
-from engine.control.experiments import Planned, launch, plan_experiment
-from engine.devices import memory
-from engine.durations import duration
-from engine.results import Table
+from engine.commands import device_request as placing
+from engine.commands import queue_changes
+from engine.commands.experiments import Planned, launch, plan_experiment
+from engine.machine.devices import memory
+from engine.planning import presets as preset_files
+from engine.queries.results import Table
+from engine.schema.durations import duration
+from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from engine.contract.rundir import RunsFolder
-    from engine.queue import DeviceRequest
+    from engine.scheduling.queue import DeviceRequest
+    from engine.store.layout import RunsFolder
 
 
 @click.command()
@@ -155,7 +156,7 @@ def run(
     if not as_json:
         print_plan(planned)
     if cpu_slots is not None:
-        queueing.set_cpu_slots(runs, cpu_slots)
+        queue_changes.set_cpu_slots(runs, cpu_slots)
     launched = launch(runs, planned, request)
     if launched.reused and not as_json:
         echo(

@@ -6,29 +6,29 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine import conductor
 from engine.cli.output import echo
 from engine.cli.progress import LiveLine
-from engine.contract.errors import UserError
-from engine.contract.evaluation import Evaluation
-from engine.contract.eventlog import EventReader
-from engine.contract.rates import rate_text
-from engine.contract.spec import AnnotateSpec, EvaluateSpec
-from engine.contract.spending import spending
-from engine.contract.standing import ENDED, Fact, standings
-from engine.contract.view import EMPTY, PhaseView, fold_all
-from engine.control.rows import queued_runs
-from engine.durations import duration
-from engine.plan import model_of, unique_phases
-from engine.queue import read_run
-from engine.states import phase_state
+from engine.machine.state import phase_state
+from engine.planning.graph import model_of, unique_phases
+from engine.queries.rows import queued_runs
+from engine.scheduling import daemon
+from engine.scheduling.queue import read_run
+from engine.scheduling.standing import ENDED, Fact, standings
+from engine.schema.durations import duration
+from engine.schema.errors import UserError
+from engine.schema.evaluation import Evaluation
+from engine.schema.rates import rate_text
+from engine.schema.specs import AnnotateSpec, EvaluateSpec
+from engine.store.eventlog import EventReader
+from engine.store.phase_log import EMPTY, PhaseView, fold_all
+from engine.store.spending import spending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.contract.rundir import RunsFolder
-    from engine.contract.spec import PhaseSpec
-    from engine.contract.view import State
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import RunsFolder
+    from engine.store.phase_log import State
 
 POLL_S = 0.5
 CONDUCTOR_EVERY_S = 10.0
@@ -116,7 +116,7 @@ class _Follower:
             return True  # waiting: somebody has taken the runs off the queue
         if time.monotonic() - self._conducted > CONDUCTOR_EVERY_S:
             self._conducted = time.monotonic()
-            conductor.revive(self._runs)  # the one that was started may have been killed
+            daemon.revive(self._runs)  # the one that was started may have been killed
         return False
 
     def _tell_end(self, spec: PhaseSpec, state: State, error: str) -> None:
@@ -158,7 +158,7 @@ class _Follower:
         parts = [f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"]
         parts += [f"{label(spec)} {_at_work(spec, self._view(spec))}" for spec in running[:3]]
         mine = {p.id for p in self._phases if self._states.get(p.id) == "queued"}
-        parts += [why for phase, why in conductor.waiting(self._runs).items() if phase in mine][:1]
+        parts += [why for phase, why in daemon.waiting(self._runs).items() if phase in mine][:1]
         line = " | ".join(parts)
         if self._line.live:
             self._line.show(line)

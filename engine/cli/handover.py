@@ -11,15 +11,15 @@ import click
 
 from engine.cli.given import GivenPath
 from engine.cli.output import console, echo, json_option, plural, print_json, tell_passed_over
-from engine.contract.errors import UserError
-from engine.contract.plain import visible
-from engine.control import answers
-from engine.control.checking import left_out
-from engine.control.lineage import lineage
-from engine.control.listing import find_runs, run_status
+from engine.queries import answers
+from engine.queries.checking import left_out
+from engine.queries.lineage import lineage
+from engine.queries.runs import find_runs, run_status
+from engine.schema.errors import UserError
+from engine.schema.sanitize import visible
 
 if TYPE_CHECKING:
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 
 @click.command()
@@ -32,7 +32,7 @@ def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
     if as_json:
         print_json(found[0] if len(found) == 1 else found)
         return
-    from engine.control.lineage_tree import draw, environments
+    from engine.queries.lineage_tree import draw, environments
 
     for one in found:
         console().print(draw(one, visible))
@@ -84,7 +84,7 @@ def export(
     if merged is not None:
         _merge(runs, found[0], merged, repo, phase=phase, dtype=dtype, base=base, most_kl=max_kl)
     if merged is not None and repo is not None:
-        from engine.control.pushing import push
+        from engine.commands.pushing import push
 
         echo(f"sending to {repo}", err=True)
         echo(push(merged, repo, private=not public))
@@ -97,7 +97,7 @@ def _clear_up_when_ended() -> None:
 
 def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **options: Any) -> None:
     """A folder that was written before and only has to be sent is left as it is."""
-    from engine.control import merged
+    from engine.commands import merged
 
     _clear_up_when_ended()
     if repo is not None and merged.exported_before(folder, run_id):
@@ -129,7 +129,7 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
 
     FILE is RUN.sirt.tar.gz in this folder when it is not given.
     """
-    from engine.control import bundling
+    from engine.commands import bundling
 
     _clear_up_when_ended()
     run_ids = find_runs(runs, [which])
@@ -149,7 +149,7 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
 @click.pass_obj
 def take(runs: RunsFolder, files: tuple[Path, ...], as_json: bool) -> None:
     """Take in runs that `sirt bundle` packed; what is here already is kept."""
-    from engine.control.importing import take_in
+    from engine.commands.importing import take_in
 
     _clear_up_when_ended()
     for file in files:

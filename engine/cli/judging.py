@@ -14,15 +14,15 @@ import click
 from engine.cli.output import echo, json_option, print_json
 from engine.cli.progress import LiveLine, pace
 from engine.cli.quality import format_option, show
-from engine.contract.errors import UserError
-from engine.control.listing import find_runs
+from engine.queries.runs import find_runs
+from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from engine.contract.rundir import RunsFolder
-    from engine.contract.spec import JudgeMethod
-    from engine.control.judging import Asked
+    from engine.commands.judging import Asked
+    from engine.schema.specs import JudgeMethod
+    from engine.store.layout import RunsFolder
 
 LINE_EVERY_S = 10.0  # where the output is no terminal
 UNREAD_WARNING = 0.1
@@ -64,9 +64,9 @@ def judge(
     to be swayed by; but it minds the result only. The embedded models can judge in this way:
     --judge wren-3m --by-answer.
     """
-    from engine.control import judging
+    from engine.commands import judging
     from engine.judging.table import judgement_table
-    from engine.presets import judge_card
+    from engine.planning.presets import judge_card
 
     if everything and limit is not None:
         raise UserError("give one of --limit and --all")

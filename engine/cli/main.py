@@ -13,9 +13,9 @@ import click
 from engine.cli import streams
 from engine.cli.given import GivenPath
 from engine.cli.output import echo
-from engine.contract.errors import UserError, explain
-from engine.contract.plain import one_line
-from engine.contract.rundir import RunsFolder
+from engine.schema.errors import UserError, explain
+from engine.schema.sanitize import one_line
+from engine.store.layout import RunsFolder
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -75,7 +75,7 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from engine.contract.errors import nearest
+            from engine.schema.errors import nearest
 
             raise UserError(f"no verb {args[0]!r}: {nearest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)

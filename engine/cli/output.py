@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.contract.plain import one_line, visible
+from engine.schema.sanitize import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from engine.results import Table
+    from engine.queries.results import Table
 
     F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.output import echo, json_option, plural, print_json, tell_passed_over
-from engine.contract.errors import UserError, nearest
-from engine.control import curating, marking, sifting
-from engine.control.checking import check_source, left_out
-from engine.control.listing import find_runs
-from engine.control.reading import Reader
-from engine.control.sources import sources
+from engine.commands import curating
+from engine.queries import item_filter
+from engine.queries.checking import check_source, left_out
+from engine.queries.item_files import sources
+from engine.queries.items import Reader
+from engine.queries.runs import find_runs
+from engine.schema.errors import UserError, nearest
+from engine.store import item_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.contract.rundir import RunsFolder
-    from engine.control.marking import Mark, Marks
-    from engine.control.reading import Item
+    from engine.queries.items import Item
+    from engine.store.item_notes import Mark, Marks
+    from engine.store.layout import RunsFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def pairs(
     chosen = _choose(runs, run, words, ids)
     if marking_now:
         marked = chosen.reader.ids(chosen.numbers)
-        marking.mark(runs, chosen.phase_id, marked, flagged=flagged, excluded=excluded, note=note)
+        item_notes.mark(
+            runs, chosen.phase_id, marked, flagged=flagged, excluded=excluded, note=note
+        )
         if not refine_again:
             _tell_marked(runs, chosen, marked, as_json)
             return
@@ -103,8 +107,8 @@ def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> 
         raise UserError(f"{run_id}: has no pairs (yet); see: sirt status {run_id}")
     check_source(source)
     reader = Reader(source)
-    marks = marking.read_marks(runs, source.phase_id)
-    keep = sifting.parse(words, marks)
+    marks = item_notes.read_marks(runs, source.phase_id)
+    keep = item_filter.parse(words, marks)
     if keep.problem:
         raise UserError(f"--filter: {keep.problem}")
     wanted = set(ids)
@@ -125,11 +129,11 @@ def _near(item: str, known: list[str]) -> str:
 
 
 def _tell_marked(runs: RunsFolder, chosen: Chosen, marked: list[str], as_json: bool) -> None:
-    marks = marking.read_marks(runs, chosen.phase_id)
+    marks = item_notes.read_marks(runs, chosen.phase_id)
     if as_json:
         print_json({"marked": marked, "marks": marks})
         return
-    left_out = len(marking.excluded_ids(marks))
+    left_out = len(item_notes.excluded_ids(marks))
     echo(f"{plural(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} excluded")
 
 
@@ -149,7 +153,7 @@ def _mark_text(mark: Mark) -> str:
 
 
 def _refine_again(runs: RunsFolder, run_id: str, as_json: bool) -> None:
-    from engine.control.placing import device_request
+    from engine.commands.device_request import device_request
 
     found = curating.curated(runs, run_id)
     launched = curating.refine_again(runs, found, device_request())
@@ -169,7 +173,7 @@ def _print(chosen: Chosen, limit: int, as_json: bool) -> None:
         print_json([_record(line, chosen.marks) for line in chosen.reader.lines(shown)])
         return
     for item in chosen.reader.read(shown):
-        _print_item(item, chosen.marks.get(item.id, marking.NONE))
+        _print_item(item, chosen.marks.get(item.id, item_notes.NONE))
     echo(f"{len(shown)} of {plural(len(chosen.numbers), 'pair')}")
 
 

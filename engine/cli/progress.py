@@ -7,7 +7,7 @@ import sys
 import time
 
 from engine.cli.output import write_over
-from engine.durations import duration
+from engine.schema.durations import duration
 
 EVERY_S = 0.2
 

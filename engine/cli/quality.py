@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.output import echo, json_option, print_json, print_table, tell_passed_over
-from engine.control.checking import left_out
-from engine.control.listing import find_runs
+from engine.queries.checking import left_out
+from engine.queries.runs import find_runs
 
 if TYPE_CHECKING:
-    from engine.contract.rundir import RunsFolder
-    from engine.results import Table
+    from engine.queries.results import Table
+    from engine.store.layout import RunsFolder
 
 FORMATS = ("text", "markdown", "latex", "csv")
 format_option = click.option(
@@ -41,8 +41,8 @@ def quality(runs: RunsFolder, which: tuple[str, ...], form: str, as_json: bool) 
     occurred in it before. Steps: stated calculations such as 22 + 4 = 26, checked with exact
     fractions.
     """
-    from engine.control.quality import measure
-    from engine.quality.table import quality_table
+    from engine.queries.quality import measure
+    from engine.queries.quality_table import quality_table
 
     chosen = find_runs(runs, which)
     tell_passed_over(left_out(runs, chosen))

@@ -16,19 +16,19 @@ from engine.cli.output import (
     print_table,
     tell_passed_over,
 )
-from engine.control import answers
-from engine.control.checking import accepted_of, checked_rows, left_out
-from engine.control.listing import find_runs, list_runs, unreadable
-from engine.results import Table, accuracy_table, details_table
+from engine.queries import answers
+from engine.queries.checking import accepted_of, checked_rows, left_out
+from engine.queries.results import Table, accuracy_table, details_table
+from engine.queries.runs import find_runs, list_runs, unreadable
 from engine.scoring.interval import holm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from engine.contract.records import Verdict
-    from engine.contract.rundir import RunsFolder
-    from engine.results import Comparison
+    from engine.queries.results import Comparison
+    from engine.schema.records import Verdict
+    from engine.store.layout import RunsFolder
 
 SHOWN = 10  # changed verdicts an evaluation
 
@@ -84,7 +84,7 @@ def report(
     if not which or form or details:
         return
     from engine.cli.progress import Progress
-    from engine.control import reporting
+    from engine.commands import reporting
 
     progress = Progress()
     name = which[0] if len(which) == 1 else "several"

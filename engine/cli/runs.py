@@ -17,15 +17,17 @@ from engine.cli.output import (
     print_table,
     tell_passed_over,
 )
-from engine.contract.clock import ahead
-from engine.contract.errors import UserError
-from engine.contract.plain import one_line
-from engine.contract.remarks import remarks
-from engine.contract.spending import Spending, in_all, spending
-from engine.contract.tiers import shares_text, unclear
-from engine.control import changing, queueing
-from engine.control.checking import missing_figures
-from engine.control.listing import (
+from engine.commands import queue_changes, run_changes
+from engine.queries.checking import missing_figures
+from engine.queries.remarks import remarks
+from engine.queries.results import (
+    NOTHING,
+    Table,
+    arm_text,
+    mark_text,
+    trained_on,
+)
+from engine.queries.runs import (
     PhaseStatus,
     RunStatus,
     age,
@@ -35,15 +37,19 @@ from engine.control.listing import (
     run_status,
     unreadable,
 )
-from engine.durations import duration
-from engine.queue import read_run
-from engine.results import NOTHING, Table, arm_text, mark_text, trained_on
+from engine.scheduling.queue import read_run
+from engine.schema.durations import duration
+from engine.schema.errors import UserError
+from engine.schema.sanitize import one_line
+from engine.schema.tiers import shares_text, unclear
+from engine.store.clock import ahead
+from engine.store.spending import Spending, in_all, spending
 
 if TYPE_CHECKING:
-    from engine.contract.events import Event
-    from engine.contract.row import Cellmark
-    from engine.contract.run import RunRow
-    from engine.contract.rundir import AttemptDir, RunsFolder
+    from engine.schema.events import Event
+    from engine.store.layout import AttemptDir, RunsFolder
+    from engine.store.run import RunRow
+    from engine.store.run_row import Cellmark
 
 COST = {"requests", "prompt_tokens", "completion_tokens", "spent", "possible", "currency"}
 
@@ -230,13 +236,13 @@ def _stderr(attempt: AttemptDir) -> str:
 
 
 def _events(attempt: AttemptDir) -> list[Event]:
-    from engine.contract.eventlog import EventReader
+    from engine.store.eventlog import EventReader
 
     return EventReader(attempt.events).read(10_000_000, 60_000)
 
 
 def _print_events(attempt: AttemptDir) -> None:
-    from engine.contract import events as ev
+    from engine.schema import events as ev
 
     for event in _events(attempt):
         when = f"{event.ts:%H:%M:%S}"
@@ -264,7 +270,7 @@ def _print_events(attempt: AttemptDir) -> None:
 def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
     """Stop RUN_IDS. Phases that another queued run needs go on."""
     found = find_runs(runs, run_ids)
-    changing.stop(runs, found)
+    run_changes.stop(runs, found)
     while wait and any(run_status(runs, r, with_views=False).state == "running" for r in found):
         time.sleep(0.3)
     echo(f"{plural(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
@@ -280,9 +286,9 @@ def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
     The id of a phase instead of a run's makes that phase again, whose outputs have changed, say.
     """
     phases = [word for word in run_ids if runs.is_phase(word)]
-    again = [changing.make_again(runs, phase) for phase in phases]
+    again = [run_changes.make_again(runs, phase) for phase in phases]
     found = find_runs(runs, [word for word in run_ids if word not in phases])
-    queued = list(dict.fromkeys([*again, *changing.retry(runs, found)]))
+    queued = list(dict.fromkeys([*again, *run_changes.retry(runs, found)]))
     if finished := len(set(found) - set(queued)):
         echo(f"{plural(finished, 'run')} finished before: nothing to do")
     if queued:
@@ -301,14 +307,14 @@ def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
 def delete(runs: RunsFolder, run_ids: tuple[str, ...], yes: bool) -> None:
     """Delete RUN_IDS with the phases that no other run needs."""
     for run_id in find_runs(runs, run_ids):
-        going, staying = changing.deletable(runs, run_id)
+        going, staying = run_changes.deletable(runs, run_id)
         echo(f"{run_id}: deletes {plural(len(going), 'phase')}: {', '.join(going) or 'none'}")
-        if notes := changing.marked(runs, going):
+        if notes := run_changes.marked(runs, going):
             echo(f"  deletes what you marked on {plural(notes, 'item')}")
         if staying:
             echo(f"  keeps {plural(len(staying), 'phase')} that other runs need")
         if yes or click.confirm("  delete?"):
-            changing.delete(runs, run_id)
+            run_changes.delete(runs, run_id)
 
 
 @click.command()
@@ -324,12 +330,12 @@ def queue(
     runs: RunsFolder, move: tuple[str, int] | None, cpu_slots: int | None, as_json: bool
 ) -> None:
     """Show the queue, first run first, or change it."""
-    from engine.queue import read_queue
+    from engine.scheduling.queue import read_queue
 
     if move:
-        changing.move(runs, find_runs(runs, [move[0]])[0], move[1])
+        run_changes.move(runs, find_runs(runs, [move[0]])[0], move[1])
     if cpu_slots is not None:
-        queueing.set_cpu_slots(runs, cpu_slots or None)
+        queue_changes.set_cpu_slots(runs, cpu_slots or None)
     wanted = read_queue(runs)
     entries = wanted.entries
     if as_json:
@@ -354,4 +360,4 @@ def tag(
 ) -> None:
     """Set RUN_ID's TAGS (none given: they stay), name or note."""
     for found in find_runs(runs, [run_id]):
-        changing.describe(runs, found, name, tags or None, note)
+        run_changes.describe(runs, found, name, tags or None, note)

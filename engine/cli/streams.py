@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.contract.plain import visible
+from engine.schema.sanitize import visible
 
 if TYPE_CHECKING:
     from types import TracebackType

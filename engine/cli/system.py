@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine import devices as machine
 from engine.cli.output import echo, json_option, plural, print_json, print_table, tell_passed_over
-from engine.control import changing, checking
-from engine.control.checking import missing_figures
-from engine.control.health import examine
-from engine.control.listing import list_runs, unreadable
-from engine.results import Table
+from engine.commands import run_changes
+from engine.commands.doctor import examine
+from engine.machine import devices as machine
+from engine.queries import checking
+from engine.queries.checking import missing_figures
+from engine.queries.results import Table
+from engine.queries.runs import list_runs, unreadable
 
 if TYPE_CHECKING:
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 
 @click.command()
@@ -61,7 +62,7 @@ def doctor(runs: RunsFolder, deep: bool, as_json: bool) -> None:
 @click.pass_obj
 def reindex(runs: RunsFolder) -> None:
     """Rebuild the registry from the folders."""
-    echo(f"{plural(changing.reindex(runs), 'run')} indexed")
+    echo(f"{plural(run_changes.reindex(runs), 'run')} indexed")
     rows = list_runs(runs)
     tell_passed_over([*unreadable(runs, rows), *missing_figures(runs, rows)])
 

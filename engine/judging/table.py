@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.results import Table
+from engine.queries.results import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,13 +14,13 @@ from engine.scoring.extraction import extract
 from engine.scoring.interval import mcnemar
 from engine.scoring.share import Share
 from engine.scoring.text import plain
-from engine.scoring.verdict import judge
+from engine.scoring.verdict import score_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.contract.records import JudgedAnswers
     from engine.interfaces import AnswerKind
+    from engine.schema.records import JudgedAnswers
 
 Label = Literal["A", "B", "tie"]
 Preference = Literal["first", "second", "tie"]
@@ -55,7 +55,7 @@ def by_own_answer(
     own = extract(kind, text, choices).answer
     if own is None:
         return None
-    first, second = (judge(kind, answer, own, choices).correct for answer in answers)
+    first, second = (score_answer(kind, answer, own, choices).correct for answer in answers)
     return "tie" if first == second else "first" if first else "second"
 
 

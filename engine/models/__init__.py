@@ -1,4 +1,4 @@
-"""Loading, generating and training with transformers, PEFT, bitsandbytes and TRL."""
+"""A card as a model in memory: weights, tokenizer, chat template, adapter."""
 
 import logging
 

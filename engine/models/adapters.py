@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.contract.cards import LocalWeights
-from engine.contract.jsonfile import read_json
-from engine.contract.rundir import write_json
+from engine.schema.cards import LocalWeights
+from engine.schema.jsonfile import read_json
+from engine.store.layout import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.cards import ModelCard
+    from engine.schema.cards import ModelCard
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"

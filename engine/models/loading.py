@@ -23,15 +23,15 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from engine.contract.cards import LocalWeights
-from engine.contract.errors import UserError, nearest, told
 from engine.models.tokenizing import load_tokenizer
+from engine.schema.cards import LocalWeights
+from engine.schema.errors import UserError, nearest, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from engine.contract.cards import ModelCard
     from engine.interfaces import Tell
+    from engine.schema.cards import ModelCard
 
 FILES: Final = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
 DUPLICATES: Final = ["consolidated*", "original/*", "*/*"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import TemplateError
 
-from engine.contract.errors import UserError
+from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

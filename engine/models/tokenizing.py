@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from transformers import AutoTokenizer
 
-from engine.contract.errors import UserError, nearest
 from engine.models import sentencepiece, templates
 from engine.models.templates import THINKING, turn_end
+from engine.schema.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from engine.contract.cards import LocalWeights
-    from engine.contract.records import Finish
     from engine.interfaces import Begun, Tell
+    from engine.schema.cards import LocalWeights
+    from engine.schema.records import Finish
 
 RESERVED: Final = re.compile(r"pad|reserved|unused|extra_id|dummy", re.IGNORECASE)
 

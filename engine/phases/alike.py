@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.contract.records import Pair
-    from engine.contract.settings import ElicitSettings
     from engine.phases.context import Context
+    from engine.schema.records import Pair
+    from engine.schema.settings import ElicitSettings
 
 WARN_FROM: Final = 0.5
 

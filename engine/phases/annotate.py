@@ -11,29 +11,29 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.contract.cards import Endpoint, ImportedAnswers
-from engine.contract.errors import UserError
-from engine.contract.records import Demonstration, Verdict
-from engine.contract.rundir import DEMONSTRATIONS, REPLIES
 from engine.interfaces import Item, Question, Reply
-from engine.jsonlines import write_records
-from engine.phases.asking import ask_all, item_seed
-from engine.phases.donors import take_generations
+from engine.phases.ask import ask_all, item_seed
+from engine.phases.replies import ReplyStore
+from engine.phases.reuse import take_generations
 from engine.phases.thinking import tell_thinking
-from engine.replies import ReplyStore
+from engine.schema.cards import Endpoint, ImportedAnswers
+from engine.schema.errors import UserError
+from engine.schema.records import Demonstration, Verdict
 from engine.scoring.steps import has_steps
 from engine.scoring.thinking import without_thinking
-from engine.scoring.verdict import judge_reply
+from engine.scoring.verdict import score_reply
+from engine.store.jsonlines import write_records
+from engine.store.layout import DEMONSTRATIONS, REPLIES
 from engine.tasks.checking import BadRows
 from engine.tasks.prompts import instruction_of, render, with_letters
 from engine.tasks.repeats import shared
 from engine.tasks.sampling import balanced
 
 if TYPE_CHECKING:
-    from engine.contract.settings import AnnotateSettings
-    from engine.contract.spec import AnnotateSpec
     from engine.interfaces import Task
     from engine.phases.context import Context
+    from engine.schema.settings import AnnotateSettings
+    from engine.schema.specs import AnnotateSpec
 
 KEPT_LOW = 0.2
 TARGETS_MANY = 0.1
@@ -56,7 +56,7 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
     store = ReplyStore(ctx.work / REPLIES)
     if isinstance(spec.teacher.source, Endpoint):
         store.ask_again()
-    teacher = catalog.teacher(spec.teacher.source.kind)(
+    teacher = catalog.provider(spec.teacher.source.kind)(
         spec.teacher, spec.generation, ctx.message, store.most_spent(spec.teacher)
     )
     ctx.activity("asking the teacher")
@@ -108,7 +108,7 @@ def _question(task: Task, item: Item, spec: AnnotateSpec) -> Question:
 
 
 def _verdict(task: Task, item: Item, reply: Reply) -> Verdict:
-    return judge_reply(task.kind, item, reply.text, reply.finish)
+    return score_reply(task.kind, item, reply.text, reply.finish)
 
 
 def _demonstration(

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.records import Committed
-from engine.contract.tiers import is_clear
 from engine.interfaces import Begun, Question
-from engine.phases.asking import ask_all, item_seed
-from engine.scoring.verdict import judge_reply
+from engine.phases.ask import ask_all, item_seed
+from engine.schema.records import Committed
+from engine.schema.tiers import is_clear
+from engine.scoring.verdict import score_reply
 from engine.tasks.prompts import LETTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.contract.cards import ModelCard
-    from engine.contract.records import Prediction, Verdict
-    from engine.interfaces import AnswerKind, Reply, Teacher
+    from engine.interfaces import AnswerKind, Provider, Reply
     from engine.phases.context import Context
-    from engine.replies import ReplyStore
+    from engine.phases.replies import ReplyStore
+    from engine.schema.cards import ModelCard
+    from engine.schema.records import Prediction, Verdict
 
 TOKENS: Final = 32  # enough for a letter with its option's text, or a number with its unit
 
@@ -47,7 +47,7 @@ def commit(
     card: ModelCard,
     seed: int,
     store: ReplyStore,
-    teacher: Callable[[ModelCard], Teacher],
+    teacher: Callable[[ModelCard], Provider],
 ) -> list[Prediction]:
     """The predictions; the unclear ones with what the model committed itself to.
 
@@ -98,5 +98,5 @@ def _committed(kind: AnswerKind, asked: Prediction, reply: Reply) -> Committed:
         text=reply.text,
         finish=reply.finish,
         tokens=reply.completion_tokens,
-        verdict=judge_reply(kind, asked, f"{lead} {said}" if said else "", "stop"),
+        verdict=score_reply(kind, asked, f"{lead} {said}" if said else "", "stop"),
     )

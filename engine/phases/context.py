@@ -6,17 +6,17 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.contract import events as ev
-from engine.contract.errors import UserError
-from engine.contract.sealing import accepted, verified
 from engine.phases.pulse import Pulse
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.store.sealing import accepted, verified
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.eventlog import EventWriter
-    from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
     from engine.interfaces import Devices
+    from engine.store.eventlog import EventWriter
+    from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 
 
 class Stopped(Exception):

@@ -6,30 +6,41 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.contract.errors import UserError
-from engine.contract.records import Answer, Demonstration, ElicitedAnswers, Pair
-from engine.contract.rundir import ADAPTER, ANSWERS, DEMONSTRATIONS, PAIRS, REPLIES
-from engine.contract.spec import AnnotateSpec
+from engine.generation.local import LocalProvider
 from engine.interfaces import AnswerKind, Question, Reply
-from engine.jsonlines import read_records, write_records
 from engine.phases.alike import tell_alike
-from engine.phases.asking import ask_all, item_seed
-from engine.phases.donors import take_generations
+from engine.phases.ask import ask_all, item_seed
 from engine.phases.pairing import make_pair
+from engine.phases.replies import ReplyStore
+from engine.phases.reuse import take_generations
 from engine.phases.thinking import tell_thinking
-from engine.replies import ReplyStore
-from engine.scoring.verdict import judge_reply
+from engine.schema.errors import UserError
+from engine.schema.records import (
+    Answer,
+    Demonstration,
+    ElicitedAnswers,
+    Pair,
+)
+from engine.schema.specs import AnnotateSpec
+from engine.scoring.verdict import score_reply
+from engine.store.jsonlines import read_records, write_records
+from engine.store.layout import (
+    ADAPTER,
+    ANSWERS,
+    DEMONSTRATIONS,
+    PAIRS,
+    REPLIES,
+)
 from engine.tasks.prompts import render
 from engine.tasks.sampling import fraction
-from engine.teachers.local import LocalTeacher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.contract.records import Verdict
-    from engine.contract.settings import ElicitSettings
-    from engine.contract.spec import ElicitSpec
     from engine.phases.context import Context
+    from engine.schema.records import Verdict
+    from engine.schema.settings import ElicitSettings
+    from engine.schema.specs import ElicitSpec
     from engine.tasks.prompts import Style
 
 
@@ -40,14 +51,14 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     store = ReplyStore(ctx.work / REPLIES)
     adapter = ctx.output(spec.adapter, ADAPTER) if spec.adapter else None
     ctx.activity("answering with and without reasoning")
-    student = LocalTeacher(spec.student, spec.generation, ctx.message, adapter=adapter)
+    student = LocalProvider(spec.student, spec.generation, ctx.message, adapter=adapter)
     styles = _styles(spec.settings)
     questions = _questions(demonstrations, styles, spec.seed)
     kind = _kind(ctx, spec)
     asked_for = {_key(d.id, style): d for d in demonstrations for style in styles}
 
     def verdict(question: Question, reply: Reply) -> Verdict:
-        return judge_reply(kind, asked_for[question.key], reply.text, reply.finish)
+        return score_reply(kind, asked_for[question.key], reply.text, reply.finish)
 
     ask_all(ctx, student, questions, store, card=spec.student, judge=verdict, unit="answers")
     ctx.activity("making pairs of the answers")
@@ -116,7 +127,7 @@ def _both(
             text=reply.text,
             finish=reply.finish,
             tokens=reply.completion_tokens,
-            verdict=judge_reply(kind, demonstration, reply.text, reply.finish),
+            verdict=score_reply(kind, demonstration, reply.text, reply.finish),
         )
 
     return ElicitedAnswers(

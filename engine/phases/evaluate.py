@@ -5,29 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.contract import events as ev
-from engine.contract.records import Prediction, Score, Verdict
-from engine.contract.rundir import ADAPTER, PREDICTIONS, REPLIES, SCORE, write_json
+from engine.generation.local import LocalProvider
 from engine.interfaces import Question, Reply
-from engine.jsonlines import write_records
-from engine.phases.asking import ask_all, item_seed
+from engine.phases.ask import ask_all, item_seed
 from engine.phases.committing import commit
-from engine.phases.donors import take_from
-from engine.replies import ReplyStore
+from engine.phases.replies import ReplyStore
+from engine.phases.reuse import take_from
+from engine.schema import events as ev
+from engine.schema.records import Prediction, Score, Verdict
 from engine.scoring.legacy import legacy_verdict
 from engine.scoring.score import score
-from engine.scoring.verdict import judge_reply
+from engine.scoring.verdict import score_reply
+from engine.store.jsonlines import write_records
+from engine.store.layout import (
+    ADAPTER,
+    PREDICTIONS,
+    REPLIES,
+    SCORE,
+    write_json,
+)
 from engine.tasks.prompts import LETTERS, instruction_of, render
 from engine.tasks.sampling import balanced
-from engine.teachers.local import LocalTeacher
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.cards import ModelCard
-    from engine.contract.spec import EvaluateSpec
-    from engine.interfaces import Item, Task, Teacher
+    from engine.interfaces import Item, Provider, Task
     from engine.phases.context import Context
+    from engine.schema.cards import ModelCard
+    from engine.schema.specs import EvaluateSpec
 
 UNPARSED_WARNING = 0.1
 TRUNCATED_WARNING = 0.05
@@ -73,12 +79,12 @@ def _by_match(
     of_key = {item.id: item for item in items}
 
     def verdict(question: Question, reply: Reply) -> Verdict:
-        return judge_reply(task.kind, of_key[question.key], reply.text, reply.finish)
+        return score_reply(task.kind, of_key[question.key], reply.text, reply.finish)
 
-    def model(card: ModelCard) -> Teacher:
+    def model(card: ModelCard) -> Provider:
         if adapter is not None:
-            return LocalTeacher(card, spec.generation, ctx.message, adapter=adapter)
-        make = catalog.teacher(card.source.kind)
+            return LocalProvider(card, spec.generation, ctx.message, adapter=adapter)
+        make = catalog.provider(card.source.kind)
         return make(card, spec.generation, ctx.message, store.most_spent(card))
 
     ask_all(ctx, model(spec.model), questions, store, card=spec.model, judge=verdict)
@@ -103,7 +109,7 @@ def _prediction(task: Task, item: Item, prompt: str, reply: Reply) -> Prediction
         output=reply.text,
         finish=reply.finish,
         tokens=reply.completion_tokens,
-        verdict=judge_reply(task.kind, item, reply.text, reply.finish),
+        verdict=score_reply(task.kind, item, reply.text, reply.finish),
         legacy=legacy_verdict(task.kind, reply.text, item.target, item.choices),
     )
 
@@ -112,8 +118,8 @@ def _by_logprob(
     ctx: Context, spec: EvaluateSpec, task: Task, items: list[Item], adapter: Path | None
 ) -> list[Prediction]:
     """The likeliest option letter as the next text; nothing is generated."""
+    from engine.generation.optionprobs import option_logprobs
     from engine.models.loading import load
-    from engine.models.optionprobs import option_logprobs
 
     ctx.activity("loading weights")
     loaded = load(spec.model, adapter, tell=ctx.message, doing=ctx.doing)

@@ -14,30 +14,31 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from trl import SFTConfig
 
-from engine.contract import events as ev
-from engine.contract.errors import UserError
-from engine.contract.records import Demonstration
-from engine.contract.rundir import ADAPTER, CHECKPOINTS, DEMONSTRATIONS
-from engine.jsonlines import read_records
-from engine.models import adapters, checkpoints, guards
-from engine.models import training as tr
-from engine.models.callbacks import Reporter
+from engine.models import adapters
 from engine.models.loading import load
 from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.schema.records import Demonstration
+from engine.store.jsonlines import read_records
+from engine.store.layout import ADAPTER, CHECKPOINTS, DEMONSTRATIONS
 from engine.tasks.prompts import render
 from engine.tasks.sampling import fraction
+from engine.training import checkpoints, guards
+from engine.training import trainer as tr
+from engine.training.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from engine.contract.settings import InstructSettings
-    from engine.contract.spec import InstructSpec
     from engine.models.loading import Loaded
     from engine.phases.context import Context
+    from engine.schema.settings import InstructSettings
+    from engine.schema.specs import InstructSpec
 
 IGNORED = -100  # a label that PyTorch's losses leave out
 

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.contract.records import Answer, ElicitedAnswers, Pair, Verdict
+from engine.schema.records import (
+    Answer,
+    ElicitedAnswers,
+    Pair,
+    Verdict,
+)
 from engine.scoring.steps import has_steps
 from engine.scoring.thinking import without_thinking
 
 if TYPE_CHECKING:
-    from engine.contract.records import Finish
-    from engine.contract.settings import ElicitSettings
+    from engine.schema.records import Finish
+    from engine.schema.settings import ElicitSettings
 
 SAME_TEXT = "both answers are the same"
 WRONG_REASONING = "the reasoned answer is wrong"

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from engine.contract import events as ev
+from engine.schema import events as ev
 
 if TYPE_CHECKING:
     from collections.abc import Callable

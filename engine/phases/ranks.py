@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.contract.events import Event
     from engine.phases.context import Context
+    from engine.schema.events import Event
 
 
 class _Mute:

@@ -18,34 +18,40 @@ import torch
 from datasets import Dataset
 from trl import DPOConfig
 
-from engine.contract import events as ev
-from engine.contract.errors import UserError
-from engine.contract.records import Pair
-from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIR_SCORES, PAIRS
-from engine.contract.spec import ElicitSpec
-from engine.jsonlines import read_records, write_records
-from engine.models import adapters, checkpoints, guards
-from engine.models import training as tr
-from engine.models.callbacks import Reporter
+from engine.models import adapters
 from engine.models.loading import compute_dtype, load
-from engine.models.pairscores import score_pairs
 from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.alike import tell_alike
 from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.schema.records import Pair
+from engine.schema.specs import ElicitSpec
+from engine.store.jsonlines import read_records, write_records
+from engine.store.layout import (
+    ADAPTER,
+    CHECKPOINTS,
+    PAIR_SCORES,
+    PAIRS,
+)
 from engine.tasks.repeats import with_repeats
 from engine.tasks.sampling import stratified_holdout
+from engine.training import checkpoints, guards
+from engine.training import trainer as tr
+from engine.training.pairscores import score_pairs
+from engine.training.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from engine.contract.records import PairScore
-    from engine.contract.settings import RefineSettings
-    from engine.contract.spec import RefineSpec
     from engine.models.loading import Loaded
     from engine.phases.context import Context
+    from engine.schema.records import PairScore
+    from engine.schema.settings import RefineSettings
+    from engine.schema.specs import RefineSpec
 
 CHECKED = 8  # pairs in the check of the starting point
 

@@ -9,8 +9,8 @@ from engine.scoring.thinking import without_thinking
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.contract.settings import AnnotateSettings, ElicitSettings
     from engine.phases.context import Context
+    from engine.schema.settings import AnnotateSettings, ElicitSettings
 
 
 def tell_thinking(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.cards import TaskSource
 from engine.interfaces import Item
 from engine.pocket.problems import CHOICES, pool
+from engine.schema.cards import TaskSource
 from engine.tasks.prompts import NUMBER_INSTRUCTION, choice_instruction
 
 if TYPE_CHECKING:

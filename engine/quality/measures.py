@@ -19,7 +19,7 @@ from engine.scoring.steps import has_steps
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.contract.records import Finish
+    from engine.schema.records import Finish
 
 N: Final = 4
 _PIECE: Final = re.compile(r"\w+(?:[.,']\w+)*|[^\w\s]")

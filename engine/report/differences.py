@@ -9,17 +9,28 @@ from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
-from engine.contract.evaluation import Evaluation
+from engine.queries.results import (
+    NOTHING,
+    Comparison,
+    Table,
+    compare_right,
+)
+from engine.queries.statistics import detectable, over_seeds
+from engine.queries.study import (
+    ARM_NAMES,
+    PROMPTS,
+    TAUGHT,
+    Condition,
+    Study,
+)
 from engine.report.sections import Section, who
-from engine.report.statistics import detectable, over_seeds
-from engine.report.study import ARM_NAMES, PROMPTS, TAUGHT, Condition, Study
-from engine.results import NOTHING, Comparison, Table, compare_right
+from engine.schema.evaluation import Evaluation
 from engine.scoring.interval import holm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from engine.report.study import Cell
+    from engine.queries.study import Cell
 
 Right = dict[str, bool]  # question id -> whether the answer was right
 ASSUMED = 0.3  # share of discordant questions to plan with

@@ -6,6 +6,12 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from engine.queries.study import (
+    ARM_NAMES,
+    PROMPTS,
+    TAUGHT,
+    Condition,
+)
 from engine.report.captions import (
     BARS_SHOW,
     CURVES_SHOW,
@@ -25,7 +31,6 @@ from engine.report.layout import (
     percent_axis,
     who,
 )  # fmt: skip
-from engine.report.study import ARM_NAMES, PROMPTS, TAUGHT, Condition
 from engine.report.style import (
     COLOURS,
     COLUMN,
@@ -44,9 +49,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from engine.contract.row import Cellmark
-    from engine.contract.spec import Arm
-    from engine.report.study import Prompt, Study
+    from engine.queries.study import Prompt, Study
+    from engine.schema.specs import Arm
+    from engine.store.run_row import Cellmark
 
 BARS: tuple[Arm, ...] = ("baseline", "instruct-only", "refine-only", "both")
 TASKS_FIT, TRAINING_FITS = 4, 16  # columns, and characters of a row's name, of half a page

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from engine.contract.errors import UserError, told
-from engine.contract.rundir import atomic_write, hash_file
+from engine.schema.errors import UserError, told
+from engine.store.layout import atomic_write, hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.report.study import ARM_NAMES
+from engine.queries.study import ARM_NAMES
 from engine.report.style import COLOURS, COLUMN, PAGE
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from engine.contract.spec import Arm
-    from engine.report.statistics import Estimate
+    from engine.queries.statistics import Estimate
+    from engine.schema.specs import Arm
 
 PANELS_WIDE = 2
 NAMES_FIT, TITLE_FITS = 30, 28  # characters

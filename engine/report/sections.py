@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.report.study import (
+from engine.queries.results import NOTHING, Table
+from engine.queries.study import (
     ARM_NAMES,
     PROMPTS,
     TAUGHT,
@@ -14,14 +15,13 @@ from engine.report.study import (
     Study,
     is_question_answering,
 )
-from engine.results import NOTHING, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from engine.contract.spec import Arm
-    from engine.report.statistics import Estimate
-    from engine.report.study import Cell, Prompt
+    from engine.queries.statistics import Estimate
+    from engine.queries.study import Cell, Prompt
+    from engine.schema.specs import Arm
 
 WHO = ("method", "student", "teacher", "family", "trained on")
 # what the paper states of the gap that instruction-tuning leaves, in points:

@@ -11,7 +11,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.records import Verdict
+from engine.schema.records import Verdict
 from engine.scoring.formula import same_formula
 from engine.scoring.number import same_number
 from engine.scoring.text import LETTERS

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine.contract.records import CommittedScore, Score
+from engine.schema.records import CommittedScore, Score
 from engine.scoring.interval import wilson
 from engine.scoring.steps import has_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.contract.records import Prediction, Verdict
+    from engine.schema.records import Prediction, Verdict
 
 
 def score(predictions: Iterable[Prediction], commit: bool = False) -> Score:

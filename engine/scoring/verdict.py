@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from engine.contract.records import Verdict
+from engine.schema.records import Verdict
 from engine.scoring.extraction import extract
 from engine.scoring.formula import same_formula
 from engine.scoring.number import same_number
@@ -12,8 +12,8 @@ from engine.scoring.number import same_number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.contract.records import Finish
     from engine.interfaces import AnswerKind
+    from engine.schema.records import Finish
 
 
 class Asked(Protocol):
@@ -27,7 +27,7 @@ class Asked(Protocol):
     def target(self) -> str: ...
 
 
-def judge(
+def score_answer(
     kind: AnswerKind,
     text: str,
     target: str,
@@ -47,9 +47,9 @@ def judge(
     return Verdict(answer=answer, tier=tier, correct=bool(same(target, answer)))
 
 
-def judge_reply(kind: AnswerKind, asked: Asked, text: str, finish: Finish) -> Verdict:
+def score_reply(kind: AnswerKind, asked: Asked, text: str, finish: Finish) -> Verdict:
     """The verdict on a model's reply to what was asked."""
-    return judge(
+    return score_answer(
         kind,
         text,
         asked.target,

@@ -7,18 +7,19 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.contract.errors import UserError
+from engine.schema.errors import UserError
 from engine.tasks.checking import left_out, refusal, sound
+from engine.tasks.hub import read_hub
 from engine.tasks.prompts import LETTERS
 from engine.tasks.revision import with_defaults
 from engine.tasks.row import Row, shown
-from engine.tasks.rows import read_hub, read_rows, with_labels
+from engine.tasks.rows import read_rows, with_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from engine.contract.cards import TaskSource
     from engine.interfaces import AnswerKind, Item, Split
+    from engine.schema.cards import TaskSource
 
 Part = tuple[int, Row]  # a row and its number within its file
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.errors import UserError
+from engine.schema.errors import UserError
 from engine.tasks.prompts import LETTERS
 from engine.tasks.row import RowError, number_text, shown
 

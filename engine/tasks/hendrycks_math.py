@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.cards import TaskSource
-from engine.contract.errors import UserError
 from engine.interfaces import Item
+from engine.schema.cards import TaskSource
+from engine.schema.errors import UserError
 from engine.scoring.boxed import last_boxed
 from engine.tasks.benchmark import Benchmark
 from engine.tasks.prompts import BOX_INSTRUCTION, NUMBER_INSTRUCTION

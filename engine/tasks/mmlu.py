@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.cards import TaskSource
-from engine.contract.errors import UserError, nearest
 from engine.interfaces import Item
+from engine.schema.cards import TaskSource
+from engine.schema.errors import UserError, nearest
 from engine.tasks.benchmark import Benchmark, letter_of
 from engine.tasks.prompts import LETTERS, choice_instruction
 from engine.tasks.rows import read_csv, read_rows

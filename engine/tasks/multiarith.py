@@ -11,8 +11,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.cards import TaskSource
 from engine.interfaces import Item, Split
+from engine.schema.cards import TaskSource
 from engine.tasks.benchmark import Benchmark
 from engine.tasks.prompts import NUMBER_INSTRUCTION
 from engine.tasks.repeats import normal

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from engine.contract.errors import UserError
+from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

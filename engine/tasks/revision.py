@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.contract.errors import UserError, nearest
+from engine.schema.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.contract.cards import TaskSource
+    from engine.schema.cards import TaskSource
 
 PATHS = ("train", "test", "train_labels", "test_labels")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.contract.errors import UserError, nearest
+from engine.schema.errors import UserError, nearest
 from engine.scoring.quantity import LONGEST
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.errors import UserError
+from engine.schema.errors import UserError
 from engine.tasks.row import Row, shown
 
 if TYPE_CHECKING:
@@ -158,29 +158,6 @@ def with_labels(rows: Sequence[Row], path: Path) -> list[Row]:
         Row(row.values | {"label": label}, f"{row.where} (label {path}:{number})", row.broken)
         for number, (row, label) in enumerate(zip(rows, labels, strict=True), start=1)
     ]
-
-
-def read_hub(
-    task: str, hub: str, config: str | None, revision: str | None, split: str
-) -> list[Row]:
-    """A split from the hub (or its cache); ``config`` may name several, comma-separated."""
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetsError
-
-    rows: list[Row] = []
-    for name in config.split(",") if config else [None]:
-        try:
-            table = load_dataset(hub, name, split=split, revision=revision)
-        except (ConnectionError, DatasetsError) as problem:
-            raise UserError(
-                f"{hub}: can't reach the hub ({_first_line(problem)}); give a local file under "
-                f"'sources: {task}: {'train' if split == 'train' else 'test'}: <file>'"
-            ) from None
-        except ValueError as problem:  # an unknown config or split: the library lists the valid
-            raise UserError(f"{hub}: {_first_line(problem)}") from None
-        place = f"{hub}[{name or split}]"
-        rows += [Row(dict(record), f"{place} row {i}") for i, record in enumerate(table)]
-    return rows
 
 
 def _first_line(problem: Exception) -> str:

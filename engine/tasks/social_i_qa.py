@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from engine.contract.cards import TaskSource
 from engine.interfaces import Item
+from engine.schema.cards import TaskSource
 from engine.tasks.benchmark import Benchmark, letter_of
 from engine.tasks.prompts import choice_instruction
 

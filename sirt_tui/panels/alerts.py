@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
-from engine.contract.plain import one_line
+from engine.schema.sanitize import one_line
 from sirt_tui.format import phase_title
 from sirt_tui.panels.phases import silence
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from engine.control.listing import PhaseStatus
+    from engine.queries.runs import PhaseStatus
 
 LINES = 4
 ADVICE = {

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from engine.contract.plain import one_line
-from sirt_tui.charts.chart import COLOURS
+from engine.schema.sanitize import one_line
 from sirt_tui.format import NOTHING, STATE_STYLES, interval, percent
+from sirt_tui.widgets.chart.chart import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.contract.row import Cellmark, RunRow
-    from engine.control.comparing import Cell, Compared, Difference, Matrix
+    from engine.queries.comparison import (
+        Cell,
+        Compared,
+        Difference,
+        Matrix,
+    )
+    from engine.store.run_row import Cellmark, RunRow
 
 SIGNIFICANT = 0.05
 SHADES = " ░▒▓█"

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold
-from sirt_tui.panels import across
+from sirt_tui.panels import x_axis
 from sirt_tui.panels.titles import entitle
+from sirt_tui.widgets.chart import (
+    Chart,
+    GrowingSeries,
+    Series,
+    Threshold,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
 
-    from engine.control.listing import PhaseStatus
+    from engine.queries.runs import PhaseStatus
 
 LN2 = Threshold("ln 2", math.log(2))
 
@@ -87,9 +92,9 @@ class CurvesPanel(Vertical):
         super().__init__(id=id, classes="panel")
         self._chosen: tuple[str, str] | None = None
         self._phases: Sequence[PhaseStatus] = ()
-        self._across: across.Across = "steps"
-        self._grown: dict[tuple[str, int, str, across.Across], GrowingSeries] = {}
-        self._places: dict[tuple[str, int, across.Across], across.Places] = {}
+        self._across: x_axis.Across = "steps"
+        self._grown: dict[tuple[str, int, str, x_axis.Across], GrowingSeries] = {}
+        self._places: dict[tuple[str, int, x_axis.Across], x_axis.Places] = {}
 
     def compose(self) -> ComposeResult:
         yield Chart()
@@ -114,7 +119,7 @@ class CurvesPanel(Vertical):
         there = self._groups()
         if there:
             id_, _ = self._chosen if self._chosen in there else self._first(there)
-            self._across = across.following(self._across, [self._phase(id_).view])
+            self._across = x_axis.following(self._across, [self._phase(id_).view])
             self._draw()
 
     def _draw(self) -> None:
@@ -127,7 +132,7 @@ class CurvesPanel(Vertical):
         phase = self._phase(id_)
         kind = phase.spec.kind
         group = next(g for g in GROUPS[kind] if g.title == title)
-        over = self._across if self._across in across.offered([phase.view]) else "steps"
+        over = self._across if self._across in x_axis.offered([phase.view]) else "steps"
         place = there.index((id_, title)) + 1
         keys = f"{place}/{len(there)}  c next  y log  + smooth  X {over}"
         name = title if kind in title else f"{kind} {title}"
@@ -135,7 +140,7 @@ class CurvesPanel(Vertical):
         which = f", round {rounds.index(id_) + 1}" if len(rounds) > 1 else ""
         entitle(self, name + which, keys)
         self.query_one(Chart).show(
-            self._series(phase, group, over), group.thresholds, across.AXES[over]
+            self._series(phase, group, over), group.thresholds, x_axis.AXES[over]
         )
 
     def _phase(self, id_: str) -> PhaseStatus:
@@ -159,9 +164,9 @@ class CurvesPanel(Vertical):
         first = (*running, *talking)[0]
         return next(group for group in there if group[0] == first)
 
-    def _series(self, phase: PhaseStatus, group: Group, over: across.Across) -> list[Series]:
+    def _series(self, phase: PhaseStatus, group: Group, over: x_axis.Across) -> list[Series]:
         attempt = (phase.id, phase.attempt)
-        places = self._places.setdefault((*attempt, over), across.Places()).take(phase.view, over)
+        places = self._places.setdefault((*attempt, over), x_axis.Places()).take(phase.view, over)
         found = []
         for metric, name in group.metrics.items():
             points = phase.view.metrics.get(metric)

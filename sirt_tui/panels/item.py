@@ -9,15 +9,20 @@ from rich.text import Text
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
-from engine.contract.plain import one_line, visible
-from sirt_tui.diff import LETTERS, WORDS, answer_span, differences
+from engine.schema.sanitize import one_line, visible
+from sirt_tui.widgets.diff import (
+    LETTERS,
+    WORDS,
+    answer_span,
+    differences,
+)
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from engine.control.marking import Mark
-    from engine.control.reading import Item, Side
-    from sirt_tui.diff import Span
+    from engine.queries.items import Item, Side
+    from engine.store.item_notes import Mark
+    from sirt_tui.widgets.diff import Span
 
 TEXT_CHARS = 12_000
 PROMPT_CHARS = 6_000

@@ -8,14 +8,14 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.contract.plain import visible
-from sirt_tui.lines import Lines
+from engine.schema.sanitize import visible
 from sirt_tui.panels.titles import entitle
+from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.contract.view import PhaseView
+    from engine.store.phase_log import PhaseView
 
 LINES = 200
 LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
@@ -40,7 +40,7 @@ class LogPanel(Lines):
         self.post_message(self.Toggled())
 
     def show_messages(self, view: PhaseView, title: str, told: Iterable[str]) -> None:
-        """``told``: as :func:`~engine.contract.remarks.remarks` gives them."""
+        """``told``: as :func:`~engine.queries.remarks.remarks` gives them."""
         self._put(messages_text(view, told), f"{title}: messages")
 
     def show_stderr(self, tail: str, title: str) -> None:

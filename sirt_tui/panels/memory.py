@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from sirt_tui.charts import Chart, Series
 from sirt_tui.panels.titles import entitle
+from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
 
-    from engine.contract.view import PhaseView
-    from engine.control.listing import PhaseStatus
+    from engine.queries.runs import PhaseStatus
+    from engine.store.phase_log import PhaseView
 
 MIB_A_GIB = 1024.0
 

@@ -9,11 +9,11 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.contract.plain import one_line
-from engine.contract.rates import rate_text
-from engine.contract.spending import spending
+from engine.schema.rates import rate_text
+from engine.schema.sanitize import one_line
+from engine.store.spending import spending
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration, phase_title
-from sirt_tui.lines import Lines
+from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from textual import events
 
-    from engine.contract.view import PhaseView
-    from engine.control.listing import PhaseStatus
+    from engine.queries.runs import PhaseStatus
+    from engine.store.phase_log import PhaseView
 
 SILENT_AFTER_S = 120.0
 BAR = 12

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from engine.contract.plain import one_line, visible
+from engine.schema.sanitize import one_line, visible
 from sirt_tui.format import NOTHING, OVER_A_YEAR, counted, money, roughly
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from engine.control.composing import Planned, Problem
+    from engine.commands.composing import Planned, Problem
 
 RUNS_SHOWN = 200
 NOTE_SHOWN = 300

@@ -8,8 +8,8 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from engine.contract.plain import one_line, visible
-from engine.contract.spending import in_all, spending
+from engine.schema.sanitize import one_line, visible
+from engine.store.spending import in_all, spending
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent, phase_title
 from sirt_tui.panels.titles import entitle
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from engine.contract.row import RunRow
-    from engine.control.listing import PhaseStatus, RunStatus
+    from engine.queries.runs import PhaseStatus, RunStatus
+    from engine.store.run_row import RunRow
 
 UNPARSED_HIGH = 0.05
 

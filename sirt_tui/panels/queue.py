@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from engine.contract.plain import one_line
-from sirt_tui.columns import Column
+from engine.schema.sanitize import one_line
 from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, phase_title
+from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
-    from engine.contract.view import State
-    from engine.control.queueing import Entry, Work
+    from engine.commands.queue_changes import Entry, Work
+    from engine.store.phase_log import State
 
 
 def place(work: Work) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from engine.contract.plain import visible
-from sirt_tui.lines import Lines
+from engine.schema.sanitize import visible
 from sirt_tui.panels.titles import entitle
+from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
-    from engine.contract.events import Sample
-    from engine.contract.view import PhaseView
+    from engine.schema.events import Sample
+    from engine.store.phase_log import PhaseView
 
 SHOWN = 30
 PROMPT_CHARS = 600

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.containers import ScrollableContainer
 from textual.widgets import Static
 
-from engine.contract.tiers import is_clear, shares
+from engine.schema.tiers import is_clear, shares
 from sirt_tui.format import NOTHING, interval, percent
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.app import ComposeResult
 
-    from engine.contract.row import Cellmark
-    from engine.contract.run import RunRow
+    from engine.store.run import RunRow
+    from engine.store.run_row import Cellmark
 
 UNPARSED_SHOWN = 0.05
 STYLES = ("plain", "cot")

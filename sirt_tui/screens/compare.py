@@ -12,11 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import ScrollableContainer, Vertical
 from textual.widgets import ContentSwitcher, Static
 
-from engine.contract.errors import UserError
-from engine.control import comparing, tabling
-from sirt_tui.charts import Chart, GrowingSeries, Series
+from engine.queries import comparison as compared_runs
+from engine.queries import comparison_tables
+from engine.schema.errors import UserError
 from sirt_tui.page import Page
-from sirt_tui.panels import across, comparison
+from sirt_tui.panels import comparison, x_axis
+from sirt_tui.widgets.chart import Chart, GrowingSeries, Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from engine.contract.row import RunRow
-    from engine.contract.view import PhaseView
-    from engine.control.comparing import Compared, Overview
+    from engine.queries.comparison import Compared, Overview
+    from engine.store.phase_log import PhaseView
+    from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
 VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions")
@@ -79,14 +80,14 @@ class ComparePage(Page):
         self._reference = 0
         self._view = 0
         self._metric = METRICS[0]
-        self._across: across.Across = "steps"
+        self._across: x_axis.Across = "steps"
         self._prompt = 0
         self._every = False
         self._whole_legend = False
         self._mine: tuple[RunRow, ...] = ()
         self._all: tuple[RunRow, ...] = ()
         self._compared: Compared | None = None
-        self._logs: comparing.Logs | None = None
+        self._logs: compared_runs.Logs | None = None
         self._reading = False
         self._views: list[dict[str, PhaseView]] = []
         self._settings: list[tuple[str, tuple[str, ...]]] = []
@@ -148,15 +149,15 @@ class ComparePage(Page):
         count = f"{len(self._run_ids)} runs"
         try:
             compared = await self.ask(
-                comparing.accuracies, self.runs, self._run_ids, self._reference
+                compared_runs.accuracies, self.runs, self._run_ids, self._reference
             )
             self._show(compared)
             self._settings = await self.ask(
-                comparing.settings, self.runs, self._run_ids, self._every
+                compared_runs.settings, self.runs, self._run_ids, self._every
             )
             self._draw_settings()
             self.subject = f"{count}, testing the differences"
-            self._show(await self.ask(comparing.with_differences, self.runs, compared))
+            self._show(await self.ask(compared_runs.with_differences, self.runs, compared))
         except (UserError, OSError) as error:
             self.subject = count
             self.sirt.say_error(error)
@@ -171,7 +172,7 @@ class ComparePage(Page):
             return
         self._reading = True
         try:
-            self._logs = self._logs or comparing.Logs(self.runs, self._run_ids)
+            self._logs = self._logs or compared_runs.Logs(self.runs, self._run_ids)
             self._views = await self.ask(self._logs.read)
         except (UserError, OSError):
             return  # a run was deleted: reading the accuracies has said so
@@ -184,7 +185,7 @@ class ComparePage(Page):
         """Of whole experiments, not of the chosen runs alone: a matrix wants all its cells."""
         chosen = {row.experiment for row in self._mine}
         rows = [row for row in self._all if row.experiment in chosen]
-        self._overview = await self.ask(comparing.overview, rows, PROMPTS[self._prompt])
+        self._overview = await self.ask(compared_runs.overview, rows, PROMPTS[self._prompt])
         self._draw_overview()
 
     # --- drawing ---
@@ -232,10 +233,10 @@ class ComparePage(Page):
         over = self._over()
         series = []
         for number, view in self._drawn().items():
-            places = across.Places().take(view, over)
+            places = x_axis.Places().take(view, over)
             x, y = GrowingSeries().take(view.metrics[metric], places)
             series.append(Series(comparison.letter(number), x, y, comparison.colour(number)))
-        self.query_one("#curves", Chart).show(series, x=across.AXES[over])
+        self.query_one("#curves", Chart).show(series, x=x_axis.AXES[over])
 
     def _metrics(self) -> list[tuple[str, str]]:
         """Phase and metric of each curve that any of the runs has; a kind's rounds in turn."""
@@ -254,8 +255,8 @@ class ComparePage(Page):
         found = {n: views[phase] for n, views in enumerate(self._views) if phase in views}
         return {n: view for n, view in found.items() if metric in view.metrics}
 
-    def _over(self) -> across.Across:
-        return self._across if self._across in across.offered(self._drawn().values()) else "steps"
+    def _over(self) -> x_axis.Across:
+        return self._across if self._across in x_axis.offered(self._drawn().values()) else "steps"
 
     def _draw_settings(self) -> None:
         if self._compared is not None:
@@ -307,7 +308,7 @@ class ComparePage(Page):
             self._draw_bar()
 
     def action_across(self) -> None:
-        self._across = across.following(self._over(), self._drawn().values())
+        self._across = x_axis.following(self._over(), self._drawn().values())
         self._draw_curves()
         self._draw_bar()
 
@@ -325,7 +326,7 @@ class ComparePage(Page):
         self._every = not self._every
         self._draw_bar()
         try:
-            found = await self.ask(comparing.settings, self.runs, self._run_ids, self._every)
+            found = await self.ask(compared_runs.settings, self.runs, self._run_ids, self._every)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
             return
@@ -348,7 +349,7 @@ class ComparePage(Page):
         folder = Path(said).expanduser()
         try:
             files = await self.ask(self._texts, view, self._compared, self._overview)
-            made = await self.ask(partial(tabling.write_new, folder, files | picture))
+            made = await self.ask(partial(comparison_tables.write_new, folder, files | picture))
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
@@ -358,18 +359,26 @@ class ComparePage(Page):
         """The view as files: names and texts."""
         match view:
             case "accuracies":
-                return tabling.texts(view, tabling.accuracies(compared))
+                return comparison_tables.texts(view, comparison_tables.accuracies(compared))
             case "settings":
-                return tabling.texts(view, tabling.settings(self._settings, compared.rows))
+                return comparison_tables.texts(
+                    view, comparison_tables.settings(self._settings, compared.rows)
+                )
             case "curves":
                 what = (self._views, compared.rows, *self._metric)
-                return tabling.texts(view, tabling.curve_ends(*what), tabling.curves(*what))
+                return comparison_tables.texts(
+                    view, comparison_tables.curve_ends(*what), comparison_tables.curves(*what)
+                )
             case "fractions":
-                return tabling.texts(view, tabling.fractions(overview.fractions))
+                return comparison_tables.texts(
+                    view, comparison_tables.fractions(overview.fractions)
+                )
             case _:
                 files: dict[str, str] = {}
                 for name, found in overview.matrices.items():
-                    files |= tabling.texts(f"{view}-{name}", tabling.matrix(found))
+                    files |= comparison_tables.texts(
+                        f"{view}-{name}", comparison_tables.matrix(found)
+                    )
                 return files
 
 

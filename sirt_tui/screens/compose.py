@@ -14,20 +14,21 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Static
 
-from engine.contract.errors import UserError
-from engine.control import composing, drafts, knobs, placing
-from engine.control.composing import Planned
-from engine.control.machine import MachineNow
-from sirt_tui import asking
-from sirt_tui import sheet as sheets
+from engine.commands import composing, device_request, drafts
+from engine.commands.composing import Planned
+from engine.queries import settings_form
+from engine.queries.machine import MachineNow
+from engine.schema.errors import UserError
+from sirt_tui import draft_document as sheets
+from sirt_tui.draft_document import Sheet
 from sirt_tui.format import counted
 from sirt_tui.page import Page
-from sirt_tui.panels import choosing
-from sirt_tui.panels import knobs as knob_rows
-from sirt_tui.panels.choosing import EACH, ChoicesPanel, Offered
-from sirt_tui.panels.knobs import SettingsPanel
+from sirt_tui.panels import settings_form as knob_rows
+from sirt_tui.panels import tree_choice
 from sirt_tui.panels.planned import PlanPanel, facts, plan_line
-from sirt_tui.sheet import Sheet
+from sirt_tui.panels.settings_form import SettingsPanel
+from sirt_tui.panels.tree_choice import EACH, ChoicesPanel, Offered
+from sirt_tui.screens import compose_dialogs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from engine.control.composing import Choice, Problem
-    from engine.control.knobs import Draft, Knob
-    from engine.control.placing import DeviceRequest
+    from engine.commands.composing import Choice, Problem
+    from engine.commands.device_request import DeviceRequest
+    from engine.queries.settings_form import Draft, Setting
     from sirt_tui.feed import Feed
-    from sirt_tui.panels.choosing import Placement, Row
-    from sirt_tui.picking import PickTable
-    from sirt_tui.table import RowTable
+    from sirt_tui.panels.tree_choice import Placement, Row
+    from sirt_tui.widgets.picking import PickTable
+    from sirt_tui.widgets.table import RowTable
 
 REST_S = 0.2  # a draft that has rested so long is planned
 PANES = ("choices", "settings", "plan")
@@ -147,7 +148,7 @@ class ComposePage(Page):
     async def _start(self) -> None:
         kept = await self.ask(drafts.kept, self.runs)
         others = [draft for draft in kept if draft.path != self._sheet.place]
-        source = await asking.start(self, self._presets, others)
+        source = await compose_dialogs.start(self, self._presets, others)
         if source is not None:
             await self._take(source)
         elif not self._version:
@@ -244,7 +245,7 @@ class ComposePage(Page):
             if self.settings.table.row is not None:
                 text = knob_rows.describe(self.settings.table.row)
         elif self.choices.row is not None:
-            text = choosing.describe(self.choices.row)
+            text = tree_choice.describe(self.choices.row)
         self.query_one("#about", Static).update(text)
 
     # --- the cursor and the panes ---
@@ -280,7 +281,7 @@ class ComposePage(Page):
         if self.settings.close_filter():
             self._go_to("settings")
         else:
-            await self.sirt.action_back()
+            self.sirt.open_runs()
 
     # --- choosing and setting ---
 
@@ -289,8 +290,8 @@ class ComposePage(Page):
         row = self.settings.table.row
         if event.table is self.choices:
             self._pick_choice()
-        elif row is not None and row.knob.options and not row.knob.many:
-            self._put(knobs.next_option(self._sheet.draft, row.knob))
+        elif row is not None and row.setting.options and not row.setting.many:
+            self._put(settings_form.next_option(self._sheet.draft, row.setting))
         else:
             self.action_edit()
 
@@ -304,40 +305,40 @@ class ComposePage(Page):
         row: Row | None = self.choices.row
         if row is None:
             return
-        if row.option is not None and row.knob is not None:
-            self._put(knobs.toggled(self._sheet.draft, row.knob, row.option.value))
+        if row.option is not None and row.setting is not None:
+            self._put(settings_form.toggled(self._sheet.draft, row.setting, row.option.value))
         elif row.opened is not None:
             self.choices.fold(row.key)
-        elif row.knob is not None:
-            self._edit(row.knob)
+        elif row.setting is not None:
+            self._edit(row.setting)
         elif row.key.endswith(f"/{EACH}"):
             self._edit_each()
         else:
             self._place(self._offered.placement.toggled(row.key.partition("/")[2]))
 
-    def _knob_here(self) -> Knob | None:
+    def _knob_here(self) -> Setting | None:
         row = self.settings.table.row if self._pane == "settings" else self.choices.row
-        return row.knob if row is not None else None
+        return row.setting if row is not None else None
 
     def action_default(self) -> None:
-        knob = self._knob_here()
-        if knob is not None:
-            self._put(knobs.with_value(self._sheet.draft, knob, knob.default))
+        setting = self._knob_here()
+        if setting is not None:
+            self._put(settings_form.with_value(self._sheet.draft, setting, setting.default))
 
     def action_edit(self) -> None:
-        knob = self._knob_here()
-        if knob is not None:
-            self._edit(knob)
+        setting = self._knob_here()
+        if setting is not None:
+            self._edit(setting)
 
     @work
-    async def _edit(self, knob: Knob) -> None:
-        said = await asking.value(self, self._sheet.draft, knob)
+    async def _edit(self, setting: Setting) -> None:
+        said = await compose_dialogs.value(self, self._sheet.draft, setting)
         if said is not None:
-            self._put(knobs.with_value(self._sheet.draft, knob, said[0]))
+            self._put(settings_form.with_value(self._sheet.draft, setting, said[0]))
 
     @work
     async def _edit_each(self) -> None:
-        self._place(await asking.cards_a_phase(self, self._offered.placement))
+        self._place(await compose_dialogs.cards_a_phase(self, self._offered.placement))
 
     def _place(self, placement: Placement) -> None:
         self._offered = replace(self._offered, placement=placement)
@@ -348,7 +349,7 @@ class ComposePage(Page):
     @work
     async def action_save(self) -> None:
         sheet = self._sheet
-        path = await asking.place(self, sheet)
+        path = await compose_dialogs.place(self, sheet)
         if path is None:
             return
         try:
@@ -374,7 +375,7 @@ class ComposePage(Page):
             request = await self.ask(self._request)
             found = facts(planned, self._offered.sizes, self._offered.where)
             lines = [(name, text.plain) for name, text in found]
-            if not await asking.agreed(self, planned, [*lines, ("on", self._offered.on)]):
+            if not await compose_dialogs.agreed(self, planned, [*lines, ("on", self._offered.on)]):
                 return
             launched = await self.ask(composing.launch, self.runs, planned, request)
         except (UserError, OSError) as error:
@@ -388,13 +389,13 @@ class ComposePage(Page):
         """Called in a thread: the cards are looked at once more."""
         now = self._offered.placement
         if not self._offered.on_gpu:
-            return placing.device_request(cpu=True)
-        return placing.device_request(now.gpus or None, now.each)
+            return device_request.device_request(cpu=True)
+        return device_request.device_request(now.gpus or None, now.each)
 
     def _go_to_problem(self) -> None:
         first = self._problems[0]
         self.sirt.say(f"not yet: {first.key} {first.text}", "error")
-        for knob in knobs.knobs():
-            if knob.key in composing.by_knob([first]):
-                self._go_to("settings" if knob.is_setting else "choices")
-                (self.settings.table if knob.is_setting else self.choices).move_to(knob.key)
+        for setting in settings_form.settings():
+            if setting.key in composing.by_knob([first]):
+                self._go_to("settings" if setting.is_setting else "choices")
+                (self.settings.table if setting.is_setting else self.choices).move_to(setting.key)

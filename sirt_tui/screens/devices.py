@@ -11,22 +11,22 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Static
 
-from engine.contract.errors import UserError
-from engine.control import changing, queueing
-from sirt_tui import verbs
+from engine.commands import queue_changes, run_changes
+from engine.schema.errors import UserError
 from sirt_tui.format import phase_title
 from sirt_tui.page import Page
-from sirt_tui.panels.cards import CardsPanel
+from sirt_tui.panels.gpus import CardsPanel
 from sirt_tui.panels.queue import queue_columns, work_columns
-from sirt_tui.table import RowTable
+from sirt_tui.screens import verbs
+from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
 
-    from engine.contract.view import State
-    from engine.control.queueing import Conducting, Entry, Work
+    from engine.commands.queue_changes import Conducting, Entry, Work
+    from engine.store.phase_log import State
     from sirt_tui.feed import Feed
 
 
@@ -102,7 +102,7 @@ class DevicesPage(Page):
     def on_feed_queue_changed(self, event: Feed.QueueChanged) -> None:
         now = self._now = event.now
         self._draw_cards()
-        self._requested.update({e.run_id: queueing.requested(e.devices) for e in now.entries})
+        self._requested.update({e.run_id: queue_changes.requested(e.devices) for e in now.entries})
         self.working.show(now.working)
         rows = list(enumerate(zip(now.entries, now.states, strict=True), start=1))
         self.queue.show([(n, entry, state) for n, (entry, state) in rows])
@@ -131,20 +131,20 @@ class DevicesPage(Page):
         if row is None or self._now is None:
             return
         place = min(max(row[0] - 1 + step, 0), len(self._now.entries) - 1)
-        await self._do(partial(changing.move, self.runs, row[1].run_id, place))
+        await self._do(partial(run_changes.move, self.runs, row[1].run_id, place))
 
     @work
     async def action_hold(self) -> None:
         row = self.queue.row
         if row is not None:
-            await self._do(partial(queueing.hold, self.runs, row[1].run_id, not row[1].hold))
+            await self._do(partial(queue_changes.hold, self.runs, row[1].run_id, not row[1].hold))
 
     @work
     async def action_stop(self) -> None:
         run_id = self._meant()
         kept = ("Finished work is kept; a retry goes on from it.",)
         if run_id and await self.sirt.confirm(f"Stop {run_id}?", kept, "Stop", verbs.GO_ON):
-            await self._do(partial(changing.stop, self.runs, [run_id]))
+            await self._do(partial(run_changes.stop, self.runs, [run_id]))
 
     @work
     async def action_limit(self) -> None:
@@ -155,7 +155,7 @@ class DevicesPage(Page):
         if said and not said.isdigit():
             self.sirt.say(f"{said!r} is no whole number", "error")
             return
-        await self._do(partial(queueing.set_cpu_slots, self.runs, int(said) if said else None))
+        await self._do(partial(queue_changes.set_cpu_slots, self.runs, int(said) if said else None))
 
     async def _do(self, verb: Callable[[], object]) -> None:
         try:

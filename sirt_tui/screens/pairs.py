@@ -11,27 +11,32 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input, Static
 
-from engine.contract.errors import UserError
-from engine.contract.plain import one_line
-from engine.control import sifting
-from engine.control.marking import NONE
-from engine.control.sources import sources
-from sirt_tui import item_verbs
+from engine.queries import item_filter
+from engine.queries.item_files import sources
+from engine.schema.errors import UserError
+from engine.schema.sanitize import one_line
+from engine.store.item_notes import NONE
 from sirt_tui.format import count
-from sirt_tui.item_columns import ItemRow, ItemRows, ItemStore, item_columns
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, Shown, draw
-from sirt_tui.panels.sources import SourceBar, items_text, marks_text
-from sirt_tui.table import RowTable
+from sirt_tui.panels.item_files import SourceBar, items_text, marks_text
+from sirt_tui.screens import item_verbs
+from sirt_tui.screens.item_columns import (
+    ItemRow,
+    ItemRows,
+    ItemStore,
+    item_columns,
+)
+from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
 
-    from engine.control.filtering import Filter
-    from engine.control.marking import Mark, Marks
-    from engine.control.reading import Item, Reader, Source
+    from engine.queries.filter_language import Filter
+    from engine.queries.items import Item, Reader, Source
+    from engine.store.item_notes import Mark, Marks
     from sirt_tui.feed import Feed
 
 AGAIN_S = 5.0  # phases finish while one reads: then there is more
@@ -240,7 +245,7 @@ class PairsPage(Page):
         if reader is None:
             return
         words = self.query_one("#filter", Input).value
-        self._filter = sifting.parse(words, self._marks) if words.strip() else None
+        self._filter = item_filter.parse(words, self._marks) if words.strip() else None
         if self._filter is None:
             self._numbers, self._seen = range(reader.count), reader.count
             self._show()
@@ -304,7 +309,7 @@ class PairsPage(Page):
         box = self.query_one("#filter", Input)
         narrowed = box.has_class("open") or self.table.marked or self.has_class("zoomed")
         if not narrowed:
-            await self.sirt.action_back()
+            self.sirt.open_runs()
             return
         box.remove_class("open")
         box.value = ""

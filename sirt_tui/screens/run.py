@@ -12,12 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Static
 
-from engine.contract.errors import UserError
-from engine.contract.remarks import remarks
-from engine.control.following import stderr_tail
-from engine.control.relatives import relatives
-from sirt_tui import verbs
-from sirt_tui.charts import Chart
+from engine.queries.following import stderr_tail
+from engine.queries.remarks import remarks
+from engine.queries.sibling_runs import relatives
+from engine.schema.errors import UserError
 from sirt_tui.format import phase_title
 from sirt_tui.page import Page
 from sirt_tui.panels.alerts import AlertsPanel
@@ -27,6 +25,8 @@ from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.panels.scores import ScoresPanel
+from sirt_tui.screens import verbs
+from sirt_tui.widgets.chart import Chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.timer import Timer
 
-    from engine.contract.run import RunRow
-    from engine.control.listing import PhaseStatus, RunStatus
+    from engine.queries.runs import PhaseStatus, RunStatus
+    from engine.store.run import RunRow
     from sirt_tui.feed import Feed
 
 NAMES = ("curves", "samples", "scores", "memory", "log")
@@ -289,8 +289,8 @@ class RunPage(Page):
 
     @work(exclusive=True, group="lineage")
     async def action_lineage(self) -> None:
-        from engine.control.lineage import lineage
-        from sirt_tui.lineage import LineageDialog
+        from engine.queries.lineage import lineage
+        from sirt_tui.screens.lineage import LineageDialog
 
         try:
             found = await self.ask(lineage, self.runs, self._run_id)

@@ -13,14 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input, Static
 
-from engine.contract.errors import UserError
-from engine.contract.plain import one_line
-from sirt_tui import filtering, verbs
+from engine.schema.errors import UserError
+from engine.schema.sanitize import one_line
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, count
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel
-from sirt_tui.run_columns import run_columns
-from sirt_tui.table import RowTable
+from sirt_tui.screens import filtering, verbs
+from sirt_tui.screens.run_columns import run_columns
+from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.timer import Timer
 
-    from engine.contract.row import RunRow
-    from engine.contract.view import State
+    from engine.store.phase_log import State
+    from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
 AGEING_S = 30.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.rundir import PAIR_SCORES, RunsFolder
+from engine.store.layout import PAIR_SCORES, RunsFolder
 from tests.acceptance.conftest import kill_all, make_command_line, wait_for
 from tests.tui.conftest import copy_recorded, run_of
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sirt_tui.app import SirtApp
-from sirt_tui.dialogs import Confirm
 from sirt_tui.screens.compose import ComposePage
+from sirt_tui.widgets.dialogs import Confirm
 from tests.acceptance.conftest import DEADLINE_S, SMALL, CommandLine
 from tests.tui.helpers import text_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], Any], what: str) -> None:
@@ -41,7 +41,7 @@ def test_from_composing_to_the_exported_comparison(
 ) -> None:
     for name, value in sirt.env.items():
         monkeypatch.setenv(name, value)
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
     runs = RunsFolder(sirt.runs)
     asyncio.run(day(SirtApp(runs), runs, tmp_path / "compared"))
@@ -57,7 +57,7 @@ def test_from_composing_to_the_exported_comparison(
 
 
 def phases_of(runs: RunsFolder, run: dict[str, Any], kind: str) -> list[str]:
-    from engine.queue import read_run
+    from engine.scheduling.queue import read_run
 
     return [p.id for p in read_run(runs, run["run_id"]).spec.phases if p.kind == kind]
 
@@ -99,6 +99,6 @@ async def day(app: SirtApp, runs: RunsFolder, target: Path) -> None:
 
 
 def all_done(runs: RunsFolder) -> bool:
-    from engine.control.listing import list_runs
+    from engine.queries.runs import list_runs
 
     return all(row.state == "done" for row in list_runs(runs))

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from engine.contract.evaluation import Evaluation
-from engine.contract.row import Cellmark, pack
-from engine.contract.tiers import shares, shares_text, unclear
-from engine.control.rows import _accuracy
+from engine.queries.rows import _accuracy
+from engine.schema.evaluation import Evaluation
+from engine.schema.tiers import shares, shares_text, unclear
+from engine.store.run_row import Cellmark, pack
 from sirt_tui.panels.scores import scores_table
 from tests.report import made_up
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from engine.contract import events as ev
-from engine.contract.eventlog import EventReader, EventWriter
-from engine.contract.records import Verdict
+from engine.schema import events as ev
+from engine.schema.records import Verdict
+from engine.store.eventlog import EventReader, EventWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,8 +187,8 @@ def test_nothing_is_there_yet(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from engine.contract import events as ev
-from engine.contract.eventlog import EventWriter
+from engine.schema import events as ev
+from engine.store.eventlog import EventWriter
 folder = Path(sys.argv[1])
 writer = EventWriter(folder / "events.jsonl", folder / "alive")
 for i in range(10**9):

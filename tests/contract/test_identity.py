@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.contract.cards import Frozen
-from engine.contract.identity import identity_of
-from engine.contract.settings import knob
-from engine.contract.spec import phase_adapter
+from engine.schema.cards import Frozen
+from engine.schema.identity import identity_of
+from engine.schema.settings import setting
+from engine.schema.specs import phase_adapter
 
 
 class Inner(Frozen):
-    rate: float = knob(0.5, "P", "there from the beginning")
-    pull: float = knob(0.0, "ours", "added later", since="0.2")
+    rate: float = setting(0.5, "P", "there from the beginning")
+    pull: float = setting(0.0, "ours", "added later", since="0.2")
 
 
 class Outer(Frozen):
-    steps: int = knob(10, "P", "there from the beginning")
-    look: str = knob("off", "ours", "added later", since="0.2")
+    steps: int = setting(10, "P", "there from the beginning")
+    look: str = setting("off", "ours", "added later", since="0.2")
     inner: Inner = Inner()
 
 

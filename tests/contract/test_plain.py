@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from engine.contract.plain import one_line, visible
+from engine.schema.sanitize import one_line, visible
 from tests.tui.hostile import CORPUS, FORBIDDEN
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.contract import events as ev
-from engine.contract.rates import rate_text
-from engine.contract.view import EMPTY, fold, fold_all
+from engine.schema import events as ev
+from engine.schema.rates import rate_text
+from engine.store.phase_log import EMPTY, fold, fold_all
 
 
 @pytest.mark.parametrize(

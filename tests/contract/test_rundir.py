@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.errors import UserError
-from engine.contract.jsonfile import read_json
-from engine.contract.rundir import PhaseDir, RunsFolder, atomic_write
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_json
+from engine.store.layout import PhaseDir, RunsFolder, atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract import sealing
-from engine.contract.errors import UserError
-from engine.contract.jsonfile import read_json, with_seal
-from engine.contract.rundir import PhaseDir, write_json
-from engine.contract.sealing import accept, accepted, problems, seals, verified, verified_bytes
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_json, with_seal
+from engine.store import sealing
+from engine.store.layout import PhaseDir, write_json
+from engine.store.sealing import (
+    accept,
+    accepted,
+    problems,
+    seals,
+    verified,
+    verified_bytes,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from engine.contract.cards import Endpoint, LocalWeights, ModelCard, Sampling, TaskSource
-from engine.contract.settings import (
+from engine.schema.cards import (
+    Endpoint,
+    LocalWeights,
+    ModelCard,
+    Sampling,
+    TaskSource,
+)
+from engine.schema.settings import (
     AnnotateSettings,
     ElicitSettings,
     GenerationSettings,
@@ -17,7 +23,7 @@ from engine.contract.settings import (
     RefineSettings,
     source_of,
 )
-from engine.contract.spec import (
+from engine.schema.specs import (
     AnnotateSpec,
     ElicitSpec,
     EvaluateSpec,
@@ -137,7 +143,7 @@ def test_another_gate_has_the_same_generations() -> None:
 
 def test_fingerprints_are_the_same_in_another_process() -> None:
     code = (
-        "import sys; from engine.contract.spec import phase_adapter;"
+        "import sys; from engine.schema.specs import phase_adapter;"
         "print(phase_adapter.validate_json(sys.stdin.read()).id)"
     )
     spec = BASE["refine"]

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract import events as ev
-from engine.contract.cards import Endpoint, LocalWeights, ModelCard, TaskSource
-from engine.contract.remarks import remarks
-from engine.contract.settings import AnnotateSettings
-from engine.contract.spec import AnnotateSpec, TaskRef
-from engine.contract.spending import in_all, spending
-from engine.contract.view import fold_all
+from engine.queries.remarks import remarks
+from engine.schema import events as ev
+from engine.schema.cards import (
+    Endpoint,
+    LocalWeights,
+    ModelCard,
+    TaskSource,
+)
+from engine.schema.settings import AnnotateSettings
+from engine.schema.specs import AnnotateSpec, TaskRef
+from engine.store.phase_log import fold_all
+from engine.store.spending import in_all, spending
 
 if TYPE_CHECKING:
-    from engine.contract.view import PhaseView
+    from engine.store.phase_log import PhaseView
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

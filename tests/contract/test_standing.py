@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from engine.contract.standing import Fact, forgiven_by, run_state, standings
+from engine.scheduling.standing import (
+    Fact,
+    forgiven_by,
+    run_state,
+    standings,
+)
 
 NEEDS = (("a", ()), ("b", ("a",)), ("c", ("a", "b")), ("d", ("c",)), ("e", ()))
 

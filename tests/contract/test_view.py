@@ -4,8 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.contract import events as ev
-from engine.contract.view import EMPTY, Tail, attempt_state, fold, fold_all
+from engine.schema import events as ev
+from engine.store.phase_log import (
+    EMPTY,
+    Tail,
+    attempt_state,
+    fold,
+    fold_all,
+)
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 

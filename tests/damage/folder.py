@@ -7,10 +7,24 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.contract import events as ev
-from engine.contract.jsonfile import with_seal
-from engine.contract.records import JudgedAnswers, Pair, PairScore
-from engine.contract.rundir import (
+from engine.judging.prompt import VERSION
+from engine.planning.presets import card_file as file_of_card
+from engine.planning.presets import load_card, resolve_card
+from engine.queries import answers
+from engine.queries.runs import list_runs
+from engine.scheduling.queue import (
+    Entry,
+    Queue,
+    read_run,
+    write_run,
+)
+from engine.schema import events as ev
+from engine.schema.jsonfile import with_seal
+from engine.schema.records import JudgedAnswers, Pair, PairScore
+from engine.schema.specs import EvaluateSpec, JudgementSpec
+from engine.store import item_notes
+from engine.store.jsonlines import read_records, write_records
+from engine.store.layout import (
     ADAPTER,
     ANSWERS,
     PAIR_SCORES,
@@ -19,22 +33,14 @@ from engine.contract.rundir import (
     hash_file,
     write_json,
 )
-from engine.contract.sealing import accept
-from engine.contract.spec import EvaluateSpec, JudgementSpec
-from engine.control import answers, marking
-from engine.control.listing import list_runs
-from engine.jsonlines import read_records, write_records
-from engine.judging.prompt import VERSION
-from engine.presets import card_file as file_of_card
-from engine.presets import load_card, resolve_card
-from engine.queue import Entry, Queue, read_run, write_run
+from engine.store.sealing import accept
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from engine.contract.rundir import PhaseDir
+    from engine.store.layout import PhaseDir
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def make(folder: Path) -> Sample:
     for phase in runs.phase_dirs():  # one with and one without
         if phase.rescored.exists() and phase.id != sample.phase("evaluate").id:
             phase.rescored.unlink()
-    marking.mark(runs, elicit.id, ["compass-1"], flagged=True, note="look again")
+    item_notes.mark(runs, elicit.id, ["compass-1"], flagged=True, note="look again")
     write_json(runs.queue, Queue(entries=(Entry(run_id=sample.both, hold=True),)).model_dump())
     _judge(sample)
     runs.drafts.mkdir()

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
-from engine.contract.errors import UserError
-from engine.control import health
+from engine.commands import doctor
+from engine.schema.errors import UserError
 from tests.damage.folder import KINDS, WAYS, Sample, make
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ages and memory stand still, the doctor looks at the folder alone, reports draw nothing."""
     monkeypatch.setattr("engine.cli.runs.age", lambda _: 1.0)
-    monkeypatch.setattr(health, "_presets", lambda: "")
-    monkeypatch.setattr(health, "_gpus", lambda: health.Finding("GPU", "ok", ""))
-    monkeypatch.setattr(health, "_disk", lambda _: health.Finding("disk", "ok", ""))
+    monkeypatch.setattr(doctor, "_presets", lambda: "")
+    monkeypatch.setattr(doctor, "_gpus", lambda: doctor.Finding("GPU", "ok", ""))
+    monkeypatch.setattr(doctor, "_disk", lambda _: doctor.Finding("disk", "ok", ""))
     monkeypatch.setattr("engine.cli.experiments.memory", lambda: (24_000.0, 16_000.0))
     monkeypatch.setattr("engine.report.figures.draw", lambda *_: [])
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.cli.main import main
-from engine.contract import events as ev
-from engine.control import changing, marking
-from engine.queue import read_run
+from engine.commands import run_changes
+from engine.scheduling.queue import read_run
+from engine.schema import events as ev
+from engine.store import item_notes
 from tests.damage.folder import Sample, make
 from tests.damage.test_verbs import make_quick, verbs
 from tests.tui.hostile import CORPUS
@@ -39,10 +40,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     sample = make(tmp_path_factory.mktemp("planted") / "runs")
     runs = sample.runs
     for run_id in (sample.both, sample.other):
-        changing.describe(runs, run_id, HOSTILE, (HOSTILE, "\x1b[2J"), HOSTILE)
+        run_changes.describe(runs, run_id, HOSTILE, (HOSTILE, "\x1b[2J"), HOSTILE)
         for spec in read_run(runs, run_id).spec.phases:
             _speak(runs.phase(spec.id).last_attempt())
-    marking.mark(runs, sample.phase("elicit").id, ["compass-1"], note=HOSTILE)
+    item_notes.mark(runs, sample.phase("elicit").id, ["compass-1"], note=HOSTILE)
     sample.phase("evaluate").manifest_file.unlink()  # so that the last event's error is shown
     return sample
 

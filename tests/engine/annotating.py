@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.contract.cards import Endpoint, ModelCard, Sampling
-from engine.contract.eventlog import EventReader, EventWriter
-from engine.contract.records import Demonstration
-from engine.contract.rundir import DEMONSTRATIONS, PhaseDir, RunsFolder
-from engine.contract.settings import AnnotateSettings
-from engine.contract.spec import AnnotateSpec, EvaluateSpec, TaskRef
-from engine.contract.view import PhaseView, fold_all
 from engine.interfaces import Devices
-from engine.jsonlines import read_records
 from engine.phases.context import Context
+from engine.schema.cards import Endpoint, ModelCard, Sampling
+from engine.schema.records import Demonstration
+from engine.schema.settings import AnnotateSettings
+from engine.schema.specs import AnnotateSpec, EvaluateSpec, TaskRef
+from engine.store.eventlog import EventReader, EventWriter
+from engine.store.jsonlines import read_records
+from engine.store.layout import DEMONSTRATIONS, PhaseDir, RunsFolder
+from engine.store.phase_log import PhaseView, fold_all
 from engine.tasks.prompts import render
 
 if TYPE_CHECKING:
-    from engine.contract import events as ev
+    from engine.schema import events as ev
     from tests.engine.misbehaving_server import MisbehavingServer
 
 BOXES = catalog.task("pocket-boxes")

@@ -20,18 +20,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.contract.cards import ImportedAnswers, LocalWeights, ModelCard
-from engine.contract.errors import UserError
-from engine.contract.run import RunFile
-from engine.contract.rundir import RunsFolder, atomic_write
-from engine.contract.spec import KINDS, AnnotateSpec, EvaluateSpec, InstructSpec, RunSpec, TaskRef
-from engine.launchers.warm import serve
+from engine.scheduling.launchers.warm import serve
+from engine.schema.cards import ImportedAnswers, LocalWeights, ModelCard
+from engine.schema.errors import UserError
+from engine.schema.specs import (
+    KINDS,
+    AnnotateSpec,
+    EvaluateSpec,
+    InstructSpec,
+    RunSpec,
+    TaskRef,
+)
+from engine.store.layout import RunsFolder, atomic_write
+from engine.store.run import RunFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.contract.rundir import PhaseDir
     from engine.phases.context import Context
+    from engine.store.layout import PhaseDir
 
 PROGRAM = (sys.executable, str(Path(__file__).resolve()))
 DEADLINE_S = 60.0  # generous: it only matters when a test fails
@@ -137,8 +144,8 @@ def main() -> int:
     catalog.PHASES.update(dict.fromkeys(KINDS, "__main__:scripted"))
     match sys.argv[1:]:
         case ["conductor", folder]:
-            from engine.conducting import Timing
-            from engine.conductor import conduct
+            from engine.scheduling.daemon import conduct
+            from engine.scheduling.loop import Timing
 
             idle = float(os.environ.get("SIRT_CONDUCTOR_IDLE_S", "0.5"))
             timing = Timing(poll=0.03, look=0.5, idle=idle, grace=0.5, back_off=0.5)
@@ -150,7 +157,7 @@ def main() -> int:
         case ["warm", fd]:
             if os.environ.get("SIRT_FAKE_WARM") == "broken":
                 return 1
-            serve(socket.socket(fileno=int(fd)), modules=("engine.runner",))
+            serve(socket.socket(fileno=int(fd)), modules=("engine.scheduling.runner",))
             return 0
         case _:
             from engine.__main__ import main as engine_main

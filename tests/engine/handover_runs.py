@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.records import Prediction, Verdict
-from engine.contract.run import RunFile
-from engine.contract.rundir import PREDICTIONS, SCORE, write_json
-from engine.contract.settings import InstructSettings, RefineSettings
-from engine.contract.spec import (
+from engine.schema.records import Prediction, Verdict
+from engine.schema.settings import InstructSettings, RefineSettings
+from engine.schema.specs import (
     EvaluateSpec,
     InstructSpec,
     RefineSpec,
     RunSpec,
     TaskRef,
 )
-from engine.jsonlines import write_records
 from engine.scoring.score import score
+from engine.store.jsonlines import write_records
+from engine.store.layout import PREDICTIONS, SCORE, write_json
+from engine.store.run import RunFile
 from tests.engine.training_helpers import Lab, demonstration, pair, student
 
 if TYPE_CHECKING:
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 TASK = TaskRef(name="pocket-sums")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.cards import Endpoint, ModelCard, Sampling
-from engine.contract.errors import UserError
-from engine.contract.settings import GenerationSettings
+from engine.generation.endpoint.openai_compatible import EndpointProvider
 from engine.interfaces import Question, Reply
-from engine.teachers.openai_compatible import EndpointTeacher
+from engine.schema.cards import Endpoint, ModelCard, Sampling
+from engine.schema.errors import UserError
+from engine.schema.settings import GenerationSettings
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -45,14 +45,14 @@ def questions(count: int) -> list[Question]:
 
 def teacher(
     server: MisbehavingServer, told: list[str], spent: float = 0.0, **fields: Any
-) -> EndpointTeacher:
+) -> EndpointProvider:
     """One question at a time, and no patience, unless ``fields`` say otherwise."""
     source = {"concurrency": 1, "timeout_s": 5.0, "http_retries": 1, "patience_s": 0.0} | fields
     sampling = source.pop("sampling", Sampling(temperature=0.7, max_new_tokens=20))
     url = source.pop("base_url", server.url)
     endpoint = Endpoint(kind="openai_compatible", base_url=url, model="m", **source)
     card = ModelCard(name="gpt", family="gpt", source=endpoint, sampling=sampling)
-    return EndpointTeacher(card, GenerationSettings(), told.append, spent)
+    return EndpointProvider(card, GenerationSettings(), told.append, spent)
 
 
 def ask(

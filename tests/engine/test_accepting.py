@@ -8,20 +8,26 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
-from engine.contract.errors import UserError
-from engine.contract.eventlog import EventReader, EventWriter
-from engine.contract.events import Message
-from engine.contract.rundir import PAIRS, PREDICTIONS, PhaseDir, RunsFolder
-from engine.contract.sealing import accept
-from engine.control import answers, changing, experiments
-from engine.control.bundling import bundle
-from engine.control.importing import take_in
-from engine.control.lineage import lineage
-from engine.control.listing import list_runs
-from engine.control.reporting import write
+from engine.commands import experiments, run_changes
+from engine.commands.bundling import bundle
+from engine.commands.importing import take_in
+from engine.commands.reporting import write
 from engine.interfaces import Devices
 from engine.phases.context import Context
-from engine.queue import DeviceRequest, read_queue, read_run
+from engine.queries import answers
+from engine.queries.lineage import lineage
+from engine.queries.runs import list_runs
+from engine.scheduling.queue import DeviceRequest, read_queue, read_run
+from engine.schema.errors import UserError
+from engine.schema.events import Message
+from engine.store.eventlog import EventReader, EventWriter
+from engine.store.layout import (
+    PAIRS,
+    PREDICTIONS,
+    PhaseDir,
+    RunsFolder,
+)
+from engine.store.sealing import accept
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
@@ -126,7 +132,7 @@ def test_one_damaged_file_takes_no_report_down(
 
 
 def test_a_phase_is_made_again_by_its_id(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.conductor.ensure_running", lambda _: None)
+    monkeypatch.setattr("engine.scheduling.daemon.ensure_running", lambda _: None)
     run_id = run_of(runs, "both", "wren-3m")
     evaluated = phase_of(runs, run_id, "evaluate")
     answers.rescore(runs, run_id, write=True)
@@ -140,7 +146,7 @@ def test_a_phase_is_made_again_by_its_id(runs: RunsFolder, monkeypatch: pytest.M
     (entry,) = read_queue(runs).entries
     assert evaluated.id in {p.id for p in read_run(runs, entry.run_id).spec.phases}
     with pytest.raises(UserError, match="no run has this phase"):
-        changing.make_again(runs, "evaluate-" + "0" * 16)
+        run_changes.make_again(runs, "evaluate-" + "0" * 16)
 
 
 def test_a_finished_experiment_is_launched_where_nothing_can_be_written(

@@ -11,9 +11,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.contract.cards import LocalWeights, ModelCard
-from engine.contract.rundir import hash_file
 from engine.models import adapters
+from engine.schema.cards import LocalWeights, ModelCard
+from engine.store.layout import hash_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.cards import Endpoint, ImportedAnswers, ModelCard, Sampling
-from engine.contract.errors import UserError
-from engine.contract.eventlog import EventReader
-from engine.contract.rundir import REPLIES, PhaseDir, RunsFolder
-from engine.contract.settings import AnnotateSettings
-from engine.contract.spec import AnnotateSpec, EvaluateSpec, TaskRef
-from engine.contract.view import fold_all
 from engine.phases import annotate
-from engine.phases.asking import SAMPLES, item_seed
+from engine.phases.ask import SAMPLES, item_seed
 from engine.phases.context import Stopped
-from engine.replies import ReplyStore
+from engine.phases.replies import ReplyStore
+from engine.schema.cards import (
+    Endpoint,
+    ImportedAnswers,
+    ModelCard,
+    Sampling,
+)
+from engine.schema.errors import UserError
+from engine.schema.settings import AnnotateSettings
+from engine.schema.specs import AnnotateSpec, EvaluateSpec, TaskRef
+from engine.store.eventlog import EventReader
+from engine.store.layout import REPLIES, PhaseDir, RunsFolder
+from engine.store.phase_log import fold_all
 from tests.engine.annotating import (
     BOXES,
     ITEMS,
@@ -41,16 +46,16 @@ from tests.engine.serving import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.contract import events as ev
+    from engine.schema import events as ev
 
 MODELS = Path(annotate.__file__).parents[1] / "pocket" / "models"
 KEY = "sk-planted-0123456789"
 RUN_ATTEMPT = """
 import sys
 from pathlib import Path
-from engine.contract.rundir import AttemptDir, PhaseDir
+from engine.store.layout import AttemptDir, PhaseDir
 from engine.interfaces import Devices
-from engine.runner import run_attempt
+from engine.scheduling.runner import run_attempt
 sys.exit(run_attempt(PhaseDir(Path(sys.argv[1])), AttemptDir(Path(sys.argv[2])), Devices()))
 """
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract import events as ev
-from engine.contract.errors import UserError
-from engine.contract.records import Prediction
-from engine.contract.rundir import PREDICTIONS, REPLIES, RunsFolder
-from engine.contract.spec import EvaluateSpec
-from engine.jsonlines import read_records
-from engine.phases import asking
+from engine.generation.endpoint import patience
+from engine.phases import ask
 from engine.phases.context import Stopped
-from engine.replies import ReplyStore
-from engine.teachers import patience
+from engine.phases.replies import ReplyStore
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.schema.records import Prediction
+from engine.schema.specs import EvaluateSpec
+from engine.store.jsonlines import read_records
+from engine.store.layout import PREDICTIONS, REPLIES, RunsFolder
 from tests.engine.annotating import (
     Lab,
     cost,
@@ -161,7 +161,7 @@ def test_a_stop_takes_in_what_is_under_way(lab: Lab, server: MisbehavingServer) 
 def test_waiting_is_shown_instead_of_a_rate(
     lab: Lab, server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "WAIT_EVERY_S", 0.0)
+    monkeypatch.setattr(ask, "WAIT_EVERY_S", 0.0)
     server.script.extend([*[reply()] * 3, error(503, "starting", retry_after=1.2)])
     folder = lab.attempt(spec_of(server, concurrency=1, patience_s=60.0))
     activities = [e for e in lab.events(folder) if isinstance(e, ev.Activity)]
@@ -185,7 +185,7 @@ def test_events_hold_the_beginning_of_long_texts(lab: Lab, server: MisbehavingSe
     folder = lab.attempt(spec.model_copy(update={"teacher": teacher}))
     samples = list(lab.views[0].samples)
     assert samples
-    assert all(len(s.text) < 1.1 * asking.SHOWN for s in samples)
+    assert all(len(s.text) < 1.1 * ask.SHOWN for s in samples)
     assert all("characters in all" in s.text for s in samples)
     assert all(len(d.output) > 15_000 for d in demonstrations(folder))
 

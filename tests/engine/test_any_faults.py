@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.teachers import patience
+from engine.generation.endpoint import patience
 from tests.engine.misbehaving_server import MisbehavingServer, cut, error, prompt_of, raw, reply
 from tests.engine.odd_replies import (
     LOST_PAGE,

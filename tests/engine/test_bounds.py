@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.cards import Sampling
-from engine.teachers.limits import BYTES_PER_TOKEN, most_bytes
+from engine.generation.endpoint.limits import BYTES_PER_TOKEN, most_bytes
+from engine.schema.cards import Sampling
 from tests.engine.misbehaving_server import MisbehavingServer, raw, reply, wait_for
 from tests.engine.odd_replies import body, completion, endless, headed, packed, trickle
 from tests.engine.teaching import KEY, ask

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.errors import UserError
-from engine.contract.rundir import write_json
-from engine.models import checkpoints
+from engine.schema.errors import UserError
+from engine.store.layout import write_json
+from engine.training import checkpoints
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,27 +8,32 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import catalog
-from engine.contract.cards import Endpoint, LocalWeights, ModelCard, Sampling
-from engine.contract.evaluation import Evaluation
-from engine.contract.jsonfile import read_json
-from engine.contract.records import Prediction, Score
-from engine.contract.rundir import PREDICTIONS, SCORE, RunsFolder
-from engine.contract.settings import GenerationSettings
-from engine.contract.spec import EvaluateSpec, TaskRef
-from engine.control.rows import marks_in
+from engine.generation.local import LocalProvider
 from engine.interfaces import Begun, Question
-from engine.jsonlines import read_records
 from engine.phases import committing
-from engine.results import right_answers
+from engine.queries.results import right_answers
+from engine.queries.rows import marks_in
+from engine.schema.cards import (
+    Endpoint,
+    LocalWeights,
+    ModelCard,
+    Sampling,
+)
+from engine.schema.evaluation import Evaluation
+from engine.schema.jsonfile import read_json
+from engine.schema.records import Prediction, Score
+from engine.schema.settings import GenerationSettings
+from engine.schema.specs import EvaluateSpec, TaskRef
+from engine.store.jsonlines import read_records
+from engine.store.layout import PREDICTIONS, SCORE, RunsFolder
 from engine.tasks.prompts import render
-from engine.teachers.local import LocalTeacher
 from tests.engine.misbehaving_server import MisbehavingServer
 from tests.engine.test_annotate import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.contract.rundir import PhaseDir
+    from engine.store.layout import PhaseDir
 
 BOXES = catalog.task("pocket-boxes")
 ITEMS = {
@@ -154,7 +159,7 @@ def test_a_local_model_writes_on_behind_its_own_words() -> None:
     bare = Question("bare", prompt, 0)
     led = Question("led", prompt, 0, begun=Begun("Thinking. ", "The answer is"))
     long = Question("long", prompt, 0, begun=Begun("word " * 5000, "The answer is"))
-    teacher = LocalTeacher(card, GenerationSettings(), lambda _: None)
+    teacher = LocalProvider(card, GenerationSettings(), lambda _: None)
     replies = {q.key: r for batch in teacher.answer([bare, led, long]) for q, r in batch}
     assert replies["led"].text != replies["bare"].text
     assert replies["led"].prompt_tokens > replies["bare"].prompt_tokens

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from engine.contract.errors import UserError
-from engine.contract.evaluation import Evaluation
-from engine.contract.rundir import PREDICTIONS
-from engine.contract.spec import EvaluateSpec
-from engine.control import comparing, tabling
-from engine.control.evaluations import finished, paired
-from engine.control.listing import list_runs
-from engine.queue import read_run
-from engine.report.study import Study
-from engine.results import Table
+from engine.queries import comparison, comparison_tables
+from engine.queries.evaluations import finished, paired
+from engine.queries.results import Table
+from engine.queries.runs import list_runs
+from engine.queries.study import Study
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.schema.evaluation import Evaluation
+from engine.schema.specs import EvaluateSpec
+from engine.store.layout import PREDICTIONS
 from tests.tui.conftest import in_two_rounds, recorded, run_of  # noqa: F401
 
 COMPASS = Evaluation("pocket-compass", "plain")
@@ -37,9 +37,9 @@ def pair(recorded):  # noqa: F811
 
 
 def test_the_difference_is_that_of_the_same_questions(recorded, pair):  # noqa: F811
-    compared = comparing.accuracies(recorded, pair)
+    compared = comparison.accuracies(recorded, pair)
     assert compared.differences == {}
-    tested = comparing.with_differences(recorded, compared)
+    tested = comparison.with_differences(recorded, compared)
     reference, other = (predictions(recorded, run_id, COMPASS) for run_id in pair)
     assert set(reference) == set(other)
     by_hand = sum(other.values()) - sum(reference.values())
@@ -53,7 +53,7 @@ def test_the_difference_is_that_of_the_same_questions(recorded, pair):  # noqa: 
 
 def test_another_reference_turns_the_sign(recorded, pair):  # noqa: F811
     there, back = (
-        comparing.with_differences(recorded, comparing.accuracies(recorded, pair, reference))
+        comparison.with_differences(recorded, comparison.accuracies(recorded, pair, reference))
         for reference in (0, 1)
     )
     forth = there.differences[COMPASS][1].found.difference
@@ -62,39 +62,39 @@ def test_another_reference_turns_the_sign(recorded, pair):  # noqa: F811
 
 def test_runs_that_share_no_question_are_not_tested(recorded, pair):  # noqa: F811
     lost = run_of(recorded, "refine-only", "otter-3m")
-    compared = comparing.with_differences(recorded, comparing.accuracies(recorded, [lost, *pair]))
+    compared = comparison.with_differences(recorded, comparison.accuracies(recorded, [lost, *pair]))
     assert all(cells == (None, None, None) for cells in compared.differences.values())
     assert [marks[0] for marks in compared.cells.values()] == [None] * len(compared.cells)
 
 
 def test_a_run_that_is_gone_is_named(recorded):  # noqa: F811
     with pytest.raises(UserError, match="no run 'gone'"):
-        comparing.accuracies(recorded, ["gone"])
+        comparison.accuracies(recorded, ["gone"])
 
 
 def test_only_settings_that_differ_are_shown(recorded, pair):  # noqa: F811
-    differing = dict(comparing.settings(recorded, pair))
+    differing = dict(comparison.settings(recorded, pair))
     assert differing["arm"] == ("instruct-only", "baseline")
     assert "seed" not in differing
-    assert dict(comparing.settings(recorded, pair, every=True))["seed"] == ("0", "0")
-    assert comparing.settings(recorded, [pair[0], pair[0]]) == []
+    assert dict(comparison.settings(recorded, pair, every=True))["seed"] == ("0", "0")
+    assert comparison.settings(recorded, [pair[0], pair[0]]) == []
 
 
 def test_logs_are_read_on_and_rest_when_all_is_done(recorded, pair):  # noqa: F811
-    finished = comparing.Logs(recorded, pair)
+    finished = comparison.Logs(recorded, pair)
     views = finished.read()
     assert finished.at_rest
     assert len(views[0]["instruct"].metrics["loss"]) > 3
     assert views[1] == {}
     assert finished.read()[0]["instruct"] is views[0]["instruct"]
-    live = comparing.Logs(recorded, [run_of(recorded, "both", "otter-3m")])
+    live = comparison.Logs(recorded, [run_of(recorded, "both", "otter-3m")])
     live.read()
     assert not live.at_rest
 
 
 def test_each_round_of_refine_has_its_curves(recorded):  # noqa: F811
     once = run_of(recorded, "both", "wren-3m")
-    views = comparing.Logs(recorded, [once, in_two_rounds(recorded, once)]).read()
+    views = comparison.Logs(recorded, [once, in_two_rounds(recorded, once)]).read()
     assert [sorted(v for v in view if "refine" in v) for view in views] == [
         ["refine 1"],
         ["refine 1", "refine 2"],
@@ -103,7 +103,7 @@ def test_each_round_of_refine_has_its_curves(recorded):  # noqa: F811
 
 def test_the_matrix_means_runs(recorded):  # noqa: F811
     rows = list_runs(recorded)
-    found = comparing.overview(rows, "plain").matrices
+    found = comparison.overview(rows, "plain").matrices
     assert list(found) == ["all", "in-family", "out-of-family"]
     mine = next(r for r in rows if (r.arm, r.teacher) == ("both", "wren-3m"))
     cell = found["in-family"].cells["both pocket-compass", "pocket-compass"]
@@ -129,7 +129,7 @@ def test_runs_that_answer_the_same_questions_make_them_no_more(recorded):  # noq
     seeds = [replace(one, run_id=f"s{seed}", seed=seed) for seed in range(3)]
     place = ("both pocket-compass", "pocket-compass")
     alone, three = (
-        comparing.matrix(study, study.conditions, "plain").cells[place]
+        comparison.matrix(study, study.conditions, "plain").cells[place]
         for study in (Study("", (one,)), Study("", tuple(seeds)))
     )
     assert (three.low, three.high) == pytest.approx((alone.low, alone.high), abs=1e-4)
@@ -139,33 +139,33 @@ def test_runs_that_answer_the_same_questions_make_them_no_more(recorded):  # noq
 def test_fractions_are_points_of_a_line(recorded):  # noqa: F811
     whole = next(r for r in list_runs(recorded) if (r.arm, r.teacher) == ("both", "wren-3m"))
     half = replace(whole, run_id="half", fraction=50)
-    lines = comparing.by_fraction(Study("", (whole, half)), "plain")
+    lines = comparison.by_fraction(Study("", (whole, half)), "plain")
     assert [share for share, _ in lines["both <wren-3m"]] == [50, 100]
-    table = tabling.fractions(lines)
+    table = comparison_tables.fractions(lines)
     assert table.headers == ("demonstrations", "100 %", "50 %")
 
 
 def test_files_hold_what_the_screen_says_and_nothing_is_overwritten(recorded, pair, tmp_path):  # noqa: F811
-    compared = comparing.with_differences(recorded, comparing.accuracies(recorded, pair))
-    files = tabling.texts("accuracies", tabling.accuracies(compared))
-    made = tabling.write_new(tmp_path / "out", files)
+    compared = comparison.with_differences(recorded, comparison.accuracies(recorded, pair))
+    files = comparison_tables.texts("accuracies", comparison_tables.accuracies(compared))
+    made = comparison_tables.write_new(tmp_path / "out", files)
     assert [p.name for p in made] == ["accuracies.md", "accuracies.tex", "accuracies.csv"]
     assert "82.3 [79.1, 85.2]" in made[0].read_text()
     assert r"\toprule" in made[1].read_text()
     assert f"n {compared.differences[COMPASS][1].found.total}" in made[2].read_text()
     made[0].write_text("mine")
     with pytest.raises(UserError, match="is there already"):
-        tabling.write_new(tmp_path / "out", files)
+        comparison_tables.write_new(tmp_path / "out", files)
     assert made[0].read_text() == "mine"
 
 
 def test_curves_are_every_point_as_data_and_their_ends_on_a_page(recorded, pair):  # noqa: F811
-    views = comparing.Logs(recorded, pair).read()
-    rows = comparing.rows_of(recorded, pair)
-    data = tabling.curves(views, rows, "instruct", "loss")
+    views = comparison.Logs(recorded, pair).read()
+    rows = comparison.rows_of(recorded, pair)
+    data = comparison_tables.curves(views, rows, "instruct", "loss")
     points = views[0]["instruct"].metrics["loss"]
     assert [float(line[3]) for line in data.rows] == [y for _, y in points]
-    page = tabling.curve_ends(views, rows, "instruct", "loss")
+    page = comparison_tables.curve_ends(views, rows, "instruct", "loss")
     assert isinstance(page, Table)
     assert page.rows[0][1] == str(points[-1][0])
 

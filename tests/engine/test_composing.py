@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import devices, presets
 from engine.cli.experiments import device_request
-from engine.contract.errors import UserError
-from engine.contract.rundir import RunsFolder
-from engine.control import composing, drafts, knobs, placing, queueing
-from engine.control.composing import Planned, Problem
-from engine.control.experiments import plan_experiment
-from engine.devices import Gpu
-from engine.queue import DeviceRequest, read_run
+from engine.commands import (
+    composing,
+    drafts,
+    queue_changes,
+)
+from engine.commands import (
+    device_request as placing,
+)
+from engine.commands.composing import Planned, Problem
+from engine.commands.experiments import plan_experiment
+from engine.machine import devices
+from engine.machine.devices import Gpu
+from engine.planning import presets
+from engine.queries import settings_form
+from engine.scheduling.queue import DeviceRequest, read_run
+from engine.schema.errors import UserError
+from engine.store.layout import RunsFolder
 from tests.tui.conftest import copy_recorded, take_weights_as_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOBS = {knob.key: knob for knob in knobs.knobs()}
+KNOBS = {setting.key: setting for setting in settings_form.settings()}
 SMALL = {
     "name": "small",
     "teachers": ["wren-3m"],
@@ -37,13 +46,13 @@ def runs(tmp_path: Path) -> RunsFolder:
 SHIPPED = [name for name in presets.experiments() if name != "paper-grid"]  # it joins others
 
 
-def planned(runs: RunsFolder, draft: knobs.Draft) -> Planned:
+def planned(runs: RunsFolder, draft: settings_form.Draft) -> Planned:
     found = composing.plan(runs, draft)
     assert isinstance(found, Planned), found
     return found
 
 
-def problems(runs: RunsFolder, draft: knobs.Draft) -> tuple[Problem, ...]:
+def problems(runs: RunsFolder, draft: settings_form.Draft) -> tuple[Problem, ...]:
     found = composing.plan(runs, draft)
     assert not isinstance(found, Planned)
     return found
@@ -150,36 +159,41 @@ def test_what_is_no_experiment_is_refused_in_a_line(tmp_path):
 
 
 def test_every_setting_has_a_source_in_words_and_a_meaning():
-    settings = [knob for knob in KNOBS.values() if knob.path[0] == "settings"]
+    settings = [setting for setting in KNOBS.values() if setting.path[0] == "settings"]
     assert len(settings) > 40
-    assert all(knob.origin and knob.meaning for knob in settings)
-    assert all(knob.meaning for knob in KNOBS.values())
+    assert all(setting.origin and setting.meaning for setting in settings)
+    assert all(setting.meaning for setting in KNOBS.values())
     assert KNOBS["settings.instruct.learning_rate"].origin == "the paper's"
     assert KNOBS["settings.refine.lora.r"].default == 8
 
 
 def test_a_default_needs_no_word_in_the_file():
     beta, rank = KNOBS["settings.refine.beta"], KNOBS["settings.refine.lora.r"]
-    changed = knobs.with_value(knobs.with_value(SMALL, beta, 0.5), rank, 16)
+    changed = settings_form.with_value(settings_form.with_value(SMALL, beta, 0.5), rank, 16)
     assert changed["settings"] == {"refine": {"beta": 0.5, "lora": {"r": 16}}}
-    assert knobs.is_changed(changed, beta)
-    assert knobs.value_of(changed, rank) == 16
-    back = knobs.with_value(knobs.with_value(changed, beta, beta.default), rank, rank.default)
+    assert settings_form.is_changed(changed, beta)
+    assert settings_form.value_of(changed, rank) == 16
+    back = settings_form.with_value(
+        settings_form.with_value(changed, beta, beta.default), rank, rank.default
+    )
     assert back == SMALL
     assert "settings" not in SMALL
 
 
 def test_lists_and_choices_are_toggled():
     tasks, precision = KNOBS["tasks"], KNOBS["precision"]
-    two = knobs.toggled(SMALL, tasks, "csqa")
+    two = settings_form.toggled(SMALL, tasks, "csqa")
     assert two["tasks"] == ["pocket-sums", "csqa"]
-    assert knobs.toggled(two, tasks, "pocket-sums")["tasks"] == ["csqa"]
-    assert "tasks" not in knobs.toggled(SMALL, tasks, "pocket-sums")
-    chosen = knobs.toggled(SMALL, precision, "bf16")
+    assert settings_form.toggled(two, tasks, "pocket-sums")["tasks"] == ["csqa"]
+    assert "tasks" not in settings_form.toggled(SMALL, tasks, "pocket-sums")
+    chosen = settings_form.toggled(SMALL, precision, "bf16")
     assert chosen["precision"] == "bf16"
-    assert knobs.toggled(chosen, precision, "bf16") == SMALL
+    assert settings_form.toggled(chosen, precision, "bf16") == SMALL
     winner = KNOBS["settings.elicit.winner"]
-    assert knobs.value_of(knobs.next_option(SMALL, winner), winner) == winner.options[1]
+    assert (
+        settings_form.value_of(settings_form.next_option(SMALL, winner), winner)
+        == winner.options[1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,15 +211,15 @@ def test_lists_and_choices_are_toggled():
     ],
 )
 def test_what_is_typed_is_read_as_it_is_meant(key, text, value):
-    knob = KNOBS[key]
-    assert knobs.read(knob, text) == value
+    setting = KNOBS[key]
+    assert settings_form.read(setting, text) == value
     if text:
-        assert knobs.read(knob, knobs.typed(knob, value)) == value
+        assert settings_form.read(setting, settings_form.typed(setting, value)) == value
 
 
 def test_what_is_no_yaml_is_refused():
     with pytest.raises(UserError, match=r"refine\.beta:1: not valid YAML"):
-        knobs.read(KNOBS["settings.refine.beta"], "{")
+        settings_form.read(KNOBS["settings.refine.beta"], "{")
 
 
 # --- checking and planning ---
@@ -225,8 +239,8 @@ def test_problems_are_told_at_their_keys(runs):
 def test_odd_shapes_are_problems_and_no_crashes(runs):
     for odd in ({"teachers": "wren-3m"}, {"settings": [1]}, {"sources": 3}, {"cards": [5]}):
         assert problems(runs, SMALL | odd)
-        assert isinstance(knobs.listed(SMALL | odd, KNOBS["teachers"]), list)
-        assert knobs.value_of(SMALL | odd, KNOBS["settings.refine.beta"]) == 0.1
+        assert isinstance(settings_form.listed(SMALL | odd, KNOBS["teachers"]), list)
+        assert settings_form.value_of(SMALL | odd, KNOBS["settings.refine.beta"]) == 0.1
 
 
 def test_memory_is_told_by_kind_of_phase(runs):
@@ -248,7 +262,7 @@ def test_what_is_shipped_is_offered():
 
 
 def test_a_saved_draft_is_a_file_that_plans_the_same(runs, tmp_path):
-    draft = knobs.with_value(SMALL, KNOBS["settings.refine.learning_rate"], 3e-7)
+    draft = settings_form.with_value(SMALL, KNOBS["settings.refine.learning_rate"], 3e-7)
     file = drafts.file_of(str(tmp_path / "new" / "mine"))
     drafts.save(draft, file)
     assert file.name == "mine.yaml"
@@ -297,10 +311,10 @@ def test_devices_are_held_against_what_is_here(monkeypatch):
 
 def test_the_command_line_can_ask_for_some_out_of_named_cards(monkeypatch):
     cards = tuple(Gpu(i, "card", f"u{i}", 1.0, 0.0, 0.0) for i in range(3))
-    monkeypatch.setattr("engine.devices.gpus", lambda: cards)
+    monkeypatch.setattr("engine.machine.devices.gpus", lambda: cards)
     request = device_request("0,1,2", 2, cpu=False)
     assert request == DeviceRequest(gpus=(0, 1, 2), gpu_count=2)
-    assert queueing.requested(request) == "2 of 0,1,2"
+    assert queue_changes.requested(request) == "2 of 0,1,2"
     for given, said in [
         (("0,1", 3, False), "--gpus 0,1 --gpu-count 3: 2 are named; ask for 1 to 2"),
         ((None, 4, False), "--gpu-count 4: this machine has 3; ask for 1 to 3"),

@@ -14,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from engine import conductor, processes, queue
-from engine.contract.jsonfile import read_json
-from engine.contract.rundir import ConductorDir, RunsFolder
-from engine.queue import DeviceRequest, read_queue
-from engine.schedule import problem
-from engine.states import phase_state, probe_attempt
+from engine.machine import processes
+from engine.machine.state import phase_state, probe_attempt
+from engine.scheduling import daemon, queue
+from engine.scheduling.policy import problem
+from engine.scheduling.queue import DeviceRequest, read_queue
+from engine.schema.jsonfile import read_json
+from engine.store.layout import ConductorDir, RunsFolder
 from tests.engine.fakes import COUNTED, PROGRAM, chain, go, until, write_run
 
 CPU = DeviceRequest(cpu=True)
@@ -34,7 +35,7 @@ def runs(tmp_path):
     folder = RunsFolder(tmp_path / "runs")
     folder.create()
     yield folder
-    who = conductor.holder(folder)
+    who = daemon.holder(folder)
     if who:
         kill(who["pid"])
     for phase in folder.phase_dirs():
@@ -50,7 +51,7 @@ def kill(pid: int, how: int = signal.SIGKILL) -> None:
 
 
 def conduct(runs: RunsFolder) -> None:
-    conductor.ensure_running(runs, PROGRAM)
+    daemon.ensure_running(runs, PROGRAM)
 
 
 def launch(runs: RunsFolder, run_id: str, spec, *scripts, devices: DeviceRequest = CPU):
@@ -70,7 +71,7 @@ def state(phase) -> str:
 
 
 def is_over(runs: RunsFolder) -> bool:
-    return conductor.holder(runs) is None
+    return daemon.holder(runs) is None
 
 
 def working(phase):
@@ -85,7 +86,7 @@ def working(phase):
 
 
 def conductor_pid(runs: RunsFolder) -> int:
-    return until(lambda: conductor.holder(runs), "a conductor")["pid"]
+    return until(lambda: daemon.holder(runs), "a conductor")["pid"]
 
 
 # --- going through ---
@@ -268,7 +269,7 @@ def at_work(phases) -> bool:
 def kill_some(runs, phases, victims: str) -> None:
     living = []
     if victims in ("conductor", "both"):
-        living.append(conductor.holder(runs))
+        living.append(daemon.holder(runs))
     if victims in ("phases", "both"):
         attempts = [p.last_attempt() for p in phases]
         living += [read_json(a.process)["handle"] for a in attempts if a and a.process.exists()]

@@ -6,9 +6,10 @@ import errno
 
 import pytest
 
-from engine import processes, queue
-from engine.conducting import Conductor, Timing
 from engine.interfaces import Devices
+from engine.machine import processes
+from engine.scheduling import queue
+from engine.scheduling.loop import Conductor, Timing
 from tests.engine.fakes import chain, until, write_run
 from tests.engine.test_conductor import CPU, runs  # noqa: F401
 

@@ -8,22 +8,28 @@ from dataclasses import replace
 
 import pytest
 
-from engine import queue
-from engine.contract.errors import UserError
-from engine.contract.rundir import PAIRS
-from engine.contract.settings import RefineSettings
-from engine.contract.spec import EvaluateSpec, RefineSpec, RunSpec
-from engine.control import curating, marking
-from engine.control.changing import deletable, delete, marked, reindex
-from engine.control.listing import list_runs, registry
-from engine.control.marking import Mark
-from engine.control.reading import Reader
-from engine.control.relatives import relatives
-from engine.control.sources import sources
-from engine.jsonlines import read_records
-from engine.plan import expand
-from engine.presets import load_experiment
-from engine.queue import DeviceRequest, read_run
+from engine.commands import curating
+from engine.commands.run_changes import (
+    deletable,
+    delete,
+    marked,
+    reindex,
+)
+from engine.planning.graph import expand
+from engine.planning.presets import load_experiment
+from engine.queries.item_files import sources
+from engine.queries.items import Reader
+from engine.queries.runs import list_runs, registry
+from engine.queries.sibling_runs import relatives
+from engine.scheduling import queue
+from engine.scheduling.queue import DeviceRequest, read_run
+from engine.schema.errors import UserError
+from engine.schema.settings import RefineSettings
+from engine.schema.specs import EvaluateSpec, RefineSpec, RunSpec
+from engine.store import item_notes
+from engine.store.item_notes import Mark
+from engine.store.jsonlines import read_records
+from engine.store.layout import PAIRS
 from tests.tui.conftest import copy_recorded, run_of
 
 CPU = DeviceRequest(cpu=True)
@@ -31,7 +37,7 @@ CPU = DeviceRequest(cpu=True)
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.conductor.ensure_running", lambda runs: None)
+    monkeypatch.setattr("engine.scheduling.daemon.ensure_running", lambda runs: None)
     return copy_recorded(tmp_path / "runs")
 
 
@@ -55,41 +61,41 @@ def ids_of(runs, run_id):
 
 
 def test_marks_are_kept_by_item_until_they_say_nothing(runs, phase_id):
-    marking.mark(runs, phase_id, ["a", "b"], flagged=True)
-    marking.mark(runs, phase_id, ["b"], excluded=True, note="a [red]lie[/red]")
-    assert marking.read_marks(runs, phase_id) == {
+    item_notes.mark(runs, phase_id, ["a", "b"], flagged=True)
+    item_notes.mark(runs, phase_id, ["b"], excluded=True, note="a [red]lie[/red]")
+    assert item_notes.read_marks(runs, phase_id) == {
         "a": Mark(flagged=True),
         "b": Mark(flagged=True, excluded=True, note="a [red]lie[/red]"),
     }
-    marking.mark(runs, phase_id, ["a"], flagged=False)
-    marking.mark(runs, phase_id, ["b"], flagged=False, excluded=False, note="")
-    assert marking.read_marks(runs, phase_id) == {}
+    item_notes.mark(runs, phase_id, ["a"], flagged=False)
+    item_notes.mark(runs, phase_id, ["b"], flagged=False, excluded=False, note="")
+    assert item_notes.read_marks(runs, phase_id) == {}
 
 
 def test_marks_survive_a_reindex_and_fields_of_a_later_version(runs, phase_id):
-    marking.mark(runs, phase_id, ["a"], excluded=True)
+    item_notes.mark(runs, phase_id, ["a"], excluded=True)
     file = runs.phase(phase_id).marks
     kept = json.loads(file.read_text())
     kept["a"]["colour"] = "blue"
     file.write_text(json.dumps(kept))
     runs.registry.unlink(missing_ok=True)
     reindex(runs)
-    assert marking.read_marks(runs, phase_id) == {"a": Mark(excluded=True)}
-    marking.mark(runs, phase_id, ["a", "b"], flagged=True)
+    assert item_notes.read_marks(runs, phase_id) == {"a": Mark(excluded=True)}
+    item_notes.mark(runs, phase_id, ["a", "b"], flagged=True)
     assert json.loads(file.read_text())["a"]["colour"] == "blue"
 
 
 def test_many_who_mark_at_once_lose_nothing(runs, phase_id):
     def mark_some(who: int) -> None:
         for number in range(8):
-            marking.mark(runs, phase_id, [f"{who}-{number}", "shared"], note=f"{who}")
+            item_notes.mark(runs, phase_id, [f"{who}-{number}", "shared"], note=f"{who}")
 
     threads = [threading.Thread(target=mark_some, args=(who,)) for who in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(marking.read_marks(runs, phase_id)) == 4 * 8 + 1
+    assert len(item_notes.read_marks(runs, phase_id)) == 4 * 8 + 1
 
 
 @pytest.mark.parametrize("damage", ["{oops", "[]", '{"a": 3}'])
@@ -97,16 +103,16 @@ def test_damaged_marks_are_told_and_never_overwritten(runs, phase_id, damage):
     file = runs.phase(phase_id).marks
     file.write_text(damage)
     with pytest.raises(UserError, match=r"marks\.json"):
-        marking.read_marks(runs, phase_id)
+        item_notes.read_marks(runs, phase_id)
     with pytest.raises(UserError, match=r"marks\.json"):
-        marking.mark(runs, phase_id, ["a"], flagged=True)
+        item_notes.mark(runs, phase_id, ["a"], flagged=True)
     assert file.read_text() == damage
 
 
 def test_excluding_makes_another_refine_and_shares_what_comes_before(runs, run_id, phase_id):
     original = read_run(runs, run_id).spec
     first, second = ids_of(runs, run_id)[:2]
-    marking.mark(runs, phase_id, [second, first, "not a pair"], excluded=True)
+    item_notes.mark(runs, phase_id, [second, first, "not a pair"], excluded=True)
     found = curating.curated(runs, run_id)
     assert (found.left_out, found.pairs) == (2, 24)
     assert refine_of(found.spec).settings.exclude == tuple(sorted((first, second)))
@@ -120,7 +126,7 @@ def test_excluding_makes_another_refine_and_shares_what_comes_before(runs, run_i
 
 
 def test_the_curated_run_is_queued_and_told_apart_in_every_table(runs, run_id, phase_id):
-    marking.mark(runs, phase_id, ids_of(runs, run_id)[:3], excluded=True)
+    item_notes.mark(runs, phase_id, ids_of(runs, run_id)[:3], excluded=True)
     found = curating.curated(runs, run_id)
     launched = curating.refine_again(runs, found, CPU)
     assert launched.queued == (found.run_id,)
@@ -138,12 +144,12 @@ def test_the_curated_run_is_queued_and_told_apart_in_every_table(runs, run_id, p
 
 def test_with_nothing_excluded_any_more_it_is_the_first_run_again(runs, run_id, phase_id):
     ids = ids_of(runs, run_id)[:3]
-    marking.mark(runs, phase_id, ids, excluded=True)
+    item_notes.mark(runs, phase_id, ids, excluded=True)
     found = curating.curated(runs, run_id)
     curating.refine_again(runs, found, CPU)
     with pytest.raises(UserError, match="already leaves out these 3 pairs"):
         curating.curated(runs, found.run_id)
-    marking.mark(runs, phase_id, ids, excluded=False)
+    item_notes.mark(runs, phase_id, ids, excluded=False)
     back = curating.curated(runs, found.run_id)
     assert (back.run_id, back.new) == (run_id, ())
     assert back.spec == read_run(runs, run_id).spec
@@ -190,18 +196,18 @@ def test_a_run_that_does_not_refine_has_nothing_to_curate(runs):
 
 
 def test_deleting_the_curated_run_keeps_pairs_and_marks(runs, run_id, phase_id):
-    marking.mark(runs, phase_id, ids_of(runs, run_id)[:1], excluded=True)
+    item_notes.mark(runs, phase_id, ids_of(runs, run_id)[:1], excluded=True)
     found = curating.curated(runs, run_id)
     curating.refine_again(runs, found, CPU)
     assert marked(runs, deletable(runs, found.run_id)[0]) == 0
     assert marked(runs, deletable(runs, *runs.run_ids())[0]) == 1
     delete(runs, found.run_id)
     assert (runs.phase(phase_id).out / PAIRS).exists()
-    assert len(marking.read_marks(runs, phase_id)) == 1
+    assert len(item_notes.read_marks(runs, phase_id)) == 1
 
 
 def test_ids_of_a_record_are_those_that_refine_compares(runs, run_id, phase_id):
-    from engine.contract.records import Pair
+    from engine.schema.records import Pair
 
     by_model = [p.id for p in read_records(runs.phase(phase_id).out / PAIRS, Pair)]
     assert ids_of(runs, run_id) == by_model

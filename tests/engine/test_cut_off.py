@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.contract.settings import InstructSettings, RefineSettings
 from engine.models.loading import load
 from engine.phases import instruct, refine
+from engine.schema.settings import InstructSettings, RefineSettings
 from tests.engine.training_helpers import demonstration, pair, student
 
 

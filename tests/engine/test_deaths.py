@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import cgroups, deaths, processes
-from engine.contract import clock as stamps
-from engine.contract.eventlog import STALE_AFTER_S, EventWriter
-from engine.contract.rundir import AttemptDir, RunsFolder
-from engine.durations import duration
 from engine.interfaces import Devices
-from engine.phase_process import become
-from engine.states import alive_age, phase_state
+from engine.machine import cgroups, deaths, processes
+from engine.machine.state import alive_age, phase_state
+from engine.scheduling.phase_process import become
+from engine.schema.durations import duration
+from engine.store import clock as stamps
+from engine.store.eventlog import STALE_AFTER_S, EventWriter
+from engine.store.layout import AttemptDir, RunsFolder
 from tests.engine.fakes import chain, write_run
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine import devices
-from engine.devices import MIB, ResourceMonitor
 from engine.interfaces import Devices
+from engine.machine import devices
+from engine.machine.devices import MIB, ResourceMonitor
 from tests.engine.fakes import until
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.cards import Sampling
+from engine.generation.endpoint import patience
 from engine.interfaces import Begun, Question
-from engine.teachers import patience
+from engine.schema.cards import Sampling
 from tests.engine.misbehaving_server import MisbehavingServer, error, reply
 from tests.engine.odd_replies import completion, delta, only_streams, streamed
 from tests.engine.teaching import KEY, ask, questions

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.cards import Sampling
-from engine.contract.errors import UserError
-from engine.contract.records import ElicitedAnswers, Pair
-from engine.contract.rundir import ANSWERS, PAIRS, RunsFolder
-from engine.contract.settings import ElicitSettings
-from engine.contract.spec import ElicitSpec
-from engine.jsonlines import read_records
 from engine.phases.alike import tell_alike
 from engine.phases.elicit import _figures
 from engine.phases.pairing import make_pair
+from engine.schema.cards import Sampling
+from engine.schema.errors import UserError
+from engine.schema.records import ElicitedAnswers, Pair
+from engine.schema.settings import ElicitSettings
+from engine.schema.specs import ElicitSpec
+from engine.store.jsonlines import read_records
+from engine.store.layout import ANSWERS, PAIRS, RunsFolder
 from engine.tasks.prompts import NUMBER_INSTRUCTION, ONLY_THE_ANSWER
 from tests.engine.test_pairing import RIGHT, WRONG, both
 from tests.engine.training_helpers import Lab, demonstration, pair, student

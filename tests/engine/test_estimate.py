@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.cli.experiments import print_plan
-from engine.contract.cards import Endpoint
-from engine.contract.rundir import RunsFolder
-from engine.contract.settings import AnnotateSettings
-from engine.control.experiments import plan_experiment
-from engine.durations import duration
-from engine.estimate import estimate
-from engine.plan import Plan, make_plan
+from engine.commands.experiments import plan_experiment
+from engine.planning.estimate import estimate
+from engine.planning.graph import Plan, make_plan
+from engine.schema.cards import Endpoint
+from engine.schema.durations import duration
+from engine.schema.settings import AnnotateSettings
+from engine.store.layout import RunsFolder
 from tests.engine.test_plan import resolved
 
 if TYPE_CHECKING:

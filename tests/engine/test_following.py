@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import conductor, processes, queue
 from engine.cli import follow as following
 from engine.cli.follow import follow
-from engine.contract import events as ev
-from engine.contract.errors import UserError
-from engine.contract.rundir import ConductorDir, RunsFolder, write_json
-from engine.queue import DeviceRequest
+from engine.machine import processes
+from engine.scheduling import daemon, queue
+from engine.scheduling.queue import DeviceRequest
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.store.layout import ConductorDir, RunsFolder, write_json
 from tests.engine.fakes import chain, write_run
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def after_a_look(monkeypatch: pytest.MonkeyPatch, happens) -> None:
 @pytest.mark.parametrize("made_anew", [False, True])
 def test_a_folder_that_goes_is_told_and_stays_gone(runs, monkeypatch, made_anew) -> None:
     monkeypatch.setattr(following, "CONDUCTOR_EVERY_S", -1.0)
-    monkeypatch.setattr(conductor, "revive", lambda _: None)
+    monkeypatch.setattr(daemon, "revive", lambda _: None)
     moved = runs.root.with_name("moved")
 
     def move() -> None:
@@ -62,7 +63,7 @@ def test_a_folder_that_goes_is_told_and_stays_gone(runs, monkeypatch, made_anew)
 def test_nothing_is_started_where_the_folder_is_gone(runs) -> None:
     runs.root.rename(runs.root.with_name("moved"))
     with pytest.raises(FileNotFoundError):
-        conductor.ensure_running(runs)
+        daemon.ensure_running(runs)
     assert not runs.root.exists()
 
 
@@ -74,11 +75,11 @@ def test_of_many_followers_one_starts_the_conductor(runs, monkeypatch) -> None:
         started.append(program)
         write_json(ConductorDir(runs.conductor).process, processes.identity())
 
-    monkeypatch.setattr(conductor, "ensure_running", start)
+    monkeypatch.setattr(daemon, "ensure_running", start)
 
     def notice() -> None:
         ready.wait()
-        conductor.revive(runs)
+        daemon.revive(runs)
 
     followers = [threading.Thread(target=notice) for _ in range(HEARD)]
     for follower in followers:
@@ -86,21 +87,21 @@ def test_of_many_followers_one_starts_the_conductor(runs, monkeypatch) -> None:
     for follower in followers:
         follower.join()
     assert len(started) == 1
-    conductor.revive(runs)  # one lives now
+    daemon.revive(runs)  # one lives now
     assert len(started) == 1
 
 
 def test_a_conductor_of_another_machine_lives_while_its_heart_beats(runs, monkeypatch) -> None:
     started = []
-    monkeypatch.setattr(conductor, "START_S", 0.0)
-    monkeypatch.setattr(conductor, "ensure_running", lambda *_: started.append(True))
+    monkeypatch.setattr(daemon, "START_S", 0.0)
+    monkeypatch.setattr(daemon, "ensure_running", lambda *_: started.append(True))
     folder = ConductorDir(runs.conductor)
     write_json(folder.process, processes.identity() | {"host": "elsewhere"})
     folder.alive.touch()
-    conductor.revive(runs)
+    daemon.revive(runs)
     assert not started
     os.utime(folder.alive, (1, 1))
-    conductor.revive(runs)
+    daemon.revive(runs)
     assert started
 
 
@@ -122,7 +123,7 @@ def test_a_duration_that_is_not_known_is_not_told(runs, monkeypatch, capsys, clo
     end = ev.PhaseFinished(ts=now - timedelta(days=1825), outcome="done")
     told = [] if clock == "silent" else [begin, end]
     after_a_look(monkeypatch, lambda: _ended(runs, told, told))
-    monkeypatch.setattr(conductor, "revive", lambda _: None)
+    monkeypatch.setattr(daemon, "revive", lambda _: None)
     assert follow(runs, ["one"])
     said = capsys.readouterr().err
     assert " done" in said
@@ -138,6 +139,6 @@ def test_a_long_log_is_read_to_its_end_before_it_is_told_how_long_it_took(
     steps = [ev.Metric(ts=now, step=n, values={"loss": 1.0}) for n in range(12_000)]
     end = ev.PhaseFinished(ts=now + timedelta(seconds=75), outcome="done")
     after_a_look(monkeypatch, lambda: _ended(runs, [begin, *steps, end], [begin, end]))
-    monkeypatch.setattr(conductor, "revive", lambda _: None)
+    monkeypatch.setattr(daemon, "revive", lambda _: None)
     assert follow(runs, ["one"])
     assert capsys.readouterr().err.count("done in 1 min 15 s") == 3

@@ -11,19 +11,19 @@ import torch
 from scipy.stats import chisquare
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.contract.cards import LocalWeights, ModelCard, Sampling
-from engine.contract.errors import UserError
-from engine.contract.settings import GenerationSettings
+from engine.generation import backends, decoding, parity
+from engine.generation.batching import plan_batches
+from engine.generation.generate import generate, within_memory
+from engine.generation.local import LocalProvider
+from engine.generation.optionprobs import option_logprobs, spellings
+from engine.generation.sampling import choose, stream_keys
 from engine.interfaces import Question, Reply
-from engine.models import backends, decoding, parity
-from engine.models.batching import plan_batches
-from engine.models.generation import generate, within_memory
 from engine.models.loading import Loaded
-from engine.models.optionprobs import option_logprobs, spellings
-from engine.models.sampling import choose, stream_keys
 from engine.models.tokenizing import prepare_prompt
 from engine.pocket.tokenizer import build_tokenizer
-from engine.teachers.local import LocalTeacher
+from engine.schema.cards import LocalWeights, ModelCard, Sampling
+from engine.schema.errors import UserError
+from engine.schema.settings import GenerationSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -347,7 +347,7 @@ def test_option_logprobs_are_those_of_the_whole_text(loaded: Loaded) -> None:
 def test_a_teacher_with_nothing_left_to_do_loads_nothing(questions: list[Question]) -> None:
     source = LocalWeights(path="/nowhere/at-all", precision="fp32")
     card = ModelCard(name="gone", family="x", source=source)
-    teacher = LocalTeacher(card, SMALL, lambda _: None)
+    teacher = LocalProvider(card, SMALL, lambda _: None)
     assert list(teacher.answer(questions, done={q.key for q in questions})) == []
     with pytest.raises(UserError, match="no such folder"):
         next(teacher.answer(questions))
@@ -363,7 +363,7 @@ def test_a_teacher_that_is_to_land_ends_its_batch_and_begins_no_other(
     card = ModelCard(name="tiny", family="x", source=source, sampling=DRAW)
     monkeypatch.setattr(decoding, "MOMENT_S", 0.0)
     doing: list[str] = []
-    teacher = LocalTeacher(card, SMALL, lambda _: None)
+    teacher = LocalProvider(card, SMALL, lambda _: None)
     teacher.watch(doing.append)
     coming = teacher.answer(questions)
     found = list(next(coming))
@@ -382,7 +382,7 @@ def test_a_teacher_answers_what_is_missing(
     loaded.tokenizer.save_pretrained(tmp_path)
     source = LocalWeights(path=str(tmp_path), precision="fp32")
     card = ModelCard(name="tiny", family="x", source=source, sampling=DRAW)
-    replies = LocalTeacher(card, SMALL, lambda _: None).answer(questions, done={"q3"})
+    replies = LocalProvider(card, SMALL, lambda _: None).answer(questions, done={"q3"})
     found = {question.key: reply for batch in replies for question, reply in batch}
     wanted = answers(loaded, questions)
     assert found == {key: reply for key, reply in wanted.items() if key != "q3"}

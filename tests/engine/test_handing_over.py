@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from engine import conductor, processes, queue
-from engine.contract.cards import Endpoint, ModelCard
-from engine.contract.rundir import RunsFolder
-from engine.contract.spec import AnnotateSpec, EvaluateSpec, TaskRef
-from engine.plan import key_variables
-from engine.queue import DeviceRequest
-from engine.states import phase_state
+from engine.machine import processes
+from engine.machine.state import phase_state
+from engine.planning.graph import key_variables
+from engine.scheduling import daemon, queue
+from engine.scheduling.queue import DeviceRequest
+from engine.schema.cards import Endpoint, ModelCard
+from engine.schema.specs import AnnotateSpec, EvaluateSpec, TaskRef
+from engine.store.layout import RunsFolder
 from tests.engine.fakes import PROGRAM, chain, go, until, write_run
 
 TASK = TaskRef(name="pocket-sums")
@@ -39,26 +40,26 @@ def test_a_conductor_without_a_key_makes_way_and_what_it_started_goes_on(tmp_pat
     spec = write_run(runs, "r", chain(), {"do": "wait"})
     annotate = runs.phase(spec.phases[0].id)
     queue.enqueue(runs, ["r"], DeviceRequest(cpu=True))
-    conductor.ensure_running(runs, PROGRAM)
-    first = until(lambda: conductor.holder(runs))
+    daemon.ensure_running(runs, PROGRAM)
+    first = until(lambda: daemon.holder(runs))
     until(lambda: phase_state(annotate).state == "running")
 
-    conductor.make_way(runs, ["SOME_KEY"])  # nor has this process the key
-    assert conductor.holder(runs) == first
+    daemon.make_way(runs, ["SOME_KEY"])  # nor has this process the key
+    assert daemon.holder(runs) == first
     monkeypatch.setenv("SOME_KEY", "k")
-    conductor.make_way(runs, ["OTHER_KEY"])
-    assert conductor.holder(runs) == first
-    conductor.make_way(runs, ["SOME_KEY"])
-    assert conductor.holder(runs) is None
+    daemon.make_way(runs, ["OTHER_KEY"])
+    assert daemon.holder(runs) == first
+    daemon.make_way(runs, ["SOME_KEY"])
+    assert daemon.holder(runs) is None
 
-    conductor.ensure_running(runs, PROGRAM)
-    second = until(lambda: conductor.holder(runs))
-    conductor.make_way(runs, ["SOME_KEY"])
-    assert conductor.holder(runs) == second
+    daemon.ensure_running(runs, PROGRAM)
+    second = until(lambda: daemon.holder(runs))
+    daemon.make_way(runs, ["SOME_KEY"])
+    assert daemon.holder(runs) == second
     go(annotate)
     until(lambda: all(runs.phase(phase.id).done for phase in spec.phases))
     assert len(annotate.attempts()) == 1
-    until(lambda: conductor.holder(runs) is None)
+    until(lambda: daemon.holder(runs) is None)
 
 
 @pytest.mark.slow  # a real conductor
@@ -66,12 +67,12 @@ def test_a_conductor_whose_folder_was_deleted_and_made_anew_leaves_it_to_the_nex
     runs = RunsFolder(tmp_path / "runs")
     write_run(runs, "r", chain(), {"do": "wait"})
     queue.enqueue(runs, ["r"], DeviceRequest(cpu=True))
-    conductor.ensure_running(runs, PROGRAM)
-    first = until(lambda: conductor.holder(runs))
+    daemon.ensure_running(runs, PROGRAM)
+    first = until(lambda: daemon.holder(runs))
     runs.root.rename(tmp_path / "old")
     spec = write_run(runs, "r", chain())
     queue.enqueue(runs, ["r"], DeviceRequest(cpu=True))
-    conductor.ensure_running(runs, PROGRAM)
+    daemon.ensure_running(runs, PROGRAM)
     until(lambda: not processes.is_alive(first))
     until(lambda: all(runs.phase(phase.id).done for phase in spec.phases))
     assert [len(runs.phase(phase.id).attempts()) for phase in spec.phases] == [1, 1, 1]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.cards import ImportedAnswers, ModelCard
-from engine.contract.settings import GenerationSettings
-from engine.contract.spec import AnnotateSpec, TaskRef
+from engine.generation.imported import ImportedProvider
 from engine.interfaces import Question, Reply
+from engine.schema.cards import ImportedAnswers, ModelCard
+from engine.schema.settings import GenerationSettings
+from engine.schema.specs import AnnotateSpec, TaskRef
 from engine.tasks.prompts import render
-from engine.teachers.imported import ImportedTeacher
 from tests.engine.test_teachers import answers, failure
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ def told() -> list[str]:
     return []
 
 
-def imported(path: Path, told: list[str], **columns: str) -> ImportedTeacher:
+def imported(path: Path, told: list[str], **columns: str) -> ImportedProvider:
     source = ImportedAnswers(kind="imported", path=str(path), **columns)
     card = ModelCard(name="ready", family="gpt", source=source)
-    return ImportedTeacher(card, GenerationSettings(), told.append)
+    return ImportedProvider(card, GenerationSettings(), told.append)
 
 
 def choice_questions() -> list[Question]:
@@ -128,7 +128,7 @@ def number_questions() -> list[Question]:
     ]
 
 
-def said(teacher: ImportedTeacher, questions: list[Question]) -> dict[str, str]:
+def said(teacher: ImportedProvider, questions: list[Question]) -> dict[str, str]:
     return {key: replies[0].text for key, replies in answers(teacher, questions).items()}
 
 

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract import rundir
-from engine.control.changing import describe
-from engine.control.listing import list_runs, registry
-from engine.control.roster import Roster
-from engine.queue import read_run, write_run
-from engine.registry import decode, encode, newest_runs
+from engine.commands.run_changes import describe
+from engine.queries.run_list import Roster
+from engine.queries.runs import list_runs, registry
+from engine.scheduling.queue import read_run, write_run
+from engine.store import layout
+from engine.store.registry import decode, encode, newest_runs
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 TAGGERS = 12
 TAG = """
 import sys
 from pathlib import Path
-from engine.contract.rundir import RunsFolder
-from engine.control.changing import describe
+from engine.store.layout import RunsFolder
+from engine.commands.run_changes import describe
 for turn in range(5):
     describe(RunsFolder(Path(sys.argv[1])), sys.argv[2], tags=(f"{turn}-{sys.argv[3]}",))
 """
@@ -134,7 +134,7 @@ def test_reading_needs_no_writing(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(rundir, "atomic_write", refuse)
+    monkeypatch.setattr(layout, "atomic_write", refuse)
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     assert [row.run_id for row in list_runs(runs)] == [row.run_id for row in rows]
     assert {r.run_id for r in registry(runs).rows()} == {r.run_id for r in rows}

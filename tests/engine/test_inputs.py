@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
-from engine.contract.errors import Problems
-from engine.contract.rundir import RunsFolder
-from engine.control import composing, drafts
-from engine.control.composing import Planned
-from engine.control.experiments import plan_experiment
+from engine.commands import composing, drafts
+from engine.commands.composing import Planned
+from engine.commands.experiments import plan_experiment
+from engine.schema.errors import Problems
+from engine.store.layout import RunsFolder
 from engine.tasks import benchmark, rows
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from engine.contract import events as ev
-from engine.contract.errors import UserError
-from engine.contract.rundir import ADAPTER, CHECKPOINTS, RunsFolder
-from engine.contract.settings import InstructSettings, LoraSettings
-from engine.contract.spec import InstructSpec
-from engine.models import checkpoints, guards
-from engine.models import training as tr
 from engine.models.loading import load
 from engine.models.tokenizing import prepare_prompt
 from engine.phases.context import Context, Stopped
 from engine.phases.instruct import IGNORED, tokenise
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.schema.settings import InstructSettings, LoraSettings
+from engine.schema.specs import InstructSpec
+from engine.store.layout import ADAPTER, CHECKPOINTS, RunsFolder
 from engine.tasks.prompts import render
+from engine.training import checkpoints, guards
+from engine.training import trainer as tr
 from tests.engine.training_helpers import Lab, demonstration, same, student
 
 if TYPE_CHECKING:
@@ -149,9 +149,9 @@ def test_killed_while_it_saves(lab: Lab) -> None:
     script = """
 import os, signal, sys
 from pathlib import Path
-from engine.contract.rundir import RunsFolder
-from engine.contract.spec import InstructSpec
-from engine.models.training import InstructTrainer
+from engine.store.layout import RunsFolder
+from engine.schema.specs import InstructSpec
+from engine.training.trainer import InstructTrainer
 from tests.engine.training_helpers import Lab
 def die(self, folder):
     if self.state.global_step == 6:

@@ -15,20 +15,25 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from engine.cli.main import sirt
-from engine.contract.cards import Endpoint, ModelCard
-from engine.contract.errors import UserError
-from engine.contract.records import JudgedAnswers, Prediction
-from engine.contract.rundir import PREDICTIONS, RunsFolder
-from engine.contract.sealing import accept
-from engine.contract.spec import EvaluateSpec, JudgementSpec
-from engine.control import judging
-from engine.control.judging import Asked, Comparable, Interrupted, comparables
-from engine.control.reporting import write
-from engine.jsonlines import read_records
+from engine.commands import judging
+from engine.commands.judging import (
+    Asked,
+    Comparable,
+    Interrupted,
+    comparables,
+)
+from engine.commands.reporting import write
 from engine.judging.prompt import REQUEST, comparison
 from engine.judging.verdicts import read_verdict, tally
-from engine.presets import judge_card
-from engine.queue import read_run
+from engine.planning.presets import judge_card
+from engine.scheduling.queue import read_run
+from engine.schema.cards import Endpoint, ModelCard
+from engine.schema.errors import UserError
+from engine.schema.records import JudgedAnswers, Prediction
+from engine.schema.specs import EvaluateSpec, JudgementSpec
+from engine.store.jsonlines import read_records
+from engine.store.layout import PREDICTIONS, RunsFolder
+from engine.store.sealing import accept
 from tests.engine.misbehaving_server import MisbehavingServer, error, reply
 from tests.tui.conftest import run_of
 

@@ -10,20 +10,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine import catalog, processes
-from engine.contract.errors import UserError
-from engine.contract.eventlog import EventReader, EventWriter
-from engine.contract.events import Activity, PhaseFinished, PhaseStarted
-from engine.contract.jsonfile import read_json
-from engine.contract.rundir import AttemptDir, PhaseDir, RunsFolder
-from engine.contract.view import fold_all
+from engine import catalog
 from engine.interfaces import Devices
-from engine.launchers import warm
-from engine.launchers.forked import MAX_FAILURES, ForkedLauncher
-from engine.launchers.local import LocalLauncher, phase_command
-from engine.launchers.replay import replay
-from engine.phase_process import become
-from engine.states import final_event, phase_state
+from engine.machine import processes
+from engine.machine.state import final_event, phase_state
+from engine.scheduling.launchers import warm
+from engine.scheduling.launchers.forked import MAX_FAILURES, ForkedLauncher
+from engine.scheduling.launchers.local import LocalLauncher, phase_command
+from engine.scheduling.launchers.replay import replay
+from engine.scheduling.phase_process import become
+from engine.schema.errors import UserError
+from engine.schema.events import Activity, PhaseFinished, PhaseStarted
+from engine.schema.jsonfile import read_json
+from engine.store.eventlog import EventReader, EventWriter
+from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+from engine.store.phase_log import fold_all
 from tests.engine.fakes import PROGRAM, chain, go, until, write_run
 
 

@@ -10,18 +10,18 @@ import pytest
 from rich.console import Console
 
 from engine.cli.output import visible
-from engine.contract.rundir import hash_file, write_json
-from engine.control.changing import describe
-from engine.control.lineage import Ancestor, Lineage, lineage
-from engine.control.lineage_tree import draw, environments
-from engine.provenance import LIBRARIES, commit, provenance
-from engine.queue import read_run
+from engine.commands.run_changes import describe
+from engine.queries.lineage import Ancestor, Lineage, lineage
+from engine.queries.lineage_tree import draw, environments
+from engine.scheduling.queue import read_run
+from engine.store.layout import hash_file, write_json
+from engine.store.provenance import LIBRARIES, commit, provenance
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +133,9 @@ def test_a_name_is_text_whatever_it_holds(recorded: RunsFolder) -> None:
 
 def test_an_attempt_records_what_it_ran_with(tmp_path: Path) -> None:
     """As the runner writes it; read back from the log."""
-    from engine import runner
-    from engine.contract.eventlog import EventWriter
     from engine.interfaces import Devices
+    from engine.scheduling import runner
+    from engine.store.eventlog import EventWriter
 
     runs = copy_recorded(tmp_path / "runs")
     run_id = run_of(runs, "both", "wren-3m")

@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from engine import conductor, queue
 from engine.cli.main import sirt
-from engine.contract.errors import UserError
-from engine.contract.row import pack
-from engine.contract.rundir import ConductorDir
-from engine.control import changing, queueing
-from engine.control.experiments import launch_runs, run_id_of
-from engine.control.health import examine
-from engine.control.listing import find_runs, list_runs, registry, run_status, unreadable
-from engine.queue import DeviceRequest, read_queue, read_run
-from engine.states import phase_state
+from engine.commands import queue_changes, run_changes
+from engine.commands.doctor import examine
+from engine.commands.experiments import launch_runs, run_id_of
+from engine.machine.state import phase_state
+from engine.queries.runs import (
+    find_runs,
+    list_runs,
+    registry,
+    run_status,
+    unreadable,
+)
+from engine.scheduling import daemon, queue
+from engine.scheduling.queue import DeviceRequest, read_queue, read_run
+from engine.schema.errors import UserError
+from engine.store.layout import ConductorDir
+from engine.store.run_row import pack
 from tests.tui.conftest import copy_recorded
 
 if TYPE_CHECKING:
@@ -78,8 +84,8 @@ def test_a_damaged_score_hides_no_other_and_a_removed_phase_is_made_again(
     assert f"{first.score}: is not what its phase published" in told.said
 
     shutil.rmtree(second.path)
-    monkeypatch.setattr("engine.conductor.ensure_running", lambda _: None)
-    assert changing.retry(runs, [row.run_id]) == [row.run_id]
+    monkeypatch.setattr("engine.scheduling.daemon.ensure_running", lambda _: None)
+    assert run_changes.retry(runs, [row.run_id]) == [row.run_id]
     assert second.spec().id == second.id
     second.manifest_file.write_text("[]")
     with pytest.raises(UserError, match="expected a JSON object"):
@@ -101,7 +107,7 @@ def test_done_is_what_has_a_manifest_and_a_damaged_process_file_is_nobodys(tmp_p
         assert phase_state(phase).state in {"lost", "running"}
     ConductorDir(runs.conductor).path.mkdir()
     ConductorDir(runs.conductor).process.write_text("[1]")
-    assert conductor.holder(runs) is None
+    assert daemon.holder(runs) is None
 
 
 def test_logs_and_tables_as_json(tmp_path: Path) -> None:
@@ -130,13 +136,13 @@ def test_the_list_the_queue_and_the_run_say_the_same_of_what_is_blocked(tmp_path
     queue.enqueue(runs, [failed.run_id], DeviceRequest(cpu=True))
     again = {row.run_id: row for row in list_runs(runs)}[failed.run_id]
     assert (again.state, again.ladder[-2:]) == ("queued", ("queued", "queued"))
-    assert queueing.look(runs).states == ("queued",)
+    assert queue_changes.look(runs).states == ("queued",)
 
     forgiving = read_queue(runs).entry(failed.run_id)
     queue.change(runs, lambda q: q.with_entry(forgiving.model_copy(update={"forgiven": {}})))
     row = {row.run_id: row for row in list_runs(runs)}[failed.run_id]
     status = run_status(runs, failed.run_id)
-    assert (row.state, status.state, *queueing.look(runs).states) == ("failed",) * 3
+    assert (row.state, status.state, *queue_changes.look(runs).states) == ("failed",) * 3
     by_kind = {phase.spec.kind: phase for phase in status.phases}
     assert row.ladder[-1] == by_kind["evaluate"].state == "blocked"
     assert by_kind["evaluate"].blocked_by == (by_kind["refine"].id,)

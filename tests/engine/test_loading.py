@@ -18,11 +18,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.contract.cards import LocalWeights, ModelCard
-from engine.contract.errors import UserError
 from engine.models.loading import load, release
 from engine.models.tokenizing import ensure_pad, prepare_prompt
 from engine.pocket.tokenizer import build_tokenizer
+from engine.schema.cards import LocalWeights, ModelCard
+from engine.schema.errors import UserError
 
 LLAMA_2 = (
     "{% for m in messages %}{% if m['role'] == 'user' %}"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.errors import UserError, explain
-from engine.contract.eventlog import EventWriter
-from engine.contract.rundir import RunsFolder, atomic_write
-from engine.contract.writing import follow_umask, replacing
-from engine.control import bundling, changing
-from engine.control.listing import list_runs
-from engine.locking import Timeout, acquire, held
-from engine.registry import folder_lock
+from engine.commands import bundling, run_changes
+from engine.queries.runs import list_runs
+from engine.schema.errors import UserError, explain
+from engine.store.eventlog import EventWriter
+from engine.store.layout import RunsFolder, atomic_write
+from engine.store.locking import Timeout, acquire, held
+from engine.store.registry import folder_lock
+from engine.store.writing import follow_umask, replacing
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_runs_on_a_disk_without_locks_are_read_and_not_changed(recorded: RunsFol
     assert list_runs(recorded)
     run_id = run_of(recorded, "baseline")
     with pytest.raises(UserError, match="no file locks"):
-        changing.describe(recorded, run_id, name="new")
+        run_changes.describe(recorded, run_id, name="new")
 
 
 def test_a_held_lock_is_waited_for_and_then_given_up(tmp_path) -> None:
@@ -84,7 +84,7 @@ def test_the_umask_says_who_may_read_what_is_made(recorded: RunsFolder, mask: in
         (staged / "adapter" / "weights").touch(0o600)  # as safetensors does
         phase.publish(staged, {})
         run_id = run_of(recorded, "baseline")
-        changing.describe(recorded, run_id, tags=("mine",))
+        run_changes.describe(recorded, run_id, tags=("mine",))
         bundling.bundle(recorded, [run_id], made / "run.tar", True)
     files = [
         recorded.lock,

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from engine import claims, devices, memory
-from engine.claims import Claims
-from engine.contract.cards import Endpoint, LocalWeights, ModelCard
-from engine.contract.rundir import ConductorDir, RunsFolder
-from engine.contract.settings import RefineSettings
-from engine.contract.spec import EvaluateSpec, RefineSpec, TaskRef
-from engine.folders import Folders
-from engine.history import Witness, history, likeness
 from engine.interfaces import Devices
-from engine.memory import needed_gib, rough_gib, shape_of
-from engine.schedule import Free, Node, QueuedRun
+from engine.machine import devices
+from engine.planning import memory
+from engine.planning.history import Witness, history, likeness
+from engine.planning.memory import needed_gib, rough_gib, shape_of
+from engine.scheduling import claims
+from engine.scheduling.claims import Claims
+from engine.scheduling.folders import Folders
+from engine.scheduling.policy import Free, Node, QueuedRun
+from engine.schema.cards import Endpoint, LocalWeights, ModelCard
+from engine.schema.settings import RefineSettings
+from engine.schema.specs import EvaluateSpec, RefineSpec, TaskRef
+from engine.store.layout import ConductorDir, RunsFolder
 
 LLAMA = {
     "hidden_size": 4096, "num_attention_heads": 32, "num_hidden_layers": 32, "vocab_size": 32_000,

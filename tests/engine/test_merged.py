@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from engine.contract.errors import UserError
-from engine.contract.rundir import ADAPTER, RunsFolder, hash_file
-from engine.contract.spec import EvaluateSpec
-from engine.control import merged
-from engine.control.bundling import bundle
-from engine.control.importing import take_in
-from engine.control.lineage import lineage
-from engine.control.merged import export_merged, exported_before, located
-from engine.control.modelcard import model_card, without_places
-from engine.models import merging
+from engine.commands import merged
+from engine.commands.bundling import bundle
+from engine.commands.importing import take_in
+from engine.commands.merged import export_merged, exported_before, located
+from engine.commands.modelcard import model_card, without_places
 from engine.models.loading import load
-from engine.queue import read_run
+from engine.queries.lineage import lineage
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.schema.specs import EvaluateSpec
+from engine.store.layout import ADAPTER, RunsFolder, hash_file
+from engine.training import merging
 from tests.engine.handover_runs import trained_run
 from tests.engine.training_helpers import MODELS, student
 from tests.tui.conftest import copy_recorded, run_of
@@ -213,7 +213,7 @@ def test_a_run_that_trains_nothing_or_is_not_done_says_so(tmp_path: Path) -> Non
 def test_a_base_that_lies_elsewhere_is_found_or_asked_for_and_must_be_the_same(
     tmp_path: Path,
 ) -> None:
-    from engine.presets import hash_weights
+    from engine.planning.presets import hash_weights
 
     def at(path: Path | str, name: str = "wren-1m") -> Any:
         card = student(name=name)

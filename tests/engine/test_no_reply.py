@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.generation.endpoint import patience
 from engine.interfaces import Reply
-from engine.teachers import patience
 from tests.engine.misbehaving_server import MisbehavingServer, cut, error, raw, reply
 from tests.engine.odd_replies import (
     LOST_PAGE,

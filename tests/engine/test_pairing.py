@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 
-from engine.contract.records import Answer, ElicitedAnswers, Pair, Verdict
-from engine.contract.settings import ElicitSettings
 from engine.phases import pairing
 from engine.phases.pairing import make_pair
+from engine.schema.records import (
+    Answer,
+    ElicitedAnswers,
+    Pair,
+    Verdict,
+)
+from engine.schema.settings import ElicitSettings
 
 RIGHT = Verdict(answer="9", tier="statement", correct=True)
 WRONG = Verdict(answer="7", tier="statement", correct=False)

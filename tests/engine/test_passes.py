@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from engine.contract import events as ev
-from engine.contract.rundir import RunsFolder
-from engine.contract.settings import RefineSettings
-from engine.contract.spec import RefineSpec
-from engine.models import training as tr
+from engine.schema import events as ev
+from engine.schema.settings import RefineSettings
+from engine.schema.specs import RefineSpec
+from engine.store.layout import RunsFolder
+from engine.training import trainer as tr
 from tests.engine.training_helpers import Attempt, Lab, pair, student
 
 if TYPE_CHECKING:

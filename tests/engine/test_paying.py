@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.cards import Sampling
+from engine.generation.endpoint import patience
+from engine.generation.endpoint.limits import estimate_tokens
 from engine.interfaces import Reply
-from engine.teachers import patience
-from engine.teachers.limits import estimate_tokens
+from engine.schema.cards import Sampling
 from tests.engine.misbehaving_server import MisbehavingServer, cut, error, hang, raw, reply, when
 from tests.engine.odd_replies import body, completion
 from tests.engine.teaching import ask, questions, teacher
@@ -177,7 +177,7 @@ def test_landing_takes_in_what_is_under_way_and_sends_no_more(server: Misbehavin
 def test_landing_is_bounded_and_what_was_cut_short_may_be_billed(
     server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.teachers.flight.LANDING_S", 0.2)
+    monkeypatch.setattr("engine.generation.endpoint.flight.LANDING_S", 0.2)
     server.script.extend([reply(), hang, hang])
     told: list[str] = []
     one = teacher(server, told, concurrency=3, timeout_s=60.0)

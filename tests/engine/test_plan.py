@@ -5,11 +5,21 @@ from typing import Any
 import pytest
 
 from engine.cli.follow import label
-from engine.contract.cards import LocalWeights, ModelCard, Sampling, TaskSource
-from engine.contract.experiment import Experiment
-from engine.contract.spec import ElicitSpec, EvaluateSpec, RefineSpec, RunSpec
-from engine.plan import expand, make_plan, unique_phases
-from engine.presets import Resolved
+from engine.planning.graph import expand, make_plan, unique_phases
+from engine.planning.presets import Resolved
+from engine.schema.cards import (
+    LocalWeights,
+    ModelCard,
+    Sampling,
+    TaskSource,
+)
+from engine.schema.experiment import Experiment
+from engine.schema.specs import (
+    ElicitSpec,
+    EvaluateSpec,
+    RefineSpec,
+    RunSpec,
+)
 
 
 def resolved(temperature: float = 0.1, **changes: Any) -> Resolved:

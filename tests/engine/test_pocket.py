@@ -19,8 +19,8 @@ from engine.pocket.voices import VOICES
 from engine.tasks.prompts import render
 
 if TYPE_CHECKING:
-    from engine.contract.spec import TaskSource
     from engine.interfaces import Split
+    from engine.schema.specs import TaskSource
 
 ROOT = Path(__file__).parents[2]
 NO_SOURCE = cast("TaskSource", None)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from engine import presets
-from engine.contract.cards import LocalWeights, ModelCard
-from engine.contract.errors import Problems, UserError
-from engine.contract.experiment import Experiment
-from engine.contract.spec import AnnotateSpec, TaskRef
-from engine.plan import make_plan
-from engine.presets import load_experiment
-from engine.yamlfile import load
+from engine.planning import presets
+from engine.planning.graph import make_plan
+from engine.planning.presets import load_experiment
+from engine.planning.yaml_file import load
+from engine.schema.cards import LocalWeights, ModelCard
+from engine.schema.errors import Problems, UserError
+from engine.schema.experiment import Experiment
+from engine.schema.specs import AnnotateSpec, TaskRef
 
 GOOD = """
 name: mine

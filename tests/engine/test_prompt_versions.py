@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import catalog
-from engine.contract.cards import Endpoint, LocalWeights, ModelCard, TaskSource
-from engine.contract.errors import UserError
-from engine.contract.records import Prediction
-from engine.contract.rundir import PREDICTIONS, RunsFolder
-from engine.contract.spec import EvaluateSpec, TaskRef
-from engine.jsonlines import read_records
-from engine.presets import load_experiment
+from engine.planning.presets import load_experiment
+from engine.schema.cards import (
+    Endpoint,
+    LocalWeights,
+    ModelCard,
+    TaskSource,
+)
+from engine.schema.errors import UserError
+from engine.schema.records import Prediction
+from engine.schema.specs import EvaluateSpec, TaskRef
+from engine.store.jsonlines import read_records
+from engine.store.layout import PREDICTIONS, RunsFolder
 from engine.tasks.prompts import instruction_of, prompt_version
 from tests.engine.annotating import Lab
 from tests.engine.misbehaving_server import MisbehavingServer

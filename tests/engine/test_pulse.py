@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from engine.contract import events as ev
 from engine.phases import pulse
 from engine.phases.pulse import Pulse
+from engine.schema import events as ev
 
 
 class Heard:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from huggingface_hub import constants
 
-from engine.contract.errors import UserError
-from engine.control.pushing import push
+from engine.commands.pushing import push
+from engine.schema.errors import UserError
 from tests.engine.hub_server import Hub, serving
 
 if TYPE_CHECKING:

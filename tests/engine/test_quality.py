@@ -10,12 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
-from engine.contract.errors import UserError
-from engine.contract.rundir import RunsFolder
-from engine.control.quality import measure
 from engine.quality.arithmetic import arithmetic_steps
 from engine.quality.measures import Said, quality, repetition
-from engine.quality.table import quality_table
+from engine.queries.quality import measure
+from engine.queries.quality_table import quality_table
+from engine.schema.errors import UserError
+from engine.store.layout import RunsFolder
 from tests.tui.conftest import run_of
 
 RECORDED = RunsFolder(Path(__file__).parents[1] / "fixtures" / "runs")

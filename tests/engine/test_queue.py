@@ -7,14 +7,15 @@ import threading
 import pytest
 from click.testing import CliRunner
 
-from engine import processes, queue
 from engine.cli.main import sirt
-from engine.contract.errors import UserError
-from engine.contract.eventlog import EventWriter
-from engine.contract.events import PhaseFinished
-from engine.contract.rundir import RunsFolder
 from engine.interfaces import Devices
-from engine.queue import DeviceRequest, read_queue
+from engine.machine import processes
+from engine.scheduling import queue
+from engine.scheduling.queue import DeviceRequest, read_queue
+from engine.schema.errors import UserError
+from engine.schema.events import PhaseFinished
+from engine.store.eventlog import EventWriter
+from engine.store.layout import RunsFolder
 from tests.engine.fakes import chain, write_run
 
 CPU = DeviceRequest(cpu=True)

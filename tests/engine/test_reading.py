@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-from engine.contract.errors import UserError
-from engine.control import reading, sifting
-from engine.control.lines import Lines
-from engine.control.marking import Mark
-from engine.control.reading import Reader, Source, id_of
-from engine.control.sources import sources
+from engine.queries import item_filter
+from engine.queries import items as reading
+from engine.queries.item_files import sources
+from engine.queries.items import Reader, Source, id_of
+from engine.queries.line_index import Lines
+from engine.schema.errors import UserError
+from engine.store.item_notes import Mark
 from tests.tui.conftest import copy_recorded, run_of
 
 RIGHT = {"answer": "B", "tier": "statement", "correct": True}
@@ -58,7 +59,7 @@ def write(path, records, end="\n"):
 
 
 def found_by(reader, words, marks=None):
-    keep = sifting.parse(words, marks or {})
+    keep = item_filter.parse(words, marks or {})
     assert keep.problem == ""
     return [n for _, numbers in reader.sift(keep, lambda: False) for n in numbers]
 
@@ -68,7 +69,7 @@ def found_by(reader, words, marks=None):
 
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_lines_by_number_as_they_are_in_the_file(tmp_path, end, monkeypatch):
-    monkeypatch.setattr("engine.control.lines.CHUNK", 7)
+    monkeypatch.setattr("engine.queries.line_index.CHUNK", 7)
     texts = ["first", "", "x" * 50, "ü–\u2028end"]
     path = tmp_path / "lines"
     path.write_bytes(("\n".join(texts) + end).encode())
@@ -208,7 +209,7 @@ def test_one_line_says_which_pairs(reader, words, numbers):
 
 
 def test_an_unknown_word_names_the_nearest(reader):
-    keep = sifting.parse("wniner:teacher", {})
+    keep = item_filter.parse("wniner:teacher", {})
     assert keep.problem == "no field 'wniner': did you mean 'winner'?"
 
 
@@ -216,7 +217,7 @@ def test_going_through_a_file_tells_on_the_way_and_can_be_stopped(tmp_path, monk
     monkeypatch.setattr(reading, "BATCH_S", 0.0)
     file = write(tmp_path / "pairs", [pair(n) for n in range(20)])
     reader = Reader(Source("pairs", "", "", file))
-    keep = sifting.parse("id:q1 so", {})
+    keep = item_filter.parse("id:q1 so", {})
     told = list(reader.sift(keep, lambda: False))
     assert told[-1][0] == 20
     assert [n for _, numbers in told for n in numbers] == [1, *range(10, 20)]

@@ -9,25 +9,30 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.contract import events as ev
-from engine.contract.errors import UserError
-from engine.contract.records import PairScore
-from engine.contract.rundir import ADAPTER, CHECKPOINTS, PAIR_SCORES, RunsFolder
-from engine.contract.settings import InstructSettings, RefineSettings
-from engine.contract.spec import InstructSpec, RefineSpec
-from engine.jsonlines import read_records
-from engine.models import guards
-from engine.models import training as tr
 from engine.models.loading import load
 from engine.models.tokenizing import prepare_prompt
 from engine.phases.context import Context, Stopped
 from engine.phases.refine import tokenise
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.schema.records import PairScore
+from engine.schema.settings import InstructSettings, RefineSettings
+from engine.schema.specs import InstructSpec, RefineSpec
+from engine.store.jsonlines import read_records
+from engine.store.layout import (
+    ADAPTER,
+    CHECKPOINTS,
+    PAIR_SCORES,
+    RunsFolder,
+)
+from engine.training import guards
+from engine.training import trainer as tr
 from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, same, student
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.records import Pair
+    from engine.schema.records import Pair
 
 FAST = RefineSettings(
     batch_size=4, max_steps=6, evaluate_every=2, warmup_steps=1, learning_rate=1e-4

@@ -6,12 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from engine.contract.cards import ImportedAnswers, ModelCard, TaskSource
-from engine.contract.rundir import RunsFolder
-from engine.contract.settings import RefineSettings
-from engine.contract.spec import AnnotateSpec, TaskRef
 from engine.interfaces import Item
 from engine.phases.refine import _held_out
+from engine.schema.cards import ImportedAnswers, ModelCard, TaskSource
+from engine.schema.settings import RefineSettings
+from engine.schema.specs import AnnotateSpec, TaskRef
+from engine.store.layout import RunsFolder
 from engine.tasks.repeats import shared
 from tests.engine.test_annotate import Lab
 from tests.engine.training_helpers import pair

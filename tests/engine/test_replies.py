@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.cards import Endpoint, ModelCard
-from engine.contract.jsonfile import with_sum, without_sum
 from engine.interfaces import BrokenOff, Question, Reply
-from engine.replies import ReplyStore
+from engine.phases.replies import ReplyStore
+from engine.schema.cards import Endpoint, ModelCard
+from engine.schema.jsonfile import with_sum, without_sum
 
 if TYPE_CHECKING:
     from pathlib import Path

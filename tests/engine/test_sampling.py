@@ -7,8 +7,14 @@ import math
 import pytest
 import torch
 
-from engine.contract.cards import Sampling
-from engine.models.sampling import REACH, choose, exponential_noise, perturb, stream_keys
+from engine.generation.sampling import (
+    REACH,
+    choose,
+    exponential_noise,
+    perturb,
+    stream_keys,
+)
+from engine.schema.cards import Sampling
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.1, 0.7, 1.0, 2.0])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from engine.interfaces import Devices
-from engine.schedule import (
+from engine.scheduling.policy import (
     DeviceRequest,
     Fact,
     Free,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.records import Prediction, Verdict
+from engine.schema.records import Prediction, Verdict
 from engine.scoring.boxed import last_boxed
 from engine.scoring.extraction import extract
 from engine.scoring.formula import same_formula
@@ -20,7 +20,7 @@ from engine.scoring.legacy import legacy_verdict
 from engine.scoring.number import same_number
 from engine.scoring.score import score
 from engine.scoring.steps import has_steps
-from engine.scoring.verdict import judge
+from engine.scoring.verdict import score_answer
 
 CORPUS = Path(__file__).parent / "data" / "extraction_corpus.jsonl"
 CITIES = ("Michigan", "New York", "Amsterdam", "Venice", "Sydney")
@@ -80,16 +80,18 @@ def test_the_labelled_corpus():
     ],
 )
 def test_judge(kind, text, target, choices, correct):
-    assert judge(kind, text, target, choices).correct is correct
+    assert score_answer(kind, text, target, choices).correct is correct
 
 
 def test_unparsed_is_wrong_and_has_no_tier():
-    assert judge("number", "who knows", "4") == Verdict(answer=None, tier=None, correct=False)
+    assert score_answer("number", "who knows", "4") == Verdict(
+        answer=None, tier=None, correct=False
+    )
 
 
 @pytest.mark.parametrize("junk", ["12/0", "9" * 5000, "1/0/0", "The answer is 3/0."])
 def test_hostile_numbers_raise_nothing(junk):
-    judge("number", junk, "5")
+    score_answer("number", junk, "5")
     assert not same_number("1/0", "5")
 
 
@@ -136,9 +138,9 @@ def test_time_is_linear(unit):
         best = float("inf")
         for _ in range(2):
             began = time.process_time()
-            judge("choice", text, "D", CITIES)
-            judge("number", text, "5")
-            judge("math", text, "5")
+            score_answer("choice", text, "D", CITIES)
+            score_answer("number", text, "5")
+            score_answer("math", text, "5")
             has_steps(text, CITIES)
             legacy_verdict("choice", text, "D", CITIES)
             best = min(best, time.process_time() - began)
@@ -213,7 +215,7 @@ def prediction(output: str, finish: str = "stop", legacy: bool = False) -> Predi
         output=output,
         finish=finish,
         tokens=len(output),
-        verdict=judge("choice", output, "D", CITIES),
+        verdict=score_answer("choice", output, "D", CITIES),
         legacy=legacy_verdict("choice", output, "D", CITIES) if legacy else None,
     )
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine import catalog, presets
-from engine.contract.cards import LocalWeights
-from engine.contract.experiment import Experiment, Settings
-from engine.contract.settings import EvaluateSettings
-from engine.contract.spec import Arm
-from engine.plan import make_plan
-from engine.presets import load_experiment
-from engine.yamlfile import load
+from engine import catalog
+from engine.planning import presets
+from engine.planning.graph import make_plan
+from engine.planning.presets import load_experiment
+from engine.planning.yaml_file import load
+from engine.schema.cards import LocalWeights
+from engine.schema.experiment import Experiment, Settings
+from engine.schema.settings import EvaluateSettings
+from engine.schema.specs import Arm
 
 if TYPE_CHECKING:
-    from engine.plan import Plan
+    from engine.planning.graph import Plan
 
 PAPER = (
     "main-in-family", "main-out-family", "in-out-domain", "cross-task", "low-resource",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import catalog
-from engine.contract.cards import TaskSource
-from engine.contract.errors import UserError
 from engine.interfaces import Item
+from engine.schema.cards import TaskSource
+from engine.schema.errors import UserError
 from engine.tasks.prompts import ONLY_THE_LETTER, render
 from engine.tasks.revision import resolve_revision
 from engine.tasks.sampling import balanced, fraction, stratified_holdout

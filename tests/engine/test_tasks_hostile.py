@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import catalog
-from engine.contract.cards import TaskSource
-from engine.contract.errors import UserError
+from engine.schema.cards import TaskSource
+from engine.schema.errors import UserError
 from engine.tasks.checking import fault
 from engine.tasks.prompts import LETTERS, render
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import catalog
-from engine.contract.cards import TaskSource
-from engine.scoring.verdict import judge
+from engine.schema.cards import TaskSource
+from engine.scoring.verdict import score_answer
 from engine.tasks.prompts import LETTERS
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_gold_answers_score_100_percent(task, split):
         (text, item.choices)
         for item in items(task, split)[:: 5 if split == "train" else 1]  # for speed
         for text in gold_texts(item)
-        if not judge(kind, text, item.target, item.choices).correct
+        if not score_answer(kind, text, item.target, item.choices).correct
     ]
     assert not wrong
 
@@ -113,7 +113,7 @@ def test_gold_answers_score_100_percent(task, split):
 def test_gsm8k_own_solutions_score_100_percent():
     lines = (DATA / FILES["gsm8k"]["test"]).read_text(encoding="utf-8").splitlines()
     for item, line in zip(items("gsm8k", "test"), lines, strict=True):
-        assert judge("number", json.loads(line)["answer"], item.target).correct, line
+        assert score_answer("number", json.loads(line)["answer"], item.target).correct, line
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 24), ("test", 24)])
@@ -123,9 +123,11 @@ def test_equal_options_are_never_told_by_their_text(split, count):
     for item in twins:
         text, times = Counter(item.choices).most_common(1)[0]
         assert times > 1
-        assert judge("choice", text, item.target, item.choices).answer is None
-        assert judge("choice", f"The answer is {text}.", item.target, item.choices).tier is None
-        assert judge("choice", f"{item.target}) {text}", item.target, item.choices).correct
+        assert score_answer("choice", text, item.target, item.choices).answer is None
+        assert (
+            score_answer("choice", f"The answer is {text}.", item.target, item.choices).tier is None
+        )
+        assert score_answer("choice", f"{item.target}) {text}", item.target, item.choices).correct
 
 
 def test_multiarith_repeats_stay_on_one_side():

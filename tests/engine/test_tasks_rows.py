@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import catalog
-from engine.contract.cards import TaskSource
-from engine.contract.errors import UserError
-from engine.contract.spec import TaskRef
+from engine.schema.cards import TaskSource
+from engine.schema.errors import UserError
+from engine.schema.specs import TaskRef
 from engine.scoring.boxed import last_boxed
 from engine.tasks.prompts import render, with_letters
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.cards import Endpoint, ModelCard, Sampling
-from engine.contract.errors import UserError
-from engine.contract.settings import GenerationSettings
+from engine.generation.endpoint.limits import Throttle, estimate_tokens
+from engine.generation.endpoint.openai_compatible import EndpointProvider
 from engine.interfaces import Question, Reply
-from engine.teachers.limits import Throttle, estimate_tokens
-from engine.teachers.openai_compatible import EndpointTeacher
+from engine.schema.cards import Endpoint, ModelCard, Sampling
+from engine.schema.errors import UserError
+from engine.schema.settings import GenerationSettings
 from tests.engine.misbehaving_server import (
     MisbehavingServer,
     cut,
@@ -56,7 +56,7 @@ def endpoint(server: MisbehavingServer, told: list[str], spent: float = 0.0, **f
         source=Endpoint(kind="openai_compatible", base_url=url, model="m", **source),
         sampling=sampling,
     )
-    return EndpointTeacher(card, GenerationSettings(), told.append, spent)
+    return EndpointProvider(card, GenerationSettings(), told.append, spent)
 
 
 def questions(count: int) -> list[Question]:

@@ -12,17 +12,19 @@ import torch
 from tokenizers import AddedToken
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from engine.contract.cards import LocalWeights, ModelCard, Sampling
-from engine.contract.errors import UserError
-from engine.contract.settings import GenerationSettings
-from engine.contract.spec import EvaluateSpec, TaskRef
+from engine.generation import backends
+from engine.generation.generate import generate
 from engine.interfaces import Question
-from engine.models import backends, merging, templates
-from engine.models.generation import generate
+from engine.models import templates
 from engine.models.loading import Loaded, load
 from engine.models.templates import turn_end
 from engine.models.tokenizing import ensure_pad, prepare_answer, prepare_prompt, read_answer
 from engine.pocket.tokenizer import build_tokenizer
+from engine.schema.cards import LocalWeights, ModelCard, Sampling
+from engine.schema.errors import UserError
+from engine.schema.settings import GenerationSettings
+from engine.schema.specs import EvaluateSpec, TaskRef
+from engine.training import merging
 from tests.engine.training_helpers import MODELS
 
 SHIPPED = Path("presets/models/templates")

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import catalog
-from engine.contract import events as ev
-from engine.contract.errors import Problems, UserError
-from engine.contract.rundir import TRACKERS, RunsFolder
-from engine.contract.settings import InstructSettings, RefineSettings
-from engine.contract.spec import InstructSpec, RefineSpec, Tracking
-from engine.control.drafts import draft_of_spec
-from engine.plan import expand
-from engine.presets import load_experiment
+from engine.commands.drafts import draft_of_spec
+from engine.planning.graph import expand
+from engine.planning.presets import load_experiment
+from engine.schema import events as ev
+from engine.schema.errors import Problems, UserError
+from engine.schema.settings import InstructSettings, RefineSettings
+from engine.schema.specs import InstructSpec, RefineSpec, Tracking
+from engine.store.layout import TRACKERS, RunsFolder
 from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from engine.contract.rundir import PhaseDir
     from engine.phases.context import Context
+    from engine.store.layout import PhaseDir
 
 Point = tuple[int, float]
 SETTINGS = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3)  # 6 steps

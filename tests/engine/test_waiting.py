@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.cards import Endpoint
-from engine.teachers import patience
-from engine.teachers.faults import Fault, in_seconds, seconds_to_wait
-from engine.teachers.patience import Patience, Spell
+from engine.generation.endpoint import patience
+from engine.generation.endpoint.faults import Fault, in_seconds, seconds_to_wait
+from engine.generation.endpoint.patience import Patience, Spell
+from engine.schema.cards import Endpoint
 from tests.engine.misbehaving_server import MisbehavingServer, error, raw, reply
 from tests.engine.odd_replies import LOST_PAGE, hang_up, headed
 from tests.engine.teaching import KEY, ask, questions, teacher

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.teachers import patience
+from engine.generation.endpoint import patience
 from tests.engine.misbehaving_server import MisbehavingServer
 from tests.engine.odd_replies import body, verbatim
 from tests.engine.teaching import ask

@@ -11,15 +11,27 @@ import pytest
 from safetensors.torch import load_file
 
 from engine.catalog import phase as recipe
-from engine.contract import events as ev
-from engine.contract.cards import LocalWeights, ModelCard
-from engine.contract.eventlog import EventReader, EventWriter
-from engine.contract.records import Demonstration, Pair, Verdict
-from engine.contract.rundir import ADAPTER, DEMONSTRATIONS, PAIRS, PhaseDir, RunsFolder
-from engine.contract.settings import ElicitSettings
-from engine.contract.spec import AnnotateSpec, ElicitSpec, InstructSpec, RefineSpec, TaskRef
 from engine.interfaces import Devices
 from engine.phases.context import Context
+from engine.schema import events as ev
+from engine.schema.cards import LocalWeights, ModelCard
+from engine.schema.records import Demonstration, Pair, Verdict
+from engine.schema.settings import ElicitSettings
+from engine.schema.specs import (
+    AnnotateSpec,
+    ElicitSpec,
+    InstructSpec,
+    RefineSpec,
+    TaskRef,
+)
+from engine.store.eventlog import EventReader, EventWriter
+from engine.store.layout import (
+    ADAPTER,
+    DEMONSTRATIONS,
+    PAIRS,
+    PhaseDir,
+    RunsFolder,
+)
 from engine.tasks.prompts import NUMBER_INSTRUCTION, render
 
 if TYPE_CHECKING:

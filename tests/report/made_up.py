@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.row import Cellmark, RunRow, pack
 from engine.scoring.interval import wilson
+from engine.store.run_row import Cellmark, RunRow, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.errors import UserError
 from engine.report import folder as reports
 from engine.report.folder import write_folder
+from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.latex import PAGEFUL, escaped, figure
-from engine.results import Table
+from engine.queries.latex import PAGEFUL, escaped, figure
+from engine.queries.results import Table
 
 
 def test_no_character_stops_pdflatex() -> None:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.errors import UserError
-from engine.contract.rundir import PREDICTIONS, PhaseDir
-from engine.contract.sealing import accept
-from engine.control import reporting
+from engine.commands import reporting
+from engine.schema.errors import UserError
+from engine.store.layout import PREDICTIONS, PhaseDir
+from engine.store.sealing import accept
 from tests.tui.conftest import copy_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 

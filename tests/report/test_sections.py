@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.queries.study import Study
 from engine.report import sections as sec
 from engine.report.differences import (
     QUESTIONS,
@@ -15,14 +16,13 @@ from engine.report.differences import (
     paired,
     resolution,
 )
-from engine.report.study import Study
 from engine.scoring.interval import holm
 from tests.report.made_up import WHEN, row
 
 if TYPE_CHECKING:
-    from engine.contract.row import RunRow
+    from engine.queries.study import Cell
     from engine.report.differences import Tested
-    from engine.report.study import Cell
+    from engine.store.run_row import RunRow
 
 A, B = "pocket-compass", "pocket-boxes"
 

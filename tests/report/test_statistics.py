@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, bootstrap
 
-from engine.report.statistics import (
+from engine.queries.results import paired_difference
+from engine.queries.statistics import (
     Count,
     combination,
     detectable,
@@ -14,7 +15,6 @@ from engine.report.statistics import (
     over_seeds,
     share,
 )
-from engine.results import paired_difference
 from engine.scoring.interval import holm, mcnemar
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from sirt_tui.dialogs import AskText, Choose
 from sirt_tui.screens.compose import ComposePage
+from sirt_tui.widgets.dialogs import AskText, Choose
 from tests.tui.helpers import app_on, settled
 
 
@@ -38,7 +38,7 @@ async def at(app, pilot, pane, key):
     table.move_to(key)
     await pilot.pause()
     row = table.row
-    assert (row.key if pane == "choices" else row.knob.key) == key
+    assert (row.key if pane == "choices" else row.setting.key) == key
 
 
 async def typed(app, pilot, text):

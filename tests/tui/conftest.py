@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from engine import processes
-from engine.contract.rundir import RunsFolder, write_json
-from engine.contract.spec import RefineSpec
 from engine.interfaces import Devices
-from engine.plan import model_of
-from engine.queue import read_run
+from engine.machine import processes
+from engine.planning.graph import model_of
+from engine.scheduling.queue import read_run
+from engine.schema.specs import RefineSpec
+from engine.store.layout import RunsFolder, write_json
 from tests.fixtures.record import CHECKOUT, MOVED_TO
 
 RECORDED = Path(__file__).parent.parent / "fixtures" / "runs"
@@ -61,7 +61,9 @@ def take_weights_as_recorded(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) 
         for phase in read_run(runs, run_id).spec.phases:
             source: Any = model_of(phase).source
             recorded[Path(source.path).name] = source.revision
-    monkeypatch.setattr("engine.presets.hash_weights", lambda folder: recorded[folder.name])
+    monkeypatch.setattr(
+        "engine.planning.presets.hash_weights", lambda folder: recorded[folder.name]
+    )
 
 
 def run_of(runs: RunsFolder, arm: str, teacher: str | None = None) -> str:

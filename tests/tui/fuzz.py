@@ -26,9 +26,9 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.geometry import Size
 from textual.keys import _character_to_key
 
-from engine.contract.rundir import RunsFolder
-from engine.launchers.replay import replay
-from engine.queue import read_run
+from engine.scheduling.launchers.replay import replay
+from engine.scheduling.queue import read_run
+from engine.store.layout import RunsFolder
 from tests.tui.conftest import RECORDED, copy_recorded, run_of
 from tests.tui.helpers import app_on
 
@@ -131,7 +131,7 @@ def one(seed: int, keys: int = KEYS) -> str | None:
             return "nowhere"
 
         with (
-            patch("engine.conductor.ensure_running", lambda *_: None),
+            patch("engine.scheduling.daemon.ensure_running", lambda *_: None),
             patch("sirt_tui.failures.kept", keep),
         ):
             asyncio.run(session(runs, seed, keys))

@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import queue
-from engine.contract.rundir import RunsFolder
-from engine.control import queueing
-from engine.control.machine import Gpu, GpuProcess, Machine, MachineNow
-from engine.queue import DeviceRequest
+from engine.commands import queue_changes
+from engine.queries.machine import (
+    Gpu,
+    GpuProcess,
+    Machine,
+    MachineNow,
+)
+from engine.scheduling import queue
+from engine.scheduling.queue import DeviceRequest
+from engine.store.layout import RunsFolder
 from sirt_tui.feed import Feed
 from tests.tui.conftest import copy_recorded, run_of
 from tests.tui.helpers import app_on, settled, text_of
@@ -71,7 +76,7 @@ def open_devices(app: SirtApp) -> None:
     retried = run_of(app.runs, "refine-only", "wren-3m")
     queue.enqueue(app.runs, [live, retried], DeviceRequest(gpus=(0,)))
     queue.hold(app.runs, retried, True)
-    now = queueing.look(app.runs)
+    now = queue_changes.look(app.runs)
     working = [replace(work, pid=USERS[0].pid, gpus=(0,)) for work in now.working]
     now = replace(now, conductor_pid=4_000, working=tuple(working))
     machine = MachineNow(Machine(16, 1.0, 128_000.0, 9_000.0), CARDS)

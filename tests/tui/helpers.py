@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 DEADLINE_S = 20.0  # generous: it only matters when a test fails
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -12,8 +12,8 @@ from rich.table import Table
 
 import sirt_tui
 from sirt_tui.app import DARK, LIGHT
-from sirt_tui.dialogs import Confirm
-from sirt_tui.help import WHERE, Help, keys_of
+from sirt_tui.screens.help import WHERE, Help, keys_of
+from sirt_tui.widgets.dialogs import Confirm
 from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
 from tests.tui.helpers import app_on, settled, text_of
 

@@ -10,11 +10,17 @@ from itertools import accumulate
 import pytest
 from textual.app import App
 
-from engine.contract.view import Tail
-from sirt_tui.charts import Chart, GrowingSeries, Series, Threshold, axes
-from sirt_tui.charts.canvas import Canvas
-from sirt_tui.charts.curve import Average, Outline
-from sirt_tui.charts.series import columns
+from engine.store.phase_log import Tail
+from sirt_tui.widgets.chart import (
+    Chart,
+    GrowingSeries,
+    Series,
+    Threshold,
+    axes,
+)
+from sirt_tui.widgets.chart.canvas import Canvas
+from sirt_tui.widgets.chart.curve import Average, Outline
+from sirt_tui.widgets.chart.series import columns
 from tests.tui.helpers import settled, text_of
 
 NAN = float("nan")

@@ -7,12 +7,12 @@ import shutil
 
 import pytest
 
-from engine.contract.eventlog import EventWriter
-from engine.contract.events import Metric
-from engine.contract.run import RunFile
-from engine.queue import read_run
-from sirt_tui.charts import Chart
+from engine.scheduling.queue import read_run
+from engine.schema.events import Metric
+from engine.store.eventlog import EventWriter
+from engine.store.run import RunFile
 from sirt_tui.screens.compare import VIEWS, ComparePage
+from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import in_two_rounds, run_of
 from tests.tui.helpers import app_on, settled, text_of
 

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 import yaml
 
-from engine import conductor
-from engine.control import drafts
-from engine.control.experiments import plan_experiment
-from engine.queue import read_queue, read_run
-from sirt_tui.dialogs import AskText, Choose, Confirm
+from engine.commands import drafts
+from engine.commands.experiments import plan_experiment
+from engine.scheduling import daemon
+from engine.scheduling.queue import read_queue, read_run
 from sirt_tui.screens.compose import ComposePage
+from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.composing import at, composing_from, planned, typed
 from tests.tui.conftest import run_of, take_weights_as_recorded
 from tests.tui.helpers import app_on, settled, text_of
@@ -21,7 +21,7 @@ from tests.tui.helpers import app_on, settled, text_of
 @pytest.fixture(autouse=True)
 def no_conductor(monkeypatch):
     """Nothing is started: what is queued is looked at."""
-    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
     monkeypatch.setattr("sirt_tui.screens.compose.REST_S", 0.02)
 
 

@@ -7,24 +7,30 @@ import re
 
 import pytest
 
-from engine import conductor
-from engine.control import composing, knobs
-from engine.control.machine import Gpu, GpuProcess, Machine, MachineNow
-from sirt_tui.dialogs import AskText, Choose
-from sirt_tui.panels.choosing import Offered, rows_of_knob
+from engine.commands import composing
+from engine.queries import settings_form
+from engine.queries.machine import (
+    Gpu,
+    GpuProcess,
+    Machine,
+    MachineNow,
+)
+from engine.scheduling import daemon
 from sirt_tui.panels.planned import plan_text
+from sirt_tui.panels.tree_choice import Offered, rows_of_knob
 from sirt_tui.screens.compose import ComposePage
+from sirt_tui.widgets.dialogs import AskText, Choose
 from tests.tui.composing import at, composing_from, planned, typed
 from tests.tui.helpers import settled, text_of
 
-KNOBS = {knob.key: knob for knob in knobs.knobs()}
+KNOBS = {setting.key: setting for setting in settings_form.settings()}
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
 @pytest.fixture(autouse=True)
 def no_conductor(monkeypatch):
     """Nothing is started: what is queued is looked at."""
-    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
     monkeypatch.setattr("sirt_tui.screens.compose.REST_S", 0.02)
 
 
@@ -130,8 +136,8 @@ def test_cards_and_their_users_are_there_to_tick(recorded, monkeypatch):
         Gpu(1, "H100", "u1", 81_920.0, 0.0, 0.0),
     )
     now = MachineNow(Machine(8, 1.0, 1_000.0, 500.0), cards)
-    monkeypatch.setattr("engine.control.machine.look", lambda: now)
-    monkeypatch.setattr("engine.devices.gpus", lambda: cards)
+    monkeypatch.setattr("engine.queries.machine.look", lambda: now)
+    monkeypatch.setattr("engine.machine.devices.gpus", lambda: cards)
 
     async def check(app, pilot):
         page = app.screen

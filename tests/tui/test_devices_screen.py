@@ -8,10 +8,10 @@ import math
 import pytest
 from textual.app import App
 
-from engine import conductor, queue
-from engine.control.machine import Gpu, GpuProcess, Machine
-from engine.queue import DeviceRequest, read_queue
-from sirt_tui.panels.cards import CardsPanel
+from engine.queries.machine import Gpu, GpuProcess, Machine
+from engine.scheduling import daemon, queue
+from engine.scheduling.queue import DeviceRequest, read_queue
+from sirt_tui.panels.gpus import CardsPanel
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -19,7 +19,7 @@ from tests.tui.helpers import app_on, settled, text_of
 @pytest.fixture
 def queued(recorded, monkeypatch):
     """Three runs in the queue, and nobody who would start them."""
-    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
     live = run_of(recorded, "both", "otter-3m")
     failed = run_of(recorded, "refine-only", "wren-3m")
     done = run_of(recorded, "both", "wren-3m")

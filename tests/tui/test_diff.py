@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sirt_tui.diff import WORDS, answer_span, differences
+from sirt_tui.widgets.diff import WORDS, answer_span, differences
 
 CHOICES = ("north", "east", "south", "the far west")
 

@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from engine.contract.rundir import RunsFolder
-from engine.contract.view import State
-from engine.control.experiments import plan_experiment
+from engine.commands.experiments import plan_experiment
+from engine.store.layout import RunsFolder
+from engine.store.phase_log import State
 from sirt_tui import format as fmt
 from sirt_tui.panels.planned import facts
 

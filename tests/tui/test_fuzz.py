@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from textual import work
 
-from engine.contract.errors import UserError
+from engine.schema.errors import UserError
 from sirt_tui import failures
 from sirt_tui.page import Page
 from tests.tui import fuzz
@@ -83,7 +83,9 @@ def test_a_worker_that_fails_says_so_and_the_program_goes_on(
 def test_a_folder_that_cant_be_read_is_said_in_the_lists_header(recorded):
     async def check() -> None:
         app = app_on(recorded)
-        with patch("engine.control.roster.Roster.look", side_effect=UserError("queue.json: half")):
+        with patch(
+            "engine.queries.run_list.Roster.look", side_effect=UserError("queue.json: half")
+        ):
             async with app.run_test(size=(120, 40)) as pilot:
                 await settled(pilot, lambda: "queue.json: half" in app.screen.subject)
 

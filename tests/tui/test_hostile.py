@@ -7,13 +7,13 @@ import json
 
 import pytest
 
-from engine.control import marking
-from engine.control.sources import sources
-from engine.queue import read_run
+from engine.queries.item_files import sources
+from engine.scheduling.queue import read_run
+from engine.store import item_notes
 from sirt_tui.panels.item import ItemPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.samples import SamplesPanel
-from sirt_tui.table import RowTable
+from sirt_tui.widgets.table import RowTable
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 from tests.tui.hostile import CORPUS, faults
@@ -40,7 +40,7 @@ def hostile_pairs(runs, run_id):
     source.file.write_text("\n".join(lines) + "\n")
     ids = [json.loads(line)["id"] for line in lines]
     sayable = [i for i in ids if i.isprintable() or "\ud800" not in i]
-    marking.mark(runs, source.phase_id, sayable, note="\x1b[31m[red]note")
+    item_notes.mark(runs, source.phase_id, sayable, note="\x1b[31m[red]note")
 
 
 @pytest.mark.slow

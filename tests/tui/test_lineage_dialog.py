@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from textual.containers import VerticalScroll
 
-from engine.control.changing import describe
-from sirt_tui.lineage import LineageDialog
+from engine.commands.run_changes import describe
+from sirt_tui.screens.lineage import LineageDialog
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 

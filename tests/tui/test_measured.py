@@ -10,20 +10,21 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from engine import processes, queue
 from engine.cli.follow import _Follower
 from engine.cli.main import sirt
-from engine.control import queueing
-from engine.control.listing import list_runs, run_status
-from engine.control.relatives import relatives
+from engine.commands import queue_changes
 from engine.interfaces import Devices
-from engine.queue import DeviceRequest, read_run
-from sirt_tui import verbs
-from sirt_tui.filtering import parse
+from engine.machine import processes
+from engine.queries.runs import list_runs, run_status
+from engine.queries.sibling_runs import relatives
+from engine.scheduling import queue
+from engine.scheduling.queue import DeviceRequest, read_run
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.preview import row_text
 from sirt_tui.panels.scores import scores_table
+from sirt_tui.screens import verbs
+from sirt_tui.screens.filtering import parse
 from tests.tui.conftest import run_of
 from tests.tui.helpers import NOW, app_on, settled, text_of
 from tests.tui.test_run_screen import watching
@@ -167,7 +168,7 @@ def paying(measured):
 def test_money_is_live_while_a_phase_works(measured, paying, capsys):
     run_id, folder = paying
     queue.enqueue(measured, [run_id], DeviceRequest(cpu=True))
-    (work,) = queueing.look(measured).working
+    (work,) = queue_changes.look(measured).working
     assert work.paid is not None
     assert work.paid.cap == 20.0
     (phase,) = [p for p in run_status(measured, run_id).phases if p.id == folder.id]

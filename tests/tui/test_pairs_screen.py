@@ -8,15 +8,15 @@ import json
 import pytest
 from textual.widgets import Input
 
-from engine.control import marking
-from engine.control.marking import Mark
-from engine.control.reading import Reader
-from engine.control.sources import sources
-from engine.queue import read_queue, read_run
-from sirt_tui.dialogs import AskText, Confirm
+from engine.queries.item_files import sources
+from engine.queries.items import Reader
+from engine.scheduling.queue import read_queue, read_run
+from engine.store import item_notes
+from engine.store.item_notes import Mark
 from sirt_tui.panels.item import ItemPanel
 from sirt_tui.screens.pairs import PairsPage
-from sirt_tui.table import RowTable
+from sirt_tui.widgets.dialogs import AskText, Confirm
+from sirt_tui.widgets.table import RowTable
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, said_by, settled, text_of
 
@@ -179,13 +179,13 @@ def test_flag_note_and_exclude_are_kept_and_seen_by_another_at_once(recorded, ru
         await pilot.press("j", "space", "space", "x")
         await settled(pilot, lambda: "2 excluded" in text_of(app))
         # somebody else, elsewhere
-        marking.mark(recorded, phase_id, ["far-away"], flagged=True)
+        item_notes.mark(recorded, phase_id, ["far-away"], flagged=True)
         await settled(pilot, lambda: "2 flagged" in text_of(app))
         await typed(app, pilot, "excluded")
         await settled(pilot, lambda: "2 of 24 pairs" in text_of(app))
 
     looking(recorded, run_id, check)
-    assert marking.read_marks(recorded, phase_id) == {
+    assert item_notes.read_marks(recorded, phase_id) == {
         ids[0]: Mark(flagged=True, note="odd"),
         ids[1]: Mark(excluded=True),
         ids[2]: Mark(excluded=True),
@@ -195,7 +195,7 @@ def test_flag_note_and_exclude_are_kept_and_seen_by_another_at_once(recorded, ru
 
 @pytest.mark.slow
 def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monkeypatch):
-    monkeypatch.setattr("engine.conductor.ensure_running", lambda runs: None)
+    monkeypatch.setattr("engine.scheduling.daemon.ensure_running", lambda runs: None)
 
     async def check(app, pilot):
         await pilot.press("R")
@@ -220,12 +220,12 @@ def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monk
 
 
 def test_a_curated_run_shows_what_it_left_out(recorded, run_id, monkeypatch):
-    monkeypatch.setattr("engine.conductor.ensure_running", lambda runs: None)
-    from engine.control import curating
-    from engine.queue import DeviceRequest
+    monkeypatch.setattr("engine.scheduling.daemon.ensure_running", lambda runs: None)
+    from engine.commands import curating
+    from engine.scheduling.queue import DeviceRequest
 
     source = sources(recorded, run_id)[0]
-    marking.mark(recorded, source.phase_id, Reader(source).ids([0]), excluded=True)
+    item_notes.mark(recorded, source.phase_id, Reader(source).ids([0]), excluded=True)
     found = curating.curated(recorded, run_id)
     curating.refine_again(recorded, found, DeviceRequest(cpu=True))
 
@@ -284,9 +284,9 @@ def test_the_compared_runs_answers_are_a_key_away(recorded, run_id):
 
 
 def test_scores_of_reference_and_policy_where_refine_has_left_them(recorded, run_id):
-    from engine.contract.records import PairScore
-    from engine.contract.rundir import PAIR_SCORES
-    from engine.jsonlines import write_records
+    from engine.schema.records import PairScore
+    from engine.store.jsonlines import write_records
+    from engine.store.layout import PAIR_SCORES
 
     ids = Reader(sources(recorded, run_id)[0]).ids(range(2))
     refine = next(p for p in read_run(recorded, run_id).spec.phases if p.kind == "refine")

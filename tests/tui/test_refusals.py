@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from engine.control.following import RunFollower
+from engine.queries.following import RunFollower
 from sirt_tui import failures
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from engine.contract.rundir import RunsFolder
-from engine.launchers.replay import replay
-from engine.queue import read_run
+from engine.scheduling.launchers.replay import replay
+from engine.scheduling.queue import read_run
+from engine.store.layout import RunsFolder
 from sirt_tui.app import SirtApp
-from sirt_tui.charts import Chart
 from sirt_tui.panels.phases import PhasesPanel
+from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import RECORDED, run_of
 from tests.tui.helpers import DEADLINE_S, settled, text_of
 from tests.tui.test_run_screen import watching

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
-from engine.contract.eventlog import EventWriter
-from engine.contract.events import (
+from engine.scheduling.queue import read_run
+from engine.schema.events import (
     Activity,
     Cost,
     Message,
@@ -22,15 +22,15 @@ from engine.contract.events import (
     Resource,
     Sample,
 )
-from engine.contract.records import Verdict
-from engine.queue import read_run
+from engine.schema.records import Verdict
+from engine.store.eventlog import EventWriter
 from sirt_tui.app import SirtApp
-from sirt_tui.charts import Chart
 from sirt_tui.panels.curves import CurvesPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.samples import SamplesPanel
+from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import in_two_rounds, run_of
 from tests.tui.helpers import NOW, app_on, settled, text_of
 
@@ -326,10 +326,10 @@ def test_warnings_that_matter_stand_on_top_once(recorded, size):
 
 
 def test_stop_asks_once_and_retry_queues(recorded, monkeypatch):
-    from engine import conductor
-    from engine.queue import read_queue
+    from engine.scheduling import daemon
+    from engine.scheduling.queue import read_queue
 
-    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
     run_id = run_of(recorded, "refine-only", "wren-3m")
 
     async def check(app, pilot):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sirt_tui.dialogs import AskText, Choose
+from sirt_tui.widgets.dialogs import AskText, Choose
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, said_by, settled, text_of
 
@@ -86,10 +86,10 @@ def test_the_preview_follows_the_cursor(recorded):
 
 @pytest.mark.slow
 def test_marked_runs_are_exported_and_retried_together(recorded, tmp_path, monkeypatch):
-    from engine import conductor
-    from engine.queue import read_queue
+    from engine.scheduling import daemon
+    from engine.scheduling.queue import read_queue
 
-    monkeypatch.setattr(conductor, "ensure_running", lambda runs: None)
+    monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
     ended = [run_of(recorded, "refine-only", t) for t in ("wren-3m", "otter-3m")]
 
     async def check(app, pilot):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.rundir import RunsFolder
+from engine.store.layout import RunsFolder
 from sirt_tui.app import LIGHT
 from tests.tui.conftest import copy_recorded
 from tests.tui.gallery import EVERY_SCREEN, SIZES, show

@@ -6,8 +6,8 @@ import asyncio
 
 from textual.app import App
 
-from sirt_tui.columns import Column
-from sirt_tui.table import RowTable
+from sirt_tui.widgets.columns import Column
+from sirt_tui.widgets.table import RowTable
 
 NAME = 10  # a column of cells that are no mark
 

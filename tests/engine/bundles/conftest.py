@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contract.rundir import ADAPTER, RunsFolder, hash_file, write_json
-from engine.control.bundling import bundle
+from engine.commands.bundling import bundle
+from engine.store.layout import (
+    ADAPTER,
+    RunsFolder,
+    hash_file,
+    write_json,
+)
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:

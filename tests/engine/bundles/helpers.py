@@ -6,12 +6,12 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
-from engine.contract.rundir import hash_file
+from engine.store.layout import hash_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.contract.rundir import RunsFolder
+    from engine.store.layout import RunsFolder
 
 Members = dict[str, bytes]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.errors import UserError
-from engine.contract.rundir import RunsFolder, hash_file, write_json
-from engine.control import importing
-from engine.control.bundling import LISTING
-from engine.control.importing import take_in
+from engine.commands import importing
+from engine.commands.bundling import LISTING
+from engine.commands.importing import take_in
+from engine.schema.errors import UserError
+from engine.store.layout import RunsFolder, hash_file, write_json
 from tests.engine.bundles.helpers import Members, contents, members, repacked
 
 if TYPE_CHECKING:

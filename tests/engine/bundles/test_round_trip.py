@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.contract.errors import UserError
-from engine.contract.records import Pair
-from engine.contract.rundir import ADAPTER, PAIRS, RunsFolder, write_json
-from engine.control.bundling import bundle
-from engine.control.changing import describe
-from engine.control.importing import take_in
-from engine.control.lineage import lineage
-from engine.control.listing import list_runs, run_status
-from engine.control.marking import Mark, mark, read_marks
-from engine.jsonlines import read_records
-from engine.queue import read_run
-from engine.results import accuracy_table, details_table
+from engine.commands.bundling import bundle
+from engine.commands.importing import take_in
+from engine.commands.run_changes import describe
+from engine.queries.lineage import lineage
+from engine.queries.results import accuracy_table, details_table
+from engine.queries.runs import list_runs, run_status
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.schema.records import Pair
+from engine.store.item_notes import Mark, mark, read_marks
+from engine.store.jsonlines import read_records
+from engine.store.layout import (
+    ADAPTER,
+    PAIRS,
+    RunsFolder,
+    write_json,
+)
 from tests.engine.bundles.conftest import WEIGHTS
 from tests.engine.bundles.helpers import contents
 from tests.tui.conftest import copy_recorded, run_of

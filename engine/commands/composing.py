@@ -1,0 +1,151 @@
+"""Composing an experiment: a draft of its file, checked and planned as it changes.
+
+A draft is what the file will hold, as plain values. It is checked by writing it down and loading
+it like any file, so the screen and the command line can't disagree.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import catalog
+from engine.commands.drafts import text_of
+from engine.commands.experiments import Planned, launch, plan_experiment
+from engine.planning import presets, yaml_file
+from engine.queries.settings_form import Draft, settings
+from engine.schema.cards import LocalWeights, ModelCard
+from engine.schema.errors import Problems, UserError
+from engine.schema.experiment import Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.queries.machine import Gpu
+    from engine.store.layout import RunsFolder
+
+__all__ = ["Choice", "Draft", "Planned", "Problem", "Shipped", "card_sizes", "launch", "plan"]
+COMMON_GIB = (16.0, 24.0, 48.0, 80.0)
+PAPER_FRACTIONS = (100, 75, 50, 25)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something to pick: ``note`` in a few words, ``about`` in a few sentences."""
+
+    value: Any
+    note: str = ""
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """What this program brings: ``choices`` by the file's key, and the presets."""
+
+    choices: dict[str, tuple[Choice, ...]]
+    presets: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """``key``: the file's key at fault, as ``settings.refine.beta``; empty when it is no single
+    one's."""
+
+    key: str
+    text: str
+
+
+def shipped() -> Shipped:
+    """Reads the shipped cards and presets; a damaged one is left out, and the doctor names it."""
+    cards = list(_readable(presets.card_names()))
+    models = tuple(Choice(card.name, _note(card), _about(card)) for card in cards)
+    local = {card.name for card in cards if isinstance(card.source, LocalWeights)}
+    students = tuple(choice for choice in models if choice.value in local)
+    tasks = tuple(map(_task, catalog.TASKS))
+    taught = tuple(choice for choice in tasks if catalog.task(choice.value).trains)
+    choices = {
+        "teachers": models,
+        "students": students,
+        "tasks": taught,
+        "refine_tasks": taught,
+        "evaluate_on": tasks,
+        "fractions": tuple(Choice(fraction, "%") for fraction in PAPER_FRACTIONS),
+    }
+    return Shipped(choices, tuple(map(_preset, presets.experiments())))
+
+
+def _task(name: str) -> Choice:
+    task = catalog.task(name)
+    return Choice(name, task.kind if task.trains else f"{task.kind}, tests only", task.instruction)
+
+
+def _readable(names: Iterable[str]) -> Iterable[ModelCard]:
+    for name in names:
+        try:
+            yield presets.load_card(name)
+        except UserError:
+            continue
+
+
+def _note(card: ModelCard) -> str:
+    size = "" if card.parameters is None else _size(card.parameters)
+    where = {"openai_compatible": "endpoint", "imported": "ready answers"}.get(card.source.kind)
+    return " ".join(word for word in (card.family, size, where) if word)
+
+
+def _size(parameters: float) -> str:
+    return f"{parameters / 1e9:.3g}B" if parameters >= 1e9 else f"{parameters / 1e6:.3g}M"
+
+
+def _about(card: ModelCard) -> str:
+    return ". ".join(words.rstrip(".") for words in (card.description, card.provenance) if words)
+
+
+def _preset(name: str) -> Choice:
+    try:
+        path = presets.find_experiment(name)
+        return Choice(name, "", yaml_file.load(path, Experiment).description)
+    except UserError as error:
+        return Choice(name, "", str(error))
+
+
+def plan(
+    runs: RunsFolder, draft: Draft, on_gpu: bool | None = None
+) -> Planned | tuple[Problem, ...]:
+    """What it needs, or everything that is wrong with it. ``on_gpu``: what the estimate is for;
+    None: a card where there is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "draft.yaml"
+        path.write_text(text_of(draft), encoding="utf-8")
+        try:
+            return plan_experiment(runs, str(path), on_gpu)
+        except Problems as error:
+            return tuple(_problem(line, path) for line in error.problems)
+        except UserError as error:
+            return (_problem(str(error), path),)
+
+
+def _problem(line: str, path: Path) -> Problem:
+    """``FILE:LINE: KEY: TEXT`` or ``FILE: KEY: TEXT`` without the file, which nobody has seen."""
+    if not line.startswith(str(path)):
+        return Problem("", line)
+    rest = line[len(str(path)) :].lstrip(":0123456789").strip()
+    key, colon, text = rest.partition(": ")
+    return Problem(key, text) if colon and " " not in key else Problem("", rest)
+
+
+def card_sizes(gpus: Iterable[Gpu]) -> tuple[float, ...]:
+    """GiB of the cards that are here, else of common ones: what a phase is held against."""
+    return tuple(sorted({gpu.total / 1024 for gpu in gpus})) or COMMON_GIB
+
+
+def by_knob(problems: Iterable[Problem]) -> dict[str, str]:
+    """The first thing that is wrong with each key of the file, at the key or below it."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        for setting in settings():
+            if problem.key == setting.key or problem.key.startswith(f"{setting.key}."):
+                found.setdefault(setting.key, problem.text)
+    return found

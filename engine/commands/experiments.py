@@ -1,0 +1,127 @@
+"""Plan an experiment and put its runs on the queue."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from engine.commands import inputs
+from engine.machine import devices
+from engine.planning.estimate import Estimate, estimate
+from engine.planning.graph import Plan, key_variables, make_plan
+from engine.planning.presets import Resolved, find_experiment, load_experiment
+from engine.planning.yaml_file import with_lines
+from engine.queries.rows import why_absent
+from engine.queries.runs import registry
+from engine.scheduling import daemon, queue
+from engine.schema.errors import Problems, UserError
+from engine.store.registry import folder_lock
+from engine.store.run import RunFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.scheduling.queue import DeviceRequest
+    from engine.schema.specs import RunSpec
+    from engine.store.layout import RunsFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A resolved experiment, its runs and phases, and what they will take. ``notes``: what is to
+    be known of the data, and of phases that were lost, before they start."""
+
+    resolved: Resolved
+    plan: Plan
+    estimate: Estimate
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """Run ids by what became of them: ``reused`` were finished before."""
+
+    queued: tuple[str, ...]
+    reused: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return self.queued + self.reused
+
+
+def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> Planned:
+    """What a preset needs, what is there, what is left; changes nothing. The estimate is for a
+    card where there is one, unless ``on_gpu`` says what it is for. ``Problems`` when a phase that
+    is still to do could not read its rows."""
+    resolved = load_experiment(name)
+    plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
+    problems, notes = inputs.look_at(plan.to_do)
+    if problems:
+        path = find_experiment(name)
+        raise Problems(with_lines(path, [f"{path}: {line}" for line in problems]))
+    if on_gpu is None:
+        on_gpu = bool(devices.gpus())
+    begun = (f for spec in plan.to_do if (f := runs.phase(spec.id)).path.is_dir())
+    notes += filter(None, map(why_absent, begun))
+    return Planned(resolved, plan, estimate(plan, runs, on_gpu), tuple(notes))
+
+
+def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launched:
+    """Write the runs, queue what isn't finished, and see that a conductor is there.
+
+    Launching an experiment again reuses its runs; phases that failed before get a new attempt.
+    """
+    return launch_runs(runs, planned.plan.runs, request)
+
+
+def launch_runs(runs: RunsFolder, specs: Iterable[RunSpec], request: DeviceRequest) -> Launched:
+    """As :func:`launch`, for runs that are resolved already."""
+    specs = list(specs)
+    queued: list[str] = []
+    reused: list[str] = []
+    written: list[str] = []
+    for spec in specs:
+        run_id = run_id_of(spec)
+        finished = all(runs.phase(phase.id).done for phase in spec.phases)
+        (reused if finished else queued).append(run_id)
+        if not (finished and _is_there(runs, run_id)):  # to read what is finished needs no writing
+            if not written:
+                runs.create()
+            _write_run(runs, run_id, spec)
+            written.append(run_id)
+    registry(runs).refresh(written)
+    if queued:
+        daemon.make_way(runs, key_variables(p for spec in specs for p in spec.phases))
+        queue.enqueue(runs, queued, request)
+        daemon.ensure_running(runs)
+    return Launched(tuple(queued), tuple(reused))
+
+
+def run_id_of(spec: RunSpec) -> str:
+    """Readable, and the same for the same cell: launching twice does not make two runs."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{spec.experiment}-{spec.arm}").strip("-").lower()
+    return f"{slug}-s{spec.seed}-{spec.fingerprint[:8]}"
+
+
+def _is_there(runs: RunsFolder, run_id: str) -> bool:
+    try:
+        queue.read_run(runs, run_id)
+        return True
+    except UserError:
+        return False
+
+
+def _write_run(runs: RunsFolder, run_id: str, spec: RunSpec) -> None:
+    for phase in spec.phases:
+        runs.phase(phase.id).create(phase)
+    file = runs.run_file(run_id)
+    with folder_lock(runs):
+        if _is_there(runs, run_id):
+            return
+        if file.exists():  # damaged by hand: kept beside the restored one
+            file.replace(file.with_suffix(".damaged"))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content = RunFile(run_id=run_id, name=spec.title, created=datetime.now(UTC), spec=spec)
+        queue.write_run(runs, content)

@@ -1,0 +1,81 @@
+"""What a plan's phases will read, read before anything starts.
+
+A phase that finds a row it can't use fails hours after the launch; the same check here refuses
+the plan. Rows on the hub are not fetched for it: the phase that reads them first checks them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from engine import catalog
+from engine.generation.imported import ready_answers
+from engine.schema.cards import ImportedAnswers
+from engine.schema.errors import UserError
+from engine.schema.specs import AnnotateSpec, EvaluateSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from engine.schema.cards import TaskSource
+    from engine.schema.settings import Split
+    from engine.schema.specs import PhaseSpec, TaskRef
+
+
+def look_at(phases: Iterable[PhaseSpec]) -> tuple[list[str], list[str]]:
+    """Problems as ``KEY: TEXT`` of the experiment's file, and notes for whoever reads the plan."""
+    problems: list[str] = []
+    notes: list[str] = []
+    on_the_hub: dict[str, None] = {}
+    phases = tuple(phases)
+    for task, split in dict.fromkeys(_read_by(phases)):
+        if task.source.is_local:
+            problem, told = _rows(task.name, task.source, split)
+            problems += [f"sources.{task.name}: {problem}"] if problem else []
+            notes += told
+        elif task.source.hub is not None:
+            on_the_hub[task.name] = None
+    for name, source in dict.fromkeys(_imported_by(phases)):
+        problem = _answers(source)
+        problems += [f"teachers: {name}: {problem}"] if problem else []
+    if on_the_hub:
+        listed = ", ".join(on_the_hub)
+        notes.append(f"rows on the hub ({listed}) are checked when a phase reads them")
+    return problems, notes
+
+
+def _read_by(phases: Iterable[PhaseSpec]) -> Iterator[tuple[TaskRef, Split]]:
+    for phase in phases:
+        if isinstance(phase, AnnotateSpec):
+            yield phase.task, "train"
+        elif isinstance(phase, EvaluateSpec):
+            yield phase.task, phase.split
+
+
+def _imported_by(phases: Iterable[PhaseSpec]) -> Iterator[tuple[str, ImportedAnswers]]:
+    for phase in phases:
+        if isinstance(phase, AnnotateSpec) and isinstance(phase.teacher.source, ImportedAnswers):
+            yield phase.teacher.name, phase.teacher.source
+
+
+@lru_cache(maxsize=64)
+def _rows(task: str, source: TaskSource, split: Split) -> tuple[str | None, tuple[str, ...]]:
+    """What is wrong, and what is left out. Kept, since ``source`` names its content: a plan is
+    made again and again while it is composed."""
+    notes: list[str] = []
+    problem = _problem(lambda: catalog.task(task).load(source, split, notes.append))
+    return problem and problem.removeprefix(f"{task}: "), tuple(notes)
+
+
+@lru_cache(maxsize=64)
+def _answers(source: ImportedAnswers) -> str | None:
+    return _problem(lambda: ready_answers(source))
+
+
+def _problem(read: Callable[[], object]) -> str | None:
+    try:
+        read()
+    except UserError as error:
+        return str(error)
+    return None

@@ -1,0 +1,140 @@
+"""The queue and who works on it: what the conductor has where, and changing what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.commands.run_changes import move
+from engine.machine.state import (
+    DAMAGED,
+    PhaseState,
+    phase_state,
+    recent_view,
+)
+from engine.scheduling import daemon, queue
+from engine.scheduling.queue import (
+    DeviceRequest,
+    Entry,
+    read_queue,
+    read_run,
+)
+from engine.scheduling.standing import (
+    Fact,
+    forgiven_by,
+    run_state,
+    standings,
+)
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_json
+from engine.store.spending import spending
+
+if TYPE_CHECKING:
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import RunsFolder
+    from engine.store.phase_log import State
+    from engine.store.spending import Spending
+
+__all__ = ["Conducting", "Entry", "Work", "hold", "look", "move", "set_cpu_slots"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A phase with a living attempt. ``gpus``: cards that it was given; none: it is on the CPU
+    or waits for an endpoint. ``paid``: what it pays its endpoint, as of late."""
+
+    run_id: str
+    spec: PhaseSpec
+    state: State
+    attempt: int
+    pid: int | None
+    gpus: tuple[int, ...]
+    paid: Spending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conducting:
+    """``conductor_pid`` is None when nobody conducts: nothing starts then. ``waiting``: phase ->
+    why it waits although its inputs are there."""
+
+    conductor_pid: int | None
+    entries: tuple[Entry, ...]
+    states: tuple[State, ...]
+    working: tuple[Work, ...]
+    cpu_slots: int | None
+    api_slots: int
+    waiting: dict[str, str] = field(default_factory=dict)
+
+
+def look(runs: RunsFolder) -> Conducting:
+    """As the folder says now. ``UserError`` when the queue was damaged by hand."""
+    wanted = read_queue(runs)
+    who = daemon.holder(runs)
+    forgiven = forgiven_by(entry.forgiven for entry in wanted.entries)
+    facts: dict[str, Fact] = {}  # runs share phases: each is looked at once
+    working: dict[str, Work] = {}
+    states: list[State] = []
+    for entry in wanted.entries:
+        specs = _phases(runs, entry.run_id)
+        for spec in specs:
+            if spec.id not in facts:
+                found = phase_state(runs.phase(spec.id))
+                facts[spec.id] = Fact(found.state, found.attempt)
+                if found.state in {"running", "unreachable"}:
+                    working[spec.id] = _work(runs, entry.run_id, spec, found)
+        stands = standings(((spec.id, spec.inputs) for spec in specs), facts, forgiven)
+        states.append(run_state([one.state for one in stands.values()]) if specs else "queued")
+    return Conducting(
+        conductor_pid=int(who["pid"]) if who else None,
+        entries=wanted.entries,
+        states=tuple(states),
+        working=tuple(working.values()),
+        cpu_slots=wanted.cpu_slots,
+        api_slots=wanted.api_slots,
+        waiting=daemon.waiting(runs),
+    )
+
+
+def hold(runs: RunsFolder, run_id: str, held: bool) -> None:
+    """A held run starts no phase and keeps its place; released, it may go on."""
+    queue.hold(runs, run_id, held)
+    if not held:
+        daemon.ensure_running(runs)
+
+
+def set_cpu_slots(runs: RunsFolder, slots: int | None) -> None:
+    """How many phases may be on the CPU at once, each with its share of the cores; None: as many
+    as are ready share them, one a core at most."""
+    if slots is not None and slots < 1:
+        raise UserError(f"{slots} phases at once: give 1 or more, or nothing for as many as fit")
+    queue.set_limits(runs, slots, read_queue(runs).api_slots)
+
+
+def _phases(runs: RunsFolder, run_id: str) -> tuple[PhaseSpec, ...]:
+    """None of a run whose file can't be read."""
+    try:
+        return read_run(runs, run_id).spec.phases
+    except UserError:
+        return ()
+
+
+def _work(runs: RunsFolder, run_id: str, spec: PhaseSpec, found: PhaseState) -> Work:
+    attempt = runs.phase(spec.id).last_attempt()
+    try:
+        assert attempt is not None
+        owner = read_json(attempt.process)
+        pid, gpus = int(owner["handle"]["pid"]), tuple(map(int, owner["devices"]["gpus"]))
+    except DAMAGED:  # or its starter has not said yet
+        pid, gpus = None, ()
+    paid = spending(spec, recent_view(attempt)) if attempt is not None else None
+    return Work(run_id, spec, found.state, found.attempt, pid, gpus, paid)
+
+
+def requested(request: DeviceRequest) -> str:
+    """What a run asked for, in a word."""
+    if request.cpu:
+        return "CPU"
+    if request.gpus is not None:
+        named = ",".join(map(str, request.gpus))
+        return f"{request.gpu_count} of {named}" if request.gpu_count else f"GPU {named}"
+    return f"{request.gpu_count} GPUs" if request.gpu_count else "any"

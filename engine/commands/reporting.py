@@ -1,0 +1,334 @@
+"""A study's report: gathers what its runs have measured and said, and writes the folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain
+from sys import intern
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.commands import judging
+from engine.judging.table import judgement_table
+from engine.queries import latex, quality
+from engine.queries.checking import accepted_of, checked_rows
+from engine.queries.quality_table import quality_table
+from engine.queries.results import details_table
+from engine.queries.run_list import Roster
+from engine.queries.runs import view_of
+from engine.queries.study import TOY, Study
+from engine.report import differences, figures, sections
+from engine.report.folder import write_folder
+from engine.report.page import Item, Report, Said, page
+from engine.report.sections import Section
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.schema.records import Pair, Prediction
+from engine.schema.specs import (
+    ElicitSpec,
+    EvaluateSpec,
+    InstructSpec,
+    RefineSpec,
+)
+from engine.store.jsonlines import read_records
+from engine.store.layout import PAIRS, PREDICTIONS
+from engine.store.sealing import verified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from engine.queries.study import Cell, Condition
+    from engine.report.differences import Watch
+    from engine.report.figures import Curve
+    from engine.schema.records import Verdict
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import RunsFolder
+    from engine.store.run_row import RunRow
+
+T = TypeVar("T")
+SAMPLES = 3  # questions a condition, and pairs a condition
+CONDITIONS_SHOWN = 6
+GRAPHICS = "% \\usepackage{graphicx}"
+CURVE_KINDS = ("loss", "eval_loss", "rewards/margins")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the report is, what is in it, the runs that later ones have replaced, and what is left
+    out since its files are damaged."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    sections: tuple[Section, ...]
+    replaced: tuple[str, ...]
+    passed_over: tuple[str, ...]
+
+
+def write(
+    runs: RunsFolder,
+    name: str,
+    run_ids: Sequence[str],
+    folder: Path,
+    watch: Watch = lambda *_: None,
+) -> Written:
+    """Tables (Markdown, LaTeX, CSV), figures (SVG, PDF, PNG) and ``index.html``.
+
+    ``watch`` is told what is done, and of how many, while it takes time.
+    ``UserError`` when nothing has been measured yet, or when the folder holds something else.
+    """
+    wanted = set(run_ids)
+    listed = [row for row in Roster(runs).look() if row.run_id in wanted]
+    rows, passed_over = checked_rows(runs, listed)
+    study = Study(name, tuple(rows), _description(rows))
+    if not study.marks:
+        raise UserError(f"{name}: nothing was measured yet; see: sirt status")
+    material = _Material(runs, study)
+    study = replace(study, right=material.right)
+    made = [
+        *sections.sections(study),
+        *differences.sections_of(study, material.right, watch),
+        *_judgements(runs, study.rows, passed_over),
+    ]
+    appendix = [_details(study.rows), *_quality(runs, study.rows, watch, passed_over)]
+    drawn = list(figures.draw(study, list(material.curves())))
+    samples, pairs = list(material.samples()), list(material.pairs())
+    passed_over += material.passed_over
+    accepted = accepted_of(runs, (i for row in study.rows for i in row.phase_ids))
+    report = Report(
+        name=name,
+        description=study.description,
+        summary=_summary(study),
+        toy=TOY if study.toy else "",
+        sections=made,
+        figures=drawn,
+        samples=samples,
+        pairs=pairs,
+        appendix=appendix,
+        warnings=[*(f"Left out: {line}" for line in passed_over), *accepted],
+    )
+    files: dict[str, bytes] = {"index.html": page(report).encode()}
+    for section in [*made, *appendix]:
+        table = section.table
+        about = f"{section.title}: {section.note} {report.toy}"
+        heading = f"# {section.title}\n\n{section.note}\n\n"
+        files[f"tables/{section.slug}.md"] = f"{heading}{table.markdown()}\n".encode()
+        files[f"tables/{section.slug}.tex"] = f"{table.latex(about)}\n".encode()
+        files[f"tables/{section.slug}.csv"] = table.csv().encode()
+    for figure in drawn:
+        files[f"figures/{figure.slug}.svg"] = figure.svg
+        files[f"figures/{figure.slug}.pdf"] = figure.pdf
+        files[f"figures/{figure.slug}.png"] = figure.png
+    floats = [latex.figure(f.slug, f"{f.caption} {report.toy}".strip(), f.wide) for f in drawn]
+    if floats:
+        files["figures/figures.tex"] = "\n\n".join([GRAPHICS, *floats, ""]).encode()
+    replaced = tuple(row.run_id for row in study.replaced)
+    written = tuple(write_folder(folder, files))
+    return Written(folder, written, (*made, *appendix), replaced, tuple(dict.fromkeys(passed_over)))
+
+
+def _description(rows: Sequence[RunRow]) -> str:
+    names = sorted({row.experiment for row in rows})
+    return f"Experiment {', '.join(names)}."
+
+
+def _summary(study: Study) -> str:
+    done = sum(row.state == "done" for row in study.rows)
+    newest = max((row.finished for row in study.rows if row.finished), default=None)
+    when = (newest or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
+    seeds = ", ".join(map(str, study.seeds))
+    said = f"{done} of {len(study.rows)} runs are done, seeds {seeds}; the last ended {when}."
+    if study.replaced:
+        names = ", ".join(row.run_id for row in study.replaced)
+        said += f" Left out, since a later run has the same arm, models, tasks and seed: {names}."
+    return said
+
+
+def _details(rows: Sequence[RunRow]) -> Section:
+    note = (
+        "What stands behind each accuracy, a line a run's evaluation; shares in per cent. Unclear: "
+        "answers in which no rule for a clear statement found one; the weaker rules beside it are "
+        "right less often."
+    )
+    return Section("details", "Behind each accuracy", note, details_table(rows))
+
+
+def _quality(
+    runs: RunsFolder, rows: Sequence[RunRow], watch: Watch, passed_over: list[str]
+) -> Iterator[Section]:
+    done = [row.run_id for row in rows if row.marks]
+    if done:
+        note = (
+            "What can be said of the answers without a judge: reasoning in steps, length, repeated "
+            "four-grams, and the equations in the text that are true."
+        )
+        table = quality_table(quality.measure(runs, done, watch, passed_over.append))
+        yield Section("quality", "Quality of the answers", note, table)
+
+
+def _judgements(
+    runs: RunsFolder, rows: Sequence[RunRow], passed_over: list[str]
+) -> Iterator[Section]:
+    found = judging.judgements(runs, [row.run_id for row in rows], passed_over.append)
+    if found:
+        note = (
+            "A judge saw both answers to a question in both orders; one is better when it is "
+            "preferred in both. Undecided: the judge contradicted itself or gave no verdict. "
+            "Flips: it preferred the same place twice. The right one: of the questions that "
+            "exactly one run answered correctly, those in which the judge prefers that answer."
+        )
+        table = judgement_table(found)
+        yield Section("judgements", "What a judge prefers", note, table)
+
+
+class _Material:
+    """Files of the study's runs, each read once."""
+
+    def __init__(self, runs: RunsFolder, study: Study) -> None:
+        self._runs = runs
+        self._study = study
+        self._phases = {row.run_id: read_run(runs, row.run_id).spec.phases for row in study.rows}
+        self._right: dict[str, dict[str, bool] | None] = {}
+        self.passed_over: dict[str, None] = {}
+
+    def right(self, cell: Cell, seed: int) -> dict[str, bool] | None:
+        """Question -> whether it was answered right; None where that was not measured."""
+        spec = self._evaluation(cell, seed)
+        if spec is None:
+            return None
+        if spec.id not in self._right:
+            self._right[spec.id] = self._read(spec, _right_answers, PREDICTIONS)
+        return self._right[spec.id]
+
+    def _read(self, spec: PhaseSpec, read: Callable[[Path], T], name: str) -> T | None:
+        """None, and said once, for an output that is not what its phase published."""
+        try:
+            return read(verified(self._runs.phase(spec.id), name))
+        except UserError as error:
+            self.passed_over[str(error)] = None
+            return None
+
+    def _evaluation(self, cell: Cell, seed: int) -> EvaluateSpec | None:
+        condition, task, prompt = cell
+        row = self._study.runs.get((condition, seed))
+        for spec in self._phases[row.run_id] if row else ():
+            if (
+                isinstance(spec, EvaluateSpec)
+                and (spec.task.name, spec.prompt, spec.split, spec.method)
+                == (task, prompt, "test", "match")
+                and self._runs.phase(spec.id).done
+            ):
+                return spec
+        return None
+
+    def curves(self) -> Iterator[Curve]:
+        """Of trainings on all demonstrations, each phase once however many runs share it."""
+        told: set[str] = set()
+        for (condition, seed), row in self._study.runs.items():
+            if condition.fraction != 100 or condition.curated:
+                continue
+            for spec in self._phases[row.run_id]:
+                if not isinstance(spec, InstructSpec | RefineSpec) or spec.id in told:
+                    continue
+                told.add(spec.id)
+                view = view_of(self._runs.phase(spec.id))
+                for metric in CURVE_KINDS:
+                    points = tuple(view.metrics.get(metric, ()))
+                    if points:
+                        yield figures.Curve(condition, seed, spec.kind, metric, points)
+
+    # --- what was said ---
+
+    def _shown(self) -> list[Condition]:
+        return [one for one in self._study.of_arm("both") if one.usual][:CONDITIONS_SHOWN]
+
+    def samples(self) -> Iterator[Item]:
+        """The same questions, plain prompt: baseline, instructed, refined, teacher."""
+        seed = self._study.seeds[0]
+        for one in self._shown():
+            task = one.task or ""
+            answers: dict[str, dict[str, Prediction]] = {}
+            for name, condition in self._beside(one):
+                spec = self._evaluation((condition, task, "plain"), seed)
+                if spec is not None:
+                    said = self._read(spec, _predictions, PREDICTIONS)
+                    answers |= {name: said} if said is not None else {}
+            for chosen in _telling(answers):
+                first = next(iter(chosen.values()))
+                where = f"{task}, {one.student} by {one.teacher}, {first.id}"
+                sides = tuple(_said(name, p.output, p.verdict) for name, p in chosen.items())
+                yield Item(where, first.prompt, first.target, sides)
+
+    def _beside(self, one: Condition) -> Iterator[tuple[str, Condition]]:
+        study = self._study
+        instructed = [c for c in study.of_arm("instruct-only") if c.usual]
+        same = (
+            c
+            for c in instructed
+            if (c.student, c.teacher, c.task) == (one.student, one.teacher, one.task)
+        )
+        found = (
+            ("baseline", study.baseline_of(one)),
+            ("instructed", next(same, None)),
+            ("refined", one),
+            ("teacher", study.teacher_of(one)),
+        )
+        yield from ((name, condition) for name, condition in found if condition is not None)
+
+    def pairs(self) -> Iterator[Item]:
+        seed = self._study.seeds[0]
+        for one in self._shown():
+            row = self._study.runs.get((one, seed))
+            for spec in self._phases[row.run_id] if row else ():
+                if isinstance(spec, ElicitSpec) and self._runs.phase(spec.id).done:
+                    yield from self._pairs_of(spec, one)
+
+    def _pairs_of(self, spec: PhaseSpec, one: Condition) -> Iterator[Item]:
+        """The first that the student's own reasoning wins, and one that the teacher's wins."""
+        left = {"student": SAMPLES - 1, "teacher": 1}
+        for pair in self._read(spec, _pairs, PAIRS) or ():
+            if not left[pair.winner]:
+                continue
+            left[pair.winner] -= 1
+            where = f"{one.task}, {one.student} by {one.teacher}, {pair.id}, {pair.winner} wins"
+            chosen = _said("chosen", pair.chosen, pair.chosen_verdict)
+            rejected = _said("rejected", pair.rejected, pair.rejected_verdict)
+            yield Item(where, pair.prompt, pair.target, (chosen, rejected))
+            if not any(left.values()):
+                return
+
+
+def _right_answers(file: Path) -> dict[str, bool]:
+    """Of a checked file: without the models, which would take the time of the whole report."""
+    with file.open("rb") as lines:
+        found = map(json.loads, lines)
+        return {intern(x["id"]): bool(x["verdict"]["correct"]) for x in found}
+
+
+def _predictions(file: Path) -> dict[str, Prediction]:
+    return {p.id: p for p in read_records(file, Prediction)}
+
+
+def _pairs(file: Path) -> Iterator[Pair]:
+    return read_records(file, Pair)
+
+
+def _said(name: str, text: str, verdict: Verdict) -> Said:
+    return Said(name, text, verdict.answer or "nothing", "right" if verdict.correct else "wrong")
+
+
+def _telling(answers: dict[str, dict[str, Prediction]]) -> Iterator[dict[str, Prediction]]:
+    """A question each: gained by refining, lost by it, and otherwise the first."""
+    if not {"instructed", "refined"} <= answers.keys():
+        return
+    before, after = answers["instructed"], answers["refined"]
+    shared = [key for key in after if all(key in said for said in answers.values())]
+    turned = {
+        (a, b): [
+            k for k in shared if (before[k].verdict.correct, after[k].verdict.correct) == (a, b)
+        ]
+        for a, b in ((False, True), (True, False), (True, True), (False, False))
+    }
+    for key in chain.from_iterable(keys[:1] for keys in turned.values()):
+        yield {name: said[key] for name, said in answers.items()}

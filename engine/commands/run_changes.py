@@ -1,0 +1,146 @@
+"""Stop, retry, delete, reorder, tag: everything that changes runs which are there."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from engine.machine.state import phase_state
+from engine.planning.graph import key_variables
+from engine.queries.runs import list_runs, registry
+from engine.scheduling import daemon, queue
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.store.item_notes import read_marks
+from engine.store.registry import folder_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import RunsFolder
+
+
+def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
+    """Take runs off the queue and ask their running phases to stop; work so far is kept.
+
+    A phase that another queued run needs goes on. The conductor kills what does not stop.
+    """
+    for run_id in run_ids:
+        read_run(runs, run_id)
+        queue.request_stop(runs, run_id)
+
+
+def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
+    """Queue runs again; failed, lost and stopped phases get a new attempt that goes on from
+    what the last one kept. Returns the runs that had something left to do."""
+    files = {run_id: read_run(runs, run_id) for run_id in run_ids}
+    left = {
+        run_id: file.spec.phases
+        for run_id, file in files.items()
+        if not all(runs.phase(phase.id).done for phase in file.spec.phases)
+    }
+    if left:
+        daemon.make_way(runs, key_variables(p for phases in left.values() for p in phases))
+        for run_id, phases in left.items():
+            for phase in phases:
+                _restore(runs, phase)
+            queue.retry(runs, run_id)
+        daemon.ensure_running(runs)
+    return list(left)
+
+
+def make_again(runs: RunsFolder, phase_id: str) -> str:
+    """Let a finished phase be made again, in a run that has it; returns that run. What is kept
+    for a next attempt (replies, checkpoints) is used: nothing is paid or trained twice."""
+    folder = runs.phase(phase_id)
+    rows = registry(runs).rows()
+    run_id = next((row.run_id for row in rows if phase_id in row.phase_ids), None)
+    if run_id is None:
+        raise UserError(f"{phase_id}: no run has this phase")
+    if phase_state(folder).state == "running":
+        raise UserError(f"{phase_id} is running; stop its run first")
+    for file in (folder.manifest_file, folder.seals_file, folder.rescored):  # of the old outputs
+        if file.is_file():
+            file.unlink()
+    retry(runs, [run_id])
+    return run_id
+
+
+def _restore(runs: RunsFolder, phase: PhaseSpec) -> None:
+    """A phase's folder that somebody removed, or whose spec was damaged, as the run has it."""
+    folder = runs.phase(phase.id)
+    for file in (folder.spec_file, folder.manifest_file):
+        if file.is_dir():  # nobody knows why; kept beside what will be written
+            file.rename(file.with_suffix(".damaged"))
+    try:
+        if folder.spec().id == phase.id:
+            return
+    except (OSError, UserError):
+        pass
+    folder.create(phase)
+
+
+def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
+    """Phases that would go with these runs, and those that stay since another run needs them."""
+    mine = {phase.id for run_id in run_ids for phase in read_run(runs, run_id).spec.phases}
+    rows = {row.run_id: row for row in registry(runs).rows()}
+    others: set[str] = set()
+    for other in set(runs.run_ids()).difference(run_ids):
+        if other not in rows:
+            raise UserError(
+                f"{runs.run_file(other)}: can't be read, so its phases are unknown and nothing is "
+                "deleted; restore the file or move that folder away"
+            )
+        others.update(rows[other].phase_ids)
+    return sorted(mine - others), sorted(mine & others)
+
+
+def marked(runs: RunsFolder, phase_ids: Iterable[str]) -> int:
+    """Items with flags, exclusions or notes, which would go with these phases."""
+    return sum(len(read_marks(runs, phase_id)) for phase_id in phase_ids)
+
+
+def delete(runs: RunsFolder, *run_ids: str) -> list[str]:
+    """Delete runs and the phases that no other run needs; returns the deleted phases."""
+    going, _ = deletable(runs, *run_ids)
+    busy = [p for p in going if phase_state(runs.phase(p)).state == "running"]
+    if busy:
+        raise UserError(f"{busy[0]} is running; stop its run first")
+    for run_id in run_ids:
+        queue.remove(runs, run_id)
+        shutil.rmtree(runs.run_folder(run_id))  # first: half-deleted phases are then nobody's
+    for phase_id in going:
+        shutil.rmtree(runs.phase(phase_id).path, ignore_errors=True)
+    registry(runs).remove(*run_ids)
+    return going
+
+
+def move(runs: RunsFolder, run_id: str, position: int) -> None:
+    """Put a queued run at a position; 0 is next."""
+    queue.move(runs, run_id, position)
+
+
+def describe(
+    runs: RunsFolder,
+    run_id: str,
+    name: str | None = None,
+    tags: tuple[str, ...] | None = None,
+    note: str | None = None,
+) -> None:
+    """Change what a person calls a run; its spec stays. An empty note takes the old one away."""
+    for what, text in (("name", name), *(("tag", tag) for tag in tags or ())):
+        if text is not None and not any(c.isprintable() and c != " " for c in text):
+            raise UserError(f"{run_id}: an empty {what}; leave it out to keep what is there")
+    with folder_lock(runs):
+        file = read_run(runs, run_id)
+        given = {"name": name, "tags": tags, "note": note}
+        update = {key: value for key, value in given.items() if value is not None}
+        queue.write_run(runs, file.model_copy(update=update))
+    registry(runs).refresh([run_id])
+
+
+def reindex(runs: RunsFolder) -> int:
+    """Rebuild the registry from the folders; returns how many runs there are."""
+    registry(runs).reindex()
+    return len(list_runs(runs))

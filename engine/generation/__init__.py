@@ -1,0 +1,1 @@
+"""Who answers: a local model, an endpoint, a file of answers."""

@@ -1,0 +1,159 @@
+"""How a batch of prompts becomes token ids: one function a backend, all with one signature.
+
+All draw the same samples, since the noise depends on item, step and token alone; they differ
+in speed. BENCHMARKS.md compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from transformers import GenerationConfig
+
+from engine.generation.decoding import Moment, decode, left_padded
+from engine.generation.sampling import SeededNoise, choose, stream_keys
+from engine.models.templates import turn_end
+from engine.schema.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from engine.models.loading import Loaded
+    from engine.schema.cards import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One batch.
+
+    Attributes:
+        prompts: token ids a prompt.
+        limits: most new tokens a prompt.
+        seeds: of each prompt's own random stream.
+        ends: ids that end a text.
+    """
+
+    prompts: Sequence[Sequence[int]]
+    limits: Sequence[int]
+    seeds: Sequence[int]
+    ends: tuple[int, ...]
+    sampling: Sampling
+
+
+def _moments(loaded: Loaded, request: Request) -> Iterator[Moment]:
+    keys = stream_keys(request.seeds, loaded.device)
+
+    def choose_tokens(logits: Tensor, rows: Tensor, step: int) -> Tensor:
+        return choose(logits, keys[rows], step, request.sampling)
+
+    return decode(
+        loaded.model, request.prompts, request.limits, request.ends, choose_tokens, loaded.device
+    )
+
+
+def compact(loaded: Loaded, request: Request) -> list[list[int]]:
+    """Our decode loop: finished rows leave, and nothing is copied at each step."""
+    found = dict(row for moment in _moments(loaded, request) for row in moment.ended)
+    return [found[i] for i in range(len(found))]
+
+
+def generate(loaded: Loaded, request: Request, cache: str | None = None) -> list[list[int]]:
+    """Transformers' ``generate``: the reference that the others are checked against."""
+    ids, mask = left_padded(request.prompts, loaded.device)
+    keys = stream_keys(request.seeds, loaded.device)
+    with torch.inference_mode():
+        output = loaded.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=_plain_config(loaded, request, cache),
+            logits_processor=[SeededNoise(keys, ids.shape[1], request.sampling)],
+        )
+    new = output[:, ids.shape[1] :].tolist()
+    return [cut(row, request.ends, n) for row, n in zip(new, request.limits, strict=True)]
+
+
+def static(loaded: Loaded, request: Request) -> list[list[int]]:
+    """``generate`` with a cache of full length from the start."""
+    return generate(loaded, request, cache="static")
+
+
+def continuous(loaded: Loaded, request: Request) -> list[list[int]]:
+    """``generate_batch``: continuous batching. Greedy only: it drops custom logits processors
+    without a word."""
+    if request.sampling.temperature > 0:
+        raise UserError(
+            "settings.generation.backend: 'continuous' is greedy only, but the card's"
+            f" sampling.temperature is {request.sampling.temperature:g}; use 'auto' or 0"
+        )
+    outputs = loaded.model.generate_batch(
+        inputs=[list(p) for p in request.prompts],
+        generation_config=_plain_config(loaded, request, None),
+        progress_bar=False,
+    )
+    rows = [outputs[key] for key in sorted(outputs, key=lambda key: int(key.split("_")[-1]))]
+    faults = [row.error for row in rows if row.error]
+    if faults or len(rows) != len(request.prompts):
+        said = faults[0] if faults else f"{len(rows)} answers to {len(request.prompts)} prompts"
+        raise RuntimeError(f"continuous batching failed: {said}")
+    return [
+        cut(row.generated_tokens, request.ends, limit)
+        for row, limit in zip(rows, request.limits, strict=True)
+    ]
+
+
+BACKENDS: Final[dict[str, Callable[[Loaded, Request], list[list[int]]]]] = {
+    "compact": compact,
+    "generate": generate,
+    "static": static,
+    "continuous": continuous,
+}
+
+
+def backend(name: str) -> Callable[[Loaded, Request], list[list[int]]]:
+    if name not in BACKENDS:
+        raise UserError(f"settings.generation.backend: {name!r}; {nearest(name, BACKENDS)}")
+    return BACKENDS[name]
+
+
+def streamed(name: str) -> Callable[[Loaded, Request], Iterator[Moment]]:
+    """As :func:`backend`, row by row as they end; all at once where the backend can't tell."""
+    run = backend(name)
+
+    def at_once(loaded: Loaded, request: Request) -> Iterator[Moment]:
+        rows = run(loaded, request)
+        yield Moment(list(enumerate(rows)), len(rows), sum(map(len, rows)))
+
+    return _moments if run is compact else at_once
+
+
+def _plain_config(loaded: Loaded, request: Request, cache: str | None) -> GenerationConfig:
+    """Greedy, with nothing left to the defaults that a model brings along."""
+    return GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        max_new_tokens=max(request.limits),
+        eos_token_id=list(request.ends),
+        pad_token_id=loaded.tokenizer.pad_token_id,
+        cache_implementation=cache,
+    )
+
+
+def cut(tokens: Sequence[int], ends: tuple[int, ...], limit: int) -> list[int]:
+    """A row up to and with its first end token, ``limit`` tokens at most."""
+    kept = list(tokens[:limit])
+    first = next((i for i, token in enumerate(kept) if token in ends), len(kept))
+    return kept[: first + 1]
+
+
+def end_ids(loaded: Loaded) -> tuple[int, ...]:
+    """Every id that ends a text: the tokenizer's, what the chat template writes after an answer,
+    and those of the model's own settings (Llama 3 ends a turn and a text with different ones)."""
+    config: Any = getattr(loaded.model, "generation_config", None)
+    told = getattr(config, "eos_token_id", None) or []
+    ids = [told] if isinstance(told, int) else list(told)
+    return tuple(sorted(turn_end(loaded.tokenizer).ends | set(ids)))

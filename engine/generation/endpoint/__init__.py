@@ -1,0 +1,1 @@
+"""Answers over HTTP: requests, faults, waiting, limits, money."""

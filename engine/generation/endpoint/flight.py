@@ -1,0 +1,307 @@
+"""The requests of one ``answer`` call: waiting to be sent, in the air, and what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from engine.generation.endpoint.advice import explain
+from engine.generation.endpoint.dialect import sent_text
+from engine.generation.endpoint.faults import Fault
+from engine.generation.endpoint.patience import Spell
+from engine.interfaces import BrokenOff, Reply
+from engine.schema.errors import UserError
+from engine.store.spending import money
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+
+    import openai
+
+    from engine.generation.endpoint.chat import Chat
+    from engine.generation.endpoint.limits import Budget, Throttle
+    from engine.generation.endpoint.patience import Patience
+    from engine.interfaces import Batch, Question
+    from engine.schema.cards import ModelCard
+
+LOOK_AROUND_S = 0.5
+LANDING_S = 60.0
+UNPROVED = 2
+REFUSED_IN_A_ROW, REFUSED_AMONG_ANSWERED = 5, 20
+REFUSALS_TOLD = 5
+
+
+@dataclass
+class Ask:
+    """A question in the air. ``amount``: set aside for it. ``resting``: the fault after which it
+    waits for its next try; nothing of it is under way then. ``unaffordable``: the cap leaves
+    nothing for another."""
+
+    question: Question
+    amount: float
+    spell: Spell = field(default_factory=Spell)
+    resting: Fault | None = None
+    unaffordable: bool = False
+
+
+class Flight:
+    """``waiting`` is the caller's: what is left in it at the end was not answered.
+
+    ``failure``: what ended the phase. ``lost``: questions whose replies broke every time while
+    others came through. Under a cap no more than two are sent until a reply has shown that it
+    keeps to its token limit.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        chat: Chat,
+        budget: Budget,
+        throttle: Throttle,
+        patience: Patience,
+        waiting: deque[Question],
+        tell: Callable[[str], None],
+        answered: bool,
+    ) -> None:
+        self._card = card
+        self._chat = chat
+        self._budget = budget
+        self._throttle = throttle
+        self._patience = patience
+        self._waiting = waiting
+        self._tell = tell
+        self._answered = answered
+        self._answers_now = False
+        self._proved = budget.endpoint.max_spend is None
+        self._client: openai.AsyncOpenAI = chat.connect()
+        self._in_air: dict[asyncio.Task[Reply | Fault], Ask] = {}
+        self.broken: list[BrokenOff] = []
+        self._held: list[tuple[Question, Fault]] = []
+        self._refusals = 0
+        self._land_by = math.inf
+        self._told: set[str] = set()
+        self._refusals_told = 0
+        self.lost: list[tuple[Question, Fault, int]] = []
+        self.failure: BaseException | None = None
+
+    @property
+    def landing(self) -> bool:
+        return self._land_by < math.inf
+
+    @property
+    def _ending(self) -> bool:
+        return self.failure is not None or self.landing
+
+    def take_off(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Send as many as rate and money allow; whether anything is in the air."""
+        most = int(self._throttle.limit) if self._proved else UNPROVED
+        most += self._stuck
+        while self._waiting and not self._ending and len(self._in_air) < most:
+            amount = self._budget.reserve(sent_text(self._waiting[0]))
+            if amount is None:
+                break
+            ask = Ask(self._waiting.popleft(), amount)
+            self._in_air[loop.create_task(self._bring(ask))] = ask
+        return bool(self._in_air)
+
+    @property
+    def _stuck(self) -> bool:
+        """All in the air broke in a way that may be the questions' own: one more is sent, to see
+        whether others come through."""
+        return bool(self._in_air) and all(
+            ask.resting is not None and (ask.resting.kind == "reply" or ask.resting.status == 500)
+            for ask in self._in_air.values()
+        )
+
+    def land(self) -> bool:
+        """Nothing new is sent; whether replies are under way."""
+        if self._under_way and not self.landing:
+            most = min(LANDING_S, self._budget.endpoint.timeout_s)
+            self._land_by = time.monotonic() + most
+            self._tell(self.landing_text)
+        return self._under_way > 0
+
+    @property
+    def landing_text(self) -> str:
+        """What a stop waits for, in words; empty where nobody wants one."""
+        if not self.landing:
+            return ""
+        left = max(0.0, self._land_by - time.monotonic())
+        return f"stopping: {self._under_way} replies under way, waited for {left:.0f} s at most"
+
+    @property
+    def _under_way(self) -> int:
+        return sum(not ask.resting for ask in self._in_air.values())
+
+    async def landed(self) -> Batch:
+        """What has come back, once something has; empty after a while without."""
+        late = time.monotonic() > self._land_by
+        for task, ask in self._in_air.items():
+            if self._ending and (ask.resting or late):
+                task.cancel()
+        landed, _ = await asyncio.wait(
+            self._in_air, timeout=LOOK_AROUND_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        batch: Batch = []
+        for task in landed:
+            ask = self._in_air.pop(task)
+            self._budget.release(ask.amount)
+            if task.cancelled():
+                self._waiting.appendleft(ask.question)
+                self._cut_short(ask)
+            elif (problem := task.exception()) is not None:
+                self._waiting.appendleft(ask.question)
+                self.failure = self.failure or problem
+            elif isinstance(found := task.result(), Fault):
+                self._failed(ask, found)
+            else:
+                batch += self._arrived(ask.question, found)
+        return batch
+
+    def account(self, batch: Batch) -> None:
+        """What was filed is paid; a reply beyond its limit shows that the cap can't be held."""
+        for question, reply in batch:
+            if reply.finish == "refused":
+                continue
+            used = (reply.prompt_tokens, reply.completion_tokens)
+            self._budget.settle(0.0, sent_text(question), *used)
+            if self._budget.keeps_to_its_limit(reply.completion_tokens):
+                self._proved = True
+            else:
+                self._too_long(reply)
+
+    async def close(self) -> None:
+        for task, ask in self._in_air.items():
+            self._cut_short(ask)
+            task.cancel()
+        await asyncio.gather(*self._in_air, return_exceptions=True)
+        await self._client.close()
+
+    def refused(self) -> Batch:
+        """Questions that the server won't take, at the end: theirs where it has taken others."""
+        if not self._held or self._ending:
+            return []
+        if self._answered:
+            return self._let_go()
+        self._fail_by_refusal()
+        return []
+
+    async def _bring(self, ask: Ask) -> Reply | Fault:
+        """A reply, or the fault that no waiting has mended."""
+        while True:
+            sent_at = time.monotonic()
+            found = await self._chat.ask(self._client, ask.question)
+            if isinstance(found, Reply):
+                self._patience.well()
+                self._throttle.answered()
+                return found
+            if found.billed:
+                self._may_be_billed(ask, found)
+            if not found.passing:
+                return found
+            if found.kind == "limit":
+                self._throttle.limited(sent_at, found.retry_after)
+            pause = self._patience.pause(found, ask.spell, sent_at)
+            ask.unaffordable = not self._budget.affords(0.0)
+            if pause is None or self._ending or ask.unaffordable:
+                return found
+            self._tell_first(found)
+            ask.resting = found
+            await asyncio.sleep(pause)
+            ask.resting = None
+
+    def _arrived(self, question: Question, reply: Reply) -> Batch:
+        self._answered = self._answers_now = True
+        self._refusals = 0
+        reply = self._judged(question, reply)
+        if not reply.final:
+            self._waiting.appendleft(replace(question, tries=question.tries + 1))
+        return [*self._let_go(), (question, reply)]
+
+    def _judged(self, question: Question, reply: Reply) -> Reply:
+        """Final, unless it has a content fault and may be asked again."""
+        faulty = reply.finish in ("empty", "filtered") or not (reply.text.strip() or reply.why)
+        return replace(reply, final=not faulty or question.tries >= self._content_retries)
+
+    @property
+    def _content_retries(self) -> int:
+        return self._budget.endpoint.content_retries
+
+    def _failed(self, ask: Ask, fault: Fault) -> None:
+        if fault.kind in ("size", "question"):
+            self._held.append((ask.question, fault))
+            self._refusals += 1
+            most = REFUSED_AMONG_ANSWERED if self._answers_now else REFUSED_IN_A_ROW
+            if self._refusals >= most:
+                self._fail_by_refusal()
+            return
+        if fault.passing and self._patience.others_come(ask.spell):
+            self.lost.append((ask.question, fault, ask.spell.tries))
+            return
+        self._waiting.appendleft(ask.question)
+        if self._ending or ask.unaffordable:
+            return
+        why = explain(fault, max(1, ask.spell.tries), self._card, self._budget.endpoint)
+        self.failure = UserError(why)
+
+    def _fail_by_refusal(self) -> None:
+        why = explain(self._held[-1][1], 1, self._card, self._budget.endpoint)
+        self.failure = self.failure or UserError(why)
+        self._waiting.extendleft(question for question, _ in self._held)
+        self._held = []
+
+    def _let_go(self) -> Batch:
+        """The server takes other questions: what is too large for it stays unanswered, what it
+        rejects otherwise is for a retry."""
+        batch: Batch = []
+        for question, fault in self._held:
+            if fault.kind == "question":
+                self.lost.append((question, fault, 1))
+                continue
+            self._refusals_told += 1
+            if self._refusals_told <= REFUSALS_TOLD:
+                self._tell(f"{question.key}: the server won't take this question ({fault.words})")
+            batch.append((question, Reply("", "refused", 0, 0, why=fault.words)))
+        self._held = []
+        return batch
+
+    def _may_be_billed(self, ask: Ask, fault: Fault) -> None:
+        """Counted against the cap, and to be filed."""
+        used = fault.usage or self._budget.most_tokens(sent_text(ask.question))
+        self._budget.possible += self._budget.endpoint.price(*used)
+        self.broken.append(BrokenOff(ask.question.key, *used, why=fault.words))
+
+    def _cut_short(self, ask: Ask) -> None:
+        if not ask.resting:
+            self._may_be_billed(ask, Fault("timeout", "not waited for", billed=True))
+
+    def _too_long(self, reply: Reply) -> None:
+        endpoint, most = self._budget.endpoint, self._card.sampling.max_new_tokens
+        words = (
+            f"{endpoint.base_url}: a reply of {reply.completion_tokens} tokens where "
+            f"'max_new_tokens' allows {most}"
+        )
+        if endpoint.max_spend is None:
+            self._tell_once("length", f"{words}: the server does not keep to it")
+        elif self.failure is None:
+            cap = money(endpoint.max_spend, endpoint.currency)
+            self.failure = UserError(
+                f"{words}: stopped, since the cap of {cap} can't be held where replies cost more "
+                "than their limit says; what came is kept; raise 'max_new_tokens' in the card to "
+                "what the server really writes"
+            )
+
+    def _tell_first(self, fault: Fault) -> None:
+        """A kind of fault once; a 429 is told by the throttle."""
+        if fault.kind != "limit":
+            url = self._budget.endpoint.base_url
+            self._tell_once(fault.kind, f"{url}: {fault.words}; waits and tries again")
+
+    def _tell_once(self, what: str, line: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._tell(line)

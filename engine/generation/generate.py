@@ -1,0 +1,203 @@
+"""Answers of a local model: planned for all questions at once, generated batch by batch."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+from engine.generation.backends import Request, end_ids, streamed
+from engine.generation.batching import plan_batches
+from engine.generation.parity import settle
+from engine.interfaces import Question, Reply
+from engine.models.tokenizing import prepare_begun, prepare_prompt, read_answer
+from engine.schema.errors import UserError
+from engine.schema.rates import rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Generator, Iterator, Sequence
+
+    from engine.generation.decoding import Moment
+    from engine.interfaces import Batch
+    from engine.models.loading import Loaded
+    from engine.schema.cards import Sampling
+    from engine.schema.settings import GenerationSettings
+
+T = TypeVar("T")
+
+
+def generate(
+    loaded: Loaded,
+    questions: Sequence[Question],
+    sampling: Sampling,
+    settings: GenerationSettings,
+    *,
+    done: Container[str] = (),
+    stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda _line: None,
+    doing: Callable[[str], None] = lambda _text: None,
+) -> Iterator[Batch]:
+    """Answer ``questions`` in batches of like length; ``UserError`` when one is too long.
+
+    Replies are yielded about twice a second: those that have ended since, or none. Always give
+    all questions of a phase, with the keys that are already answered in ``done``: the layout is
+    made for all of them, so that a resumed phase forms the same batches. A batch that is answered
+    in part is generated whole, and only what was missing is yielded. ``stop`` is asked between
+    batches. ``doing`` is told how far a batch is, as often as it changes.
+
+    A reply ends in ``stop`` when the model ended it, ``length`` when the limit did and
+    ``empty`` when nothing but white space came. Its token counts are without padding and with
+    the end token.
+    """
+    prompts = [_prompt(loaded, q, sampling.max_new_tokens) for q in questions]
+    limits = _limits(loaded, questions, prompts, sampling.max_new_tokens, tell)
+    ends = end_ids(loaded)
+    batches = plan_batches(
+        [len(p) for p in prompts],
+        sampling.max_new_tokens,
+        settings.token_budget,
+        settings.max_batch,
+    )
+    doing("checking the decode loop against the model")
+    run = streamed(settle(loaded, settings.backend, tell))
+    given: set[str] = set()  # before memory ran out in the middle of a batch
+
+    def answer(part: Sequence[int]) -> Iterator[Batch]:
+        request = Request(
+            [prompts[i] for i in part],
+            [limits[i] for i in part],
+            [questions[i].seed for i in part],
+            ends,
+            sampling,
+        )
+        doing(f"reading {len(part)} prompts")
+        begun = time.monotonic()
+        for moment in run(loaded, request):
+            if moment.written == 0:
+                begun = time.monotonic()
+            doing(_words(moment, len(part), time.monotonic() - begun))
+            replies = [
+                (questions[part[row]], _reply(loaded.tokenizer, len(prompts[part[row]]), ids, ends))
+                for row, ids in moment.ended
+            ]
+            fresh = [r for r in replies if r[0].key not in done and r[0].key not in given]
+            given.update(question.key for question, _ in fresh)
+            yield fresh
+
+    most = settings.max_batch
+    for batch in batches:
+        if all(questions[i].key in done for i in batch):
+            continue
+        if stop():
+            return
+        most = yield from within_memory(answer, batch, most, tell)
+
+
+def _words(moment: Moment, prompts: int, seconds: float) -> str:
+    """``seconds``: since all prompts were read."""
+    if not moment.written:
+        return f"reading prompts: {moment.read} of {prompts}"
+    rate = rate_text(moment.written / max(seconds, 1e-3), "tokens", alone=True)
+    return f"{rate}, {moment.open} of {prompts} answers open"
+
+
+def within_memory(
+    answer: Callable[[Sequence[int]], Iterator[T]],
+    batch: Sequence[int],
+    most: int,
+    tell: Callable[[str], None],
+) -> Generator[T, None, int]:
+    """All that ``answer`` yields of a batch, at most ``most`` rows at once, and half of that
+    whenever memory runs out: what it was at is then answered from the start.
+
+    Returns the number that fitted, with which the next batch starts. ``UserError`` when a single
+    question doesn't fit.
+    """
+    answered = 0
+    while answered < len(batch):
+        part = batch[answered : answered + most]
+        try:
+            yield from answer(part)
+            answered += len(part)
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        # Only here, outside the handler, has the traceback let go of the batch's tensors.
+        if len(part) == 1:
+            raise UserError(
+                "out of memory with a single question: lower the card's sampling.max_new_tokens,"
+                " use source.precision: nf4, or a device with more memory"
+            )
+        most = len(part) // 2
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        tell(
+            f"out of memory with {len(part)} questions at once: going on with {most}"
+            " (settings.generation.token_budget sets it from the start)"
+        )
+    return most
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory ran out: torch's own error on GPUs, a plain one on CPUs."""
+    said = str(error).lower()
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "out of memory" in said
+        or "defaultcpuallocator" in said
+    )
+
+
+def _prompt(loaded: Loaded, question: Question, wanted: int) -> list[int]:
+    """Token ids up to where the model goes on, with what it has begun to answer."""
+    ids = prepare_prompt(loaded.tokenizer, question.prompt)
+    if question.begun is None:
+        return ids
+    room = (context_of(loaded) or 10**9) - len(ids) - wanted
+    return ids + prepare_begun(loaded.tokenizer, question.begun, room)
+
+
+def context_of(loaded: Loaded) -> int | None:
+    """Tokens that the model can look at; None when it doesn't say."""
+    return getattr(loaded.model.config, "max_position_embeddings", None)
+
+
+def _limits(
+    loaded: Loaded,
+    questions: Sequence[Question],
+    prompts: Sequence[Sequence[int]],
+    wanted: int,
+    tell: Callable[[str], None],
+) -> list[int]:
+    """New tokens for each prompt: as many as are wanted and the model's context holds."""
+    context = context_of(loaded)
+    if context is None:
+        return [wanted] * len(prompts)
+    for question, prompt in zip(questions, prompts, strict=True):
+        if len(prompt) >= context:
+            raise UserError(
+                f"question {question.key!r}: its prompt has {len(prompt)} tokens, but the model's"
+                f" context is {context}; leave it out or use a model with a longer context"
+            )
+    limits = [min(wanted, context - len(prompt)) for prompt in prompts]
+    if fewer := sum(limit < wanted for limit in limits):
+        tell(
+            f"{fewer} of {len(prompts)} prompts leave less than max_new_tokens {wanted} in the"
+            f" model's context of {context}: their answers end there"
+        )
+    return limits
+
+
+def _reply(tokenizer: Any, prompt_tokens: int, tokens: list[int], ends: tuple[int, ...]) -> Reply:
+    ended = tokens[-1] in ends
+    text, over = read_answer(tokenizer, tokens[:-1] if ended else tokens)
+    return Reply(
+        text=text,
+        finish="empty" if not text.strip() else "stop" if ended or over else "length",
+        prompt_tokens=prompt_tokens,
+        completion_tokens=len(tokens),
+    )

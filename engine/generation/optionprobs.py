@@ -1,0 +1,125 @@
+"""Multiple choice without generating: how likely each option letter is as the answer's start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from engine.generation.batching import plan_batches
+from engine.generation.decoding import left_padded
+from engine.generation.generate import within_memory
+from engine.models.tokenizing import prepare_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from engine.models.loading import Loaded
+    from engine.schema.settings import GenerationSettings
+
+Tokens = tuple[int, ...]
+
+
+def option_logprobs(
+    loaded: Loaded,
+    prompts: Sequence[str],
+    letters: Sequence[Sequence[str]],
+    settings: GenerationSettings,
+    *,
+    tell: Callable[[str], None] = lambda _line: None,
+    seen: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[tuple[float, ...]]:
+    """Natural log-probability of each option letter as the next text after a chat prompt.
+
+    A letter may be written with or without a leading space (``"A"``, ``" A"``), and each
+    spelling may be several tokens: the spellings' probabilities are added, each the product
+    over its tokens. Spellings that give the same tokens count once. The probabilities of one
+    prompt's letters need not add up to 1.
+
+    Args:
+        prompts: user messages, before the chat template.
+        letters: the option letters of each prompt.
+        settings: batching.
+        seen: told how many texts of how many have been looked at.
+    """
+    begun = [tuple(prepare_prompt(loaded.tokenizer, prompt)) for prompt in prompts]
+    spelled = {x: spellings(loaded, x) for x in {x for row in letters for x in row}}
+    # A spelling of n tokens asks for the next token after the prompt and its first n - 1.
+    contexts = sorted(
+        {
+            start + spelling[:n]
+            for start, row in zip(begun, letters, strict=True)
+            for letter in row
+            for spelling in spelled[letter]
+            for n in range(len(spelling))
+        }
+    )
+    wanted = sorted({token for forms in spelled.values() for form in forms for token in form})
+    table = _next_logprobs(loaded, contexts, wanted, settings, tell, seen)
+
+    def log_p(start: Tokens, letter: str) -> float:
+        forms = [
+            sum(table[start + form[:n]][token] for n, token in enumerate(form))
+            for form in spelled[letter]
+        ]
+        return float(torch.tensor(forms, dtype=torch.float64).logsumexp(0))
+
+    return [
+        tuple(log_p(start, letter) for letter in row)
+        for start, row in zip(begun, letters, strict=True)
+    ]
+
+
+def spellings(loaded: Loaded, letter: str) -> list[Tokens]:
+    """Token sequences for a letter as a continuation, each once.
+
+    Tokenizers of the SentencePiece kind put a space before a text; the second form below is
+    what such a letter is after other text: everything that follows a line's end.
+    """
+    tokenizer = loaded.tokenizer
+    line = tokenizer("\n", add_special_tokens=False).input_ids
+    found: list[Tokens] = []
+    for text in (letter, f" {letter}"):
+        alone = tokenizer(text, add_special_tokens=False).input_ids
+        after = tokenizer(f"\n{text}", add_special_tokens=False).input_ids
+        found.append(tuple(alone))
+        if after[: len(line)] == line:
+            found.append(tuple(after[len(line) :]))
+    return [form for form in dict.fromkeys(found) if form]
+
+
+def _next_logprobs(
+    loaded: Loaded,
+    contexts: Sequence[Tokens],
+    wanted: list[int],
+    settings: GenerationSettings,
+    tell: Callable[[str], None],
+    seen: Callable[[int, int], None],
+) -> dict[Tokens, dict[int, float]]:
+    """For each context, the log-probability of each wanted token as its next."""
+
+    def rows(part: Sequence[int]) -> Iterator[dict[Tokens, dict[int, float]]]:
+        ids, mask = left_padded([contexts[i] for i in part], loaded.device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        with torch.inference_mode():
+            logits = loaded.model(
+                input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1
+            ).logits[:, -1]
+        values = logits.float().log_softmax(-1)[:, wanted].tolist()
+        yield {
+            contexts[i]: dict(zip(wanted, row, strict=True))
+            for i, row in zip(part, values, strict=True)
+        }
+
+    def batches() -> Iterator[dict[Tokens, dict[int, float]]]:
+        most = settings.max_batch
+        lengths = [len(context) for context in contexts]
+        for batch in plan_batches(lengths, 0, settings.token_budget, settings.max_batch):
+            most = yield from within_memory(rows, batch, most, tell)
+
+    table: dict[Tokens, dict[int, float]] = {}
+    seen(0, len(contexts))
+    for found in batches():
+        table |= found
+        seen(len(table), len(contexts))
+    return table

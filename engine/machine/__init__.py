@@ -1,0 +1,1 @@
+"""This machine: its cores, memory and graphics cards, and which processes live or how they died."""

@@ -1,0 +1,100 @@
+"""How a process died, in words: what killed it, how long it had run, what it said last."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+from engine.machine.processes import OUT_OF_MEMORY, killed_for_memory
+from engine.schema.durations import duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.store.layout import AttemptDir
+
+STDERR_LINES = 5
+STDERR_BYTES = 65_536
+BAR = re.compile(r"\d%\|")  # a progress bar says nothing of a death
+FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+FULL_BYTES = 1 << 20  # less than this is no room to go on in
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
+
+
+def how(code: int | None) -> str:
+    """``killed (signal 9)``, ``crashed (signal 11, SIGSEGV)``, ``ended with exit code 3``."""
+    if code is None:
+        return "the process is gone, and nobody saw how it ended"
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    if -code in CRASHES:
+        return f"crashed (signal {-code}, {signal.Signals(-code).name})"
+    return f"killed (signal {-code})"
+
+
+def last_words(attempt: AttemptDir, code: int | None) -> str:
+    """Of an attempt without a final event, in one line; ``code``: see :func:`how`."""
+    ran = _ran(attempt)
+    died = how(code) + (f" after {duration(ran)}" if ran is not None else "")
+    if reason := _out_of_memory(attempt, code):
+        died += f": {reason}"
+    said = _stderr(attempt)
+    if code is None or code >= 0 or code == -signal.SIGBUS:  # mapped files: no room is a signal
+        if code == errno.ENOSPC or any(sign in line for line in said for sign in FULL):
+            return f"the disk was full: {died}; free some space and retry"
+        if _no_room(attempt.path):
+            return f"the disk is full: {died}; free some space and retry"
+    if code is None and not (attempt.process.exists() or attempt.events.exists()):
+        died = "it ended before it could write anything down, as it does on a full disk; retry"
+    lines = [line for line in said if not BAR.search(line)][-STDERR_LINES:]
+    return f"{died}; stderr ends: {' / '.join(lines)}" if lines else died
+
+
+def _ran(attempt: AttemptDir) -> float | None:
+    """Seconds from its start to its last sign of life, by the clock that stamps its files."""
+    try:
+        began = attempt.process.stat().st_mtime
+    except OSError:
+        return None
+    ends = []
+    for path in (attempt.alive, attempt.events, attempt.exit_code):
+        try:
+            ends.append(path.stat().st_mtime)
+        except OSError:
+            continue
+    took = max(ends, default=began) - began
+    return took if ends and took >= 0 else None
+
+
+def _out_of_memory(attempt: AttemptDir, code: int | None) -> str:
+    """What the kernel's counter told whoever saw the end (:func:`processes.write_exit_code`), or
+    tells now, when nobody did: it may have ended the conductor as well."""
+    if code is None and killed_for_memory(attempt):
+        return f"{OUT_OF_MEMORY} meanwhile"
+    if code != -signal.SIGKILL:
+        return ""
+    try:
+        told = attempt.exit_code.read_text(errors="replace")
+    except OSError:
+        return ""
+    return OUT_OF_MEMORY if OUT_OF_MEMORY in told.splitlines()[1:] else ""
+
+
+def _stderr(attempt: AttemptDir) -> list[str]:
+    try:
+        with attempt.stderr.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - STDERR_BYTES))
+            return file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return []
+
+
+def _no_room(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < FULL_BYTES
+    except OSError:
+        return False

@@ -1,0 +1,289 @@
+"""What this machine has and who uses it: GPUs by NVML, CPU and memory by psutil.
+
+No driver means no GPUs, never an error. GPU numbers are NVML's, which CUDA shares when it is
+told to order cards by PCI bus (:func:`environment`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import psutil
+
+from engine.machine.cgroups import groups
+from engine.schema import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.interfaces import Devices
+
+MIB = 2**20
+BUSY_MIB = 1024.0
+RESOURCE_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """Somebody on a card. ``ours``: it runs under this user id. ``used`` in MiB."""
+
+    pid: int
+    user: str
+    name: str
+    used: float
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One card: memory in MiB, utilisation in 0..100."""
+
+    index: int
+    name: str
+    uuid: str
+    total: float
+    used: float
+    utilisation: float
+    processes: tuple[GpuProcess, ...] = ()
+
+    @property
+    def busy(self) -> bool:
+        """More memory in use than a driver takes by itself: a phase should not join."""
+        return self.used > BUSY_MIB
+
+    @property
+    def users(self) -> str:
+        return ", ".join(sorted({process.user for process in self.processes})) or "somebody"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """CPU and memory; memory in MiB, ``load`` is the one-minute average."""
+
+    cores: int
+    load: float
+    memory_total: float
+    memory_used: float
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """All cards with their users; empty without NVIDIA driver."""
+    with _nvml() as nvml:
+        if nvml is None:
+            return ()
+        try:
+            return tuple(_read_gpu(nvml, i) for i in range(nvml.nvmlDeviceGetCount()))
+        except nvml.NVMLError:
+            return ()
+
+
+def allowed_gpus(found: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """The cards that ``CUDA_VISIBLE_DEVICES`` leaves to this user; all without it."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return found
+    names = {name.strip() for name in visible.split(",")}
+    return tuple(g for g in found if str(g.index) in names or g.uuid in names)
+
+
+def machine() -> Machine:
+    total, available = memory()
+    return Machine(
+        cores=cores(),
+        load=psutil.getloadavg()[0],
+        memory_total=total,
+        memory_used=total - available,
+    )
+
+
+def memory() -> tuple[float, float]:
+    """In MiB: what there is, and what can be had now; of the machine, or of the control group
+    that this process is in, if that may have less."""
+    here = psutil.virtual_memory()
+    total, available = float(here.total), float(here.available)
+    for folder in groups():
+        try:
+            most = float((folder / "memory.max").read_text())
+            used = float((folder / "memory.current").read_text())
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            used -= float(stat.get("inactive_file", 0))  # the kernel gives it back when asked
+        except (OSError, ValueError):  # no such group, or no limit ("max")
+            continue
+        total, available = min(total, most), min(available, max(0.0, most - used))
+    return total / MIB, available / MIB
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on Linux
+        return max(1, os.cpu_count() or 1)
+
+
+def environment(devices: Devices) -> dict[str, str]:
+    """What a process must find in its environment before it imports torch."""
+    threads = str(devices.threads)
+    return {
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_VISIBLE_DEVICES": ",".join(str(i) for i in devices.gpus),
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+@contextlib.contextmanager
+def _nvml() -> Iterator[Any]:
+    """pynvml between init and shutdown; ``None`` where there is no driver."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except (ImportError, OSError):
+        yield None
+        return
+    except pynvml.NVMLError:
+        yield None
+        return
+    try:
+        yield pynvml
+    finally:
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _read_gpu(nvml: Any, index: int) -> Gpu:
+    card = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = nvml.nvmlDeviceGetMemoryInfo(card)
+    return Gpu(
+        index=index,
+        name=_text(nvml.nvmlDeviceGetName(card)),
+        uuid=_text(nvml.nvmlDeviceGetUUID(card)),
+        total=memory.total / MIB,
+        used=memory.used / MIB,
+        utilisation=_utilisation(nvml, card),
+        processes=_users(nvml, card),
+    )
+
+
+def _utilisation(nvml: Any, card: Any) -> float:
+    try:
+        return float(nvml.nvmlDeviceGetUtilizationRates(card).gpu)
+    except nvml.NVMLError:  # a partitioned card has no such number
+        return float("nan")
+
+
+def _users(nvml: Any, card: Any) -> tuple[GpuProcess, ...]:
+    try:
+        found = nvml.nvmlDeviceGetComputeRunningProcesses(card)
+    except nvml.NVMLError:
+        return ()
+    return tuple(_gpu_process(p.pid, p.usedGpuMemory) for p in found)
+
+
+def _gpu_process(pid: int, used_bytes: int | None) -> GpuProcess:
+    used = float("nan") if used_bytes is None else used_bytes / MIB
+    try:
+        process = psutil.Process(pid)
+        ours = process.uids().real == os.getuid()
+        return GpuProcess(pid, process.username(), process.name(), used, ours)
+    except psutil.Error:  # gone, or in another container
+        return GpuProcess(pid, "?", "?", used, ours=False)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+class ResourceMonitor:
+    """Emits what this process tree uses, every two seconds while it is entered."""
+
+    def __init__(
+        self,
+        emit: Callable[[ev.Event], None],
+        devices: Devices,
+        every_s: float = RESOURCE_EVERY_S,
+    ) -> None:
+        self._emit = emit
+        self._gpus = devices.gpus
+        self._every_s = every_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="resources", daemon=True)
+        self._peak = self._card_peak = 0.0
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        """``memory_gib`` of the process tree, and ``card_memory_gib`` where it has cards: the most
+        that was seen at once, as a manifest's figures have it."""
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB: short peaks too
+        found = {"memory_gib": round(max(self._peak, own) / 1024, 3)}
+        if self._card_peak:
+            found["card_memory_gib"] = round(self._card_peak / 1024, 3)
+        return found
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        with _nvml() as nvml:
+            before, then = _tree_usage()[1], time.monotonic()
+            while not self._over.wait(self._every_s):
+                rss, seconds = _tree_usage()
+                now = time.monotonic()
+                percent = 100 * max(0.0, seconds - before) / (now - then)
+                before, then = seconds, now
+                cards = tuple(_card_usage(nvml, i) for i in self._gpus) if nvml else ()
+                self._peak = max(self._peak, rss)
+                used = max((card.get("used", 0.0) for card in cards), default=0.0)
+                self._card_peak = max(self._card_peak, used)
+                try:
+                    self._emit(ev.Resource(rss=rss, cpu=percent, gpus=cards))
+                except OSError:  # disk full: the phase itself meets it too, and says so
+                    return
+
+
+def _tree_usage(pid: int | None = None) -> tuple[float, float]:
+    """Resident memory in MiB and CPU seconds so far, of a process (this one) and its
+    descendants."""
+    me = psutil.Process(pid)
+    rss = seconds = 0.0
+    for process in [me, *me.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            rss += process.memory_info().rss / MIB
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return rss, seconds
+
+
+def resident_mib(pid: int) -> float:
+    """Of a process of this machine with its descendants; 0 when it is gone."""
+    try:
+        return _tree_usage(pid)[0]
+    except psutil.Error:
+        return 0.0
+
+
+def _card_usage(nvml: Any, index: int) -> dict[str, float]:
+    try:
+        gpu = _read_gpu(nvml, index)
+    except nvml.NVMLError:
+        return {"index": float(index)}
+    return {
+        "index": float(index),
+        "used": gpu.used,
+        "total": gpu.total,
+        "utilisation": gpu.utilisation,
+    }

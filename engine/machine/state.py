@@ -1,0 +1,109 @@
+"""In which state a phase is: what its folder says, then what its launcher knows.
+
+Read from the end of the log, without folding it all: a list of thousands of runs needs the
+final event only.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from engine import catalog
+from engine.machine.deaths import last_words
+from engine.schema import events as ev
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_json
+from engine.store.clock import ahead
+from engine.store.eventlog import STALE_AFTER_S
+from engine.store.phase_log import attempt_state, fold_all
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from engine.store.layout import AttemptDir, PhaseDir
+    from engine.store.phase_log import PhaseView, Probe, State
+
+TAIL_BYTES = 65_536
+DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseState:
+    """``error``: the final event's line, or how a lost phase died and what it said last."""
+
+    state: State
+    attempt: int = 0
+    error: str = ""
+    finished: datetime | None = None
+
+
+def phase_state(folder: PhaseDir) -> PhaseState:
+    """``waiting`` when nobody has tried it yet."""
+    attempt = folder.last_attempt()
+    number = attempt.number if attempt else 0
+    if folder.done:
+        return PhaseState("done", number)
+    if attempt is None:
+        return PhaseState("waiting")
+    final = final_event(attempt)
+    if final is not None and final.outcome == "done":  # said after the manifest was written
+        gone = f"{folder.manifest_file}: removed after it was done; a retry makes it again"
+        return PhaseState("done", number) if folder.done else PhaseState("lost", number, gone)
+    outcome = final.outcome if final else None
+    probe, code = ("exited", None) if outcome else probe_attempt(attempt)
+    state = attempt_state(outcome, probe, alive_age(attempt), STALE_AFTER_S)
+    error = final.error if final else ""
+    if state == "lost":
+        if attempt.stop.exists():
+            return PhaseState("stopped", number, "asked to stop; its process was ended")
+        error = last_words(attempt, code)
+    return PhaseState(state, number, error, final.ts if final else None)
+
+
+def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
+    """The last event when it is final."""
+    lines = _last_lines(attempt)
+    event = ev.decode(lines[-1]) if lines else None
+    return event if isinstance(event, ev.PhaseFinished) else None
+
+
+def recent_view(attempt: AttemptDir) -> PhaseView:
+    """What the last events say: progress, rate and money of late, at the same price however long
+    the log is."""
+    events = (event for line in _last_lines(attempt) if (event := ev.decode(line)))
+    return replace(fold_all(events), gaps=0)  # what is before them is not missing
+
+
+def _last_lines(attempt: AttemptDir) -> list[bytes]:
+    """Whole lines at the log's end; the first may have been cut, and is no event then."""
+    try:
+        with attempt.events.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            tail = file.read()
+    except OSError:
+        return []
+    return [line for line in tail.splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def probe_attempt(attempt: AttemptDir) -> tuple[Probe, int | None]:
+    """What the launcher that started it knows now."""
+    try:
+        process = read_json(attempt.process)
+        return catalog.launcher(process["launcher"]).probe(process["handle"], attempt)
+    except DAMAGED:  # or not said yet
+        age = alive_age(attempt)
+        return ("exited" if age is None or age > STALE_AFTER_S else "unknown"), None
+
+
+def alive_age(attempt: AttemptDir) -> float | None:
+    """Seconds since the last heartbeat, or since the attempt was made."""
+    for path in (attempt.alive, attempt.path):
+        try:
+            age = time.time() - path.stat().st_mtime
+        except OSError:
+            continue
+        return age if 0 <= age <= STALE_AFTER_S else age - ahead(attempt.path.parents[2])
+    return None

@@ -1,0 +1,177 @@
+"""Ask a teacher all questions of a phase: a reply is filed first, then counted and shown.
+
+Shared by annotate, elicit and evaluate. ``store`` decides what is still to be asked, so a
+retry goes on where the last attempt ended; ``Stopped`` and ``UserError`` leave everything
+that came back on file. Who is asked to stop takes in the replies that are under way first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from engine.schema import events as ev
+from engine.schema.cards import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from engine.interfaces import Batch, Provider, Question, Reply
+    from engine.phases.context import Context
+    from engine.phases.replies import ReplyStore
+    from engine.schema.cards import ModelCard
+    from engine.schema.records import Verdict
+
+    Judge = Callable[[Question, Reply], Verdict]
+
+SAMPLES = 30
+TELL_EVERY_S = 0.25
+WAIT_EVERY_S = 2.0
+SHOWN = 8_000
+
+
+def item_seed(seed: int, key: str) -> int:
+    """The seed of a question's own random stream: the same in every attempt and batch.
+
+    31 bits, which every server and library takes.
+    """
+    digest = hashlib.sha256(f"{seed}/{key}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def ask_all(
+    ctx: Context,
+    teacher: Provider,
+    questions: Sequence[Question],
+    store: ReplyStore,
+    card: ModelCard | None = None,
+    judge: Judge | None = None,
+    unit: str = "questions",
+) -> None:
+    """Ask what is not yet in ``store``, and file it there.
+
+    With the ``card`` of an endpoint its cost is told too. About thirty replies are shown as
+    samples, with ``judge``'s verdict. A teacher that has nothing left to do is not asked, and
+    one may leave questions unanswered (imported demonstrations).
+    """
+    if store.damaged:
+        text = f"{store.path}: damaged lines: {store.damaged}; what they answered is asked again"
+        ctx.warn(text, "damaged")
+    done = sum(q.key in store for q in questions)
+    reporter = _Reporter(ctx, card, len(questions), store, done, unit)
+    reporter.tell()
+    if done == len(questions):
+        return
+    ctx.stop_point()
+    teacher.watch(ctx.doing)
+    batches = filed(teacher, questions, store, lambda: ctx.stop_requested)
+    try:
+        with contextlib.closing(batches):
+            for batch in batches:
+                reporter.count(batch, judge)
+                reporter.wait(teacher.waiting)
+    finally:
+        reporter.tell()
+    ctx.stop_point()
+
+
+def filed(
+    teacher: Provider, questions: Sequence[Question], store: ReplyStore, stopped: Callable[[], bool]
+) -> Generator[Batch, None, None]:
+    """Replies to what ``store`` lacks, each filed before it is yielded; close it when done.
+
+    Once ``stopped`` nothing new is asked, and what is under way is still taken in.
+    """
+    done = frozenset(q.key for q in questions if q.key in store)
+    pending = [replace(q, tries=store.tries(q.key)) for q in questions]
+    batches = cast("Generator[Batch, None, None]", teacher.answer(pending, done))
+    try:
+        with contextlib.closing(batches):
+            for batch in batches:
+                store.append(batch)
+                store.append_broken(teacher.broken_off())
+                yield batch
+                if stopped() and not teacher.land():
+                    break
+    finally:
+        store.append_broken(teacher.broken_off())
+
+
+class _Reporter:
+    """Progress, cost and samples; a few times a second at most, however fast replies come."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        card: ModelCard | None,
+        total: int,
+        store: ReplyStore,
+        resumed: int,
+        unit: str,
+    ) -> None:
+        self._ctx = ctx
+        self._card = card if card and isinstance(card.source, Endpoint) else None
+        self._store = store
+        self._total = total
+        self._done = self._resumed = resumed
+        self._unit = unit
+        self._sample_every = math.ceil(total / SAMPLES)
+        self._told_at = -math.inf
+        self._waited_at: float | None = None
+
+    def count(self, batch: Batch, judge: Judge | None) -> None:
+        for question, reply in batch:
+            if not reply.final:
+                continue
+            if self._done % self._sample_every == 0:
+                self._show(question, reply, judge)
+            self._done += 1
+        if batch and time.monotonic() - self._told_at >= TELL_EVERY_S:
+            self.tell()
+
+    def tell(self) -> None:
+        self._told_at = time.monotonic()
+        self._ctx.progress(self._done, self._total, self._unit, self._resumed)
+        if self._card is not None:
+            self._ctx.emit(_cost(self._card, self._store))
+
+    def wait(self, what: str) -> None:
+        """Say while it waits that it does, and once when it goes on."""
+        now = time.monotonic()
+        if what and (self._waited_at is None or now - self._waited_at >= WAIT_EVERY_S):
+            self._waited_at = now
+            self._ctx.emit(ev.Activity(text=what, waiting=True))
+        elif not what and self._waited_at is not None:
+            self._waited_at = None
+            self._ctx.activity("the server answers again")
+
+    def _show(self, question: Question, reply: Reply, judge: Judge | None) -> None:
+        self._ctx.emit(
+            ev.Sample(
+                item=question.key,
+                prompt=_beginning(question.prompt),
+                text=_beginning(reply.text),
+                verdict=judge(question, reply) if judge else None,
+            )
+        )
+
+
+def _beginning(text: str) -> str:
+    """Enough to look at: an event is read by every screen, again and again."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters in all)"
+
+
+def _cost(card: ModelCard, store: ReplyStore) -> ev.Cost:
+    assert isinstance(card.source, Endpoint)
+    return ev.Cost(
+        requests=store.requests,
+        prompt_tokens=store.prompt_tokens,
+        completion_tokens=store.completion_tokens,
+        spent=store.spent(card),
+        currency=card.source.currency,
+        possible=store.possibly_spent(card),
+    )

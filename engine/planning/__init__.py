@@ -1,0 +1,1 @@
+"""An experiment becomes runs, runs become phases: what is shared, what it takes."""

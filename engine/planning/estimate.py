@@ -1,0 +1,177 @@
+"""How long, how much memory and how much money a plan will take.
+
+Finished phases like the one asked about are the best witness; where there is none, the figure
+comes from the model's size and is called rough. Rates for the rough figure are deliberately
+conservative: a plan that ends early disappoints nobody.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from engine.planning.graph import Plan, model_of
+from engine.planning.history import history, likeness
+from engine.planning.memory import needed_gib
+from engine.schema.cards import Endpoint, LocalWeights
+from engine.schema.specs import (
+    AnnotateSpec,
+    ElicitSpec,
+    EvaluateSpec,
+    InstructSpec,
+    Kind,
+    PhaseSpec,
+    RefineSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.store.layout import RunsFolder
+
+# train and test rows of each benchmark (method: the paper's data section and the hub's counts)
+SIZES = {
+    "csqa": (9741, 1221),
+    "obqa": (4957, 500),
+    "piqa": (16113, 1838),
+    "siqa": (33410, 1954),
+    "gsm8k": (7473, 1319),
+    "multiarith": (420, 180),
+    "math": (0, 5000),
+    "mmlu": (0, 14042),
+}
+OTHER_SIZE = (4000, 600)
+PROMPT_TOKENS = 150
+ANSWER_TOKENS = 200
+# floating-point operations a second that phases of this kind really get: a few per cent of what
+# a card can do when it generates, about a third when it trains; on a CPU core half of what the
+# pocket models were seen to get
+GPU_FLOPS = {"generate": 5e12, "train": 1e14}
+CPU_FLOPS = {"generate": 3e10, "train": 5e10}
+BYTES = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}
+OVERHEAD_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of all phases still to do.
+
+    ``seconds``: one after the other, on one device. ``from_history``, ``rough``, ``unknown``:
+    how many phases each kind of figure rests on. ``money``: per currency, paid teachers at
+    their cards' prices. ``memory``: GiB of the largest phase of each kind, weights and
+    activations. ``passed_over``: finished phases that are damaged and so no witnesses, a line each.
+    """
+
+    seconds: float
+    from_history: int
+    rough: int
+    unknown: int
+    money: dict[str, float]
+    memory: dict[Kind, float]
+    on_gpu: bool
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def memory_gib(self) -> float | None:
+        """Of the largest phase; None where no local model works."""
+        return max(self.memory.values(), default=None)
+
+    @property
+    def speed(self) -> str:
+        """What the rough figures rest on, beside the sizes of models."""
+        flops = GPU_FLOPS if self.on_gpu else CPU_FLOPS
+        generate, train = (f"{flops[kind] / 1e9:,.0f}" for kind in ("generate", "train"))
+        return f"{generate} GFLOP/s when generating, {train} in training"
+
+
+def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
+    """Time, memory and money for what a plan still has to do."""
+    to_do = plan.to_do
+    amounts = _amounts(plan.phases)
+    passed_over: list[str] = []
+    past_phases = history(runs, passed_over) if to_do else {}
+    counts = {"history": 0, "rough": 0, "unknown": 0}
+    seconds = 0.0
+    money: dict[str, float] = defaultdict(float)
+    memory: dict[Kind, float] = {}
+    for spec in to_do:
+        source = model_of(spec).source
+        if (size := needed_gib(spec, on_gpu, past_phases)) is not None:
+            memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
+        past = [w.seconds for w in past_phases.get(likeness(spec), ()) if w.seconds is not None]
+        if past:
+            seconds += median(past)
+            counts["history"] += 1
+        elif (guess := _rough_seconds(spec, amounts[spec.id], on_gpu)) is not None:
+            seconds += guess
+            counts["rough"] += 1
+        else:
+            counts["unknown"] += 1
+        if isinstance(source, Endpoint):
+            money[source.currency] += _price(amounts[spec.id], source)
+    return Estimate(
+        seconds,
+        counts["history"],
+        counts["rough"],
+        counts["unknown"],
+        dict(money),
+        memory,
+        on_gpu,
+        tuple(passed_over),
+    )
+
+
+def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:
+    """Phase -> questions it works on, at most: how many the gate keeps isn't known before."""
+    from engine import catalog
+
+    found: dict[str, int] = {}
+    for spec in phases:
+        match spec:
+            case AnnotateSpec():
+                available = SIZES.get(spec.task.name, OTHER_SIZE)[0]
+                asked = spec.settings.most(catalog.task(spec.task.name).kind == "choice")
+                found[spec.id] = min(asked or available, available)
+            case EvaluateSpec():
+                available = SIZES.get(spec.task.name, OTHER_SIZE)[spec.split == "test"]
+                asked = 0 if spec.answers else spec.limit or available
+                found[spec.id] = min(asked, available)
+            case InstructSpec() | ElicitSpec():
+                found[spec.id] = found[spec.demonstrations] * spec.fraction // 100
+            case RefineSpec():
+                found[spec.id] = found[spec.pairs]
+    return found
+
+
+def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | None:
+    card = model_of(spec)
+    rates = GPU_FLOPS if on_gpu else CPU_FLOPS
+    if isinstance(card.source, Endpoint):
+        return questions * 4.0 / card.source.concurrency
+    if not isinstance(card.source, LocalWeights):
+        return OVERHEAD_S
+    if card.parameters is None:
+        return None
+    tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + PROMPT_TOKENS
+    match spec:
+        case InstructSpec():
+            work = 6 * spec.settings.epochs * questions
+        case RefineSpec():  # two answers, policy and reference
+            steps = spec.settings.max_steps
+            if spec.settings.epochs is not None:
+                per_epoch = questions / spec.settings.batch_size
+                steps = min(steps, round(spec.settings.epochs * per_epoch))
+            work = 2 * 8 * steps * spec.settings.batch_size
+        case ElicitSpec():
+            work = 2 * 2 * questions
+        case _:
+            work = 2 * questions
+    kind = "train" if isinstance(spec, InstructSpec | RefineSpec) else "generate"
+    return OVERHEAD_S + work * tokens * card.parameters / rates[kind]
+
+
+def _price(questions: int, source: Endpoint) -> float:
+    per_answer = (PROMPT_TOKENS * source.price_in + ANSWER_TOKENS * source.price_out) / 1e6
+    return questions * per_answer

@@ -1,0 +1,369 @@
+"""Pure planning: experiment -> runs -> graph of phases, what is shared, done and to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from engine.schema.cards import (
+    Endpoint,
+    ImportedAnswers,
+    LocalWeights,
+    ModelCard,
+)
+from engine.schema.evaluation import Evaluation
+from engine.schema.specs import (
+    KINDS,
+    AnnotateSpec,
+    Arm,
+    ElicitSpec,
+    EvaluateSpec,
+    InstructSpec,
+    Kind,
+    PhaseSpec,
+    RefineSpec,
+    RunSpec,
+    Tracking,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from engine.planning.presets import Resolved
+    from engine.schema.settings import EvaluateSettings, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination of an experiment's lists, before it has phases."""
+
+    arm: Arm
+    teacher: str | None
+    student: str | None
+    task: str | None
+    refine_task: str | None
+    seed: int
+    fraction: int = 100
+    rounds: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an experiment needs. ``phases``: each once, inputs first. ``done``: ids of those that
+    need not run."""
+
+    runs: tuple[RunSpec, ...]
+    phases: tuple[PhaseSpec, ...]
+    done: frozenset[str]
+
+    @property
+    def to_do(self) -> tuple[PhaseSpec, ...]:
+        return tuple(p for p in self.phases if p.id not in self.done)
+
+    @property
+    def naive(self) -> int:
+        """Phases without sharing."""
+        return sum(counts[0] for counts in self.counts().values())
+
+    @property
+    def of_the_runs_alone(self) -> int:
+        """Phases of each run by itself, without the measurements it is held against."""
+        return sum(len(run.phases) for run in self.runs)
+
+    def counts(self) -> dict[Kind, tuple[int, int, int]]:
+        """Kind -> (without sharing, with sharing, still to do).
+
+        Without sharing each run is made by itself, and so is what its table holds it against:
+        the measurements of its teacher, its bare student and its instructed student.
+        """
+        naive = Counter(p.kind for run in self.runs for p in run.phases)
+        naive["evaluate"] += _measured_for_comparison(self.runs)
+        shared = Counter(p.kind for p in self.phases)
+        left = Counter(p.kind for p in self.to_do)
+        return {kind: (naive[kind], shared[kind], left[kind]) for kind in KINDS if naive[kind]}
+
+
+def _measured_for_comparison(runs: Iterable[RunSpec]) -> int:
+    """Evaluations of other runs of the experiment that each run's table needs beside its own."""
+    asked = {_cell_of(run): _asked(run) for run in runs}
+    total = 0
+    for run in runs:
+        needed: list[tuple[object, ...]] = []
+        if run.teacher and run.student:
+            needed.append(("teacher", run.teacher, None, None, 100, run.seed))
+            needed.append(("baseline", None, run.student, None, 100, run.seed))
+        if run.arm == "both":
+            needed.append(("instruct-only", *_cell_of(run)[1:]))
+        mine = _asked(run)
+        total += sum(len(mine & asked.get(cell, frozenset())) for cell in needed)
+    return total
+
+
+def _cell_of(run: RunSpec) -> tuple[object, ...]:
+    return run.arm, run.teacher, run.student, run.task, run.fraction, run.seed
+
+
+def _asked(run: RunSpec) -> frozenset[Evaluation]:
+    evaluations = (p for p in run.phases if isinstance(p, EvaluateSpec))
+    return frozenset(map(Evaluation.of, evaluations))
+
+
+def make_plan(resolved: Resolved, is_done: Callable[[str], bool]) -> Plan:
+    """Expand and look up what is there."""
+    runs = expand(resolved)
+    phases = unique_phases(runs)
+    return Plan(runs, phases, frozenset(p.id for p in phases if is_done(p.id)))
+
+
+def unique_phases(runs: Iterable[RunSpec]) -> tuple[PhaseSpec, ...]:
+    """Each phase once, in an order in which inputs come first."""
+    return tuple({p.id: p for run in runs for p in run.phases}.values())
+
+
+def expand(resolved: Resolved) -> tuple[RunSpec, ...]:
+    """All runs of an experiment, in the order of its lists."""
+    return tuple(_run(resolved, cell) for cell in cells(resolved))
+
+
+def cells(resolved: Resolved) -> Iterator[Cell]:
+    """Combinations that mean something: a baseline has no teacher, a teacher no student, and
+    neither depends on what students are taught."""
+    experiment = resolved.experiment
+    for seed, arm in product(experiment.seeds, experiment.arms):
+        if arm == "baseline":
+            for student in experiment.students:
+                yield Cell(arm, None, student, None, None, seed)
+            continue
+        if arm == "teacher":
+            for teacher in experiment.teachers:
+                yield Cell(arm, teacher, None, None, None, seed)
+            continue
+        all_rounds = (1,) if arm == "instruct-only" else experiment.rounds
+        for (teacher, student), fraction, rounds in product(
+            resolved.taught_pairs, experiment.fractions, all_rounds
+        ):
+            for task, refine_task in _task_pairs(resolved, arm):
+                yield Cell(arm, teacher, student, task, refine_task, seed, fraction, rounds)
+
+
+def _task_pairs(resolved: Resolved, arm: Arm) -> Iterator[tuple[str | None, str | None]]:
+    """(instruct task, refine task), each None where the arm lacks that half."""
+    experiment = resolved.experiment
+    if arm == "instruct-only":
+        yield from ((task, None) for task in experiment.tasks)
+    elif arm == "refine-only":
+        yield from ((None, task) for task in experiment.refine_tasks or experiment.tasks)
+    elif experiment.refine_tasks:
+        yield from product(experiment.tasks, experiment.refine_tasks)
+    else:
+        yield from ((task, task) for task in experiment.tasks)
+
+
+def _run(resolved: Resolved, cell: Cell) -> RunSpec:
+    cards = resolved.cards
+    teacher = cards[cell.teacher] if cell.teacher else None
+    student = cards[cell.student] if cell.student else None
+    return RunSpec(
+        experiment=resolved.experiment.name,
+        arm=cell.arm,
+        teacher=cell.teacher,
+        student=cell.student,
+        teacher_family=teacher.family if teacher else None,
+        student_family=student.family if student else None,
+        task=cell.task or cell.refine_task,
+        refine_task=cell.refine_task if cell.task else None,
+        fraction=cell.fraction,
+        rounds=cell.rounds,
+        seed=cell.seed,
+        phases=tuple(_phases(resolved, cell, teacher, student)),
+    )
+
+
+def _phases(
+    resolved: Resolved, cell: Cell, teacher: ModelCard | None, student: ModelCard | None
+) -> Iterator[PhaseSpec]:
+    """The path through phases of one cell, inputs first."""
+    if teacher is None or student is None:
+        model = teacher or student
+        assert model is not None
+        yield from _evaluations(resolved, cell, model, None)
+        return
+    adapter: str | None = None
+    if cell.task:
+        demonstrations = annotate(resolved, teacher, cell.task)
+        instruct = _instruct(resolved, student, demonstrations.id, cell)
+        yield from (demonstrations, instruct)
+        adapter = instruct.id
+    if cell.refine_task:
+        questions = annotate(resolved, teacher, cell.refine_task)
+        if cell.refine_task != cell.task:
+            yield questions
+        for round_ in range(1, cell.rounds + 1):
+            elicit = _elicit(resolved, student, adapter, questions.id, cell, round_)
+            refine = RefineSpec(
+                student=student,
+                adapter=adapter,
+                pairs=elicit.id,
+                round=round_,
+                settings=resolved.experiment.settings.refine,
+                tracking=_tracking(resolved),
+                seed=cell.seed,
+            )
+            yield from (elicit, refine)
+            adapter = refine.id
+    yield from _evaluations(resolved, cell, student, adapter)
+
+
+def annotate(resolved: Resolved, teacher: ModelCard, task: str) -> AnnotateSpec:
+    """Seeded by ``data_seed`` alone, so that demonstrations serve every seed."""
+    from engine import catalog
+
+    settings = resolved.experiment.settings
+    limit = settings.annotate.most(has_classes=catalog.task(task).kind == "choice")
+    return AnnotateSpec(
+        teacher=teacher,
+        task=resolved.tasks[task],
+        settings=settings.annotate.model_copy(update={"limit": limit}),
+        seed=resolved.experiment.data_seed,
+        generation=settings.generation,
+    )
+
+
+def _instruct(
+    resolved: Resolved, student: ModelCard, demonstrations: str, cell: Cell
+) -> InstructSpec:
+    return InstructSpec(
+        student=student,
+        demonstrations=demonstrations,
+        fraction=cell.fraction,
+        data_seed=resolved.experiment.data_seed,
+        settings=resolved.experiment.settings.instruct,
+        tracking=_tracking(resolved),
+        seed=cell.seed,
+    )
+
+
+def _tracking(resolved: Resolved) -> Tracking:
+    return Tracking(report_to=resolved.experiment.report_to, project=resolved.experiment.name)
+
+
+def _elicit(
+    resolved: Resolved,
+    student: ModelCard,
+    adapter: str | None,
+    questions: str,
+    cell: Cell,
+    round_: int,
+) -> ElicitSpec:
+    settings = resolved.experiment.settings
+    return ElicitSpec(
+        student=student,
+        adapter=adapter,
+        demonstrations=questions,
+        fraction=cell.fraction,
+        data_seed=resolved.experiment.data_seed,
+        round=round_,
+        settings=settings.elicit,
+        seed=cell.seed,
+        generation=settings.generation,
+    )
+
+
+def _evaluations(
+    resolved: Resolved, cell: Cell, model: ModelCard, adapter: str | None
+) -> Iterator[PhaseSpec]:
+    """The splits that an arm is measured on."""
+    settings = resolved.experiment.settings.evaluate
+    splits = settings.teacher_splits if cell.arm == "teacher" else ()
+    for split in splits or (settings.split,):
+        if splits and split == "train":
+            yield from _on_what_it_annotates(resolved, model)
+        else:
+            yield from _on_the_tables_tasks(resolved, cell, model, adapter, split)
+
+
+def _on_the_tables_tasks(
+    resolved: Resolved, cell: Cell, model: ModelCard, adapter: str | None, split: Split
+) -> Iterator[EvaluateSpec]:
+    """Every task of the tables (or of the training), each prompt style and method.
+
+    Greedy answers don't depend on a seed, so they are made once for all seeds. The likeliest
+    letter is read off the plain prompt: after the CoT trigger no letter is due yet.
+    """
+    from engine import catalog
+
+    experiment = resolved.experiment
+    settings = experiment.settings.evaluate
+    names = experiment.evaluate_on or experiment.tasks
+    if settings.domain == "in" and adapter is not None:
+        names = tuple(name for name in names if name in (cell.task, cell.refine_task))
+    for name, method in product(names, settings.methods):
+        if method == "logprob" and (
+            catalog.task(name).kind != "choice" or not isinstance(model.source, LocalWeights)
+        ):
+            continue
+        greedy = method == "logprob" or model.sampling.temperature == 0
+        for prompt in ("plain",) if method == "logprob" else settings.prompts:
+            yield EvaluateSpec(
+                model=model,
+                adapter=adapter,
+                task=resolved.tasks[name],
+                prompt=prompt,
+                split=split,
+                limit=settings.limit,
+                method=method,
+                commit=_commits(settings, model) and method == "match",
+                seed=0 if greedy else cell.seed,
+                generation=experiment.settings.generation,
+            )
+
+
+def _commits(settings: EvaluateSettings, model: ModelCard) -> bool:
+    """A file of ready answers can't be asked to go on."""
+    return settings.commit == "on" and not isinstance(model.source, ImportedAnswers)
+
+
+def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[PhaseSpec]:
+    """A teacher on the training questions: those it annotates, whatever the run's seed; with the
+    annotation's own prompt its demonstrations are scored, and nothing is asked twice."""
+    experiment = resolved.experiment
+    settings = experiment.settings
+    for task in dict.fromkeys((*experiment.tasks, *experiment.refine_tasks)):
+        annotated = annotate(resolved, teacher, task)
+        limits = (annotated.settings.limit, settings.evaluate.limit)
+        for prompt in settings.evaluate.prompts:
+            answered = prompt == settings.annotate.prompt
+            if answered:
+                yield annotated
+            yield EvaluateSpec(
+                model=teacher,
+                task=annotated.task,
+                prompt=prompt,
+                split="train",
+                limit=min((n for n in limits if isinstance(n, int)), default=None),
+                data_seed=experiment.data_seed,
+                answers=annotated.id if answered else None,
+                commit=_commits(settings.evaluate, teacher),
+                seed=experiment.data_seed,
+                generation=settings.generation,
+            )
+
+
+def model_of(spec: PhaseSpec) -> ModelCard:
+    """The model that a phase works with."""
+    match spec:
+        case AnnotateSpec():
+            return spec.teacher
+        case EvaluateSpec():
+            return spec.model
+        case _:
+            return spec.student
+
+
+def key_variables(phases: Iterable[PhaseSpec]) -> set[str]:
+    """Environment variables that hold the API keys of these phases' endpoints."""
+    sources = (model_of(phase).source for phase in phases)
+    named = {source.api_key_env for source in sources if isinstance(source, Endpoint)}
+    return {name for name in named if name is not None}

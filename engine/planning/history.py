@@ -1,0 +1,88 @@
+"""Finished phases as witnesses: what phases like them took, in time and memory."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from engine.machine.state import phase_state
+from engine.planning.graph import model_of
+from engine.schema.errors import UserError, explain
+from engine.schema.specs import (
+    AnnotateSpec,
+    ElicitSpec,
+    EvaluateSpec,
+    InstructSpec,
+    PhaseSpec,
+    RefineSpec,
+)
+
+if TYPE_CHECKING:
+    from engine.store.layout import PhaseDir, RunsFolder
+
+Likeness = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What a finished phase took: seconds, and at its peak GiB of the machine's and of the cards'
+    memory; None where it was not measured (an earlier version, no card)."""
+
+    seconds: float | None
+    memory: float | None
+    card_memory: float | None
+
+
+def likeness(spec: PhaseSpec) -> Likeness:
+    """Phases that take about as much as each other."""
+    match spec:
+        case AnnotateSpec():
+            size: object = (spec.task.name, spec.settings.limit)
+        case EvaluateSpec():
+            size = (spec.task.name, spec.prompt, spec.split, spec.limit, spec.method)
+        case InstructSpec():
+            size = (spec.fraction, spec.settings.epochs, spec.settings.batch_size)
+        case ElicitSpec():
+            size = spec.fraction
+        case RefineSpec():
+            size = (spec.settings.max_steps, spec.settings.epochs, spec.settings.batch_size)
+    return (spec.kind, model_of(spec).name, size)
+
+
+def history(
+    runs: RunsFolder, passed_over: list[str] | None = None
+) -> dict[Likeness, list[Witness]]:
+    """All finished phases, by what they are like. ``passed_over`` is told of damaged folders,
+    which are no witnesses, a line each."""
+    past: dict[Likeness, list[Witness]] = defaultdict(list)
+    told = passed_over if passed_over is not None else []
+    for folder in runs.phase_dirs():
+        if not folder.done:
+            found = phase_state(folder) if passed_over is not None else None
+            told += [f"{folder.id}: {found.error}"] if found and found.state == "lost" else []
+            continue
+        try:
+            like, witness = _witness(folder, folder.manifest_file.stat().st_mtime_ns)
+        except UserError as error:
+            told.append(str(error))
+        except OSError as error:
+            told.append(explain(error))
+        else:
+            past[like].append(witness)
+    return past
+
+
+@lru_cache(maxsize=100_000)
+def _witness(folder: PhaseDir, _finished: int) -> tuple[Likeness, Witness]:
+    """Kept, for a plan that is made again and again while somebody composes it."""
+    figures = folder.manifest()["figures"]
+    names = ("seconds", "memory_gib", "card_memory_gib")
+    return likeness(folder.spec()), Witness(*(_figure(figures.get(name)) for name in names))
+
+
+def _figure(value: object) -> float | None:
+    known = isinstance(value, int | float) and math.isfinite(value)
+    return float(value) if known else None  # type: ignore[arg-type]

@@ -1,0 +1,154 @@
+"""How much memory a phase takes: from its model's shape, or from what such phases were measured
+to take.
+
+The shape is read from the model's own ``config.json`` where it is a folder on this machine, and
+follows from the number of weights elsewhere. The figures are for the dtype that is computed in
+on the device at hand (:func:`engine.models.loading.compute_dtype` says it to torch).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from engine.machine.devices import memory
+from engine.planning.graph import model_of
+from engine.schema.cards import LocalWeights, ModelCard
+from engine.schema.specs import (
+    EvaluateSpec,
+    InstructSpec,
+    PhaseSpec,
+    RefineSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.planning.history import Likeness, Witness
+
+GIB: Final = 2**30
+RUNTIME: Final = 0.6  # GiB: Python with torch and transformers, measured
+ON_CARD: Final = 0.8  # GiB: a CUDA context with its libraries
+BESIDE_CARD: Final = 2.5  # GiB of the machine's memory for a phase whose model is on a card
+TOKENS: Final = 350  # of a prompt with its answer, where nobody has counted them yet
+# bytes a token, layer and hidden unit that training keeps (Korthikanti et al., 2022, without the
+# attention scores, which are never stored)
+KEPT: Final = {2: 34, 4: 68}
+AT_ONCE: Final = 64  # sequences that a training step on a CPU reads at once, at most
+POCKET: Final = 50e6  # weights below which a matrix product is too small for two threads
+SPARE: Final = 1.3  # what the allocator holds beyond the tensors, measured
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a model decides its memory: layers, width, width of keys and values together a
+    token and layer, and tokens in its vocabulary."""
+
+    layers: int
+    hidden: int
+    cached: int
+    vocabulary: int
+
+
+def shape_of(card: ModelCard) -> Shape | None:
+    """None where neither a folder nor the number of weights tells."""
+    source = card.source
+    if isinstance(source, LocalWeights) and source.path:
+        found = _shape_in(Path(source.path).expanduser())
+        if found is not None:
+            return found
+    if card.parameters is None:
+        return None
+    layers = max(1, round((card.parameters / (12 * 128**2)) ** (1 / 3)))  # width = 128 x layers
+    return Shape(layers, 128 * layers, 2 * 128 * layers, 64_000)
+
+
+def is_pocket(card: ModelCard) -> bool:
+    """False where nobody knows: a model of the hub, most likely."""
+    shape = shape_of(card)
+    return shape is not None and (card.parameters or _parameters(shape)) < POCKET
+
+
+@lru_cache(maxsize=1_000)
+def _shape_in(folder: Path) -> Shape | None:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = config.get("text_config", config)
+        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+        size = int(config.get("head_dim") or hidden // heads)
+        key_heads = int(config.get("num_key_value_heads") or heads)
+        layers, vocabulary = int(config["num_hidden_layers"]), int(config["vocab_size"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return Shape(layers, hidden, 2 * key_heads * size, vocabulary)
+
+
+def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
+    """On the card, or in the machine's memory where there is none; None for a model that works
+    elsewhere, or of which nothing is known."""
+    card = model_of(spec)
+    shape = shape_of(card)
+    if not isinstance(card.source, LocalWeights) or shape is None:
+        return None
+    weights = (card.parameters or _parameters(shape)) * _bytes_a_weight(card.source, spec, on_gpu)
+    width = 2 if on_gpu and card.source.precision != "fp32" else 4
+    beside = _training(spec, shape, width) if _trains(spec) else _answering(spec, shape, width)
+    if _trains(spec) and not on_gpu:  # it cuts its passes to a quarter of what is free
+        beside = min(beside, memory()[0] * 2**20 / 4)
+    return (ON_CARD if on_gpu else RUNTIME) + (weights + SPARE * beside) / GIB
+
+
+def needed_gib(
+    spec: PhaseSpec, on_gpu: bool, history: Mapping[Likeness, Sequence[Witness]]
+) -> float | None:
+    """What phases like it were measured to take on such a device, else :func:`rough_gib`."""
+    from engine.planning.history import likeness
+
+    if not isinstance(model_of(spec).source, LocalWeights):
+        return None
+    past = history.get(likeness(spec), ())
+    if on_gpu:
+        seen = [w.card_memory for w in past if w.card_memory]
+    else:
+        seen = [w.memory for w in past if w.memory and not w.card_memory]
+    return max(seen) if seen else rough_gib(spec, on_gpu)
+
+
+def _trains(spec: PhaseSpec) -> bool:
+    return isinstance(spec, InstructSpec | RefineSpec)
+
+
+def _parameters(shape: Shape) -> float:
+    return 12.0 * shape.layers * shape.hidden**2 + shape.vocabulary * shape.hidden
+
+
+def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> float:
+    """On a CPU 4-bit weights are unpacked to answer, and 16-bit ones computed in 32 bits; the
+    16-bit file that they are made of stays mapped, two bytes a weight."""
+    if on_gpu:
+        return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision]
+    made = {"nf4": 0.6 if _trains(spec) else 4.6, "bf16": 4.0, "fp32": 4.0}[source.precision]
+    return made + (0.0 if source.precision == "fp32" else 2.0)
+
+
+def _answering(spec: PhaseSpec, shape: Shape, width: int) -> float:
+    """Bytes: the cache of a full batch, and its logits while a token is drawn."""
+    generation = spec.generation
+    tokens = TOKENS
+    rows = min(generation.max_batch, max(1, generation.token_budget // tokens))
+    if isinstance(spec, EvaluateSpec) and spec.limit:
+        rows = min(rows, spec.limit)
+    return rows * (tokens * shape.layers * shape.cached * width + 4 * 4 * shape.vocabulary)
+
+
+def _training(spec: PhaseSpec, shape: Shape, width: int) -> float:
+    """Bytes: what one pass keeps for its gradient, with the logits of its answers."""
+    assert isinstance(spec, InstructSpec | RefineSpec)
+    settings = spec.settings
+    answers = 2 if isinstance(spec, RefineSpec) else 1
+    rows = min(answers * settings.batch_size, AT_ONCE)
+    tokens = min(settings.max_length, TOKENS)
+    return rows * tokens * (shape.layers * shape.hidden * KEPT[width] + 2 * 4 * shape.hidden)

@@ -1,0 +1,159 @@
+"""What models said: reading, scoring again, comparing, exporting."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import catalog
+from engine.queries.evaluations import finished, paired
+from engine.queries.rows import published_score
+from engine.queries.runs import registry
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.schema.evaluation import Evaluation
+from engine.schema.jsonfile import with_seal
+from engine.schema.records import Prediction, Score
+from engine.schema.specs import EvaluateSpec
+from engine.store.jsonlines import read_records
+from engine.store.layout import (
+    ADAPTER,
+    ANSWERS,
+    DEMONSTRATIONS,
+    PAIR_SCORES,
+    PAIRS,
+    PREDICTIONS,
+    write_json,
+)
+from engine.store.sealing import sealed_files, verified
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.queries.results import Comparison
+    from engine.schema.records import Verdict
+    from engine.schema.specs import Kind
+    from engine.store.layout import PhaseDir, RunsFolder
+
+FILES: dict[Kind, tuple[str, ...]] = {
+    "annotate": (DEMONSTRATIONS,),
+    "instruct": (ADAPTER,),
+    "elicit": (ANSWERS, PAIRS),
+    "refine": (ADAPTER, PAIR_SCORES),
+    "evaluate": (PREDICTIONS,),
+}
+
+
+def evaluations(runs: RunsFolder, run_id: str) -> list[EvaluateSpec]:
+    """A run's finished evaluations, in order; ``UserError`` when it has none."""
+    specs = [p for p in read_run(runs, run_id).spec.phases if isinstance(p, EvaluateSpec)]
+    if not specs:
+        raise UserError(f"{run_id}: has no evaluate phase")
+    done = [spec for spec in specs if runs.phase(spec.id).done]
+    if not done:
+        raise UserError(f"{run_id}: its evaluate phase is not done; see: sirt status {run_id}")
+    return done
+
+
+def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
+    """Both runs' accuracies on the tasks and prompts they share, paired by question."""
+    mine, theirs = finished(runs, a), finished(runs, b)
+    found = (paired(one, mine, theirs) for one in mine)
+    shared = [comparison for comparison in found if comparison is not None]
+    if not shared:
+        raise UserError(
+            f"{a} and {b} share no finished evaluation with the same prompt; there is nothing to "
+            "compare"
+        )
+    return shared
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A verdict that the present scorer gives otherwise."""
+
+    id: str
+    before: Verdict
+    now: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """A kept evaluation under the present scorer: its accuracy in 0..1, its tiers, and every
+    answer that is read otherwise."""
+
+    phase: str
+    evaluation: Evaluation
+    before: Score
+    now: Score
+    changed: tuple[Changed, ...]
+
+
+def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
+    """Score kept predictions again. With ``write`` the tables use the new score from then on;
+    what the phase published stays as it is."""
+    found = []
+    for spec in evaluations(runs, run_id):
+        if spec.method == "match":
+            folder = runs.phase(spec.id)
+            found.append(_rescored(folder, spec))
+            if write:
+                write_json(folder.rescored, with_seal(found[-1].now.model_dump()))
+    if write:
+        _refresh_rows(runs, {r.phase for r in found})
+    return found
+
+
+def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> Rescored:
+    from engine.scoring.score import score
+    from engine.scoring.verdict import score_reply
+
+    kind = catalog.task(spec.task.name).kind
+    again, changed = [], []
+    for old in read_records(verified(folder, PREDICTIONS), Prediction):
+        verdict = score_reply(kind, old, old.output, old.finish)
+        if verdict != old.verdict:
+            changed.append(Changed(old.id, old.verdict, verdict))
+        again.append(old.model_copy(update={"verdict": verdict}))
+    before = Score.model_validate(published_score(folder))
+    return Rescored(
+        folder.id, Evaluation.of(spec), before, score(again, spec.commit), tuple(changed)
+    )
+
+
+def _refresh_rows(runs: RunsFolder, phases: set[str]) -> None:
+    index = registry(runs)
+    index.refresh(row.run_id for row in index.rows() if phases.intersection(row.phase_ids))
+
+
+def _published(folder: PhaseDir, name: str) -> bool:
+    """Weights may have been left out of a bundle; what else was published must be there."""
+    listed = name != ADAPTER and f"out/{name}" in sealed_files(folder)
+    return listed or (folder.out / name).exists()
+
+
+def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
+    """Copy what a run's phases published into a folder of one's own; returns what is new.
+
+    ``UserError`` rather than overwriting anything.
+    """
+    planned: list[tuple[Path, Path]] = []
+    for spec in read_run(runs, run_id).spec.phases:
+        source = runs.phase(spec.id)
+        if not source.done:
+            continue
+        there = (name for name in FILES[spec.kind] if _published(source, name))
+        planned += ((verified(source, name), folder / f"{spec.id}-{name}") for name in there)
+    if not planned:
+        raise UserError(f"{run_id}: none of its phases is done; there is nothing to export")
+    for _, target in planned:
+        if target.exists():
+            raise UserError(f"{target}: is there already; give another folder or move it away")
+    folder.mkdir(parents=True, exist_ok=True)
+    for source_path, target in planned:
+        if source_path.is_dir():
+            shutil.copytree(source_path, target)
+        else:
+            shutil.copy2(source_path, target)
+    return [target for _, target in planned]

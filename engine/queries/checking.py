@@ -1,0 +1,99 @@
+"""Whether files are what their phases published, told by file; and accepting them as they are."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from engine.queries.rows import row_of, why_absent, why_unscored
+from engine.queries.runs import find_runs, registry
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.store.layout import PhaseDir
+from engine.store.sealing import (
+    Seal,
+    accept,
+    accepted,
+    verified,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from engine.queries.items import Source
+    from engine.store.layout import RunsFolder
+    from engine.store.run_row import RunRow
+
+
+def checked_rows(runs: RunsFolder, rows: Iterable[RunRow]) -> tuple[list[RunRow], list[str]]:
+    """Rows without the figures of evaluations that can't be believed, and why, a line each. The
+    figures come from the index; here each is held against its phase's folder."""
+    why: dict[str, str] = {}
+    found = []
+    for row in rows:
+        evaluations = [i for i in row.phase_ids if i.startswith("evaluate-")]
+        for phase_id in evaluations:
+            if phase_id not in why:
+                why[phase_id] = why_unscored(runs.phase(phase_id))
+        wrong = any(why.get(phase_id) for phase_id in evaluations)
+        found.append((row_of(runs, row.run_id) if wrong else row) or row)
+    return found, [problem for problem in why.values() if problem]
+
+
+def missing_figures(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
+    """Why finished runs have fewer figures than evaluations, a line each."""
+
+    def short(row: RunRow) -> bool:
+        asked = sum(i.startswith("evaluate-") for i in row.phase_ids)
+        return row.state == "done" and len(row.marks) < asked
+
+    wrong = {i: None for row in rows if short(row) for i in row.phase_ids if i.startswith("eval")}
+    return [problem for i in wrong if (problem := why_unscored(runs.phase(i)))]
+
+
+def left_out(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
+    """Why phases of these runs have nothing to show though they should, a line each."""
+    specs = (phase for run_id in run_ids for phase in read_run(runs, run_id).spec.phases)
+    why = (why_absent(runs.phase(i)) for i in dict.fromkeys(phase.id for phase in specs))
+    return [line for line in why if line]
+
+
+def check_source(source: Source) -> None:
+    """``UserError`` naming a file of items that is not what its phase published."""
+    for file in (source.file, source.against, source.scores):
+        if file is not None:
+            verified(PhaseDir(file.parent.parent), file.name)
+
+
+def accepted_of(runs: RunsFolder, phase_ids: Iterable[str]) -> list[str]:
+    """What of these phases was accepted as changed, a line each."""
+    found = []
+    for phase_id in dict.fromkeys(phase_ids):
+        with suppress(UserError, OSError):  # told as damaged, where it is read
+            found += [f"{phase_id}: {line}" for line in accepted(runs.phase(phase_id))]
+    return found
+
+
+def accept_outputs(runs: RunsFolder, words: Iterable[str]) -> list[tuple[str, Seal]]:
+    """Accept the outputs of phases, or of all phases of runs, as they are now; returns what had
+    changed."""
+    found = []
+    for folder in _folders(runs, words):
+        found += [(folder.id, seal) for seal in accept(folder)]
+    index = registry(runs)
+    changed = {phase_id for phase_id, _ in found}
+    index.refresh(r.run_id for r in index.rows() if changed.intersection(r.phase_ids))
+    return found
+
+
+def _folders(runs: RunsFolder, words: Iterable[str]) -> Iterator[PhaseDir]:
+    for word in words:
+        folder = runs.phase(word)
+        if runs.is_phase(word):
+            if not folder.done:
+                raise UserError(f"{word}: is not done, so it has no outputs to accept")
+            yield folder
+            continue
+        for run_id in find_runs(runs, [word]):
+            phases = (runs.phase(phase.id) for phase in read_run(runs, run_id).spec.phases)
+            yield from (phase for phase in phases if phase.done)

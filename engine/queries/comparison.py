@@ -1,0 +1,264 @@
+"""Several runs beside each other: accuracies, paired differences, settings, curves, matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from engine.queries.checking import checked_rows
+from engine.queries.evaluations import finished, paired
+from engine.queries.following import RunFollower
+from engine.queries.runs import registry
+from engine.queries.study import Study
+from engine.scheduling.queue import read_run
+from engine.schema.errors import Problems, UserError
+from engine.schema.specs import EvaluateSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.queries.results import Comparison
+    from engine.queries.runs import RunStatus
+    from engine.queries.study import Cell as Measured
+    from engine.queries.study import Condition, Prompt
+    from engine.schema.evaluation import Evaluation
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import RunsFolder
+    from engine.store.phase_log import PhaseView
+    from engine.store.run_row import Cellmark, RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A run against the reference on the same questions; ``adjusted``: Holm's p over the table."""
+
+    found: Comparison
+    adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """``cells[key][n]`` is run n's accuracy; ``differences[key][n]`` that from the reference,
+    None for the reference itself and where questions are not shared."""
+
+    rows: tuple[RunRow, ...]
+    reference: int
+    cells: dict[Evaluation, tuple[Cellmark | None, ...]]
+    differences: dict[Evaluation, tuple[Difference | None, ...]]
+
+
+def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
+    """Rows in the order given; ``UserError`` names one that is not there."""
+    known = {row.run_id: row for row in registry(runs).rows()}
+    missing = [run_id for run_id in run_ids if run_id not in known]
+    if missing:
+        raise UserError(f"no run {missing[0]!r} in {runs.root}; it was deleted, perhaps")
+    return tuple(known[run_id] for run_id in run_ids)
+
+
+def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> Compared:
+    """Accuracies alone; :func:`with_differences` takes seconds and adds the tests."""
+    rows, wrong = checked_rows(runs, rows_of(runs, run_ids))
+    if wrong:
+        raise Problems(wrong)
+    by_run = [{mark.evaluation: mark for mark in row.marks} for row in rows]
+    keys = sorted({key for marks in by_run for key in marks})
+    cells = {key: tuple(marks.get(key) for marks in by_run) for key in keys}
+    return Compared(tuple(rows), reference, cells, {})
+
+
+def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
+    """McNemar's exact test and the paired interval for each cell against the reference's."""
+    from engine.scoring.interval import holm
+
+    measured = [finished(runs, row.run_id) for row in compared.rows]
+    base = measured[compared.reference]
+    found: dict[tuple[Evaluation, int], Comparison] = {}
+    for key in compared.cells:
+        for n, mine in enumerate(measured):
+            if n != compared.reference and (comparison := paired(key, base, mine)) is not None:
+                found[key, n] = comparison
+    adjusted = dict(zip(found, holm([c.p for c in found.values()]), strict=True))
+    whole = {place: Difference(c, adjusted[place]) for place, c in found.items()}
+    differences = {
+        key: tuple(whole.get((key, n)) for n in range(len(measured))) for key in compared.cells
+    }
+    return replace(compared, differences=differences)
+
+
+# --- settings ---
+
+
+def settings(
+    runs: RunsFolder, run_ids: Sequence[str], every: bool = False
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Name and value in each run; only what differs, or ``every`` one."""
+    flat = [_flat_run(runs, run_id) for run_id in run_ids]
+    names = dict.fromkeys(name for values in flat for name in values)
+    table = [(name, tuple(values.get(name, "") for values in flat)) for name in names]
+    return [(name, values) for name, values in table if every or len(set(values)) > 1]
+
+
+def _flat_run(runs: RunsFolder, run_id: str) -> dict[str, str]:
+    spec = read_run(runs, run_id).spec
+    head = spec.model_dump(mode="json", exclude={"phases"})
+    flat = {name: _said(value) for name, value in head.items()}
+    for phase in spec.phases:
+        if isinstance(phase, EvaluateSpec):
+            continue  # they differ by what they evaluate, which the table of accuracies shows
+        values = phase.model_dump(mode="json")
+        for name, value in _flatten(values, phase.kind):
+            if name.rsplit(".", 1)[-1] not in {"kind", "path", "description"}:
+                flat[name] = _said(value)
+    return flat
+
+
+def _flatten(value: Any, name: str) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flatten(inner, f"{name}.{key}")
+    else:
+        yield name, value
+
+
+def _said(value: Any) -> str:
+    return "–" if value is None else str(value)
+
+
+# --- curves ---
+
+
+class Logs:
+    """Logs of several runs, folded as they grow. Call it from one thread at a time."""
+
+    def __init__(self, runs: RunsFolder, run_ids: Sequence[str]) -> None:
+        self._followers = [RunFollower(runs, run_id) for run_id in run_ids]
+        self._found: list[RunStatus | None] = [None for _ in run_ids]
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing will come any more."""
+        return all(found is not None and found.state == "done" for found in self._found)
+
+    def read(self) -> list[dict[str, PhaseView]]:
+        """By run: phase -> its log's view. A phase is called by its kind; where any of the runs
+        refines in rounds, ``refine 1``, ``refine 2``. Evaluations draw no curves and are left
+        out."""
+        for n, follower in enumerate(self._followers):
+            before = self._found[n]
+            if before is None or before.state != "done":
+                self._found[n] = follower.advance() or before
+        found = [status for status in self._found if status is not None]
+        rounds = any(status.file.spec.rounds > 1 for status in found)
+        return [
+            {
+                _name(phase.spec, rounds): phase.view
+                for phase in status.phases
+                if phase.spec.kind != "evaluate" and phase.attempt
+            }
+            for status in found
+        ]
+
+
+def _name(spec: PhaseSpec, rounds: bool) -> str:
+    return f"{spec.kind} {spec.round}" if rounds and spec.kind == "refine" else spec.kind
+
+
+# --- matrix and fractions ---
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Of runs that are alike but for seed, and teacher or student where several were tried: mean
+    accuracy in 0..1 with its 95 % interval, as a report has it, and of how many runs."""
+
+    share: float
+    low: float
+    high: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """``cells[trained on, evaluated on]``, as far as it was scored."""
+
+    trained: tuple[str, ...]
+    evaluated: tuple[str, ...]
+    cells: dict[tuple[str, str], Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Of whole experiments, for one prompt style. ``matrices``: which runs -> trained on x
+    evaluated on. ``fractions``: arm and teacher -> accuracy at each share of the demonstrations.
+    """
+
+    matrices: dict[str, Matrix]
+    fractions: dict[str, list[tuple[int, Cell]]]
+
+
+def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
+    """Reads the accuracies of all these rows: tens of microseconds each. They are taken together
+    as in a report."""
+    study = Study("", tuple(rows))
+    kinds = {"all": study.conditions} | {
+        name: tuple(one for one in study.conditions if one.in_family is family)
+        for name, family in (("in-family", True), ("out-of-family", False))
+    }
+    found = {name: matrix(study, chosen, prompt) for name, chosen in kinds.items()}
+    matrices = {name: one for name, one in found.items() if one.cells}
+    return Overview(matrices, by_fraction(study, prompt))
+
+
+def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Matrix:
+    """Trained-on x evaluated-on, whoever was taught by whom, on test splits."""
+    alike: dict[tuple[str, str], list[Measured]] = {}
+    for one in conditions:
+        for task in study.tasks:
+            alike.setdefault((trained_as(one), task), []).append((one, task, prompt))
+    found = {place: _together(study, same) for place, same in alike.items()}
+    cells = {place: cell for place, cell in found.items() if cell is not None}
+    evaluated = tuple(sorted({on for _, on in cells}))
+    return Matrix(tuple(dict.fromkeys(trained for trained, _ in cells)), evaluated, cells)
+
+
+def _together(study: Study, alike: Iterable[Measured]) -> Cell | None:
+    """The mean over the seeds that all have; where they share none, the first alone."""
+    known = [cell for cell in alike if cell in study.marks]
+    if not study.shared_seeds(known):
+        known = known[:1]
+    found = study.mean(known)
+    if found is None:
+        return None
+    return Cell(found.mean, found.low, found.high, len(known) * len(study.shared_seeds(known)))
+
+
+def trained_as(one: Condition) -> str:
+    """``both csqa``, ``instruct-only csqa 50%``, ``baseline``."""
+    share = "" if one.fraction == 100 else f"{one.fraction}%"
+    parts = (one.arm, one.trained_on if one.task else "", share, *one.variant)
+    return " ".join(part for part in parts if part)
+
+
+def by_fraction(study: Study, prompt: Prompt) -> dict[str, list[tuple[int, Cell]]]:
+    """Arm (and teacher) -> accuracy on the own task at each fraction of the demonstrations."""
+    alike: dict[str, dict[int, list[Measured]]] = {}
+    for one in study.conditions:
+        task = one.refine_task or one.task
+        if task is not None:
+            at = alike.setdefault(_line_name(one), {})
+            at.setdefault(one.fraction, []).append((one, task, prompt))
+    lines = {
+        name: [(share, _together(study, same)) for share, same in sorted(at.items())]
+        for name, at in alike.items()
+    }
+    found = {
+        name: [(share, cell) for share, cell in points if cell is not None]
+        for name, points in lines.items()
+    }
+    return {name: points for name, points in found.items() if points}
+
+
+def _line_name(one: Condition) -> str:
+    name = f"{one.arm} <{one.teacher}" if one.teacher else one.arm
+    return " ".join((name, *one.variant))

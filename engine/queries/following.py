@@ -1,0 +1,114 @@
+"""One run, read again and again at the price of what is new."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from engine.queries.runs import RunStatus, damage_of, run_status
+from engine.store.eventlog import EventReader
+from engine.store.phase_log import EMPTY, PhaseView, fold_all
+
+if TYPE_CHECKING:
+    from engine.store.layout import PhaseDir, RunsFolder
+
+LOOK_EVERY_S = 2.0  # a process that died leaves no event, so states are looked at anyway
+READ_MS = 200.0  # of the loop that follows; what is left over comes with the next look
+AT_ONCE = 500  # events in memory; a view keeps a tenth of what they weigh
+
+
+@dataclass
+class PhaseFollower:
+    """The last attempt's log of a phase, folded as it grows. A new attempt starts afresh."""
+
+    folder: PhaseDir
+    attempt: int = 0
+    view: PhaseView = EMPTY
+    _reader: EventReader | None = None
+    _at_end: bool = False
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the log, once all of it was read; empty for nothing."""
+        read = self._reader if self._at_end else None
+        told = damage_of(read, self.view, self.folder) if read else ""
+        return f"the log of {self.folder.id} was damaged: {told}" if told else ""
+
+    def advance(self) -> bool:
+        """Fold what is new; True when there was anything."""
+        last = self.folder.last_attempt()
+        if last is None:
+            return False
+        if self._reader is None or last.number != self.attempt:
+            self.attempt, self.view, self._reader = last.number, EMPTY, EventReader(last.events)
+        end = time.monotonic() + READ_MS / 1000
+        before = self.view
+        self._at_end = False
+        while events := self._reader.read(AT_ONCE, 1000 * (end - time.monotonic())):
+            self.view = fold_all(events, self.view)
+            if time.monotonic() > end:
+                break
+        else:
+            self._at_end = True
+        return self.view is not before
+
+
+@dataclass
+class RunFollower:
+    """``advance`` gives the run's status when something changed since the last call."""
+
+    runs: RunsFolder
+    run_id: str
+    _phases: dict[str, PhaseFollower] = field(default_factory=dict)
+    _status: RunStatus | None = None
+    _damage: tuple[str, ...] = ()  # of all files but the logs
+    _looked: float = float("-inf")
+
+    def advance(self) -> RunStatus | None:
+        """None when nothing is new. ``UserError`` when the run's file can't be read."""
+        moved = {id_ for id_, follower in self._phases.items() if follower.advance()}
+        due = time.monotonic() - self._looked >= LOOK_EVERY_S
+        ended = any(self._phases[i].view.outcome for i in moved)
+        if self._status is None or due or ended:
+            fresh = self._look()
+            same = self._status is not None and _states(fresh) == _states(self._status)
+            self._status = fresh
+            if same and not moved:
+                return None
+        elif not moved:
+            return None
+        self._status = self._with_views(self._status)
+        return self._status
+
+    def _look(self) -> RunStatus:
+        self._looked = time.monotonic()
+        status = run_status(self.runs, self.run_id, with_views=False)
+        self._damage = status.damage
+        for phase in status.phases:
+            if phase.id not in self._phases:
+                follower = PhaseFollower(self.runs.phase(phase.id))
+                follower.advance()
+                self._phases[phase.id] = follower
+        return self._with_views(status)
+
+    def _with_views(self, status: RunStatus) -> RunStatus:
+        phases = (replace(p, view=self._phases[p.id].view) for p in status.phases)
+        torn = (line for p in status.phases if (line := self._phases[p.id].damage))
+        return replace(status, phases=tuple(phases), damage=(*self._damage, *torn))
+
+
+def _states(status: RunStatus) -> object:
+    phases = [(p.state, p.attempt, p.error, p.blocked_by, p.waits) for p in status.phases]
+    return status.file, status.state, phases, status.marks
+
+
+def stderr_tail(folder: PhaseDir, max_bytes: int = 16_384) -> str:
+    """The end of what the last attempt's process wrote to stderr; empty when there is none."""
+    attempt = folder.last_attempt()
+    if attempt is None or not attempt.stderr.exists():
+        return ""
+    with attempt.stderr.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - max_bytes))
+        return file.read().decode(errors="replace")

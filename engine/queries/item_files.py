@@ -1,0 +1,121 @@
+"""Which files of items a run has, and which of them another run can be held against."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.queries.evaluations import finished
+from engine.queries.items import Source
+from engine.queries.rows import published_score
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.schema.evaluation import Evaluation
+from engine.schema.specs import (
+    AnnotateSpec,
+    ElicitSpec,
+    EvaluateSpec,
+    RefineSpec,
+)
+from engine.store.layout import (
+    ANSWERS,
+    DEMONSTRATIONS,
+    PAIR_SCORES,
+    PAIRS,
+    PREDICTIONS,
+)
+from engine.store.sealing import sealed_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import PhaseDir, RunsFolder
+
+
+def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Source]:
+    """Files of a run's finished phases: pairs first, then what the pairs come from, then
+    predictions. With an ``other`` run: the predictions of both on the same questions."""
+    if other is not None:
+        return _both(runs, run_id, other)
+    phases = read_run(runs, run_id).spec.phases
+    refines = {p.pairs: p for p in phases if isinstance(p, RefineSpec)}
+    done = [p for p in phases if runs.phase(p.id).done]
+    found = [source for spec in done for source in _made_by(runs, spec, refines)]
+    found += [
+        _predictions(runs.phase(spec.id), Evaluation.of(spec).label)
+        for spec in done
+        if isinstance(spec, EvaluateSpec)
+    ]
+    order = ("pairs", "demonstrations", "answers", "predictions")
+    found.sort(key=lambda source: order.index(source.what))
+    if not found:
+        raise UserError(f"{run_id}: none of its phases is done; there is nothing to read yet")
+    return found
+
+
+def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) -> Iterator[Source]:
+    folder = runs.phase(spec.id)
+    match spec:
+        case AnnotateSpec():
+            title = f"{spec.teacher.name} on {spec.task.name}"
+            count = _figure(folder, "total")
+            yield Source("demonstrations", title, spec.id, folder.out / DEMONSTRATIONS, count)
+        case ElicitSpec():
+            title = f"of {spec.student.name}" + (f", round {spec.round}" if spec.round > 1 else "")
+            count = _figure(folder, "pairs")
+            pairs = Source("pairs", title, spec.id, folder.out / PAIRS, count)
+            yield _with_scores(runs, pairs, refines.get(spec.id))
+            count = _figure(folder, "questions")
+            yield Source("answers", title, spec.id, folder.out / ANSWERS, count)
+        case _:
+            return
+
+
+def _predictions(folder: PhaseDir, title: str) -> Source:
+    return Source("predictions", title, folder.id, folder.out / PREDICTIONS, _asked(folder))
+
+
+def _asked(folder: PhaseDir) -> int | None:
+    try:
+        return int(published_score(folder)["total"])
+    except (OSError, UserError):  # said where the file is opened; the lines are counted then
+        return None
+
+
+def _figure(folder: PhaseDir, name: str) -> int | None:
+    """How many lines a phase says that it has written; None when it doesn't."""
+    try:
+        found = folder.manifest()["figures"].get(name)
+    except (OSError, UserError):
+        return None
+    return found if isinstance(found, int) else None
+
+
+def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> Source:
+    """What the run's refine phase left out of these pairs, and what it made of the others."""
+    if refine is None:
+        return pairs
+    scores = runs.phase(refine.id).out / PAIR_SCORES
+    known = scores if _has(runs.phase(refine.id), PAIR_SCORES) else None
+    return replace(pairs, scores=known, excluded=frozenset(refine.settings.exclude))
+
+
+def _has(folder: PhaseDir, name: str) -> bool:
+    """Whether a phase has published it, be it still there or not; an older version's hasn't."""
+    there = (folder.out / name).exists()
+    try:
+        return folder.done and (there or f"out/{name}" in sealed_files(folder))
+    except (OSError, UserError):  # told where the file is checked
+        return there
+
+
+def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:
+    mine, theirs = finished(runs, run_id), finished(runs, other)
+    shared = [one for one in mine if one in theirs and one.method != "commit"]
+    if not shared:
+        raise UserError(f"{run_id} and {other}: no finished evaluation of both asks the same")
+    return [
+        replace(_predictions(mine[one], one.label), against=theirs[one].out / PREDICTIONS)
+        for one in shared
+    ]

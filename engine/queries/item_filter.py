@@ -1,0 +1,78 @@
+"""Which items a person means: ``winner:teacher chosen:wrong len>200 flagged words``.
+
+=====================  =====================================================================
+``winner:teacher``     a pair's winner: student or teacher
+``chosen:wrong``       right, wrong or unparsed, by the text's name: chosen, rejected; teacher,
+                       plain, cot, answer; A, B
+``gained`` ``lost``    questions that flipped from A (or the plain prompt) to B (the CoT prompt)
+``kept`` ``dropped``   demonstrations
+``flagged`` ``excluded`` ``noted``   what was marked
+``len>200``            characters of the longest text
+``margin<0``           pairs by refine's margin over the reference, in nats
+``id: target: group: label: text: note: tier:``   the rest
+=====================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.queries.filter_language import Language
+from engine.store.item_notes import NONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.queries.filter_language import Filter
+    from engine.queries.items import Item
+    from engine.store.item_notes import Marks
+
+VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer", "a", "b")
+
+
+def parse(text: str, marks: Marks) -> Filter[Item]:
+    """All words must hold; ``marks`` are those of the items' phase."""
+    fields: dict[str, Callable[[Item], str]] = {
+        "winner": lambda item: item.label,
+        "label": lambda item: item.label,
+        "id": lambda item: item.id,
+        "target": lambda item: item.target,
+        "group": lambda item: item.group,
+        "text": lambda item: "\n".join(_texts(item)),
+        "note": lambda item: marks.get(item.id, NONE).note,
+        "tier": lambda item: " ".join(side.tier or "" for side in item.sides),
+    }
+    words: dict[str, Callable[[Item], bool]] = {
+        "flagged": lambda item: marks.get(item.id, NONE).flagged,
+        "excluded": lambda item: marks.get(item.id, NONE).excluded,
+        "noted": lambda item: bool(marks.get(item.id, NONE).note),
+    }
+    fields |= {name: _verdict_of(name) for name in VERDICTS_OF}
+    words |= {word: _labelled(word) for word in ("gained", "lost", "kept", "dropped")}
+    language = Language(
+        fields,
+        {"len": _longest, "margin": lambda item: item.margin},
+        searched=_texts,
+        exact=frozenset({"target", "group", *VERDICTS_OF}),
+        words=words,
+    )
+    return language.parse(text)
+
+
+def _texts(item: Item) -> Iterator[str]:
+    yield item.question
+    for side in item.sides:
+        yield side.text
+    yield item.id
+
+
+def _longest(item: Item) -> float:
+    return max((len(side.text) for side in item.sides), default=0)
+
+
+def _verdict_of(name: str) -> Callable[[Item], str]:
+    return lambda item: next((s.verdict for s in item.sides if s.name.lower() == name), "")
+
+
+def _labelled(word: str) -> Callable[[Item], bool]:
+    return lambda item: item.label.startswith(word)

@@ -1,0 +1,337 @@
+"""Where a run's figures come from: its phases with their inputs, attempts, outputs and hashes.
+
+The graph is walked by each phase's ``inputs``, whatever the phases are and however many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from engine.machine.state import final_event, phase_state
+from engine.planning.graph import model_of
+from engine.queries.rows import marks_in, why_unscored
+from engine.queries.runs import run_status
+from engine.schema import events as ev
+from engine.schema.cards import ImportedAnswers, LocalWeights, ModelCard
+from engine.schema.errors import UserError, told
+from engine.schema.evaluation import Evaluation
+from engine.schema.settings import source_of
+from engine.schema.specs import AnnotateSpec, EvaluateSpec
+from engine.store.sealing import accepted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from engine.schema.specs import (
+        Kind,
+        PhaseSpec,
+        RunSpec,
+        TaskRef,
+    )
+    from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+    from engine.store.phase_log import State
+    from engine.store.run_row import Cellmark
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A model: its card's name, where its weights or answers come from, at which revision."""
+
+    name: str
+    family: str
+    source: str
+    revision: str | None
+    precision: str | None
+    sampling: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A benchmark and where its rows came from, at which revision."""
+
+    name: str
+    source: str
+    hub: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a phase; ``source``: where the default comes from."""
+
+    name: str
+    value: Any
+    default: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt. ``program``, ``commit``, ``libraries`` are None and empty in older logs."""
+
+    number: int
+    outcome: str
+    host: str = ""
+    devices: tuple[str, ...] = ()
+    started: datetime | None = None
+    finished: datetime | None = None
+    python: str | None = None
+    program: str | None = None
+    commit: str | None = None
+    libraries: dict[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """One phase. ``files``: outputs with size and sha256, as the manifest has them; ``accepted``:
+    what of them, or of what it was made from, was accepted although it had changed.
+
+    ``parent``: of its inputs the one nearest to it, under which a tree shows it.
+    """
+
+    id: str
+    kind: Kind
+    fingerprint: str
+    state: State
+    error: str
+    inputs: tuple[str, ...]
+    parent: str | None
+    model: Origin
+    data: Data | None
+    what: str
+    seed: int
+    settings: tuple[Setting, ...]
+    attempts: tuple[Try, ...]
+    finished: str | None
+    files: dict[str, dict[str, Any]]
+    figures: dict[str, Any]
+    score: Cellmark | None
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> tuple[Setting, ...]:
+        """The settings that are not the defaults."""
+        return tuple(one for one in self.settings if one.value != one.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A run and all that it descends from, inputs first."""
+
+    run_id: str
+    name: str
+    experiment: str
+    arm: str
+    state: State
+    created: datetime
+    tags: tuple[str, ...]
+    note: str
+    teacher: str | None
+    student: str | None
+    task: str | None
+    refine_task: str | None
+    fraction: int
+    seed: int
+    phases: tuple[Ancestor, ...]
+
+    @property
+    def environments(self) -> dict[tuple[Any, ...], tuple[str, ...]]:
+        """(program, commit, python, libraries) -> the phases whose last attempt ran so."""
+        found: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        for phase in self.phases:
+            if phase.attempts and (last := phase.attempts[-1]).program:
+                key = (last.program, last.commit, last.python, tuple(last.libraries.items()))
+                found[key] = (*found.get(key, ()), phase.id)
+        return found
+
+
+def lineage(runs: RunsFolder, run_id: str) -> Lineage:
+    """Everything a run comes from; ``UserError`` when there is no such run."""
+    status = run_status(runs, run_id, with_views=False)
+    spec = status.file.spec
+    states = {phase.id: (phase.state, phase.error) for phase in status.phases}
+    depths: dict[str, int] = {}
+    phases = []
+    for one in with_ancestors(runs, spec):
+        depths[one.id] = 1 + max((depths.get(i, 0) for i in one.inputs), default=0)
+        parent = max((i for i in one.inputs if i in depths), key=depths.__getitem__, default=None)
+        folder = runs.phase(one.id)
+        found = phase_state(folder)
+        state, error = states.get(one.id, (found.state, found.error))
+        phases.append(_ancestor(folder, one, state, error, parent))
+    return Lineage(
+        run_id=run_id,
+        name=status.file.name,
+        experiment=spec.experiment,
+        arm=spec.arm,
+        state=status.state,
+        created=status.file.created,
+        tags=status.file.tags,
+        note=status.file.note,
+        teacher=spec.teacher,
+        student=spec.student,
+        task=spec.task,
+        refine_task=spec.refine_task,
+        fraction=spec.fraction,
+        seed=spec.seed,
+        phases=tuple(phases),
+    )
+
+
+def with_ancestors(runs: RunsFolder, spec: RunSpec) -> Iterator[PhaseSpec]:
+    """The run's phases and what they read, inputs first; an input whose folder is gone is left
+    out."""
+    known = {phase.id: phase for phase in spec.phases}
+    given: set[str] = set()
+
+    def visit(phase: PhaseSpec) -> Iterator[PhaseSpec]:
+        if phase.id in given:
+            return
+        given.add(phase.id)
+        for name in phase.inputs:
+            found = known.get(name) or _kept_spec(runs.phase(name))
+            if found is not None:
+                yield from visit(found)
+        yield phase
+
+    for phase in spec.phases:
+        yield from visit(phase)
+
+
+def _kept_spec(folder: PhaseDir) -> PhaseSpec | None:
+    try:
+        return folder.spec()
+    except (OSError, UserError):
+        return None
+
+
+def _ancestor(
+    folder: PhaseDir, spec: PhaseSpec, state: State, error: str, parent: str | None
+) -> Ancestor:
+    manifest, damage = _manifest(folder)
+    if manifest and isinstance(spec, EvaluateSpec):
+        damage = why_unscored(folder)
+    task = spec.task if isinstance(spec, AnnotateSpec | EvaluateSpec) else None
+    return Ancestor(
+        id=spec.id,
+        kind=spec.kind,
+        fingerprint=spec.fingerprint,
+        state=state,
+        error=error or damage,
+        inputs=spec.inputs,
+        parent=parent,
+        model=origin_of(model_of(spec)),
+        data=data_of(task) if task else None,
+        what=what_of(spec),
+        seed=spec.seed,
+        settings=tuple(settings_of(spec)),
+        attempts=tuple(_try(attempt) for attempt in folder.attempts()),
+        finished=manifest.get("finished"),
+        files=manifest.get("files", {}),
+        figures=manifest.get("figures", {}),
+        score=next(iter(marks_in(folder, spec)), None) if isinstance(spec, EvaluateSpec) else None,
+        accepted=() if damage else tuple(accepted(folder)),
+    )
+
+
+def _manifest(folder: PhaseDir) -> tuple[dict[str, Any], str]:
+    """Of a finished phase, and why it can't be read: the others are shown all the same."""
+    try:
+        return (folder.manifest() if folder.done else {}), ""
+    except (OSError, UserError) as error:
+        return {}, told(error)
+
+
+def origin_of(card: ModelCard) -> Origin:
+    """Where a card's answers come from."""
+    source = card.source
+    precision = None
+    match source:
+        case LocalWeights():
+            place = source.hub or str(source.path)
+            revision, precision = source.revision, source.precision
+        case ImportedAnswers():
+            place, revision = source.path, source.revision
+        case _:
+            place, revision = f"{source.model} at {source.base_url}", None
+    return Origin(card.name, card.family, place, revision, precision, card.sampling.model_dump())
+
+
+def data_of(task: TaskRef) -> Data:
+    """Where a benchmark's rows come from."""
+    source = task.source
+    files = ", ".join(file for file in (source.train, source.test) if file)
+    hub = f"{source.hub} {source.config or ''}".strip() if source.hub else ""
+    return Data(task.name, files or hub or "embedded", source.hub, source.revision)
+
+
+def what_of(spec: PhaseSpec) -> str:
+    """What a phase worked on, in a few words."""
+    match spec:
+        case AnnotateSpec():
+            return f"{spec.teacher.name} on {spec.task.name}, {spec.settings.prompt} prompt"
+        case EvaluateSpec():
+            return f"{spec.task.name} {Evaluation.of(spec).style}, {spec.split} split"
+        case _:
+            share, turn = getattr(spec, "fraction", 100), getattr(spec, "round", 1)
+            words = [spec.student.name, f"on {share} % of the data" if share != 100 else ""]
+            return " ".join(w for w in (*words, f"round {turn}" if turn > 1 else "") if w)
+
+
+def settings_of(spec: PhaseSpec) -> Iterator[Setting]:
+    """Every setting of a phase, nested ones by their path."""
+    settings = getattr(spec, "settings", None)
+    if settings is not None:
+        yield from _settings(settings, "")
+    yield from _settings(spec.generation, "generation.")
+
+
+def _settings(settings: BaseModel, prefix: str) -> Iterator[Setting]:
+    model = type(settings)
+    for name, known in model.model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            yield from _settings(value, f"{prefix}{name}.")
+        else:
+            yield Setting(f"{prefix}{name}", value, known.default, source_of(model, name))
+
+
+def _try(attempt: AttemptDir) -> Try:
+    """Its first and its final event; what lies between is the interface's business."""
+    final = final_event(attempt)
+    first = _first_event(attempt)
+    outcome = final.outcome if final else "no final event"
+    finished = final.ts if final else None
+    if first is None:
+        return Try(attempt.number, outcome, finished=finished)
+    details = first.details
+    libraries = details.get("libraries")
+    return Try(
+        number=attempt.number,
+        outcome=outcome,
+        host=first.host,
+        devices=first.devices,
+        started=first.ts,
+        finished=finished,
+        python=_text(details.get("python")),
+        program=_text(details.get("program")),
+        commit=_text(details.get("commit")),
+        libraries=libraries if isinstance(libraries, dict) else {},
+    )
+
+
+def _first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
+    try:
+        with attempt.events.open("rb") as file:
+            event = ev.decode(file.readline())
+    except OSError:
+        return None
+    return event if isinstance(event, ev.PhaseStarted) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

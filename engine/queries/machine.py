@@ -1,0 +1,23 @@
+"""What this machine has, and who uses it, now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.machine import devices
+from engine.machine.devices import Gpu, GpuProcess, Machine
+
+__all__ = ["Gpu", "GpuProcess", "Machine", "MachineNow", "look"]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineNow:
+    """CPU and memory of the machine, and its cards."""
+
+    machine: Machine
+    gpus: tuple[Gpu, ...]
+
+
+def look() -> MachineNow:
+    """One reading; ``gpus`` is empty without an NVIDIA driver."""
+    return MachineNow(devices.machine(), devices.gpus())

@@ -1,0 +1,37 @@
+"""What a phase's log says beside progress, messages and accuracies, a line each: money, the last
+checkpoint, what it made, and what of the log could not be read. For ``sirt status`` and the Run
+screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.store.spending import spending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.schema.specs import PhaseSpec
+    from engine.store.phase_log import PhaseView
+
+
+def remarks(spec: PhaseSpec, view: PhaseView) -> Iterator[str]:
+    """Nothing where there is nothing to say. Times are UTC."""
+    if (paid := spending(spec, view)) is not None:
+        yield f"{paid.cost.requests} replies, {paid.text}"
+    if (saved := view.checkpoint) is not None:
+        when = f"{saved.ts:%Y-%m-%d %H:%M:%S}"
+        yield f"last checkpoint: step {saved.step}, saved {when}, {saved.path}"
+    for made in view.artefacts:
+        count = "" if made.count is None else f", {made.count}"
+        yield f"made {made.path}: {made.what}{count}"
+    yield from doubts(view)
+
+
+def doubts(view: PhaseView) -> Iterator[str]:
+    """What of the log is missing, or is of a later version."""
+    if view.gaps:
+        yield f"events that are missing, since the log was damaged: {view.gaps}"
+    if view.unknown:
+        kinds = ", ".join(sorted({event.kind for event in view.unknown}))
+        yield f"events of kinds that this version doesn't know: {len(view.unknown)} ({kinds})"

@@ -1,0 +1,197 @@
+"""Which runs there are and in which state; one run in full."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from engine.machine.state import phase_state, recent_view
+from engine.queries.rows import (
+    marks_of,
+    queued_runs,
+    row_of,
+    why_unscored,
+)
+from engine.queries.run_list import Roster
+from engine.scheduling import daemon
+from engine.scheduling.queue import read_run
+from engine.scheduling.standing import Fact, run_state, standings
+from engine.schema.errors import UserError, nearest
+from engine.store.eventlog import EventReader
+from engine.store.phase_log import (
+    EMPTY,
+    PhaseView,
+    State,
+    fold_all,
+)
+from engine.store.registry import Registry
+from engine.store.spending import endpoint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import PhaseDir, RunsFolder
+    from engine.store.run import RunFile
+    from engine.store.run_row import Cellmark, RunRow
+
+__all__ = [
+    "PhaseStatus",
+    "Roster",
+    "RunStatus",
+    "age",
+    "find_runs",
+    "list_runs",
+    "registry",
+    "row_of",
+    "run_status",
+    "unreadable",
+    "view_of",
+]
+
+
+_RUN = re.compile(r"-[0-9a-f]{8}$")
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStatus:
+    """A phase of a run: its state, and for one that can't start, which phases must be tried again
+    first."""
+
+    spec: PhaseSpec
+    state: State
+    attempt: int
+    error: str
+    blocked_by: tuple[str, ...]
+    view: PhaseView = EMPTY
+    waits: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """A run with all its phases, inputs first. ``damage``: files that can't be read or believed, a
+    line each."""
+
+    file: RunFile
+    state: State
+    phases: tuple[PhaseStatus, ...]
+    marks: tuple[Cellmark, ...]
+    damage: tuple[str, ...] = ()
+
+
+def registry(runs: RunsFolder) -> Registry:
+    """The index, which rebuilds itself from the folders."""
+    return Registry(runs, lambda run_id: row_of(runs, run_id))
+
+
+def list_runs(runs: RunsFolder) -> list[RunRow]:
+    """All runs, newest last. Runs that weren't finished at the last look are looked at again;
+    what has become final goes into the index."""
+    return list(reversed(Roster(runs).look()))
+
+
+def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
+    """Why runs that are there have no row, and why the queue can't be read, a line each."""
+    told = []
+    try:
+        queued_runs(runs)
+    except UserError as error:
+        told.append(str(error))
+    headless = (n for n in runs.folder_names() if _RUN.search(n) and not runs.has_run_file(n))
+    told += [f"{runs.run_file(name)}: not there; launch its experiment again" for name in headless]
+    for run_id in sorted(set(runs.run_ids()) - {row.run_id for row in rows}):
+        try:
+            read_run(runs, run_id)
+        except UserError as error:
+            told.append(str(error))
+    return told
+
+
+def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
+    """Run ids by id, by experiment, or by the beginning of ids."""
+    known = runs.run_ids()
+    rows = None
+    found: list[str] = []
+    for word in words:
+        if not word:  # an unset variable of a script must not mean every run
+            raise UserError(f"an empty run id; {nearest(word, known)}")
+        if word in known:
+            found.append(word)
+            continue
+        rows = registry(runs).rows() if rows is None else rows
+        matching = [row.run_id for row in rows if row.experiment == word]
+        matching = matching or [run_id for run_id in known if run_id.startswith(word)]
+        if not matching:
+            raise UserError(f"no run {word!r} in {runs.root}; {nearest(word, known)}")
+        found += matching
+    return list(dict.fromkeys(found))
+
+
+def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:
+    """Everything about one run. Views fold the last attempt's whole log; without them, those of
+    phases that pay an endpoint fold its end."""
+    file = read_run(runs, run_id)
+    damage: list[str] = []
+    try:
+        forgiven = queued_runs(runs).get(run_id)
+    except UserError as error:
+        forgiven = None
+        damage.append(str(error))
+    waiting = daemon.waiting(runs)
+    phases: list[PhaseStatus] = []
+    specs = file.spec.phases
+    found = {spec.id: phase_state(runs.phase(spec.id)) for spec in specs}
+    facts = {phase: Fact(one.state, one.attempt) for phase, one in found.items()}
+    stands = standings(((spec.id, spec.inputs) for spec in specs), facts, forgiven)
+    for spec in specs:
+        folder, state, said = runs.phase(spec.id), stands[spec.id].state, found[spec.id]
+        view, torn = read_view(folder) if with_views else (_money_of(folder, spec), "")
+        unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
+        damage += [line for line in (torn, unscored) if line]
+        waits = waiting.get(spec.id, "") if state == "queued" else ""
+        by = stands[spec.id].blocked_by
+        phases.append(PhaseStatus(spec, state, said.attempt, said.error, by, view, waits))
+    state = run_state([p.state for p in phases])
+    marks = marks_of(runs, file.spec.phases)
+    return RunStatus(file, state, tuple(phases), marks, tuple(damage))
+
+
+def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:
+    attempt = folder.last_attempt() if endpoint_of(spec) is not None else None
+    return recent_view(attempt) if attempt is not None else EMPTY
+
+
+def view_of(folder: PhaseDir) -> PhaseView:
+    """The last attempt's log, folded."""
+    return read_view(folder)[0]
+
+
+def read_view(folder: PhaseDir) -> tuple[PhaseView, str]:
+    """The last attempt's log, folded, and in which way it is damaged, if it is."""
+    attempt = folder.last_attempt()
+    if attempt is None:
+        return EMPTY, ""
+    reader = EventReader(attempt.events)
+    view = fold_all(reader.read(max_records=10_000_000, max_ms=60_000))
+    torn = damage_of(reader, view, folder)
+    return view, f"{attempt.events}: {torn}" if torn else ""
+
+
+def damage_of(reader: EventReader, view: PhaseView, folder: PhaseDir) -> str:
+    """In which way the log that was read is damaged, if it is."""
+    told = [reader.problem] if reader.problem else []
+    told += [f"lines that can't be read: {reader.corrupt}"] if reader.corrupt else []
+    told += [f"events that are missing: {view.gaps}"] if view.gaps > reader.corrupt else []
+    told += ["its final event is missing"] if folder.done and view.outcome is None else []
+    return ", ".join(told)
+
+
+def age(when: datetime) -> float:
+    """Seconds since then."""
+    return (datetime.now(UTC) - when).total_seconds()

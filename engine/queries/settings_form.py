@@ -1,0 +1,235 @@
+"""What an experiment's file can say, key by key: for a screen on which it is chosen.
+
+Read off the models that check the file, so that a new field appears by itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from engine.planning import yaml_file
+from engine.schema.experiment import Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+
+    from engine.schema.settings import Source
+
+Draft = dict[str, Any]
+SETTINGS = "settings"
+WORDS: dict[Source, str] = {
+    "P": "the paper's",
+    "A": "the authors' code",
+    "I": "inferred",
+    "?": "our choice",
+    "ours": "ours (engineering)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of the file, as ``settings.refine.beta``.
+
+    ``default``: as the file would have it. ``required``: it has none. ``source``: where the
+    default comes from, of settings only. ``many``: a list. ``text``: what is typed is meant as
+    it stands. ``options``: all that it may be (each item, of a list); empty when that isn't
+    known.
+    """
+
+    key: str
+    default: Any
+    required: bool
+    source: Source | None
+    meaning: str
+    many: bool
+    text: bool
+    options: tuple[Any, ...]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(self.key.split("."))
+
+    @property
+    def is_setting(self) -> bool:
+        """Of a phase; the others are the experiment's own."""
+        return self.path[0] == SETTINGS
+
+    @property
+    def name(self) -> str:
+        """The key, without what all settings have in front."""
+        return self.key.removeprefix(f"{SETTINGS}.")
+
+    @property
+    def origin(self) -> str:
+        """Where the default comes from, in words."""
+        return WORDS[self.source] if self.source else ""
+
+
+@cache
+def settings() -> tuple[Setting, ...]:
+    """All keys in the file's order, the settings of every phase among them."""
+    return tuple(_of_model(Experiment, {}, ""))
+
+
+def _of_model(model: type[BaseModel], given: Mapping[str, Any], prefix: str) -> Iterator[Setting]:
+    """``given``: the defaults of a model that is itself a default."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{name}"
+        default = given.get(name, field.get_default(call_default_factory=True))
+        if isinstance(default, BaseModel):
+            yield from _of_model(type(default), dict(default), f"{key}.")
+        else:
+            yield _of_field(key, field, default)
+
+
+def _of_field(key: str, field: FieldInfo, default: Any) -> Setting:
+    extra = field.json_schema_extra
+    source = extra.get("source") if isinstance(extra, dict) else None
+    bare = _unwrapped(field.annotation)
+    return Setting(
+        key=key,
+        default=None if field.is_required() else _plain(default),
+        required=field.is_required(),
+        source=source,  # type: ignore[arg-type]
+        meaning=field.description or "",
+        many=get_origin(bare) is tuple,
+        text=str in {bare, *get_args(bare)} and get_origin(bare) in {None, Union, UnionType},
+        options=_options(bare),
+    )
+
+
+def _unwrapped(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    """The values that a type allows, if those are few: of literals, and of tuples of them."""
+    annotation = _unwrapped(annotation)
+    match get_origin(annotation):
+        case origin if origin is Literal:
+            return get_args(annotation)
+        case origin if origin is tuple:
+            return _options(get_args(annotation)[0])
+        case origin if origin in {Union, UnionType}:
+            kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+            known = [_options(kind) if get_origin(kind) is not tuple else () for kind in kinds]
+            if not all(known):
+                return ()
+            empty = (None,) if len(kinds) < len(get_args(annotation)) else ()
+            return (*empty, *(value for values in known for value in values))
+        case _:
+            return (False, True) if annotation is bool else ()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+# --- reading and changing a draft ---
+
+
+def value_of(draft: Draft, setting: Setting) -> Any:
+    """What the draft says, else the default."""
+    node: Any = draft
+    for part in setting.path:
+        if not isinstance(node, dict) or part not in node:
+            return setting.default
+        node = node[part]
+    return node
+
+
+def listed(draft: Draft, setting: Setting) -> list[Any]:
+    """The value as a list, also where somebody forgot the brackets."""
+    value = value_of(draft, setting)
+    return list(value) if isinstance(value, list) else [] if value is None else [value]
+
+
+def own_models(draft: Draft) -> list[str]:
+    """Names of the cards that the draft itself holds."""
+    cards = draft.get("cards")
+    given = [c for c in cards if isinstance(c, dict)] if isinstance(cards, list) else []
+    return [str(card["name"]) for card in given if card.get("name")]
+
+
+def is_changed(draft: Draft, setting: Setting) -> bool:
+    return bool(value_of(draft, setting) != setting.default)
+
+
+def with_value(draft: Draft, setting: Setting, value: Any) -> Draft:
+    """Another draft. A default needs no word in the file, and neither does an empty section."""
+    changed = copy.deepcopy(draft)
+    nodes = [changed]
+    for part in setting.path[:-1]:
+        inner = nodes[-1].get(part)
+        if not isinstance(inner, dict):
+            inner = nodes[-1][part] = {}
+        nodes.append(inner)
+    nodes[-1][setting.path[-1]] = value
+    if value == setting.default or (setting.required and value in ("", [])):
+        del nodes[-1][setting.path[-1]]
+    for part, outer, inner in reversed(list(zip(setting.path, nodes, nodes[1:], strict=False))):
+        if not inner:
+            del outer[part]
+    return changed
+
+
+def toggled(draft: Draft, setting: Setting, option: Any) -> Draft:
+    """An item put into a list, or taken out; a single value chosen, or given up."""
+    if not setting.many:
+        same = value_of(draft, setting) == option
+        return with_value(draft, setting, setting.default if same else option)
+    chosen = listed(draft, setting)
+    kept = [item for item in chosen if item != option]
+    return with_value(draft, setting, kept if option in chosen else [*chosen, option])
+
+
+def next_option(draft: Draft, setting: Setting) -> Draft:
+    """The option after the present one; the draft itself where there are none to go through."""
+    if setting.many or not setting.options:
+        return draft
+    now = value_of(draft, setting)
+    at = setting.options.index(now) if now in setting.options else -1
+    return with_value(draft, setting, setting.options[(at + 1) % len(setting.options)])
+
+
+# --- text ---
+
+
+def said(value: Any) -> str:
+    """A value as the file would have it, in one line."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
+        value = int(value)
+    return yaml_file.dump(value, in_one_line=True)
+
+
+def typed(setting: Setting, value: Any) -> str:
+    """What a person would type for it, and :func:`read` understands."""
+    if (
+        setting.many
+        and isinstance(value, list)
+        and not any(isinstance(i, dict | list) for i in value)
+    ):
+        return ", ".join(said(item) for item in value)
+    return str(value) if setting.text and isinstance(value, str) else said(value)
+
+
+def read(setting: Setting, text: str) -> Any:
+    """What a person typed for it; nothing means the default. ``UserError`` when it is no YAML."""
+    text = text.strip()
+    if not text:
+        return setting.default
+    if setting.text:
+        return text
+    if setting.many and not text.startswith("["):
+        text = f"[{text}]"
+    return yaml_file.parse(text, setting.name)

@@ -1,0 +1,41 @@
+"""Which runs stand beside a run in its table: the same cell under other arms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.schema.specs import Arm, RunSpec
+    from engine.store.run import RunRow
+
+# which fields of the cell an arm's result depends on
+CELL: dict[Arm, tuple[str, ...]] = {
+    "teacher": ("teacher",),
+    "baseline": ("student", "seed"),
+    "instruct-only": ("student", "teacher", "task", "fraction", "seed"),
+    "refine-only": ("student", "teacher", "task", "fraction", "rounds", "seed"),
+    "both": ("student", "teacher", "task", "refine_task", "fraction", "rounds", "seed"),
+}
+ORDER: tuple[Arm, ...] = ("teacher", "baseline", "instruct-only", "refine-only", "both")
+
+
+def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow]:
+    """The run itself and, from its experiment, one run an arm that shares its cell; in the
+    order of the paper's tables. A teacher's run belongs to every seed and student."""
+    found: dict[str, RunRow] = {}
+    for row in rows:
+        if row.run_id == run_id:
+            found[row.arm] = row
+        elif row.curated:
+            continue  # one of many beside the experiment's own
+        elif row.experiment == spec.experiment and row.arm != spec.arm and _same(row, spec):
+            found.setdefault(row.arm, row)
+    return [found[arm] for arm in ORDER if arm in found]
+
+
+def _same(row: RunRow, spec: RunSpec) -> bool:
+    """True when all that the arm depends on and the run fixes is the same."""
+    pairs = ((getattr(row, name), getattr(spec, name)) for name in CELL[row.arm])
+    return all(mine is None or theirs is None or mine == theirs for theirs, mine in pairs)

@@ -1,0 +1,234 @@
+"""Runs as the paper's conditions: what was done, whatever the seed, and where it was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from engine import catalog
+from engine.queries.results import ARM_ORDER, NOTHING, paired_difference
+from engine.queries.statistics import (
+    Count,
+    Estimate,
+    combination,
+    over_questions,
+    share,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from engine.schema.specs import Arm
+    from engine.store.run_row import Cellmark, RunRow
+
+Prompt = Literal["plain", "cot"]
+PROMPTS: tuple[Prompt, ...] = ("plain", "cot")
+ARM_NAMES: dict[Arm, str] = {
+    "teacher": "teacher",
+    "baseline": "baseline",
+    "instruct-only": "instructed",
+    "refine-only": "refine-only",
+    "both": "refined",
+}
+TAUGHT: tuple[Arm, ...] = ("instruct-only", "refine-only", "both")
+TOY = "Toy models on toy tasks: this shows that the machinery works, nothing about large models."
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A row of the paper's tables: all of a run but its seed."""
+
+    arm: Arm
+    student: str | None = None
+    teacher: str | None = None
+    in_family: bool | None = None
+    task: str | None = None
+    refine_task: str | None = None
+    fraction: int = 100
+    rounds: int = 1
+    curated: int = 0
+
+    @property
+    def full(self) -> bool:
+        """All of the demonstrations, all of the pairs, one round."""
+        return self.fraction == 100 and self.rounds == 1 and not self.curated
+
+    @property
+    def usual(self) -> bool:
+        """:attr:`full`, and one task."""
+        return self.full and self.refine_task in (None, self.task)
+
+    @property
+    def trained_on(self) -> str:
+        """``A``; ``A > B`` for cross-task."""
+        if self.refine_task in (None, self.task):
+            return self.task or NOTHING
+        return f"{self.task} > {self.refine_task}"
+
+    @property
+    def own_tasks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(t for t in (self.task, self.refine_task) if t))
+
+    @property
+    def method(self) -> str:
+        """``refined``, ``refined 50 %``, ``refined, 2 rounds``, ``refined, curated -7``."""
+        share = "" if self.fraction == 100 else f" {self.fraction} %"
+        return ", ".join((f"{ARM_NAMES[self.arm]}{share}", *self.variant))
+
+    @property
+    def variant(self) -> tuple[str, ...]:
+        """What sets it apart beside arm, fraction and tasks."""
+        rounds = () if self.rounds == 1 else (f"{self.rounds} rounds",)
+        return (*rounds, f"curated -{self.curated}") if self.curated else rounds
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        return (
+            self.student or "", self.in_family is False, self.teacher or "", self.task or "",
+            self.refine_task or "", -self.fraction, ARM_ORDER.index(self.arm), self.rounds,
+            self.curated,
+        )  # fmt: skip
+
+
+Cell = tuple[Condition, str, Prompt]  # evaluated on a task's test split with a prompt style
+Known = dict[tuple[Condition, str, Prompt], dict[int, "Cellmark"]]
+
+
+def condition_of(row: RunRow) -> Condition:
+    refine_task = row.refine_task if row.refine_task != row.task else None
+    return Condition(
+        row.arm, row.student, row.teacher, row.in_family, row.task, refine_task,
+        row.fraction, row.rounds, row.curated,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment's runs. ``marks``: cell -> seed -> accuracy, by string match on test splits.
+
+    ``runs``: the run of each condition and seed. Where settings were changed and it was run
+    again, that is the newest that has accuracies, and ``replaced`` holds the others: the two are
+    never mixed. ``right``: a cell's answers of one seed, question -> right or not, if at hand.
+    """
+
+    name: str
+    rows: tuple[RunRow, ...]
+    description: str = ""
+    right: Callable[[Cell, int], dict[str, bool] | None] | None = field(default=None, repr=False)
+    runs: dict[tuple[Condition, int], RunRow] = field(init=False, repr=False)
+    replaced: tuple[RunRow, ...] = field(init=False, repr=False)
+    marks: Known = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        newest = sorted(self.rows, key=lambda row: (bool(row.marks), row.created))
+        runs = {(condition_of(row), row.seed): row for row in newest}
+        kept = {row.run_id for row in runs.values()}
+        object.__setattr__(self, "runs", runs)
+        object.__setattr__(self, "rows", tuple(r for r in self.rows if r.run_id in kept))
+        object.__setattr__(self, "replaced", tuple(r for r in newest if r.run_id not in kept))
+        known: Known = {}
+        for (condition, _), row in runs.items():
+            for mark in row.marks:
+                if mark.method == "match" and mark.split == "test" and mark.total:
+                    prompt: Prompt = "plain" if mark.prompt == "plain" else "cot"
+                    known.setdefault((condition, mark.task, prompt), {})[row.seed] = mark
+        object.__setattr__(self, "marks", known)
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        return tuple(sorted({condition_of(row) for row in self.rows}, key=lambda c: c.order))
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Evaluated tasks: those that somebody was trained on first."""
+        trained = {task for condition in self.conditions for task in condition.own_tasks}
+        return tuple(
+            sorted({task for _, task, _ in self.marks}, key=lambda t: (t not in trained, t))
+        )
+
+    @property
+    def toy(self) -> bool:
+        return all(task.startswith("pocket-") for task in self.tasks)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({row.seed for row in self.rows}))
+
+    def of_arm(self, *arms: Arm) -> list[Condition]:
+        return [condition for condition in self.conditions if condition.arm in arms]
+
+    def teacher_of(self, condition: Condition) -> Condition | None:
+        """The bare teacher that taught it."""
+        return self._bare("teacher", teacher=condition.teacher)
+
+    def baseline_of(self, condition: Condition) -> Condition | None:
+        return self._bare("baseline", student=condition.student)
+
+    def _bare(
+        self, arm: Arm, teacher: str | None = None, student: str | None = None
+    ) -> Condition | None:
+        wanted = (arm, teacher, student)
+        return next((c for c in self.conditions if (c.arm, c.teacher, c.student) == wanted), None)
+
+    def estimate(self, *cells: tuple[float, Cell]) -> Estimate | None:
+        """A weighted sum over cells, with the seeds that all of them have; None without any.
+
+        A cell that is given twice, such as a teacher of two students, was measured once: its
+        weights are added before its uncertainty is.
+        """
+        weights: dict[Cell, float] = {}
+        for weight, cell in cells:
+            weights[cell] = weights.get(cell, 0.0) + weight
+        seeds = self.shared_seeds(weights)
+        if not cells or not seeds:
+            return None
+        found = combination(
+            [[(w, self._count(cell, seed)) for cell, w in weights.items()] for seed in seeds]
+        )
+        if found.seeds > 1 or len(weights) == 1:
+            return found
+        interval = self._over_questions(weights, seeds[0])
+        alike = len({task for _, task, _ in weights}) == 1 and min(weights.values()) > 0
+        if interval is None and alike:  # models that answer the same questions make them no more
+            questions = max(self._count(cell, seeds[0]).total for cell in weights)
+            as_one = share(Count(round(found.mean * questions), questions))
+            interval = as_one.low, as_one.high
+        return found if interval is None else replace(found, low=interval[0], high=interval[1])
+
+    def _over_questions(self, weights: dict[Cell, float], seed: int) -> tuple[float, float] | None:
+        """None without the answers, or where cells of a task don't have the same questions."""
+        by_task: dict[str, list[tuple[float, dict[str, bool]]]] = {}
+        for cell, weight in weights.items():
+            answers = self.right(cell, seed) if self.right else None
+            if not answers:
+                return None
+            by_task.setdefault(cell[1], []).append((weight, answers))
+        contributions = []
+        for found in by_task.values():
+            questions = sorted(found[0][1])
+            if any(answers.keys() != found[0][1].keys() for _, answers in found):
+                return None
+            contributions.append([sum(w * right[q] for w, right in found) for q in questions])
+        if sorted(weights.values()) == [-1.0, 1.0] and len(contributions) == 1:
+            _, low, high = paired_difference([round(value) for value in contributions[0]])
+            return low, high
+        return over_questions(contributions)
+
+    def mean(self, cells: Sequence[Cell]) -> Estimate | None:
+        """Over cells that were measured; None when one of them was not."""
+        return self.estimate(*((1 / len(cells), cell) for cell in cells))
+
+    def shared_seeds(self, cells: Iterable[Cell]) -> list[int]:
+        """Seeds that every cell has."""
+        found = [set(self.marks.get(cell, ())) for cell in cells]
+        return sorted(set.intersection(*found)) if found else []
+
+    def _count(self, cell: Cell, seed: int) -> Count:
+        mark = self.marks[cell][seed]
+        return Count(mark.correct, mark.total)
+
+
+def is_question_answering(task: str) -> bool:
+    """Multiple choice, as against mathematics with a number for an answer."""
+    return task in catalog.TASKS and catalog.task(task).kind == "choice"

@@ -1,0 +1,120 @@
+"""What the conductor reads from the runs folder, again and again, without reading it all again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.machine.state import DAMAGED, final_event, phase_state
+from engine.planning.graph import model_of
+from engine.planning.history import history
+from engine.planning.memory import is_pocket, needed_gib
+from engine.scheduling.policy import (
+    ENDED_BADLY,
+    Fact,
+    Node,
+    QueuedRun,
+    node_of,
+)
+from engine.scheduling.queue import read_run
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.interfaces import Devices
+    from engine.planning.history import Likeness, Witness
+    from engine.scheduling.policy import Slot
+    from engine.scheduling.queue import Entry
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+
+
+class Folders:
+    """Runs' phases are read once for each state of their file; attempts that are over, once."""
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self._runs = runs
+        self._nodes: dict[str, tuple[int, tuple[Node, ...]]] = {}
+        self._over: dict[str, Fact] = {}
+        self._history: dict[Likeness, list[Witness]] | None = None
+
+    def queued_run(self, entry: Entry) -> QueuedRun:
+        """``UserError`` when the run was deleted or its file is damaged."""
+        nodes = self._nodes_of(entry.run_id)
+        return QueuedRun(entry.run_id, nodes, entry.devices, entry.forgiven, entry.hold)
+
+    def _nodes_of(self, run_id: str) -> tuple[Node, ...]:
+        try:
+            changed = self._runs.run_file(run_id).stat().st_mtime_ns
+        except FileNotFoundError:
+            raise UserError("it was deleted") from None
+        known = self._nodes.get(run_id)
+        if known is None or known[0] != changed:
+            nodes = tuple(self._node(phase) for phase in read_run(self._runs, run_id).spec.phases)
+            self._nodes[run_id] = known = (changed, nodes)
+        return known[1]
+
+    def _node(self, spec: PhaseSpec) -> Node:
+        memory, on_card = self.needed(spec, on_gpu=False), self.needed(spec, on_gpu=True)
+        small = is_pocket(model_of(spec))
+        return replace(node_of(spec), memory=memory, card_memory=on_card, pocket=small)
+
+    def needed(self, spec: PhaseSpec, on_gpu: bool) -> float:
+        """GiB; 0 where nobody knows. What finished phases took is looked up once."""
+        if self._history is None:
+            self._history = history(self._runs)
+        return needed_gib(spec, on_gpu, self._history) or 0.0
+
+    def facts(self, wanted: Iterable[QueuedRun]) -> dict[str, Fact]:
+        """Phase -> what its folder says, for all phases of these runs."""
+        ids = {node.id for run in wanted for node in run.nodes}
+        return {phase_id: self._fact(self._runs.phase(phase_id)) for phase_id in ids}
+
+    def _fact(self, phase: PhaseDir) -> Fact:
+        if phase.done:
+            return Fact("done")
+        last = phase.last_attempt()
+        if last is None:
+            return Fact("waiting")
+        known = self._over.get(phase.id)
+        if known is None or known.attempt != last.number:
+            found = phase_state(phase)
+            known = Fact(found.state, found.attempt)
+            if known.state in ENDED_BADLY:
+                self._over[phase.id] = known
+        return known
+
+    def outcome(self, phase: PhaseDir, attempt: AttemptDir) -> str | None:
+        """``None`` when the attempt has no final event and the phase no manifest."""
+        final = final_event(attempt)
+        if final is not None:
+            return final.outcome + (f" ({final.error})" if final.error else "")
+        return "done" if phase.done else None
+
+    def attempt_number(self, phase_id: str) -> int:
+        last = self._runs.phase(phase_id).last_attempt()
+        return last.number if last else 0
+
+    def cpu_threads(self, phase_id: str) -> int:
+        """Of the last attempt; 0 when it was on a card, or there was none."""
+        last = self._runs.phase(phase_id).last_attempt()
+        if last is None:
+            return 0
+        try:
+            given = read_json(last.process)["devices"]
+            return 0 if given["gpus"] else int(given["threads"])
+        except DAMAGED:
+            return 0
+
+    def open_attempt(self, phase: PhaseDir) -> AttemptDir | None:
+        """The last attempt when it has no final event."""
+        attempt = phase.last_attempt()
+        return None if attempt is None or final_event(attempt) else attempt
+
+    def slot(self, phase: PhaseDir, devices: Devices) -> Slot:
+        """Which kind of place a running phase takes."""
+        if devices.gpus:
+            return "gpu"
+        return "api" if node_of(phase.spec()).remote else "cpu"

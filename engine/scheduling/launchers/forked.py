@@ -1,0 +1,134 @@
+"""A phase forked from a process that has imported the training stack already.
+
+That process (:mod:`engine.scheduling.launchers.warm`) belongs to one launcher, by an inherited
+socket; when its launcher is gone it only waits for its children, to write down how they ended.
+Nobody else needs it: a handle is the phase's own process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from engine.machine import processes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.interfaces import Devices, Handle
+    from engine.store.layout import AttemptDir, PhaseDir
+    from engine.store.phase_log import Probe
+
+ENGINE = (sys.executable, "-m", "engine")
+ANSWER_TIMEOUT_S = 10.0
+MAX_FAILURES = 3
+LIMIT_BYTES = 65_536
+
+
+class ForkedLauncher:
+    """``log``: where the pre-imported process says what goes wrong with it.
+
+    After :data:`MAX_FAILURES` failures :attr:`usable` stays False.
+    """
+
+    name = "forked"
+
+    def __init__(self, log: Path | None = None, program: tuple[str, ...] = ENGINE) -> None:
+        self._log = log
+        self._program = program
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._imported = False
+        self._failures = 0
+
+    @property
+    def usable(self) -> bool:
+        return self._failures < MAX_FAILURES
+
+    def warm_up(self) -> None:
+        """Start importing, unless that is under way or done; ``OSError`` when it can't start."""
+        if self._socket is not None:
+            return
+        ours, theirs = socket.socketpair()
+        log = self._log or processes.NOWHERE
+        command = (*self._program, "warm", str(theirs.fileno()))
+        with theirs:
+            self._process = processes.spawn(command, log, log, pass_fds=(theirs.fileno(),))
+        ours.settimeout(ANSWER_TIMEOUT_S)
+        self._socket = ours
+
+    def ready(self) -> bool:
+        """Whether a start would fork at once; imports are begun when nobody has."""
+        self.warm_up()
+        if not self._imported and self._socket and select.select([self._socket], [], [], 0)[0]:
+            self._imported = self._read().get("imported", False)
+        return self._imported
+
+    def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
+        request = {
+            "phase": str(phase.path.resolve()),
+            "attempt": str(attempt.path.resolve()),
+            "gpus": list(devices.gpus),
+            "threads": devices.threads,
+        }
+        if self._socket is None:
+            raise OSError("the pre-imported process is not there")
+        try:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            self.abandon()
+            raise
+        handle: Handle = self._read()["handle"]
+        return handle
+
+    def _read(self) -> dict[str, Any]:
+        """The next answer; ``OSError`` when there is none, or it is an error."""
+        assert self._socket is not None
+        line = b""
+        try:
+            while not line.endswith(b"\n"):
+                part = self._socket.recv(LIMIT_BYTES)
+                if not part:
+                    raise OSError(f"the pre-imported process has ended{self._how()}")
+                line += part
+        except OSError:
+            self.abandon()
+            raise
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            self.abandon()
+            raise OSError(answer["error"])
+        return answer
+
+    def _how(self) -> str:
+        if self._process is None:
+            return ""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return f" (exit code {self._process.wait(timeout=1)})"
+        return ""
+
+    def abandon(self) -> None:
+        """Count a failure and let the process go; the next ``ready`` starts another."""
+        self._failures += 1
+        self.close()
+
+    def close(self) -> None:
+        """Let the process go: it ends when its last child has."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._imported = False
+
+    def probe(self, handle: Handle, attempt: AttemptDir) -> tuple[Probe, int | None]:
+        if self._process is not None:
+            self._process.poll()  # leaves no zombie
+        state = processes.probe(handle)
+        return state, processes.read_exit_code(attempt) if state == "exited" else None
+
+    def stop(self, handle: Handle, attempt: AttemptDir, grace_s: float) -> None:
+        processes.stop(handle, attempt, grace_s)

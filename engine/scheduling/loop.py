@@ -1,0 +1,414 @@
+"""The conductor's loop: puts ready phases on free devices and watches them.
+
+It keeps no truth of its own: what is wanted is in the queue, what has happened in the phase
+folders, who runs in each attempt's process file. So it can be killed at any moment; the next
+one reads the same folders, adopts what still runs and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine import catalog
+from engine.interfaces import Devices
+from engine.machine import deaths, processes
+from engine.machine import devices as hardware
+from engine.machine.state import DAMAGED, alive_age
+from engine.scheduling.claims import Claims
+from engine.scheduling.folders import Folders
+from engine.scheduling.policy import (
+    Fact,
+    Free,
+    blocked,
+    cpu_free,
+    finished,
+    problem,
+    standings,
+    starts,
+)
+from engine.scheduling.queue import Queue, change, read_queue
+from engine.schema.errors import UserError, explain, told
+from engine.schema.jsonfile import read_json
+from engine.store.eventlog import HEARTBEAT_S, STALE_AFTER_S
+from engine.store.layout import AttemptDir, ConductorDir
+from engine.store.registry import folder_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from engine.interfaces import Handle, Launcher
+    from engine.scheduling.launchers.forked import ForkedLauncher
+    from engine.scheduling.launchers.local import LocalLauncher
+    from engine.scheduling.policy import (
+        QueuedRun,
+        Slot,
+        Standing,
+        Start,
+    )
+    from engine.store.layout import PhaseDir, RunsFolder
+    from engine.store.phase_log import Probe
+
+IDLE_S = 10.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. ``grace``: between asking a phase to stop and killing it; longer than replies that
+    are under way and paid for are waited for. ``look``: between two full looks at the folders
+    when nothing seems to change. ``back_off``: after a start that failed, by a full disk for
+    example."""
+
+    poll: float = 0.3
+    look: float = 5.0
+    idle: float = IDLE_S
+    grace: float = 75.0
+    back_off: float = 30.0
+
+
+@dataclass
+class Running:
+    """A phase process that this conductor watches, started by it or by an earlier one."""
+
+    phase: PhaseDir
+    attempt: AttemptDir
+    launcher: Launcher
+    handle: Handle
+    devices: Devices
+    slot: Slot
+    stop_seen: float | None = field(default=None)
+
+
+class Conductor:
+    """One look after another, until there is nothing left to do (:meth:`run`).
+
+    ``holds`` says whether the conductor's lock is still the folder's, ``release`` gives it up.
+    """
+
+    def __init__(
+        self,
+        runs: RunsFolder,
+        forked: ForkedLauncher,
+        local: LocalLauncher,
+        holds: Callable[[], bool],
+        release: Callable[[], None],
+        timing: Timing,
+    ) -> None:
+        self.runs = runs
+        self._holds = holds
+        self._release = release
+        self.running: dict[str, Running] = {}
+        self._forked = forked
+        self._local = local
+        self._timing = timing
+        self._folders = Folders(runs)
+        self._queue = Queue()
+        self._queue_mark: object = None
+        self._wanted: list[QueuedRun] = []
+        self._stands: Mapping[str, Standing] = {}
+        self._cards: tuple[hardware.Gpu, ...] = ()
+        self._claims = Claims(runs, self._folders)
+        self._said: set[str] = set()
+        self._not_before: dict[str, float] = {}
+        self._next_look = 0.0
+        self._next_beat = 0.0
+        self._leave = False
+
+    # --- the loop ---
+
+    def run(self) -> None:
+        """Until idle or told to leave; running phases are left running."""
+        self.adopt()
+        busy_at = time.monotonic()
+        pause = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: self.leave())
+        while not self._leave:
+            try:
+                self._beat()
+                if not self._holds():
+                    log.warning("the folder was deleted or made anew; leaving")
+                    return
+                if self.step():
+                    busy_at = time.monotonic()
+                elif time.monotonic() - busy_at > self._timing.idle and self._resign():
+                    return
+            except (OSError, UserError) as error:  # disk full, say: said once, tried again
+                if not self.runs.root.is_dir():
+                    return
+                self._say(f"can't go on for now: {told(error)}", logging.ERROR)
+                pause.wait(self._timing.look)
+            pause.wait(self._timing.poll)
+        log.info("told to leave; %d phases go on", len(self.running))
+
+    def leave(self) -> None:
+        self._leave = True
+
+    def _resign(self) -> bool:
+        """True when the queue is still what was last looked at.
+
+        Under the queue's lock: whoever queues a run and then finds this conductor's lock held
+        can rely on being seen (see :func:`ensure_running`).
+        """
+        with folder_lock(self.runs):
+            if self._mark() != self._queue_mark:
+                return False
+            log.info("nothing left to do")
+            self._release()
+            return True
+
+    def step(self) -> bool:
+        """One look; True while something runs or could run."""
+        ended = self._watch()
+        if ended or self._mark() != self._queue_mark or time.monotonic() >= self._next_look:
+            self._look()
+        waiting = self._start_ready()
+        return bool(self.running) or waiting
+
+    def _beat(self) -> None:
+        if time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + HEARTBEAT_S
+            ConductorDir(self.runs.conductor).alive.touch()
+
+    # --- what is wanted, and where it stands ---
+
+    def _mark(self) -> object:
+        try:
+            status = self.runs.queue.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def _look(self) -> None:
+        """Read the queue, the folders of its phases and the cards; finished runs leave."""
+        self._next_look = time.monotonic() + self._timing.look
+        mark = self._mark()
+        try:
+            self._queue = read_queue(self.runs)
+        except UserError as error:
+            self._say(str(error), logging.ERROR)
+        self._queue_mark = mark
+        self._wanted = []
+        for entry in self._queue.entries:
+            try:
+                self._wanted.append(self._folders.queued_run(entry))
+            except UserError as error:
+                self._say(f"run {entry.run_id} is passed over: {error}", logging.ERROR)
+        facts = self._folders.facts(self._wanted)
+        for phase_id, running in self.running.items():
+            if phase_id in facts and facts[phase_id].state != "done":
+                facts[phase_id] = Fact("running", running.attempt.number)
+        self._stands = standings(self._wanted, facts)
+        self._cards = hardware.allowed_gpus(hardware.gpus())
+        self._tell_blocked()
+        self._drop_finished()
+
+    def _drop_finished(self) -> None:
+        over = {r.run_id for r in self._wanted if finished(r, self._stands)}
+        if not over:
+            return
+        change(self.runs, lambda q: q.with_entries(e for e in q.entries if e.run_id not in over))
+        for run_id in sorted(over):
+            log.info("run %s is finished", run_id)
+
+    def _tell_blocked(self) -> None:
+        for culprit, phases in blocked(self._stands).items():
+            number = self._folders.attempt_number(culprit)
+            state = self._stands[culprit].state if culprit in self._stands else "missing"
+            self._say(
+                f"{culprit} ({state}, attempt {number}) blocks {', '.join(phases)}; "
+                "other branches go on",
+                logging.WARNING,
+            )
+
+    # --- starting ---
+
+    def _start_ready(self) -> bool:
+        """Start what fits; True when something could run but waits for a device or a retry."""
+        queued = {p for p, s in self._stands.items() if s.state == "queued"} - self.running.keys()
+        if not queued:
+            return False
+        possible = [r for r in self._wanted if not r.hold and self._can_ever_start(r, queued)]
+        ready = {p for p in queued if self._not_before.get(p, 0.0) <= time.monotonic()}
+        free = self._free()
+        kept = {phase: self._folders.cpu_threads(phase) for phase in ready} if free.cpu else {}
+        for start in starts(possible, ready, free, kept):
+            self._start(start)
+        self._claims.tell_waiting(possible, ready - self.running.keys(), free)
+        return bool(possible)
+
+    def _can_ever_start(self, run: QueuedRun, queued: set[str]) -> bool:
+        if queued.isdisjoint(node.id for node in run.nodes):
+            return False
+        reason = problem(run.request, [c.index for c in self._cards])
+        if reason:
+            self._say(f"run {run.run_id} can't start here: {reason}", logging.ERROR)
+        return not reason
+
+    def _free(self) -> Free:
+        cards = self._cards
+        here = list(self.running.values())
+        taken = {gpu for r in here for gpu in r.devices.gpus}
+        for card in cards:
+            if card.busy and card.index not in taken:
+                self._say(f"GPU {card.index}: in use by {card.users}; left alone unless named")
+        on_cpu = [r.devices.threads for r in here if r.slot == "cpu"]
+        cpu, share = cpu_free(hardware.cores(), self._queue.cpu_slots, on_cpu)
+        return Free(
+            cards=tuple(c.index for c in cards),
+            gpus=tuple(c.index for c in cards if c.index not in taken),
+            quiet=tuple(c.index for c in cards if c.index not in taken and not c.busy),
+            cpu=cpu,
+            share=share,
+            api=max(0, self._queue.api_slots - sum(r.slot == "api" for r in here)),
+            threads=max(1, hardware.cores() // max(1, len(cards))),
+            memory=self._claims.free((r.phase, r.devices, r.handle) for r in here),
+            card_memory={c.index: (c.total - c.used) / 1024 for c in cards if c.busy},
+            alone=not on_cpu,
+        )
+
+    def _launcher_for(self, start: Start) -> Launcher | None:
+        """``None``: wait for the imports, which began with the first question for them."""
+        if len(start.devices.gpus) > 1 or not self._forked.usable:
+            return self._local
+        try:
+            if self._forked.ready():
+                return self._forked
+        except OSError as error:
+            self._say(f"{explain(error)}; phases are spawned meanwhile", logging.WARNING)
+            return self._local
+        return self._local if start.slot == "api" else None
+
+    def _start(self, start: Start) -> None:
+        launcher = self._launcher_for(start)
+        if launcher is None:
+            return
+        phase = self.runs.phase(start.phase)
+        attempt = None
+        try:
+            attempt = phase.new_attempt()
+            launcher, handle = self._launch(launcher, phase, attempt, start.devices)
+        except OSError as error:
+            self._say(f"{phase.id} can't be started: {explain(error)}", logging.ERROR)
+            self._not_before[phase.id] = time.monotonic() + self._timing.back_off
+            if attempt is not None:  # nothing ran in it
+                shutil.rmtree(attempt.path, ignore_errors=True)
+            return
+        self.running[phase.id] = Running(
+            phase, attempt, launcher, handle, start.devices, start.slot
+        )
+        where = ", ".join(f"GPU {i}" for i in start.devices.gpus) or start.slot
+        log.info("%s attempt %d: %s on %s", phase.id, attempt.number, launcher.name, where)
+        try:
+            processes.write_owner(attempt, launcher.name, handle, start.devices)
+        except OSError as error:  # the phase says it too, as soon as it runs
+            self._say(explain(error), logging.ERROR)
+
+    def _launch(
+        self, launcher: Launcher, phase: PhaseDir, attempt: AttemptDir, devices: Devices
+    ) -> tuple[Launcher, Handle]:
+        try:
+            return launcher, launcher.start(phase, attempt, devices)
+        except OSError as error:
+            if launcher is self._local:
+                raise
+            self._say(f"{explain(error)}; {phase.id} is spawned instead", logging.WARNING)
+            return self._local, self._local.start(phase, attempt, devices)
+
+    # --- watching ---
+
+    def adopt(self) -> None:
+        """Watch what an earlier conductor left running, whether its run is still queued or not."""
+        for phase in self.runs.phase_dirs():
+            attempt = self._folders.open_attempt(phase)
+            if attempt is None or self._revoked(attempt):
+                continue
+            try:
+                owner = read_json(attempt.process)
+                launcher = self._by_name(owner["launcher"])
+                handle, given = owner["handle"], owner["devices"]
+                if launcher.probe(handle, attempt)[0] == "exited":
+                    continue
+                devices = Devices(tuple(given["gpus"]), given["threads"])
+                slot = self._folders.slot(phase, devices)
+            except DAMAGED:  # another program's, or deleted
+                continue
+            self.running[phase.id] = Running(phase, attempt, launcher, handle, devices, slot)
+            log.info("%s attempt %d: adopted", phase.id, attempt.number)
+
+    def _revoked(self, attempt: AttemptDir) -> bool:
+        """Take back an attempt whose starter was killed before anything ran in it.
+
+        Only the holder of the conductor's lock starts attempts, so nobody else is at it. Should
+        its process still come up, it finds no folder to say so in, and leaves.
+        """
+        if attempt.process.exists() or attempt.events.exists():
+            return False
+        revoked = attempt.path.with_name(f".revoked-{attempt.path.name}")
+        try:
+            attempt.path.rename(revoked)
+        except OSError:
+            return False
+        shutil.rmtree(revoked, ignore_errors=True)
+        log.info("%s: was never started; taken back", attempt.path)
+        return True
+
+    def _by_name(self, name: str) -> Launcher:
+        for launcher in (self._forked, self._local):
+            if launcher.name == name:
+                return launcher
+        return catalog.launcher(name)
+
+    def _watch(self) -> bool:
+        """True when a phase has ended. A heartbeat decides where the launcher can't know."""
+        ended = False
+        for phase_id, running in list(self.running.items()):
+            state, code = running.launcher.probe(running.handle, running.attempt)
+            if state == "running" or (state == "unknown" and self._beats(running.attempt)):
+                self._enforce_stop(running)
+                continue
+            ended = True
+            del self.running[phase_id]
+            self._tell_end(running, state, code)
+        return ended
+
+    def _beats(self, attempt: AttemptDir) -> bool:
+        age = alive_age(attempt)
+        return age is not None and age < STALE_AFTER_S
+
+    def _enforce_stop(self, running: Running) -> None:
+        if not running.attempt.stop.exists():
+            return
+        now = time.monotonic()
+        if running.stop_seen is None:
+            running.stop_seen = now
+            log.info("%s: asked to stop", running.phase.id)
+        elif now - running.stop_seen > self._timing.grace:
+            self._say(f"{running.phase.id}: did not stop; killed", logging.WARNING)
+            running.stop_seen = now
+            running.launcher.stop(running.handle, running.attempt, grace_s=0)
+
+    def _tell_end(self, running: Running, state: Probe, code: int | None) -> None:
+        name, number = running.phase.id, running.attempt.number
+        outcome = self._folders.outcome(running.phase, running.attempt)
+        if outcome is not None:
+            log.info("%s attempt %d: %s", name, number, outcome)
+        elif state == "unknown":
+            log.warning("%s attempt %d: no heartbeat from its host", name, number)
+        else:
+            code = processes.await_exit_code(running.attempt) if code is None else code
+            log.warning("%s attempt %d: lost, %s", name, number, deaths.how(code))
+            if running.handle.get("host") == socket.gethostname():
+                processes.kill_group(running.handle["pid"])  # workers that it left behind
+
+    def _say(self, text: str, level: int = logging.INFO) -> None:
+        """Once: the loop comes by again every moment."""
+        if text not in self._said:
+            self._said.add(text)
+            log.log(level, "%s", text)

@@ -1,0 +1,64 @@
+"""What a phase process does around its attempt, whether it was spawned or forked."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.machine import processes
+from engine.schema.errors import explain
+from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.interfaces import Devices
+
+
+def become(phase: PhaseDir, attempt: AttemptDir, devices: Devices, launcher: str) -> int:
+    """Run the attempt in this process; returns the exit code.
+
+    A starter that was killed before it could say who runs the attempt has not: so it is said
+    here, before anything heavy is imported. With several cards there is one process a card;
+    the first (rank 0) runs the attempt, the others only compute.
+    """
+    rank = int(os.environ.get("RANK", "0"))
+    if rank:
+        return _compute(phase, attempt, devices, rank)
+    if not attempt.process.exists():
+        processes.write_owner(attempt, launcher, processes.identity(), devices)
+    from engine.scheduling.runner import run_attempt
+
+    try:
+        return run_attempt(phase, attempt, devices)
+    except OSError as error:  # its log can't be written; the exit code may get through
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.stderr.write(f"{explain(error)}\n")
+        return errno.ENOSPC
+
+
+def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) -> int:
+    """The same recipe, for its collective steps: own log, the common stop file, no outputs."""
+    from engine import catalog
+    from engine.phases.context import Context
+    from engine.store.eventlog import EventWriter
+
+    @dataclass
+    class Worker(Context):
+        @property
+        def staging(self) -> Path:
+            return own.path / "staging"
+
+    own = AttemptDir(attempt.path / f"rank-{rank}")
+    own.path.mkdir()
+    own.stop.symlink_to(attempt.stop)
+    runs, spec = RunsFolder(phase.path.parent.parent), phase.spec()
+    with EventWriter(own.events, own.alive) as writer:
+        worker = Worker(runs, phase, own, writer, devices)
+        worker.clear_staging()
+        catalog.phase(spec.kind)(worker, spec)
+    return 0

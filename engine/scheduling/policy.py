@@ -1,0 +1,293 @@
+"""Pure: where every queued phase stands, and which ones to start on the devices that are free.
+
+Queue order first, then the order within a run; a phase that several runs share stands in one
+place only and starts once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from engine.interfaces import Devices
+from engine.scheduling import standing
+from engine.scheduling.standing import (
+    ENDED_BADLY,
+    NOBODY_TRIED,
+    Fact,
+    Standing,
+    forgiven_by,
+)
+from engine.schema.cards import Frozen, LocalWeights
+from engine.schema.specs import (
+    AnnotateSpec,
+    EvaluateSpec,
+    InstructSpec,
+    RefineSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping, Sequence
+
+    from engine.schema.specs import PhaseSpec
+
+__all__ = ["ENDED_BADLY", "Fact", "Standing", "standings", "starts"]
+Slot = Literal["gpu", "cpu", "api"]
+
+
+class DeviceRequest(Frozen):
+    """What a run's phases shall have: exactly these cards, a number of cards, or CPU only.
+
+    A list with a count means: so many out of these. Nothing at all means one card where there
+    is one, else CPU.
+    """
+
+    gpus: tuple[int, ...] | None = None
+    gpu_count: int | None = None
+    cpu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What scheduling needs to know of a phase.
+
+    ``remote``: an endpoint or a file does the work, so no device. ``trains``: can use several
+    cards; the others get one. ``memory``: GiB of the machine's that it takes on the CPU,
+    ``card_memory``: GiB of a card's that it takes there; 0 where nobody knows. ``pocket``: so small
+    a model that a second thread would slow it.
+    """
+
+    id: str
+    inputs: tuple[str, ...] = ()
+    remote: bool = False
+    trains: bool = False
+    memory: float = 0.0
+    card_memory: float = 0.0
+    pocket: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRun:
+    """``forgiven``: phase -> number of the attempt up to which failures don't count."""
+
+    run_id: str
+    nodes: tuple[Node, ...]
+    request: DeviceRequest = field(default_factory=DeviceRequest)
+    forgiven: Mapping[str, int] = field(default_factory=dict)
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """What is free now. ``cards``: all that exist here; ``gpus``: those that no phase of ours
+    has; ``quiet``: those of them that nobody else uses either; ``threads``: for a GPU phase.
+    ``cpu``: CPU threads, or, where a person has set how many CPU phases there may be at once, such
+    phases, each with ``share`` threads (0 where nobody has).
+    ``memory``: GiB of the machine's, less what running phases will still take; ``card_memory``:
+    GiB of each card. ``alone``: nothing of ours runs on the CPU, so a phase that is too large
+    may have all there is."""
+
+    cards: tuple[int, ...] = ()
+    gpus: tuple[int, ...] = ()
+    quiet: tuple[int, ...] = ()
+    cpu: int = 0
+    share: int = 0
+    api: int = 0
+    threads: int = 1
+    memory: float = math.inf
+    card_memory: Mapping[int, float] = field(default_factory=dict)
+    alone: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start this phase on these devices."""
+
+    phase: str
+    run_id: str
+    slot: Slot
+    devices: Devices
+
+
+def node_of(spec: PhaseSpec) -> Node:
+    """A phase's part in scheduling; hashes its spec, so keep the answer."""
+    answering = None
+    if isinstance(spec, AnnotateSpec):
+        answering = spec.teacher
+    elif isinstance(spec, EvaluateSpec):
+        answering = spec.model
+    remote = answering is not None and not isinstance(answering.source, LocalWeights)
+    return Node(spec.id, spec.inputs, remote, isinstance(spec, InstructSpec | RefineSpec))
+
+
+def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str, Standing]:
+    """Phase -> where it stands, in the order in which phases are to be considered. ``queued``:
+    could start now; ``waiting``: for its inputs."""
+    runs = list(runs)
+    nodes = {node.id: node for run in runs for node in run.nodes}
+    needs = ((node.id, node.inputs) for node in nodes.values())
+    found = standing.standings(needs, facts, forgiven_by(run.forgiven for run in runs))
+
+    def made(phase: str) -> bool:
+        return (found.get(phase) or facts.get(phase, NOBODY_TRIED)).state == "done"
+
+    return {
+        phase: replace(where, state="waiting")
+        if where.state == "queued" and not all(map(made, nodes[phase].inputs))
+        else where
+        for phase, where in found.items()
+    }
+
+
+def blocked(stands: Mapping[str, Standing]) -> dict[str, list[str]]:
+    """Phase that ended badly -> those that wait for it."""
+    found: dict[str, list[str]] = {}
+    for phase, where in stands.items():
+        if where.state == "blocked":
+            found.setdefault(where.because, []).append(phase)
+    return found
+
+
+def finished(run: QueuedRun, stands: Mapping[str, Standing]) -> bool:
+    return all(stands[node.id].state == "done" for node in run.nodes)
+
+
+def cpu_free(cores: int, at_once: int | None, running: Sequence[int]) -> tuple[int, int]:
+    """``cpu`` and ``share`` of :class:`Free`, from the threads of each CPU phase that runs."""
+    if at_once is None:
+        return max(0, cores - sum(running)), 0
+    return max(0, at_once - len(running)), max(1, cores // at_once)
+
+
+def starts(
+    runs: Iterable[QueuedRun],
+    ready: Container[str],
+    free: Free,
+    kept: Mapping[str, int] = MappingProxyType({}),
+) -> list[Start]:
+    """Which of the ready phases to start now, and on what. ``kept``: how many CPU threads a phase
+    had in its last attempt, and has again, since rounding depends on it.
+
+    A phase that must wait for cards keeps those it waits for from later ones, so that a request
+    for many is not starved by requests for few; CPU and endpoint phases go on meanwhile. One that
+    must wait for as many threads as it had keeps all that are free.
+    """
+    chosen: list[Start] = []
+    runs = [run for run in runs if not run.hold]
+    waiting = {
+        node.id: node
+        for run in runs
+        for node in run.nodes
+        if node.id in ready and not node.remote and _on_cpu(_cards(node, run.request, free))
+    }
+    taken: set[str] = set()
+    for run in runs:
+        for node in run.nodes:
+            if node.id in taken or node.id not in ready:
+                continue
+            threads = kept.get(node.id) or _threads(node, waiting.values(), free)
+            start, free = _place(node, run, free, threads)
+            if start is not None:
+                waiting.pop(node.id, None)
+                taken.add(node.id)
+                chosen.append(start)
+    return chosen
+
+
+def _threads(node: Node, waiting: Iterable[Node], free: Free) -> int:
+    """Of a phase on the CPU: an even share of the free ones among those that have the memory to
+    run beside it. Two phases of one thread each are faster than one with two."""
+    if node.pocket:
+        return 1
+    if free.share:
+        return free.share
+    room, beside = free.memory - node.memory, 1
+    for other in waiting:
+        if other.id != node.id and other.memory <= room:
+            room, beside = room - other.memory, beside + 1
+    return max(1, free.cpu // beside)
+
+
+def _place(node: Node, run: QueuedRun, free: Free, threads: int) -> tuple[Start | None, Free]:
+    if node.remote:
+        if not free.api:
+            return None, free
+        return Start(node.id, run.run_id, "api", Devices()), replace(free, api=free.api - 1)
+    wanted = _cards(node, run.request, free)
+    if wanted is None:
+        return None, free
+    if _on_cpu(wanted):
+        if not free.cpu or short_of_memory(node, free):
+            return None, free
+        takes = 1 if free.share else threads
+        if takes > free.cpu and not free.alone:
+            return None, replace(free, cpu=0)
+        cpu, memory = max(0, free.cpu - takes), free.memory - node.memory
+        left = replace(free, cpu=cpu, memory=memory, alone=False)
+        return Start(node.id, run.run_id, "cpu", Devices(threads=threads)), left
+    roomy = (g for g in wanted.available if free.card_memory.get(g, math.inf) >= node.card_memory)
+    gpus = tuple(roomy)[: wanted.count]
+    if len(gpus) < wanted.count:
+        return None, _without(free, wanted.pool)
+    start = Start(node.id, run.run_id, "gpu", Devices(gpus, free.threads))
+    return start, _without(free, gpus)
+
+
+def short_of_memory(node: Node, free: Free) -> bool:
+    """Whether it has to wait until others have given memory back."""
+    return node.memory > free.memory and not free.alone
+
+
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    """``count`` cards out of ``pool``, of which ``available`` can be had now."""
+
+    count: int
+    pool: tuple[int, ...] = ()
+    available: tuple[int, ...] = ()
+
+
+def _on_cpu(wanted: _Cards | None) -> bool:
+    return wanted is not None and not wanted.pool and not wanted.count
+
+
+def _cards(node: Node, request: DeviceRequest, free: Free) -> _Cards | None:
+    """``None``: never to be had on this machine (see :func:`problem`).
+
+    Cards that somebody else uses are only taken when they are named.
+    """
+    if problem(request, free.cards):
+        return None
+    if request.cpu or (request.gpus is None and request.gpu_count is None and not free.cards):
+        return _Cards(0)
+    pool = free.cards if request.gpus is None else request.gpus
+    named = request.gpus is not None and request.gpu_count is None
+    available = tuple(g for g in pool if g in (free.gpus if named else free.quiet))
+    count = len(pool) if named else (request.gpu_count or 1)
+    return _Cards(count if node.trains else 1, pool, available)
+
+
+def problem(request: DeviceRequest, cards: Sequence[int]) -> str:
+    """Why a request can never be met with these cards; "" when it can."""
+    if request.cpu:
+        return ""
+    absent = sorted(set(request.gpus or ()) - set(cards))
+    if absent:
+        there = ", ".join(map(str, cards)) or "none"
+        return f"there is no GPU {', '.join(map(str, absent))} here; present: {there}"
+    if request.gpus == ():
+        return "an empty list of GPUs; name some, or ask for CPU"
+    many = len(cards if request.gpus is None else request.gpus)
+    if request.gpu_count is not None and not 1 <= request.gpu_count <= many:
+        return f"{request.gpu_count} GPUs were asked for, and there are {many} to choose from"
+    return ""
+
+
+def _without(free: Free, gpus: Sequence[int]) -> Free:
+    return replace(
+        free,
+        gpus=tuple(g for g in free.gpus if g not in gpus),
+        quiet=tuple(g for g in free.quiet if g not in gpus),
+    )

@@ -1,0 +1,236 @@
+"""``queue.json``: which runs are wanted, in which order, on which devices.
+
+Every change happens under the folder's lock and replaces the file atomically. The queue says
+what is wanted, never what has happened: that is in the phase folders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from engine.machine.state import final_event, phase_state
+from engine.scheduling.policy import DeviceRequest
+from engine.schema.cards import Frozen
+from engine.schema.errors import UserError, nearest
+from engine.schema.jsonfile import digest, read_as
+from engine.store.layout import atomic_write, write_json
+from engine.store.registry import folder_lock
+from engine.store.run import RunFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from engine.store.layout import PhaseDir, RunsFolder
+
+__all__ = [
+    "DeviceRequest",
+    "Entry",
+    "Queue",
+    "change",
+    "enqueue",
+    "hold",
+    "move",
+    "read_queue",
+    "read_run",
+    "remove",
+    "request_stop",
+    "retry",
+    "set_limits",
+    "write_run",
+]
+API_SLOTS = 4
+
+
+class Entry(Frozen):
+    """A wanted run. ``forgiven``: phase -> attempt up to which failures are tried again."""
+
+    run_id: str
+    devices: DeviceRequest = DeviceRequest()
+    forgiven: dict[str, int] = Field(default_factory=dict)
+    hold: bool = False
+
+
+class Queue(Frozen):
+    """First entry first. ``cpu_slots``: CPU phases at once, each with its share of the
+    cores; when not set, as many as are ready share those that are free;
+    ``api_slots``: phases at once whose model is behind an endpoint or in a file."""
+
+    entries: tuple[Entry, ...] = ()
+    cpu_slots: Annotated[int, Field(ge=1)] | None = None
+    api_slots: Annotated[int, Field(ge=1)] = API_SLOTS
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        return tuple(e.run_id for e in self.entries)
+
+    def entry(self, run_id: str) -> Entry:
+        for entry in self.entries:
+            if entry.run_id == run_id:
+                return entry
+        raise UserError(f"run {run_id!r} is not in the queue: {nearest(run_id, self.run_ids)}")
+
+    def with_entry(self, changed: Entry) -> Queue:
+        """The entry of the same run replaced, or appended."""
+        if changed.run_id not in self.run_ids:
+            return self.with_entries((*self.entries, changed))
+        same = changed.run_id
+        return self.with_entries(changed if e.run_id == same else e for e in self.entries)
+
+    def with_entries(self, entries: Iterable[Entry]) -> Queue:
+        return self.model_copy(update={"entries": tuple(entries)})
+
+    def without(self, run_id: str) -> Queue:
+        return self.with_entries(e for e in self.entries if e.run_id != run_id)
+
+
+def read_queue(runs: RunsFolder) -> Queue:
+    """Empty when there is none; ``UserError`` when the file was damaged by hand."""
+    todo = "mend it, or delete it and launch again"
+    try:
+        return read_as(runs.queue, _queue_of, todo)
+    except FileNotFoundError:
+        return Queue()
+
+
+def _queue_of(raw: bytes) -> Queue:
+    found = Queue.model_validate_json(raw)
+    if "entries" not in found.model_fields_set:  # all that is written has them, if only none
+        raise ValueError("entries: missing")
+    return found
+
+
+def read_run(runs: RunsFolder, run_id: str) -> RunFile:
+    """The run's file; ``UserError`` when there is no such run or its file is damaged."""
+    path = runs.run_file(run_id)
+    todo = "launch its experiment again to restore it, or move its folder away"
+    try:
+        return read_as(path, _run_of, todo)
+    except FileNotFoundError:
+        raise UserError(f"no run {run_id!r}: {nearest(run_id, runs.run_ids())}") from None
+
+
+def _run_of(raw: bytes) -> RunFile:
+    found = RunFile.model_validate_json(raw)
+    if found.seal and found.seal != _seal_of(json.loads(raw)):
+        raise ValueError("what the run consists of was changed after it was written")
+    return found
+
+
+def write_run(runs: RunsFolder, file: RunFile) -> None:
+    """Replace the run's file, sealed; call it under the folder's lock."""
+    value = file.model_dump(mode="json")
+    write_json(runs.run_file(file.run_id), value | {"seal": _seal_of(value)})
+
+
+def _seal_of(value: dict[str, Any]) -> str:
+    """Of all but what a person may change, by hand too."""
+    return digest([value[name] for name in ("run_id", "created", "spec")])
+
+
+def change(runs: RunsFolder, edit: Callable[[Queue], Queue]) -> Queue:
+    """Read, edit, replace, under the lock."""
+    with folder_lock(runs):
+        before = read_queue(runs)
+        after = edit(before)
+        if after != before:
+            atomic_write(runs.queue, after.model_dump_json(indent=1) + "\n")
+        return after
+
+
+def enqueue(runs: RunsFolder, run_ids: Iterable[str], devices: DeviceRequest) -> Queue:
+    """Put runs at the end (those already there keep their place), and try again what has ended
+    without success in any of their phases."""
+    run_ids = list(run_ids)
+
+    def edit(queue: Queue) -> Queue:
+        for run_id in run_ids:
+            forgiven = _ended_attempts(runs, run_id)
+            queue = queue.with_entry(Entry(run_id=run_id, devices=devices, forgiven=forgiven))
+        return queue
+
+    return change(runs, edit)
+
+
+def retry(runs: RunsFolder, run_id: str) -> Queue:
+    """Try again what has failed, stopped or died in a run; it need not be queued any more."""
+
+    def edit(queue: Queue) -> Queue:
+        entry = queue.entry(run_id) if run_id in queue.run_ids else Entry(run_id=run_id)
+        forgiven = _ended_attempts(runs, run_id)
+        return queue.with_entry(entry.model_copy(update={"forgiven": forgiven, "hold": False}))
+
+    return change(runs, edit)
+
+
+def move(runs: RunsFolder, run_id: str, position: int) -> Queue:
+    """To place ``position`` (0 is first); beyond the end means last."""
+
+    def edit(queue: Queue) -> Queue:
+        entry = queue.entry(run_id)
+        rest = list(queue.without(run_id).entries)
+        rest.insert(max(0, position), entry)
+        return queue.with_entries(rest)
+
+    return change(runs, edit)
+
+
+def hold(runs: RunsFolder, run_id: str, held: bool) -> Queue:
+    """A held run starts no phase, and keeps its place."""
+    return change(runs, lambda q: q.with_entry(q.entry(run_id).model_copy(update={"hold": held})))
+
+
+def remove(runs: RunsFolder, run_id: str) -> Queue:
+    """Take a run off the queue; what it has running goes on (see :func:`request_stop`)."""
+    return change(runs, lambda q: q.without(run_id))
+
+
+def set_limits(runs: RunsFolder, cpu_slots: int | None, api_slots: int = API_SLOTS) -> Queue:
+    """How many phases without a card may run at once."""
+    limits = {"cpu_slots": cpu_slots, "api_slots": api_slots}
+    return change(runs, lambda q: q.model_copy(update=limits))
+
+
+def request_stop(runs: RunsFolder, run_id: str) -> list[str]:
+    """Take a run off the queue and ask its running phases to stop; returns those phases.
+
+    Phases that another queued run needs go on. The conductor kills what has not stopped after
+    a grace.
+    """
+    asked: list[str] = []
+
+    def edit(queue: Queue) -> Queue:
+        rest = queue.without(run_id)
+        needed = {phase.id for other in rest.run_ids for phase in _phases(runs, other)}
+        for phase in _phases(runs, run_id):
+            attempt = phase.last_attempt()
+            if phase.id not in needed and attempt and final_event(attempt) is None:
+                with contextlib.suppress(FileNotFoundError):  # deleted just now
+                    attempt.stop.touch()
+                asked.append(phase.id)
+        return rest
+
+    change(runs, edit)
+    return asked
+
+
+def _phases(runs: RunsFolder, run_id: str) -> list[PhaseDir]:
+    try:
+        return [runs.phase(phase.id) for phase in read_run(runs, run_id).spec.phases]
+    except UserError:  # deleted or damaged: it needs nothing
+        return []
+
+
+def _ended_attempts(runs: RunsFolder, run_id: str) -> dict[str, int]:
+    """Phase -> last attempt, where that is over without success or was asked to stop."""
+    ended = {}
+    for phase in _phases(runs, run_id):
+        attempt = phase.last_attempt()
+        if attempt is None or phase.done:
+            continue
+        if attempt.stop.exists() or phase_state(phase).state != "running":
+            ended[phase.id] = attempt.number
+    return ended

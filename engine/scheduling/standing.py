@@ -1,0 +1,108 @@
+"""Where phases and runs stand, of what the folders say and of the queue; who blocks whom. Pure.
+
+The one derivation: the list of runs, ``sirt status``, following, the screens and the scheduler
+all use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from engine.store.phase_log import State
+
+    Needs = Iterable[tuple[str, Sequence[str]]]  # phase, its inputs; inputs come first
+
+ENDED_BADLY: frozenset[State] = frozenset({"failed", "stopped", "lost"})
+ENDED: frozenset[State] = ENDED_BADLY | {"unreachable"}
+# the state of a run is that of its phase that matters most
+WORST_FIRST: tuple[State, ...] = (
+    "running", "failed", "lost", "unreachable", "stopped", "queued", "blocked",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a phase's folder says: its state and the number of its last attempt."""
+
+    state: State
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``blocked_by``: the phases that ended without success and have to be tried again first."""
+
+    state: State
+    blocked_by: tuple[str, ...] = ()
+
+    @property
+    def because(self) -> str:
+        """The phase that a blocked one is blocked by; empty for others."""
+        return self.blocked_by[0] if self.state == "blocked" else ""
+
+
+NOBODY_TRIED = Fact("waiting")
+
+
+def standings(
+    needs: Needs, facts: Mapping[str, Fact], forgiven: Mapping[str, int] | None
+) -> dict[str, Standing]:
+    """Phase -> where it stands, in the order of ``needs``.
+
+    ``forgiven``: phase -> attempt up to which a bad end will be tried again; None when nobody has
+    queued these phases. What nobody has tried yet, or will be tried again, is ``queued``, and
+    ``waiting`` where it isn't wanted. What needs a phase that ended badly is ``blocked``; what
+    needs an unreachable one is ``waiting``, since that may still come to its end.
+    """
+    found: dict[str, Standing] = {}
+    for phase, inputs in needs:
+        if phase not in found:
+            before = [
+                (name, found.get(name) or Standing(facts.get(name, NOBODY_TRIED).state))
+                for name in inputs
+            ]
+            found[phase] = _standing(phase, facts.get(phase, NOBODY_TRIED), before, forgiven)
+    return found
+
+
+def _standing(
+    phase: str,
+    fact: Fact,
+    inputs: Iterable[tuple[str, Standing]],
+    forgiven: Mapping[str, int] | None,
+) -> Standing:
+    if fact.state in ("done", "running"):
+        return Standing(fact.state)
+    tries = 0 if forgiven is None else forgiven.get(phase, 0)
+    if fact.state in ENDED and fact.attempt > tries:
+        return Standing(fact.state)
+    blockers: dict[str, State] = {}
+    for name, standing in inputs:
+        if standing.state in ENDED:
+            blockers[name] = "waiting" if standing.state == "unreachable" else "blocked"
+        else:
+            blockers |= dict.fromkeys(standing.blocked_by, standing.state)
+    if not blockers:
+        return Standing("waiting" if forgiven is None else "queued")
+    states = blockers.values()
+    return Standing("blocked" if "blocked" in states else "waiting", tuple(blockers))
+
+
+def forgiven_by(entries: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Of all entries of the queue together: whoever tries a shared phase again does it for all."""
+    merged: dict[str, int] = {}
+    for entry in entries:
+        for phase, attempt in entry.items():
+            merged[phase] = max(attempt, merged.get(phase, 0))
+    return merged
+
+
+def run_state(states: Collection[State]) -> State:
+    """Done when all phases are; else the state that matters most."""
+    if all(state == "done" for state in states):
+        return "done"
+    return next((state for state in WORST_FIRST if state in states), "waiting")

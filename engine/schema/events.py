@@ -1,0 +1,243 @@
+"""What a phase process says while it works: one JSON object a line.
+
+The writer is strict: it raises for all but the kinds below and their fields. The reader is
+tolerant: an unknown kind becomes :class:`Unknown`, unknown fields are kept, so an old screen
+opens a new run. JSON has no NaN: non-finite floats are written as ``"nan"``, ``"inf"`` and
+``"-inf"`` and read back as floats where a float is expected.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+)
+
+from engine.schema.jsonfile import with_sum, without_sum
+from engine.schema.records import Score, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSION = 1
+_WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+
+
+def _decode_float(value: Any) -> Any:
+    return _WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def _encode_float(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+JsonFloat = Annotated[float, BeforeValidator(_decode_float), PlainSerializer(_encode_float)]
+
+
+class Event(BaseModel):
+    """Envelope: schema version, gapless sequence number within an attempt, UTC time."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    v: int = VERSION
+    seq: int = -1
+    ts: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    kind: str
+
+
+class PhaseStarted(Event):
+    """First event of every attempt. ``details``: resolved facts that are not in the spec
+    (device name, package versions, the hub commit that a revision resolved to)."""
+
+    kind: Literal["phase_started"] = "phase_started"
+    phase: str
+    attempt: int
+    host: str
+    pid: int
+    devices: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class Activity(Event):
+    """What it is busy with now, in a few words ("loading weights"). ``waiting``: with nothing but
+    waiting for somebody else, so that its rate so far says nothing."""
+
+    kind: Literal["activity"] = "activity"
+    text: str
+    waiting: bool = False
+
+
+class Progress(Event):
+    """``done`` of ``total`` ``unit``; ``resumed`` of them were there before this attempt."""
+
+    kind: Literal["progress"] = "progress"
+    done: int
+    total: int
+    unit: str
+    resumed: int = 0
+
+
+class Metric(Event):
+    """Named values at one optimiser step (or batch number, for generation)."""
+
+    kind: Literal["metric"] = "metric"
+    step: int
+    values: dict[str, JsonFloat]
+    epoch: JsonFloat | None = None
+
+
+class Sample(Event):
+    """A generation worth showing, right or wrong."""
+
+    kind: Literal["sample"] = "sample"
+    item: str
+    prompt: str
+    text: str
+    verdict: Verdict | None = None
+    label: str = ""
+
+
+class Scored(Event):
+    """A score of one model on one task with one prompt style."""
+
+    kind: Literal["score"] = "score"
+    task: str
+    prompt: str
+    method: str
+    score: Score
+
+
+class Resource(Event):
+    """Memory in MiB, utilisation in 0..100, per device; ``rss`` of the process tree."""
+
+    kind: Literal["resource"] = "resource"
+    rss: JsonFloat
+    cpu: JsonFloat
+    gpus: tuple[dict[str, JsonFloat], ...] = ()
+
+
+class Cost(Event):
+    """Paid usage so far in this phase, over all attempts. ``possible``: on top of ``spent``, what
+    replies that broke off under way can have cost at most."""
+
+    kind: Literal["cost"] = "cost"
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    spent: JsonFloat
+    currency: str
+    possible: JsonFloat = 0.0
+
+    @property
+    def text(self) -> str:
+        """``1.2400 USD``, with what is possible on top where there is any."""
+        on_top = f" (+{self.possible:.4f} possibly, for replies cut off)" if self.possible else ""
+        return f"{self.spent:.4f} {self.currency}{on_top}"
+
+
+class Artefact(Event):
+    """A file that now exists, relative to the phase folder."""
+
+    kind: Literal["artefact"] = "artefact"
+    path: str
+    what: str
+    count: int | None = None
+
+
+class Message(Event):
+    """For the person who watches. A ``code`` names a known condition, for panels to pin."""
+
+    kind: Literal["message"] = "message"
+    level: Literal["info", "warning", "error"]
+    text: str
+    code: str = ""
+
+
+class CheckpointSaved(Event):
+    """Training can resume from here."""
+
+    kind: Literal["checkpoint_saved"] = "checkpoint_saved"
+    step: int
+    path: str
+
+
+class PhaseFinished(Event):
+    """Last event. ``done`` is only written after the manifest exists."""
+
+    kind: Literal["phase_finished"] = "phase_finished"
+    outcome: Literal["done", "failed", "stopped"]
+    error: str = ""
+    figures: dict[str, Any] = {}
+
+
+class Unknown(Event):
+    """A kind that this version does not know, kept whole."""
+
+
+KnownEvent = Annotated[
+    PhaseStarted
+    | Activity
+    | Progress
+    | Metric
+    | Sample
+    | Scored
+    | Resource
+    | Cost
+    | Artefact
+    | Message
+    | CheckpointSaved
+    | PhaseFinished,
+    Field(discriminator="kind"),
+]
+_adapter: TypeAdapter[Any] = TypeAdapter(KnownEvent)
+
+
+def undeclared(event: Event) -> list[str]:
+    """What an event says that this version doesn't know: its kind, or fields at any depth."""
+    if type(event) is Event or isinstance(event, Unknown):
+        return [f"kind {event.kind!r}"]
+    return list(_undeclared(event, ""))
+
+
+def _undeclared(value: object, at: str) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        yield from (f"field {at + name!r}" for name in value.model_extra or ())
+        for name in type(value).model_fields:
+            yield from _undeclared(getattr(value, name), f"{at}{name}.")
+
+
+def encode(event: Event) -> bytes:
+    """One line, newline included, with a checksum at its end."""
+    return with_sum(event.model_dump_json().encode()) + b"\n"
+
+
+def decode(line: bytes) -> Event | None:
+    """The event of a line; ``None`` when the line is no JSON object with a kind, or was changed
+    (lines of older versions have no checksum)."""
+    whole = without_sum(line)
+    if whole is None:
+        return None
+    try:
+        return _adapter.validate_json(whole)  # type: ignore[no-any-return]
+    except ValidationError:
+        return _decode_unknown(whole)
+
+
+def _decode_unknown(line: bytes) -> Event | None:
+    try:
+        return Unknown.model_validate(json.loads(line))
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,205 @@
+"""Every setting of the five phases: its default, its meaning and where the default comes from.
+
+The source marks are those of the README's table: ``P`` the paper's text, ``A`` the same
+authors' earlier code or figure, ``I`` inferred, ``?`` unknown and so our choice, ``ours`` a
+matter of engineering that the paper does not touch. Screens and docs read them with
+:func:`source_of`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field, JsonValue
+
+from engine.schema.cards import Frozen
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Source = Literal["P", "A", "I", "?", "ours"]
+PromptStyle = Literal["plain", "cot"]
+Split = Literal["test", "train"]
+
+
+def setting(default: Any, source: Source, meaning: str, since: str | None = None) -> Any:
+    """A field with its default, where that comes from, and what it means.
+
+    ``since``: the version that added it; see :mod:`engine.schema.identity`.
+    """
+    extra: dict[str, JsonValue] = {"source": source}
+    if since:
+        extra["since"] = since
+    return Field(default=default, description=meaning, json_schema_extra=extra)
+
+
+def source_of(model: type[BaseModel], field: str) -> Source:
+    """Where the default of a setting comes from."""
+    extra = model.model_fields[field].json_schema_extra
+    return extra["source"] if isinstance(extra, dict) else "ours"  # type: ignore[return-value]
+
+
+PAPERS_LIMIT: Final = 4000  # section 3 of the paper
+
+Thinking = Literal["drop", "keep"]
+Positive = Annotated[int, Field(ge=1)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class AnnotateSettings(Frozen):
+    """The teacher answers every training question."""
+
+    prompt: PromptStyle = setting("cot", "P", "the prompt the teacher gets")
+    limit: Positive | Literal["paper"] | None = setting(
+        "paper",
+        "P",
+        "training questions; paper: 4000 of a task with classes, equally distributed, and all of "
+        "one without",
+    )
+    keep: Literal["correct", "all"] = setting(
+        "correct", "?", "which demonstrations go on: only those whose answer equals the target"
+    )
+    thinking: Thinking = setting(
+        "drop",
+        "ours",
+        "what a teacher thinks before its answer (<think> and the like): left out of the "
+        "demonstration, or learnt with it",
+        since="0.2",
+    )
+
+    def most(self, has_classes: bool) -> int | None:
+        """How many questions of a task with or without classes; None: all there are."""
+        if self.limit == "paper":
+            return PAPERS_LIMIT if has_classes else None
+        return self.limit
+
+
+class LoraSettings(Frozen):
+    """The adapter that both trainings write."""
+
+    r: Positive = setting(8, "A", "rank")
+    alpha: Positive = setting(16, "A", "scale: the update is multiplied by alpha / r")
+    dropout: Ratio = setting(0.1, "A", "dropout on the adapter's input")
+    targets: tuple[str, ...] | Literal["all-linear"] = setting(
+        ("q_proj", "v_proj"), "?", "modules that get an adapter (PEFT's default for Llama)"
+    )
+
+
+class InstructSettings(Frozen):
+    """Instruction-tuning on the teacher's demonstrations, loss on the output only."""
+
+    epochs: Rate = setting(4.0, "P", "passes over the demonstrations")
+    learning_rate: Rate = setting(2e-5, "P", "peak learning rate")
+    weight_decay: Annotated[float, Field(ge=0)] = setting(1e-4, "P", "decoupled weight decay")
+    schedule: Literal["cosine", "linear", "constant"] = setting("cosine", "P", "after the warm-up")
+    warmup_ratio: Ratio = setting(0.03, "P", "share of the steps that warm up")
+    optimizer: str = setting(
+        "paged_adamw_32bit", "A", "as transformers names it; plain AdamW where there is no GPU"
+    )
+    max_grad_norm: Rate = setting(0.3, "A", "gradient clipping")
+    batch_size: Positive = setting(4, "A", "examples a step over all devices")
+    max_length: Positive = setting(1024, "I", "tokens of prompt and answer; longer is truncated")
+    input_prompt: PromptStyle = setting(
+        "plain", "A", "the trigger belongs to the teacher's prompt, not to the training input"
+    )
+    checkpoint_every: Positive = setting(
+        100, "ours", "steps between checkpoints a retry resumes from"
+    )
+    lora: LoraSettings = LoraSettings()
+
+
+class ElicitSettings(Frozen):
+    """The student answers every question with and without reasoning; a gate makes pairs."""
+
+    winner: Literal["cot_if_correct_else_teacher", "cot_if_correct_else_drop", "cot_always"] = (
+        setting(
+            "cot_if_correct_else_teacher",
+            "?",
+            "who wins where the student's own reasoning is wrong",
+        )
+    )
+    pair_prompt: PromptStyle = setting("cot", "?", "the prompt both answers are conditioned on")
+    plain: Literal["paper", "answer_only"] = setting(
+        "paper",
+        "ours",
+        "how the plain answer of a pair is asked for; answer_only asks for the answer alone, since "
+        "chat models reason without being asked; pair_prompt: plain follows, an evaluation's plain "
+        "prompt stays the paper's",
+        since="0.2",
+    )
+    objective: Literal["dpo_cot", "dpo_answer"] = setting(
+        "dpo_cot", "P", "what is preferred: the reasoned answer, or the right direct answer"
+    )
+    thinking: Thinking = setting(
+        "drop",
+        "ours",
+        "what a student thinks before its answer: left out of the pair, or part of it",
+        since="0.2",
+    )
+
+
+class RefineSettings(Frozen):
+    """Direct preference optimisation against the frozen starting point."""
+
+    learning_rate: Rate = setting(1e-6, "P", "peak learning rate")
+    beta: Rate = setting(0.1, "I", "strength of the pull towards the reference")
+    warmup_steps: Annotated[int, Field(ge=0)] = setting(100, "P", "steps of warm-up")
+    batch_size: Positive = setting(128, "P", "pairs a step over all devices")
+    max_steps: Positive = setting(1000, "P", "optimiser steps at most")
+    epochs: Rate | None = setting(None, "ours", "passes at most; the smaller of both caps holds")
+    schedule: Literal["cosine", "linear", "constant"] = setting("cosine", "I", "after the warm-up")
+    optimizer: str = setting("paged_adamw_32bit", "A", "as in instruct")
+    weight_decay: Annotated[float, Field(ge=0)] = setting(0.0, "ours", "decoupled weight decay")
+    max_grad_norm: Rate = setting(1.0, "ours", "gradient clipping (the trainer's default)")
+    max_prompt_length: Positive = setting(512, "I", "tokens of the prompt")
+    max_length: Positive = setting(1024, "I", "tokens of prompt and answer")
+    held_out: Annotated[float, Field(gt=0, lt=0.5)] = setting(
+        0.1, "I", "share of the pairs held out, class by class, to pick the checkpoint"
+    )
+    select: Literal["best", "last"] = setting("best", "P", "the checkpoint with the lowest loss")
+    evaluate_every: Positive = setting(10, "ours", "steps between looks at the held-out pairs")
+    patience: Positive | None = setting(
+        None, "ours", "stop after so many looks without a better one"
+    )
+    sft_weight: Annotated[float, Field(ge=0)] = setting(
+        0.0, "ours", "weight of a likelihood term on the winner (RPO)"
+    )
+    lora: LoraSettings = LoraSettings()
+    exclude: tuple[str, ...] = setting((), "ours", "ids of pairs left out by hand")
+
+
+class EvaluateSettings(Frozen):
+    """Generate, extract, match."""
+
+    prompts: tuple[PromptStyle, ...] = setting(("plain", "cot"), "P", "prompt styles")
+    domain: Literal["all", "in"] = setting(
+        "all", "P", "tasks that a student is measured on: all, or only those it was trained on"
+    )
+    split: Split = setting("test", "P", "which split")
+    teacher_splits: tuple[Split, ...] = setting(
+        (), "?", "splits of teachers, train being what they annotate; as 'split' when empty"
+    )
+    limit: Positive | None = setting(None, "P", "questions; all of the split when empty")
+    commit: Literal["off", "on"] = setting(
+        "off",
+        "ours",
+        "ask for the conclusion where an answer states none clearly, and report that accuracy "
+        "too (the second stage of zero-shot-CoT, Kojima et al. 2022)",
+        since="0.2",
+    )
+    methods: tuple[Literal["match", "logprob"], ...] = setting(
+        ("match",), "P", "string match; logprob adds the likeliest option letter (choice tasks)"
+    )
+
+
+class GenerationSettings(Frozen):
+    """How a local model's answers are batched. Changes speed, never which seed an item gets."""
+
+    token_budget: Positive = setting(
+        65_536, "ours", "tokens (prompt and answer, padded) a batch may hold"
+    )
+    max_batch: Positive = setting(256, "ours", "sequences a batch may hold")
+    backend: Literal["auto", "compact", "generate", "static", "continuous"] = setting(
+        "auto", "ours", "how tokens are generated; auto takes the measured fastest for the device"
+    )

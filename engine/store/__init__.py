@@ -1,0 +1,1 @@
+"""Where it is written: folders, logs, seals, locks and the registry."""

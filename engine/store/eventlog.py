@@ -1,0 +1,155 @@
+"""Writing and tailing an attempt's ``events.jsonl``.
+
+A line is flushed whole, so a reader in another process sees it at once; a torn last line (the
+writer was killed) is an ordinary end of file. One writer an attempt; any number of readers.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from engine.schema.events import (
+    Event,
+    decode,
+    encode,
+    undeclared,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEARTBEAT_S = 5.0
+ROOM_BYTES = 16_384  # more than a final event
+STALE_AFTER_S = 4 * HEARTBEAT_S
+
+
+class EventWriter:
+    """Appends events, numbers them, and touches ``alive`` while it is open.
+
+    Safe to call from several threads. It holds a little room on the disk, so that a phase which
+    fills it can still say so (:meth:`emit_last`).
+    """
+
+    def __init__(self, path: Path, alive: Path, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self._path = path
+        self._alive = alive
+        self._seq = 0
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._torn = False
+        self._room = path.with_name(".room")
+        with suppress(OSError):
+            self._room.write_bytes(bytes(ROOM_BYTES))
+        alive.touch()
+        self._beat = threading.Thread(
+            target=self._keep_alive, args=(heartbeat_s,), name="heartbeat", daemon=True
+        )
+        self._beat.start()
+
+    def _keep_alive(self, every_s: float) -> None:
+        while not self._closed.wait(every_s):
+            try:
+                os.utime(self._alive)
+            except OSError:  # folder deleted or disk gone: the liveness rule will say so
+                return
+
+    def emit(self, event: Event) -> None:
+        """Append one event; its ``seq`` is set here. ``ValueError`` for a kind or a field that this
+        version doesn't know, ``OSError`` when the disk is full."""
+        if wrong := undeclared(event):
+            raise ValueError(f"{type(event).__name__} has no {wrong[0]}: nothing was written")
+        self.copy(event)
+
+    def copy(self, event: Event) -> None:
+        """As :func:`emit`, of an event that was read: what another version has said is kept."""
+        with self._lock:
+            line = encode(event.model_copy(update={"seq": self._seq}))
+            left = memoryview(b"\n" + line if self._torn else line)
+            while left:
+                left = left[self._write(left) :]
+                self._torn = bool(left)
+            self._seq += 1
+
+    def emit_last(self, event: Event) -> None:
+        """As :meth:`emit`, in the room that was held for it where there is no other."""
+        try:
+            self.emit(event)
+        except OSError:
+            self._room.unlink(missing_ok=True)
+            self.emit(event)
+
+    def _write(self, line: memoryview) -> int:
+        try:
+            return os.write(self._fd, line)
+        except OSError as error:
+            error.filename = str(self._path)  # a write does not say of which file
+            raise
+
+    def close(self) -> None:
+        if not self._closed.is_set():
+            self._closed.set()
+            os.fsync(self._fd)
+            os.close(self._fd)
+            with suppress(OSError):
+                self._room.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass
+class EventReader:
+    """Reads what is new since the last call, bounded by records and milliseconds.
+
+    ``offset``: bytes consumed, always at a line's end. ``corrupt``: complete lines that held no
+    event; they are skipped and counted, since one bad line must not hide the rest. ``problem``: why
+    nothing could be read the last time, though something is there.
+    """
+
+    path: Path
+    offset: int = 0
+    corrupt: int = 0
+    problem: str = ""
+    _identity: tuple[int, int] | None = field(default=None, repr=False)
+
+    def read(self, max_records: int = 10_000, max_ms: float = 50.0) -> list[Event]:
+        """New complete events; empty when there are none or the file is not there yet."""
+        deadline = time.monotonic() + max_ms / 1000
+        events: list[Event] = []
+        try:
+            with self.path.open("rb") as file:
+                self._rewind_if_replaced(file.fileno())
+                file.seek(self.offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self.offset += len(line)
+                    event = decode(line)
+                    if event is None:
+                        self.corrupt += 1
+                    else:
+                        events.append(event)
+                    if len(events) >= max_records or time.monotonic() > deadline:
+                        break
+            self.problem = ""
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self.problem = error.strerror or str(error)
+        return events
+
+    def _rewind_if_replaced(self, fd: int) -> None:
+        status = os.fstat(fd)
+        identity = (status.st_dev, status.st_ino)
+        if self._identity not in (None, identity) or status.st_size < self.offset:
+            self.offset = 0
+        self._identity = identity

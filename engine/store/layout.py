@@ -1,0 +1,388 @@
+"""The only place where file names are spelled.
+
+Truth is written last: outputs are published by renaming a whole folder, then the manifest is
+renamed into place, then the final event is written. A manifest's presence means done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.schema.errors import UserError, advice
+from engine.schema.jsonfile import read_as, read_sealed, with_seal
+from engine.store.writing import (
+    follow_umask,
+    replacing,
+    sync_folder,
+    sync_tree,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.schema.specs import PhaseSpec
+
+DEMONSTRATIONS = "demonstrations.jsonl"
+ANSWERS = "answers.jsonl"
+PAIRS = "pairs.jsonl"
+PREDICTIONS = "predictions.jsonl"
+SCORE = "score.json"
+PAIR_SCORES = "pair_scores.jsonl"
+ADAPTER = "adapter"
+REPLIES = "replies.jsonl"
+CHECKPOINTS = "checkpoints"
+TRACKERS = "trackers"
+
+_ATTEMPT = re.compile(r"attempt-(\d{3,})$")
+_PHASE = re.compile(r"(annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}$")
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Replace a file so that a reader sees the old or the new whole, even after a power cut."""
+    raw = data.encode() if isinstance(data, str) else data
+    with replacing(path) as file:
+        file.write(raw)
+
+
+def write_json(path: Path, value: Any) -> None:
+    atomic_write(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptDir:
+    """``attempt-001/``: one try of a phase."""
+
+    path: Path
+
+    @property
+    def number(self) -> int:
+        match = _ATTEMPT.search(self.path.name)
+        return int(match.group(1)) if match else 0
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def alive(self) -> Path:
+        return self.path / "alive"
+
+    @property
+    def process(self) -> Path:
+        """Who runs it: launcher, host and the launcher's handle, as JSON."""
+        return self.path / "process.json"
+
+    @property
+    def exit_code(self) -> Path:
+        """Written by a launcher that can see the exit status; absent otherwise."""
+        return self.path / "exit"
+
+    @property
+    def stop(self) -> Path:
+        """Its presence asks the phase to stop at the next safe point."""
+        return self.path / "stop"
+
+    @property
+    def stdout(self) -> Path:
+        return self.path / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        return self.path / "stderr.log"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseDir:
+    """``phases/<kind>-<fingerprint>/``."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def spec_file(self) -> Path:
+        return self.path / "phase.json"
+
+    @property
+    def work(self) -> Path:
+        """What a next attempt picks up: replies, batches, checkpoints."""
+        return self.path / "work"
+
+    @property
+    def out(self) -> Path:
+        return self.path / "out"
+
+    @property
+    def manifest_file(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def seals_file(self) -> Path:
+        """What was said of outputs since; see :mod:`engine.store.sealing`."""
+        return self.path / "seals.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the attempt that works in this folder."""
+        return self.path / ".lock"
+
+    @property
+    def score(self) -> Path:
+        return self.out / SCORE
+
+    @property
+    def rescored(self) -> Path:
+        """A later scoring of the same predictions; the published one stays as it is."""
+        return self.path / "rescored.json"
+
+    @property
+    def marks(self) -> Path:
+        """What a person noted on its items: flags, exclusions, notes. No phase reads it."""
+        return self.path / "marks.json"
+
+    @property
+    def done(self) -> bool:
+        return self.manifest_file.is_file()
+
+    def create(self, spec: PhaseSpec) -> None:
+        """Make the folder and its ``phase.json``.
+
+        Until the phase is done, what isn't part of the fingerprint (a price, a cap, a batch
+        size) may change from launch to launch; the newest holds.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.done:
+            atomic_write(self.spec_file, spec.model_dump_json(indent=1) + "\n")
+
+    def spec(self) -> PhaseSpec:
+        """``UserError`` when the file is damaged, ``FileNotFoundError`` when there is none."""
+        from engine.schema.specs import phase_adapter  # a list of runs does without pydantic
+
+        todo = f"retry its run, or move {self.path} away"
+        return read_as(self.spec_file, phase_adapter.validate_json, todo)
+
+    def attempts(self) -> list[AttemptDir]:
+        """Oldest first."""
+        if not self.path.is_dir():
+            return []
+        found = [AttemptDir(p) for p in self.path.iterdir() if _ATTEMPT.search(p.name)]
+        return sorted(found, key=lambda a: a.number)
+
+    def last_attempt(self) -> AttemptDir | None:
+        attempts = self.attempts()
+        return attempts[-1] if attempts else None
+
+    def new_attempt(self) -> AttemptDir:
+        """The next attempt's folder; two starters can't get the same one."""
+        attempt = self.next_attempt()
+        attempt.path.mkdir()
+        return attempt
+
+    def next_attempt(self) -> AttemptDir:
+        """Where the next attempt will be."""
+        last = self.last_attempt()
+        return AttemptDir(self.path / f"attempt-{(last.number if last else 0) + 1:03d}")
+
+    def publish(
+        self, staged: Path, figures: dict[str, Any], accepted: dict[str, list[str]] | None = None
+    ) -> None:
+        """Rename ``staged`` to ``out/``, then write the manifest with sizes and hashes.
+        ``accepted``: input phase -> what was accepted of it although it had changed."""
+        if self.out.exists():  # an earlier attempt died between the two renames
+            shutil.rmtree(self.out)
+        follow_umask(staged)
+        sync_tree(staged)
+        staged.rename(self.out)
+        sync_folder(self.path)
+        files = {
+            str(p.relative_to(self.path)): {"bytes": p.stat().st_size, "sha256": hash_file(p)}
+            for p in sorted(self.out.rglob("*"))
+            if p.is_file()
+        }
+        manifest = {"finished": datetime.now(UTC).isoformat(), "files": files, "figures": figures}
+        write_json(self.manifest_file, with_seal(manifest | {"accepted": accepted or {}}))
+
+    def manifest(self) -> dict[str, Any]:
+        """``files`` with size and hash, ``figures``, ``accepted``; ``UserError`` when damaged."""
+        path, todo = self.manifest_file, f"make the phase again with: sirt retry {self.id}"
+        try:
+            value = {"files": {}, "accepted": {}} | read_sealed(path, todo)
+        except FileNotFoundError:
+            raise UserError(f"{path}: not there; {todo}") from None
+        if not all(isinstance(value.get(name), dict) for name in ("files", "figures", "accepted")):
+            raise UserError(f"{path}: not a manifest; {todo}")
+        return value
+
+
+def hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ConductorDir:
+    """``conductor/``: who conducts this folder, and what it said."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def starting(self) -> Path:
+        """Held by whoever starts one because there is none."""
+        return self.path / "starting"
+
+    @property
+    def process(self) -> Path:
+        """The holder of the lock: pid, start time and host, as JSON."""
+        return self.path / "process.json"
+
+    @property
+    def alive(self) -> Path:
+        """Heartbeat: touched every few seconds."""
+        return self.path / "alive"
+
+    @property
+    def waiting(self) -> Path:
+        """Phase -> why it has to wait although its inputs are there, as JSON."""
+        return self.path / "waiting.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def stderr(self) -> Path:
+        """What conductor and pre-imported process say outside their log, crashes above all."""
+        return self.path / "stderr.log"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementDir:
+    """``judgements/<fingerprint>/``: what a judge said of two phases' answers."""
+
+    path: Path
+
+    @property
+    def spec_file(self) -> Path:
+        return self.path / "judgement.json"
+
+    @property
+    def replies(self) -> Path:
+        """Everything the judge has said, paid or not: what a next call goes on from."""
+        return self.path / REPLIES
+
+    @property
+    def verdicts(self) -> Path:
+        """Made of the replies when all are there; its presence means done."""
+        return self.path / "verdicts.jsonl"
+
+    @property
+    def seal(self) -> Path:
+        """The verdicts' hash; written before them."""
+        return self.path / "seal.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class RunsFolder:
+    """``runs/``: all runs and phases of one workspace."""
+
+    root: Path
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "registry.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held while registry, queue or a ``run.json`` is changed."""
+        return self.root / ".lock"
+
+    @property
+    def queue(self) -> Path:
+        return self.root / "queue.json"
+
+    @property
+    def conductor(self) -> Path:
+        """Folder of the conductor: its lock, process file, heartbeat and log."""
+        return self.root / "conductor"
+
+    @property
+    def drafts(self) -> Path:
+        """Experiments that somebody composes and has not saved yet."""
+        return self.root / "drafts"
+
+    @property
+    def phases(self) -> Path:
+        return self.root / "phases"
+
+    def create(self) -> None:
+        """Make the folder; a clear error when that can't be."""
+        try:
+            self.phases.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            error.filename = str(self.root)
+            todo = advice(error) or "; give another folder with --runs DIR"
+            raise UserError(f"{self.root}: can't write here ({error.strerror}){todo}") from error
+
+    def phase(self, phase_id: str) -> PhaseDir:
+        return PhaseDir(self.phases / phase_id)
+
+    def is_phase(self, word: str) -> bool:
+        """Whether a word is the id of a phase that is here."""
+        return bool(_PHASE.fullmatch(word)) and (self.phases / word).is_dir()
+
+    def judgement(self, fingerprint: str) -> JudgementDir:
+        return JudgementDir(self.root / "judgements" / fingerprint)
+
+    def judgements(self) -> list[JudgementDir]:
+        """Those that are done, by fingerprint; also where the verdicts are gone since."""
+        found = map(JudgementDir, sorted((self.root / "judgements").glob("*")))
+        return [folder for folder in found if folder.verdicts.exists() or folder.seal.exists()]
+
+    def run_folder(self, run_id: str) -> Path:
+        return self.root / run_id
+
+    def run_file(self, run_id: str) -> Path:
+        return self.root / run_id / "run.json"
+
+    def has_run_file(self, run_id: str) -> bool:
+        """Without a ``Path``, which keeps the names of all that were ever made."""
+        return os.path.exists(f"{self.root}/{run_id}/run.json")  # noqa: PTH110
+
+    def run_ids(self) -> list[str]:
+        """All runs, by name."""
+        return sorted(filter(self.has_run_file, self.folder_names()))
+
+    def folder_names(self) -> list[str]:
+        """What may be a run; those that have a run file are."""
+        if not self.root.is_dir():
+            return []
+        with os.scandir(self.root) as entries:
+            return [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
+
+    def phase_dirs(self) -> Iterator[PhaseDir]:
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.phases) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                if _PHASE.search(entry.name):
+                    yield PhaseDir(Path(entry.path))

@@ -1,0 +1,226 @@
+"""fold(view, event) -> view: the one reading of a phase's log, for screens, ``status`` and tests.
+
+A view is frozen; an attempt that nobody has read yet is :data:`EMPTY`, so nothing is ever None
+that a panel would have to guard against. Series grow by appending to a shared list of which
+each view sees its own length, so folding n events costs O(n).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
+
+from engine.schema import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+T = TypeVar("T")
+State = Literal[
+    "waiting", "queued", "running", "done", "failed", "stopped", "lost", "unreachable", "blocked"
+]
+Probe = Literal["running", "exited", "unknown"]
+SAMPLES_KEPT = 200
+MESSAGES_KEPT = 500
+RESOURCES_KEPT = 3_600
+
+
+class Tail(Generic[T]):
+    """An immutable view of the first ``length`` elements of a list that only grows."""
+
+    __slots__ = ("_items", "length")
+
+    def __init__(self, items: list[T] | None = None, length: int = 0) -> None:
+        self._items: list[T] = [] if items is None else items
+        self.length = length
+
+    def append(self, item: T, keep: int | None = None) -> Tail[T]:
+        """A longer view; this one is unchanged. With ``keep``, old elements are let go."""
+        items = self._items
+        if self.length != len(items):  # somebody else has grown this list: branch off
+            items = items[: self.length]
+        if keep is not None and len(items) >= 2 * keep:
+            items = items[-keep + 1 :]
+        items.append(item)
+        return Tail(items, len(items))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items[: self.length])
+
+    def __getitem__(self, index: int) -> T:
+        return self._items[range(self.length)[index]]
+
+    def last(self, count: int) -> list[T]:
+        """The newest ``count`` elements, oldest first."""
+        return self._items[max(0, self.length - count) : self.length]
+
+
+class Moment(NamedTuple):
+    """When a step was measured: Unix time in seconds, and passes over the data if it said so."""
+
+    step: int
+    at: float
+    epoch: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseView:
+    """Everything that the events of one attempt say.
+
+    ``metrics``: name -> (step, value) points; ``moments``: when those were. ``gaps``: sequence
+    numbers that are missing, which means that the log was damaged. ``unknown``: events of kinds
+    this version does not know. ``cost_began``: what earlier attempts had paid.
+    """
+
+    phase: str = ""
+    attempt: int = 0
+    host: str = ""
+    devices: tuple[str, ...] = ()
+    details: dict[str, object] = field(default_factory=dict)
+    started: datetime | None = None
+    last_event: datetime | None = None
+    finished: datetime | None = None
+    outcome: Literal["done", "failed", "stopped"] | None = None
+    error: str = ""
+    activity: str = ""
+    waiting: bool = False
+    progress: ev.Progress | None = None
+    progress_began: ev.Progress | None = None
+    metrics: dict[str, Tail[tuple[int, float]]] = field(default_factory=dict)
+    moments: Tail[Moment] = field(default_factory=Tail)
+    samples: Tail[ev.Sample] = field(default_factory=Tail)
+    scores: tuple[ev.Scored, ...] = ()
+    resources: Tail[ev.Resource] = field(default_factory=Tail)
+    messages: Tail[ev.Message] = field(default_factory=Tail)
+    unknown: Tail[ev.Event] = field(default_factory=Tail)
+    cost: ev.Cost | None = None
+    cost_began: ev.Cost | None = None
+    artefacts: tuple[ev.Artefact, ...] = ()
+    checkpoint: ev.CheckpointSaved | None = None
+    figures: dict[str, object] = field(default_factory=dict)
+    next_seq: int = 0
+    gaps: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """Units of progress a second since this attempt began counting; none while it waits."""
+        first, now = self.progress_began, self.progress
+        if self.waiting or first is None or now is None or now.done <= first.done:
+            return None
+        seconds = (now.ts - first.ts).total_seconds()
+        return (now.done - first.done) / seconds if seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        if self.rate is None or self.progress is None:
+            return None
+        return (self.progress.total - self.progress.done) / self.rate
+
+    @property
+    def counting(self) -> bool:
+        """Whether the count says more than the words do: not before the first of them, nor while
+        work goes on after the last."""
+        now = self.progress
+        if now is None or now.total <= 0:
+            return False
+        return not self.activity or 0 < now.done < now.total
+
+    @property
+    def warnings(self) -> list[ev.Message]:
+        return [m for m in self.messages if m.level != "info"]
+
+
+EMPTY = PhaseView()
+
+
+def fold(view: PhaseView, event: ev.Event) -> PhaseView:
+    """The view after one more event."""
+    gap = event.seq - view.next_seq if event.seq >= 0 else 0
+    base = replace(view, last_event=event.ts, next_seq=event.seq + 1, gaps=view.gaps + max(0, gap))
+    match event:
+        case ev.Metric():
+            moment = Moment(event.step, event.ts.timestamp(), event.epoch)
+            moments = base.moments.append(moment)
+            return replace(base, metrics=_with_points(base.metrics, event), moments=moments)
+        case ev.Progress():
+            new_count = base.progress_began is None or base.progress_began.unit != event.unit
+            first = event if new_count else base.progress_began
+            return replace(base, progress=event, progress_began=first)
+        case ev.Resource():
+            return replace(base, resources=base.resources.append(event, RESOURCES_KEPT))
+        case ev.Sample():
+            return replace(base, samples=base.samples.append(event, SAMPLES_KEPT))
+        case ev.Message():
+            return replace(base, messages=base.messages.append(event, MESSAGES_KEPT))
+        case ev.Activity():
+            return replace(base, activity=event.text, waiting=event.waiting)
+        case ev.PhaseStarted():
+            return _started(base, event)
+        case ev.Scored():
+            return replace(base, scores=(*base.scores, event))
+        case ev.Cost():
+            return replace(base, cost=event, cost_began=base.cost_began or event)
+        case ev.Artefact():
+            return replace(base, artefacts=(*base.artefacts, event))
+        case ev.CheckpointSaved():
+            return replace(base, checkpoint=event)
+        case ev.PhaseFinished():
+            return replace(
+                base,
+                finished=event.ts,
+                outcome=event.outcome,
+                error=event.error,
+                figures=event.figures,
+                activity="",
+                waiting=False,
+            )
+        case _:
+            return replace(base, unknown=base.unknown.append(event, MESSAGES_KEPT))
+
+
+def fold_all(events: Iterable[ev.Event], view: PhaseView = EMPTY) -> PhaseView:
+    for event in events:
+        view = fold(view, event)
+    return view
+
+
+def _with_points(
+    metrics: dict[str, Tail[tuple[int, float]]], event: ev.Metric
+) -> dict[str, Tail[tuple[int, float]]]:
+    grown = dict(metrics)
+    for name, value in event.values.items():
+        grown[name] = grown.get(name, Tail()).append((event.step, value))
+    return grown
+
+
+def _started(view: PhaseView, event: ev.PhaseStarted) -> PhaseView:
+    return replace(
+        view,
+        phase=event.phase,
+        attempt=event.attempt,
+        host=event.host,
+        devices=event.devices,
+        details=dict(event.details),
+        started=event.ts,
+    )
+
+
+def attempt_state(
+    outcome: Literal["done", "failed", "stopped"] | None,
+    probe: Probe,
+    alive_age_s: float | None,
+    stale_after_s: float,
+) -> State:
+    """The liveness rule, in this order: the final event's outcome; gone without one is *lost*;
+    a launcher that can't know and a stale heartbeat is *unreachable*; else *running*."""
+    if outcome is not None:
+        return outcome
+    if probe == "exited":
+        return "lost"
+    if probe == "unknown" and (alive_age_s is None or alive_age_s > stale_after_s):
+        return "unreachable"
+    return "running"

@@ -1,0 +1,214 @@
+"""What a finished phase has published is checked before it is used.
+
+The manifest has size and hash of every output. ``seals.json`` beside it has what was said of
+files later, the newest last: outputs that a person accepted as they have become, and those of
+old phases, which had no hash until somebody looked. A file is hashed once a process and state
+(time of change, size, inode); a folder that can't be written to is read all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.schema.errors import UserError, explain
+from engine.schema.jsonfile import read_bytes, read_sealed, with_seal
+from engine.store.layout import hash_file, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from engine.store.layout import PhaseDir
+
+log = logging.getLogger(__name__)
+Stamp = tuple[int, int, int, int]
+Facts = dict[str, Any]  # bytes, sha256
+
+_hashes: dict[str, tuple[Stamp, str]] = {}
+_first_seen: dict[str, dict[str, Facts]] = {}  # old phases' outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """``file``: below the phase's folder. ``was``: what the manifest or an earlier seal said, None
+    when nothing did. ``why``: ``accepted`` by a person, or ``first sight``."""
+
+    file: str
+    why: Literal["accepted", "first sight"]
+    when: str
+    bytes: int
+    sha256: str
+    was: str | None
+
+    @property
+    def told(self) -> str:
+        """In a line."""
+        hashes = f"sha256 {self.sha256[:16]}"
+        if self.why == "accepted":
+            old = f", was {self.was[:16]}" if self.was else ", was not listed"
+            return f"{self.file}: changed after it was made, accepted {self.when} ({hashes}{old})"
+        return f"{self.file}: had no seal, sealed as it was on {self.when} ({hashes})"
+
+
+def verified(folder: PhaseDir, name: str) -> Path:
+    """The path of an output, a file or a folder of files; ``UserError`` naming the file when it is
+    not what was published, nor accepted."""
+    for file, facts in _wanted(folder, name):
+        if problem := _problem(folder, file, facts):
+            raise UserError(problem)
+    return folder.out / name
+
+
+def verified_bytes(folder: PhaseDir, name: str) -> bytes:
+    """The content of a small output, checked as it is read."""
+    file = f"out/{name}"
+    raw = read_bytes(folder.path / file)
+    facts = sealed_files(folder).get(file)
+    if facts is None or facts["sha256"] != hashlib.sha256(raw).hexdigest():
+        verified(folder, name)
+    return raw
+
+
+def problems(folder: PhaseDir) -> list[str]:
+    """A line for every output that is not what was published, nor accepted."""
+    found = (_problem(folder, file, facts) for file, facts in sealed_files(folder).items())
+    return [problem for problem in found if problem]
+
+
+def sealed_files(folder: PhaseDir) -> dict[str, Facts]:
+    """Output (below the phase's folder) -> size and hash, by the newest word on it."""
+    found: dict[str, Facts] = {
+        file: facts
+        for file, facts in folder.manifest()["files"].items()
+        if isinstance(facts, dict) and "sha256" in facts
+    }
+    for seal in seals(folder):
+        found[seal.file] = {"bytes": seal.bytes, "sha256": seal.sha256}
+    return found or _first_sight(folder)
+
+
+def seals(folder: PhaseDir) -> tuple[Seal, ...]:
+    """What was said of outputs since the phase ended; ``UserError`` when the file is damaged."""
+    path, todo = folder.seals_file, "move it away and accept again"
+    try:
+        return tuple(Seal(**entry) for entry in read_sealed(path, todo)["seals"])
+    except FileNotFoundError:
+        return ()
+    except (KeyError, TypeError):
+        raise UserError(f"{path}: not a list of seals; {todo}") from None
+
+
+def accepted(folder: PhaseDir) -> list[str]:
+    """What was accepted of a finished phase's outputs, and of what it was made from, a line each;
+    ``UserError`` when what tells it is damaged."""
+    if not folder.done:
+        return []
+    inherited = folder.manifest().get("accepted", {})
+    lines = [f"made from {i}: {line}" for i, told in inherited.items() for line in told]
+    return lines + [seal.told for seal in seals(folder)]
+
+
+def accept(folder: PhaseDir) -> list[Seal]:
+    """Take the outputs as they are now; returns what had changed. ``UserError`` for one that is
+    not there: there is nothing to accept."""
+    known = sealed_files(folder)
+    fresh = []
+    for file, facts in known.items():
+        now = _facts(folder.path / file)
+        if isinstance(now, str):
+            raise UserError(f"{folder.path / file}: {now}, so it can't be accepted")
+        if now["sha256"] != facts["sha256"]:
+            fresh.append(Seal(file, "accepted", _now(), was=facts["sha256"], **now))
+    for file in _unlisted(folder, "", known):
+        now = _facts(folder.path / file)
+        if not isinstance(now, str):
+            fresh.append(Seal(file, "accepted", _now(), was=None, **now))
+    if fresh:
+        _write(folder, fresh)
+    return fresh
+
+
+def _write(folder: PhaseDir, fresh: list[Seal]) -> None:
+    entries = [asdict(seal) for seal in (*seals(folder), *fresh)]
+    write_json(folder.seals_file, with_seal({"seals": entries}))
+
+
+def _wanted(folder: PhaseDir, name: str) -> Iterator[tuple[str, Facts | None]]:
+    """The files that an output consists of, with what is said of them."""
+    known = sealed_files(folder)
+    path = f"out/{name}"
+    listed = {f: facts for f, facts in known.items() if f == path or f.startswith(f"{path}/")}
+    unlisted = _unlisted(folder, name, known)
+    yield from listed.items()
+    for file in unlisted if listed or unlisted else [path]:
+        yield file, None
+
+
+def _unlisted(folder: PhaseDir, name: str, known: dict[str, Facts]) -> list[str]:
+    """Files of an output that nothing is said of."""
+    place = folder.out / name if name else folder.out
+    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+    names = (str(path.relative_to(folder.path)) for path in files)
+    return [file for file in names if file not in known]
+
+
+def _first_sight(folder: PhaseDir) -> dict[str, Facts]:
+    """Seal the outputs of an old phase as they are, and say so once."""
+    path = str(folder.path)
+    if path not in _first_seen:
+        known = ((file, _facts(folder.path / file)) for file in _unlisted(folder, "", {}))
+        _first_seen[path] = {file: now for file, now in known if not isinstance(now, str)}
+        if seen := _first_seen[path].items():
+            log.warning("%s: made without hashes; its outputs are sealed as they are now", path)
+            fresh = [Seal(f, "first sight", _now(), was=None, **now) for f, now in seen]
+            with contextlib.suppress(OSError):  # only read from: who may write says it again
+                _write(folder, fresh)
+    return _first_seen[path]
+
+
+def _problem(folder: PhaseDir, file: str, facts: Facts | None) -> str:
+    """Why a file is not what is said of it; empty when it is."""
+    path = folder.path / file
+    now = _facts(path)
+    if isinstance(now, str):
+        hint = " (packed without weights? then import a bundle with them)"
+        more = hint if file.startswith("out/adapter/") else ""
+        return f"{path}: {now}{more}; make it again with: sirt retry {folder.id}"
+    if facts is None:
+        what = "was not there when its phase ended"
+    elif now["sha256"] == facts["sha256"]:
+        return ""
+    else:
+        what = f"is not what its phase published ({now['bytes']:,} bytes, was {facts['bytes']:,})"
+    return (
+        f"{path}: {what}; make it again (sirt retry {folder.id}) or accept it as it is"
+        f" (sirt accept {folder.id})"
+    )
+
+
+def _facts(path: Path) -> Facts | str:
+    """Size and hash of a file, or why it has none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+        stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+        known = _hashes.get(str(path))
+        if known is None or known[0] != stamp:
+            known = _hashes[str(path)] = (stamp, hash_file(path))
+        return {"bytes": found.st_size, "sha256": known[1]}
+    except FileNotFoundError:
+        return "not there"
+    except (IsADirectoryError, NotADirectoryError):
+        return "a folder stands where this file should be"
+    except OSError as error:
+        error.filename = None
+        return explain(error)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,1 +1,0 @@
-"""Who answers questions: a local model, an endpoint, a file."""

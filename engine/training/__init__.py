@@ -1,0 +1,1 @@
+"""Who learns: trainers, adapters, checkpoints, guards."""

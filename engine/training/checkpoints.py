@@ -1,0 +1,122 @@
+"""Checkpoints that are whole or not there: what a killed training resumes from.
+
+A checkpoint counts once it is flushed to the disk and sealed: a marker, written last, lists
+every file with its size and hash. A folder without a seal, or with a file missing or cut off, was
+torn by a kill or a full disk and is deleted; one whose content was changed since is deleted too,
+and that is told: the training goes on from an earlier one, or begins again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_object, read_sealed, with_seal
+from engine.store.layout import hash_file, write_json
+from engine.store.writing import sync_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_SEAL = "complete.json"
+_STATE = "trainer_state.json"
+Facts = dict[str, dict[str, Any]]
+
+
+def name(step: int) -> str:
+    """The trainer's own name for the checkpoint of a step."""
+    return f"checkpoint-{step}"
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def seal(checkpoint: Path, layout: dict[str, int]) -> None:
+    """Flush a finished checkpoint and mark it as whole.
+
+    ``layout`` is how a step's batch was cut; a resumed training must cut it the same way.
+    """
+    sync_tree(checkpoint)
+    facts = {
+        name: facts | {"sha256": hash_file(checkpoint / name)}
+        for name, facts in _sizes(checkpoint).items()
+    }
+    write_json(checkpoint / _SEAL, with_seal({"files": facts, "layout": layout}))
+
+
+def sealed_layout(checkpoint: Path) -> dict[str, int]:
+    layout: dict[str, int] = read_object(checkpoint / _SEAL)["layout"]
+    return layout
+
+
+def state_file(checkpoint: Path) -> Path:
+    return checkpoint / _STATE
+
+
+def whole(folder: Path, step: int) -> Path:
+    """The checkpoint of a step; ``UserError`` when it is not what was saved."""
+    checkpoint = folder / name(step)
+    if problem := _torn(checkpoint) or _changed(checkpoint):
+        raise UserError(f"{checkpoint}: {problem}; a retry goes on without it")
+    return checkpoint
+
+
+def newest(folder: Path, tell: Callable[[str], None]) -> Path | None:
+    """The newest whole checkpoint that has also the best so far beside it, which may be what is
+    published in the end; later ones are deleted on the way. ``tell`` takes a line for each that
+    was changed since it was saved."""
+    sound: list[Path] = []
+    for checkpoint in sorted((p for p in folder.glob("checkpoint-*") if p.is_dir()), key=step_of):
+        problem = ""
+        if _torn(checkpoint) or (problem := _changed(checkpoint) or _lacks_best(checkpoint, sound)):
+            if problem:
+                tell(f"{checkpoint}: {problem}; it is not used, the training goes on without it")
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        else:
+            sound.append(checkpoint)
+    return sound[-1] if sound else None
+
+
+def _torn(checkpoint: Path) -> str:
+    """A kill and a full disk leave such folders; not worth a word."""
+    try:
+        listed = read_object(checkpoint / _SEAL)["files"]
+        same = {n: f["bytes"] if isinstance(f, dict) else f for n, f in listed.items()}
+        whole = same == {n: facts["bytes"] for n, facts in _sizes(checkpoint).items()}
+    except (OSError, UserError, KeyError, TypeError, AttributeError):
+        whole = False
+    return "" if whole else "not whole"
+
+
+def _changed(checkpoint: Path) -> str:
+    """Which file of a checkpoint is not what was saved; older seals have sizes only."""
+    try:
+        listed = read_sealed(checkpoint / _SEAL, "")["files"]
+    except UserError:
+        return f"{_SEAL} was changed after it was saved"
+    for file, facts in listed.items():
+        if isinstance(facts, dict) and hash_file(checkpoint / file) != facts.get("sha256"):
+            return f"{file} was changed after it was saved"
+    return ""
+
+
+def _lacks_best(checkpoint: Path, sound: list[Path]) -> str:
+    try:
+        best = read_object(state_file(checkpoint)).get("best_global_step")
+    except UserError as error:
+        return str(error)
+    earlier = {step_of(path) for path in sound}
+    if best and best != step_of(checkpoint) and best not in earlier:
+        return f"the best one so far, {name(best)}, is gone"
+    return ""
+
+
+def _sizes(checkpoint: Path) -> Facts:
+    return {
+        str(path.relative_to(checkpoint)): {"bytes": path.stat().st_size}
+        for path in sorted(checkpoint.rglob("*"))
+        if path.is_file() and path.name != _SEAL
+    }

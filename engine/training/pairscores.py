@@ -1,0 +1,82 @@
+"""What a refinement made of each pair: its log-probabilities before and after.
+
+One forward pass over all pairs under the kept checkpoint, and one under the reference where its
+scores were not remembered: about a hundredth of the paper's thousand steps of 128 pairs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import set_peft_model_state_dict
+
+from engine.schema.records import PairScore
+from engine.training.guards import saved_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+REMEMBERED = ("ref_chosen_logps", "ref_rejected_logps")
+
+
+def score_pairs(
+    trainer: Any,
+    adapter: Path,
+    training: Sequence[str],
+    held_out: Sequence[str],
+    seen: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[PairScore]:
+    """Scores of the trainer's pairs, whose ids are given in the order of its rows. ``seen`` is
+    told how many of how many are scored.
+
+    The trained adapter's weights are replaced by those of ``adapter``, the one that is kept.
+    """
+    set_peft_model_state_dict(trainer.model, saved_weights(adapter), adapter_name="default")
+    trainer.model.eval()
+    parts = ((trainer.train_dataset, training, False), (trainer.eval_dataset, held_out, True))
+    done, total = 0, len(training) + len(held_out)
+    seen(done, total)
+    for rows, names, held in parts:
+        size = trainer.args.per_device_train_batch_size
+        for first in range(0, len(rows), size):
+            part = [rows[i] for i in range(first, min(first + size, len(rows)))]
+            figures = (*_reference(trainer, part), *_policy(trainer, part))
+            for name, *values in zip(names[first : first + size], *figures, strict=True):
+                yield _score(name, held, values)
+            done += len(part)
+            seen(done, total)
+
+
+def _score(name: str, held_out: bool, values: Sequence[float]) -> PairScore:
+    rounded = (round(value, 4) for value in values)
+    fields = ("reference_chosen", "reference_rejected", "policy_chosen", "policy_rejected")
+    return PairScore(id=name, held_out=held_out, **dict(zip(fields, rounded, strict=True)))
+
+
+def _reference(trainer: Any, part: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
+    if REMEMBERED[0] in part[0]:
+        chosen, rejected = ([row[name] for row in part] for name in REMEMBERED)
+        return chosen, rejected
+    return _halves(lambda batch: trainer.compute_ref_log_probs(trainer.model, batch), trainer, part)
+
+
+def _policy(trainer: Any, part: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
+    def log_probs(batch: dict[str, Any]) -> tuple[torch.Tensor, ...]:
+        inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
+        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+        with torch.no_grad(), trainer.accelerator.autocast():
+            found = trainer.model(**inputs, labels=labels, use_cache=False, fused_lm_head=True)
+        return found.log_probs.sum(dim=1).chunk(2, dim=0)
+
+    return _halves(log_probs, trainer, part)
+
+
+def _halves(
+    log_probs: Callable[[dict[str, Any]], Any], trainer: Any, part: list[dict[str, Any]]
+) -> tuple[list[float], list[float]]:
+    """Of the chosen and of the rejected answers: a batch holds first the ones, then the others."""
+    batch = trainer._prepare_inputs(trainer.data_collator(part))
+    chosen, rejected = log_probs(batch)
+    return chosen.tolist(), rejected.tolist()

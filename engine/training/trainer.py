@@ -1,0 +1,395 @@
+"""TRL's trainers, made quiet, lean and resumable.
+
+Several GPUs: start the phase under ``accelerate launch``; the batch is divided among the
+processes and only the first one tells and saves. Checked with two processes on a CPU (the same
+losses as with one), not on GPUs; a stop request may reach the processes at different steps.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import shutil
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import torch
+import trl.trainer.utils
+from peft import LoraConfig, get_peft_model
+from safetensors import SafetensorError
+from transformers import PrinterCallback, TrainerState
+from transformers.training_args import OptimizerNames
+from trl import DPOTrainer, SFTTrainer
+
+from engine import catalog
+from engine.models import adapters
+from engine.models.loading import compute_dtype
+from engine.schema.errors import UserError, nearest
+from engine.store.layout import hash_file
+from engine.store.writing import follow_umask
+from engine.training import checkpoints, guards
+from engine.training.microbatches import EvenPasses
+from engine.training.reporter import Reporter, Watcher, out_of_patience
+from engine.training.tracking import reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from engine.models.loading import Loaded
+    from engine.schema.cards import ModelCard
+    from engine.schema.settings import LoraSettings
+    from engine.schema.specs import InstructSpec, RefineSpec
+
+LARGE = 200_000_000  # parameters from which activations are recomputed to save GPU memory
+SCHEDULES = {"constant": "constant_with_warmup"}
+
+# TRL and PEFT still ask for it by its old name.
+warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
+
+# Score only the tokens that the loss counts, not the prompt as well: what TRL does on GPUs, and
+# leaves out elsewhere for accelerators that compile every shape. A fifth of a DPO step on a CPU.
+trl.trainer.utils._use_triton = lambda _device: True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the examples of one optimiser step are cut: per device and pass x passes x devices."""
+
+    per_device: int
+    accumulation: int
+    world: int
+
+    @property
+    def batch(self) -> int:
+        return self.per_device * self.accumulation * self.world
+
+    def steps_per_epoch(self, examples: int) -> int:
+        passes = math.ceil(math.ceil(examples / self.world) / self.per_device)
+        return math.ceil(passes / self.accumulation)
+
+
+def solve_layout(batch: int, at_once: int, resume: Path | None) -> Layout:
+    """Cut a batch into equal passes of at most ``at_once`` examples a device.
+
+    The gradient is the mean over the whole batch, however it is cut. A resumed training keeps its
+    layout as long as the number of processes is the same, since rounding depends on it.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch % world:
+        raise UserError(
+            f"settings: batch_size: {batch} can't be divided among {world} processes; "
+            f"use a multiple of {world} or fewer GPUs"
+        )
+    if resume is not None:
+        before = Layout(**checkpoints.sealed_layout(resume))
+        if (before.batch, before.world) == (batch, world):
+            return before
+    share = batch // world
+    per_device = max(d for d in range(1, share + 1) if share % d == 0 and d <= max(1, at_once))
+    return Layout(per_device, share // per_device, world)
+
+
+def batch_within(watcher: Watcher, wanted: int, examples: int) -> int:
+    """The batch size, but no more than all there is."""
+    if wanted <= examples:
+        return wanted
+    watcher.warn(
+        f"batch_size {wanted} is more than the {examples} examples there are: every step takes all",
+        "batch-capped",
+    )
+    return examples
+
+
+def examples_at_once(loaded: Loaded, tokens: int) -> int:
+    """How many sequences of so many tokens fit through the model at once while it trains.
+
+    About 34 bytes a token, layer and hidden unit are kept in 16 bit (Korthikanti et al. 2022,
+    without the attention scores, which are never stored); recomputing keeps two a layer and
+    one layer's 34. Two thirds of the free GPU memory may go there; on a CPU a quarter of the
+    memory, and no more than keeps its caches useful.
+    """
+    config = loaded.model.config.get_text_config()
+    layers, hidden = config.num_hidden_layers, config.hidden_size
+    if loaded.device.type == "cuda":
+        free = torch.cuda.mem_get_info(loaded.device)[0] * 2 / 3
+        kept = 2 * layers + 2 * 34 if recomputes(loaded) else 34 * layers
+        return max(1, int(free / (tokens * hidden * kept)))
+    free = psutil.virtual_memory().available / 4
+    return max(1, min(int(free / (tokens * hidden * layers * 68)), 64))
+
+
+def recomputes(loaded: Loaded) -> bool:
+    """Whether to trade a fifth of the speed for memory: real models on a GPU."""
+    return loaded.device.type == "cuda" and loaded.model.num_parameters() >= LARGE
+
+
+def optimizer_for(wanted: str, device: torch.device) -> str:
+    """The optimiser's name in transformers; plain AdamW stands in for GPU-only ones on a CPU."""
+    names = {str(name.value) for name in OptimizerNames}
+    if wanted not in names:
+        raise UserError(f"settings: optimizer: {wanted!r} is unknown; {nearest(wanted, names)}")
+    gpu_only = "paged" in wanted or "bit" in wanted or "bnb" in wanted
+    return "adamw_torch" if gpu_only and device.type != "cuda" else wanted
+
+
+def new_adapter(loaded: Loaded, lora: LoraSettings, card: ModelCard, seed: int) -> Any:
+    """The model with a fresh, seeded LoRA adapter named ``default``."""
+    targets: Any = card.lora_targets or lora.targets
+    if not isinstance(targets, str):
+        targets = list(targets)
+        if "lm_head" in targets:
+            raise UserError("lora.targets: the trainers can't train lm_head; leave it out")
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+    )
+    torch.manual_seed(seed)
+    try:
+        return get_peft_model(loaded.model, config)
+    except ValueError as error:
+        leaves = {n.rpartition(".")[2] for n, m in loaded.model.named_modules() if _is_linear(m)}
+        missing = [t for t in targets if t not in leaves] or [targets]
+        raise UserError(
+            f"card {card.name!r}: lora.targets: {missing[0]!r} names no module of this model; "
+            f"{nearest(str(missing[0]), leaves)}"
+        ) from error
+
+
+def _is_linear(module: torch.nn.Module) -> bool:
+    return isinstance(module, torch.nn.Linear)
+
+
+def arguments(
+    spec: InstructSpec | RefineSpec,
+    loaded: Loaded,
+    layout: Layout,
+    folder: Path,
+    *,
+    steps: int,
+    warmup: int,
+    save_every: int,
+) -> dict[str, Any]:
+    """What SFTConfig and DPOConfig have in common, under transformers' names."""
+    for tracker in spec.tracking.report_to:
+        catalog.check_tracker(tracker)  # where it was planned need not be where it runs
+    settings, cuda = spec.settings, loaded.device.type == "cuda"
+    dtype = compute_dtype(spec.student.source.precision)  # type: ignore[union-attr]
+    return {
+        "output_dir": str(folder),
+        "max_steps": steps,
+        "per_device_train_batch_size": layout.per_device,
+        "per_device_eval_batch_size": layout.per_device,
+        "gradient_accumulation_steps": layout.accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": SCHEDULES.get(settings.schedule, settings.schedule),
+        "warmup_steps": warmup,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "optim": optimizer_for(settings.optimizer, loaded.device),
+        "seed": spec.seed,
+        "data_seed": spec.seed,
+        "use_cpu": not cuda,
+        "bf16": cuda and dtype is torch.bfloat16,
+        "fp16": cuda and dtype is torch.float16,
+        "activation_checkpointing": recomputes(loaded),
+        "save_strategy": "steps",
+        "save_steps": save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # it would replace a NaN by the average
+        "dataloader_pin_memory": cuda,
+        "max_length": None,  # cut and counted before the trainer sees an example
+        "disable_tqdm": True,
+        "report_to": "none",  # see engine.training.tracking
+        "project": spec.tracking.project,
+        "run_name": f"{spec.kind} {spec.student.name} s{spec.seed} {spec.fingerprint[:8]}",
+        "log_level": "error",
+    }
+
+
+class _Lean:
+    """What TRL's trainers do beside training, left out; a full disk said in one line."""
+
+    def create_model_card(self, *_: Any, **__: Any) -> None: ...
+
+    def _send_telemetry(self) -> None:
+        """Nothing leaves this machine."""
+
+    def floating_point_ops(self, _: Any) -> int:
+        """Not counted: it walks over all parameters in every pass."""
+        return 0
+
+    def _save(self, output_dir: str, state_dict: Any = None) -> None:
+        """The adapter that is trained. The reference is rebuilt from its own phase, never
+        restored; tokenizer and settings are the phase's inputs."""
+        trainer: Any = self
+        trainer.model.create_or_update_model_card = lambda _folder: None
+        if trainer.args.should_save:
+            trainer.model.save_pretrained(
+                output_dir,
+                state_dict=state_dict,
+                selected_adapters=["default"],
+                save_embedding_layers=False,
+            )
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        trainer: Any = self
+        folder = Path(trainer.args.output_dir)
+        if not folder.is_dir():  # moved, or deleted: a library would make it anew
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        try:
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        except (OSError, RuntimeError, SafetensorError) as error:
+            torn = folder / checkpoints.name(trainer.state.global_step)
+            shutil.rmtree(torn, ignore_errors=True)
+            raise _disk_error(error, folder) from error
+        follow_umask(folder / checkpoints.name(trainer.state.global_step))
+
+
+def _disk_error(error: Exception, folder: Path) -> OSError:
+    """The writers of torch and safetensors hide the system's error in text of their own."""
+    if isinstance(error, OSError) and error.errno:
+        return OSError(error.errno, f"{os.strerror(error.errno)} (checkpoint)", str(folder))
+    full = "No space left" in str(error) or shutil.disk_usage(folder).free < 1 << 20
+    reason = os.strerror(errno.ENOSPC) if full else str(error).strip().splitlines()[0]
+    return OSError(errno.ENOSPC if full else errno.EIO, f"{reason} (checkpoint)", str(folder))
+
+
+class InstructTrainer(_Lean, SFTTrainer):
+    """SFT on examples that are tokenised, cut and labelled already."""
+
+
+class PairTrainer(_Lean, EvenPasses, DPOTrainer):
+    """DPO on pairs that are tokenised and cut already."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+    def remember_reference(self, seen: Callable[[int, int], None] = lambda *_: None) -> None:
+        """Score all pairs under the reference once instead of in every pass. ``seen`` is told
+        how many of how many are scored.
+
+        Right in fp32 alone: 16-bit rounding depends on how a batch is padded, and would no
+        longer cancel between policy and reference.
+        """
+        done, total = 0, len(self.train_dataset) + len(self.eval_dataset)
+        seen(done, total)
+        for split in ("train_dataset", "eval_dataset"):
+            rows, size = getattr(self, split), self.args.per_device_train_batch_size
+            scores: dict[str, list[float]] = {"ref_chosen_logps": [], "ref_rejected_logps": []}
+            for first in range(0, len(rows), size):
+                part = [rows[i] for i in range(first, min(first + size, len(rows)))]
+                batch = self._prepare_inputs(self.data_collator(part))
+                both = self.compute_ref_log_probs(self.model, batch)
+                for column, logps in zip(scores.values(), both, strict=True):
+                    column.extend(logps.tolist())
+                done += len(part)
+                seen(done, total)
+            for name, column in scores.items():
+                rows = rows.add_column(name, column)
+            setattr(self, split, rows)
+        self.precompute_ref_logps = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A training that ended: its state and the checkpoint of its last step."""
+
+    state: TrainerState
+    stopped: bool
+    stopped_early: bool
+
+
+def train(
+    trainer: Any,
+    reporter: Reporter,
+    resume: Path | None,
+    trackers: Iterable[str],
+    patience_steps: int | None = None,
+) -> Outcome:
+    """Train to the end, or to a stop; from a checkpoint when there is one.
+
+    A checkpoint of a training that had ended is not trained further: the attempt that made it
+    died before its results were published.
+    """
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(reporter)
+    state = TrainerState.load_from_json(str(checkpoints.state_file(resume))) if resume else None
+    if state is None or not _has_ended(state, trainer.args.max_steps, patience_steps):
+        begun = state.global_step if state else 0
+        with reporting(
+            trainer,
+            trackers,
+            begun,
+            lambda: _has_ended(trainer.state, trainer.args.max_steps, patience_steps),
+        ):
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        state = trainer.state
+    if reporter.nan_steps:
+        raise UserError("the last steps' loss is not a number; lower learning_rate or use fp32")
+    ended = _has_ended(state, trainer.args.max_steps, patience_steps)
+    early = ended and state.global_step < trainer.args.max_steps
+    return Outcome(state, reporter.stopped and not ended, early)
+
+
+def _has_ended(state: TrainerState, steps: int, patience_steps: int | None) -> bool:
+    return state.global_step >= steps or bool(out_of_patience(state, patience_steps))
+
+
+def last_logged(state: TrainerState, key: str) -> float | None:
+    """The newest logged value; also after a resume, since a checkpoint keeps the history."""
+    return next((entry[key] for entry in reversed(state.log_history) if key in entry), None)
+
+
+def warn_of_long_warmup(watcher: Watcher, warmup: int, steps: int) -> None:
+    if warmup >= steps:
+        watcher.warn(
+            f"the warm-up ({warmup} steps) takes all {steps} steps: the learning rate never "
+            "reaches its peak; lower warmup_steps or train longer",
+            "warmup-long",
+        )
+
+
+def describe(trainer: Any, layout: Layout, examples: int) -> str:
+    """What is about to happen, in one line."""
+    args = trainer.args
+    return (
+        f"{args.max_steps} steps of {layout.batch} out of {examples} examples "
+        f"({layout.per_device} at once x {layout.accumulation} passes x {layout.world} devices), "
+        f"{args.optim.value}, learning rate {args.learning_rate:g}, "
+        f"warm-up {args.warmup_steps:g} steps"
+    )
+
+
+def warn_if_still(watcher: Watcher, figures: dict[str, Any]) -> None:
+    if figures["moved_weights"] < guards.MOVED_ENOUGH:
+        watcher.warn(
+            f"only {figures['moved_weights']:.1f} % of the adapter's weights moved: learning_rate "
+            "is too small, or there were too few steps",
+            "moved-weights-low",
+        )
+
+
+def common_figures(
+    trainer: Any, layout: Layout, outcome: Outcome, start: guards.Weights, adapter: Path
+) -> dict[str, Any]:
+    """The figures of either training; ``UserError`` when the exported adapter is unchanged."""
+    exported = guards.saved_weights(adapter)
+    guards.check_changed(start, exported)
+    return {
+        "steps": outcome.state.global_step,
+        "epochs": outcome.state.epoch,
+        "final_loss": last_logged(outcome.state, "loss"),
+        "moved_weights": guards.moved_weights(start, exported),
+        "trainable_parameters": sum(value.numel() for value in start.values()),
+        "optimizer": str(trainer.args.optim.value),
+        "adapter_sha256": hash_file(adapter / adapters.WEIGHTS),
+        "batch_size": layout.batch,
+    } | asdict(layout)

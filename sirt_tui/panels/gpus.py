@@ -1,0 +1,95 @@
+"""The machine: CPU and memory, and each card with its memory, use and users."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from engine.schema.sanitize import one_line
+from sirt_tui.format import NOTHING, mib
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from engine.queries.machine import Gpu, GpuProcess, Machine
+
+BAR = 20
+HISTORY = 40  # readings, two seconds apart
+HEIGHTS = " ▁▂▃▄▅▆▇█"
+
+
+class CardsPanel(VerticalScroll):
+    """``note`` takes each reading, of which a short history is kept; ``show`` draws."""
+
+    BORDER_TITLE = "devices"
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="panel")
+        self._used: dict[str, deque[float]] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text("looking", "dim"))
+
+    def note(self, machine: Machine, gpus: Sequence[Gpu]) -> None:
+        """A reading for the history."""
+        shares = {"cpu": machine.load / machine.cores}
+        shares |= {gpu.uuid: gpu.utilisation / 100 for gpu in gpus}
+        for key, share in shares.items():
+            kept = self._used.setdefault(key, deque(maxlen=HISTORY))
+            kept.append(0.0 if math.isnan(share) else min(max(share, 0.0), 1.0))
+
+    def show(self, machine: Machine, gpus: Sequence[Gpu], ours: dict[int, str]) -> None:
+        """``ours``: process id -> the phase that it works on."""
+        text = Text()
+        share = machine.memory_used / machine.memory_total
+        text.append("CPU     ", "bold")
+        text.append(f"{machine.cores} cores, load {machine.load:.1f}  ")
+        text.append(f"{self._history('cpu')}\n")
+        text.append("memory  ", "bold")
+        text.append(f"{bar(share)} {mib(machine.memory_used)} of {mib(machine.memory_total)}\n")
+        for gpu in gpus:
+            text.append_text(self._card(gpu, ours))
+        if not gpus:
+            text.append("GPU     ", "bold")
+            text.append("none found (no NVIDIA driver answers); phases run on the CPU", "dim")
+        self.query_one(Static).update(text)
+
+    def _card(self, gpu: Gpu, ours: dict[int, str]) -> Text:
+        text = Text()
+        text.append(f"\nGPU {gpu.index}   ", "bold")
+        text.append(f"{one_line(gpu.name, 60)}\n")
+        text.append(f"  memory {bar(gpu.used / gpu.total)} {mib(gpu.used)} of {mib(gpu.total)}\n")
+        use = gpu.utilisation
+        said = NOTHING if math.isnan(use) else f"{use:.0f} %"
+        text.append(f"  use    {bar(use / 100)} {said}  {self._history(gpu.uuid)}\n")
+        for process in gpu.processes:
+            text.append_text(process_line(process, ours))
+        if not gpu.processes:
+            text.append("  nobody\n" if not gpu.busy else "  in use, by nobody seen from here\n")
+        return text
+
+    def _history(self, key: str) -> str:
+        kept = self._used.get(key, ())
+        return "".join(HEIGHTS[round(v * (len(HEIGHTS) - 1))] for v in kept)
+
+
+def bar(share: float) -> str:
+    """A bar of fixed width; empty for what is not known."""
+    filled = 0 if math.isnan(share) else round(BAR * min(max(share, 0.0), 1.0))
+    return "█" * filled + "░" * (BAR - filled)
+
+
+def process_line(process: GpuProcess, ours: dict[int, str]) -> Text:
+    text = Text(f"  {process.pid:>8}  {one_line(process.user, 12):<12} ")
+    phase = ours.get(process.pid)
+    text.append(one_line(phase or process.name, 40), "cyan" if phase else "")
+    used = NOTHING if math.isnan(process.used) else mib(process.used)
+    text.append(f"  {used}\n", "dim")
+    return text

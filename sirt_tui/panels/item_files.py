@@ -1,0 +1,61 @@
+"""Which files of items there are, and which of them is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.widgets import Static
+
+from engine.schema.sanitize import one_line
+from sirt_tui.format import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.queries.items import Source
+    from engine.store.item_notes import Marks
+
+
+class SourceBar(Static):
+    """One line; begins far enough to the right that the chosen one is seen."""
+
+    DEFAULT_CSS = "SourceBar { height: 1; padding: 0 1; }"
+
+    def show(self, sources: Sequence[Source], chosen: int) -> None:
+        names = [one_line(_name(source), 40) for source in sources]
+        first = 0
+        while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
+            first += 1
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append("[ ] " if len(names) > 1 else "", "dim")
+        text.append("‹" if first else "", "dim")
+        for number, name in enumerate(names[first:], start=first):
+            text.append(f" {name} ", "reverse" if number == chosen else "")
+        self.update(text)
+
+    def _room(self) -> int:
+        return max(20, self.size.width - 8)
+
+
+def _name(source: Source) -> str:
+    return source.title if source.what == "predictions" else source.what
+
+
+def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
+    """``13 of 24 pairs  of wren-1m``."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{count(shown)} of " if filtered else "")
+    text.append(f"{count(total)} {source.what}")
+    text.append(f"  {one_line(source.title, 60)}", "dim")
+    return text
+
+
+def marks_text(marks: Marks, rows: int) -> Text:
+    """How many items are flagged and excluded, and how many rows are marked just now."""
+    text = Text()
+    for name, style in (("flagged", "bold yellow"), ("excluded", "bold red")):
+        marked = sum(getattr(mark, name) for mark in marks.values())
+        text.append(f"  {marked} {name}" if marked else "", style)
+    text.append(f"  ● {rows} marked" if rows else "", "bold")
+    return text

@@ -1,0 +1,145 @@
+"""Every setting of every phase: its value, its default, where that comes from, what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from engine.queries import settings_form
+from engine.schema.sanitize import one_line
+from sirt_tui.widgets.columns import Column
+from sirt_tui.widgets.picking import PickTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from textual.app import ComposeResult
+
+    from engine.queries.settings_form import Draft, Setting
+
+
+@dataclass(frozen=True, slots=True)
+class KnobRow:
+    """``value`` and ``default`` as the file would have them."""
+
+    setting: Setting
+    value: str
+    default: str
+    changed: bool
+    problem: str = ""
+
+    def matches(self, words: list[str]) -> bool:
+        """``changed`` finds the changed ones; any other word is looked for in all columns."""
+        setting = self.setting
+        text = f"{setting.name} {self.value} {setting.origin} {setting.meaning}".lower()
+        return all(self.changed if word == "changed" else word in text for word in words)
+
+
+class SettingsPanel(Vertical):
+    """The settings' table, with a filter above it. Changed ones are marked."""
+
+    DEFAULT_CSS = """
+    SettingsPanel { height: 1fr; }
+    SettingsPanel Input { display: none; height: 1; border: none; padding: 0 1; }
+    SettingsPanel Input.open { display: block; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: list[KnobRow] = []
+
+    def compose(self) -> ComposeResult:
+        yield Input(placeholder="words, or: changed", compact=True)
+        table: PickTable[KnobRow] = PickTable(knob_columns(), lambda row: row.setting.key)
+        yield table
+
+    @property
+    def table(self) -> PickTable[KnobRow]:
+        return self.query_one(PickTable)
+
+    def show_draft(self, draft: Draft, problems: Mapping[str, str]) -> None:
+        """``problems``: what is wrong, by the file's key."""
+        settings = [setting for setting in settings_form.settings() if setting.is_setting]
+        self._rows = [_row(draft, setting, problems.get(setting.key, "")) for setting in settings]
+        self.table.marked = {row.setting.key for row in self._rows if row.changed}
+        self._draw()
+
+    def open_filter(self) -> None:
+        box = self.query_one(Input)
+        box.add_class("open")
+        box.focus()
+
+    def close_filter(self) -> bool:
+        """False when there was none."""
+        box = self.query_one(Input)
+        was_open = box.has_class("open")
+        box.value = ""
+        box.remove_class("open")
+        return was_open
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._draw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.table.focus()
+
+    def _draw(self) -> None:
+        words = self.query_one(Input).value.lower().split()
+        self.table.show([row for row in self._rows if row.matches(words)])
+
+
+def _row(draft: Draft, setting: Setting, problem: str) -> KnobRow:
+    value = settings_form.value_of(draft, setting)
+    changed = bool(value != setting.default)
+    return KnobRow(
+        setting, settings_form.said(value), settings_form.said(setting.default), changed, problem
+    )
+
+
+def knob_columns() -> list[Column[KnobRow]]:
+    return [
+        Column("setting", "setting", 26, _name, narrow=20),
+        Column("value", "value", 15, _value, narrow=12),
+        Column("default", "default", 12, _default, rank=2, narrow=10),
+        Column("origin", "default is", 18, lambda row: (row.setting.origin, "dim"), rank=1),
+        Column("meaning", "meaning", 20, _meaning, rank=3, grows=True),
+    ]
+
+
+def _name(row: KnobRow) -> Text:
+    section, _, name = row.setting.name.partition(".")
+    text = Text().append(f"{section}.", "dim")
+    return text.append(name, "bold" if row.changed else "")
+
+
+def _value(row: KnobRow) -> Text:
+    if row.problem:
+        return Text(f"! {one_line(row.value, 100)}", "bold red")
+    return Text(one_line(row.value, 100), "bold yellow" if row.changed else "")
+
+
+def _default(row: KnobRow) -> Text:
+    return Text(one_line(row.default, 100), "" if row.changed else "dim")
+
+
+def _meaning(row: KnobRow) -> Text:
+    return Text(one_line(row.setting.meaning, 200), "dim")
+
+
+def describe(row: KnobRow) -> Text:
+    """In full: value, default and its source, what is wrong, what it means, what it may be."""
+    setting = row.setting
+    text = Text()
+    text.append(setting.name, "bold")
+    text.append(f"  {one_line(row.value, 100)}", "bold yellow" if row.changed else "")
+    text.append(f"  default {one_line(row.default, 100)}, {setting.origin}\n", "dim")
+    if row.problem:
+        text.append(f"! {one_line(row.problem, 300)}\n", "red")
+    text.append(setting.meaning)
+    if setting.options:
+        text.append(f"  ({', '.join(map(settings_form.said, setting.options))})", "dim")
+    return text

@@ -1,0 +1,267 @@
+"""What an experiment consists of, as rows to tick: models, tasks, arms, devices and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from engine.commands.composing import Choice, card_sizes
+from engine.queries import settings_form
+from engine.schema.sanitize import one_line
+from sirt_tui.format import NOTHING
+from sirt_tui.widgets.columns import Column
+from sirt_tui.widgets.picking import PickTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from engine.queries.machine import Gpu, MachineNow
+    from engine.queries.settings_form import Draft, Setting
+
+DEVICES = "devices"
+EACH = "each"
+OF_MODELS = ("teachers", "students")
+OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experiments choose
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The devices that are picked: the CPU, or cards (any, when none is), and how many of them a
+    training phase gets."""
+
+    cpu: bool = False
+    gpus: tuple[int, ...] = ()
+    each: int = 1
+
+    def toggled(self, which: str) -> Placement:
+        """``cpu``, or the number of a card."""
+        if which == "cpu":
+            return replace(self, cpu=not self.cpu)
+        return replace(self, cpu=False, gpus=tuple(sorted({int(which)} ^ set(self.gpus))))
+
+    def said(self, present: bool) -> str:
+        if self.cpu or not present:
+            return "CPU"
+        which = f"GPU {','.join(map(str, self.gpus))}" if self.gpus else "any GPU"
+        return which if self.each == 1 else f"{which}, {self.each} a training phase"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A key of the file, or below it something to tick (``option``). ``opened``: None where
+    nothing lies below."""
+
+    key: str
+    label: str
+    note: str
+    about: str = ""
+    setting: Setting | None = None
+    option: Choice | None = None
+    chosen: bool = False
+    problem: str = ""
+    opened: bool | None = None
+    busy: bool = False
+
+    @property
+    def is_heading(self) -> bool:
+        return "/" not in self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What there is to pick from: ``choices`` by the file's key; the machine as it is now."""
+
+    choices: Mapping[str, Sequence[Choice]] = field(default_factory=dict)
+    machine: MachineNow | None = None
+    placement: Placement = Placement()
+
+    @property
+    def gpus(self) -> tuple[Gpu, ...]:
+        return self.machine.gpus if self.machine else ()
+
+    @property
+    def on_gpu(self) -> bool:
+        return bool(self.gpus) and not self.placement.cpu
+
+    @property
+    def on(self) -> str:
+        """The devices, in a few words."""
+        return self.placement.said(bool(self.gpus))
+
+    @property
+    def where(self) -> str:
+        """What an estimate is for."""
+        return "on a GPU" if self.on_gpu else "on the CPU"
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """GiB of the cards to hold a plan against."""
+        return card_sizes(self.gpus)
+
+
+class ChoicesPanel(PickTable[Row]):
+    """Headings unfold to what there is to tick."""
+
+    mark_cells = 8  # where rows are folded and ticked
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(choice_columns(), lambda row: row.key, id=id)
+        self._opened = set(OPENED)
+        self._drawn: tuple[Draft, Offered, Mapping[str, str]] = ({}, Offered(), {})
+
+    def unfold_changed(self, draft: Draft) -> None:
+        """Nothing that a draft says is hidden."""
+        self._opened |= {
+            setting.key
+            for setting in settings_form.settings()
+            if settings_form.is_changed(draft, setting)
+        }
+
+    def fold(self, key: str) -> None:
+        """Or unfold."""
+        self._opened ^= {key}
+        self.show_draft(*self._drawn)
+
+    def show_offered(self, offered: Offered) -> None:
+        """The machine has moved."""
+        draft, _, problems = self._drawn
+        self.show_draft(draft, offered, problems)
+
+    def show_draft(self, draft: Draft, offered: Offered, problems: Mapping[str, str]) -> None:
+        """``problems``: what is wrong, by the file's key."""
+        self._drawn = (draft, offered, problems)
+        mine = [setting for setting in settings_form.settings() if not setting.is_setting]
+        rows: list[Row] = []
+        for setting in sorted(mine, key=lambda setting: _rank(setting, offered)):
+            if _rank(setting, offered) == REST and not any(row.key == DEVICES for row in rows):
+                rows += device_rows(offered, DEVICES in self._opened)
+            opened = setting.key in self._opened
+            rows += rows_of_knob(draft, setting, offered, problems.get(setting.key, ""), opened)
+        self.show(rows)
+
+
+NAME, CHOSEN, REST = range(3)
+
+
+def _rank(setting: Setting, offered: Offered) -> int:
+    """The name, what spans the experiment's cells, and then the rest."""
+    if setting.key == "name":
+        return NAME
+    spans = setting.options or setting.key in offered.choices or (setting.many and setting.default)
+    return CHOSEN if spans else REST
+
+
+def rows_of_knob(
+    draft: Draft, setting: Setting, offered: Offered, problem: str, opened: bool
+) -> list[Row]:
+    """The key with its value and, when it is opened, what there is to tick."""
+    value = settings_form.value_of(draft, setting)
+    chosen = settings_form.listed(draft, setting)
+    found = _choices(draft, setting, offered, chosen)
+    heading = Row(
+        key=setting.key,
+        label=setting.name.replace("_", " "),
+        note="" if value in (None, "", [], {}) else settings_form.typed(setting, value),
+        about=setting.meaning,
+        setting=setting,
+        problem=problem,
+        opened=opened if found else None,
+    )
+    below = found if opened else []
+    return [heading, *(_option(setting, choice, choice.value in chosen) for choice in below)]
+
+
+def _choices(
+    draft: Draft, setting: Setting, offered: Offered, chosen: Iterable[Any]
+) -> list[Choice]:
+    """What there is to tick, the draft's own models and whatever else it has chosen among it."""
+    known = list(offered.choices.get(setting.key, ()))
+    known += [Choice(option) for option in setting.options if option is not None]
+    if not known:
+        return []
+    if setting.key in OF_MODELS:
+        known += [Choice(name, "in this file") for name in settings_form.own_models(draft)]
+    values = [choice.value for choice in known]
+    return known + [Choice(value) for value in chosen if value not in values]
+
+
+def _option(setting: Setting, choice: Choice, chosen: bool) -> Row:
+    return Row(
+        key=f"{setting.key}/{choice.value}",
+        label=str(choice.value),
+        note=choice.note,
+        about=choice.about,
+        setting=setting,
+        option=choice,
+        chosen=chosen,
+    )
+
+
+def device_rows(offered: Offered, opened: bool) -> list[Row]:
+    """The CPU and each card, with who uses it now."""
+    now, gpus, placement = offered.machine, offered.gpus, offered.placement
+    about = "where phases run; a card that somebody else uses is waited for"
+    heading = Row(DEVICES, DEVICES, offered.on, about, opened=opened)
+    if not opened:
+        return [heading]
+    cores = f"{now.machine.cores} cores" if now else ""
+    none = ", no GPU found (no NVIDIA driver answers)" if now and not gpus else ""
+    on_cpu = placement.cpu or not gpus
+    rows = [heading, Row(f"{DEVICES}/cpu", "CPU", cores + none, about, chosen=on_cpu)]
+    for gpu in gpus:
+        chosen = not placement.cpu and gpu.index in placement.gpus
+        more = f"{gpu.name}; no card ticked means any card"
+        key, label = f"{DEVICES}/{gpu.index}", f"GPU {gpu.index}"
+        rows.append(Row(key, label, card_use(gpu), more, chosen=chosen, busy=gpu.busy))
+    if len(gpus) > 1:
+        about = "how many cards one training phase gets; all others get one"
+        rows.append(Row(f"{DEVICES}/{EACH}", "cards a phase", str(placement.each), about))
+    return rows
+
+
+def card_use(gpu: Gpu) -> str:
+    """``free``, or who has how much of it."""
+    size = f"{gpu.total / 1024:.0f} GiB"
+    if not gpu.busy:
+        return f"free, {size}"
+    names = ", ".join(dict.fromkeys(process.user for process in gpu.processes))
+    return f"{gpu.used / 1024:.0f}/{size} {names or 'in use'}"
+
+
+def choice_columns() -> list[Column[Row]]:
+    return [
+        Column("label", "experiment", 30, _label, narrow=22),
+        Column("note", "", 18, _note, grows=True),
+    ]
+
+
+def _label(row: Row) -> Text:
+    label = one_line(row.label, 60)
+    if row.is_heading:
+        fold = {None: "  ", True: "▾ ", False: "▸ "}[row.opened]
+        return Text(fold + label, "bold red" if row.problem else "bold")
+    if row.key == f"{DEVICES}/{EACH}":
+        return Text(f"      {label}")
+    text = Text("  ")
+    text.append("[x] " if row.chosen else "[ ] ", "green" if row.chosen else "dim")
+    return text.append(label)
+
+
+def _note(row: Row) -> Text:
+    if row.problem:
+        return Text(f"! {one_line(row.problem, 200)}", "red")
+    if row.is_heading:
+        return Text(one_line(row.note, 200) or NOTHING, "" if row.note else "dim")
+    return Text(one_line(row.note, 200), "yellow" if row.busy else "dim")
+
+
+def describe(row: Row) -> Text:
+    """What it means, and what is wrong with it."""
+    text = Text()
+    text.append(one_line(row.label, 80), "bold")
+    text.append(f"  {one_line(row.note, 200)}\n", "dim")
+    if row.problem:
+        text.append(f"! {one_line(row.problem, 300)}\n", "red")
+    return text.append(one_line(row.about, 400))

@@ -1,0 +1,51 @@
+"""What curves are drawn over: steps, time since the phase began, passes over the data."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.store.phase_log import PhaseView
+    from sirt_tui.widgets.chart.axes import X
+
+Across = Literal["steps", "time", "epochs"]
+AXES: dict[Across, X] = {"steps": "counts", "time": "seconds", "epochs": "figures"}
+
+
+def offered(views: Iterable[PhaseView]) -> list[Across]:
+    """Epochs only where each of the logs speaks of them."""
+    moments = [view.moments for view in views]
+    epochs = all(len(m) and m[-1].epoch is not None for m in moments)
+    return ["steps", "time", "epochs"] if epochs else ["steps", "time"]
+
+
+def following(now: Across, views: Iterable[PhaseView]) -> Across:
+    """The next one that is offered; where this one isn't, steps were drawn."""
+    there = offered(views)
+    at = there.index(now) if now in there else 0
+    return there[(at + 1) % len(there)]
+
+
+class Places:
+    """Where the steps of a growing log are; never further left than the step before."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, float] = {}
+        self._taken = 0
+        self._last = -math.inf
+
+    def take(self, view: PhaseView, across: Across) -> dict[int, float] | None:
+        """Step -> seconds or epochs; the same dict each time. None: steps are their own place."""
+        if across == "steps":
+            return None
+        moments = view.moments
+        began = view.started.timestamp() if view.started else moments[0].at
+        for moment in moments.last(len(moments) - self._taken):
+            at = moment.at - began if across == "time" else moment.epoch
+            self._last = max(self._last, 0.0 if at is None else at)
+            self._places.setdefault(moment.step, self._last)
+        self._taken = len(moments)
+        return self._places

@@ -1,0 +1,134 @@
+"""The questions of the compose screen: what to start from, a setting's value, where to save."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from engine.commands import drafts
+from engine.queries import settings_form
+from engine.schema.errors import UserError
+from sirt_tui import draft_document as sheets
+from sirt_tui.draft_document import Sheet
+from sirt_tui.format import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from engine.commands.composing import Choice, Planned
+    from engine.commands.drafts import Kept
+    from engine.queries.settings_form import Draft, Setting
+    from sirt_tui.page import Page
+    from sirt_tui.panels.tree_choice import Placement
+    from sirt_tui.widgets.dialogs import Offer
+
+FILE, EMPTY = "a file", "nothing"
+
+
+async def start(
+    page: Page, presets: Sequence[Choice], kept: Sequence[Kept]
+) -> Callable[[], Sheet] | None:
+    """A kept draft, a preset, a file or nothing; what reads it, or None."""
+    sources: dict[str, Callable[[], Sheet]] = {}
+    offers: list[Offer] = []
+    for draft in kept:
+        key = str(draft.path)
+        sources[key] = partial(sheets.from_kept, draft.path)
+        offers.append((key, f"draft   {draft.name}, {draft.changed.astimezone():%d %b %H:%M}", key))
+    for preset in presets:
+        sources[preset.value] = partial(sheets.from_preset, preset.value)
+        offers.append((preset.value, f"preset  {preset.value}", preset.about))
+    offers.append((FILE, "file    …", "a preset file, by its path"))
+    offers.append((EMPTY, "nothing", "nothing chosen, and every setting at its default"))
+    title = "Start from (C in the list of runs starts from a run)"
+    by_path = {str(draft.path): draft for draft in kept}
+    forget = partial(_forgotten, page, by_path)
+    said = await page.sirt.choose(title, offers, None, by_path, forget if kept else None)
+    if said == FILE:
+        path = await page.sirt.ask_text("Start from which file?", hint="as sirt plan takes it")
+        return partial(sheets.from_preset, str(drafts.file_of(path))) if path else None
+    return Sheet if said == EMPTY else sources.get(said or "")
+
+
+async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
+    """Whether a kept draft was deleted."""
+    draft = kept[key]
+    try:
+        words = await page.ask(drafts.lost_with, draft)
+        since = f"{draft.changed.astimezone():%d %b %H:%M}"
+        lost = [f"It is saved nowhere else. Left {since}, it says:", *words]
+        if not await page.sirt.confirm(f"Delete the draft {draft.name}?", lost):
+            return False
+        await page.ask(drafts.forget, draft)
+    except OSError as error:
+        page.sirt.say_error(error)
+        return False
+    return True
+
+
+async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | None:
+    """What the setting shall be, or None when it stays; what was typed isn't lost when it is no
+    YAML."""
+    now = settings_form.value_of(draft, setting)
+    if setting.options and not setting.many:
+        words = {settings_form.said(option): option for option in setting.options}
+        offers = [(w, w, "the default" if o == setting.default else "") for w, o in words.items()]
+        title = ": ".join(part for part in (setting.name, setting.meaning) if part)
+        said = await page.sirt.choose(title, offers, settings_form.said(now))
+        return None if said is None else (words[said],)
+    text: str | None = "" if now is None else settings_form.typed(setting, now)
+    while (text := await page.sirt.ask_text(setting.name, text or "", _hint(setting))) is not None:
+        try:
+            return (settings_form.read(setting, text),)
+        except UserError as error:
+            page.sirt.say_error(error)
+    return None
+
+
+def _hint(setting: Setting) -> str:
+    lines = [setting.meaning] if setting.meaning else []
+    if setting.many:
+        lines.append("several, with commas between")
+    if not setting.required:
+        default = settings_form.typed(setting, setting.default) or "none"
+        lines.append(f"empty for the default: {default}{setting.origin and f', {setting.origin}'}")
+    return "\n".join(lines)
+
+
+async def place(page: Page, sheet: Sheet) -> Path | None:
+    """Where to save; another's file is written over only when that is wanted."""
+    name = str(sheet.draft.get("name") or "experiment")
+    said = await page.sirt.ask_text(
+        "Save to which file?",
+        str(sheet.file or f"{name}.yaml"),
+        "sirt plan and sirt run take it as it is",
+    )
+    if not said or not said.strip():
+        return None
+    path = drafts.file_of(said)
+    if path.exists() and not (sheet.own and path == sheet.file):
+        lost = [str(path.absolute()), "What it holds now is lost, its comments too."]
+        if not await page.sirt.confirm("Write over the file?", lost, "Overwrite"):
+            return None
+    return path
+
+
+async def agreed(page: Page, planned: Planned, facts: Sequence[tuple[str, str]]) -> bool:
+    """Whether it shall be launched."""
+    plan = planned.plan
+    lines = [f"to do     {counted(len(plan.to_do), 'phase')}, {len(plan.done)} reused"]
+    lines += [f"{name:<10}{said}" for name, said in facts]
+    question = f"Launch {counted(len(plan.runs), 'run')} of {planned.resolved.experiment.name}?"
+    return await page.sirt.confirm(question, lines, "Launch", "Not now")
+
+
+async def cards_a_phase(page: Page, now: Placement) -> Placement:
+    """How many cards a training phase gets."""
+    text = await page.sirt.ask_text("Cards for one training phase", str(now.each))
+    if text and text.isdigit() and int(text):
+        return replace(now, each=int(text))
+    if text is not None:
+        page.sirt.say(f"{text!r} is no number of cards", "error")
+    return now

@@ -1,0 +1,65 @@
+"""Which runs a person means: words, ``field:value``, ``acc>80``, and ``-`` before any of them.
+
+Accuracies are in per cent, ``minutes`` is what a run took, ``days`` its age."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from engine.queries import filter_language
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from engine.store.run import RunRow
+
+
+def best(row: RunRow) -> float | None:
+    """The better accuracy of a run's two prompt styles on its own task, in per cent."""
+    found = [share for share in (row.plain, row.cot) if share is not None]
+    return 100 * max(found) if found else None
+
+
+FIELDS: dict[str, Callable[[RunRow], str]] = {
+    "state": lambda r: r.state,
+    "name": lambda r: r.name,
+    "id": lambda r: r.run_id,
+    "experiment": lambda r: r.experiment,
+    "arm": lambda r: r.arm,
+    "student": lambda r: r.student or "",
+    "teacher": lambda r: r.teacher or "",
+    "task": lambda r: f"{r.task or ''} {r.refine_task or ''}",
+    "seed": lambda r: str(r.seed),
+    "fraction": lambda r: str(r.fraction),
+    "rounds": lambda r: str(r.rounds),
+    "tag": lambda r: " ".join(r.tags),
+    "note": lambda r: r.note,
+    "family": lambda r: {True: "in", False: "out", None: ""}[r.in_family],
+}
+FIGURES: dict[str, Callable[[RunRow], float | None]] = {
+    "acc": best,
+    "plain": lambda r: None if r.plain is None else 100 * r.plain,
+    "cot": lambda r: None if r.cot is None else 100 * r.cot,
+    "minutes": lambda r: None if r.seconds is None else r.seconds / 60,
+    "days": lambda r: (datetime.now(UTC) - r.created) / timedelta(days=1),
+    "seed": lambda r: float(r.seed),
+    "fraction": lambda r: float(r.fraction),
+    "rounds": lambda r: float(r.rounds),
+}
+RUNS: filter_language.Language[RunRow] = filter_language.Language(
+    FIELDS,
+    FIGURES,
+    searched=lambda row: (of(row) for of in FIELDS.values()),
+    exact=frozenset({"seed", "fraction", "rounds", "family"}),
+)
+ALL: filter_language.Filter[RunRow] = filter_language.Filter()
+
+
+def parse(text: str) -> filter_language.Filter[RunRow]:
+    """All words must hold. A word without a field is looked for in everything."""
+    return RUNS.parse(text)
+
+
+def apply(rows: Iterable[RunRow], chosen: filter_language.Filter[RunRow]) -> list[RunRow]:
+    return [row for row in rows if chosen(row)]

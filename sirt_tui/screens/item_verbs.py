@@ -1,0 +1,95 @@
+"""What the list of items does; called in threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.queries.checking import check_source
+from engine.queries.item_files import sources
+from engine.queries.items import Reader
+from engine.store import item_notes
+from sirt_tui.screens.verbs import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.commands.curating import Curated
+    from engine.queries.items import Item, Source
+    from engine.store.item_notes import Marks
+    from engine.store.layout import RunsFolder
+
+__all__ = ["check_source", "curated", "mark", "opened", "refine_again", "toggle", "told"]
+SCREENFUL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A source ready to be shown. ``at``: where the question stands that was looked at before."""
+
+    sources: Sequence[Source]
+    number: int
+    reader: Reader
+    marks: Marks
+    items: list[Item]
+    at: int | None
+
+
+def opened(
+    runs: RunsFolder, run_id: str, against: str | None, number: int, here: str | None
+) -> Opened:
+    """``number``: which source; ``here``: the id of the question to find in it."""
+    found = sources(runs, run_id, against)
+    number = min(number, len(found) - 1)
+    reader = Reader(found[number])
+    marks = item_notes.read_marks(runs, found[number].phase_id)
+    items = reader.read(range(min(SCREENFUL, reader.count)))
+    at = reader.find({here}, range(reader.count)) if here is not None else None
+    return Opened(found, number, reader, marks, items, at)
+
+
+def mark(
+    runs: RunsFolder,
+    reader: Reader,
+    numbers: Sequence[int],
+    *,
+    flagged: bool | None = None,
+    excluded: bool | None = None,
+    note: str | None = None,
+) -> Marks:
+    ids = reader.ids(numbers)
+    phase_id = reader.source.phase_id
+    return item_notes.mark(runs, phase_id, ids, flagged=flagged, excluded=excluded, note=note)
+
+
+def toggle(runs: RunsFolder, reader: Reader, numbers: Sequence[int], name: str) -> Marks:
+    """``flagged`` or ``excluded``: off when all of them are so, else on."""
+    ids = reader.ids(numbers)
+    marks = item_notes.read_marks(runs, reader.source.phase_id)
+    on = not all(getattr(marks.get(item, item_notes.NONE), name) for item in ids)
+    flagged, excluded = (on if name == which else None for which in ("flagged", "excluded"))
+    return item_notes.mark(runs, reader.source.phase_id, ids, flagged=flagged, excluded=excluded)
+
+
+def curated(runs: RunsFolder, run_id: str) -> Curated:
+    from engine.commands import curating
+
+    return curating.curated(runs, run_id)
+
+
+def told(found: Curated) -> list[str]:
+    """What refining again would do, a line each."""
+    return [
+        f"new: {kinds(found.new)}" if found.new else "new: no phase; that run is there already",
+        f"shared: {kinds(found.shared)}" if found.shared else "shared: no phase",
+        f"run: {found.spec.title}",
+    ]
+
+
+def refine_again(runs: RunsFolder, found: Curated) -> str:
+    """What became of it, in one line."""
+    from engine.commands import curating
+    from engine.commands.device_request import device_request
+
+    launched = curating.refine_again(runs, found, device_request())
+    return f"{found.run_id}: " + ("queued" if launched.queued else "finished before; reused")

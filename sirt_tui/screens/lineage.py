@@ -1,0 +1,52 @@
+"""Where a run comes from, over the run's screen: the tree that ``sirt show`` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.console import Group
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from engine.queries.lineage_tree import draw, environments
+from engine.schema.sanitize import visible
+from sirt_tui.widgets.leaving import Dialog
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from engine.queries.lineage import Lineage
+
+
+class LineageDialog(Dialog[None]):
+    """Scrolls; any of the usual keys closes it."""
+
+    DEFAULT_CSS = """
+    LineageDialog .lineage Static { width: 1fr; height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,L", "dismiss", "Close"),
+        Binding("j", "scroll('down')", show=False),
+        Binding("k", "scroll('up')", show=False),
+    ]
+
+    def __init__(self, found: Lineage) -> None:
+        super().__init__()
+        self._found = found
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog lineage"):
+            made = [Text(visible(line)) for line in environments(self._found)]
+            yield Static(Group(draw(self._found, visible), *made))
+            yield Static(
+                "escape to close; sirt show prints it, --json with all", classes="dialog-hint"
+            )
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+    def action_scroll(self, way: str) -> None:
+        scroll = self.query_one(VerticalScroll)
+        scroll.scroll_down() if way == "down" else scroll.scroll_up()

@@ -1,0 +1,91 @@
+"""What a line of the list of runs shows, column by column; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from engine.schema.sanitize import one_line
+from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, duration, percent
+from sirt_tui.widgets.columns import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from engine.store.run_row import RunRow
+    from sirt_tui.widgets.columns import Cell
+
+
+def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> list[Column[RunRow]]:
+    """``looked``: whether the folders have been looked at. Before that, what the index says of an
+    unfinished run is not shown: it may be long past."""
+
+    def state(row: RunRow) -> Cell:
+        if row.state != "done" and not looked():
+            return "… looking", "dim"
+        return f"{STATE_MARKS[row.state]} {row.state}", STATE_STYLES[row.state]
+
+    def phases(row: RunRow) -> Cell:
+        return ladder(row) if row.state == "done" or looked() else ""
+
+    def took(row: RunRow) -> Cell:
+        seconds = row.seconds
+        if row.working_since is not None:
+            seconds = (seconds or 0.0) + max(0.0, (clock() - row.working_since).total_seconds())
+        return duration(seconds)
+
+    return [
+        Column("state", "state", 13, state, narrow=9, sort=lambda r: r.state),
+        Column("phases", "phases", 6, phases, 2, sort=lambda r: r.ladder.count("done")),
+        Column("name", "name", 41, _name, 3, narrow=28, grows=True, sort=lambda r: r.name),
+        Column("arm", "arm", 13, lambda r: r.arm, 8, sort=lambda r: r.arm),
+        Column("student", "student", 14, _student, 6, narrow=9, sort=lambda r: r.student),
+        Column("teacher", "teacher", 14, _teacher, 7, narrow=9, sort=lambda r: r.teacher),
+        Column("task", "task", 18, _task, 5, narrow=15, sort=_task),
+        Column("plain", "plain", 6, lambda r: percent(r.plain), 0, "right", sort=lambda r: r.plain),
+        Column("cot", "CoT", 5, lambda r: percent(r.cot), 0, "right", sort=lambda r: r.cot),
+        Column("of", "% of", 4, lambda r: str(r.fraction), 12, "right", sort=lambda r: r.fraction),
+        Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),
+        Column("age", "age", 6, lambda r: age(r.created, clock()), 1, "right", sort=_youth),
+        Column("took", "took", 8, took, 10, "right", sort=lambda r: r.seconds),
+        Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
+    ]
+
+
+def ladder(row: RunRow) -> Text:
+    """One mark for each of the five kinds of phase; a space where the run has none."""
+    text = Text()
+    for state in row.ladder:
+        text.append(STATE_MARKS[state] if state else " ", STATE_STYLES[state] if state else "")
+    return text
+
+
+def _name(row: RunRow) -> str:
+    return one_line(row.name, 200)
+
+
+def _student(row: RunRow) -> str:
+    return one_line(row.student or NOTHING, 60)
+
+
+def _teacher(row: RunRow) -> str:
+    return one_line(row.teacher or NOTHING, 60)
+
+
+def _task(row: RunRow) -> str:
+    """What it was trained on; in brackets what its accuracy is on, where it was not trained."""
+    if row.task is None:
+        return f"({one_line(row.scored_on, 60)})" if row.scored_on else NOTHING
+    if row.refine_task and row.refine_task != row.task:
+        return one_line(f"{row.task} > {row.refine_task}", 60)
+    return one_line(row.task, 60)
+
+
+def _youth(row: RunRow) -> float:
+    return -row.created.timestamp()
+
+
+def _tags(row: RunRow) -> Cell:
+    return one_line(" ".join(row.tags), 60), "italic"

@@ -1,0 +1,85 @@
+"""What the screens do with runs, one or several at once; called in threads.
+
+The engine's verbs are imported when one is called: the first paint does without them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engine.queries.runs import RunStatus
+    from engine.store.layout import RunsFolder
+    from engine.store.phase_log import State
+
+NOTHING_TO_STOP: tuple[State, ...] = ("done", "stopped")
+GO_ON = "Let it go on"  # instead of a stop
+
+
+def read(runs: RunsFolder, run_id: str) -> RunStatus:
+    """A run with its phases' states, and without their logs but for what endpoints are paid."""
+    from engine.queries.runs import run_status
+
+    return run_status(runs, run_id, with_views=False)
+
+
+def stop(runs: RunsFolder, run_ids: Sequence[str]) -> None:
+    from engine.commands import run_changes
+
+    run_changes.stop(runs, run_ids)
+
+
+def retry(runs: RunsFolder, run_ids: Sequence[str]) -> str:
+    """Says how many had something left to do."""
+    from engine.commands import run_changes
+
+    left = run_changes.retry(runs, run_ids)
+    done = len(run_ids) - len(left)
+    if not left:
+        return "nothing is left to do"
+    return f"queued again, but for {done} with nothing left to do" if done else "queued again"
+
+
+def delete(runs: RunsFolder, run_ids: Sequence[str]) -> None:
+    from engine.commands import run_changes
+
+    run_changes.delete(runs, *run_ids)
+
+
+def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
+    """What goes with these runs, and what stays since others need it, a line each."""
+    from engine.commands import run_changes
+
+    going, staying = run_changes.deletable(runs, *run_ids)
+    lines = [f"goes: {kinds(going)}, with all that they made" if going else "goes: no phase"]
+    if notes := run_changes.marked(runs, going):
+        lines.append(f"goes: what you marked on {notes} of their pairs and answers")
+    if staying:
+        lines.append(f"stays: {kinds(staying)}, since other runs need them")
+    names = [f"  {phase_id}" for phase_id in going]
+    return [*lines, *(["what goes:", *names] if names else [])]
+
+
+def kinds(phase_ids: Sequence[str]) -> str:
+    counts = Counter(phase_id.partition("-")[0] for phase_id in phase_ids)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
+def export(runs: RunsFolder, run_ids: Sequence[str], folder: Path) -> None:
+    """Into the folder; several runs into a folder each."""
+    from engine.queries import answers
+
+    for run_id in run_ids:
+        answers.export(runs, run_id, folder / run_id if len(run_ids) > 1 else folder)
+
+
+def describe(
+    runs: RunsFolder, run_id: str, tags: tuple[str, ...] | None = None, note: str | None = None
+) -> None:
+    from engine.commands import run_changes
+
+    run_changes.describe(runs, run_id, tags=tags, note=note)

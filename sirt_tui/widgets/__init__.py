@@ -1,0 +1,1 @@
+"""Widgets that know nothing of experiments: table, text, dialogs, charts."""

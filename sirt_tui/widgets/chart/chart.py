@@ -1,0 +1,392 @@
+"""The chart widget, on Textual's line API: curves, axes, a bounded legend, a cursor."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from engine.schema.sanitize import one_line
+from sirt_tui.format import duration, number
+from sirt_tui.widgets.chart import axes
+from sirt_tui.widgets.chart.canvas import (
+    DASHED,
+    LETTERS,
+    MODES,
+    Canvas,
+    Mode,
+)
+from sirt_tui.widgets.chart.cells import over
+from sirt_tui.widgets.chart.curve import Curve
+from sirt_tui.widgets.chart.series import Series, Threshold, finite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sirt_tui.widgets.chart.series import Spans
+
+COLOURS = ("cyan", "yellow", "green", "magenta", "red", "blue", "white")
+SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
+NAME_CHARS = 24
+LEGEND_LINES = 2
+MORE_CHARS = 9
+LEAST = (12, 4)  # cells across and down below which there is nothing to read
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is shown: bounds of x, bounds of y (exponents of ten on a log scale)."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    log: bool = False
+
+    def heights(self, spans: Spans) -> Spans:
+        """0 at the bottom, 1 at the top; what has no place on a log scale is left out."""
+        numbers, lowest, highest = spans
+        if self.log:
+            there = [n for n, low in enumerate(lowest) if low > 0]
+            numbers = [numbers[n] for n in there]
+            lowest, highest = ([math.log10(y[n]) for n in there] for y in (lowest, highest))
+        bottom, span = self.bottom, self.top - self.bottom
+        return (
+            numbers,
+            [(y - bottom) / span for y in lowest],
+            [(y - bottom) / span for y in highest],
+        )
+
+
+class Chart(Widget, can_focus=True):
+    """``show`` gives it curves; the rest is the reader's: cursor, zoom, smoothing, log scale.
+
+    ``x``: what its axis is of, until ``show`` says another.
+    """
+
+    ALLOW_MAXIMIZE = True
+    DEFAULT_CSS = "Chart { height: 1fr; }"
+    KEYS: ClassVar[tuple[Binding, ...]] = (
+        Binding("right", "cursor(1)", "Cursor right", show=False),
+        Binding("left", "cursor(-1)", "Cursor left", show=False),
+        Binding("shift+right", "cursor(10)", "Cursor far right", show=False),
+        Binding("shift+left", "cursor(-10)", "Cursor far left", show=False),
+        Binding("plus,equals_sign", "smooth(1)", "Smoother", show=False),
+        Binding("minus", "smooth(-1)", "Less smooth", show=False),
+        Binding("0", "reset", "As it was: no smoothing, no zoom, no cursor", show=False),
+        Binding("y", "log", "Log scale", show=False),
+        Binding("greater_than_sign", "zoom(0.5)", "Zoom in at the cursor", show=False),
+        Binding("less_than_sign", "zoom(2)", "Zoom out", show=False),
+        Binding("full_stop", "pan(0.25)", "Move right", show=False),
+        Binding("comma", "pan(-0.25)", "Move left", show=False),
+        Binding("m", "mode", "Braille, blocks or letters", show=False),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
+
+    def __init__(self, x: axes.X = "counts", id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._x = x
+        self._series: tuple[Series, ...] = ()
+        self._thresholds: tuple[Threshold, ...] = ()
+        self._smoothing = 0
+        self._log = False
+        self._mode: Mode = "braille"
+        self._view: tuple[float, float] | None = None  # zoomed x; None: all of it
+        self._cursor: float | None = None
+        self._frame: list[Strip] | None = None
+        self._curves: list[Curve] = []  # both as they were drawn last
+        self._rows = 0  # of the plot
+        self._base = Style.null()  # the widget's own
+
+    def show(
+        self,
+        series: Iterable[Series],
+        thresholds: Iterable[Threshold] = (),
+        x: axes.X | None = None,
+    ) -> None:
+        """Draw these instead; smoothing stays, and on the same axis zoom and cursor."""
+        if x not in (None, self._x):
+            self._x, self._view, self._cursor = x, None, None
+        self._series = tuple(series)
+        self._thresholds = tuple(thresholds)
+        self._redraw()
+
+    # --- what the reader does ---
+
+    def action_cursor(self, cells: int) -> None:
+        left, right = self._x_range()
+        step = (right - left) / max(1, self.content_size.width)
+        at = right if self._cursor is None else self._cursor + cells * step
+        self._cursor = min(max(at, left), right)
+        self._redraw()
+
+    def action_smooth(self, step: int) -> None:
+        self._smoothing = min(max(self._smoothing + step, 0), len(SMOOTHINGS) - 1)
+        self._redraw()
+
+    def action_reset(self) -> None:
+        self._smoothing, self._view, self._cursor = 0, None, None
+        self._redraw()
+
+    def action_log(self) -> None:
+        self._log = not self._log
+        self._redraw()
+
+    def action_mode(self) -> None:
+        self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
+        self._redraw()
+
+    def action_zoom(self, factor: float) -> None:
+        left, right = self._x_range()
+        centre = self._cursor if self._cursor is not None else (left + right) / 2
+        self._look(centre - (centre - left) * factor, centre + (right - centre) * factor)
+
+    def action_pan(self, share: float) -> None:
+        left, right = self._x_range()
+        move = (right - left) * share
+        first, last = self._extent()
+        move = min(max(move, first - left), last - right)
+        self._look(left + move, right + move)
+
+    def _look(self, left: float, right: float) -> None:
+        first, last = self._extent()
+        left, right = max(left, first), min(right, last)
+        self._view = None if (left, right) == (first, last) else (left, right)
+        self._redraw()
+
+    # --- drawing ---
+
+    def on_resize(self) -> None:
+        self._frame = None
+        self.refresh()  # of another height alone, Textual would show the lines it has
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._frame = None
+
+    def _redraw(self) -> None:
+        """Paint the lines that look different now: over SSH, bytes are dear."""
+        before = self._frame
+        if before is None or not self.is_mounted or not self.content_size:
+            self.refresh()
+            return
+        after = self._frame = self._draw(*self.content_size)
+        for y in range(max(len(before), len(after))):
+            if before[y : y + 1] != after[y : y + 1]:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        if self._frame is None:
+            self._frame = self._draw(*self.content_size)
+        if y >= len(self._frame):
+            return Strip.blank(self.content_size.width, self.rich_style)
+        return self._frame[y]
+
+    def _draw(self, width: int, height: int) -> list[Strip]:
+        self._base = self.rich_style
+        self._curves = self._follow()
+        legend = self._legend(width)
+        rows = self._rows = height - len(legend) - 1
+        if not any(map(math.isfinite, chain.from_iterable(s.y for s in self._series))):
+            return [Strip([Segment("no points yet", self._style("dim"))])]
+        if width < LEAST[0] or rows < 1:
+            return legend
+        left, right = self._x_range()
+        window = self._window(left, right)
+        labels = self._y_labels(window, rows)
+        margin = max(map(len, labels.values()), default=0)
+        canvas = Canvas(max(1, width - margin - 1), rows, self._mode)
+        self._draw_curves(canvas, window)
+        lines = canvas.lines()
+        styles = self._styles()
+        strips = [
+            self._row(row, lines[row], labels.get(row, ""), margin, window, styles)
+            for row in range(rows)
+        ]
+        return [*legend, *strips, self._x_axis(window, margin, canvas.width)]
+
+    def _follow(self) -> list[Curve]:
+        """A curve that was drawn before takes what is new."""
+        weight = SMOOTHINGS[self._smoothing]
+        before = [curve for curve in self._curves if curve.weight == weight]
+        found = []
+        for series in self._series:
+            known = next((curve for curve in before if curve.draws(series)), None)
+            found.append(known or Curve(series, weight))
+            found[-1].follow()
+        return found
+
+    def _draw_curves(self, canvas: Canvas, window: Window) -> None:
+        dashed = colourless()
+        for n, curve in enumerate(self._curves):
+            owners = (len(self._curves) + n, n)[-len(curve.layers) :]  # raw is faint under smoothed
+            for owner, layer in zip(owners, curve.layers, strict=True):
+                spans = layer.columns(window.left, window.right, canvas.columns)
+                canvas.draw(owner, window.heights(spans), n if dashed else None)
+
+    def _extent(self) -> tuple[float, float]:
+        ends = [(s.x[0], s.x[-1]) for s in self._series if s.x]
+        left = min((e[0] for e in ends), default=0.0)
+        right = max((e[1] for e in ends), default=1.0)
+        return (left, right) if right > left else (left, left + 1.0)
+
+    def _x_range(self) -> tuple[float, float]:
+        return self._view or self._extent()
+
+    def _window(self, left: float, right: float) -> Window:
+        values = [finite(curve.layers[0].between(left, right)[1]) for curve in self._curves]
+        if self._log:
+            values = [[math.log10(v) for v in part if v > 0] for part in values]
+        known = [part for part in values if part]
+        bottom, top = (min(map(min, known)), max(map(max, known))) if known else (0.0, 1.0)
+        if not self._log:
+            near = [t.y for t in self._thresholds if abs(t.y - bottom) < 2 * (top - bottom) + 1e-12]
+            bottom, top = min([bottom, *near]), max([top, *near])
+        if top - bottom <= 1e-12 * max(abs(top), abs(bottom), 1e-300):  # constant
+            margin = abs(top) * 0.05 or 1.0
+            bottom, top = bottom - margin, top + margin
+        return Window(left, right, bottom, top, self._log)
+
+    def _y_labels(self, window: Window, rows: int) -> dict[int, str]:
+        """Row of the plot -> label."""
+        most = max(1, min(8, rows // 2))
+        if window.log:
+            found = [
+                (t, axes.log_label(t)) for t in axes.log_ticks(window.bottom, window.top, most)
+            ]
+        else:
+            step = axes.step_of(window.top - window.bottom, most)
+            ticks = axes.ticks(window.bottom, window.top, step)
+            found = [(t, axes.label(t, step)) for t in ticks]
+        span = window.top - window.bottom
+        return {round((window.top - t) / span * (rows - 1)): text for t, text in found}
+
+    def _row(
+        self,
+        row: int,
+        runs: list[tuple[str, int]],
+        label: str,
+        margin: int,
+        window: Window,
+        styles: list[Style],
+    ) -> Strip:
+        dim = self._style("dim")
+        axis = Segment(f"{label:>{margin}}{'┤' if label else '│'}", dim)
+        cells = [Segment(text, styles[owner]) for text, owner in runs]
+        for threshold in self._thresholds:
+            if row == self._threshold_row(threshold, window):
+                cells = over(cells, threshold.label, dim)
+        strip = Strip([axis, *cells])
+        if self._cursor is not None:
+            at = margin + 1 + self._cursor_cell(window, strip.cell_length - margin - 1)
+            parts = strip.divide([at, at + 1, strip.cell_length])
+            mark = parts[1].text if parts[1].text.strip() else "│"
+            strip = Strip.join(
+                [parts[0], Strip([Segment(mark, self._style("reverse"))]), *parts[2:]]
+            )
+        return strip
+
+    def _threshold_row(self, threshold: Threshold, window: Window) -> int:
+        rows = self._rows
+        _, heights, _ = window.heights(([0], [threshold.y], [threshold.y]))
+        inside = window.log or window.bottom <= threshold.y <= window.top
+        return round((1 - heights[0]) * (rows - 1)) if heights and inside else -1
+
+    def _cursor_cell(self, window: Window, width: int) -> int:
+        assert self._cursor is not None
+        share = (self._cursor - window.left) / (window.right - window.left)
+        return min(max(int(share * width), 0), width - 1)
+
+    def _styles(self) -> list[Style]:
+        """By owner: the curves, the same faint, and last (-1) nobody's."""
+        curves = [self._style(self._colour(n)) for n in range(len(self._series))]
+        return [*curves, *(style + Style(dim=True) for style in curves), self._style("")]
+
+    def _style(self, words: str) -> Style:
+        """Over the widget's own."""
+        return self._base + Style.parse(words)
+
+    def _colour(self, number: int) -> str:
+        return self._series[number].style or COLOURS[number % len(COLOURS)]
+
+    def _x_axis(self, window: Window, margin: int, width: int) -> Strip:
+        most = max(1, width // 12)
+        step = axes.x_step(window.right - window.left, most, self._x)
+        line = [" "] * (margin + 1 + width)
+        free = 0
+        for tick in axes.ticks(window.left, window.right, step):
+            text = axes.x_label(tick, step, self._x)
+            share = (tick - window.left) / (window.right - window.left)
+            start = margin + 1 + round(share * (width - 1)) - len(text) // 2
+            start = min(max(start, 0), len(line) - len(text))
+            if start >= free:
+                line[start : start + len(text)] = text
+                free = start + len(text) + 1
+        return Strip([Segment("".join(line), self._style("dim"))])
+
+    def _legend(self, width: int) -> list[Strip]:
+        """Name and value of each curve (the last, or at the cursor), in two lines at most."""
+        entries = [self._legend_entry(n, s) for n, s in enumerate(self._series)]
+        state = self._state()
+        lines: list[list[Segment]] = [[]]
+        room = width - len(state)
+        shown = 0
+        for entry in entries:
+            needed = sum(len(part.text) for part in entry)
+            rest = MORE_CHARS if entry is not entries[-1] and len(lines) == LEGEND_LINES else 0
+            if needed > room - rest:
+                if len(lines) == LEGEND_LINES or needed > width:
+                    break
+                lines.append([])
+                room = width
+            lines[-1] += entry
+            room -= needed
+            shown += 1
+        if shown < len(entries):
+            lines[-1].append(Segment(f"+{len(entries) - shown} more", self._style("dim")))
+        if state:
+            used = sum(len(part.text) for part in lines[0])
+            pad = " " * max(0, width - used - len(state))
+            lines[0].append(Segment(pad + state, self._style("dim")))
+        return [Strip(line).crop(0, width) for line in lines]
+
+    def _legend_entry(self, number_: int, series: Series) -> list[Segment]:
+        found = self._curves[number_].smoothed
+        point = found.at(self._cursor if self._cursor is not None else math.inf)
+        letter = "━ "
+        if self._mode == "ascii":
+            letter = f"{LETTERS[number_ % len(LETTERS)]} "
+        elif colourless():
+            letter = f"{DASHED[number_ % len(DASHED)]} "
+        value = number(point[1] if point else None)
+        return [
+            Segment(letter, self._style(self._colour(number_))),
+            Segment(f"{one_line(series.name, NAME_CHARS)} ", self._style("")),
+            Segment(f"{value}  ", self._style("bold")),
+        ]
+
+    def _state(self) -> str:
+        parts = []
+        if self._cursor is not None:
+            at = round(self._cursor) if self._x == "counts" else self._cursor
+            parts.append(f"at {duration(at) if self._x == 'seconds' else number(at)}")
+        if self._smoothing:
+            parts.append(f"smooth {SMOOTHINGS[self._smoothing]}")
+        if self._log:
+            parts.append("log")
+        if self._view:
+            parts.append("zoomed")
+        return "  ".join(parts)
+
+
+def colourless() -> bool:
+    return bool(os.environ.get("NO_COLOR"))

@@ -1,0 +1,157 @@
+"""Questions that lie over a screen: yes or no, one line of text, one of several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from engine.schema.sanitize import visible
+from sirt_tui.widgets.leaving import Dialog
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Container, Sequence
+
+    from textual.app import ComposeResult
+
+Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
+LINES_SHOWN = 10
+KEEP = "Keep it"  # instead of something that is lost
+
+
+class Confirm(Dialog[bool]):
+    """Asks once and says what will happen, what will be lost above all; the safe button has the
+    focus. ``refuse``: what it says."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape", "answer(False)", "No"),
+        Binding("left,right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: str, lost: Sequence[str], verb: str, refuse: str) -> None:
+        super().__init__()
+        self._question = question
+        self._lost = lost
+        self._verb = verb
+        self._refuse = refuse
+
+    def compose(self) -> ComposeResult:
+        more = len(self._lost) - LINES_SHOWN
+        lines = [*self._lost[:LINES_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        with Vertical(classes="dialog"):
+            yield Label(visible(self._question), markup=False, classes="dialog-title")
+            if lines:
+                yield Static(visible("\n".join(lines)), markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(f"{self._refuse} (n)", id="no")
+                loses = self._refuse == KEEP
+                yield Button(f"{self._verb} (y)", id="yes", variant="error" if loses else "primary")
+
+    def on_mount(self) -> None:
+        self.query_one("#no").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        self.dismiss(answer)
+
+
+class AskText(Dialog[str | None]):
+    """One line of text; None when it is left by escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
+
+    def __init__(self, title: str, value: str, hint: str) -> None:
+        super().__init__()
+        self._title = title
+        self._value = value
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(visible(self._title), markup=False, classes="dialog-title")
+            yield Input(self._value)
+            if self._hint:
+                yield Static(visible(self._hint), markup=False, classes="dialog-hint")
+            yield Static("enter to accept, escape to leave", classes="dialog-hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class Choose(Dialog[str | None]):
+    """One of several, with more about the one under the cursor; None when it is left. ``drop``
+    deletes one for good, of those called ``droppable``, and says whether it did."""
+
+    DEFAULT_CSS = """
+    Choose OptionList { height: auto; max-height: 34vh; padding: 0; }
+    Choose OptionList, Choose OptionList:focus { border: none; }
+    Choose #about { height: 4; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave"),
+        Binding("j", "move('down')", show=False),
+        Binding("k", "move('up')", show=False),
+        Binding("d", "drop", "Delete it"),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        offers: Sequence[Offer],
+        present: str | None = None,
+        droppable: Container[str] = (),
+        drop: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._offers = {key: (label, about) for key, label, about in offers}
+        self._present = present
+        self._droppable = droppable
+        self._drop = drop
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(visible(self._title), markup=False, classes="dialog-title")
+            labels = self._offers.items()
+            yield OptionList(*(Option(Text(visible(lb)), id=key) for key, (lb, _) in labels))
+            yield Static(id="about", classes="dialog-hint", markup=False)
+            keys = ("enter to choose", *(["d to delete a draft"] if self._drop else ()))
+            yield Static(", ".join((*keys, "escape to leave")), classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        options = self.query_one(OptionList)
+        if self._present in self._offers:
+            options.highlighted = list(self._offers).index(self._present)
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        about = self._offers[str(event.option_id)][1]
+        self.query_one("#about", Static).update(visible(about))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id)
+
+    def action_move(self, where: str) -> None:
+        options = self.query_one(OptionList)
+        options.action_cursor_down() if where == "down" else options.action_cursor_up()
+
+    @work
+    async def action_drop(self) -> None:
+        option = self.query_one(OptionList).highlighted_option
+        if option is None or option.id is None or option.id not in self._droppable:
+            return
+        if self._drop is not None and await self._drop(option.id):
+            self.query_one(OptionList).remove_option(option.id)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,100 @@
+"""What comes for a screen that is being left is dropped here, and nowhere else.
+
+A screen that is popped loses its widgets first and its messages last: news of the feed, timers,
+callbacks and the results of its workers still come, and each would look for a widget that is
+gone. The same holds for keys that come before a new screen has its widgets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from textual import events, messages
+from textual.command import CommandList, CommandPalette
+from textual.screen import ModalScreen, Screen
+from textual.worker import Worker, WorkerState
+
+from engine.schema.sanitize import visible
+from sirt_tui import failures
+from sirt_tui.feed import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.message import Message
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Result = TypeVar("Result")
+# what Textual itself takes a screen apart with
+TAKES_APART = (events.Unmount, messages.Prune, messages.CloseMessages)
+
+
+class Leavable(Screen[Result]):
+    """A screen, or a dialog, whose work may outlive it."""
+
+    @property
+    def is_left(self) -> bool:
+        """Its widgets go, or are gone."""
+        return self._pruning or self._closing or self._closed
+
+    async def _dispatch_message(self, message: Message) -> None:
+        if not self.is_left or isinstance(message, TAKES_APART):
+            await super()._dispatch_message(message)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No key of its own before its widgets are there, and none after."""
+        if self.is_left or not self.is_mounted:
+            return False
+        return super().check_action(action, parameters)
+
+    def run_worker(self, *args: Any, **options: Any) -> Worker[Any]:
+        """A worker that fails says so here; the program goes on."""
+        return super().run_worker(*args, **(options | {"exit_on_error": False}))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.failed(event.worker.error)
+
+    def failed(self, error: BaseException) -> None:
+        """What was asked for could not be had."""
+        self.notify(visible(failures.said(error), 500), severity="error", markup=False)
+
+    async def pause(self, seconds: float) -> None:
+        """Rest; the worker ends here when the screen was left meanwhile."""
+        await asyncio.sleep(seconds)
+        self._go_on()
+
+    def deliver(self, take: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """From a thread: hand over a part of a result, unless the screen was left."""
+
+        def unless_left() -> None:
+            if not self.is_left:
+                take(*args, **kwargs)
+
+        self.app.call_from_thread(unless_left)
+
+    async def ask(self, verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A verb's answer, computed in a thread; the worker that asked ends here when the screen
+        was left meanwhile."""
+        answer = await Feed.ask(verb, *args, **kwargs)
+        self._go_on()
+        return answer
+
+    def _go_on(self) -> None:
+        if self.is_left:
+            raise asyncio.CancelledError
+
+
+class Dialog(ModalScreen[Result], Leavable[Result]):
+    """A question over a screen. (Textual takes the style from the first base.)"""
+
+
+class Palette(CommandPalette, Leavable[None]):
+    """Textual's, whose search outlives it, and which raises when a page key comes before its list
+    has been laid out (8.2.8)."""
+
+    def _action_command_list(self, action: str) -> None:
+        if self.query_one(CommandList).size.height:
+            super()._action_command_list(action)

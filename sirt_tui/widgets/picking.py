@@ -1,0 +1,40 @@
+"""A table on which ``space`` picks the row under the cursor."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from sirt_tui.widgets.table import RowTable
+
+T = TypeVar("T")
+
+
+class PickTable(RowTable[T]):
+    """Marks are the owner's: it says what they mean. A click in the first ``mark_cells`` picks."""
+
+    mark_cells = 0
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "space", "pick", "Pick", show=False, tooltip="Tick, unfold, or take the next value"
+        ),
+        Binding("enter", "select", "Edit", show=False),
+    ]
+
+    class Picked(Message):
+        """Space on a row."""
+
+        def __init__(self, table: PickTable[Any], key: str) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+    def tick(self) -> None:
+        self.action_pick()
+
+    def action_pick(self) -> None:
+        if self.row is not None:
+            self.post_message(self.Picked(self, self._key(self.row)))
