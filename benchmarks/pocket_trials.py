@@ -17,8 +17,6 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from benchmarks.pocket import POCKET, expectations
 from engine import catalog
 from engine.generation.local import LocalProvider
@@ -26,7 +24,7 @@ from engine.interfaces import Devices, Question
 from engine.phases.ask import item_seed
 from engine.planning.graph import expand
 from engine.planning.presets import resolve
-from engine.planning.yaml_file import load
+from engine.planning.yaml_file import load, parse
 from engine.scheduling.runner import run_attempt
 from engine.schema.experiment import Experiment
 from engine.scoring.verdict import score_answer
@@ -156,7 +154,7 @@ def _value(text: str) -> Any:
     try:
         return int(text) if text.isdigit() else float(text)
     except ValueError:
-        return yaml.safe_load(text)
+        return parse(text)
 
 
 def main() -> None:

@@ -1,37 +1,37 @@
-"""Reading a YAML file into a strict model, with every problem told at once; and writing one.
+"""Reading a YAML 1.2 file into a strict model, with every problem told at once; and writing one.
 
-PyYAML follows YAML 1.1, in which ``1e-6`` is a string, ``010`` is eight, ``1:30`` is ninety and
-a repeated key silently wins; all are mended here, since they have spoiled experiments before.
+In YAML 1.2 ``1e-6`` is a number, ``010`` is ten, ``1:30`` and ``on`` are words. A key that is
+repeated, a file that is too large and aliases that grow without end are refused.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from engine.schema.errors import Problems, UserError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
-_FLOAT = re.compile(
-    r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?$"
-    r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
-)
-_INT = re.compile(r"^[-+]?\d[\d_]*$")
-_BOOL = re.compile(r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE)$")
-_OURS = ("timestamp", "bool", "int", "float")
 SHORT = 80  # characters of a value in a message
-LARGEST_FILE = 1 << 20  # bytes; PyYAML reads about 3 MB a minute
-LARGEST_VALUE = 100_000  # nodes once aliases are written out
+LARGEST_FILE = 1 << 20  # bytes
+LARGEST_VALUE = 100_000  # values once aliases are written out
 HINTS = {
     "cannot start any token": "; indent with spaces, and quote a text that begins so",
     "expected <block end>": "; check the indentation",
@@ -41,46 +41,39 @@ HINTS = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """Numbers as people write them; ``on`` and ``off`` are words, as settings have them."""
+class _TooLarge(Exception):
+    """More values than any such file needs."""
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, exp) for tag, exp in resolvers if tag.rpartition(":")[2] not in _OURS]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("yYnNtTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
-_Loader.add_constructor(
-    "tag:yaml.org,2002:int",
-    lambda _, node: int(node.value.replace("_", "")),
+class _Constructor(RoundTripConstructor):
+    """Dates stay the texts that they are written as; what would grow without end is not built."""
+
+    def construct_document(self, node: Node) -> Any:
+        if _size(node, {}) > LARGEST_VALUE:
+            raise _TooLarge
+        return super().construct_document(node)
+
+
+class _Representer(RoundTripRepresenter):
+    """Floats as people write them: ``9e-4``, ``0.03``, never rounded."""
+
+    def represent_short_float(self, value: float) -> Any:
+        if not 0 < abs(value) < 1e-3:
+            return self.represent_float(value)
+        text = f"{Decimal(repr(value)).normalize():e}"
+        return self.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Constructor.add_constructor(
+    "tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node)
 )
+_Representer.add_representer(float, _Representer.represent_short_float)
 
 
-class _Dumper(yaml.SafeDumper):
-    """Floats as short as they can be, lists of plain values in one line."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
-        flat = not any(isinstance(item, dict | list) for item in sequence)
-        return super().represent_sequence(tag, sequence, flow_style=flat or flow_style)
-
-
-_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
-
-
-def _float(dumper: _Dumper, value: float) -> Any:
-    """``9e-4`` and ``0.03``: as people write them, and never rounded."""
-    text = repr(value)
-    if 0 < abs(value) < 1e-3:
-        text = f"{Decimal(text).normalize():e}"
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-_Dumper.add_representer(float, _float)
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.Constructor, yaml.Representer = _Constructor, _Representer
+    return yaml
 
 
 def read_text(path: Path) -> str:
@@ -100,95 +93,96 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, where: Path | str = "value") -> Any:
-    """YAML by the rules of this module; ``UserError`` names where and the line."""
-    return _parse(text, where)[1]
+    """The value of a YAML text; ``UserError`` names where and the line."""
+    return _plain(_parse(text, where))
 
 
-def _parse(text: str, where: Path | str) -> tuple[yaml.Node | None, Any]:
-    """The tree, which knows the lines, and the value."""
-    loader = None
+def _parse(text: str, where: Path | str) -> Any:
+    """The value; its mappings and lists know their lines."""
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        if root is None:
-            return None, None
-        if _size(root, {}) > LARGEST_VALUE:
-            raise UserError(f"{where}: more than {LARGEST_VALUE:,} values, aliases written out")
-        if twice := [f"{where}:{line}: {what}" for line, what in sorted(set(_repeated(root)))]:
-            raise Problems(twice)
-        return root, loader.construct_document(root)
-    except yaml.reader.ReaderError as error:
+        return _yaml().load(text)
+    except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         what = f"a control character (U+{ord(text[error.position]):04X})"
         raise UserError(f"{where}:{line}: not valid YAML: {what}; remove it") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
+    except DuplicateKeyError as error:
+        key = re.search(r'duplicate key "(.*?)" with', error.problem, re.DOTALL)
+        what = f"key {key[1] if key else ''!r} is given twice; remove one"
+        raise UserError(f"{where}:{_line_of(error)}: {what}") from None
+    except MarkedYAMLError as error:
         what = " ".join(part for part in (error.context, error.problem) if part)
         hint = next((hint for words, hint in HINTS.items() if words in what), "")
-        raise UserError(f"{where}:{line}: not valid YAML: {what}{hint}") from None
+        raise UserError(f"{where}:{_line_of(error)}: not valid YAML: {what}{hint}") from None
+    except _TooLarge:
+        much = f"more than {LARGEST_VALUE:,} values, aliases written out"
+        raise UserError(f"{where}: {much}") from None
     except RecursionError:
         raise UserError(f"{where}: not valid YAML: nested too deep") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (YAMLError, ValueError) as error:
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
 
 
-def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """Nodes of a tree in which aliases are written out."""
+def _line_of(error: MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return mark.line + 1 if mark else 1
+
+
+def _size(node: Node, known: dict[int, int]) -> int:
+    """Values of a tree in which aliases are written out."""
     if id(node) not in known:
         known[id(node)] = 0
         known[id(node)] = 1 + sum(_size(child, known) for child in _children(node))
     elif not known[id(node)]:
-        mark = node.start_mark
-        raise yaml.MarkedYAMLError(problem="an alias of what it is in", problem_mark=mark)
+        raise MarkedYAMLError(problem="an alias of what it is in", problem_mark=node.start_mark)
     return known[id(node)]
 
 
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
+def _children(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
         return [child for pair in node.value for child in pair]
-    return node.value if isinstance(node, yaml.SequenceNode) else []
+    return node.value if isinstance(node, SequenceNode) else []
 
 
-def _repeated(root: yaml.Node) -> Iterator[tuple[int, str]]:
-    """Line and what to say of every key that a mapping has twice."""
-    waiting, met = [root], set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in met:
-            continue
-        met.add(id(node))
-        waiting += _children(node)
-        keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
-        first: set[str] = set()
-        for key in keys:
-            if isinstance(key, yaml.ScalarNode) and key.value in first:
-                line = key.start_mark.line + 1
-                yield line, f"key {key.value!r} is given twice; remove one"
-            elif isinstance(key, yaml.ScalarNode):
-                first.add(key.value)
+def _plain(value: Any) -> Any:
+    """Without the library's own types, which remember how a value was written."""
+    match value:
+        case dict():
+            return {key: _plain(child) for key, child in value.items()}
+        case list():
+            return [_plain(child) for child in value]
+        case bool() | None:
+            return value
+        case int() | float() | str():
+            return next(kind for kind in (int, float, str) if isinstance(value, kind))(value)
+    return value
 
 
 def dump(value: Any, in_one_line: bool = False) -> str:
     """Text that :func:`parse` reads back as the same value."""
-    width, style = (1_000_000, True) if in_one_line else (98, False)
-    text: str = yaml.dump(
-        value,
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=style,
-        width=width,
-    )
+    yaml, out = _yaml(), io.StringIO()
+    yaml.width = 1_000_000 if in_one_line else 98
+    yaml.default_flow_style = in_one_line
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    yaml.dump(value if in_one_line else _laid_out(value), out)
+    text = out.getvalue()
     return text.removesuffix("\n").removesuffix("\n...") if in_one_line else text
+
+
+def _laid_out(value: Any) -> Any:
+    """Lists of plain values go in one line."""
+    if isinstance(value, dict):
+        return {key: _laid_out(child) for key, child in value.items()}
+    if not isinstance(value, list | tuple):
+        return value
+    listed = CommentedSeq(map(_laid_out, value))
+    if not any(isinstance(child, dict | list | tuple) for child in value):
+        listed.fa.set_flow_style()
+    return listed
 
 
 def load(path: Path, model: type[M]) -> M:
     """A file as ``model``; ``Problems`` with one line each: file:line, key, what, what to do."""
-    root, data = _parse(read_text(path), path)
+    data = _parse(read_text(path), path)
     if not isinstance(data, dict):
         given = "nothing" if data is None else "a list" if isinstance(data, list) else "a value"
         raise UserError(f"{path}: expected keys and values, as in 'name: …', found {given}")
@@ -197,13 +191,13 @@ def load(path: Path, model: type[M]) -> M:
     except TypeError:
         raise UserError(f"{path}: a key is no text; quote it") from None
     except ValidationError as error:
-        problems = [_line(path, root, model, data, e) for e in _own(error.errors())]
+        problems = [_line(path, model, data, e) for e in _own(error.errors())]
         raise Problems(in_order(problems)) from None
 
 
 def with_lines(path: Path, problems: Iterable[str]) -> list[str]:
     """Problems ``FILE: KEY: TEXT`` of a file as ``FILE:LINE: KEY: TEXT``, in the file's order."""
-    root = _parse(read_text(path), path)[0]
+    root = _parse(read_text(path), path)
     return in_order([_with_line(path, root, problem) for problem in problems])
 
 
@@ -231,11 +225,11 @@ def _line_number(problem: str) -> int:
     return int(match.group(1)) if match else 0
 
 
-def _line(path: Path, root: Any, model: type[BaseModel], data: Any, error: Any) -> str:
+def _line(path: Path, model: type[BaseModel], data: Any, error: Any) -> str:
     named = error["type"] in {"missing", "extra_forbidden"}
     location = _in_data(error["loc"], data, named)
     key = ".".join(str(part) for part in location) or "(top level)"
-    where = f"{path}:{_find_line(root, location)}: {key}"
+    where = f"{path}:{_find_line(data, location)}: {key}"
     given = _short(error["input"])
     match error["type"]:
         case "extra_forbidden":
@@ -284,17 +278,19 @@ def _in_data(location: Location, data: Any, last_is_key: bool) -> Location:
 
 
 def _find_line(node: Any, location: Location) -> int:
-    line: int = node.start_mark.line + 1
+    """Of the deepest part of ``location`` that the file has; from 1."""
+    line = node.lc.line if isinstance(node, CommentedMap | CommentedSeq) else 0
     for part in location:
-        found = None
-        if isinstance(node, yaml.MappingNode):
-            found = next((kv for kv in node.value if kv[0].value == str(part)), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            found = (node.value[part], node.value[part]) if part < len(node.value) else None
-        if found is None:
+        if isinstance(node, CommentedMap):
+            key = next((key for key in node if str(key) == str(part)), None)
+            if key not in (node.lc.data or ()):  # not there, or merged from elsewhere
+                break
+            line, node = node.lc.key(key)[0], node[key]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line, node = node.lc.item(part)[0], node[part]
+        else:
             break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line
+    return int(line) + 1
 
 
 def _keys(model: type[BaseModel], location: Location) -> list[str]:

@@ -105,7 +105,7 @@ def test_a_file_is_read_once_while_a_draft_is_composed(runs, tmp_path, monkeypat
 
 
 def test_rows_on_the_hub_are_not_fetched_for_a_plan(runs, monkeypatch):
-    monkeypatch.setattr(rows, "read_hub", None)
+    monkeypatch.setattr(benchmark, "read_hub", None)
     found = composing.plan(runs, DRAFT)
     assert isinstance(found, Planned)
     assert found.notes == ("rows on the hub (siqa) are checked when a phase reads them",)

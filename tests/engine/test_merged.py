@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from engine.commands import merged
 from engine.commands.bundling import bundle
@@ -21,6 +20,7 @@ from engine.commands.importing import take_in
 from engine.commands.merged import export_merged, exported_before, located
 from engine.commands.modelcard import model_card, without_places
 from engine.models.loading import load
+from engine.planning.yaml_file import parse
 from engine.queries.lineage import lineage
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
@@ -243,7 +243,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any],
     spec: Any = next(p for p in read_run(runs, found.run_id).spec.phases if p.kind == "refine")
     text = model_card(found, spec, PARITY, "How many?")
     _, head, body = text.split("---\n", 2)
-    return body, yaml.safe_load(head), (runs, found, spec)
+    return body, parse(head), (runs, found, spec)
 
 
 def test_the_cards_head_is_what_the_hub_reads(card: Any) -> None:
@@ -291,7 +291,7 @@ def test_a_benchmark_of_the_hub_is_named_as_such_and_its_model_is_no_toy(card: A
         for p in found.phases
     )
     text = model_card(replace(found, phases=phases), large, PARITY, "How many?")
-    head = yaml.safe_load(text.split("---\n")[1])
+    head = parse(text.split("---\n")[1])
     assert head["datasets"] == ["openai/gsm8k"]
     assert head["base_model"] == "an/model"
     assert "toy" not in text.lower()

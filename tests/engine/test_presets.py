@@ -129,7 +129,7 @@ def test_names_are_looked_up_in_a_file_with_other_problems_too(tmp_path: Path) -
         (BOMB, ": more than 100,000 values, aliases written out"),
         ("name: " + "[" * 500, ": not valid YAML: nested too deep"),
         ("#" * (1 << 20) + GOOD, ": 1 MB are too much for such a file"),
-        (GOOD + "data_seed: 0x10\n", ":6: data_seed: input should be a valid integer, got '0x10'"),
+        (GOOD + "data_seed: 0y10\n", ":6: data_seed: input should be a valid integer, got '0y10'"),
         (GOOD + "seeds: [1:30]\n", ":6: seeds.0: input should be a valid integer, got '1:30'"),
         (GOOD + "seeds: [-1]\n", ":6: seeds.0: input should be greater than or equal to 0"),
         (GOOD + "arms: []\n", ":6: arms: is empty; name at least 1"),

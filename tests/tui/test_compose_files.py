@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-import yaml
 
 from engine.commands import drafts
 from engine.commands.experiments import plan_experiment
+from engine.planning.yaml_file import parse
 from engine.scheduling import daemon
 from engine.scheduling.queue import read_queue, read_run
 from sirt_tui.screens.compose import ComposePage
@@ -71,7 +71,7 @@ def test_a_saved_file_is_taken_by_the_command_line_unchanged(recorded, tmp_path,
     again = plan_experiment(recorded, str(file))
     assert again.plan.runs == first.runs
     assert again.resolved.experiment.seeds == (0, 1)
-    assert yaml.safe_load(file.read_text())["name"] == "mine"
+    assert parse(file.read_text())["name"] == "mine"
 
 
 async def typed_path(app, pilot, text):
