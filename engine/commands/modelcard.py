@@ -1,21 +1,24 @@
 """The README of an exported model: metadata for the hub, and what a reader has to know.
 
-Data, settings, scores with intervals, hashes of everything it descends from, and what it was
-made with. Toy models are called toy.
+``modelcard.md.j2`` has its text: data, settings, scores with intervals, hashes of everything it
+descends from, and what it was made with. Toy models are called toy.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.queries.lineage_tree import environments, number, when
-from engine.queries.results import Table, mark_text
+from engine.queries.results import mark_text
 from engine.schema.cards import LocalWeights
 from engine.store.provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from huggingface_hub import ModelCardData
 
     from engine.queries.lineage import Ancestor, Lineage
     from engine.schema.specs import InstructSpec, RefineSpec
@@ -23,42 +26,39 @@ if TYPE_CHECKING:
     from engine.training.merging import Parity
 
 PAPER = "arxiv:2405.00402"
+TEMPLATE = Path(__file__).with_name("modelcard.md.j2")
 TOY_TASKS = "pocket-"
 TOY_BELOW = 50e6  # weights
-TOY = (
-    "**This is a toy model**: it shows that the machinery works. It is no evidence about large"
-    " models, and its scores are no benchmark results."
-)
-USE = """\
-```python
-from transformers import pipeline
-
-student = pipeline("text-generation", model="PATH-OR-NAME")
-print(student([{{"role": "user", "content": {question!r}}}]))
-```"""
 
 
 def model_card(
     found: Lineage, spec: InstructSpec | RefineSpec, parity: Parity, question: str
 ) -> str:
     """The card of the model that ``spec`` trained, in Markdown with a YAML head."""
+    from huggingface_hub import ModelCard
+
     ancestors = _ancestors(found, spec.id)
     scores = [p for p in found.phases if p.parent == spec.id and p.score is not None]
     toy = _is_toy(spec, [*ancestors, *scores])
-    sections = [
-        _title(found, spec),
-        TOY if toy else "",
-        "## Use\n\n" + USE.format(question=question),
-        "## Scores\n\n" + _scores(scores),
-        "## Data\n\n" + _data(ancestors),
-        "## Settings\n\n" + _settings(ancestors, spec),
-        "## Merging\n\n" + _merging(found, spec, parity),
-        "## Lineage\n\n" + _lineage([*ancestors, *scores]),
-        "## Made with\n\n" + _made_with(found),
-        "The licence of the base model applies.",
-    ]
-    body = "\n\n".join(section for section in sections if section)
-    return f"---\n{_metadata(found, spec, ancestors, scores, toy)}\n---\n\n{body}\n"
+    card = ModelCard.from_template(
+        _metadata(found, spec, ancestors, scores, toy),
+        template_path=str(TEMPLATE),
+        run=found,
+        spec=spec,
+        base=next(p.model for p in ancestors if p.id == spec.id),
+        toy=toy,
+        question=repr(question),
+        ancestors=ancestors,
+        scores=scores,
+        parity=parity,
+        trained=trained_on(found, spec.id),
+        made_with=environments(found),
+        now=provenance(),
+        mark_text=mark_text,
+        number=number,
+        when=when,
+    )
+    return f"{card}\n"
 
 
 def without_places(found: Lineage) -> Lineage:
@@ -98,14 +98,14 @@ def _metadata(
     ancestors: list[Ancestor],
     scores: list[Ancestor],
     toy: bool,
-) -> str:
+) -> ModelCardData:
     from huggingface_hub import EvalResult, ModelCardData
 
     source = spec.student.source
     hub = source.hub if isinstance(source, LocalWeights) else None
     tags = ["sirt", "self-refine-instruction-tuning", PAPER, *(["toy"] if toy else [])]
     tags += sorted({{"instruct": "sft", "refine": "dpo"}.get(p.kind, "") for p in ancestors} - {""})
-    data = ModelCardData(
+    return ModelCardData(
         language="en",
         library_name="transformers",
         pipeline_tag="text-generation",
@@ -115,7 +115,6 @@ def _metadata(
         model_name=found.run_id,
         eval_results=[_result(p, EvalResult) for p in scores] or None,
     )
-    return str(data.to_yaml())
 
 
 def _hub_ids(phases: Iterable[Ancestor]) -> list[str]:
@@ -149,109 +148,8 @@ def _asked(mark: Cellmark) -> str:
     return style if mark.method == "logprob" else f"{style} prompt"
 
 
-def _title(found: Lineage, spec: InstructSpec | RefineSpec) -> str:
-    done = "instruction-tuned" if spec.kind == "instruct" else "self-refined"
-    by = f" with {found.teacher} as its teacher" if found.teacher else ""
-    return (
-        f"# {found.run_id}\n\n{spec.student.name}, {done}{by}, after *Self-Refine"
-        " Instruction-Tuning for Aligning Reasoning in Language Models* (Ranaldi & Freitas, EMNLP"
-        f" 2024). Experiment {found.experiment}, arm {found.arm}, seed {found.seed}.\n\n"
-        f"Base: {_base(found, spec)}."
-    )
-
-
-def _base(found: Lineage, spec: InstructSpec | RefineSpec) -> str:
-    model = next(p.model for p in found.phases if p.id == spec.id)
-    at = f", revision `{model.revision}`" if model.revision else ""
-    return f"{model.source}{at}, trained on in {model.precision}"
-
-
-def _scores(scores: Iterable[Ancestor]) -> str:
-    lines = []
-    for phase in scores:
-        mark = phase.score
-        assert mark is not None
-        unparsed = f"{100 * mark.unparsed:.1f}"
-        lines.append(
-            (
-                mark.task,
-                mark.evaluation.style,
-                mark.split,
-                mark_text(mark),
-                str(mark.total),
-                unparsed,
-            )
-        )
-    if not lines:
-        return "This run holds no scores of this model."
-    headers = ("task", "prompt", "split", "right, % [Wilson 95 %]", "n", "unparsed, %")
-    return Table(headers, tuple(lines)).markdown()
-
-
-def _data(phases: Iterable[Ancestor]) -> str:
-    headers = ("task", "source", "revision", "teacher", "demonstrations kept", "of")
-    lines = tuple(
-        (
-            p.data.name,
-            p.data.source,
-            p.data.revision or "",
-            p.model.name,
-            str(p.figures.get("kept", "")),
-            str(p.figures.get("total", "")),
-        )
-        for p in phases
-        if p.data is not None
-    )
-    return Table(headers, lines).markdown() + "\n\nNo test split was trained on."
-
-
-def _settings(phases: list[Ancestor], spec: InstructSpec | RefineSpec) -> str:
-    lines = [
-        f"- {phase.kind} `{phase.fingerprint}`, seed {phase.seed}: "
-        + ", ".join(f"{one.name} {number(one.value)}" for one in phase.settings)
-        for phase in phases
-    ]
-    sampling = ", ".join(f"{k} {number(v)}" for k, v in spec.student.sampling)
-    return "\n".join([*lines, f"- answers are drawn with {sampling}"])
-
-
-def _merging(found: Lineage, spec: InstructSpec | RefineSpec, parity: Parity) -> str:
-    source = spec.student.source
-    assert isinstance(source, LocalWeights)
-    how = f"The adapter was added to the base in {source.precision}"
-    if source.precision == "nf4":
-        how = "The base, quantised to NF4 for training, was dequantised and the adapter added to it"
-    trained = trained_on(found, spec.id)
-    where = f" It was trained on {trained} and merged on {parity.device}." if trained else ""
-    return (
-        f"{how} and written in {parity.dtype}.{where} Against the trained student, on"
-        f" {parity.tokens} tokens of its greedy answers to {parity.prompts} prompts: mean KL"
-        f" {parity.mean_kl:.2g} nats a token (largest {parity.max_kl:.2g}), largest difference of a"
-        f" log-probability {parity.max_logit:.2g}, same greedy token in {parity.greedy:.1%}."
-    )
-
-
 def trained_on(found: Lineage, phase_id: str) -> str:
     """The kind of device of a phase's last attempt, ``cpu`` or ``cuda``; empty when unknown."""
     attempts = next((p.attempts for p in found.phases if p.id == phase_id), ())
     devices = attempts[-1].devices if attempts else ()
     return devices[0].partition(":")[0] if devices else ""
-
-
-def _lineage(phases: Iterable[Ancestor]) -> str:
-    lines = []
-    for phase in phases:
-        outputs = [f"{name} `{facts['sha256']}`" for name, facts in phase.files.items()]
-        done = when(phase.finished) if phase.finished else phase.state
-        model = f"{phase.model.name} {phase.model.revision or ''}".strip()
-        lines.append((f"`{phase.id}`", model, done, "<br>".join(outputs)))
-    headers = ("phase", "model and revision", "finished", "outputs with sha256")
-    return Table(headers, tuple(lines)).markdown()
-
-
-def _made_with(found: Lineage) -> str:
-    now = provenance()
-    at = f" at {now['commit']}" if now["commit"] else ""
-    return "\n".join(
-        [*(f"- {line}" for line in environments(found)), f"- exported by sirt {now['program']}{at}"]
-    )
