@@ -3,6 +3,7 @@
 phase PHASE_DIR ATTEMPT_DIR [--gpus 0,1] [--threads 1]    one attempt, in this process
 conductor RUNS_DIR                                         conducts until nothing is left
 warm FD                                                    forks phases; started by a launcher
+serve SERVER_DIR                                           keeps one vLLM server; started by a phase
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
             return conductor(given[1:])
         case ["warm"]:
             return warm(given[1:])
+        case ["serve"]:
+            return serve(given[1:])
         case _:
             from engine.cli import main as command_line
 
@@ -62,6 +65,13 @@ def warm(arguments: list[str]) -> int:
     (fd,) = arguments
     serve(socket.socket(fileno=int(fd)))
     return 0
+
+
+def serve(arguments: list[str]) -> int:
+    from engine.generation.vllm.keeper import keep
+
+    (folder,) = arguments
+    return keep(Path(folder))
 
 
 if __name__ == "__main__":

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.given import GivenPath
 from engine.cli.output import echo, json_option, plural, print_json, print_table, tell_passed_over
 from engine.commands import run_changes
 from engine.commands.doctor import examine
+from engine.generation.vllm import install
 from engine.machine import devices as machine
+from engine.machine import vllm
 from engine.queries import checking
 from engine.queries.checking import missing_figures
 from engine.queries.results import Table
 from engine.queries.runs import list_runs, unreadable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.store.layout import RunsFolder
 
 
@@ -44,10 +49,22 @@ def devices(as_json: bool) -> None:
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Also generate with a pocket model (takes seconds).")
+@click.option("--install", "what", type=click.Choice(["vllm"]), help="Install what is missing.")
+@click.option(
+    "--into",
+    type=GivenPath(file_okay=False),
+    help="The folder to install into; beside the runs otherwise.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask before installing.")
 @json_option
 @click.pass_obj
-def doctor(runs: RunsFolder, deep: bool, as_json: bool) -> None:
+def doctor(
+    runs: RunsFolder, deep: bool, what: str | None, into: Path | None, yes: bool, as_json: bool
+) -> None:
     """Check this machine and this folder; exit code 1 when something is bad."""
+    if what:
+        _install(runs, into, yes)
+        return
     findings = list(examine(runs, deep))
     if as_json:
         print_json(findings)
@@ -56,6 +73,19 @@ def doctor(runs: RunsFolder, deep: bool, as_json: bool) -> None:
         rows = tuple((f.verdict, f.what, f.said) for f in findings)
         print_table(Table(("", "what", "says"), rows), styles=styles)
     sys.exit(1 if any(f.verdict == "bad" for f in findings) else 0)
+
+
+def _install(runs: RunsFolder, into: Path | None, yes: bool) -> None:
+    gpu = bool(machine.gpus())
+    folder = (into or runs.root / vllm.FOLDER).absolute()
+    build = "for CUDA" if gpu else "for CPUs (there is no GPU here)"
+    echo(f"vLLM {install.VERSION} {build}: about {install.size_gib(gpu):.1f} GiB, into {folder}")
+    if not yes:
+        click.confirm("install it?", abort=True)
+    found = install.install(folder, gpu, echo)
+    echo(f"vLLM {found.told}")
+    if into is not None:
+        echo(f"for this program to find it there: export {vllm.VARIABLE}={found.path}")
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.machine import devices
 from engine.machine.state import final_event
+from engine.machine.vllm import find
 from engine.planning import presets
 from engine.queries.checking import accepted_of
 from engine.queries.rows import why_absent, why_unscored
@@ -44,6 +45,7 @@ def examine(runs: RunsFolder, deep: bool = False) -> Iterator[Finding]:
     yield Finding("python", "ok", platform.python_version())
     yield from map(_package, PACKAGES)
     yield _gpus()
+    yield _tried("vLLM", lambda: _vllm(runs))
     yield _tried("presets", _presets)
     yield _tried("runs folder", lambda: _writable(runs))
     yield _disk(runs)
@@ -70,6 +72,11 @@ def _gpus() -> Finding:
         return Finding("GPU", "ok", f"none; phases run on {devices.cores()} CPU cores")
     said = ", ".join(f"{g.index}: {g.name} {g.total / 1024:.0f} GiB" for g in found)
     return Finding("GPU", "ok", said)
+
+
+def _vllm(runs: RunsFolder) -> str:
+    found = find(runs.root)
+    return found.told if found else "not installed; to have it: sirt doctor --install vllm"
 
 
 def _tried(what: str, look: Callable[[], str]) -> Finding:

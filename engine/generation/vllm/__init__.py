@@ -1,0 +1,5 @@
+"""vLLM as a part of the program: installed, started, shared, asked and ended by it.
+
+It can't share this environment (its transformers is another), so it is always a program of its
+own, spoken to over HTTP on this machine.
+"""

@@ -1,0 +1,139 @@
+"""What is started: vLLM's command line and environment for one model on these devices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from engine.interfaces import Devices
+from engine.machine.devices import environment
+from engine.machine.vllm import clean_environment
+
+if TYPE_CHECKING:
+    from engine.generation.vllm.folder import ServerDir
+    from engine.generation.vllm.weights import Facts
+
+MODEL: Final = "policy"  # the name that the base is asked by
+SEATS: Final = 3  # adapters at a time
+RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
+AT_ONCE: Final = 256  # requests in flight; the server queues what it can't batch
+SHORTEST: Final = 2048
+CACHED_TOKENS: Final = 65_536  # that a CPU's cache is made for
+GIB: Final = 2**30
+# of a card's memory: all but what a reference for the parity check takes beside it
+CARD_SHARE: Final = 0.9
+Dtype = Literal["bfloat16", "float16", "float32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One server.
+
+    Attributes:
+        origin: what a card calls the model: its hub id or folder.
+        model: the folder with the weights.
+        revision: of their content, so that replaced weights are another server's.
+        nf4: the base is quantised as it is loaded.
+        dtype: what is computed in.
+        length: most tokens of a prompt with its answer.
+        rank: the largest adapter that it takes, 0 for none.
+        gpus, threads: where it runs; a part of the model on each card.
+        cache_gib: for keys and values, where there is no card.
+    """
+
+    executable: str
+    version: str
+    origin: str
+    model: str
+    revision: str
+    nf4: bool
+    dtype: Dtype
+    length: int
+    rank: int
+    gpus: tuple[int, ...] = ()
+    threads: int = 1
+    cache_gib: int = 1
+    trust_remote_code: bool = False
+
+    @property
+    def key(self) -> str:
+        """16 hex digits; phases with the same key share the server. How many threads the first
+        of them had does not matter to the others."""
+        kept = {name: value for name, value in asdict(self).items() if name != "threads"}
+        text = json.dumps(kept, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def command(self, port: int) -> tuple[str, ...]:
+        """Prompts come as token ids and sampling with each request, so nothing of the model's
+        own generation settings is taken."""
+        options: list[object] = [
+            self.executable, "serve", self.model,
+            "--host", "127.0.0.1", "--port", port,
+            "--served-model-name", MODEL,
+            "--dtype", self.dtype,
+            "--max-model-len", self.length,
+            "--max-num-seqs", AT_ONCE,
+            "--generation-config", "vllm",
+            "--disable-uvicorn-access-log",
+        ]  # fmt: skip
+        if self.nf4:
+            options += ["--quantization", "bitsandbytes"]
+        if self.rank:
+            # the CPU's build answers for a bare base with the last seat's adapter where a batch
+            # mixes both, so one seat is always empty
+            seats = SEATS + 1
+            options += ["--enable-lora", "--max-lora-rank", self.rank, "--max-loras", seats]
+        if self.trust_remote_code:
+            options += ["--trust-remote-code"]
+        if self.gpus:
+            options += ["--tensor-parallel-size", len(self.gpus)]
+            options += ["--gpu-memory-utilization", CARD_SHARE]
+        else:
+            # a request's seed with chunked prefill ends the CPU's engine
+            options += ["--no-enable-chunked-prefill", "--enforce-eager"]
+            options += ["--max-num-batched-tokens", max(4096, self.length)]
+        return tuple(map(str, options))
+
+    def environment(self, key: str) -> dict[str, str]:
+        """All of it: nothing of this program's own Python gets through."""
+        given = clean_environment() | environment(Devices(self.gpus, self.threads))
+        given |= {
+            "VLLM_API_KEY": key,
+            "VLLM_NO_USAGE_STATS": "1",
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+            "HF_HUB_OFFLINE": "1",
+        }
+        if not self.gpus:
+            given |= {"VLLM_CPU_KVCACHE_SPACE": str(self.cache_gib)}
+            given |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+            given.pop("CUDA_VISIBLE_DEVICES")
+        return given
+
+
+def read_launch(folder: ServerDir) -> Launch:
+    """``OSError`` or ``ValueError`` when the file was taken away or changed."""
+    values: dict[str, Any] = json.loads(folder.launch.read_text(encoding="utf-8"))
+    return Launch(**values | {"gpus": tuple(values["gpus"])})
+
+
+def length_for(tokens: int, context: int | None) -> int:
+    """The length that a server is started with for prompts with answers of at most ``tokens``: a
+    power of two, so that phases of one model find the same server, within the model's context."""
+    wanted: int = max(SHORTEST, 1 << max(0, tokens - 1).bit_length())
+    return wanted if context is None else min(wanted, context)
+
+
+def rank_for(rank: int) -> int:
+    """The smallest of the ranks that vLLM knows which holds an adapter's."""
+    return next((known for known in RANKS if known >= rank), RANKS[-1])
+
+
+def cache_for(facts: Facts, length: int, memory_gib: float) -> int:
+    """GiB for keys and values on a CPU: for :data:`CACHED_TOKENS`, at most a quarter of the
+    memory, and one sequence of full length in any case."""
+    wanted = math.ceil(CACHED_TOKENS * facts.bytes_a_token / GIB)
+    least = math.ceil(length * facts.bytes_a_token / GIB)
+    return max(1, least, min(wanted, int(memory_gib / 4)))

@@ -1,0 +1,97 @@
+"""Why a server did not start, or ended, in one line: from the end of its log."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAIL_BYTES: Final = 65_536
+PORT_TAKEN: Final = "its port was taken by another program; try again"
+MEMORY: Final = re.compile(
+    r"out of memory|OutOfMemoryError|Available memory on node|No available memory for the cache|"
+    r"Free memory on device|can't allocate memory|DefaultCPUAllocator|Cannot allocate memory",
+    re.IGNORECASE,
+)
+LENGTH: Final = re.compile(
+    r"max[_ ]model[_ ]len\w*.*(larger|greater|exceed)|larger than the (maximum|available)|"
+    r"is larger than the maximum number of tokens",
+    re.IGNORECASE,
+)
+PORT: Final = re.compile(r"address already in use", re.IGNORECASE)
+QUANTISATION: Final = re.compile(
+    r"Unknown quantization method|quantization.*(not supported|invalid|unrecognized)|"
+    r"No module named '(bitsandbytes|vllm_bnb)|install bitsandbytes",
+    re.IGNORECASE,
+)
+ERROR: Final = re.compile(r"\b(\w+(?:Error|Exception)): (.+)")
+PREFIX: Final = re.compile(r"^\([^)]*\)\s*|^(ERROR|INFO|WARNING) [\d-]+ [\d:.]+ \S+\s*")
+STAGES: Final = (  # the last one that the log holds is where it is
+    ("Starting to load model", "loading weights"),
+    ("Loading weights took", "getting ready"),
+    ("torch.compile", "compiling"),
+    ("GPU KV cache size", "getting ready to answer"),
+    ("Capturing CUDA graph", "recording CUDA graphs"),
+    ("Starting vLLM server", "opening its port"),
+)
+
+
+def tail(log: Path) -> str:
+    """The end of a log, "" where there is none."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def why_it_ended(log: Path, code: int) -> str:
+    """``code`` proves nothing: an engine that crashed ends with 0."""
+    said = tail(log)
+    if PORT.search(said):
+        return PORT_TAKEN
+    last = _last_error(said)
+    if MEMORY.search(said):
+        return (
+            f"out of memory ({last}); use source.precision: nf4, a smaller model, or engine: "
+            "builtin, which needs less"
+        )
+    if LENGTH.search(said):
+        return f"the model's context doesn't hold what is asked ({last}); lower max_new_tokens"
+    return f"{last or f'exit code {code}, and its log says nothing'}; its log is {log}"
+
+
+def lacks_nf4(log: Path) -> bool:
+    """Whether it ended since this vLLM can't quantise to NF4."""
+    return bool(QUANTISATION.search(tail(log)))
+
+
+def stage(log: Path) -> str:
+    """What a server that starts is at, in a few words."""
+    said = tail(log)
+    found = [(said.rfind(mark), words) for mark, words in STAGES if mark in said]
+    return max(found)[1] if found else "importing"
+
+
+def _last_error(said: str) -> str:
+    """The first cause among the last lines: later errors are its consequences."""
+    for line in said.splitlines():
+        found = ERROR.search(PREFIX.sub("", line))
+        if found and found[1] not in ("RuntimeError",):
+            return _short(f"{found[1]}: {found[2]}")
+    errors = [found for line in said.splitlines() if (found := ERROR.search(line))]
+    return _short(f"{errors[-1][1]}: {errors[-1][2]}") if errors else _short(_last_line(said))
+
+
+def _last_line(said: str) -> str:
+    lines = [PREFIX.sub("", line).strip() for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _short(text: str, most: int = 200) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

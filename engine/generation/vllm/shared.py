@@ -1,0 +1,176 @@
+"""Servers that phases share: one is started when nobody has, and left to the others at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from engine.generation.vllm import group, keeper
+from engine.generation.vllm.faults import stage
+from engine.generation.vllm.folder import SERVERS, Server, ServerDir, server_dirs
+from engine.schema.errors import UserError
+from engine.store.layout import write_json
+from engine.store.locking import Timeout, held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from engine.generation.vllm.command import Launch
+
+POLL_S: Final = 0.2
+START_S: Final = 1800.0  # large weights from a slow disk, and CUDA graphs
+KEEPER_S: Final = 30.0  # until a new keeper says who it is
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A server that is ready, for as long as this is open. ``waited_s``: until it was ready;
+    ``began``: whether it was started for this."""
+
+    folder: ServerDir
+    server: Server
+    file: Path
+    waited_s: float
+    began: bool
+
+    @property
+    def lives(self) -> bool:
+        """Whether the server is still the one that was leased."""
+        now = self.folder.living()
+        return now is not None and now.mark == self.server.mark
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.unlink(missing_ok=True)
+
+
+def lease(
+    runs: Path,
+    launch: Launch,
+    adapter: str = "",
+    doing: Callable[[str], None] = lambda _text: None,
+    stop: Callable[[], bool] = lambda: False,
+    merged: Callable[[Path], None] | None = None,
+) -> Lease | None:
+    """A server for this launch, shared or started; None when ``stop`` came first.
+
+    ``adapter``: its name, for others to see which are in use. ``merged`` writes the model into a
+    folder where that is to be made first. ``UserError`` when the server does not start, in a line.
+    """
+    folder = ServerDir(runs / SERVERS / launch.key)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    began, started, mine = time.monotonic(), False, None
+    try:
+        while mine is None:
+            if stop():
+                return None
+            mine, started = _join_or_start(folder, launch, adapter, merged)
+            if mine is None:
+                doing("waiting for a server of this model to start or end")
+                time.sleep(POLL_S)
+        server = _wait(folder, began, doing, stop)
+        if server is None:
+            mine.unlink(missing_ok=True)
+            return None
+        return Lease(folder, server, mine, round(time.monotonic() - began, 1), started)
+    except BaseException:
+        if mine is not None:
+            mine.unlink(missing_ok=True)
+        raise
+
+
+def _join_or_start(
+    folder: ServerDir, launch: Launch, adapter: str, merged: Callable[[Path], None] | None
+) -> tuple[Path | None, bool]:
+    """The lease, and whether the server was started for it; no lease while one
+    is ending or another phase is starting one."""
+    try:
+        with held(folder.lock):
+            living = folder.living()
+            if living is not None and living.state == "ending":
+                return None, False
+            if living is not None:
+                return folder.add_lease(adapter), False
+            _clear(folder)
+            if merged is not None:
+                merged(folder.merged)
+            write_json(folder.launch, asdict(launch))
+            mine = folder.add_lease(adapter)
+            keeper.start(folder)
+            _await_keeper(folder)
+            return mine, True
+    except Timeout:  # another phase is starting it
+        return None, False
+
+
+def _await_keeper(folder: ServerDir) -> None:
+    """Within the lock: else a second would be started beside it."""
+    deadline = time.monotonic() + KEEPER_S
+    while folder.living() is None and not folder.ended.exists():
+        if time.monotonic() > deadline:
+            raise UserError(f"vLLM can't be started; see {folder.keeper_log}")
+        time.sleep(POLL_S)
+
+
+def _wait(
+    folder: ServerDir, began: float, doing: Callable[[str], None], stop: Callable[[], bool]
+) -> Server | None:
+    while True:
+        server = folder.living()
+        if server is None:
+            why = _read(folder.ended) or f"its keeper was killed; see {folder.keeper_log}"
+            raise UserError(f"vLLM did not start: {why}")
+        if server.state == "ready":
+            return server
+        if stop():
+            return None
+        seconds = time.monotonic() - began
+        if seconds > START_S:
+            raise UserError(
+                f"vLLM did not start within {START_S / 60:.0f} minutes; see {folder.log}"
+            )
+        doing(f"starting vLLM: {stage(folder.log)}")
+        time.sleep(POLL_S)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _clear(folder: ServerDir) -> None:
+    """Nobody keeps it, so whatever is left of an earlier server is ended."""
+    old = folder.read()
+    if old is not None:
+        group.end(old.leader["pid"], old.mark, grace_s=0)
+    folder.forget()
+    folder.ended.unlink(missing_ok=True)
+
+
+def reap(runs: Path) -> list[str]:
+    """End what killed keepers have left behind, and remove folders of servers that are gone; a
+    line for each server that was ended."""
+    told = []
+    for folder in server_dirs(runs):
+        with contextlib.suppress(Timeout), held(folder.lock):
+            if folder.living() is not None:
+                continue
+            old = folder.read()
+            left = group.members(old.leader["pid"], old.mark) if old is not None else []
+            if left:
+                told.append(f"{folder.path.name}: {len(left)} processes of a dead server ended")
+            _clear(folder)
+    return told
+
+
+def idle(runs: Path) -> list[tuple[ServerDir, Server]]:
+    """Servers that run and that no living phase holds."""
+    found = ((folder, folder.living()) for folder in server_dirs(runs))
+    return [(f, s) for f, s in found if s is not None and not f.holders()]
