@@ -17,7 +17,7 @@ POLL_S: Final = 0.05
 SHARED: Final = Path("/dev/shm")
 # Killed at once with all that is in its group when its keeper dies, however that dies: the other
 # end of this pipe is the keeper's alone. A word says that there is nothing to kill.
-GUARD: Final = 'read over && exit; kill -KILL -- "-$1"'
+GUARD: Final = 'read over && exit; kill -s KILL -- "-$1"'
 
 
 def members(group: int, mark: str) -> list[psutil.Process]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 VERSION: Final = "0.32.0"  # the one that was tried
 LOG: Final = "install.log"
 GIB: Final = 2**30
-# GiB on the disk: of the CPU's measured, of CUDA's from its wheels' sizes
+# GiB on the disk; the CPU's is measured, CUDA's a guess on the safe side
 SIZE_GIB: Final = {"cpu": 3.5, "cuda": 12.0}
 # quantises a base to NF4 as it is loaded; vLLM's own core can't any more
 NF4: Final = ("bitsandbytes", "vllm-bnb-plugin")

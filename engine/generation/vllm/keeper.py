@@ -19,14 +19,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-import httpx2
-
 from engine.generation.vllm import group
 from engine.generation.vllm.command import read_launch
 from engine.generation.vllm.faults import PORT_TAKEN, why_it_ended
 from engine.generation.vllm.folder import Server, ServerDir
 from engine.generation.vllm.wanted import is_wanted
+from engine.generation.vllm.wire import is_well
 from engine.machine import processes
+from engine.machine.vllm import VARIABLE
 from engine.store.locking import Timeout, held
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ class Keeper:
         """Until it ends; why, where that was not wanted."""
         port, key, mark = _free_port(), secrets.token_urlsafe(24), secrets.token_hex(16)
         began = time.monotonic()
-        child = self._start(port, key, mark)
+        try:
+            child = self._start(port, key, mark)
+        except OSError as error:
+            return f"{error.filename}: {error.strerror}; check {VARIABLE} and sirt doctor"
         guard = group.guard(child.pid)
         me, leader = processes.identity(), processes.identity(child.pid)
         server = Server("starting", me, leader, mark, port, key)
@@ -110,7 +113,7 @@ class Keeper:
         while True:
             if child.poll() is not None:
                 return why_it_ended(self._folder.log, child.returncode)
-            if server.state == "starting" and _is_well(server):
+            if server.state == "starting" and is_well(server, HEALTH_S):
                 seconds = round(time.monotonic() - began, 1)
                 server = dataclasses.replace(server, state="ready", startup_s=seconds)
                 self._folder.write(server)
@@ -147,18 +150,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _is_well(server: Server) -> bool:
-    try:
-        answer = httpx2.get(f"{server.url}/health", timeout=HEALTH_S, trust_env=False)
-    except httpx2.HTTPError:
-        return False
-    return answer.status_code == 200
-
-
-def start(folder: ServerDir, program: tuple[str, ...] = (sys.executable, "-m", "engine")) -> None:
+def start(folder: ServerDir) -> subprocess.Popen[bytes]:
     """A keeper of its own session, which outlives this process."""
     log = folder.keeper_log
-    command = (*program, "serve", str(folder.path.resolve()))
+    command = (sys.executable, "-m", "engine", "serve", str(folder.path.resolve()))
     keeper = processes.spawn(command, log, log)
     # or it would stay a zombie of a program that outlives it
     threading.Thread(target=keeper.wait, name="keeper-reaper", daemon=True).start()
+    return keeper

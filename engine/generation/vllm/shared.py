@@ -101,19 +101,19 @@ def _join_or_start(
                 merged(folder.merged)
             write_json(folder.launch, asdict(launch))
             mine = folder.add_lease(adapter)
-            keeper.start(folder)
-            _await_keeper(folder)
+            _start(folder)
             return mine, True
     except Timeout:  # another phase is starting it
         return None, False
 
 
-def _await_keeper(folder: ServerDir) -> None:
-    """Within the lock: else a second would be started beside it."""
+def _start(folder: ServerDir) -> None:
+    """Until the keeper says who it is, within the lock: else a second would be started."""
+    started = keeper.start(folder)
     deadline = time.monotonic() + KEEPER_S
-    while folder.living() is None and not folder.ended.exists():
+    while folder.living() is None and started.poll() is None:
         if time.monotonic() > deadline:
-            raise UserError(f"vLLM can't be started; see {folder.keeper_log}")
+            raise UserError(f"vLLM did not start: its keeper says nothing; see {folder.keeper_log}")
         time.sleep(POLL_S)
 
 
@@ -123,7 +123,7 @@ def _wait(
     while True:
         server = folder.living()
         if server is None:
-            why = _read(folder.ended) or f"its keeper was killed; see {folder.keeper_log}"
+            why = _read(folder.ended) or f"its keeper ended; see {folder.keeper_log}"
             raise UserError(f"vLLM did not start: {why}")
         if server.state == "ready":
             return server
