@@ -170,10 +170,8 @@ def main() -> None:
         return
     ways = {"generate, input order, 8": bench.way("generate", 8, in_order=True)}
     for size in options.sizes:
-        for backend in ("generate", "static", "compact"):
+        for backend in ("generate", "compact"):
             ways[f"{backend}, planned, {size}"] = bench.way(backend, size)
-    if options.slow:
-        ways["continuous"] = bench.way("continuous", 1 << 30)
     rows = measure(ways, options.repeats)
     speeds = [row.figures(rows[0]) for row in rows]
     print(table(speeds), flush=True)
@@ -195,7 +193,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 64, 256])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--slow", action="store_true", help="continuous batching too")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="write the figures here")
     return parser.parse_args()

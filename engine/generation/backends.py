@@ -61,7 +61,7 @@ def compact(loaded: Loaded, request: Request) -> list[list[int]]:
     return [found[i] for i in range(len(found))]
 
 
-def generate(loaded: Loaded, request: Request, cache: str | None = None) -> list[list[int]]:
+def generate(loaded: Loaded, request: Request) -> list[list[int]]:
     """Transformers' ``generate``: the reference that the others are checked against."""
     ids, mask = left_padded(request.prompts, loaded.device)
     keys = stream_keys(request.seeds, loaded.device)
@@ -69,47 +69,16 @@ def generate(loaded: Loaded, request: Request, cache: str | None = None) -> list
         output = loaded.model.generate(
             input_ids=ids,
             attention_mask=mask,
-            generation_config=_plain_config(loaded, request, cache),
+            generation_config=_plain_config(loaded, request),
             logits_processor=[SeededNoise(keys, ids.shape[1], request.sampling)],
         )
     new = output[:, ids.shape[1] :].tolist()
     return [cut(row, request.ends, n) for row, n in zip(new, request.limits, strict=True)]
 
 
-def static(loaded: Loaded, request: Request) -> list[list[int]]:
-    """``generate`` with a cache of full length from the start."""
-    return generate(loaded, request, cache="static")
-
-
-def continuous(loaded: Loaded, request: Request) -> list[list[int]]:
-    """``generate_batch``: continuous batching. Greedy only: it drops custom logits processors
-    without a word."""
-    if request.sampling.temperature > 0:
-        raise UserError(
-            "settings.generation.backend: 'continuous' is greedy only, but the card's"
-            f" sampling.temperature is {request.sampling.temperature:g}; use 'auto' or 0"
-        )
-    outputs = loaded.model.generate_batch(
-        inputs=[list(p) for p in request.prompts],
-        generation_config=_plain_config(loaded, request, None),
-        progress_bar=False,
-    )
-    rows = [outputs[key] for key in sorted(outputs, key=lambda key: int(key.split("_")[-1]))]
-    faults = [row.error for row in rows if row.error]
-    if faults or len(rows) != len(request.prompts):
-        said = faults[0] if faults else f"{len(rows)} answers to {len(request.prompts)} prompts"
-        raise RuntimeError(f"continuous batching failed: {said}")
-    return [
-        cut(row.generated_tokens, request.ends, limit)
-        for row, limit in zip(rows, request.limits, strict=True)
-    ]
-
-
 BACKENDS: Final[dict[str, Callable[[Loaded, Request], list[list[int]]]]] = {
     "compact": compact,
     "generate": generate,
-    "static": static,
-    "continuous": continuous,
 }
 
 
@@ -130,7 +99,7 @@ def streamed(name: str) -> Callable[[Loaded, Request], Iterator[Moment]]:
     return _moments if run is compact else at_once
 
 
-def _plain_config(loaded: Loaded, request: Request, cache: str | None) -> GenerationConfig:
+def _plain_config(loaded: Loaded, request: Request) -> GenerationConfig:
     """Greedy, with nothing left to the defaults that a model brings along."""
     return GenerationConfig(
         do_sample=False,
@@ -139,7 +108,6 @@ def _plain_config(loaded: Loaded, request: Request, cache: str | None) -> Genera
         max_new_tokens=max(request.limits),
         eos_token_id=list(request.ends),
         pad_token_id=loaded.tokenizer.pad_token_id,
-        cache_implementation=cache,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from engine.schema.cards import Frozen
 
@@ -200,6 +200,12 @@ class GenerationSettings(Frozen):
         65_536, "ours", "tokens (prompt and answer, padded) a batch may hold"
     )
     max_batch: Positive = setting(256, "ours", "sequences a batch may hold")
-    backend: Literal["auto", "compact", "generate", "static", "continuous"] = setting(
+    backend: Literal["auto", "compact", "generate"] = setting(
         "auto", "ours", "how tokens are generated; auto takes the measured fastest for the device"
     )
+
+    @field_validator("backend", mode="before")
+    @classmethod
+    def _gone(cls, backend: object) -> object:
+        """Two backends of versions up to 0.1, slower than the others; they said the same."""
+        return "auto" if backend in ("static", "continuous") else backend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -132,18 +132,16 @@ def test_any_integer_is_a_seed_and_temperature_0_is_greedy() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize("name", ["compact", "static"])
-def test_backends_say_what_generate_says(
+def test_our_loop_says_what_generate_says(
     loaded: Loaded,
     questions: list[Question],
-    name: Literal["compact", "static"],
     temperature: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(decoding, "SLICE", 40)  # several slices a batch
     monkeypatch.setattr(decoding, "ROOM", 3)
     sampling = DRAW.model_copy(update={"temperature": temperature})
-    found = answers(loaded, questions, GenerationSettings(backend=name, max_batch=7), sampling)
+    found = answers(loaded, questions, GenerationSettings(backend="compact", max_batch=7), sampling)
     plain = GenerationSettings(backend="generate", max_batch=1)
     assert found == answers(loaded, questions, plain, sampling)
     assert len({reply.completion_tokens for reply in found.values()}) > 3
@@ -159,9 +157,9 @@ def test_what_an_item_says_does_not_depend_on_its_batch(
     assert answers(loaded, others) != together
 
 
-def test_continuous_batching_refuses_to_sample(loaded: Loaded, questions: list[Question]) -> None:
-    with pytest.raises(UserError, match="greedy only"):
-        answers(loaded, questions, GenerationSettings(backend="continuous"))
+def test_backends_that_are_gone_are_read_as_auto() -> None:
+    """In files of version 0.1."""
+    assert GenerationSettings.model_validate({"backend": "static"}).backend == "auto"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +179,7 @@ def test_parity_finds_a_backend_that_says_something_else(
     monkeypatch.setattr(loaded, "backend", None)
     assert parity.settle(loaded, "auto", told.append) == "generate"
     assert "doesn't suit this model" in told[0]
-    assert parity.settle(loaded, "static", told.append) == "static"
+    assert parity.settle(loaded, "compact", told.append) == "compact"
 
 
 # --- replies
