@@ -10,7 +10,6 @@ from rich.text import Text
 from rich.tree import Tree
 
 from engine.queries.results import mark_text
-from engine.schema.kinds import PHASES, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +25,13 @@ if TYPE_CHECKING:
     )
 
 HASH_SHOWN = 16
+# the figures a person looks for, in this order; `--json` has them all
+FIGURES: dict[str, tuple[str, ...]] = {
+    "annotate": ("kept", "total", "unparsed"),
+    "instruct": ("examples", "steps", "final_loss", "moved_weights"),
+    "elicit": ("pairs", "questions", "winner_student", "winner_teacher"),
+    "refine": ("pairs", "held_out", "step0_loss", "picked_step", "best_eval_loss", "moved_weights"),
+}
 STATES = {"done": "green", "failed": "bold red", "lost": "bold red", "running": "cyan"}
 
 
@@ -35,14 +41,13 @@ def draw(found: Lineage, safe: Callable[[str], str]) -> Tree:
     nodes: dict[str, Tree] = {}
     models: dict[str, Tree] = {}
     for phase in found.phases:
-        if phase.parent is not None:
-            above = nodes[phase.parent]
-        elif (model := phase.model).name:
+        if phase.parent is None:
+            model = phase.model
             if model.name not in models:
                 models[model.name] = tree.add(_model(found, model, safe))
             above = models[model.name]
         else:
-            above = tree
+            above = nodes[phase.parent]
         nodes[phase.id] = above.add(_phase(phase, safe))
     return tree
 
@@ -110,7 +115,7 @@ def _details(phase: Ancestor) -> list[str]:
     if phase.error:
         lines.append(phase.error)
     lines += phase.accepted
-    if phase.data is not None and phase.score is None:
+    if phase.data is not None and phase.kind != "evaluate":
         at = f" at revision {phase.data.revision}" if phase.data.revision else ""
         lines.append(f"data: {phase.data.name}, {phase.data.source}{at}")
     others = [name for name in phase.inputs if name != phase.parent]
@@ -133,7 +138,7 @@ def _figures(phase: Ancestor) -> list[str]:
         return [f"unparsed {phase.score.unparsed:.1%}", f"cut off {phase.score.truncated:.1%}"]
     return [
         f"{name.replace('_', ' ')} {number(phase.figures[name])}"
-        for name in find(PHASES, "phase", phase.kind).told
+        for name in FIGURES.get(phase.kind, ())
         if phase.figures.get(name) is not None
     ]
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.quality.measures import Quality
+    from engine.schema.specs import Kind
 
 HEADERS = (
     "run", "answers of", "task", "prompt", "n", "with steps [95 %]", "words", "tokens",
@@ -25,7 +26,7 @@ class Measured:
     run_id: str
     run: str
     phase: str
-    kind: str
+    kind: Kind
     task: str
     prompt: str
     quality: Quality

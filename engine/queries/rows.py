@@ -21,11 +21,11 @@ from engine.scheduling.standing import (
 from engine.schema.errors import UserError, explain
 from engine.schema.evaluation import Evaluation
 from engine.schema.jsonfile import parse, read_sealed
-from engine.schema.kinds import PHASES
 from engine.schema.specs import EvaluateSpec
 from engine.store.layout import SCORE
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run_row import (
+    LADDER,
     Cellmark,
     RunRow,
     kind_of,
@@ -159,7 +159,7 @@ def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State 
     kinds: dict[str, list[State]] = {}
     for phase_id, state in zip(phase_ids, states, strict=True):
         kinds.setdefault(kind_of(phase_id), []).append(state)
-    return tuple(run_state(kinds[kind]) if kind in kinds else None for kind in PHASES)
+    return tuple(run_state(kinds[kind]) if kind in kinds else None for kind in LADDER)
 
 
 def queued_runs(runs: RunsFolder) -> dict[str, dict[str, int]]:

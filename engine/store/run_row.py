@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.schema.evaluation import Method
-    from engine.schema.specs import Arm
+    from engine.schema.specs import Arm, Kind
     from engine.store.phase_log import State
 
+LADDER: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
 WINDOW = -12  # bits of deflate's, without a header: small, so ten thousand are quickly made
 USUAL = (  # what the ends of all documents say, the commonest last
     b'"refine-","elicit-","instruct-","annotate-"],"marks":[["logprob","train",0.0,0.0]]'
@@ -110,7 +111,7 @@ class RunRow:
         return {phase: tuple(ids[at] for at in places) for phase, places in pairs}
 
     @property
-    def phases(self) -> tuple[tuple[str, str], ...]:
+    def phases(self) -> tuple[tuple[Kind, str], ...]:
         return tuple((kind_of(phase_id), phase_id) for phase_id in self.phase_ids)
 
     @property
@@ -154,5 +155,5 @@ def _short(value: object) -> object:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def kind_of(phase_id: str) -> str:
-    return phase_id.partition("-")[0]
+def kind_of(phase_id: str) -> Kind:
+    return cast("Kind", phase_id.partition("-")[0])
