@@ -36,7 +36,7 @@ from engine.store.layout import (
     RunsFolder,
 )
 from engine.tasks.prompts import render
-from engine.training.trainer import PairTrainer
+from engine.training.compat import PairTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

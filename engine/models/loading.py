@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from engine.models import compat
 from engine.models.tokenizing import load_tokenizer
 from engine.schema.cards import LocalWeights
 from engine.schema.errors import UserError, nearest, told
@@ -258,26 +259,14 @@ def compute_dtype(precision: str) -> torch.dtype:
     if precision == "fp32" or (precision == "nf4" and not torch.cuda.is_available()):
         return torch.float32
     if not torch.cuda.is_available():
-        return torch.bfloat16 if _cpu_has_bf16() else torch.float32
+        return torch.bfloat16 if compat.cpu_has_bf16() else torch.float32
     if torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
         return torch.float16
     return torch.bfloat16
 
 
-def _cpu_has_bf16() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 def _nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
-    try:
-        import bitsandbytes.nn.modules as bnb
-    except ImportError as error:
-        raise UserError(
-            f"precision nf4 needs bitsandbytes ({error}); `pip install bitsandbytes`, or use"
-            " precision bf16"
-        ) from None
-    # An eval forward would repack the weights for AVX512-BF16, and the next gradient is wrong.
-    bnb.has_avx512bf16 = lambda: False
+    compat.ready_bitsandbytes()
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -27,7 +27,7 @@ from engine.store.jsonlines import read_records
 from engine.store.layout import ADAPTER, CHECKPOINTS, DEMONSTRATIONS
 from engine.tasks.prompts import render
 from engine.tasks.sampling import fraction
-from engine.training import checkpoints, guards
+from engine.training import checkpoints, compat, guards
 from engine.training import trainer as tr
 from engine.training.reporter import Reporter
 
@@ -178,7 +178,7 @@ def _trainer(
         save_every=settings.checkpoint_every,
     )
     columns = {"input_ids": examples.input_ids, "labels": examples.labels}
-    return tr.InstructTrainer(
+    return compat.InstructTrainer(
         model=loaded.model,
         args=SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}),
         train_dataset=Dataset.from_dict(columns),

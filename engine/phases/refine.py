@@ -38,7 +38,7 @@ from engine.store.layout import (
 )
 from engine.tasks.repeats import with_repeats
 from engine.tasks.sampling import stratified_holdout
-from engine.training import checkpoints, guards
+from engine.training import checkpoints, compat, guards
 from engine.training import trainer as tr
 from engine.training.pairscores import score_pairs
 from engine.training.reporter import Reporter
@@ -260,7 +260,7 @@ def _trainer(
         warmup=settings.warmup_steps,
         save_every=settings.evaluate_every,
     )
-    return tr.PairTrainer(
+    return compat.PairTrainer(
         model=loaded.model,
         args=DPOConfig(**arguments, **_preference_arguments(settings)),
         train_dataset=Dataset.from_dict(training.columns),
@@ -305,14 +305,7 @@ def _check_start(ctx: Context, trainer: Any, training: Tokenised, end: int) -> f
     batch = trainer.data_collator(rows)
     whole = torch.tensor(training.whole[: len(rows)]).repeat(2)
     guards.check_end_of_text(batch["input_ids"][whole], batch["completion_mask"][whole] == 1, end)
-    objective = trainer.loss_types, trainer.loss_weights
-    trainer.loss_types, trainer.loss_weights = ["sigmoid"], [1.0]
-    trainer.model.eval()
-    with torch.no_grad(), trainer.compute_loss_context_manager():
-        loss = float(trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch)))
-    trainer.loss_types, trainer.loss_weights = objective
-    margin = trainer._metrics["eval"]["rewards/margins"][-1]
-    trainer._metrics["eval"].clear()
+    loss, margin = compat.preference_loss(trainer, compat.prepared(trainer, rows))
     ctx.metric(0, 0.0, step0_loss=loss, step0_margin=margin)
     guards.check_start(loss, margin)
     return loss

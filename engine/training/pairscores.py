@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from peft import set_peft_model_state_dict
 
 from engine.schema.records import PairScore
+from engine.training import compat
 from engine.training.guards import saved_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import torch
 
 REMEMBERED = ("ref_chosen_logps", "ref_rejected_logps")
 
@@ -59,24 +61,15 @@ def _reference(trainer: Any, part: list[dict[str, Any]]) -> tuple[list[float], l
     if REMEMBERED[0] in part[0]:
         chosen, rejected = ([row[name] for row in part] for name in REMEMBERED)
         return chosen, rejected
-    return _halves(lambda batch: trainer.compute_ref_log_probs(trainer.model, batch), trainer, part)
+    batch = compat.prepared(trainer, part)
+    return _listed(trainer.compute_ref_log_probs(trainer.model, batch))
 
 
 def _policy(trainer: Any, part: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
-    def log_probs(batch: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-        inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
-        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
-        with torch.no_grad(), trainer.accelerator.autocast():
-            found = trainer.model(**inputs, labels=labels, use_cache=False, fused_lm_head=True)
-        return found.log_probs.sum(dim=1).chunk(2, dim=0)
-
-    return _halves(log_probs, trainer, part)
+    return _listed(compat.log_probs(trainer, compat.prepared(trainer, part)))
 
 
-def _halves(
-    log_probs: Callable[[dict[str, Any]], Any], trainer: Any, part: list[dict[str, Any]]
-) -> tuple[list[float], list[float]]:
-    """Of the chosen and of the rejected answers: a batch holds first the ones, then the others."""
-    batch = trainer._prepare_inputs(trainer.data_collator(part))
-    chosen, rejected = log_probs(batch)
+def _listed(halves: Iterable[torch.Tensor]) -> tuple[list[float], list[float]]:
+    """Of the chosen and of the rejected answers."""
+    chosen, rejected = halves
     return chosen.tolist(), rejected.tolist()

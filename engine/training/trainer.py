@@ -7,37 +7,29 @@ losses as with one), not on GPUs; a stop request may reach the processes at diff
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-import shutil
-import warnings
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
-import trl.trainer.utils
 from peft import LoraConfig, get_peft_model
-from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerState
 from transformers.training_args import OptimizerNames
-from trl import DPOTrainer, SFTTrainer
 
 from engine import catalog
 from engine.models import adapters
 from engine.models.loading import compute_dtype
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
-from engine.store.writing import follow_umask
 from engine.training import checkpoints, guards
-from engine.training.microbatches import EvenPasses
 from engine.training.reporter import Reporter, Watcher, out_of_patience
 from engine.training.tracking import reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from engine.models.loading import Loaded
     from engine.schema.cards import ModelCard
@@ -46,13 +38,6 @@ if TYPE_CHECKING:
 
 LARGE = 200_000_000  # parameters from which activations are recomputed to save GPU memory
 SCHEDULES = {"constant": "constant_with_warmup"}
-
-# TRL and PEFT still ask for it by its old name.
-warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
-
-# Score only the tokens that the loss counts, not the prompt as well: what TRL does on GPUs, and
-# leaves out elsewhere for accelerators that compile every shape. A fifth of a DPO step on a CPU.
-trl.trainer.utils._use_triton = lambda _device: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,90 +197,6 @@ def arguments(
         "run_name": f"{spec.kind} {spec.student.name} s{spec.seed} {spec.fingerprint[:8]}",
         "log_level": "error",
     }
-
-
-class _Lean:
-    """What TRL's trainers do beside training, left out; a full disk said in one line."""
-
-    def create_model_card(self, *_: Any, **__: Any) -> None: ...
-
-    def _send_telemetry(self) -> None:
-        """Nothing leaves this machine."""
-
-    def floating_point_ops(self, _: Any) -> int:
-        """Not counted: it walks over all parameters in every pass."""
-        return 0
-
-    def _save(self, output_dir: str, state_dict: Any = None) -> None:
-        """The adapter that is trained. The reference is rebuilt from its own phase, never
-        restored; tokenizer and settings are the phase's inputs."""
-        trainer: Any = self
-        trainer.model.create_or_update_model_card = lambda _folder: None
-        if trainer.args.should_save:
-            trainer.model.save_pretrained(
-                output_dir,
-                state_dict=state_dict,
-                selected_adapters=["default"],
-                save_embedding_layers=False,
-            )
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        trainer: Any = self
-        folder = Path(trainer.args.output_dir)
-        if not folder.is_dir():  # moved, or deleted: a library would make it anew
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
-        try:
-            super()._save_checkpoint(model, trial)  # type: ignore[misc]
-        except (OSError, RuntimeError, SafetensorError) as error:
-            torn = folder / checkpoints.name(trainer.state.global_step)
-            shutil.rmtree(torn, ignore_errors=True)
-            raise _disk_error(error, folder) from error
-        follow_umask(folder / checkpoints.name(trainer.state.global_step))
-
-
-def _disk_error(error: Exception, folder: Path) -> OSError:
-    """The writers of torch and safetensors hide the system's error in text of their own."""
-    if isinstance(error, OSError) and error.errno:
-        return OSError(error.errno, f"{os.strerror(error.errno)} (checkpoint)", str(folder))
-    full = "No space left" in str(error) or shutil.disk_usage(folder).free < 1 << 20
-    reason = os.strerror(errno.ENOSPC) if full else str(error).strip().splitlines()[0]
-    return OSError(errno.ENOSPC if full else errno.EIO, f"{reason} (checkpoint)", str(folder))
-
-
-class InstructTrainer(_Lean, SFTTrainer):
-    """SFT on examples that are tokenised, cut and labelled already."""
-
-
-class PairTrainer(_Lean, EvenPasses, DPOTrainer):
-    """DPO on pairs that are tokenised and cut already."""
-
-    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
-        return dataset
-
-    def remember_reference(self, seen: Callable[[int, int], None] = lambda *_: None) -> None:
-        """Score all pairs under the reference once instead of in every pass. ``seen`` is told
-        how many of how many are scored.
-
-        Right in fp32 alone: 16-bit rounding depends on how a batch is padded, and would no
-        longer cancel between policy and reference.
-        """
-        done, total = 0, len(self.train_dataset) + len(self.eval_dataset)
-        seen(done, total)
-        for split in ("train_dataset", "eval_dataset"):
-            rows, size = getattr(self, split), self.args.per_device_train_batch_size
-            scores: dict[str, list[float]] = {"ref_chosen_logps": [], "ref_rejected_logps": []}
-            for first in range(0, len(rows), size):
-                part = [rows[i] for i in range(first, min(first + size, len(rows)))]
-                batch = self._prepare_inputs(self.data_collator(part))
-                both = self.compute_ref_log_probs(self.model, batch)
-                for column, logps in zip(scores.values(), both, strict=True):
-                    column.extend(logps.tolist())
-                done += len(part)
-                seen(done, total)
-            for name, column in scores.items():
-                rows = rows.add_column(name, column)
-            setattr(self, split, rows)
-        self.precompute_ref_logps = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from engine.schema.settings import InstructSettings, LoraSettings
 from engine.schema.specs import InstructSpec
 from engine.store.layout import ADAPTER, CHECKPOINTS, RunsFolder
 from engine.tasks.prompts import render
-from engine.training import checkpoints, guards
+from engine.training import checkpoints, compat, guards
 from engine.training import trainer as tr
 from tests.engine.training_helpers import Lab, demonstration, same, student
 
@@ -151,7 +151,7 @@ import os, signal, sys
 from pathlib import Path
 from engine.store.layout import RunsFolder
 from engine.schema.specs import InstructSpec
-from engine.training.trainer import InstructTrainer
+from engine.training.compat import InstructTrainer
 from tests.engine.training_helpers import Lab
 def die(self, folder):
     if self.state.global_step == 6:
@@ -203,14 +203,14 @@ def test_weights_that_do_not_move_are_reported(lab: Lab) -> None:
 @pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_training(lab: Lab) -> None:
     settings = FAST.model_copy(update={"epochs": 4.0})
-    poisoned = tr.InstructTrainer.compute_loss
+    poisoned = compat.InstructTrainer.compute_loss
 
     def poison(self: Any, *args: Any, **kwargs: Any) -> Any:
         loss = poisoned(self, *args, **kwargs)
         return loss * float("nan") if self.state.global_step >= 4 else loss
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tr.InstructTrainer, "compute_loss", poison)
+        patch.setattr(compat.InstructTrainer, "compute_loss", poison)
         with pytest.raises(UserError, match="not a number for 5 steps"):
             lab.attempt(spec := spec_for(lab, settings=settings))
     folder = lab.runs.phase(spec.id).work / CHECKPOINTS
@@ -224,7 +224,7 @@ def test_a_full_disk_is_one_clear_line(lab: Lab, monkeypatch: pytest.MonkeyPatch
     def full(*_: Any) -> None:
         raise RuntimeError("[enforce fail at inline_container.cc:672] No space left on device")
 
-    monkeypatch.setattr(tr.InstructTrainer, "_save_optimizer_and_scheduler", full)
+    monkeypatch.setattr(compat.InstructTrainer, "_save_optimizer_and_scheduler", full)
     spec = spec_for(lab)
     with pytest.raises(OSError, match="No space left on device") as caught:
         lab.attempt(spec)

@@ -25,8 +25,7 @@ from engine.store.layout import (
     PAIR_SCORES,
     RunsFolder,
 )
-from engine.training import guards
-from engine.training import trainer as tr
+from engine.training import compat, guards
 from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, same, student
 
 if TYPE_CHECKING:
@@ -109,14 +108,14 @@ def test_the_reference_is_the_instructed_student_not_the_bare_one(
     """Log-probabilities under the reference equal those of the instructed student alone."""
     spec = spec_for(lab, with_adapter(lab, instructed), max_steps=3)
     seen: dict[str, Any] = {}
-    remember = tr.PairTrainer.remember_reference
+    remember = compat.PairTrainer.remember_reference
 
     def spy(self: Any, *told: Any) -> None:
         remember(self, *told)
         seen.update(self.train_dataset[0])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tr.PairTrainer, "remember_reference", spy)
+        patch.setattr(compat.PairTrainer, "remember_reference", spy)
         lab.attempt(spec.model_copy(update={"settings": FAST.model_copy(update={"max_steps": 9})}))
     expected = {
         name: log_probability(
@@ -221,12 +220,12 @@ def test_a_checkpoint_holds_no_reference(lab: Lab, instructed: Attempt) -> None:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """Held-out losses by step, in the place of the measured ones; fill in before training."""
     losses: dict[int, float] = {}
-    measure = tr.PairTrainer.evaluate
+    measure = compat.PairTrainer.evaluate
 
     def evaluate(self: Any, **kwargs: Any) -> dict[str, float]:
         return measure(self, **kwargs) | {"eval_loss": losses[self.state.global_step]}
 
-    monkeypatch.setattr(tr.PairTrainer, "evaluate", evaluate)
+    monkeypatch.setattr(compat.PairTrainer, "evaluate", evaluate)
     return losses
 
 
@@ -291,7 +290,7 @@ def test_both_caps_hold_and_pairs_can_be_left_out(lab: Lab) -> None:
 def test_the_held_out_pairs_are_drawn_class_by_class(lab: Lab) -> None:
     groups = {p.id: p.group for p in PAIRS}
     drawn: list[list[str]] = []
-    original = tr.PairTrainer.__init__
+    original = compat.PairTrainer.__init__
 
     def spy(self: Any, **kwargs: Any) -> None:
         texts = [self_text(kwargs, i) for i in range(len(kwargs["eval_dataset"]))]
@@ -304,7 +303,7 @@ def test_the_held_out_pairs_are_drawn_class_by_class(lab: Lab) -> None:
         return next(p.id for p in PAIRS if p.question in text)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tr.PairTrainer, "__init__", spy)
+        patch.setattr(compat.PairTrainer, "__init__", spy)
         lab.attempt(spec_for(lab, max_steps=2, held_out=0.2))
         lab.attempt(spec_for(lab, max_steps=3, held_out=0.2))
     assert drawn[0] == drawn[1]

@@ -1,0 +1,151 @@
+"""What reaches into the privates of TRL, PEFT and transformers' trainer, all of it.
+
+Written for the releases in ``CHECKED``; ``tests/training/test_compat.py`` fails when another one is
+installed, or when a private thing is gone. (What loading needs of bitsandbytes and torch is in
+:mod:`engine.models.compat`: it must not import TRL.)
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+import trl.trainer.utils
+from safetensors import SafetensorError
+from trl import DPOTrainer, SFTTrainer
+
+from engine.store.writing import follow_umask
+from engine.training import checkpoints
+from engine.training.microbatches import EvenPasses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CHECKED: Final = {"trl": "1.16", "peft": "0.21", "transformers": "5.23"}
+
+# TRL and PEFT still ask for it by its old name.
+warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
+
+# Score only the tokens that the loss counts, not the prompt as well: what TRL does on GPUs, and
+# leaves out elsewhere for accelerators that compile every shape. A fifth of a DPO step on a CPU.
+trl.trainer.utils._use_triton = lambda _device: True
+
+
+class _Lean:
+    """What TRL's trainers do beside training, left out; a full disk said in one line."""
+
+    def create_model_card(self, *_: Any, **__: Any) -> None: ...
+
+    def _send_telemetry(self) -> None:
+        """Nothing leaves this machine."""
+
+    def floating_point_ops(self, _: Any) -> int:
+        """Not counted: it walks over all parameters in every pass."""
+        return 0
+
+    def _save(self, output_dir: str, state_dict: Any = None) -> None:
+        """The adapter that is trained. The reference is rebuilt from its own phase, never
+        restored; tokenizer and settings are the phase's inputs."""
+        trainer: Any = self
+        trainer.model.create_or_update_model_card = lambda _folder: None
+        if trainer.args.should_save:
+            trainer.model.save_pretrained(
+                output_dir,
+                state_dict=state_dict,
+                selected_adapters=["default"],
+                save_embedding_layers=False,
+            )
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        trainer: Any = self
+        folder = Path(trainer.args.output_dir)
+        if not folder.is_dir():  # moved, or deleted: a library would make it anew
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        try:
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        except (OSError, RuntimeError, SafetensorError) as error:
+            torn = folder / checkpoints.name(trainer.state.global_step)
+            shutil.rmtree(torn, ignore_errors=True)
+            raise _disk_error(error, folder) from error
+        follow_umask(folder / checkpoints.name(trainer.state.global_step))
+
+
+def _disk_error(error: Exception, folder: Path) -> OSError:
+    """The writers of torch and safetensors hide the system's error in text of their own."""
+    if isinstance(error, OSError) and error.errno:
+        return OSError(error.errno, f"{os.strerror(error.errno)} (checkpoint)", str(folder))
+    full = "No space left" in str(error) or shutil.disk_usage(folder).free < 1 << 20
+    reason = os.strerror(errno.ENOSPC) if full else str(error).strip().splitlines()[0]
+    return OSError(errno.ENOSPC if full else errno.EIO, f"{reason} (checkpoint)", str(folder))
+
+
+class InstructTrainer(_Lean, SFTTrainer):
+    """SFT on examples that are tokenised, cut and labelled already."""
+
+
+class PairTrainer(_Lean, EvenPasses, DPOTrainer):
+    """DPO on pairs that are tokenised and cut already."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+    def remember_reference(self, seen: Callable[[int, int], None] = lambda *_: None) -> None:
+        """Score all pairs under the reference once instead of in every pass. ``seen`` is told
+        how many of how many are scored.
+
+        Right in fp32 alone: 16-bit rounding depends on how a batch is padded, and would no
+        longer cancel between policy and reference.
+        """
+        done, total = 0, len(self.train_dataset) + len(self.eval_dataset)
+        seen(done, total)
+        for split in ("train_dataset", "eval_dataset"):
+            rows, size = getattr(self, split), self.args.per_device_train_batch_size
+            scores: dict[str, list[float]] = {"ref_chosen_logps": [], "ref_rejected_logps": []}
+            for first in range(0, len(rows), size):
+                part = [rows[i] for i in range(first, min(first + size, len(rows)))]
+                batch = prepared(self, part)
+                both = self.compute_ref_log_probs(self.model, batch)
+                for column, logps in zip(scores.values(), both, strict=True):
+                    column.extend(logps.tolist())
+                done += len(part)
+                seen(done, total)
+            for name, column in scores.items():
+                rows = rows.add_column(name, column)
+            setattr(self, split, rows)
+        self.precompute_ref_logps = True
+
+
+def prepared(trainer: Any, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Rows of the trainer's table as one batch on its device."""
+    batch: dict[str, Any] = trainer._prepare_inputs(trainer.data_collator(list(rows)))
+    return batch
+
+
+def log_probs(trainer: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, ...]:
+    """Of the chosen and of the rejected answers ``[pairs]`` under the model as it is."""
+    inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    with torch.no_grad(), trainer.accelerator.autocast():
+        found = trainer.model(**inputs, labels=labels, use_cache=False, fused_lm_head=True)
+    halves: tuple[torch.Tensor, ...] = found.log_probs.sum(dim=1).chunk(2, dim=0)
+    return halves
+
+
+def preference_loss(trainer: Any, batch: dict[str, Any]) -> tuple[float, float]:
+    """DPO's plain loss and reward margin of a prepared batch, whatever objective is set."""
+    objective = trainer.loss_types, trainer.loss_weights
+    trainer.loss_types, trainer.loss_weights = ["sigmoid"], [1.0]
+    trainer.model.eval()
+    try:
+        with torch.no_grad(), trainer.compute_loss_context_manager():
+            loss = float(trainer.compute_loss(trainer.model, batch))
+    finally:
+        trainer.loss_types, trainer.loss_weights = objective
+    margin = float(trainer._metrics["eval"]["rewards/margins"][-1])
+    trainer._metrics["eval"].clear()
+    return loss, margin
