@@ -34,12 +34,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from engine.interfaces import AnswerKind
-from engine.queries.results import NOTHING, Table
+from engine.queries.results import Table
+from engine.schema.accuracy import NOTHING
 from engine.schema.records import Record
 from engine.scoring.extraction import extract
 from engine.scoring.formula import same_formula
-from engine.scoring.interval import wilson
 from engine.scoring.number import same_number
+from engine.scoring.statistics import share
 from engine.store.jsonlines import read_records
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def _share(group: Sequence[Labelled], counts: Iterable[int | None]) -> str:
     known = [count for count in counts if count is not None]
     if not group or not known:
         return NOTHING
-    low, high = wilson(max(known), len(group))
-    return f"{100 * max(known) / len(group):.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return share(max(known), len(group)).text
 
 
 def details(rows: Sequence[Labelled], found: Iterable[Reader]) -> Table:

@@ -28,6 +28,8 @@ from engine.machine import processes
 from engine.planning.graph import make_plan
 from engine.planning.presets import load_experiment
 from engine.queries.rows import ladder_of
+from engine.schema.accuracy import Accuracy, Share
+from engine.schema.evaluation import Evaluation
 from engine.schema.events import (
     Event,
     Metric,
@@ -43,7 +45,7 @@ from engine.store.eventlog import EventWriter
 from engine.store.layout import AttemptDir, RunsFolder, write_json
 from engine.store.registry import Registry
 from engine.store.run import RunFile
-from engine.store.run_row import Cellmark, RunRow, pack
+from engine.store.run_row import RunRow, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,13 +72,13 @@ def make(root: Path, count: int, live: int = 0) -> RunsFolder:
         folder = runs.run_folder(file.run_id)
         folder.mkdir()
         runs.run_file(file.run_id).write_text(file.model_dump_json(indent=1))
-        marks = {p.id: _mark(p, chance) for p in spec.phases if isinstance(p, EvaluateSpec)}
+        scores = {p.id: _score(p, chance) for p in spec.phases if isinstance(p, EvaluateSpec)}
         at_work = number >= count - live
         if number >= count - WHOLE:
-            _write_phases(runs, spec, marks, created, "refine" if at_work else "")
+            _write_phases(runs, spec, scores, created, "refine" if at_work else "")
         for phase in spec.phases:  # a result whose folder is gone would not be shown
             runs.phase(phase.id).path.mkdir(exist_ok=True)
-        row = _row(file, {} if at_work else marks)
+        row = _row(file, {} if at_work else scores)
         written = runs.run_file(file.run_id).stat().st_mtime_ns
         rows.append(dataclasses.replace(row, written=written))
     Registry(runs, lambda _: None).put(rows)
@@ -95,32 +97,32 @@ def _specs(count: int, live: int) -> Iterator[RunSpec]:
     yield from last
 
 
-def _mark(spec: EvaluateSpec, chance: random.Random) -> Cellmark:
+def _score(spec: EvaluateSpec, chance: random.Random) -> Accuracy:
     share = round(chance.random(), 3)
-    return Cellmark(
-        spec.task.name, spec.prompt, spec.method, spec.split, share, share * 0.95,
-        share * 0.95 + 0.05, round(600 * share), 600, 0.002, 0.0, 41.5, 1.0, share,
-    )  # fmt: skip
+    right = Share(round(600 * share), 600, share * 0.95, share * 0.95 + 0.05)
+    return Accuracy(Evaluation.of(spec), right, 0.002, 0.0, 41.5, 1.0, share)
 
 
-def _row(file: RunFile, marks: dict[str, Cellmark]) -> RunRow:
+def _row(file: RunFile, scores: dict[str, Accuracy]) -> RunRow:
     spec = file.spec
-    state = "done" if marks else "waiting"
+    state = "done" if scores else "waiting"
     ids = [phase.id for phase in spec.phases]
-    scored_on = spec.refine_task or spec.task or next((m.task for m in marks.values()), None)
-    own = {m.prompt: m.accuracy for m in marks.values() if m.task == scored_on}
+    scored_on = (
+        spec.refine_task or spec.task or next((a.evaluation.task for a in scores.values()), None)
+    )
+    own = {a.evaluation.prompt: a.value for a in scores.values() if a.evaluation.task == scored_on}
     return RunRow(
         file.run_id, file.created, file.name, spec.experiment, spec.arm, spec.teacher,
         spec.student, spec.in_family, spec.task, spec.refine_task, spec.fraction, spec.seed,
-        file.created + TOOK * len(ids) if marks else None, TOOK.total_seconds() * len(ids),
+        file.created + TOOK * len(ids) if scores else None, TOOK.total_seconds() * len(ids),
         (), "", state, ladder_of(ids, [state] * len(ids)), scored_on,
         own.get("plain"), own.get("cot"),
-        pack(ids, marks.values(), [phase.inputs for phase in spec.phases]),
+        pack(ids, scores.values(), [phase.inputs for phase in spec.phases]),
     )  # fmt: skip
 
 
 def _write_phases(
-    runs: RunsFolder, spec: RunSpec, marks: dict[str, Cellmark], began: datetime, until: str
+    runs: RunsFolder, spec: RunSpec, scores: dict[str, Accuracy], began: datetime, until: str
 ) -> None:
     """Finished phases, up to the kind that is still to run."""
     for number, phase in enumerate(spec.phases):
@@ -129,10 +131,12 @@ def _write_phases(
             folder.create(phase)
             return
         if not folder.done:
-            _write_done(folder, phase, marks.get(phase.id), began + TOOK * number)
+            _write_done(folder, phase, scores.get(phase.id), began + TOOK * number)
 
 
-def _write_done(folder: PhaseDir, phase: PhaseSpec, mark: Cellmark | None, began: datetime) -> None:
+def _write_done(
+    folder: PhaseDir, phase: PhaseSpec, accuracy: Accuracy | None, began: datetime
+) -> None:
     folder.create(phase)
     attempt = folder.new_attempt()
     events: list[Event] = [
@@ -145,9 +149,8 @@ def _write_done(folder: PhaseDir, phase: PhaseSpec, mark: Cellmark | None, began
     )
     attempt.events.write_bytes(b"".join(map(encode, stamped)))
     folder.out.mkdir()
-    if mark is not None:
-        names = Cellmark.__slots__[4:]
-        write_json(folder.score, {name: getattr(mark, name) for name in names} | {"tiers": {}})
+    if accuracy is not None:
+        write_json(folder.score, accuracy.figures() | {"tiers": {}})
     write_json(folder.manifest_file, {"finished": began.isoformat(), "files": {}, "figures": {}})
 
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from engine.planning.presets import PRESETS
-from engine.queries.results import Table, mark_text
+from engine.queries.results import Table
 from engine.queries.runs import list_runs
 from engine.store.layout import RunsFolder
 
@@ -40,16 +40,16 @@ def table(runs: Path, seeds: list[int]) -> Table:
     teachers = list(dict.fromkeys(r.teacher for r in rows if r.arm == "teacher"))
     found = {}
     for row in rows:
-        for mark in row.marks:
-            if mark.prompt == "plain" and mark.task == "pocket-compass":
-                found[row.seed, row.teacher, row.arm] = mark
+        for one in row.accuracies:
+            if (one.evaluation.prompt, one.evaluation.task) == ("plain", "pocket-compass"):
+                found[row.seed, row.teacher, row.arm] = one
     body = []
     for teacher in teachers:
         for seed in seeds:
-            marks = [found[seed, None if a == "baseline" else teacher, a] for a in ARMS]
+            arms = [found[seed, None if a == "baseline" else teacher, a] for a in ARMS]
             best = found[seed, teacher, "teacher"]
-            body.append((teacher, str(seed), mark_text(best), *map(mark_text, marks)))
-            told = expectations(best.accuracy, *(m.accuracy for m in marks))
+            body.append((teacher, str(seed), best.text, *(one.text for one in arms)))
+            told = expectations(best.value, *(one.value for one in arms))
             for line in told:
                 print(f"does not hold ({teacher}, seed {seed}): {line}")
     return Table(("teacher", "seed", "teacher's own", *ARMS), tuple(body))

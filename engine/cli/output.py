@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, is_dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.schema.jsonfile import plain
 from engine.schema.sanitize import one_line, visible
 
 if TYPE_CHECKING:
@@ -54,21 +53,7 @@ def json_option(function: F) -> F:
 
 def print_json(value: Any) -> None:
     """All but ASCII is escaped: it is the same to a program and obeyed by no terminal."""
-    echo(json.dumps(value, default=_plain, indent=1).replace("\x7f", "\\u007f"))
-
-
-def _plain(value: Any) -> Any:
-    from pydantic import BaseModel
-
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
-    return str(value)
+    echo(json.dumps(value, default=plain, indent=1).replace("\x7f", "\\u007f"))
 
 
 def print_table(table: Table, title: str = "", styles: dict[str, str] | None = None) -> None:

@@ -16,17 +16,17 @@ from engine.cli.output import (
     print_table,
     tell_passed_over,
 )
+from engine.cli.runs import row_json
 from engine.queries import answers
 from engine.queries.checking import accepted_of, checked_rows, left_out
 from engine.queries.results import Table, accuracy_table, details_table
 from engine.queries.runs import find_runs, list_runs, unreadable
-from engine.scoring.interval import holm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from engine.queries.results import Comparison
+    from engine.schema.accuracy import Comparison
     from engine.schema.records import Verdict
     from engine.store.layout import RunsFolder
 
@@ -43,7 +43,7 @@ def print_report(
     for line in accepted_of(runs, (phase_id for row in rows for phase_id in row.phase_ids)):
         echo(f"sirt: {line}", err=True)
     if form == "json":
-        print_json(rows)
+        print_json([row_json(row) for row in rows])
         return
     table = details_table(rows) if details else accuracy_table(rows)
     if form == "markdown":
@@ -111,7 +111,7 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     tell_passed_over(left_out(runs, both))
     found = answers.compare(runs, *both)
     if as_json:
-        print_json([asdict(c.evaluation) | _figures(c) for c in found])
+        print_json([_comparison_json(c) for c in found])
         return
     headers = (
         "task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p",
@@ -124,19 +124,23 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
             str(c.total),
             f"{100 * c.accuracy_a:.1f}",
             f"{100 * c.accuracy_b:.1f}",
-            f"{c.difference:+.1f} [{c.low:+.1f}, {c.high:+.1f}]",
+            c.difference.points,
             str(c.gained),
             str(c.lost),
             f"{c.p:.2g}",
-            f"{adjusted:.2g}",
+            f"{c.adjusted:.2g}",
         )
-        for c, adjusted in zip(found, holm([c.p for c in found]), strict=True)
+        for c in found
     )
     print_table(Table(headers, rows))
 
 
-def _figures(comparison: Comparison) -> dict[str, Any]:
-    return {name: value for name, value in asdict(comparison).items() if name != "evaluation"}
+def _comparison_json(found: Comparison) -> dict[str, Any]:
+    """Difference and interval in points."""
+    told = {name: value for name, value in asdict(found).items() if name != "evaluation"}
+    gap = found.difference
+    told |= {"difference": 100 * gap.value, "low": 100 * gap.low, "high": 100 * gap.high}
+    return asdict(found.evaluation) | told
 
 
 @click.command()

@@ -20,13 +20,7 @@ from engine.cli.output import (
 from engine.commands import queue_changes, run_changes
 from engine.queries.checking import missing_figures
 from engine.queries.remarks import remarks
-from engine.queries.results import (
-    NOTHING,
-    Table,
-    arm_text,
-    mark_text,
-    trained_on,
-)
+from engine.queries.results import Table, arm_text, trained_on
 from engine.queries.runs import (
     PhaseStatus,
     RunStatus,
@@ -38,18 +32,20 @@ from engine.queries.runs import (
     unreadable,
 )
 from engine.scheduling.queue import read_run
+from engine.schema.accuracy import NOTHING
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
+from engine.schema.evaluation import Evaluation
 from engine.schema.sanitize import one_line
 from engine.schema.tiers import shares_text, unclear
 from engine.store.clock import ahead
 from engine.store.spending import Spending, in_all, spending
 
 if TYPE_CHECKING:
+    from engine.schema.accuracy import Accuracy
     from engine.schema.events import Event
     from engine.store.layout import AttemptDir, RunsFolder
-    from engine.store.run import RunRow
-    from engine.store.run_row import Cellmark
+    from engine.store.run_row import RunRow
 
 COST = {"requests", "prompt_tokens", "completion_tokens", "spent", "possible", "currency"}
 
@@ -65,7 +61,7 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
         damaged = [*unreadable(runs, rows), *missing_figures(runs, rows)]
         tell_passed_over(damaged)
         if as_json:
-            print_json([_row_json(row) for row in rows])
+            print_json([row_json(row) for row in rows])
         elif not rows and not damaged:
             echo(f"no runs in {runs.root}; try: sirt run pocket")
         else:
@@ -80,9 +76,9 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
             _print_run(runs, found)
 
 
-def _row_json(row: RunRow) -> dict[str, object]:
+def row_json(row: RunRow) -> dict[str, object]:
     fields = {n: getattr(row, n) for n in row.__slots__ if n not in {"packed", "written"}}
-    return fields | {"phases": row.phases, "marks": row.marks}
+    return fields | {"phases": row.phases, "accuracies": row.accuracies}
 
 
 def _runs_table(rows: list[RunRow]) -> Table:
@@ -91,8 +87,8 @@ def _runs_table(rows: list[RunRow]) -> Table:
 
 
 def _run_line(row: RunRow) -> tuple[str, ...]:
-    plain = [m for m in row.marks if (m.prompt, m.method, m.split) == ("plain", "match", "test")]
-    own = [m for m in plain if m.task in (row.task, row.refine_task)] or plain
+    plain = [a for a in row.accuracies if a.evaluation == Evaluation(a.evaluation.task, "plain")]
+    own = [a for a in plain if a.evaluation.task in (row.task, row.refine_task)] or plain
     return (
         row.run_id,
         row.state,
@@ -101,7 +97,7 @@ def _run_line(row: RunRow) -> tuple[str, ...]:
         row.teacher or NOTHING,
         trained_on(row),
         str(row.seed),
-        f"{own[0].task} {mark_text(own[0])}" if own else NOTHING,
+        f"{own[0].evaluation.task} {own[0].text}" if own else NOTHING,
         duration(age(row.created)),
     )
 
@@ -114,7 +110,7 @@ def _status_json(found: RunStatus) -> dict[str, object]:
         "tags": found.file.tags,
         "note": found.file.note,
         "phases": [_phase_json(phase) for phase in found.phases],
-        "marks": found.marks,
+        "accuracies": found.accuracies,
     }
 
 
@@ -162,8 +158,8 @@ def _print_run(runs: RunsFolder, found: RunStatus) -> None:
         echo(one_line(f"  {' '.join('#' + t for t in file.tags)} {file.note}".rstrip()))
     rows = tuple(_phase_line(runs, phase) for phase in found.phases)
     print_table(Table(("phase", "state", "attempt", "progress", "says"), rows), styles=STATE_STYLE)
-    for mark in found.marks:
-        echo(f"  {mark.evaluation.label}: {mark_text(mark)} of {mark.total}{_read_by(mark)}")
+    for one in found.accuracies:
+        echo(f"  {one.evaluation.label}: {one.text} of {one.total}{_read_by(one)}")
     for phase in found.phases:
         for remark in remarks(phase.spec, phase.view):
             echo(f"  {label(phase.spec)}: {remark}")
@@ -178,12 +174,12 @@ def _paid(phase: PhaseStatus) -> Spending | None:
     return spending(phase.spec, phase.view)
 
 
-def _read_by(mark: Cellmark) -> str:
+def _read_by(one: Accuracy) -> str:
     """``, read by statement 91.0, last_number 9.0 (9.0 % unclear)``."""
-    if not mark.tiers:
+    if not one.tiers:
         return ""
-    doubtful = 100 * unclear(mark.tiers, mark.total)
-    return f", read by {shares_text(mark.tiers, mark.total)} ({doubtful:.1f} % unclear)"
+    doubtful = 100 * unclear(one.tiers, one.total)
+    return f", read by {shares_text(one.tiers, one.total)} ({doubtful:.1f} % unclear)"
 
 
 def _phase_line(runs: RunsFolder, phase: PhaseStatus) -> tuple[str, ...]:

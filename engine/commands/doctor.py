@@ -13,7 +13,7 @@ from engine.machine.state import final_event
 from engine.machine.vllm import find
 from engine.planning import presets
 from engine.queries.checking import accepted_of
-from engine.queries.rows import why_absent, why_unscored
+from engine.queries.evaluations import why_absent, why_unscored
 from engine.queries.runs import read_view, registry, unreadable
 from engine.scheduling.queue import read_queue
 from engine.schema.errors import UserError, explain

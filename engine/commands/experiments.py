@@ -13,7 +13,7 @@ from engine.planning.estimate import Estimate, estimate
 from engine.planning.graph import Plan, key_variables, make_plan
 from engine.planning.presets import Resolved, find_experiment, load_experiment
 from engine.planning.yaml_file import with_lines
-from engine.queries.rows import why_absent
+from engine.queries.evaluations import why_absent
 from engine.queries.runs import registry
 from engine.scheduling import daemon, queue
 from engine.schema.errors import Problems, UserError

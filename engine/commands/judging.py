@@ -103,9 +103,9 @@ def comparables(
 
 def _evaluations(runs: RunsFolder, run_id: str) -> dict[tuple[str, str, str], PhaseDir]:
     found: dict[tuple[str, str, str], PhaseDir] = {}
-    for spec in evaluations(runs, run_id):
-        if spec.method == "match":
-            found[spec.task.name, spec.prompt, spec.split] = runs.phase(spec.id)
+    for one in evaluations(runs, run_id):
+        if one.spec.method == "match":
+            found[one.spec.task.name, one.spec.prompt, one.spec.split] = one.folder
     return found
 
 

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from engine.queries.lineage import lineage
 from engine.scheduling.queue import read_run
 from engine.schema.cards import LocalWeights, ModelCard
 from engine.schema.errors import UserError, nearest
-from engine.schema.jsonfile import read_object
+from engine.schema.jsonfile import plain, read_object
 from engine.schema.specs import EvaluateSpec, InstructSpec, RefineSpec
 from engine.store.layout import (
     ADAPTER,
@@ -261,7 +261,7 @@ def _warn_of_another_device(
 
 def _describe(found: Lineage, spec: Training, parity: Parity, example: str, folder: Path) -> None:
     """``README.md`` for people and the hub, ``lineage.json`` for programs."""
-    told: dict[str, Any] = asdict(found) | {"adapter": spec.id, "parity": asdict(parity)}
-    (folder / LINEAGE).write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
+    told: dict[str, Any] = plain(found) | {"adapter": spec.id, "parity": parity}
+    (folder / LINEAGE).write_text(json.dumps(told, indent=1, ensure_ascii=False, default=plain))
     card = model_card(found, spec, parity, example)
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.queries.lineage_tree import environments, number, when
-from engine.queries.results import mark_text
 from engine.schema.cards import LocalWeights
 from engine.store.provenance import provenance
 
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
     from engine.queries.lineage import Ancestor, Lineage
+    from engine.schema.evaluation import Evaluation
     from engine.schema.specs import InstructSpec, RefineSpec
-    from engine.store.run_row import Cellmark
     from engine.training.merging import Parity
 
 PAPER = "arxiv:2405.00402"
@@ -54,7 +53,6 @@ def model_card(
         trained=trained_on(found, spec.id),
         made_with=environments(found),
         now=provenance(),
-        mark_text=mark_text,
         number=number,
         when=when,
     )
@@ -123,29 +121,28 @@ def _hub_ids(phases: Iterable[Ancestor]) -> list[str]:
 
 
 def _result(phase: Ancestor, kind: type[Any]) -> Any:
-    mark, data = phase.score, phase.data
-    assert mark is not None
+    one, data = phase.score, phase.data
+    assert one is not None
     assert data is not None
     return kind(
         task_type="text-generation",
         dataset_type=data.hub or data.name,
         dataset_name=data.name,
-        dataset_split=mark.split,
+        dataset_split=one.evaluation.split,
         dataset_revision=data.revision,
         metric_type="accuracy",
-        metric_name=f"accuracy in per cent, {_asked(mark)}",
-        metric_value=round(100 * mark.accuracy, 2),
+        metric_name=f"accuracy in per cent, {_asked(one.evaluation)}",
+        metric_value=round(100 * one.value, 2),
         metric_args={
-            "n": mark.total,
-            "wilson_95": [round(100 * mark.low, 2), round(100 * mark.high, 2)],
+            "n": one.total,
+            "wilson_95": [round(100 * one.right.low, 2), round(100 * one.right.high, 2)],
         },
     )
 
 
-def _asked(mark: Cellmark) -> str:
+def _asked(what: Evaluation) -> str:
     """``cot prompt``, ``log-prob``."""
-    style = mark.evaluation.style
-    return style if mark.method == "logprob" else f"{style} prompt"
+    return what.style if what.method == "logprob" else f"{what.style} prompt"
 
 
 def trained_on(found: Lineage, phase_id: str) -> str:

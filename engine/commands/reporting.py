@@ -13,6 +13,7 @@ from engine.commands import judging
 from engine.judging.table import judgement_table
 from engine.queries import latex, quality
 from engine.queries.checking import accepted_of, checked_rows
+from engine.queries.evaluations import by_evaluation, evaluations_of
 from engine.queries.quality_table import quality_table
 from engine.queries.results import details_table
 from engine.queries.run_list import Roster
@@ -24,13 +25,9 @@ from engine.report.page import Item, Report, Said, page
 from engine.report.sections import Section
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
+from engine.schema.evaluation import Evaluation
 from engine.schema.records import Pair, Prediction
-from engine.schema.specs import (
-    ElicitSpec,
-    EvaluateSpec,
-    InstructSpec,
-    RefineSpec,
-)
+from engine.schema.specs import ElicitSpec, InstructSpec, RefineSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import PAIRS, PREDICTIONS
 from engine.store.sealing import verified
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
     from engine.report.differences import Watch
     from engine.report.figures import Curve
     from engine.schema.records import Verdict
-    from engine.schema.specs import PhaseSpec
+    from engine.schema.specs import EvaluateSpec, PhaseSpec
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
 
@@ -82,7 +79,7 @@ def write(
     listed = [row for row in Roster(runs).look() if row.run_id in wanted]
     rows, passed_over = checked_rows(runs, listed)
     study = Study(name, tuple(rows), _description(rows))
-    if not study.marks:
+    if not study.accuracies:
         raise UserError(f"{name}: nothing was measured yet; see: sirt status")
     material = _Material(runs, study)
     study = replace(study, right=material.right)
@@ -157,7 +154,7 @@ def _details(rows: Sequence[RunRow]) -> Section:
 def _quality(
     runs: RunsFolder, rows: Sequence[RunRow], watch: Watch, passed_over: list[str]
 ) -> Iterator[Section]:
-    done = [row.run_id for row in rows if row.marks]
+    done = [row.run_id for row in rows if row.accuracies]
     if done:
         note = (
             "What can be said of the answers without a judge: reasoning in steps, length, repeated "
@@ -189,6 +186,10 @@ class _Material:
         self._runs = runs
         self._study = study
         self._phases = {row.run_id: read_run(runs, row.run_id).spec.phases for row in study.rows}
+        self._evaluations = {
+            run_id: by_evaluation(evaluations_of(runs, phases))
+            for run_id, phases in self._phases.items()
+        }
         self._right: dict[str, dict[str, bool] | None] = {}
         self.passed_over: dict[str, None] = {}
 
@@ -212,15 +213,8 @@ class _Material:
     def _evaluation(self, cell: Cell, seed: int) -> EvaluateSpec | None:
         condition, task, prompt = cell
         row = self._study.runs.get((condition, seed))
-        for spec in self._phases[row.run_id] if row else ():
-            if (
-                isinstance(spec, EvaluateSpec)
-                and (spec.task.name, spec.prompt, spec.split, spec.method)
-                == (task, prompt, "test", "match")
-                and self._runs.phase(spec.id).done
-            ):
-                return spec
-        return None
+        found = self._evaluations[row.run_id].get(Evaluation(task, prompt)) if row else None
+        return found.spec if found else None
 
     def curves(self) -> Iterator[Curve]:
         """Of trainings on all demonstrations, each phase once however many runs share it."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from engine.scoring.extraction import extract
-from engine.scoring.interval import mcnemar
-from engine.scoring.share import Share
+from engine.scoring.statistics import mcnemar, share
 from engine.scoring.text import plain
 from engine.scoring.verdict import score_answer
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from engine.interfaces import AnswerKind
+    from engine.schema.accuracy import Share
     from engine.schema.records import JudgedAnswers
 
 Label = Literal["A", "B", "tie"]
@@ -119,15 +119,15 @@ def tally(judged: Iterable[JudgedAnswers], both_orders: bool = True) -> Tally:
     counts = {name: outcomes.count(name) for name in ("first", "second", "tie", "undecided")}
     return Tally(
         questions=total,
-        first=Share.of(counts["first"], total),
-        second=Share.of(counts["second"], total),
-        tie=Share.of(counts["tie"], total),
-        undecided=Share.of(counts["undecided"], total),
+        first=share(counts["first"], total),
+        second=share(counts["second"], total),
+        tie=share(counts["tie"], total),
+        undecided=share(counts["undecided"], total),
         p=mcnemar(counts["first"], counts["second"]),
         same=total - len(asked),
-        unread=Share.of(sum(reply is None for _, reply in replies), len(replies)),
-        flips=Share.of(sum({r.straight, r.swapped} == DIFFERENT for r in in_order), len(in_order)),
-        first_place=Share.of(sum(s == r for s, r in preferring), len(preferring)),
-        agrees=Share.of(agrees, len(contested)),
-        disagrees=Share.of(disagrees, len(contested)),
+        unread=share(sum(reply is None for _, reply in replies), len(replies)),
+        flips=share(sum({r.straight, r.swapped} == DIFFERENT for r in in_order), len(in_order)),
+        first_place=share(sum(s == r for s, r in preferring), len(preferring)),
+        agrees=share(agrees, len(contested)),
+        disagrees=share(disagrees, len(contested)),
     )

@@ -13,12 +13,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from engine.quality.arithmetic import arithmetic_steps
-from engine.scoring.share import Share
+from engine.scoring.statistics import share
 from engine.scoring.steps import has_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.schema.accuracy import Share
     from engine.schema.records import Finish
 
 N: Final = 4
@@ -69,13 +70,13 @@ def quality(said: Iterable[Said]) -> Quality:
     repeated = [repetition(p) for p in pieces if len(p) >= N]
     return Quality(
         answers=total,
-        with_steps=Share.of(reasoned, total),
-        cut_off=Share.of(sum(row.finish == "length" for row in rows), total),
+        with_steps=share(reasoned, total),
+        cut_off=share(sum(row.finish == "length" for row in rows), total),
         words=fmean(sum(p[0].isalnum() for p in row) for row in pieces) if rows else 0.0,
         tokens=fmean(row.tokens for row in rows) if rows else 0.0,
         repetition=fmean(repeated) if repeated else None,
-        true_steps=Share.of(sum(map(sum, steps)), sum(map(len, steps))),
-        sound=Share.of(sum(map(all, calculating)), len(calculating)),
+        true_steps=share(sum(map(sum, steps)), sum(map(len, steps))),
+        sound=share(sum(map(all, calculating)), len(calculating)),
     )
 
 

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.queries.evaluations import finished, paired
-from engine.queries.rows import published_score
+from engine.queries.evaluations import (
+    Evaluated,
+    evaluations_of,
+    finished,
+    paired,
+    published_score,
+)
 from engine.queries.runs import registry
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
-from engine.schema.evaluation import Evaluation
 from engine.schema.jsonfile import with_seal
 from engine.schema.records import Prediction, Score
-from engine.schema.specs import EvaluateSpec
+from engine.scoring.statistics import adjusted
 from engine.store.jsonlines import read_records
 from engine.store.layout import (
     ADAPTER,
@@ -31,7 +35,8 @@ from engine.store.sealing import sealed_files, verified
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.queries.results import Comparison
+    from engine.schema.accuracy import Comparison
+    from engine.schema.evaluation import Evaluation
     from engine.schema.records import Verdict
     from engine.schema.specs import Kind
     from engine.store.layout import PhaseDir, RunsFolder
@@ -45,19 +50,19 @@ FILES: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def evaluations(runs: RunsFolder, run_id: str) -> list[EvaluateSpec]:
+def evaluations(runs: RunsFolder, run_id: str) -> list[Evaluated]:
     """A run's finished evaluations, in order; ``UserError`` when it has none."""
-    specs = [p for p in read_run(runs, run_id).spec.phases if isinstance(p, EvaluateSpec)]
-    if not specs:
-        raise UserError(f"{run_id}: has no evaluate phase")
-    done = [spec for spec in specs if runs.phase(spec.id).done]
-    if not done:
+    phases = read_run(runs, run_id).spec.phases
+    if done := evaluations_of(runs, phases):
+        return done
+    if any(phase.kind == "evaluate" for phase in phases):
         raise UserError(f"{run_id}: its evaluate phase is not done; see: sirt status {run_id}")
-    return done
+    raise UserError(f"{run_id}: has no evaluate phase")
 
 
 def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
-    """Both runs' accuracies on the tasks and prompts they share, paired by question."""
+    """Both runs' accuracies on the tasks and prompts they share, paired by question; p adjusted
+    over all of them."""
     mine, theirs = finished(runs, a), finished(runs, b)
     found = (paired(one, mine, theirs) for one in mine)
     shared = [comparison for comparison in found if comparison is not None]
@@ -66,7 +71,7 @@ def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
             f"{a} and {b} share no finished evaluation with the same prompt; there is nothing to "
             "compare"
         )
-    return shared
+    return adjusted(shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +99,30 @@ def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
     """Score kept predictions again. With ``write`` the tables use the new score from then on;
     what the phase published stays as it is."""
     found = []
-    for spec in evaluations(runs, run_id):
-        if spec.method == "match":
-            folder = runs.phase(spec.id)
-            found.append(_rescored(folder, spec))
+    for one in evaluations(runs, run_id):
+        if one.spec.method == "match":
+            found.append(_rescored(one))
             if write:
-                write_json(folder.rescored, with_seal(found[-1].now.model_dump()))
+                write_json(one.folder.rescored, with_seal(found[-1].now.model_dump()))
     if write:
         _refresh_rows(runs, {r.phase for r in found})
     return found
 
 
-def _rescored(folder: PhaseDir, spec: EvaluateSpec) -> Rescored:
+def _rescored(one: Evaluated) -> Rescored:
     from engine.scoring.score import score
     from engine.scoring.verdict import score_reply
 
-    kind = catalog.task(spec.task.name).kind
+    kind = catalog.task(one.spec.task.name).kind
     again, changed = [], []
-    for old in read_records(verified(folder, PREDICTIONS), Prediction):
+    for old in read_records(verified(one.folder, PREDICTIONS), Prediction):
         verdict = score_reply(kind, old, old.output, old.finish)
         if verdict != old.verdict:
             changed.append(Changed(old.id, old.verdict, verdict))
         again.append(old.model_copy(update={"verdict": verdict}))
-    before = Score.model_validate(published_score(folder))
-    return Rescored(
-        folder.id, Evaluation.of(spec), before, score(again, spec.commit), tuple(changed)
-    )
+    before = Score.model_validate(published_score(one.folder))
+    now = score(again, one.spec.commit)
+    return Rescored(one.folder.id, one.evaluations[0], before, now, tuple(changed))
 
 
 def _refresh_rows(runs: RunsFolder, phases: set[str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from engine.queries.rows import row_of, why_absent, why_unscored
+from engine.queries.evaluations import why_absent, why_unscored
+from engine.queries.rows import row_of
 from engine.queries.runs import find_runs, registry
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
@@ -45,7 +46,7 @@ def missing_figures(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
 
     def short(row: RunRow) -> bool:
         asked = sum(i.startswith("evaluate-") for i in row.phase_ids)
-        return row.state == "done" and len(row.marks) < asked
+        return row.state == "done" and len(row.accuracies) < asked
 
     wrong = {i: None for row in rows if short(row) for i in row.phase_ids if i.startswith("eval")}
     return [problem for i in wrong if (problem := why_unscored(runs.phase(i)))]

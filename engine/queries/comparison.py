@@ -13,27 +13,19 @@ from engine.queries.study import Study
 from engine.scheduling.queue import read_run
 from engine.schema.errors import Problems, UserError
 from engine.schema.specs import EvaluateSpec
+from engine.scoring.statistics import adjusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.queries.results import Comparison
     from engine.queries.runs import RunStatus
-    from engine.queries.study import Cell as Measured
-    from engine.queries.study import Condition, Prompt
+    from engine.queries.study import Cell, Condition, Prompt
+    from engine.schema.accuracy import Accuracy, Comparison, Estimate
     from engine.schema.evaluation import Evaluation
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
     from engine.store.phase_log import PhaseView
-    from engine.store.run_row import Cellmark, RunRow
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A run against the reference on the same questions; ``adjusted``: Holm's p over the table."""
-
-    found: Comparison
-    adjusted: float
+    from engine.store.run_row import RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +35,8 @@ class Compared:
 
     rows: tuple[RunRow, ...]
     reference: int
-    cells: dict[Evaluation, tuple[Cellmark | None, ...]]
-    differences: dict[Evaluation, tuple[Difference | None, ...]]
+    cells: dict[Evaluation, tuple[Accuracy | None, ...]]
+    differences: dict[Evaluation, tuple[Comparison | None, ...]]
 
 
 def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
@@ -61,16 +53,14 @@ def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> 
     rows, wrong = checked_rows(runs, rows_of(runs, run_ids))
     if wrong:
         raise Problems(wrong)
-    by_run = [{mark.evaluation: mark for mark in row.marks} for row in rows]
-    keys = sorted({key for marks in by_run for key in marks})
-    cells = {key: tuple(marks.get(key) for marks in by_run) for key in keys}
+    by_run = [{one.evaluation: one for one in row.accuracies} for row in rows]
+    keys = sorted({key for found in by_run for key in found})
+    cells = {key: tuple(found.get(key) for found in by_run) for key in keys}
     return Compared(tuple(rows), reference, cells, {})
 
 
 def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
     """McNemar's exact test and the paired interval for each cell against the reference's."""
-    from engine.scoring.interval import holm
-
     measured = [finished(runs, row.run_id) for row in compared.rows]
     base = measured[compared.reference]
     found: dict[tuple[Evaluation, int], Comparison] = {}
@@ -78,8 +68,7 @@ def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
         for n, mine in enumerate(measured):
             if n != compared.reference and (comparison := paired(key, base, mine)) is not None:
                 found[key, n] = comparison
-    adjusted = dict(zip(found, holm([c.p for c in found.values()]), strict=True))
-    whole = {place: Difference(c, adjusted[place]) for place, c in found.items()}
+    whole = dict(zip(found, adjusted(found.values()), strict=True))
     differences = {
         key: tuple(whole.get((key, n)) for n in range(len(measured))) for key in compared.cells
     }
@@ -168,23 +157,13 @@ def _name(spec: PhaseSpec, rounds: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """Of runs that are alike but for seed, and teacher or student where several were tried: mean
-    accuracy in 0..1 with its 95 % interval, as a report has it, and of how many runs."""
-
-    share: float
-    low: float
-    high: float
-    runs: int
-
-
-@dataclass(frozen=True, slots=True)
 class Matrix:
-    """``cells[trained on, evaluated on]``, as far as it was scored."""
+    """``cells[trained on, evaluated on]``, as far as it was scored: means, as a report has them,
+    over runs that are alike but for seed, and teacher or student where several were tried."""
 
     trained: tuple[str, ...]
     evaluated: tuple[str, ...]
-    cells: dict[tuple[str, str], Cell]
+    cells: dict[tuple[str, str], Estimate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +173,7 @@ class Overview:
     """
 
     matrices: dict[str, Matrix]
-    fractions: dict[str, list[tuple[int, Cell]]]
+    fractions: dict[str, list[tuple[int, Estimate]]]
 
 
 def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
@@ -212,7 +191,7 @@ def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
 
 def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Matrix:
     """Trained-on x evaluated-on, whoever was taught by whom, on test splits."""
-    alike: dict[tuple[str, str], list[Measured]] = {}
+    alike: dict[tuple[str, str], list[Cell]] = {}
     for one in conditions:
         for task in study.tasks:
             alike.setdefault((trained_as(one), task), []).append((one, task, prompt))
@@ -222,15 +201,15 @@ def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Mat
     return Matrix(tuple(dict.fromkeys(trained for trained, _ in cells)), evaluated, cells)
 
 
-def _together(study: Study, alike: Iterable[Measured]) -> Cell | None:
+def _together(study: Study, alike: Iterable[Cell]) -> Estimate | None:
     """The mean over the seeds that all have; where they share none, the first alone."""
-    known = [cell for cell in alike if cell in study.marks]
+    known = [cell for cell in alike if cell in study.accuracies]
     if not study.shared_seeds(known):
         known = known[:1]
     found = study.mean(known)
     if found is None:
         return None
-    return Cell(found.mean, found.low, found.high, len(known) * len(study.shared_seeds(known)))
+    return replace(found, runs=len(known) * len(study.shared_seeds(known)))
 
 
 def trained_as(one: Condition) -> str:
@@ -240,9 +219,9 @@ def trained_as(one: Condition) -> str:
     return " ".join(part for part in parts if part)
 
 
-def by_fraction(study: Study, prompt: Prompt) -> dict[str, list[tuple[int, Cell]]]:
+def by_fraction(study: Study, prompt: Prompt) -> dict[str, list[tuple[int, Estimate]]]:
     """Arm (and teacher) -> accuracy on the own task at each fraction of the demonstrations."""
-    alike: dict[str, dict[int, list[Measured]]] = {}
+    alike: dict[str, dict[int, list[Cell]]] = {}
     for one in study.conditions:
         task = one.refine_task or one.task
         if task is not None:

@@ -5,45 +5,37 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from engine.queries.results import NOTHING, Table, mark_text
+from engine.queries.results import Table
+from engine.schema.accuracy import NOTHING
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from engine.queries.comparison import (
-        Cell,
-        Compared,
-        Difference,
-        Matrix,
-    )
+    from engine.queries.comparison import Compared, Matrix
+    from engine.schema.accuracy import Accuracy, Comparison, Estimate
     from engine.store.phase_log import PhaseView
-    from engine.store.run_row import Cellmark, RunRow
+    from engine.store.run_row import RunRow
 
 
 def accuracies(compared: Compared) -> Table:
     """A line a task and prompt, a column a run; in its cell the difference from the reference."""
     headers = ("task", "prompt", *(row.name for row in compared.rows))
     lines = []
-    for key, marks in compared.cells.items():
-        differences = compared.differences.get(key, (None,) * len(marks))
-        cells = (_cell(mark, d) for mark, d in zip(marks, differences, strict=True))
+    for key, found in compared.cells.items():
+        differences = compared.differences.get(key, (None,) * len(found))
+        cells = (_cell(one, d) for one, d in zip(found, differences, strict=True))
         lines.append((key.where, key.style, *cells))
     return Table(headers, tuple(lines))
 
 
-def _cell(mark: Cellmark | None, difference: Difference | None) -> str:
-    if mark is None:
+def _cell(one: Accuracy | None, found: Comparison | None) -> str:
+    if one is None:
         return NOTHING
-    text = mark_text(mark)
-    if difference is None:
-        return text
-    found = difference.found
-    return (
-        f"{text}; {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}], "
-        f"p {difference.adjusted:.2g}, n {found.total}"
-    )
+    if found is None:
+        return one.text
+    return f"{one.text}; {found.difference.points}, p {found.adjusted:.2g}, n {found.total}"
 
 
 def settings(names: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[RunRow]) -> Table:
@@ -85,7 +77,7 @@ def matrix(found: Matrix) -> Table:
     return Table(("trained on", *found.evaluated), tuple(lines))
 
 
-def fractions(lines: dict[str, list[tuple[int, Cell]]]) -> Table:
+def fractions(lines: dict[str, list[tuple[int, Estimate]]]) -> Table:
     shares = sorted({share for points in lines.values() for share, _ in points}, reverse=True)
     body = []
     for name, points in lines.items():
@@ -94,12 +86,8 @@ def fractions(lines: dict[str, list[tuple[int, Cell]]]) -> Table:
     return Table(("demonstrations", *(f"{share} %" for share in shares)), tuple(body))
 
 
-def cell_text(cell: Cell | None) -> str:
-    """``93.7 [91.4, 95.4]`` in per cent, and of how many runs when of several."""
-    if cell is None:
-        return NOTHING
-    runs = f", n {cell.runs}" if cell.runs > 1 else ""
-    return f"{100 * cell.share:.1f} [{100 * cell.low:.1f}, {100 * cell.high:.1f}]{runs}"
+def cell_text(cell: Estimate | None) -> str:
+    return NOTHING if cell is None else cell.text
 
 
 def texts(name: str, page: Table, data: Table | None = None) -> dict[str, str]:

@@ -1,57 +1,181 @@
-"""A run's finished evaluations, and what was right in them."""
+"""A run's finished evaluations, their accuracies, and which questions were answered right."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
-from engine.queries.results import Comparison, compare_right, right_answers
+from engine.machine.state import phase_state
 from engine.scheduling.queue import read_run
+from engine.schema.accuracy import Accuracy, Share
+from engine.schema.errors import UserError, explain
 from engine.schema.evaluation import Evaluation
+from engine.schema.jsonfile import parse, read_sealed
+from engine.schema.records import Prediction
 from engine.schema.specs import EvaluateSpec
-from engine.store.layout import PREDICTIONS
-from engine.store.sealing import verified
+from engine.scoring.statistics import compared
+from engine.store.jsonlines import read_records
+from engine.store.layout import PREDICTIONS, SCORE
+from engine.store.sealing import verified, verified_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
+    from engine.schema.accuracy import Comparison
+    from engine.schema.evaluation import Method
+    from engine.schema.records import Verdict
+    from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir, RunsFolder
 
+RESCORE = "score the run again (sirt score RUN --write), or move the file away"
+NEEDED = frozenset({"accuracy", "low", "high", "correct", "total", "unparsed"})
+COUNTS = frozenset({"correct", "total", "mean_tokens"})  # the others are shares
+OTHERS = frozenset(field.name for field in fields(Accuracy)) - {"evaluation", "right"}
 
-def finished(runs: RunsFolder, run_id: str) -> dict[Evaluation, PhaseDir]:
-    """What was measured -> its phase; one that asked for commitments has two accuracies."""
-    found: dict[Evaluation, PhaseDir] = {}
-    for spec in read_run(runs, run_id).spec.phases:
-        folder = runs.phase(spec.id)
-        if isinstance(spec, EvaluateSpec) and folder.done:
-            found |= dict.fromkeys(measured_by(spec), folder)
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A finished evaluate phase."""
+
+    spec: EvaluateSpec
+    folder: PhaseDir
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """What it measured: as read, and as committed where it asks for that."""
+        read = Evaluation.of(self.spec)
+        return (read, read.committed) if self.spec.commit else (read,)
+
+    @property
+    def accuracies(self) -> tuple[Accuracy, ...]:
+        """One an evaluation. None where its file was damaged: one must not hide all others, and
+        the doctor names it."""
+        try:
+            found = scored(self.folder)
+        except (OSError, UserError):
+            return ()
+        read, committed = Evaluation.of(self.spec), found.get("committed")
+        accuracy = _accuracy(read, found)
+        if committed is None:
+            return (accuracy,)
+        return accuracy, _accuracy(read.committed, found | {"tiers": {}} | committed)
+
+    def right(self, method: Method) -> dict[str, bool]:
+        """Question -> right or not; ``UserError`` when the file is not what was published."""
+        return right_answers(verified(self.folder, PREDICTIONS), method)
+
+
+def evaluations_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> list[Evaluated]:
+    """Those of a run's phases that evaluate and are done, in their order."""
+    specs = (phase for phase in phases if isinstance(phase, EvaluateSpec))
+    found = (Evaluated(spec, runs.phase(spec.id)) for spec in specs)
+    return [one for one in found if one.folder.done]
+
+
+def finished(runs: RunsFolder, run_id: str) -> dict[Evaluation, Evaluated]:
+    """What a run measured -> its phase."""
+    return by_evaluation(evaluations_of(runs, read_run(runs, run_id).spec.phases))
+
+
+def by_evaluation(found: Iterable[Evaluated]) -> dict[Evaluation, Evaluated]:
+    """One that asked for commitments has measured two things."""
+    return {evaluation: one for one in found for evaluation in one.evaluations}
+
+
+def accuracies_of(found: Iterable[Evaluated]) -> tuple[Accuracy, ...]:
+    return tuple(accuracy for one in found for accuracy in one.accuracies)
+
+
+def _accuracy(evaluation: Evaluation, found: dict[str, Any]) -> Accuracy:
+    right = Share(found["correct"], found["total"], found["low"], found["high"])
+    others = {name: found[name] for name in OTHERS & found.keys()}
+    return Accuracy(evaluation, right, **others | {"tiers": tuple(found.get("tiers", {}).items())})
+
+
+# --- the score's file ---
+
+
+def scored(folder: PhaseDir) -> dict[str, Any]:
+    """A finished evaluation's figures; ``UserError`` or ``OSError`` when they can't be read."""
+    if folder.rescored.exists():
+        return _score(folder.rescored, read_sealed(folder.rescored, RESCORE))
+    return published_score(folder)
+
+
+def published_score(folder: PhaseDir) -> dict[str, Any]:
+    """As :func:`scored`, as the phase itself scored."""
+    return _score(folder.score, parse(verified_bytes(folder, SCORE), folder.score))
+
+
+def _score(file: Path, found: Any, needed: frozenset[str] = NEEDED) -> dict[str, Any]:
+    """The figures of a score that can be one. What is read as committed to an answer shares the
+    questions, and so their number, with the score that it stands in."""
+    if not isinstance(found, dict) or not found.keys() >= needed:
+        raise UserError(f"{file}: not a score")
+    if not isinstance(found.get("tiers", {}), dict):
+        raise UserError(f"{file}: tiers: not counts")
+    if found.get("committed") is not None:
+        _score(file, found["committed"], NEEDED - {"total"})
+    for name in (found.keys() & (NEEDED | OTHERS)) - {"tiers"}:
+        value, most = found[name], math.inf if name in COUNTS else 1.0
+        if not (value is None and name == "legacy") and not _is_figure(value, most):
+            raise UserError(f"{file}: {name}: not a figure that a score can have")
     return found
 
 
-def measured_by(spec: EvaluateSpec) -> tuple[Evaluation, ...]:
-    """The accuracies that an evaluation gives: as read, and as committed where it asks for that."""
-    read = Evaluation.of(spec)
-    return (read, read.committed) if spec.commit else (read,)
+def _is_figure(value: object, most: float) -> bool:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return known and 0 <= value <= most and value != math.inf  # type: ignore[operator]
+
+
+def why_unscored(folder: PhaseDir) -> str:
+    """Why an evaluation's figures can't be shown; empty when they can, and when it has not come to
+    its end."""
+    if not folder.done:
+        return why_absent(folder)
+    try:
+        scored(folder)
+    except UserError as error:
+        return str(error)
+    except OSError as error:
+        return explain(error)
+    return ""
+
+
+def why_absent(folder: PhaseDir) -> str:
+    """Why an unfinished phase has nothing to show, where that is not as it should be: its folder
+    or its manifest is gone, or its process."""
+    if not folder.path.is_dir():
+        return f"{folder.path}: not there; sirt retry makes it again"
+    found = phase_state(folder)
+    return f"{folder.id}: {found.error}" if found.state == "lost" else ""
+
+
+# --- question by question ---
 
 
 def paired(
     evaluation: Evaluation,
-    a: Mapping[Evaluation, PhaseDir],
-    b: Mapping[Evaluation, PhaseDir],
+    a: Mapping[Evaluation, Evaluated],
+    b: Mapping[Evaluation, Evaluated],
 ) -> Comparison | None:
     """Two runs on the same questions; ``None`` when they share none, or were asked otherwise (a
     task's prompt has changed between them)."""
     if evaluation not in a or evaluation not in b:
         return None
-    if len({_prompt_version(found[evaluation]) for found in (a, b)}) > 1:
+    both = a[evaluation], b[evaluation]
+    if len({one.spec.task.prompt_version for one in both}) > 1:
         return None
-    right_a, right_b = (
-        right_answers(verified(found[evaluation], PREDICTIONS), evaluation.method)
-        for found in (a, b)
-    )
-    return compare_right(evaluation, right_a, right_b)
+    return compared(evaluation, *(one.right(evaluation.method) for one in both))
 
 
-def _prompt_version(folder: PhaseDir) -> int:
-    spec = folder.spec()
-    assert isinstance(spec, EvaluateSpec)
-    return spec.task.prompt_version
+def right_answers(file: Path, method: Method = "match") -> dict[str, bool]:
+    """Question -> right or not; with ``commit`` as the model committed itself."""
+    return {p.id: _counted(p, method).correct for p in read_records(file, Prediction)}
+
+
+def _counted(prediction: Prediction, method: Method) -> Verdict:
+    committed = prediction.committed if method == "commit" else None
+    return committed.verdict if committed else prediction.verdict

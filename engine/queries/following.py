@@ -100,7 +100,7 @@ class RunFollower:
 
 def _states(status: RunStatus) -> object:
     phases = [(p.state, p.attempt, p.error, p.blocked_by, p.waits) for p in status.phases]
-    return status.file, status.state, phases, status.marks
+    return status.file, status.state, phases, status.accuracies
 
 
 def stderr_tail(folder: PhaseDir, max_bytes: int = 16_384) -> str:

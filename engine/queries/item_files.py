@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.queries.evaluations import finished
+from engine.queries.evaluations import evaluations_of, finished, published_score
 from engine.queries.items import Source
-from engine.queries.rows import published_score
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
-from engine.schema.evaluation import Evaluation
 from engine.schema.specs import (
     AnnotateSpec,
     ElicitSpec,
-    EvaluateSpec,
     RefineSpec,
 )
 from engine.store.layout import (
@@ -43,9 +40,7 @@ def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Sou
     done = [p for p in phases if runs.phase(p.id).done]
     found = [source for spec in done for source in _made_by(runs, spec, refines)]
     found += [
-        _predictions(runs.phase(spec.id), Evaluation.of(spec).label)
-        for spec in done
-        if isinstance(spec, EvaluateSpec)
+        _predictions(one.folder, one.evaluations[0].label) for one in evaluations_of(runs, phases)
     ]
     order = ("pairs", "demonstrations", "answers", "predictions")
     found.sort(key=lambda source: order.index(source.what))
@@ -116,6 +111,9 @@ def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:
     if not shared:
         raise UserError(f"{run_id} and {other}: no finished evaluation of both asks the same")
     return [
-        replace(_predictions(mine[one], one.label), against=theirs[one].out / PREDICTIONS)
+        replace(
+            _predictions(mine[one].folder, one.label),
+            against=theirs[one].folder.out / PREDICTIONS,
+        )
         for one in shared
     ]

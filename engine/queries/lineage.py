@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from engine.machine.state import final_event, phase_state
 from engine.planning.graph import model_of
-from engine.queries.rows import marks_in, why_unscored
+from engine.queries.evaluations import Evaluated, why_unscored
 from engine.queries.runs import run_status
 from engine.schema import events as ev
 from engine.schema.cards import ImportedAnswers, LocalWeights, ModelCard
@@ -26,15 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from engine.schema.specs import (
-        Kind,
-        PhaseSpec,
-        RunSpec,
-        TaskRef,
-    )
+    from engine.schema.accuracy import Accuracy
+    from engine.schema.specs import Kind, PhaseSpec, RunSpec, TaskRef
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
-    from engine.store.run_row import Cellmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,7 @@ class Ancestor:
     finished: str | None
     files: dict[str, dict[str, Any]]
     figures: dict[str, Any]
-    score: Cellmark | None
+    score: Accuracy | None
     accepted: tuple[str, ...] = ()
 
     @property
@@ -233,9 +228,15 @@ def _ancestor(
         finished=manifest.get("finished"),
         files=manifest.get("files", {}),
         figures=manifest.get("figures", {}),
-        score=next(iter(marks_in(folder, spec)), None) if isinstance(spec, EvaluateSpec) else None,
+        score=_score(folder, spec),
         accepted=() if damage else tuple(accepted(folder)),
     )
+
+
+def _score(folder: PhaseDir, spec: PhaseSpec) -> Accuracy | None:
+    if not isinstance(spec, EvaluateSpec) or not folder.done:
+        return None
+    return next(iter(Evaluated(spec, folder).accuracies), None)
 
 
 def _manifest(folder: PhaseDir) -> tuple[dict[str, Any], str]:

@@ -9,8 +9,6 @@ from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
-from engine.queries.results import mark_text
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -105,7 +103,7 @@ def _phase(phase: Ancestor, safe: Callable[[str], str]) -> Group:
     title.append(phase.state, STATES.get(phase.state, "yellow"))
     title.append(f"  {safe(phase.what)}")
     if phase.score is not None:
-        title.append(f"  {mark_text(phase.score)} % of {phase.score.total}", "bold")
+        title.append(f"  {phase.score.text} % of {phase.score.total}", "bold")
     lines = [title, *(Text(safe(line), "dim") for line in _details(phase))]
     return Group(*lines)
 

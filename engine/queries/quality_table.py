@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.queries.results import NOTHING, Table
+from engine.queries.results import Table
+from engine.schema.accuracy import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

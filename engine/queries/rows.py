@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from engine.machine.state import TAIL_BYTES, PhaseState, phase_state
+from engine.queries.evaluations import accuracies_of, evaluations_of
 from engine.scheduling.queue import read_queue, read_run
 from engine.scheduling.standing import (
     Fact,
@@ -18,33 +18,24 @@ from engine.scheduling.standing import (
     run_state,
     standings,
 )
-from engine.schema.errors import UserError, explain
+from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
-from engine.schema.jsonfile import parse, read_sealed
-from engine.schema.specs import EvaluateSpec
-from engine.store.layout import SCORE
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run_row import (
     LADDER,
-    Cellmark,
     RunRow,
     kind_of,
     pack,
 )
-from engine.store.sealing import verified_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
-    from engine.schema.specs import PhaseSpec
+    from engine.schema.accuracy import Accuracy
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
 
 SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
-SCORED = frozenset(field.name for field in fields(Cellmark)) - {"task", "prompt", "method", "split"}
-COUNTS = frozenset({"correct", "total", "mean_tokens"})  # the others are shares
-NEEDED = SCORED & {field.name for field in fields(Cellmark) if field.default is MISSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +47,6 @@ class Look:
     ended: datetime | None = None
 
 
-RESCORE = "score the run again (sirt score RUN --write), or move the file away"
 WAITING = Look(PhaseState("waiting"))
 
 
@@ -185,8 +175,9 @@ def row_of(
     spec = file.spec
     looks = looks or Looks(runs)
     needs = {phase.id: phase.inputs for phase in spec.phases}
-    marks = marks_of(runs, spec.phases)
-    scored_on = spec.refine_task or spec.task or (marks[0].task if marks else None)
+    accuracies = accuracies_of(evaluations_of(runs, spec.phases))
+    measured_on = accuracies[0].evaluation.task if accuracies else None
+    scored_on = spec.refine_task or spec.task or measured_on
     return RunRow(
         run_id=run_id,
         name=file.name,
@@ -204,18 +195,18 @@ def row_of(
         tags=file.tags,
         note=file.note,
         scored_on=scored_on,
-        plain=_accuracy(marks, scored_on, "plain"),
-        cot=_accuracy(marks, scored_on, "cot"),
-        packed=pack(needs, marks, needs.values()),
+        plain=accuracy_on(accuracies, scored_on, "plain"),
+        cot=accuracy_on(accuracies, scored_on, "cot"),
+        packed=pack(needs, accuracies, needs.values()),
         curated=len(spec.curated),
         written=max(0, written),
         **progress_of(needs, [looks.look(i) for i in needs], forgiven),
     )
 
 
-def _accuracy(marks: Iterable[Cellmark], task: str | None, prompt: str) -> float | None:
+def accuracy_on(accuracies: Iterable[Accuracy], task: str | None, prompt: str) -> float | None:
     """By match on the test split, where it was measured on that."""
-    found = {m.evaluation: m.accuracy for m in marks if m.task == task}
+    found = {one.evaluation: one.value for one in accuracies}
     splits = (Evaluation(task or "", prompt, split) for split in ("test", "train"))
     return next((found[one] for one in splits if one in found), None)
 
@@ -225,88 +216,3 @@ def with_progress(row: RunRow, progress: Progress) -> RunRow:
     if all(getattr(row, name) == value for name, value in progress.items()):
         return row
     return replace(row, **progress)
-
-
-def marks_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> tuple[Cellmark, ...]:
-    """Accuracies of a run's finished evaluations."""
-    found = (
-        marks_in(runs.phase(phase.id), phase) for phase in phases if isinstance(phase, EvaluateSpec)
-    )
-    return tuple(mark for marks in found for mark in marks)
-
-
-def marks_in(folder: PhaseDir, spec: EvaluateSpec) -> tuple[Cellmark, ...]:
-    """A finished evaluation's accuracies: as read, and as committed where it asked for that. None
-    where its file was damaged: one must not hide all others, and the doctor names it."""
-    if not folder.done:
-        return ()
-    try:
-        found = scored(folder)
-    except (OSError, UserError):
-        return ()
-    committed = found.pop("committed", None)
-    mark = Cellmark(spec.task.name, spec.prompt, spec.method, spec.split, **_figures(found))
-    if not isinstance(committed, dict):
-        return (mark,)
-    return mark, replace(mark, method="commit", **_figures(committed))
-
-
-def _figures(found: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in found.items() if name in SCORED}
-    return kept | {"tiers": tuple(found.get("tiers", {}).items())}
-
-
-def why_unscored(folder: PhaseDir) -> str:
-    """Why an evaluation's figures can't be shown; empty when they can, and when it has not come to
-    its end."""
-    if not folder.done:
-        return why_absent(folder)
-    try:
-        scored(folder)
-    except UserError as error:
-        return str(error)
-    except OSError as error:
-        return explain(error)
-    return ""
-
-
-def why_absent(folder: PhaseDir) -> str:
-    """Why an unfinished phase has nothing to show, where that is not as it should be: its folder
-    or its manifest is gone, or its process."""
-    if not folder.path.is_dir():
-        return f"{folder.path}: not there; sirt retry makes it again"
-    found = phase_state(folder)
-    return f"{folder.id}: {found.error}" if found.state == "lost" else ""
-
-
-def scored(folder: PhaseDir) -> dict[str, Any]:
-    """A finished evaluation's figures; ``UserError`` or ``OSError`` when they can't be read."""
-    if folder.rescored.exists():
-        return _score(folder.rescored, read_sealed(folder.rescored, RESCORE))
-    return published_score(folder)
-
-
-def published_score(folder: PhaseDir) -> dict[str, Any]:
-    """As :func:`scored`, as the phase itself scored."""
-    return _score(folder.score, parse(verified_bytes(folder, SCORE), folder.score))
-
-
-def _score(file: Path, found: Any, needed: frozenset[str] = NEEDED) -> dict[str, Any]:
-    """The figures of a score that can be one. What is read as committed to an answer shares the
-    questions, and so their number, with the score that it stands in."""
-    if not isinstance(found, dict) or not found.keys() >= needed:
-        raise UserError(f"{file}: not a score")
-    if not isinstance(found.get("tiers", {}), dict):
-        raise UserError(f"{file}: tiers: not counts")
-    if found.get("committed") is not None:
-        _score(file, found["committed"], NEEDED - {"total"})
-    for name in (found.keys() & SCORED) - {"tiers"}:
-        value, most = found[name], math.inf if name in COUNTS else 1.0
-        if not (value is None and name == "legacy") and not _is_figure(value, most):
-            raise UserError(f"{file}: {name}: not a figure that a score can have")
-    return found
-
-
-def _is_figure(value: object, most: float) -> bool:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return known and 0 <= value <= most and value != math.inf  # type: ignore[operator]

@@ -198,7 +198,9 @@ class Roster:
         if seen and seen.forgiven == forgiven and all(map(_is, looks, seen.looks)):
             return seen
         row = known
-        if _evaluated(needs, looks) != sum(m.method != "commit" for m in known.marks):
+        if _evaluated(needs, looks) != sum(
+            a.evaluation.method != "commit" for a in known.accuracies
+        ):
             row = row_of(self._runs, run_id, forgiven, self._looks) or known
         row = with_progress(row, progress_of(needs, looks, forgiven))
         return _Seen(stamp, needs, looks, forgiven, row)

@@ -8,12 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state, recent_view
-from engine.queries.rows import (
-    marks_of,
-    queued_runs,
-    row_of,
-    why_unscored,
-)
+from engine.queries.evaluations import accuracies_of, evaluations_of, why_unscored
+from engine.queries.rows import queued_runs, row_of
 from engine.queries.run_list import Roster
 from engine.scheduling import daemon
 from engine.scheduling.queue import read_run
@@ -32,10 +28,11 @@ from engine.store.spending import endpoint_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.schema.accuracy import Accuracy
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir, RunsFolder
     from engine.store.run import RunFile
-    from engine.store.run_row import Cellmark, RunRow
+    from engine.store.run_row import RunRow
 
 __all__ = [
     "PhaseStatus",
@@ -81,7 +78,7 @@ class RunStatus:
     file: RunFile
     state: State
     phases: tuple[PhaseStatus, ...]
-    marks: tuple[Cellmark, ...]
+    accuracies: tuple[Accuracy, ...]
     damage: tuple[str, ...] = ()
 
 
@@ -158,8 +155,8 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         by = stands[spec.id].blocked_by
         phases.append(PhaseStatus(spec, state, said.attempt, said.error, by, view, waits))
     state = run_state([p.state for p in phases])
-    marks = marks_of(runs, file.spec.phases)
-    return RunStatus(file, state, tuple(phases), marks, tuple(damage))
+    accuracies = accuracies_of(evaluations_of(runs, specs))
+    return RunStatus(file, state, tuple(phases), accuracies, tuple(damage))
 
 
 def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:

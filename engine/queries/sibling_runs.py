@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.schema.specs import Arm, RunSpec
-    from engine.store.run import RunRow
+    from engine.store.run_row import RunRow
 
 # which fields of the cell an arm's result depends on
 CELL: dict[Arm, tuple[str, ...]] = {

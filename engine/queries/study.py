@@ -7,21 +7,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from engine import catalog
-from engine.queries.results import ARM_ORDER, NOTHING, paired_difference
-from engine.queries.statistics import (
-    Count,
-    Estimate,
-    combination,
-    over_questions,
-    share,
-)
+from engine.schema.accuracy import NOTHING
+from engine.scoring.statistics import combination, over_questions, paired_difference, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from engine.schema.accuracy import Accuracy, Estimate
     from engine.schema.specs import Arm
-    from engine.store.run_row import Cellmark, RunRow
+    from engine.store.run_row import RunRow
 
+ARM_ORDER = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 Prompt = Literal["plain", "cot"]
 PROMPTS: tuple[Prompt, ...] = ("plain", "cot")
 ARM_NAMES: dict[Arm, str] = {
@@ -92,7 +88,7 @@ class Condition:
 
 
 Cell = tuple[Condition, str, Prompt]  # evaluated on a task's test split with a prompt style
-Known = dict[tuple[Condition, str, Prompt], dict[int, "Cellmark"]]
+Known = dict[tuple[Condition, str, Prompt], dict[int, "Accuracy"]]
 
 
 def condition_of(row: RunRow) -> Condition:
@@ -105,7 +101,7 @@ def condition_of(row: RunRow) -> Condition:
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment's runs. ``marks``: cell -> seed -> accuracy, by string match on test splits.
+    """An experiment's runs. ``accuracies``: by cell and seed, of string match on test splits.
 
     ``runs``: the run of each condition and seed. Where settings were changed and it was run
     again, that is the newest that has accuracies, and ``replaced`` holds the others: the two are
@@ -118,10 +114,10 @@ class Study:
     right: Callable[[Cell, int], dict[str, bool] | None] | None = field(default=None, repr=False)
     runs: dict[tuple[Condition, int], RunRow] = field(init=False, repr=False)
     replaced: tuple[RunRow, ...] = field(init=False, repr=False)
-    marks: Known = field(init=False, repr=False)
+    accuracies: Known = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        newest = sorted(self.rows, key=lambda row: (bool(row.marks), row.created))
+        newest = sorted(self.rows, key=lambda row: (bool(row.accuracies), row.created))
         runs = {(condition_of(row), row.seed): row for row in newest}
         kept = {row.run_id for row in runs.values()}
         object.__setattr__(self, "runs", runs)
@@ -129,11 +125,12 @@ class Study:
         object.__setattr__(self, "replaced", tuple(r for r in newest if r.run_id not in kept))
         known: Known = {}
         for (condition, _), row in runs.items():
-            for mark in row.marks:
-                if mark.method == "match" and mark.split == "test" and mark.total:
-                    prompt: Prompt = "plain" if mark.prompt == "plain" else "cot"
-                    known.setdefault((condition, mark.task, prompt), {})[row.seed] = mark
-        object.__setattr__(self, "marks", known)
+            for one in row.accuracies:
+                what = one.evaluation
+                if what.method == "match" and what.split == "test" and one.total:
+                    prompt: Prompt = "plain" if what.prompt == "plain" else "cot"
+                    known.setdefault((condition, what.task, prompt), {})[row.seed] = one
+        object.__setattr__(self, "accuracies", known)
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -144,7 +141,7 @@ class Study:
         """Evaluated tasks: those that somebody was trained on first."""
         trained = {task for condition in self.conditions for task in condition.own_tasks}
         return tuple(
-            sorted({task for _, task, _ in self.marks}, key=lambda t: (t not in trained, t))
+            sorted({task for _, task, _ in self.accuracies}, key=lambda t: (t not in trained, t))
         )
 
     @property
@@ -184,15 +181,18 @@ class Study:
         if not cells or not seeds:
             return None
         found = combination(
-            [[(w, self._count(cell, seed)) for cell, w in weights.items()] for seed in seeds]
+            [
+                [(w, self.accuracies[cell][seed].right) for cell, w in weights.items()]
+                for seed in seeds
+            ]
         )
-        if found.seeds > 1 or len(weights) == 1:
+        if found.runs > 1 or len(weights) == 1:
             return found
         interval = self._over_questions(weights, seeds[0])
         alike = len({task for _, task, _ in weights}) == 1 and min(weights.values()) > 0
         if interval is None and alike:  # models that answer the same questions make them no more
-            questions = max(self._count(cell, seeds[0]).total for cell in weights)
-            as_one = share(Count(round(found.mean * questions), questions))
+            questions = max(self.accuracies[cell][seeds[0]].total for cell in weights)
+            as_one = share(round(found.value * questions), questions)
             interval = as_one.low, as_one.high
         return found if interval is None else replace(found, low=interval[0], high=interval[1])
 
@@ -211,8 +211,10 @@ class Study:
                 return None
             contributions.append([sum(w * right[q] for w, right in found) for q in questions])
         if sorted(weights.values()) == [-1.0, 1.0] and len(contributions) == 1:
-            _, low, high = paired_difference([round(value) for value in contributions[0]])
-            return low, high
+            differences = [round(value) for value in contributions[0]]
+            gained, lost = differences.count(1), differences.count(-1)
+            gap = paired_difference(gained, lost, len(differences))
+            return gap.low, gap.high
         return over_questions(contributions)
 
     def mean(self, cells: Sequence[Cell]) -> Estimate | None:
@@ -221,12 +223,8 @@ class Study:
 
     def shared_seeds(self, cells: Iterable[Cell]) -> list[int]:
         """Seeds that every cell has."""
-        found = [set(self.marks.get(cell, ())) for cell in cells]
+        found = [set(self.accuracies.get(cell, ())) for cell in cells]
         return sorted(set.intersection(*found)) if found else []
-
-    def _count(self, cell: Cell, seed: int) -> Count:
-        mark = self.marks[cell][seed]
-        return Count(mark.correct, mark.total)
 
 
 def is_question_answering(task: str) -> bool:

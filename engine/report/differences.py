@@ -9,13 +9,7 @@ from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
-from engine.queries.results import (
-    NOTHING,
-    Comparison,
-    Table,
-    compare_right,
-)
-from engine.queries.statistics import detectable, over_seeds
+from engine.queries.results import Table
 from engine.queries.study import (
     ARM_NAMES,
     PROMPTS,
@@ -24,13 +18,15 @@ from engine.queries.study import (
     Study,
 )
 from engine.report.sections import Section, who
+from engine.schema.accuracy import NOTHING
 from engine.schema.evaluation import Evaluation
-from engine.scoring.interval import holm
+from engine.scoring.statistics import adjusted, compared, detectable, over_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from engine.queries.study import Cell
+    from engine.schema.accuracy import Comparison
 
 Right = dict[str, bool]  # question id -> whether the answer was right
 ASSUMED = 0.3  # share of discordant questions to plan with
@@ -45,13 +41,12 @@ NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Two conditions of one seed. ``adjusted``: Holm's p over the table."""
+    """Two conditions of one seed."""
 
     before: Condition
     after: Condition
     seed: int
     found: Comparison
-    adjusted: float = 1.0
 
     @property
     def taught(self) -> Condition:
@@ -122,10 +117,10 @@ def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
         for seed in study.seeds
         if (a := right((before, task, prompt), seed)) is not None
         and (b := right((after, task, prompt), seed)) is not None
-        and (comparison := compare_right(Evaluation(task, prompt), a, b)) is not None
+        and (comparison := compared(Evaluation(task, prompt), a, b)) is not None
     ]
-    adjusted = holm([one.found.p for one in found])
-    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+    tests = adjusted(one.found for one in found)
+    return [replace(one, found=test) for one, test in zip(found, tests, strict=True)]
 
 
 def sections_of(study: Study, right: Answers, watch: Watch) -> Iterator[Section]:
@@ -167,11 +162,11 @@ def _line(one: Tested) -> tuple[str, ...]:
         c.evaluation.style,
         str(one.seed),
         str(c.total),
-        f"{c.difference:+.1f} [{c.low:+.1f}, {c.high:+.1f}]",
+        c.difference.points,
         str(c.gained),
         str(c.lost),
-        f"{one.adjusted:.2g}",
-        _least(c.total, (c.gained + c.lost) / c.total),
+        f"{c.adjusted:.2g}",
+        _least(c.total, c.discordant),
     )
 
 
@@ -191,13 +186,14 @@ def over_the_seeds(question: Question, found: Sequence[Tested]) -> Section | Non
             one.found.evaluation.task,
             one.found.evaluation.prompt,
         )
-        groups.setdefault(key, []).append(one.found.difference)
+        groups.setdefault(key, []).append(one.found.difference.value)
     rows = []
     for key, values in groups.items():
         if len(values) > 1:
             mean = over_seeds(values)
-            interval = f"[{mean.low:+.1f}, {mean.high:+.1f}]" if mean.sd else NOTHING
-            rows.append((*key, str(len(values)), f"{mean.mean:+.1f} {interval}", f"{mean.sd:.1f}"))
+            interval = f"[{100 * mean.low:+.1f}, {100 * mean.high:+.1f}]" if mean.sd else NOTHING
+            told = f"{100 * mean.value:+.1f} {interval}"
+            rows.append((*key, str(len(values)), told, f"{100 * (mean.sd or 0):.1f}"))
     headers = (
         "compared", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seeds",
         "mean difference [95 %, t]", "sd",
@@ -228,13 +224,13 @@ def resolution(study: Study, found: Sequence[Tested]) -> Section | None:
     rows = []
     for task, prompt in product(study.tasks, PROMPTS):
         totals = {
-            mark.total
-            for cell, by in study.marks.items()
+            one.total
+            for cell, by in study.accuracies.items()
             if cell[1:] == (task, prompt)
-            for mark in by.values()
+            for one in by.values()
         }
         seen = [
-            (one.found.gained + one.found.lost) / one.found.total
+            one.found.discordant
             for one in found
             if (one.found.evaluation.task, one.found.evaluation.prompt) == (task, prompt)
         ]

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from engine.queries.study import Prompt, Study
+    from engine.schema.accuracy import Accuracy
     from engine.schema.specs import Arm
-    from engine.store.run_row import Cellmark
 
 BARS: tuple[Arm, ...] = ("baseline", "instruct-only", "refine-only", "both")
 TASKS_FIT, TRAINING_FITS = 4, 16  # columns, and characters of a row's name, of half a page
@@ -122,7 +122,7 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
     """On the task trained on: what each step reaches, with the teacher's own line above it."""
     pairs = _pairs(study)
     tasks = list(dict.fromkeys(one.task for one in study.of_arm(*TAUGHT) if one.usual and one.task))
-    if not any(cell[2] == prompt for cell in study.marks) or not tasks:
+    if not any(cell[2] == prompt for cell in study.accuracies) or not tasks:
         return None
     arms = [arm for arm in BARS if study.of_arm(arm)]
     figure, plots = panels(len(pairs), 2.2)
@@ -141,7 +141,7 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
                     continue
                 axes.bar(
                     place + (number - (len(arms) - 1) / 2) * width,
-                    100 * found.mean,
+                    100 * found.value,
                     width,
                     yerr=error(found),
                     color=COLOURS[arm],
@@ -193,7 +193,7 @@ def fractions(study: Study) -> Figure | None:
                 errors = [error(found) for _, found in points]
                 axes.errorbar(
                     [share + apart for share, _ in points],
-                    [100 * found.mean for _, found in points],
+                    [100 * found.value for _, found in points],
                     yerr=[[e[0][0] for e in errors], [e[1][0] for e in errors]],
                     color=COLOURS[arm],
                     marker=MARKERS[arm],
@@ -252,7 +252,7 @@ def _heat(axes: Axes, study: Study, rows: Sequence[Condition]) -> None:
     import numpy as np
 
     found = [[study.estimate((1.0, (one, task, "plain"))) for task in study.tasks] for one in rows]
-    values = np.array([[100 * e.mean if e else np.nan for e in line] for line in found])
+    values = np.array([[100 * e.value if e else np.nan for e in line] for line in found])
     axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     centre: dict[str, Any] = {"ha": "center", "va": "center"}
     for y, line in enumerate(found):
@@ -260,9 +260,9 @@ def _heat(axes: Axes, study: Study, rows: Sequence[Condition]) -> None:
             if one is None:
                 axes.text(x, y, "–", **centre)
                 continue
-            colour = "white" if 100 * one.mean < LIGHT_FROM else "black"
+            colour = "white" if 100 * one.value < LIGHT_FROM else "black"
             low, high = interval(one)
-            number = f"{100 * one.mean:.1f}"
+            number = f"{100 * one.value:.1f}"
             axes.text(x, y - 0.14, number, color=colour, **centre)
             axes.text(x, y + 0.24, f"[{low:.1f}, {high:.1f}]", color=colour, size=5.5, **centre)
     names(axes, study.tasks)
@@ -285,10 +285,10 @@ def reasoning(study: Study) -> Figure | None:
     for number, prompt in enumerate(PROMPTS):
         hatch = "////" if prompt == "cot" else ""
         for place, arm in enumerate(shown):
-            marks = _marks(study, arm, prompt)
+            found = _accuracies(study, arm, prompt)
             at = place + (number - 0.5) * 0.4
-            shares = [100 * mark.with_steps for mark in marks]
-            for axes, values in ((left, shares), (right, [mark.mean_tokens for mark in marks])):
+            shares = [100 * one.with_steps for one in found]
+            for axes, values in ((left, shares), (right, [one.mean_tokens for one in found])):
                 if values:
                     axes.bar(at, fmean(values), 0.4, color=SOFT, hatch=hatch, edgecolor=INK, lw=0.5)
                     axes.plot([at] * len(values), values, ".", color=INK, ms=3, alpha=0.6)
@@ -304,15 +304,15 @@ def reasoning(study: Study) -> Figure | None:
     return figure
 
 
-def _marks(study: Study, arm: Arm, prompt: Prompt) -> list[Cellmark]:
+def _accuracies(study: Study, arm: Arm, prompt: Prompt) -> list[Accuracy]:
     """Of trainings on everything, on the tasks trained on; of bare models on all tasks."""
     return [
-        mark
-        for (one, task, style), by_seed in study.marks.items()
+        accuracy
+        for (one, task, style), by_seed in study.accuracies.items()
         if (one.arm, style) == (arm, prompt)
         and one.full
         and (not one.own_tasks or task in one.own_tasks)
-        for mark in by_seed.values()
+        for accuracy in by_seed.values()
     ]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from engine.queries.statistics import Estimate
+    from engine.schema.accuracy import Estimate
     from engine.schema.specs import Arm
 
 PANELS_WIDE = 2
@@ -38,7 +38,7 @@ def panels(count: int, height: float, most: int = PANELS_WIDE) -> tuple[Figure, 
 def error(found: Estimate) -> list[list[float]]:
     """Below and above, in per cent, as matplotlib wants them."""
     low, high = interval(found)
-    return [[max(100 * found.mean - low, 0.0)], [max(high - 100 * found.mean, 0.0)]]
+    return [[max(100 * found.value - low, 0.0)], [max(high - 100 * found.value, 0.0)]]
 
 
 def interval(found: Estimate) -> tuple[float, float]:
@@ -51,7 +51,7 @@ def level(axes: Axes, found: Estimate, arm: Arm, left: float, right: float) -> N
     colour = COLOURS[arm]
     low, high = interval(found)
     axes.fill_between([left, right], low, high, color=colour, alpha=0.15, lw=0)
-    line = axes.hlines(100 * found.mean, left, right, colour, lw=1, label=ARM_NAMES[arm])
+    line = axes.hlines(100 * found.value, left, right, colour, lw=1, label=ARM_NAMES[arm])
     line.set_linestyle("--" if arm == "teacher" else ":")
 
 

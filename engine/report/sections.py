@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.queries.results import NOTHING, Table
+from engine.queries.results import Table
 from engine.queries.study import (
     ARM_NAMES,
     PROMPTS,
@@ -15,12 +15,13 @@ from engine.queries.study import (
     Study,
     is_question_answering,
 )
+from engine.schema.accuracy import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from engine.queries.statistics import Estimate
     from engine.queries.study import Cell, Prompt
+    from engine.schema.accuracy import Estimate
     from engine.schema.specs import Arm
 
 WHO = ("method", "student", "teacher", "family", "trained on")
@@ -45,23 +46,11 @@ class Section:
 
 
 def percent(found: Estimate | None) -> str:
-    """``87.2 [84.2, 89.7]``, or ``88.0 ± 1.1 [85.3, 90.7] n 3``."""
-    return _said(found, "")
+    return NOTHING if found is None else found.text
 
 
 def points(found: Estimate | None) -> str:
-    """``+6.1 [3.0, 9.2]``."""
-    return _said(found, "+")
-
-
-def _said(found: Estimate | None, sign: str) -> str:
-    if found is None:
-        return NOTHING
-    interval = f"[{100 * found.low:{sign}.1f}, {100 * found.high:{sign}.1f}]"
-    if found.sd is None:
-        return f"{100 * found.mean:{sign}.1f} {interval}"
-    spread = f"{100 * found.sd:.1f}"
-    return f"{100 * found.mean:{sign}.1f} ± {spread} {interval} n {found.seeds}"
+    return NOTHING if found is None else found.points
 
 
 def who(condition: Condition) -> tuple[str, ...]:
@@ -79,7 +68,7 @@ def who(condition: Condition) -> tuple[str, ...]:
 def accuracies(study: Study) -> Section | None:
     """Everything that was measured: a row a condition, a column a task and prompt."""
     columns = [(task, prompt) for task in study.tasks for prompt in PROMPTS]
-    columns = [c for c in columns if any(cell[1:] == c for cell in study.marks)]
+    columns = [c for c in columns if any(cell[1:] == c for cell in study.accuracies)]
     rows = [
         (*who(one), *(percent(study.estimate((1.0, (one, *column)))) for column in columns))
         for one in study.conditions
@@ -103,7 +92,7 @@ def families(study: Study) -> Section | None:
                 and is_question_answering(one.task or "") is qa
             ]
             for prompt in PROMPTS:
-                if any(_own(one, prompt) in study.marks for one in taught):
+                if any(_own(one, prompt) in study.accuracies for one in taught):
                     rows.append(_family_row(study, taught, qa, in_family, prompt))
     headers = (
         "tasks", "family", "prompt", "teacher", "baseline", "instructed", "refined",

@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from engine.schema.accuracy import Accuracy
 from engine.schema.errors import UserError, explain
 
 if TYPE_CHECKING:
@@ -93,6 +96,23 @@ def read_as(path: Path, check: Callable[[bytes], T], todo: str = "") -> T:
         raise UserError(f"{path}: {where}: {first['msg']}{advice}") from None
     except (ValueError, RecursionError, OverflowError) as error:
         raise UserError(f"{path}: {str(error).partition(';')[0]}{advice}") from None
+
+
+def plain(value: Any) -> Any:
+    """What JSON has no word for as what it has one for; given to ``json.dumps`` as ``default``."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Accuracy):
+        return value.figures()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, set | frozenset):
+        return list(value)
+    return str(value)
 
 
 def with_sum(line: bytes) -> bytes:

@@ -27,7 +27,7 @@
 ``verdict``     extraction and comparison with the target
 ``legacy``      the authors' matcher, for comparison only
 ``steps``       does a text reason, or answer at once
-``interval``    Wilson intervals, McNemar's test, Holm's correction
+``statistics``  intervals of accuracies and differences, and tests
 ``score``       predictions -> Score
 ==============  =================================================================
 """

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.schema.records import CommittedScore, Score
-from engine.scoring.interval import wilson
+from engine.scoring.statistics import share
 from engine.scoring.steps import has_steps
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ def score(predictions: Iterable[Prediction], commit: bool = False) -> Score:
     """
     rows = list(predictions)
     correct = sum(row.verdict.correct for row in rows)
-    low, high = wilson(correct, len(rows))
+    right = share(correct, len(rows))
     legacy = [row.legacy.correct for row in rows if row.legacy is not None]
     total = max(len(rows), 1)
     return Score(
         correct=correct,
         total=len(rows),
-        accuracy=correct / total,
-        low=low,
-        high=high,
+        accuracy=right.value or 0.0,
+        low=right.low,
+        high=right.high,
         unparsed=sum(row.verdict.tier is None for row in rows) / total,
         truncated=sum(row.finish == "length" for row in rows) / total,
         mean_tokens=sum(row.tokens for row in rows) / total,
@@ -44,14 +44,14 @@ def score(predictions: Iterable[Prediction], commit: bool = False) -> Score:
 def _committed(rows: list[Prediction]) -> CommittedScore:
     verdicts = [row.committed.verdict if row.committed else row.verdict for row in rows]
     correct = sum(verdict.correct for verdict in verdicts)
-    low, high = wilson(correct, len(rows))
+    right = share(correct, len(rows))
     total = max(len(rows), 1)
     return CommittedScore(
         asked=sum(row.committed is not None for row in rows),
         correct=correct,
-        accuracy=correct / total,
-        low=low,
-        high=high,
+        accuracy=right.value or 0.0,
+        low=right.low,
+        high=right.high,
         unparsed=sum(verdict.tier is None for verdict in verdicts) / total,
         tiers=_tiers(verdicts),
     )

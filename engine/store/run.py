@@ -5,9 +5,6 @@ from __future__ import annotations
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from engine.schema.specs import RunSpec
-from engine.store.run_row import Cellmark, RunRow
-
-__all__ = ["Cellmark", "RunFile", "RunRow"]
 
 
 class RunFile(BaseModel):

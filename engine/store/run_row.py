@@ -4,54 +4,28 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from engine.schema.evaluation import Evaluation
+from engine.schema.accuracy import Accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from engine.schema.evaluation import Method
     from engine.schema.specs import Arm, Kind
     from engine.store.phase_log import State
 
 LADDER: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
+FIGURES = (  # of an accuracy, in the index; a later version may only append
+    "task", "prompt", "method", "split", "accuracy", "low", "high", "correct", "total", "unparsed",
+    "truncated", "mean_tokens", "with_steps", "legacy", "tiers",
+)  # fmt: skip
 WINDOW = -12  # bits of deflate's, without a header: small, so ten thousand are quickly made
 USUAL = (  # what the ends of all documents say, the commonest last
     b'"refine-","elicit-","instruct-","annotate-"],"marks":[["logprob","train",0.0,0.0]]'
     b'","cot","match","test",0.","plain","match","test",0.,1.0,"phases":["evaluate-","evaluate-'
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cellmark:
-    """One accuracy of a run, with its Wilson 95 % interval.
-
-    Kept as the list of its fields, so a later version may only append to them. ``tiers``: how many
-    answers each rule of the scorer found.
-    """
-
-    task: str
-    prompt: str
-    method: Method
-    split: str
-    accuracy: float
-    low: float
-    high: float
-    correct: int
-    total: int
-    unparsed: float
-    truncated: float = 0.0
-    mean_tokens: float = 0.0
-    with_steps: float = 0.0
-    legacy: float | None = None
-    tiers: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def evaluation(self) -> Evaluation:
-        return Evaluation(self.task, self.prompt, self.split, self.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +89,17 @@ class RunRow:
         return tuple((kind_of(phase_id), phase_id) for phase_id in self.phase_ids)
 
     @property
-    def marks(self) -> tuple[Cellmark, ...]:
-        """Accuracies of the finished evaluations."""
-        known = len(Cellmark.__slots__)
-        found = (Cellmark(*values[:known]) for values in self._unpacked()["marks"])
-        return tuple(replace(m, tiers=tuple((t, n) for t, n in m.tiers)) for m in found)
+    def accuracies(self) -> tuple[Accuracy, ...]:
+        """Of the finished evaluations."""
+        found = self._unpacked()["marks"]
+        return tuple(Accuracy.of(dict(zip(FIGURES, values, strict=False))) for values in found)
+
+    @property
+    def trained_on(self) -> str:
+        """``A``, ``A > B`` for cross-task runs; empty where nothing was trained."""
+        if self.refine_task in (None, self.task):
+            return self.task or ""
+        return f"{self.task} > {self.refine_task}"
 
     def _unpacked(self) -> dict[str, Any]:
         return cast("dict[str, Any]", json.loads(b"{%b}" % unpack(self.packed)))
@@ -127,12 +107,12 @@ class RunRow:
 
 def pack(
     phase_ids: Iterable[str],
-    marks: Iterable[Cellmark],
+    accuracies: Iterable[Accuracy],
     inputs: Iterable[Iterable[str]] | None = None,
 ) -> bytes:
     """``"phases": …, "marks": …, "needs": …``, the end of a registry's document, compressed: ten
     thousand of them are in memory. Shares to six decimals; ``inputs`` of each phase as places."""
-    figures = [[_short(value) for value in astuple(mark)] for mark in marks]
+    figures = [[_short(value) for value in one.figures().values()] for one in accuracies]
     value: dict[str, Any] = {"phases": list(phase_ids), "marks": figures}
     if inputs is not None:
         places = {phase: at for at, phase in enumerate(value["phases"])}

@@ -14,13 +14,9 @@ from sirt_tui.widgets.chart.chart import COLOURS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.queries.comparison import (
-        Cell,
-        Compared,
-        Difference,
-        Matrix,
-    )
-    from engine.store.run_row import Cellmark, RunRow
+    from engine.queries.comparison import Compared, Matrix
+    from engine.schema.accuracy import Accuracy, Comparison, Estimate
+    from engine.store.run_row import RunRow
 
 SIGNIFICANT = 0.05
 SHADES = " ░▒▓█"
@@ -70,34 +66,33 @@ def accuracies_table(compared: Compared) -> Table | Text:
     if not compared.cells:
         return Text("none of these runs was scored yet", "dim")
     table = _table("task", "prompt", *(letter(n) for n in range(len(compared.rows))))
-    for key, marks in compared.cells.items():
-        table.add_row(key.where, key.style, *(_cell(mark) for mark in marks))
+    for key, found in compared.cells.items():
+        table.add_row(key.where, key.style, *(_cell(one) for one in found))
         differences = compared.differences.get(key)
         if differences and any(differences):
-            pairs = zip(differences, marks, strict=True)
-            table.add_row("", "", *(_difference(d, mark) for d, mark in pairs))
+            pairs = zip(differences, found, strict=True)
+            table.add_row("", "", *(_difference(d, one) for d, one in pairs))
     return table
 
 
-def _cell(mark: Cellmark | None) -> Text:
-    if mark is None:
+def _cell(one: Accuracy | None) -> Text:
+    if one is None:
         return Text(NOTHING, "dim")
-    text = Text(f"{percent(mark.accuracy):>5}", "bold")
-    return text.append(f" [{interval(mark.low, mark.high)}]", "not bold dim")
+    text = Text(f"{percent(one.value):>5}", "bold")
+    return text.append(f" [{interval(one.right.low, one.right.high)}]", "not bold dim")
 
 
-def _difference(difference: Difference | None, mark: Cellmark | None) -> Text:
+def _difference(found: Comparison | None, one: Accuracy | None) -> Text:
     """Points with their interval, and Holm's p; coloured and marked only where the test says so.
     ``n``: on how many questions, where not on all of them."""
-    if difference is None:
+    if found is None:
         return Text("")
-    found = difference.found
-    sure = difference.adjusted < SIGNIFICANT
-    text = Text(f"{found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}]")
-    text.stylize(("green" if found.difference > 0 else "red") if sure else "dim")
-    text.append(f" p {p_value(difference.adjusted)}", "bold" if sure else "dim")
+    sure = found.adjusted < SIGNIFICANT
+    text = Text(found.difference.points)
+    text.stylize(("green" if found.difference.value > 0 else "red") if sure else "dim")
+    text.append(f" p {p_value(found.adjusted)}", "bold" if sure else "dim")
     text.append("*" if sure else "", "bold")
-    if mark is None or found.total != mark.total:
+    if one is None or found.total != one.total:
         text.append(f" n {found.total}", "dim")
     return text
 
@@ -134,14 +129,14 @@ def matrix_table(matrices: dict[str, Matrix]) -> Table | Text:
     return table
 
 
-def _shaded(cell: Cell | None) -> Text:
+def _shaded(cell: Estimate | None) -> Text:
     if cell is None:
         return Text(NOTHING, "dim")
-    step = min(len(SHADES) - 1, int(cell.share * len(SHADES)))
+    step = min(len(SHADES) - 1, int(cell.value * len(SHADES)))
     return Text.assemble((SHADES[step] * 4 + " ", HEAT[step]), _point(cell))
 
 
-def fractions_table(lines: dict[str, list[tuple[int, Cell]]]) -> Table:
+def fractions_table(lines: dict[str, list[tuple[int, Estimate]]]) -> Table:
     """Beside the lines: their points, with intervals."""
     shares = sorted({share for points in lines.values() for share, _ in points})
     table = _table("demonstrations", *(f"{share} %" for share in shares))
@@ -151,12 +146,12 @@ def fractions_table(lines: dict[str, list[tuple[int, Cell]]]) -> Table:
     return table
 
 
-def _point(cell: Cell | None) -> Text:
+def _point(cell: Estimate | None) -> Text:
     """Accuracy with its interval, and of how many runs the mean is."""
     if cell is None:
         return Text(NOTHING, "dim")
     text = Text()
-    text.append(f"{percent(cell.share):>5}", "bold")
+    text.append(f"{percent(cell.value):>5}", "bold")
     text.append(f" [{interval(cell.low, cell.high)}]", "dim")
     text.append(f" n {cell.runs}" if cell.runs > 1 else "", "dim")
     return text

@@ -56,14 +56,15 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
         if value:
             text.append(f"{name:<11}", "dim")
             text.append(f"{visible(value)}\n")
-    if row.marks:
+    accuracies = row.accuracies
+    if accuracies:
         text.append("\naccuracy, %, and 95 % interval\n", "bold")
-    width = max((len(visible(mark.evaluation.where)) for mark in row.marks), default=0)
-    for mark in row.marks:
-        what = mark.evaluation
+    width = max((len(visible(one.evaluation.where)) for one in accuracies), default=0)
+    for one in accuracies:
+        what = one.evaluation
         text.append(f"{visible(what.where):<{max(14, width)}} {what.style:<8}", "dim")
-        text.append(f"{percent(mark.accuracy):>5}", "bold")
-        text.append(f" {interval(mark.low, mark.high)}\n", "dim")
+        text.append(f"{percent(one.value):>5}", "bold")
+        text.append(f" {interval(one.right.low, one.right.high)}\n", "dim")
     if status is not None:
         text.append("\nphases\n", "bold")
         for phase in status.phases:
@@ -101,12 +102,12 @@ def _teacher(row: RunRow) -> str | None:
 def _warnings(row: RunRow) -> list[str]:
     """What makes an accuracy doubtful."""
     found = []
-    for mark in row.marks:
-        what = one_line(mark.evaluation.label, 50)
-        if mark.unparsed > UNPARSED_HIGH:
-            found.append(f"{what}: no answer found in {percent(mark.unparsed)} %")
-        if mark.truncated > UNPARSED_HIGH:
-            found.append(f"{what}: {percent(mark.truncated)} % cut off")
+    for one in row.accuracies:
+        what = one_line(one.evaluation.label, 50)
+        if one.unparsed > UNPARSED_HIGH:
+            found.append(f"{what}: no answer found in {percent(one.unparsed)} %")
+        if one.truncated > UNPARSED_HIGH:
+            found.append(f"{what}: {percent(one.truncated)} % cut off")
     return found
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.app import ComposeResult
 
-    from engine.store.run import RunRow
-    from engine.store.run_row import Cellmark
+    from engine.schema.accuracy import Accuracy
+    from engine.store.run_row import RunRow
 
 UNPARSED_SHOWN = 0.05
 STYLES = ("plain", "cot")
@@ -52,24 +52,26 @@ class ScoresPanel(ScrollableContainer, can_focus=True):
 def scores_table(rows: Sequence[RunRow], mine: str) -> RenderableType:
     """Grouped by task, arms down and prompts across: it fits 80 columns. Below it, by which rules
     this run's answers were read."""
-    marks = {
-        (m.evaluation.where, row.arm, m.evaluation.style): m for row in rows for m in row.marks
+    found = {
+        (one.evaluation.where, row.arm, one.evaluation.style): one
+        for row in rows
+        for one in row.accuracies
     }
-    if not marks:
+    if not found:
         return Text("no scores yet", "dim")
-    styles = sorted({style for _, _, style in marks}, key=_order)
+    styles = sorted({style for _, _, style in found}, key=_order)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("task")  # wraps where there is no room: cut off, two splits look the same
     for title in ("arm", *styles):
         table.add_column(title, no_wrap=True)
-    for task in sorted({key[0] for key in marks}):
-        arms = [row for row in rows if any(key[:2] == (task, row.arm) for key in marks)]
+    for task in sorted({key[0] for key in found}):
+        arms = [row for row in rows if any(key[:2] == (task, row.arm) for key in found)]
         for number, row in enumerate(arms):
-            cells = (_cell(marks.get((task, row.arm, style))) for style in styles)
+            cells = (_cell(found.get((task, row.arm, style))) for style in styles)
             name = WORDS.get(row.arm, row.arm)
             shown = Text(f"{name} ◂", "bold") if row.run_id == mine else Text(name)
             table.add_row("" if number else task, shown, *cells)
-    read = [m for row in rows if row.run_id == mine for m in row.marks if m.tiers]
+    read = [one for row in rows if row.run_id == mine for one in row.accuracies if one.tiers]
     return Group(table, *_read_by(read)) if read else table
 
 
@@ -78,21 +80,21 @@ def _order(style: str) -> tuple[int, str]:
     return STYLES.index(style) if style in STYLES else len(STYLES), style
 
 
-def _read_by(marks: Sequence[Cellmark]) -> Iterator[Text]:
+def _read_by(found: Sequence[Accuracy]) -> Iterator[Text]:
     yield Text("\nread by, % of the answers", "bold")
-    for mark in marks:
-        text = Text(f"{mark.evaluation.label}: ", "dim", no_wrap=True)
-        for tier, share in shares(mark.tiers, mark.total).items():
+    for one in found:
+        text = Text(f"{one.evaluation.label}: ", "dim", no_wrap=True)
+        for tier, share in shares(one.tiers, one.total).items():
             style = "not dim" if is_clear(tier) else "not dim yellow"
             text.append(f"{tier} {percent(share)}  ", style)
         yield text
 
 
-def _cell(mark: Cellmark | None) -> Text:
-    if mark is None:
+def _cell(one: Accuracy | None) -> Text:
+    if one is None:
         return Text(NOTHING, "dim")
-    text = Text(f"{percent(mark.accuracy):>5}", "bold")
-    text.append(f" [{interval(mark.low, mark.high)}]", "not bold dim")
-    if mark.unparsed > UNPARSED_SHOWN:
-        text.append(f" {percent(mark.unparsed)} unparsed", "not bold yellow")
+    text = Text(f"{percent(one.value):>5}", "bold")
+    text.append(f" [{interval(one.right.low, one.right.high)}]", "not bold dim")
+    if one.unparsed > UNPARSED_SHOWN:
+        text.append(f" {percent(one.unparsed)} unparsed", "not bold yellow")
     return text

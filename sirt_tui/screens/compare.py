@@ -270,7 +270,7 @@ class ComparePage(Page):
         chart = self.query_one("#lines", Chart)
         chart.display = any(len(points) > 1 for points in lines.values())  # else there is no line
         chart.show(
-            Series(name, [x for x, _ in points], [100 * cell.share for _, cell in points])
+            Series(name, [x for x, _ in points], [100 * cell.value for _, cell in points])
             for name, points in lines.items()
         )
         self._put("points", comparison.fractions_table(lines))

@@ -12,7 +12,7 @@ from engine.queries import filter_language
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from engine.store.run import RunRow
+    from engine.store.run_row import RunRow
 
 
 def best(row: RunRow) -> float | None:

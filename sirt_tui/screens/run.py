@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from engine.queries.runs import PhaseStatus, RunStatus
-    from engine.store.run import RunRow
+    from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
 NAMES = ("curves", "samples", "scores", "memory", "log")

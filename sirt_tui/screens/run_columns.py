@@ -78,9 +78,7 @@ def _task(row: RunRow) -> str:
     """What it was trained on; in brackets what its accuracy is on, where it was not trained."""
     if row.task is None:
         return f"({one_line(row.scored_on, 60)})" if row.scored_on else NOTHING
-    if row.refine_task and row.refine_task != row.task:
-        return one_line(f"{row.task} > {row.refine_task}", 60)
-    return one_line(row.task, 60)
+    return one_line(row.trained_on, 60)
 
 
 def _youth(row: RunRow) -> float:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from engine.queries.rows import _accuracy
-from engine.schema.evaluation import Evaluation
+from engine.queries.rows import accuracy_on
+from engine.schema.accuracy import Accuracy, Share
+from engine.schema.evaluation import Evaluation, Method
 from engine.schema.tiers import shares, shares_text, unclear
-from engine.store.run_row import Cellmark, pack
+from engine.store.run_row import pack
 from sirt_tui.panels.scores import scores_table
 from tests.report import made_up
 
@@ -29,21 +30,21 @@ def test_every_measurement_has_a_name_of_its_own(one: Evaluation, label: str) ->
     assert one.label == label
 
 
-def mark(method: str = "match", split: str = "test", accuracy: float = 0.5) -> Cellmark:
-    return Cellmark("csqa", "plain", method, split, accuracy, 0.0, 1.0, 5, 10, 0.0)  # type: ignore[arg-type]
+def measured(method: Method = "match", split: str = "test", right: int = 50) -> Accuracy:
+    return Accuracy(Evaluation("csqa", "plain", split, method), Share(right, 100, 0.0, 1.0))
 
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_a_lists_accuracy_is_the_match_on_the_test_split(turn: int) -> None:
-    marks = [
-        mark(),
-        mark("logprob", accuracy=0.9),
-        mark("commit", accuracy=0.8),
-        mark(split="train", accuracy=1.0),
+    found = [
+        measured(),
+        measured("logprob", right=90),
+        measured("commit", right=80),
+        measured(split="train", right=100),
     ]
-    assert _accuracy(marks[::turn], "csqa", "plain") == 0.5
-    assert _accuracy([mark(split="train", accuracy=0.7)], "csqa", "plain") == 0.7
-    assert _accuracy([mark("logprob")], "csqa", "plain") is None
+    assert accuracy_on(found[::turn], "csqa", "plain") == 0.5
+    assert accuracy_on([measured(split="train", right=70)], "csqa", "plain") == 0.7
+    assert accuracy_on([measured("logprob")], "csqa", "plain") is None
 
 
 def test_tiers_are_shares_of_all_answers_and_survive_the_index() -> None:
@@ -51,16 +52,15 @@ def test_tiers_are_shares_of_all_answers_and_survive_the_index() -> None:
     assert shares(tiers, 10) == {"statement": 0.6, "last_number": 0.3, "none": 0.1}
     assert shares_text(tiers, 10) == "statement 60.0, last_number 30.0, none 10.0"
     assert unclear(tiers, 10) == pytest.approx(0.4)
-    kept = replace(mark(), tiers=tiers)
+    kept = replace(measured(), tiers=tiers)
     row = made_up.row("both", {}, packed=pack([], [kept]))
-    assert row.marks == (kept,)
+    assert row.accuracies == (kept,)
 
 
 def test_a_train_split_stands_beside_the_test_split_on_the_screen() -> None:
-    marks = [mark(accuracy=0.25), mark(split="train", accuracy=0.75), mark("logprob", accuracy=0.5)]
-    row = made_up.row(
-        "teacher", {}, packed=pack([], [replace(m, tiers=(("boxed", 10),)) for m in marks])
-    )
+    found = [measured(right=25), measured(split="train", right=75), measured("logprob")]
+    read = [replace(one, tiers=(("boxed", 100),)) for one in found]
+    row = made_up.row("teacher", {}, packed=pack([], read))
     console = Console(width=80, file=io.StringIO())
     console.print(scores_table([row], row.run_id))
     painted = console.file.getvalue()  # type: ignore[attr-defined]

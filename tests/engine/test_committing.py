@@ -11,8 +11,7 @@ from engine import catalog
 from engine.generation.local import LocalProvider
 from engine.interfaces import Begun, Question
 from engine.phases import committing
-from engine.queries.results import right_answers
-from engine.queries.rows import marks_in
+from engine.queries.evaluations import Evaluated, right_answers
 from engine.schema.cards import (
     Endpoint,
     LocalWeights,
@@ -102,10 +101,10 @@ def test_only_unclear_answers_are_asked_and_both_accuracies_are_told(
     gained = sum(p.target == "A" for p in unclear)
     assert score.committed.correct == score.correct + gained
     assert score.committed.low < score.committed.accuracy < score.committed.high
-    read, committed = marks_in(folder, spec)
+    read, committed = Evaluated(spec, folder).accuracies
     assert read.evaluation == Evaluation("pocket-boxes", "plain")
     assert committed.evaluation.label == "pocket-boxes plain committed"
-    assert committed.correct == score.committed.correct
+    assert committed.right.count == score.committed.correct
     assert dict(committed.tiers)["statement"] == len(said)
     counted = right_answers(folder.out / PREDICTIONS, "commit")
     assert sum(counted.values()) == score.committed.correct

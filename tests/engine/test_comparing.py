@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from engine.queries import comparison, comparison_tables
-from engine.queries.evaluations import finished, paired
+from engine.queries.evaluations import Evaluated, finished, paired
 from engine.queries.results import Table
 from engine.queries.runs import list_runs
 from engine.queries.study import Study
@@ -45,10 +45,10 @@ def test_the_difference_is_that_of_the_same_questions(recorded, pair):  # noqa: 
     by_hand = sum(other.values()) - sum(reference.values())
     nothing, found = tested.differences[COMPASS]
     assert nothing is None
-    assert found.found.total == len(reference)
-    assert found.found.difference == pytest.approx(100 * by_hand / len(reference))
-    assert found.found.low <= found.found.difference <= found.found.high
-    assert found.adjusted >= found.found.p  # of several tests, each has to be surer
+    assert found.total == len(reference)
+    assert found.difference.value == pytest.approx(by_hand / len(reference))
+    assert found.difference.low <= found.difference.value <= found.difference.high
+    assert found.adjusted >= found.p  # of several tests, each has to be surer
 
 
 def test_another_reference_turns_the_sign(recorded, pair):  # noqa: F811
@@ -56,15 +56,15 @@ def test_another_reference_turns_the_sign(recorded, pair):  # noqa: F811
         comparison.with_differences(recorded, comparison.accuracies(recorded, pair, reference))
         for reference in (0, 1)
     )
-    forth = there.differences[COMPASS][1].found.difference
-    assert forth == pytest.approx(-back.differences[COMPASS][0].found.difference)
+    forth = there.differences[COMPASS][1].difference.value
+    assert forth == pytest.approx(-back.differences[COMPASS][0].difference.value)
 
 
 def test_runs_that_share_no_question_are_not_tested(recorded, pair):  # noqa: F811
     lost = run_of(recorded, "refine-only", "otter-3m")
     compared = comparison.with_differences(recorded, comparison.accuracies(recorded, [lost, *pair]))
     assert all(cells == (None, None, None) for cells in compared.differences.values())
-    assert [marks[0] for marks in compared.cells.values()] == [None] * len(compared.cells)
+    assert [cells[0] for cells in compared.cells.values()] == [None] * len(compared.cells)
 
 
 def test_a_run_that_is_gone_is_named(recorded):  # noqa: F811
@@ -107,21 +107,21 @@ def test_the_matrix_means_runs(recorded):  # noqa: F811
     assert list(found) == ["all", "in-family", "out-of-family"]
     mine = next(r for r in rows if (r.arm, r.teacher) == ("both", "wren-3m"))
     cell = found["in-family"].cells["both pocket-compass", "pocket-compass"]
-    mark = next(m for m in mine.marks if m.evaluation == COMPASS)
-    assert (cell.share, cell.low, cell.high, cell.runs) == pytest.approx(
-        (mark.accuracy, mark.low, mark.high, 1), abs=1e-5
+    own = next(one for one in mine.accuracies if one.evaluation == COMPASS)
+    assert (cell.value, cell.low, cell.high, cell.runs) == pytest.approx(
+        (own.value, own.right.low, own.right.high, 1), abs=1e-5
     )
     both = found["all"].cells["instruct-only pocket-compass", "pocket-compass"]
     parts = [
-        m.accuracy
+        one.value
         for row in rows
         if row.arm == "instruct-only"
-        for m in row.marks
-        if m.evaluation == COMPASS
+        for one in row.accuracies
+        if one.evaluation == COMPASS
     ]
     assert both.runs == len(parts) == 2
-    assert both.share == pytest.approx(sum(parts) / 2, abs=1e-5)
-    assert both.low < both.share < both.high
+    assert both.value == pytest.approx(sum(parts) / 2, abs=1e-5)
+    assert both.low < both.value < both.high
 
 
 def test_runs_that_answer_the_same_questions_make_them_no_more(recorded):  # noqa: F811
@@ -152,7 +152,7 @@ def test_files_hold_what_the_screen_says_and_nothing_is_overwritten(recorded, pa
     assert [p.name for p in made] == ["accuracies.md", "accuracies.tex", "accuracies.csv"]
     assert "82.3 [79.1, 85.2]" in made[0].read_text()
     assert r"\toprule" in made[1].read_text()
-    assert f"n {compared.differences[COMPASS][1].found.total}" in made[2].read_text()
+    assert f"n {compared.differences[COMPASS][1].total}" in made[2].read_text()
     made[0].write_text("mine")
     with pytest.raises(UserError, match="is there already"):
         comparison_tables.write_new(tmp_path / "out", files)
@@ -173,8 +173,8 @@ def test_curves_are_every_point_as_data_and_their_ends_on_a_page(recorded, pair)
 def test_runs_asked_with_another_version_of_the_prompt_are_not_paired(recorded, pair):  # noqa: F811
     a, b = (finished(recorded, run_id) for run_id in pair)
     assert paired(COMPASS, a, b) is not None
-    spec = b[COMPASS].spec()
+    spec = b[COMPASS].spec
     later = spec.model_copy(update={"task": spec.task.model_copy(update={"prompt_version": 2})})
     folder = recorded.phase(later.id)
     folder.create(later)
-    assert paired(COMPASS, a, b | {COMPASS: folder}) is None
+    assert paired(COMPASS, a, b | {COMPASS: Evaluated(later, folder)}) is None

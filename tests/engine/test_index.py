@@ -92,7 +92,7 @@ def test_a_result_whose_phase_is_gone_is_not_shown_from_the_index(runs: RunsFold
     for rows in (roster.look(), Roster(runs).look()):
         row = next(row for row in rows if row.run_id == run_id)
         assert row.state == "waiting"
-        assert len(row.marks) == len(before[run_id].marks) - 1
+        assert len(row.accuracies) == len(before[run_id].accuracies) - 1
     untouched = run_of(runs, "teacher", "wren-3m")
     assert next(row for row in roster.look() if row.run_id == untouched) == before[untouched]
 

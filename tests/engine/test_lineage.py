@@ -75,7 +75,7 @@ def test_settings_that_differ_have_the_default_beside_them(found: Lineage) -> No
 def test_scores_have_their_intervals(found: Lineage) -> None:
     plain = next(p for p in of_kind(found, "evaluate") if p.what.startswith("pocket-compass plain"))
     assert plain.score is not None
-    assert plain.score.low < plain.score.accuracy < plain.score.high
+    assert plain.score.right.low < plain.score.value < plain.score.right.high
     assert plain.score.total == 600
 
 

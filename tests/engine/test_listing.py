@@ -72,13 +72,13 @@ def test_a_damaged_score_hides_no_other_and_a_removed_phase_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = copy_recorded(tmp_path / "runs")
-    row = next(row for row in list_runs(runs) if row.state == "done" and len(row.marks) > 1)
+    row = next(row for row in list_runs(runs) if row.state == "done" and len(row.accuracies) > 1)
     phases = read_run(runs, row.run_id).spec.phases
     first, second = [runs.phase(p.id) for p in phases if p.kind == "evaluate"][:2]
     first.score.write_text("[]")
     runs.registry.unlink()
     (again,) = [found for found in list_runs(runs) if found.run_id == row.run_id]
-    assert len(again.marks) == len(row.marks) - 1
+    assert len(again.accuracies) == len(row.accuracies) - 1
     told = {finding.what: finding for finding in examine(runs)}["outputs"]
     assert told.verdict == "bad"
     assert f"{first.score}: is not what its phase published" in told.said
@@ -151,7 +151,7 @@ def test_the_list_the_queue_and_the_run_say_the_same_of_what_is_blocked(tmp_path
 def test_an_index_that_does_not_say_what_phases_need_is_read_all_the_same(tmp_path: Path) -> None:
     runs = copy_recorded(tmp_path / "runs")
     rows = list_runs(runs)
-    older = [replace(row, packed=pack(row.phase_ids, row.marks)) for row in rows]
+    older = [replace(row, packed=pack(row.phase_ids, row.accuracies)) for row in rows]
     assert [row.needs for row in older] == [None] * len(rows)
     runs.registry.unlink()
     registry(runs).put(older)

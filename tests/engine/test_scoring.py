@@ -15,10 +15,10 @@ from engine.schema.records import Prediction, Verdict
 from engine.scoring.boxed import last_boxed
 from engine.scoring.extraction import extract
 from engine.scoring.formula import same_formula
-from engine.scoring.interval import holm, mcnemar, wilson
 from engine.scoring.legacy import legacy_verdict
 from engine.scoring.number import same_number
 from engine.scoring.score import score
+from engine.scoring.statistics import holm, mcnemar, share
 from engine.scoring.steps import has_steps
 from engine.scoring.verdict import score_answer
 
@@ -150,11 +150,12 @@ def test_time_is_linear(unit):
 
 
 def test_wilson_matches_the_textbook():
-    low, high = wilson(8, 10)
+    eight, none, all_right = share(8, 10), share(0, 50), share(50, 50)
+    low, high = eight.low, eight.high
     assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(0, 50)[0] == 0.0
-    assert wilson(50, 50)[1] == pytest.approx(1.0)
+    assert (share(0, 0).low, share(0, 0).high) == (0.0, 1.0)
+    assert none.low == 0.0
+    assert all_right.high == pytest.approx(1.0)
 
 
 def test_mcnemar_and_holm():
@@ -224,7 +225,7 @@ def test_score():
     outputs = ["The answer is D", "D", "The answer is A", "no idea"]
     result = score(prediction(o, finish="length" if o == "D" else "stop") for o in outputs)
     assert (result.correct, result.total, result.accuracy) == (2, 4, 0.5)
-    assert (result.low, result.high) == wilson(2, 4)
+    assert (result.low, result.high) == (share(2, 4).low, share(2, 4).high)
     assert (result.unparsed, result.truncated, result.with_steps) == (0.25, 0.25, 0)
     assert result.mean_tokens == sum(map(len, outputs)) / 4
     assert result.tiers == {"statement": 2, "first_letter": 1}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.scoring.interval import wilson
-from engine.store.run_row import Cellmark, RunRow, pack
+from engine.schema.accuracy import Accuracy
+from engine.schema.evaluation import Evaluation
+from engine.scoring.statistics import share
+from engine.store.run_row import RunRow, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +24,9 @@ def row(
     **changes: Any,
 ) -> RunRow:
     """``right``: (task, prompt) -> right answers, questions."""
-    marks = [
-        Cellmark(t, p, "match", "test", k / n, *wilson(k, n), k, n, 0.01, 0.0, 20.0, 0.5)
-        for (t, p), (k, n) in right.items()
+    accuracies = [
+        Accuracy(Evaluation(on, prompt), share(*counts), 0.01, 0.0, 20.0, 0.5)
+        for (on, prompt), counts in right.items()
     ]
     taught = arm not in {"baseline", "teacher"}
     fields: dict[str, Any] = {
@@ -35,6 +37,6 @@ def row(
         "in_family": True if taught else None, "task": task, "refine_task": None,
         "fraction": 100, "seed": seed, "finished": WHEN, "seconds": 1.0, "tags": (), "note": "",
         "state": "done", "ladder": (None,) * 5, "scored_on": task, "plain": None, "cot": None,
-        "packed": pack([], marks),
+        "packed": pack([], accuracies),
     }  # fmt: skip
     return RunRow(**(fields | changes))

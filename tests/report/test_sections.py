@@ -16,7 +16,7 @@ from engine.report.differences import (
     paired,
     resolution,
 )
-from engine.scoring.interval import holm
+from engine.scoring.statistics import holm
 from tests.report.made_up import WHEN, row
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def test_steps_are_tested_on_the_same_questions() -> None:
         (0, 30, 0),
         (1, 30, 0),
     ]
-    assert all(one.adjusted >= one.found.p for one in found)
+    assert all(one.found.adjusted >= one.found.p for one in found)
     table = differences(QUESTIONS[0], found)
     assert table is not None
     assert table.table.rows[0][0] == "instructed → refined"
@@ -179,10 +179,10 @@ def test_other_tasks_and_the_gap_to_the_teacher_are_tested_too() -> None:
     (elsewhere,) = answered(study, "differences-out")
     assert (elsewhere.found.evaluation.task, elsewhere.found.gained) == (B, 30)
     gaps = {one.taught.arm: one for one in answered(study, "gaps")}
-    assert gaps["both"].found.difference == pytest.approx(15)
-    assert gaps["instruct-only"].found.low > 0
+    assert gaps["both"].found.difference.value == pytest.approx(0.15)
+    assert gaps["instruct-only"].found.difference.low > 0
     family = holm([one.found.p for one in gaps.values()])
-    assert [one.adjusted for one in gaps.values()] == family
+    assert [one.found.adjusted for one in gaps.values()] == family
     table = differences(QUESTIONS[2], list(gaps.values()))
     assert cells(table, "refined → teacher", "small", "big")[-1] != "–"
 
@@ -200,6 +200,5 @@ def test_a_seeds_gap_to_the_teacher_is_that_of_the_same_questions() -> None:
     (tested,) = [
         one for one in answered(Study("s", tuple(rows)), "gaps") if one.taught.arm == "both"
     ]
-    c = tested.found
-    assert paired_[-1] == f"+15.0 [{c.low:+.1f}, {c.high:+.1f}]"
+    assert paired_[-1] == tested.found.difference.points
     assert apart[-1] != paired_[-1]

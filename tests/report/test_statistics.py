@@ -6,27 +6,27 @@ import numpy as np
 import pytest
 from scipy.stats import binom, bootstrap
 
-from engine.queries.results import paired_difference
-from engine.queries.statistics import (
-    Count,
+from engine.scoring.statistics import (
     combination,
     detectable,
+    holm,
+    mcnemar,
     over_questions,
     over_seeds,
+    paired_difference,
     share,
 )
-from engine.scoring.interval import holm, mcnemar
 
 
 def test_wilson_as_newcombe_has_it() -> None:
     """Newcombe (1998), table I: 81 of 263."""
-    found = share(Count(81, 263))
+    found = share(81, 263)
     assert (found.low, found.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
 
 
 def test_students_t_over_seeds() -> None:
     found = over_seeds([4.0, 5.0, 6.0])
-    assert (found.mean, found.sd, found.seeds) == (5.0, 1.0, 3)
+    assert (found.value, found.sd, found.runs) == (5.0, 1.0, 3)
     assert found.high - 5.0 == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
     assert 5.0 - found.low == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
 
@@ -46,23 +46,23 @@ def test_mcnemar_is_exact() -> None:
 
 
 def test_one_seeds_gap_has_the_uncertainty_of_both_sides() -> None:
-    found = combination([[(1.0, Count(90, 100)), (-1.0, Count(80, 100))]])
-    assert found.mean == pytest.approx(0.1)
+    found = combination([[(1.0, share(90, 100)), (-1.0, share(80, 100))]])
+    assert found.value == pytest.approx(0.1)
     se = (0.9 * 0.1 / 100 + 0.8 * 0.2 / 100) ** 0.5
     assert found.high - found.low == pytest.approx(2 * 1.96 * se, rel=0.06)
 
 
 def test_all_right_is_not_certain() -> None:
-    found = combination([[(0.5, Count(100, 100)), (0.5, Count(100, 100))]])
+    found = combination([[(0.5, share(100, 100)), (0.5, share(100, 100))]])
     assert 0.95 < found.low < 0.999
 
 
 def test_a_mean_over_tasks_is_taken_within_each_seed() -> None:
-    seeds = [[(0.5, Count(80, 100)), (0.5, Count(60, 100))]] * 2 + [
-        [(0.5, Count(86, 100)), (0.5, Count(66, 100))]
+    seeds = [[(0.5, share(80, 100)), (0.5, share(60, 100))]] * 2 + [
+        [(0.5, share(86, 100)), (0.5, share(66, 100))]
     ]
     found = combination(seeds)
-    assert (found.mean, found.seeds) == (pytest.approx(0.72), 3)
+    assert (found.value, found.runs) == (pytest.approx(0.72), 3)
 
 
 @pytest.mark.parametrize(("total", "discordant"), [(200, 0.3), (500, 0.2), (1221, 0.3)])
@@ -92,17 +92,18 @@ def test_too_few_questions_can_tell_nothing() -> None:
 @pytest.mark.parametrize("all_alike", [0, 1, -1])
 def test_questions_that_all_turn_out_alike_are_not_certain(all_alike: int) -> None:
     """The others are 3.7 % at most, by Wilson's: 1.96^2 / (100 + 1.96^2)."""
-    mean, low, high = paired_difference([all_alike] * 100)
-    assert mean == all_alike
-    assert low == pytest.approx(max(-1, all_alike - 0.03699 * (1 + all_alike)), abs=1e-4)
-    assert high == pytest.approx(min(1, all_alike + 0.03699 * (1 - all_alike)), abs=1e-4)
+    found = paired_difference(100 * (all_alike == 1), 100 * (all_alike == -1), 100)
+    assert found.value == all_alike
+    assert found.low == pytest.approx(max(-1, all_alike - 0.03699 * (1 + all_alike)), abs=1e-4)
+    assert found.high == pytest.approx(min(1, all_alike + 0.03699 * (1 - all_alike)), abs=1e-4)
 
 
 def test_the_paired_interval_is_the_normal_ones_where_there_is_much_data() -> None:
-    found = [1] * 300 + [-1] * 100 + [0] * 1600
-    mean, low, high = paired_difference(found)
+    found = paired_difference(300, 100, 2000)
+    mean = found.value
     se = ((400 / 2000 - mean**2) / 2000) ** 0.5
-    assert (low, high) == pytest.approx((mean - 1.96 * se, mean + 1.96 * se), abs=1e-3)
+    normal = (mean - 1.96 * se, mean + 1.96 * se)
+    assert (found.low, found.high) == pytest.approx(normal, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -112,11 +113,11 @@ def test_the_paired_interval_is_the_normal_ones_where_there_is_much_data() -> No
 def test_an_interval_is_without_zero_only_where_the_test_agrees(
     gained: int, lost: int, total: int
 ) -> None:
-    found = [1] * gained + [-1] * lost + [0] * (total - gained - lost)
-    mean, low, high = paired_difference(found)
-    assert low <= mean <= high
-    assert (low > 0) == (mcnemar(gained, lost) < 0.05)
-    assert paired_difference([-d for d in found]) == pytest.approx((-mean, -high, -low), abs=1e-2)
+    found, turned = paired_difference(gained, lost, total), paired_difference(lost, gained, total)
+    assert found.low <= found.value <= found.high
+    assert (found.low > 0) == (mcnemar(gained, lost) < 0.05)
+    mirrored = (-found.value, -found.high, -found.low)
+    assert (turned.value, turned.low, turned.high) == pytest.approx(mirrored, abs=1e-2)
 
 
 def test_models_that_agree_on_the_questions_are_less_apart_than_two_samples() -> None:
@@ -134,6 +135,6 @@ def test_models_that_agree_on_the_questions_are_less_apart_than_two_samples() ->
 @pytest.mark.parametrize(("gained", "lost", "total"), [(30, 10, 600), (300, 100, 2000)])
 def test_drawing_counts_is_drawing_questions(gained: int, lost: int, total: int) -> None:
     sample = [1] * gained + [-1] * lost + [0] * (total - gained - lost)
-    _, low, high = paired_difference(sample)
+    found = paired_difference(gained, lost, total)
     drawn = bootstrap((sample,), np.mean, rng=np.random.default_rng(1), batch=500)
-    assert (low, high) == pytest.approx(tuple(drawn.confidence_interval), abs=0.003)
+    assert (found.low, found.high) == pytest.approx(tuple(drawn.confidence_interval), abs=0.003)

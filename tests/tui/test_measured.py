@@ -43,12 +43,12 @@ def painted(renderable, width=160):
 
 
 def accuracy(runs, run_id, **wanted):
-    (mark,) = [
-        m
-        for m in run_status(runs, run_id).marks
-        if all(getattr(m, name) == value for name, value in wanted.items())
+    (one,) = [
+        one
+        for one in run_status(runs, run_id).accuracies
+        if all(getattr(one.evaluation, name) == value for name, value in wanted.items())
     ]
-    return mark.accuracy
+    return one.value
 
 
 def test_the_list_shows_filters_and_names_the_match_on_the_test_split(measured):

@@ -1,0 +1,153 @@
+"""Figures that are uncertain, each with its 95 % interval. Shares and differences in 0..1.
+
+``Share``     counted, such as right answers of all questions
+``Estimate``  a mean over runs, or a difference of two models
+``Accuracy``  what an evaluation has measured
+``Comparison``  two models on the same questions
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from engine.schema.evaluation import Evaluation
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``count`` of ``total``, with Wilson's interval."""
+
+    count: int
+    total: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float | None:
+        """None where there is nothing to count."""
+        return self.count / self.total if self.total else None
+
+    @property
+    def text(self) -> str:
+        """``87.2 [84.2, 89.7]``, in per cent; a dash where there is nothing to count."""
+        return NOTHING if self.value is None else said(self.value, self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over ``runs``, or a difference of means.
+
+    From two seeds on the interval is Student's t over the seeds, and ``sd`` their spread; of one
+    seed (``sd`` is None) it tells the uncertainty of the questions alone.
+    """
+
+    value: float
+    low: float
+    high: float
+    runs: int = 1
+    sd: float | None = None
+
+    @property
+    def text(self) -> str:
+        """``87.2 [84.2, 89.7]``, or ``88.0 ± 1.1 [85.3, 90.7] n 3``; in per cent."""
+        return self._said("")
+
+    @property
+    def points(self) -> str:
+        """The same of a difference: ``+6.1 [+3.0, +9.2]``."""
+        return self._said("+")
+
+    def _said(self, sign: str) -> str:
+        spread = "" if self.sd is None else f" ± {100 * self.sd:.1f}"
+        runs = f" n {self.runs}" if self.runs > 1 else ""
+        return said(self.value, self.low, self.high, sign, spread) + runs
+
+
+def said(value: float, low: float, high: float, sign: str = "", spread: str = "") -> str:
+    """A value in per cent with its interval; ``sign``: ``+`` for differences."""
+    figures = f"{100 * value:{sign}.1f}{spread}"
+    return f"{figures} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """What an evaluation measured. ``unparsed``, ``truncated``, ``with_steps``: shares of the
+    answers; ``legacy``: accuracy by the authors' matcher; ``tiers``: how many answers each rule
+    of the scorer read."""
+
+    evaluation: Evaluation
+    right: Share
+    unparsed: float = 0.0
+    truncated: float = 0.0
+    mean_tokens: float = 0.0
+    with_steps: float = 0.0
+    legacy: float | None = None
+    tiers: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def value(self) -> float:
+        return self.right.value or 0.0
+
+    @property
+    def total(self) -> int:
+        return self.right.total
+
+    @property
+    def text(self) -> str:
+        return self.right.text
+
+    def figures(self) -> dict[str, Any]:
+        """Flat, for files and ``--json``; :meth:`of` reads it."""
+        what, right = self.evaluation, self.right
+        others = {name: getattr(self, name) for name in _OTHERS}
+        return {
+            "task": what.task,
+            "prompt": what.prompt,
+            "method": what.method,
+            "split": what.split,
+            "accuracy": self.value,
+            "low": right.low,
+            "high": right.high,
+            "correct": right.count,
+            "total": right.total,
+        } | others
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Accuracy:
+        """From flat figures; what a later version added is passed over."""
+        what = Evaluation(found["task"], found["prompt"], found["split"], found["method"])
+        right = Share(found["correct"], found["total"], found["low"], found["high"])
+        others = {name: found[name] for name in _OTHERS if name in found}
+        others["tiers"] = tuple((tier, count) for tier, count in found.get("tiers", ()))
+        return cls(what, right, **others)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models' answers to the same questions.
+
+    ``difference``: accuracy of ``b`` minus accuracy of ``a``, with its paired interval.
+    ``gained``, ``lost``: questions only b, only a gets right. ``p``: exact McNemar;
+    ``adjusted``: by Holm, over the table that it stands in.
+    """
+
+    evaluation: Evaluation
+    total: int
+    accuracy_a: float
+    accuracy_b: float
+    difference: Estimate
+    gained: int
+    lost: int
+    p: float
+    adjusted: float = 1.0
+
+    @property
+    def discordant(self) -> float:
+        """Share of the questions that exactly one of the two gets right."""
+        return (self.gained + self.lost) / self.total
+
+
+_OTHERS = tuple(f.name for f in fields(Accuracy) if f.name not in {"evaluation", "right"})
