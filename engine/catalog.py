@@ -5,25 +5,19 @@ Nothing is imported before it is used, so that ``sirt --help`` needs no torch.
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.schema.errors import UserError, nearest
+from engine.schema.kinds import find, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from engine.interfaces import Launcher, ProviderFactory, Task
+    from engine.schema.phase import PhaseSpec
 
-PHASES = {
-    "annotate": "engine.phases.annotate:run",
-    "instruct": "engine.phases.instruct:run",
-    "elicit": "engine.phases.elicit:run",
-    "refine": "engine.phases.refine:run",
-    "evaluate": "engine.phases.evaluate:run",
-}
 TASKS = {
     "csqa": "engine.tasks.commonsense_qa:TASK",
     "obqa": "engine.tasks.openbookqa:TASK",
@@ -54,32 +48,26 @@ TRACKERS = {
 }
 
 
-def _resolve(table: Mapping[str, str], what: str, name: str) -> Any:
-    if name not in table:
-        raise UserError(f"unknown {what} {name!r}: {nearest(name, table)}")
-    module, attribute = table[name].split(":")
-    return getattr(import_module(module), attribute)
-
-
-def phase(kind: str) -> Callable[..., dict[str, Any]]:
-    return cast("Callable[..., dict[str, Any]]", _resolve(PHASES, "phase", kind))
+def recipe(spec: PhaseSpec) -> Callable[..., dict[str, Any]]:
+    """What does a phase's work."""
+    return cast("Callable[..., dict[str, Any]]", resolve(spec.recipe))
 
 
 def task(name: str) -> Task:
-    return cast("Task", _resolve(TASKS, "task", name))
+    return cast("Task", find(TASKS, "task", name))
 
 
 def provider(kind: str) -> ProviderFactory:
-    return cast("ProviderFactory", _resolve(PROVIDERS, "provider", kind))
+    return cast("ProviderFactory", find(PROVIDERS, "provider", kind))
 
 
 def launcher(name: str) -> Launcher:
-    return cast("Launcher", _resolve(LAUNCHERS, "launcher", name)())
+    return cast("Launcher", find(LAUNCHERS, "launcher", name)())
 
 
 def tracker(name: str) -> Callable[..., AbstractContextManager[None]]:
     """A context manager around a training; see :mod:`engine.training.tracking`."""
-    return cast("Callable[..., AbstractContextManager[None]]", _resolve(TRACKERS, "tracker", name))
+    return cast("Callable[..., AbstractContextManager[None]]", find(TRACKERS, "tracker", name))
 
 
 def check_tracker(name: str) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from engine.schema.evaluation import Evaluation
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from engine.schema.specs import PhaseSpec
     from engine.store.phase_log import State
 
 NOTHING = "–"
@@ -126,16 +123,3 @@ def money(amount: float | None, currency: str = "USD") -> str:
 def ladder(states: Iterable[State]) -> str:
     """A phase ladder: one mark a phase."""
     return "".join(STATE_MARKS[state] for state in states)
-
-
-def phase_title(spec: PhaseSpec) -> str:
-    """``evaluate pocket-boxes cot``, ``annotate gsm8k``, ``instruct``, ``refine, round 2``."""
-    match spec.kind:
-        case "evaluate":
-            return f"evaluate {Evaluation.of(spec).label}"
-        case "annotate":
-            return f"annotate {spec.task.name}"
-        case "elicit" | "refine":
-            return spec.kind if spec.round == 1 else f"{spec.kind}, round {spec.round}"
-        case kind:
-            return kind

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 from engine.cli.output import echo
 from engine.cli.progress import LiveLine
 from engine.machine.state import phase_state
-from engine.planning.graph import model_of, unique_phases
+from engine.planning.graph import unique_phases
 from engine.queries.rows import queued_runs
 from engine.scheduling import daemon
 from engine.scheduling.queue import read_run
 from engine.scheduling.standing import ENDED, Fact, standings
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
-from engine.schema.evaluation import Evaluation
 from engine.schema.rates import rate_text
-from engine.schema.specs import AnnotateSpec, EvaluateSpec
+from engine.schema.specs import EvaluateSpec
 from engine.store.eventlog import EventReader
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 from engine.store.spending import spending
@@ -128,8 +127,8 @@ class _Follower:
         lasted = "" if took is None else f" in {duration(took)}"
         done = sum(s == "done" for s in self._states.values())
         paid = spending(spec, view)
-        said = f": {error}" if error else _figures(view)
-        said += f", paid {paid.cost.text}" if paid else ""
+        found = error or (spec.summary(view.figures) if view.figures else "")
+        said = (f": {found}" if found else "") + (f", paid {paid.cost.text}" if paid else "")
         words = f"[{done}/{len(self._phases)}] {label(spec)} {state}{lasted}{said}"
         echo(words, err=True)
         for warning in view.warnings:
@@ -187,15 +186,9 @@ def _seconds(view: PhaseView) -> float | None:
 
 def label(spec: PhaseSpec) -> str:
     """A phase in a few words: kind, model, task, and how the task is asked."""
-    name = model_of(spec).name
-    match spec:
-        case EvaluateSpec():
-            trained = "+adapter" if spec.adapter else ""
-            return f"evaluate {name}{trained} {Evaluation.of(spec).label}"
-        case AnnotateSpec():
-            return f"annotate {name} {spec.task.name}"
-        case _:
-            return f"{spec.kind} {name}"
+    trained = "+adapter" if isinstance(spec, EvaluateSpec) and spec.adapter else ""
+    model = spec.card.name + trained if spec.card else ""
+    return " ".join(word for word in (spec.kind, model, spec.detail) if word)
 
 
 def _at_work(spec: PhaseSpec, view: PhaseView) -> str:
@@ -214,18 +207,3 @@ def _progress(view: PhaseView) -> str:
     if view.rate:
         parts += [rate_text(view.rate, found.unit), f"{duration(view.seconds_left)} left"]
     return ", ".join(parts + [view.activity] * bool(view.activity))
-
-
-def _figures(view: PhaseView) -> str:
-    """The one figure of each kind of phase that a person waits for."""
-    figures = view.figures
-    match view.phase.partition("-")[0]:
-        case "annotate":
-            return f": kept {figures.get('kept')} of {figures.get('total')}"
-        case "elicit":
-            return f": {figures.get('pairs')} pairs of {figures.get('questions')} questions"
-        case "evaluate":
-            value = figures.get("accuracy")
-            return f": {100 * value:.1f} % right" if isinstance(value, float) else ""
-        case _:
-            return ""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from engine import catalog
 from engine.planning import presets, yaml_file
-from engine.planning.graph import model_of
 from engine.queries.settings_form import Draft, settings
 from engine.scheduling.queue import read_run
 from engine.schema.cards import LocalWeights, ModelCard, TaskSource
@@ -147,8 +146,8 @@ def _settings_of(spec: RunSpec) -> dict[str, Any]:
     """What differs from the defaults, by phase."""
     found: dict[str, Any] = {}
     for phase in spec.phases:
-        if not isinstance(phase, EvaluateSpec):
-            found[phase.kind] = phase.settings.model_dump(mode="json", exclude_defaults=True)
+        if settings := getattr(phase, "settings", None):
+            found[phase.kind] = settings.model_dump(mode="json", exclude_defaults=True)
         found["generation"] = phase.generation.model_dump(mode="json", exclude_defaults=True)
     if _annotates_as_the_paper_does(spec):
         found["annotate"].pop("limit", None)
@@ -184,7 +183,7 @@ def _cards_of(spec: RunSpec) -> tuple[list[dict[str, Any]], str | None]:
     """Cards that are not shipped as they were, and a precision when only that differs."""
     found: dict[str, Any] = {}
     precision: str | None = None
-    for card in {model_of(phase).name: model_of(phase) for phase in spec.phases}.values():
+    for card in {card.name: card for phase in spec.phases if (card := phase.card)}.values():
         shipped = _shipped(card.name)
         if shipped is not None and _same(card, shipped):
             continue

@@ -13,7 +13,7 @@ from engine import catalog
 from engine.generation.imported import ready_answers
 from engine.schema.cards import ImportedAnswers
 from engine.schema.errors import UserError
-from engine.schema.specs import AnnotateSpec, EvaluateSpec
+from engine.schema.specs import AnnotateSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,10 +47,8 @@ def look_at(phases: Iterable[PhaseSpec]) -> tuple[list[str], list[str]]:
 
 def _read_by(phases: Iterable[PhaseSpec]) -> Iterator[tuple[TaskRef, Split]]:
     for phase in phases:
-        if isinstance(phase, AnnotateSpec):
-            yield phase.task, "train"
-        elif isinstance(phase, EvaluateSpec):
-            yield phase.task, phase.split
+        if phase.reads:
+            yield phase.reads
 
 
 def _imported_by(phases: Iterable[PhaseSpec]) -> Iterator[tuple[str, ImportedAnswers]]:

@@ -12,23 +12,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from engine.planning.graph import Plan, model_of
 from engine.planning.history import history, likeness
 from engine.planning.memory import needed_gib
 from engine.schema.cards import Endpoint, LocalWeights
-from engine.schema.specs import (
-    AnnotateSpec,
-    ElicitSpec,
-    EvaluateSpec,
-    InstructSpec,
-    Kind,
-    PhaseSpec,
-    RefineSpec,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.planning.graph import Plan
+    from engine.schema.settings import Split
+    from engine.schema.specs import PhaseSpec, TaskRef
     from engine.store.layout import RunsFolder
 
 # train and test rows of each benchmark (method: the paper's data section and the hub's counts)
@@ -69,7 +62,7 @@ class Estimate:
     rough: int
     unknown: int
     money: dict[str, float]
-    memory: dict[Kind, float]
+    memory: dict[str, float]
     on_gpu: bool
     passed_over: tuple[str, ...] = ()
 
@@ -95,9 +88,8 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     counts = {"history": 0, "rough": 0, "unknown": 0}
     seconds = 0.0
     money: dict[str, float] = defaultdict(float)
-    memory: dict[Kind, float] = {}
+    memory: dict[str, float] = {}
     for spec in to_do:
-        source = model_of(spec).source
         if (size := needed_gib(spec, on_gpu, past_phases)) is not None:
             memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
         past = [w.seconds for w in past_phases.get(likeness(spec), ()) if w.seconds is not None]
@@ -109,7 +101,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
             counts["rough"] += 1
         else:
             counts["unknown"] += 1
-        if isinstance(source, Endpoint):
+        if spec.card and isinstance(source := spec.card.source, Endpoint):
             money[source.currency] += _price(amounts[spec.id], source)
     return Estimate(
         seconds,
@@ -125,51 +117,28 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
 
 def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:
     """Phase -> questions it works on, at most: how many the gate keeps isn't known before."""
-    from engine import catalog
-
     found: dict[str, int] = {}
     for spec in phases:
-        match spec:
-            case AnnotateSpec():
-                available = SIZES.get(spec.task.name, OTHER_SIZE)[0]
-                asked = spec.settings.most(catalog.task(spec.task.name).kind == "choice")
-                found[spec.id] = min(asked or available, available)
-            case EvaluateSpec():
-                available = SIZES.get(spec.task.name, OTHER_SIZE)[spec.split == "test"]
-                asked = 0 if spec.answers else spec.limit or available
-                found[spec.id] = min(asked, available)
-            case InstructSpec() | ElicitSpec():
-                found[spec.id] = found[spec.demonstrations] * spec.fraction // 100
-            case RefineSpec():
-                found[spec.id] = found[spec.pairs]
+        found[spec.id] = spec.questions(_rows, found)
     return found
 
 
+def _rows(task: TaskRef, split: Split) -> int:
+    return SIZES.get(task.name, OTHER_SIZE)[split == "test"]
+
+
 def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | None:
-    card = model_of(spec)
+    card = spec.card
     rates = GPU_FLOPS if on_gpu else CPU_FLOPS
-    if isinstance(card.source, Endpoint):
+    if card and isinstance(card.source, Endpoint):
         return questions * 4.0 / card.source.concurrency
-    if not isinstance(card.source, LocalWeights):
+    if not card or not isinstance(card.source, LocalWeights):
         return OVERHEAD_S
     if card.parameters is None:
         return None
     tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + PROMPT_TOKENS
-    match spec:
-        case InstructSpec():
-            work = 6 * spec.settings.epochs * questions
-        case RefineSpec():  # two answers, policy and reference
-            steps = spec.settings.max_steps
-            if spec.settings.epochs is not None:
-                per_epoch = questions / spec.settings.batch_size
-                steps = min(steps, round(spec.settings.epochs * per_epoch))
-            work = 2 * 8 * steps * spec.settings.batch_size
-        case ElicitSpec():
-            work = 2 * 2 * questions
-        case _:
-            work = 2 * questions
-    kind = "train" if isinstance(spec, InstructSpec | RefineSpec) else "generate"
-    return OVERHEAD_S + work * tokens * card.parameters / rates[kind]
+    rate = rates["train" if spec.trains else "generate"]
+    return OVERHEAD_S + spec.passes(questions) * tokens * card.parameters / rate
 
 
 def _price(questions: int, source: Endpoint) -> float:

@@ -14,14 +14,13 @@ from engine.schema.cards import (
     ModelCard,
 )
 from engine.schema.evaluation import Evaluation
+from engine.schema.kinds import PHASES
 from engine.schema.specs import (
-    KINDS,
     AnnotateSpec,
     Arm,
     ElicitSpec,
     EvaluateSpec,
     InstructSpec,
-    Kind,
     PhaseSpec,
     RefineSpec,
     RunSpec,
@@ -72,7 +71,7 @@ class Plan:
         """Phases of each run by itself, without the measurements it is held against."""
         return sum(len(run.phases) for run in self.runs)
 
-    def counts(self) -> dict[Kind, tuple[int, int, int]]:
+    def counts(self) -> dict[str, tuple[int, int, int]]:
         """Kind -> (without sharing, with sharing, still to do).
 
         Without sharing each run is made by itself, and so is what its table holds it against:
@@ -82,7 +81,7 @@ class Plan:
         naive["evaluate"] += _measured_for_comparison(self.runs)
         shared = Counter(p.kind for p in self.phases)
         left = Counter(p.kind for p in self.to_do)
-        return {kind: (naive[kind], shared[kind], left[kind]) for kind in KINDS if naive[kind]}
+        return {kind: (naive[kind], shared[kind], left[kind]) for kind in PHASES if naive[kind]}
 
 
 def _measured_for_comparison(runs: Iterable[RunSpec]) -> int:
@@ -351,19 +350,8 @@ def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[Ph
             )
 
 
-def model_of(spec: PhaseSpec) -> ModelCard:
-    """The model that a phase works with."""
-    match spec:
-        case AnnotateSpec():
-            return spec.teacher
-        case EvaluateSpec():
-            return spec.model
-        case _:
-            return spec.student
-
-
 def key_variables(phases: Iterable[PhaseSpec]) -> set[str]:
     """Environment variables that hold the API keys of these phases' endpoints."""
-    sources = (model_of(phase).source for phase in phases)
+    sources = (phase.card.source for phase in phases if phase.card)
     named = {source.api_key_env for source in sources if isinstance(source, Endpoint)}
     return {name for name in named if name is not None}

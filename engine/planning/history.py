@@ -9,18 +9,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state
-from engine.planning.graph import model_of
 from engine.schema.errors import UserError, explain
-from engine.schema.specs import (
-    AnnotateSpec,
-    ElicitSpec,
-    EvaluateSpec,
-    InstructSpec,
-    PhaseSpec,
-    RefineSpec,
-)
 
 if TYPE_CHECKING:
+    from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir, RunsFolder
 
 Likeness = tuple[object, ...]
@@ -38,18 +30,7 @@ class Witness:
 
 def likeness(spec: PhaseSpec) -> Likeness:
     """Phases that take about as much as each other."""
-    match spec:
-        case AnnotateSpec():
-            size: object = (spec.task.name, spec.settings.limit)
-        case EvaluateSpec():
-            size = (spec.task.name, spec.prompt, spec.split, spec.limit, spec.method)
-        case InstructSpec():
-            size = (spec.fraction, spec.settings.epochs, spec.settings.batch_size)
-        case ElicitSpec():
-            size = spec.fraction
-        case RefineSpec():
-            size = (spec.settings.max_steps, spec.settings.epochs, spec.settings.batch_size)
-    return (spec.kind, model_of(spec).name, size)
+    return spec.kind, spec.card and spec.card.name, spec.size
 
 
 def history(

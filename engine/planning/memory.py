@@ -15,19 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.machine.devices import memory
-from engine.planning.graph import model_of
 from engine.schema.cards import LocalWeights, ModelCard
-from engine.schema.specs import (
-    EvaluateSpec,
-    InstructSpec,
-    PhaseSpec,
-    RefineSpec,
-)
+from engine.schema.specs import EvaluateSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from engine.planning.history import Likeness, Witness
+    from engine.schema.specs import PhaseSpec
 
 GIB: Final = 2**30
 RUNTIME: Final = 0.6  # GiB: Python with torch and transformers, measured
@@ -89,14 +84,14 @@ def _shape_in(folder: Path) -> Shape | None:
 def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
     """On the card, or in the machine's memory where there is none; None for a model that works
     elsewhere, or of which nothing is known."""
-    card = model_of(spec)
-    shape = shape_of(card)
-    if not isinstance(card.source, LocalWeights) or shape is None:
+    card = spec.card
+    if not card or not isinstance(card.source, LocalWeights) or (shape := shape_of(card)) is None:
         return None
     weights = (card.parameters or _parameters(shape)) * _bytes_a_weight(card.source, spec, on_gpu)
     width = 2 if on_gpu and card.source.precision != "fp32" else 4
-    beside = _training(spec, shape, width) if _trains(spec) else _answering(spec, shape, width)
-    if _trains(spec) and not on_gpu:  # it cuts its passes to a quarter of what is free
+    step = spec.step
+    beside = _training(step, shape, width) if step else _answering(spec, shape, width)
+    if step and not on_gpu:  # it cuts its passes to a quarter of what is free
         beside = min(beside, memory()[0] * 2**20 / 4)
     return (ON_CARD if on_gpu else RUNTIME) + (weights + SPARE * beside) / GIB
 
@@ -107,7 +102,7 @@ def needed_gib(
     """What phases like it were measured to take on such a device, else :func:`rough_gib`."""
     from engine.planning.history import likeness
 
-    if not isinstance(model_of(spec).source, LocalWeights):
+    if not spec.card or not isinstance(spec.card.source, LocalWeights):
         return None
     past = history.get(likeness(spec), ())
     if on_gpu:
@@ -115,10 +110,6 @@ def needed_gib(
     else:
         seen = [w.memory for w in past if w.memory and not w.card_memory]
     return max(seen) if seen else rough_gib(spec, on_gpu)
-
-
-def _trains(spec: PhaseSpec) -> bool:
-    return isinstance(spec, InstructSpec | RefineSpec)
 
 
 def _parameters(shape: Shape) -> float:
@@ -130,7 +121,7 @@ def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> floa
     16-bit file that they are made of stays mapped, two bytes a weight."""
     if on_gpu:
         return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision]
-    made = {"nf4": 0.6 if _trains(spec) else 4.6, "bf16": 4.0, "fp32": 4.0}[source.precision]
+    made = {"nf4": 0.6 if spec.trains else 4.6, "bf16": 4.0, "fp32": 4.0}[source.precision]
     return made + (0.0 if source.precision == "fp32" else 2.0)
 
 
@@ -144,11 +135,7 @@ def _answering(spec: PhaseSpec, shape: Shape, width: int) -> float:
     return rows * (tokens * shape.layers * shape.cached * width + 4 * 4 * shape.vocabulary)
 
 
-def _training(spec: PhaseSpec, shape: Shape, width: int) -> float:
+def _training(step: tuple[int, int], shape: Shape, width: int) -> float:
     """Bytes: what one pass keeps for its gradient, with the logits of its answers."""
-    assert isinstance(spec, InstructSpec | RefineSpec)
-    settings = spec.settings
-    answers = 2 if isinstance(spec, RefineSpec) else 1
-    rows = min(answers * settings.batch_size, AT_ONCE)
-    tokens = min(settings.max_length, TOKENS)
+    rows, tokens = min(step[0], AT_ONCE), min(step[1], TOKENS)
     return rows * tokens * (shape.layers * shape.hidden * KEPT[width] + 2 * 4 * shape.hidden)

@@ -22,32 +22,19 @@ from engine.schema.records import Prediction, Score
 from engine.scoring.statistics import adjusted
 from engine.store.jsonlines import read_records
 from engine.store.layout import (
-    ADAPTER,
-    ANSWERS,
-    DEMONSTRATIONS,
-    PAIR_SCORES,
-    PAIRS,
     PREDICTIONS,
     write_json,
 )
 from engine.store.sealing import sealed_files, verified
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from engine.schema.accuracy import Comparison
     from engine.schema.evaluation import Evaluation
     from engine.schema.records import Verdict
-    from engine.schema.specs import Kind
     from engine.store.layout import PhaseDir, RunsFolder
-
-FILES: dict[Kind, tuple[str, ...]] = {
-    "annotate": (DEMONSTRATIONS,),
-    "instruct": (ADAPTER,),
-    "elicit": (ANSWERS, PAIRS),
-    "refine": (ADAPTER, PAIR_SCORES),
-    "evaluate": (PREDICTIONS,),
-}
 
 
 def evaluations(runs: RunsFolder, run_id: str) -> list[Evaluated]:
@@ -130,10 +117,13 @@ def _refresh_rows(runs: RunsFolder, phases: set[str]) -> None:
     index.refresh(row.run_id for row in index.rows() if phases.intersection(row.phase_ids))
 
 
-def _published(folder: PhaseDir, name: str) -> bool:
-    """Weights may have been left out of a bundle; what else was published must be there."""
-    listed = name != ADAPTER and f"out/{name}" in sealed_files(folder)
-    return listed or (folder.out / name).exists()
+def _published(folder: PhaseDir) -> Iterator[str]:
+    """Names of its files and folders. Weights may have been left out of a bundle; what else was
+    published must be there."""
+    sealed = sealed_files(folder)
+    for name in dict.fromkeys(path.split("/")[1] for path in sealed):
+        if f"out/{name}" in sealed or (folder.out / name).exists():
+            yield name
 
 
 def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
@@ -146,8 +136,9 @@ def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
         source = runs.phase(spec.id)
         if not source.done:
             continue
-        there = (name for name in FILES[spec.kind] if _published(source, name))
-        planned += ((verified(source, name), folder / f"{spec.id}-{name}") for name in there)
+        planned += (
+            (verified(source, name), folder / f"{spec.id}-{name}") for name in _published(source)
+        )
     if not planned:
         raise UserError(f"{run_id}: none of its phases is done; there is nothing to export")
     for _, target in planned:

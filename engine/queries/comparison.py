@@ -12,7 +12,7 @@ from engine.queries.runs import registry
 from engine.queries.study import Study
 from engine.scheduling.queue import read_run
 from engine.schema.errors import Problems, UserError
-from engine.schema.specs import EvaluateSpec
+from engine.schema.specs import EvaluateSpec, RefineSpec
 from engine.scoring.statistics import adjusted
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Logs:
 
 
 def _name(spec: PhaseSpec, rounds: bool) -> str:
-    return f"{spec.kind} {spec.round}" if rounds and spec.kind == "refine" else spec.kind
+    return f"{spec.kind} {spec.round}" if rounds and isinstance(spec, RefineSpec) else spec.kind
 
 
 # --- matrix and fractions ---

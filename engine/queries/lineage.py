@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from engine.machine.state import final_event, phase_state
-from engine.planning.graph import model_of
 from engine.queries.evaluations import Evaluated, why_unscored
 from engine.queries.runs import run_status
 from engine.schema import events as ev
 from engine.schema.cards import ImportedAnswers, LocalWeights, ModelCard
 from engine.schema.errors import UserError, told
-from engine.schema.evaluation import Evaluation
 from engine.schema.settings import source_of
-from engine.schema.specs import AnnotateSpec, EvaluateSpec
+from engine.schema.specs import EvaluateSpec
 from engine.store.sealing import accepted
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.schema.accuracy import Accuracy
-    from engine.schema.specs import Kind, PhaseSpec, RunSpec, TaskRef
+    from engine.schema.specs import PhaseSpec, RunSpec, TaskRef
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
 
@@ -42,6 +40,9 @@ class Origin:
     revision: str | None
     precision: str | None
     sampling: dict[str, Any]
+
+
+NO_MODEL = Origin("", "", "", None, None, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,12 @@ class Ancestor:
     """One phase. ``files``: outputs with size and sha256, as the manifest has them; ``accepted``:
     what of them, or of what it was made from, was accepted although it had changed.
 
-    ``parent``: of its inputs the one nearest to it, under which a tree shows it.
+    ``model``: :data:`NO_MODEL` where it works with none. ``parent``: of its inputs the one nearest
+    to it, under which a tree shows it.
     """
 
     id: str
-    kind: Kind
+    kind: str
     fingerprint: str
     state: State
     error: str
@@ -210,7 +212,6 @@ def _ancestor(
     manifest, damage = _manifest(folder)
     if manifest and isinstance(spec, EvaluateSpec):
         damage = why_unscored(folder)
-    task = spec.task if isinstance(spec, AnnotateSpec | EvaluateSpec) else None
     return Ancestor(
         id=spec.id,
         kind=spec.kind,
@@ -219,9 +220,9 @@ def _ancestor(
         error=error or damage,
         inputs=spec.inputs,
         parent=parent,
-        model=origin_of(model_of(spec)),
-        data=data_of(task) if task else None,
-        what=what_of(spec),
+        model=origin_of(spec.card) if spec.card else NO_MODEL,
+        data=data_of(spec.reads[0]) if spec.reads else None,
+        what=spec.what,
         seed=spec.seed,
         settings=tuple(settings_of(spec)),
         attempts=tuple(_try(attempt) for attempt in folder.attempts()),
@@ -268,19 +269,6 @@ def data_of(task: TaskRef) -> Data:
     files = ", ".join(file for file in (source.train, source.test) if file)
     hub = f"{source.hub} {source.config or ''}".strip() if source.hub else ""
     return Data(task.name, files or hub or "embedded", source.hub, source.revision)
-
-
-def what_of(spec: PhaseSpec) -> str:
-    """What a phase worked on, in a few words."""
-    match spec:
-        case AnnotateSpec():
-            return f"{spec.teacher.name} on {spec.task.name}, {spec.settings.prompt} prompt"
-        case EvaluateSpec():
-            return f"{spec.task.name} {Evaluation.of(spec).style}, {spec.split} split"
-        case _:
-            share, turn = getattr(spec, "fraction", 100), getattr(spec, "round", 1)
-            words = [spec.student.name, f"on {share} % of the data" if share != 100 else ""]
-            return " ".join(w for w in (*words, f"round {turn}" if turn > 1 else "") if w)
 
 
 def settings_of(spec: PhaseSpec) -> Iterator[Setting]:

@@ -9,6 +9,8 @@ from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
+from engine.schema.kinds import PHASES, find
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,13 +25,6 @@ if TYPE_CHECKING:
     )
 
 HASH_SHOWN = 16
-# the figures a person looks for, in this order; `--json` has them all
-FIGURES: dict[str, tuple[str, ...]] = {
-    "annotate": ("kept", "total", "unparsed"),
-    "instruct": ("examples", "steps", "final_loss", "moved_weights"),
-    "elicit": ("pairs", "questions", "winner_student", "winner_teacher"),
-    "refine": ("pairs", "held_out", "step0_loss", "picked_step", "best_eval_loss", "moved_weights"),
-}
 STATES = {"done": "green", "failed": "bold red", "lost": "bold red", "running": "cyan"}
 
 
@@ -39,13 +34,14 @@ def draw(found: Lineage, safe: Callable[[str], str]) -> Tree:
     nodes: dict[str, Tree] = {}
     models: dict[str, Tree] = {}
     for phase in found.phases:
-        if phase.parent is None:
-            model = phase.model
+        if phase.parent is not None:
+            above = nodes[phase.parent]
+        elif (model := phase.model).name:
             if model.name not in models:
                 models[model.name] = tree.add(_model(found, model, safe))
             above = models[model.name]
         else:
-            above = nodes[phase.parent]
+            above = tree
         nodes[phase.id] = above.add(_phase(phase, safe))
     return tree
 
@@ -113,7 +109,7 @@ def _details(phase: Ancestor) -> list[str]:
     if phase.error:
         lines.append(phase.error)
     lines += phase.accepted
-    if phase.data is not None and phase.kind != "evaluate":
+    if phase.data is not None and phase.score is None:
         at = f" at revision {phase.data.revision}" if phase.data.revision else ""
         lines.append(f"data: {phase.data.name}, {phase.data.source}{at}")
     others = [name for name in phase.inputs if name != phase.parent]
@@ -136,7 +132,7 @@ def _figures(phase: Ancestor) -> list[str]:
         return [f"unparsed {phase.score.unparsed:.1%}", f"cut off {phase.score.truncated:.1%}"]
     return [
         f"{name.replace('_', ' ')} {number(phase.figures[name])}"
-        for name in FIGURES.get(phase.kind, ())
+        for name in find(PHASES, "phase", phase.kind).told
         if phase.figures.get(name) is not None
     ]
 

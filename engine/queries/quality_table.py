@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.quality.measures import Quality
-    from engine.schema.specs import Kind
 
 HEADERS = (
     "run", "answers of", "task", "prompt", "n", "with steps [95 %]", "words", "tokens",
@@ -27,7 +26,7 @@ class Measured:
     run_id: str
     run: str
     phase: str
-    kind: Kind
+    kind: str
     task: str
     prompt: str
     quality: Quality

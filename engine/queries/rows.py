@@ -20,9 +20,9 @@ from engine.scheduling.standing import (
 )
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
+from engine.schema.kinds import PHASES
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run_row import (
-    LADDER,
     RunRow,
     kind_of,
     pack,
@@ -149,7 +149,7 @@ def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State 
     kinds: dict[str, list[State]] = {}
     for phase_id, state in zip(phase_ids, states, strict=True):
         kinds.setdefault(kind_of(phase_id), []).append(state)
-    return tuple(run_state(kinds[kind]) if kind in kinds else None for kind in LADDER)
+    return tuple(run_state(kinds[kind]) if kind in kinds else None for kind in PHASES)
 
 
 def queued_runs(runs: RunsFolder) -> dict[str, dict[str, int]]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.machine.state import DAMAGED, final_event, phase_state
-from engine.planning.graph import model_of
 from engine.planning.history import history
 from engine.planning.memory import is_pocket, needed_gib
 from engine.scheduling.policy import (
@@ -58,7 +57,7 @@ class Folders:
 
     def _node(self, spec: PhaseSpec) -> Node:
         memory, on_card = self.needed(spec, on_gpu=False), self.needed(spec, on_gpu=True)
-        small = is_pocket(model_of(spec))
+        small = spec.card is not None and is_pocket(spec.card)
         return replace(node_of(spec), memory=memory, card_memory=on_card, pocket=small)
 
     def needed(self, spec: PhaseSpec, on_gpu: bool) -> float:

@@ -60,5 +60,5 @@ def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) 
     with EventWriter(own.events, own.alive) as writer:
         worker = Worker(runs, phase, own, writer, devices)
         worker.clear_staging()
-        catalog.phase(spec.kind)(worker, spec)
+        catalog.recipe(spec)(worker, spec)
     return 0

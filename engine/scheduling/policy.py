@@ -21,12 +21,6 @@ from engine.scheduling.standing import (
     forgiven_by,
 )
 from engine.schema.cards import Frozen, LocalWeights
-from engine.schema.specs import (
-    AnnotateSpec,
-    EvaluateSpec,
-    InstructSpec,
-    RefineSpec,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -113,13 +107,8 @@ class Start:
 
 def node_of(spec: PhaseSpec) -> Node:
     """A phase's part in scheduling; hashes its spec, so keep the answer."""
-    answering = None
-    if isinstance(spec, AnnotateSpec):
-        answering = spec.teacher
-    elif isinstance(spec, EvaluateSpec):
-        answering = spec.model
-    remote = answering is not None and not isinstance(answering.source, LocalWeights)
-    return Node(spec.id, spec.inputs, remote, isinstance(spec, InstructSpec | RefineSpec))
+    remote = spec.card is not None and not isinstance(spec.card.source, LocalWeights)
+    return Node(spec.id, spec.inputs, remote, spec.trains)
 
 
 def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str, Standing]:

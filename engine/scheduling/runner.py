@@ -82,7 +82,7 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
     context.clear_staging()
     _tell_memory(context, spec)
     began = time.monotonic()
-    figures = catalog.phase(spec.kind)(context, spec)
+    figures = catalog.recipe(spec)(context, spec)
     figures["seconds"] = round(time.monotonic() - began, 2)
     figures |= monitor.peaks
     context.folder.publish(context.staging, figures, context.accepted)

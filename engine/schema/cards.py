@@ -13,7 +13,9 @@ Precision = Literal["nf4", "bf16", "fp32"]
 class Frozen(BaseModel):
     """Strict and immutable: an unknown key or a wrong type is an error, never a guess."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 class LocalWeights(Frozen):

@@ -1,87 +1,38 @@
 """Run and phase specifications: a run is a path through phases.
 
-A phase is a pure function of its :attr:`fingerprint`: its kind, the settings and revisions that
-determine its outcome, and the fingerprints of its inputs. Names, prices and batching are not
-part of it, nor is the device or the source code; :data:`ALGORITHM` is raised by hand when a
-phase's meaning changes.
+All that the program must know of a kind of phase stands in its class here. The class of a new kind
+may stand beside its recipe, and is named in :data:`engine.schema.kinds.PHASES`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
-from engine.schema.cards import (
-    Endpoint,
-    Frozen,
-    ImportedAnswers,
-    LocalWeights,
-    ModelCard,
-    TaskSource,
-)
+from engine.schema.cards import Frozen, ModelCard
+from engine.schema.evaluation import Evaluation
 from engine.schema.identity import identity_of
+from engine.schema.phase import PhaseSpec, TaskRef, digest, identity_of_model
 from engine.schema.settings import (
     AnnotateSettings,
     ElicitSettings,
-    GenerationSettings,
     InstructSettings,
     Positive,
     PromptStyle,
     RefineSettings,
     Split,
-    setting,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+__all__ = [
+    "AnnotateSpec", "Arm", "ElicitSpec", "EvaluateSpec", "InstructSpec", "JudgeMethod",
+    "JudgementSpec", "PhaseSpec", "RefineSpec", "RunSpec", "TaskRef", "Tracking",
+]  # fmt: skip
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
 JudgeMethod = Literal["compare", "answer"]
-Kind = Literal["annotate", "instruct", "elicit", "refine", "evaluate"]
-KINDS: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
-ALGORITHM: dict[Kind, int] = dict.fromkeys(KINDS, 1)
-
-
-_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(_encoder.encode(value).encode()).hexdigest()[:16]
-
-
-def _identity_of_model(card: ModelCard) -> dict[str, Any]:
-    """What determines a model's answers; a local folder is its content, not its place."""
-    source = card.source
-    match source:
-        case LocalWeights():
-            hidden = {"path"} if source.path else set()
-            hidden.add("chat_template" if source.template_revision else "template_revision")
-            origin: dict[str, Any] = identity_of(source, exclude=hidden)
-        case Endpoint():
-            origin = source.model_dump(include={"kind", "base_url", "model"})
-        case ImportedAnswers():
-            origin = identity_of(source, exclude={"path"})
-    return {"source": origin, "sampling": identity_of(card.sampling)}
-
-
-class TaskRef(Frozen):
-    """A benchmark with its source resolved to a revision."""
-
-    name: str
-    source: TaskSource = TaskSource()
-    prompt_version: Positive = setting(
-        1, "ours", "which of the task's instruction lines is asked with", since="0.2"
-    )
-
-    def identity(self) -> dict[str, Any]:
-        """A local file counts by its content (``revision``), not by its place."""
-        hidden = {"train", "test", "train_labels", "test_labels"} if self.source.is_local else set()
-        source = identity_of(self.source, exclude=hidden)
-        return identity_of(self, exclude={"source"}) | {"source": source}
 
 
 class Tracking(Frozen):
@@ -94,58 +45,56 @@ class Tracking(Frozen):
     project: str = "sirt"
 
 
-class _Phase(Frozen):
-    """What all phase specs share; each adds its inputs and its identity."""
-
-    seed: int = 0
-    generation: GenerationSettings = GenerationSettings()
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Ids of the phases whose outputs this one reads."""
-        return ()
-
-    def _identity(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """16 hex digits over everything that determines the outcome."""
-        kind: Kind = self.kind  # type: ignore[attr-defined]
-        return _digest([kind, ALGORITHM[kind], self.seed, self._identity()])
-
-    @cached_property
-    def id(self) -> str:
-        """Name of the phase's folder."""
-        return f"{self.kind}-{self.fingerprint}"  # type: ignore[attr-defined]
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A changed copy has a fingerprint of its own; pydantic would copy the kept one too."""
-        copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("fingerprint", None)
-        copy.__dict__.pop("id", None)
-        return copy
-
-    @property
-    def generation_key(self) -> str | None:
-        """Same for phases whose *generations* are the same, whatever is made of them after.
-
-        A phase may take finished generations from another with the same key.
-        """
-        return None
+def _round(number: int) -> str:
+    return f"round {number}" if number > 1 else ""
 
 
-class AnnotateSpec(_Phase):
+def _share(fraction: int) -> str:
+    return f" on {fraction} % of the data" if fraction != 100 else ""
+
+
+class AnnotateSpec(PhaseSpec):
     """Teacher x task -> demonstrations."""
+
+    recipe = "engine.phases.annotate:run"
+    told = ("kept", "total", "unparsed")
 
     kind: Literal["annotate"] = "annotate"
     teacher: ModelCard
     task: TaskRef
     settings: AnnotateSettings = AnnotateSettings()
 
+    @property
+    def card(self) -> ModelCard:
+        return self.teacher
+
+    @property
+    def reads(self) -> tuple[TaskRef, Split]:
+        return self.task, "train"
+
+    @property
+    def detail(self) -> str:
+        return self.task.name
+
+    @property
+    def what(self) -> str:
+        return f"{self.teacher.name} on {self.task.name}, {self.settings.prompt} prompt"
+
+    def summary(self, figures: Mapping[str, Any]) -> str:
+        return f"kept {figures.get('kept')} of {figures.get('total')}"
+
+    @property
+    def size(self) -> object:
+        return self.task.name, self.settings.limit
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        limit = self.settings.most(has_classes=True)
+        available = rows(*self.reads)
+        return available if limit is None else min(limit, available)
+
     def _generation(self) -> dict[str, Any]:
         return {
-            "teacher": _identity_of_model(self.teacher),
+            "teacher": identity_of_model(self.teacher),
             "task": self.task.identity(),
             "settings": identity_of(self.settings, exclude={"keep", "thinking"}),
         }
@@ -156,11 +105,14 @@ class AnnotateSpec(_Phase):
 
     @property
     def generation_key(self) -> str:
-        return _digest(["annotate", ALGORITHM["annotate"], self.seed, self._generation()])
+        return self._digest(self._generation())
 
 
-class InstructSpec(_Phase):
+class InstructSpec(PhaseSpec):
     """Student x demonstrations -> adapter. ``fraction``: percent of the kept demonstrations."""
+
+    recipe = "engine.phases.instruct:run"
+    told = ("examples", "steps", "final_loss", "moved_weights")
 
     kind: Literal["instruct"] = "instruct"
     student: ModelCard
@@ -174,9 +126,31 @@ class InstructSpec(_Phase):
     def inputs(self) -> tuple[str, ...]:
         return (self.demonstrations,)
 
+    @property
+    def card(self) -> ModelCard:
+        return self.student
+
+    @property
+    def what(self) -> str:
+        return f"{self.student.name}{_share(self.fraction)}"
+
+    @property
+    def size(self) -> object:
+        return self.fraction, self.settings.epochs, self.settings.batch_size
+
+    @property
+    def step(self) -> tuple[int, int]:
+        return self.settings.batch_size, self.settings.max_length
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        return of[self.demonstrations] * self.fraction // 100
+
+    def passes(self, questions: int) -> float:
+        return 6.0 * self.settings.epochs * questions
+
     def _identity(self) -> dict[str, Any]:
         return {
-            "student": _identity_of_model(self.student),
+            "student": identity_of_model(self.student),
             "targets": self.student.lora_targets,
             "demonstrations": self.demonstrations,
             "fraction": [self.fraction, self.data_seed],
@@ -184,12 +158,15 @@ class InstructSpec(_Phase):
         }
 
 
-class ElicitSpec(_Phase):
+class ElicitSpec(PhaseSpec):
     """Student (bare when ``adapter`` is None) x the demonstrations' questions -> pairs.
 
     ``adapter``: of an instruct phase, or in a later round of a refine phase. ``round`` is for
     people: what it stands for follows from the adapter.
     """
+
+    recipe = "engine.phases.elicit:run"
+    told = ("pairs", "questions", "winner_student", "winner_teacher")
 
     kind: Literal["elicit"] = "elicit"
     student: ModelCard
@@ -204,9 +181,34 @@ class ElicitSpec(_Phase):
     def inputs(self) -> tuple[str, ...]:
         return tuple(i for i in (self.adapter, self.demonstrations) if i)
 
+    @property
+    def card(self) -> ModelCard:
+        return self.student
+
+    @property
+    def detail(self) -> str:
+        return _round(self.round)
+
+    @property
+    def what(self) -> str:
+        return f"{self.student.name}{_share(self.fraction)} {self.detail}".rstrip()
+
+    def summary(self, figures: Mapping[str, Any]) -> str:
+        return f"{figures.get('pairs')} pairs of {figures.get('questions')} questions"
+
+    @property
+    def size(self) -> object:
+        return self.fraction
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        return of[self.demonstrations] * self.fraction // 100
+
+    def passes(self, questions: int) -> float:
+        return 2.0 * 2 * questions  # with and without reasoning
+
     def _generation(self) -> dict[str, Any]:
         return {
-            "student": _identity_of_model(self.student),
+            "student": identity_of_model(self.student),
             "adapter": self.adapter,
             "demonstrations": self.demonstrations,
             "fraction": [self.fraction, self.data_seed],
@@ -217,12 +219,15 @@ class ElicitSpec(_Phase):
 
     @property
     def generation_key(self) -> str:
-        return _digest(["elicit", ALGORITHM["elicit"], self.seed, self._generation()])
+        return self._digest(self._generation())
 
 
-class RefineSpec(_Phase):
+class RefineSpec(PhaseSpec):
     """Student (bare when ``adapter`` is None) x pairs -> adapter; the student that made the pairs
     is the start and the reference, in each round."""
+
+    recipe = "engine.phases.refine:run"
+    told = ("pairs", "held_out", "step0_loss", "picked_step", "best_eval_loss", "moved_weights")
 
     kind: Literal["refine"] = "refine"
     student: ModelCard
@@ -236,10 +241,36 @@ class RefineSpec(_Phase):
     def inputs(self) -> tuple[str, ...]:
         return tuple(i for i in (self.adapter, self.pairs) if i)
 
+    @property
+    def card(self) -> ModelCard:
+        return self.student
+
+    @property
+    def detail(self) -> str:
+        return _round(self.round)
+
+    @property
+    def size(self) -> object:
+        settings = self.settings
+        return settings.max_steps, settings.epochs, settings.batch_size
+
+    @property
+    def step(self) -> tuple[int, int]:
+        return 2 * self.settings.batch_size, self.settings.max_length  # chosen and rejected
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        return of[self.pairs]
+
+    def passes(self, questions: int) -> float:
+        settings, steps = self.settings, self.settings.max_steps
+        if settings.epochs is not None:
+            steps = min(steps, round(settings.epochs * (questions / settings.batch_size)))
+        return 2.0 * 8 * steps * settings.batch_size  # two answers, policy and reference
+
     def _identity(self) -> dict[str, Any]:
         settings = identity_of(self.settings, exclude={"exclude"})
         return {
-            "student": _identity_of_model(self.student),
+            "student": identity_of_model(self.student),
             "targets": self.student.lora_targets,
             "adapter": self.adapter,
             "pairs": self.pairs,
@@ -247,13 +278,15 @@ class RefineSpec(_Phase):
         }
 
 
-class EvaluateSpec(_Phase):
+class EvaluateSpec(PhaseSpec):
     """Model (card, and an adapter or none) x task x one prompt style -> predictions, score.
 
     ``limit`` questions are drawn by ``data_seed``. ``answers``: an annotate phase that has asked
     the same model the same questions; what it was told is scored, nothing is asked again.
     ``commit``: answers that state nothing clearly are asked to be finished.
     """
+
+    recipe = "engine.phases.evaluate:run"
 
     kind: Literal["evaluate"] = "evaluate"
     model: ModelCard
@@ -272,6 +305,36 @@ class EvaluateSpec(_Phase):
         return tuple(i for i in (self.adapter, self.answers) if i)
 
     @property
+    def card(self) -> ModelCard:
+        return self.model
+
+    @property
+    def reads(self) -> tuple[TaskRef, Split]:
+        return self.task, self.split
+
+    @property
+    def detail(self) -> str:
+        return Evaluation.of(self).label
+
+    @property
+    def what(self) -> str:
+        return f"{self.task.name} {Evaluation.of(self).style}, {self.split} split"
+
+    def summary(self, figures: Mapping[str, Any]) -> str:
+        value = figures.get("accuracy")
+        return f"{100 * value:.1f} % right" if isinstance(value, float) else ""
+
+    @property
+    def size(self) -> object:
+        return self.task.name, self.prompt, self.split, self.limit, self.method
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        if self.answers:
+            return 0
+        available = rows(*self.reads)
+        return min(self.limit or available, available)
+
+    @property
     def twin(self) -> str:
         """The phase that asks the same questions and differs in :attr:`commit` alone."""
         return self.model_copy(update={"commit": not self.commit}).id
@@ -279,18 +342,11 @@ class EvaluateSpec(_Phase):
     def _identity(self) -> dict[str, Any]:
         later = {"data_seed": self.data_seed, "answers": self.answers, "commit": self.commit}
         return {
-            "model": _identity_of_model(self.model),
+            "model": identity_of_model(self.model),
             "adapter": self.adapter,
             "task": self.task.identity(),
             "what": [self.prompt, self.split, self.limit, self.method],
         } | {name: value for name, value in later.items() if value}
-
-
-PhaseSpec = Annotated[
-    AnnotateSpec | InstructSpec | ElicitSpec | RefineSpec | EvaluateSpec,
-    Field(discriminator="kind"),
-]
-phase_adapter: TypeAdapter[PhaseSpec] = TypeAdapter(PhaseSpec)
 
 
 class JudgementSpec(Frozen):
@@ -310,8 +366,8 @@ class JudgementSpec(Frozen):
     @property
     def fingerprint(self) -> str:
         """16 hex digits over all that determines the replies; how many are asked does not."""
-        judge = _identity_of_model(self.judge)
-        return _digest(["judge", self.phases, judge, self.method, self.prompt_version, self.seed])
+        judge = identity_of_model(self.judge)
+        return digest(["judge", self.phases, judge, self.method, self.prompt_version, self.seed])
 
 
 class RunSpec(Frozen):
@@ -344,7 +400,7 @@ class RunSpec(Frozen):
 
     @property
     def fingerprint(self) -> str:
-        return _digest([self.arm, sorted(p.id for p in self.phases)])
+        return digest([self.arm, sorted(p.id for p in self.phases)])
 
     @property
     def title(self) -> str:

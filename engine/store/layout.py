@@ -168,10 +168,10 @@ class PhaseDir:
 
     def spec(self) -> PhaseSpec:
         """``UserError`` when the file is damaged, ``FileNotFoundError`` when there is none."""
-        from engine.schema.specs import phase_adapter  # a list of runs does without pydantic
+        from engine.schema.specs import PhaseSpec  # a list of runs does without pydantic
 
         todo = f"retry its run, or move {self.path} away"
-        return read_as(self.spec_file, phase_adapter.validate_json, todo)
+        return read_as(self.spec_file, PhaseSpec.model_validate_json, todo)
 
     def attempts(self) -> list[AttemptDir]:
         """Oldest first."""

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from engine.schema.specs import Arm, Kind
+    from engine.schema.specs import Arm
     from engine.store.phase_log import State
 
-LADDER: tuple[Kind, ...] = ("annotate", "instruct", "elicit", "refine", "evaluate")
 FIGURES = (  # of an accuracy, in the index; a later version may only append
     "task", "prompt", "method", "split", "accuracy", "low", "high", "correct", "total", "unparsed",
     "truncated", "mean_tokens", "with_steps", "legacy", "tiers",
@@ -85,7 +84,7 @@ class RunRow:
         return {phase: tuple(ids[at] for at in places) for phase, places in pairs}
 
     @property
-    def phases(self) -> tuple[tuple[Kind, str], ...]:
+    def phases(self) -> tuple[tuple[str, str], ...]:
         return tuple((kind_of(phase_id), phase_id) for phase_id in self.phase_ids)
 
     @property
@@ -135,5 +134,5 @@ def _short(value: object) -> object:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def kind_of(phase_id: str) -> Kind:
-    return cast("Kind", phase_id.partition("-")[0])
+def kind_of(phase_id: str) -> str:
+    return phase_id.partition("-")[0]

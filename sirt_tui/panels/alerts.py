@@ -8,7 +8,6 @@ from rich.text import Text
 from textual.widgets import Static
 
 from engine.schema.sanitize import one_line
-from sirt_tui.format import phase_title
 from sirt_tui.panels.phases import silence
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
     faults, hints, warnings = [], [], []
     hints += [_line("! ", one_line(said, 300), "", "yellow") for said in damage]
     for phase in phases:
-        name = phase_title(phase.spec)
+        name = phase.spec.title
         if advice := ADVICE.get(phase.state):
             said = one_line(phase.error, 300)
             faults.append(_line(f"✗ {name} {phase.state}: ", said or "no word", advice, "bold red"))

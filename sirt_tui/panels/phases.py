@@ -12,7 +12,7 @@ from textual.message import Message
 from engine.schema.rates import rate_text
 from engine.schema.sanitize import one_line
 from engine.store.spending import spending
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration, phase_title
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     badly, and what it pays."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
-    text.append(f"{phase_title(phase.spec):<{TITLE_WIDTH}}")
+    text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
     text.append(f" {phase.state:<7}", STATE_STYLES[phase.state])
     if phase.attempt > 1:
         text.append(f" attempt {phase.attempt}", "yellow")

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from engine.schema.sanitize import one_line, visible
 from engine.store.spending import in_all, spending
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent, phase_title
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent
 from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _warnings(row: RunRow) -> list[str]:
 def _append_phase(text: Text, phase: PhaseStatus) -> None:
     style = STATE_STYLES[phase.state]
     text.append(f"{STATE_MARKS[phase.state]} ", style)
-    text.append(f"{phase_title(phase.spec):<29.29} ")
+    text.append(f"{phase.spec.title:<29.29} ")
     text.append(phase.state, style)
     if phase.attempt > 1:
         text.append(f"  attempt {phase.attempt}", "yellow")

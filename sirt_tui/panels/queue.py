@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from engine.schema.sanitize import one_line
-from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, phase_title
+from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _state(state: State, held: bool = False) -> Text:
 
 def work_columns() -> list[Column[Work]]:
     return [
-        Column("phase", "at work", 30, lambda w: Text(one_line(phase_title(w.spec), 60))),
+        Column("phase", "at work", 30, lambda w: Text(one_line(w.spec.title, 60))),
         Column("state", "state", 13, lambda w: _state(w.state)),
         Column("where", "on", 8, lambda w: Text(place(w))),
         Column("pid", "pid", 8, lambda w: Text(str(w.pid or NOTHING)), rank=2, justify="right"),

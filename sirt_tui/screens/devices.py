@@ -13,7 +13,6 @@ from textual.widgets import Static
 
 from engine.commands import queue_changes, run_changes
 from engine.schema.errors import UserError
-from sirt_tui.format import phase_title
 from sirt_tui.page import Page
 from sirt_tui.panels.gpus import CardsPanel
 from sirt_tui.panels.queue import queue_columns, work_columns
@@ -96,7 +95,7 @@ class DevicesPage(Page):
         """With the phase that each of our processes works on."""
         if self._machine is not None:
             working = self._now.working if self._now else ()
-            ours = {w.pid: phase_title(w.spec) for w in working if w.pid is not None}
+            ours = {w.pid: w.spec.title for w in working if w.pid is not None}
             self.query_one(CardsPanel).show(self._machine.machine, self._machine.gpus, ours)
 
     def on_feed_queue_changed(self, event: Feed.QueueChanged) -> None:
@@ -181,6 +180,6 @@ def conductor_line(now: Conducting) -> Text:
         text.append(f"  {phase.partition('-')[0]} {why}{more}", "yellow")
     for at_work in now.working:
         if at_work.paid is not None:
-            text.append(f"  {phase_title(at_work.spec)} pays {at_work.paid.text}")
+            text.append(f"  {at_work.spec.title} pays {at_work.paid.text}")
     text.append(f"  phases at once: CPU {slots}, endpoints {now.api_slots}", "dim")
     return text

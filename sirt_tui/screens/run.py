@@ -16,7 +16,6 @@ from engine.queries.following import stderr_tail
 from engine.queries.remarks import remarks
 from engine.queries.sibling_runs import relatives
 from engine.schema.errors import UserError
-from sirt_tui.format import phase_title
 from sirt_tui.page import Page
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.curves import CurvesPanel
@@ -183,7 +182,7 @@ class RunPage(Page):
     def _draw_chosen(self) -> None:
         phase = self._chosen()
         if phase is not None:
-            self.query_one(SamplesPanel).show(phase.view, phase_title(phase.spec))
+            self.query_one(SamplesPanel).show(phase.view, phase.spec.title)
             self._draw_log()
 
     def _draw_scores(self) -> None:
@@ -199,10 +198,10 @@ class RunPage(Page):
             return
         if panel.wants_stderr:
             tail = await self.ask(stderr_tail, self.runs.phase(phase.id))
-            panel.show_stderr(tail, phase_title(phase.spec))
+            panel.show_stderr(tail, phase.spec.title)
         else:
             told = remarks(phase.spec, phase.view)
-            panel.show_messages(phase.view, phase_title(phase.spec), told)
+            panel.show_messages(phase.view, phase.spec.title, told)
 
     def _liveliest(self) -> PhaseStatus:
         """The phase worth watching: what runs, else what ended badly, else the last done; of a run

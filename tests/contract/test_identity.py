@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.schema.cards import Frozen
 from engine.schema.identity import identity_of
 from engine.schema.settings import setting
-from engine.schema.specs import phase_adapter
+from engine.schema.specs import PhaseSpec
 
 
 class Inner(Frozen):
@@ -35,4 +35,4 @@ def test_finished_phases_of_before_keep_their_identity() -> None:
     files = sorted(Path("tests/fixtures/runs").glob("phases/*/phase.json"))
     assert files
     for file in files:
-        assert phase_adapter.validate_json(file.read_bytes()).id == file.parent.name
+        assert PhaseSpec.model_validate_json(file.read_bytes()).id == file.parent.name

@@ -28,10 +28,10 @@ from engine.schema.specs import (
     ElicitSpec,
     EvaluateSpec,
     InstructSpec,
+    PhaseSpec,
     RefineSpec,
     TaskRef,
     Tracking,
-    phase_adapter,
 )
 
 CARD = ModelCard(name="s", family="f", source=LocalWeights(path="/a", revision="r1"))
@@ -61,7 +61,7 @@ def source(**changes: Any) -> ModelCard:
 @pytest.mark.parametrize("kind", BASE)
 def test_a_spec_survives_its_file(kind: str) -> None:
     spec = BASE[kind]
-    again = phase_adapter.validate_json(spec.model_dump_json())
+    again = PhaseSpec.model_validate_json(spec.model_dump_json())
     assert again == spec
     assert again.id == spec.id
 
@@ -143,8 +143,8 @@ def test_another_gate_has_the_same_generations() -> None:
 
 def test_fingerprints_are_the_same_in_another_process() -> None:
     code = (
-        "import sys; from engine.schema.specs import phase_adapter;"
-        "print(phase_adapter.validate_json(sys.stdin.read()).id)"
+        "import sys; from engine.schema.specs import PhaseSpec;"
+        "print(PhaseSpec.model_validate_json(sys.stdin.read()).id)"
     )
     spec = BASE["refine"]
     result = subprocess.run(

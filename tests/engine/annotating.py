@@ -67,7 +67,7 @@ class Lab:
             with EventWriter(attempt.events, attempt.alive) as writer:
                 ctx = Context(self.runs, folder, attempt, writer, Devices())
                 ctx.clear_staging()
-                folder.publish(ctx.staging, catalog.phase(spec.kind)(ctx, spec))
+                folder.publish(ctx.staging, catalog.recipe(spec)(ctx, spec))
         finally:
             self.views.append(fold_all(self.events(folder)))
         return folder

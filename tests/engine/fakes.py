@@ -19,12 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import catalog
 from engine.scheduling.launchers.warm import serve
 from engine.schema.cards import ImportedAnswers, LocalWeights, ModelCard
 from engine.schema.errors import UserError
+from engine.schema.kinds import PHASES, resolve
 from engine.schema.specs import (
-    KINDS,
     AnnotateSpec,
     EvaluateSpec,
     InstructSpec,
@@ -141,7 +140,8 @@ def _counted(ctx: Context) -> str:
 
 
 def main() -> int:
-    catalog.PHASES.update(dict.fromkeys(KINDS, "__main__:scripted"))
+    for where in PHASES.values():
+        resolve(where).recipe = "__main__:scripted"
     match sys.argv[1:]:
         case ["conductor", folder]:
             from engine.scheduling.daemon import conduct

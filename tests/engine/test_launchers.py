@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine import catalog
 from engine.interfaces import Devices
 from engine.machine import processes
 from engine.machine.state import final_event, phase_state
@@ -22,6 +21,7 @@ from engine.scheduling.phase_process import become
 from engine.schema.errors import UserError
 from engine.schema.events import Activity, PhaseFinished, PhaseStarted
 from engine.schema.jsonfile import read_json
+from engine.schema.specs import AnnotateSpec
 from engine.store.eventlog import EventReader, EventWriter
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 from engine.store.phase_log import fold_all
@@ -108,7 +108,7 @@ def test_several_cards_get_a_process_each():
 
 
 def test_further_processes_of_an_attempt_only_compute(phase, monkeypatch):
-    monkeypatch.setitem(catalog.PHASES, "annotate", "tests.engine.fakes:scripted")
+    monkeypatch.setattr(AnnotateSpec, "recipe", "tests.engine.fakes:scripted")
     monkeypatch.setenv("RANK", "1")
     attempt = phase.new_attempt()
     go(phase)

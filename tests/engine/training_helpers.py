@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from safetensors.torch import load_file
 
-from engine.catalog import phase as recipe
+from engine.catalog import recipe
 from engine.interfaces import Devices
 from engine.phases.context import Context
 from engine.schema import events as ev
@@ -144,7 +144,7 @@ class Lab:
             ctx.clear_staging()
             result = Attempt(folder, {}, [])
             try:
-                result.figures = recipe(spec.kind)(ctx, spec)
+                result.figures = recipe(spec)(ctx, spec)
                 if publish:
                     folder.publish(ctx.staging, result.figures)
             finally:

@@ -13,7 +13,6 @@ import pytest
 
 from engine.interfaces import Devices
 from engine.machine import processes
-from engine.planning.graph import model_of
 from engine.scheduling.queue import read_run
 from engine.schema.specs import RefineSpec
 from engine.store.layout import RunsFolder, write_json
@@ -59,7 +58,7 @@ def take_weights_as_recorded(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) 
     recorded = {}
     for run_id in runs.run_ids():
         for phase in read_run(runs, run_id).spec.phases:
-            source: Any = model_of(phase).source
+            source: Any = phase.card.source
             recorded[Path(source.path).name] = source.revision
     monkeypatch.setattr(
         "engine.planning.presets.hash_weights", lambda folder: recorded[folder.name]

@@ -1,0 +1,47 @@
+"""Kinds of phases, in their usual order, and where the class of each is.
+
+A file says a kind; its class is looked up here when the file is read. Nothing is imported
+before, and a list of runs, which shows kinds only, does without pydantic.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from engine.schema.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
+PHASES = {
+    "annotate": "engine.schema.specs:AnnotateSpec",
+    "instruct": "engine.schema.specs:InstructSpec",
+    "elicit": "engine.schema.specs:ElicitSpec",
+    "refine": "engine.schema.specs:RefineSpec",
+    "evaluate": "engine.schema.specs:EvaluateSpec",
+}
+
+
+def resolve(where: str) -> Any:
+    """``package.module:name``, imported now."""
+    module, name = where.split(":")
+    return getattr(import_module(module), name)
+
+
+def find(table: Mapping[str, str], what: str, name: str) -> Any:
+    """What a table names; ``UserError`` with the nearest name when it has no such row."""
+    if name not in table:
+        raise UserError(f"unknown {what} {name!r}: {nearest(name, table)}")
+    return resolve(table[name])
+
+
+def one_of(table: Mapping[str, str], handler: GetCoreSchemaHandler) -> CoreSchema:
+    """How pydantic reads and writes a model that says in ``kind`` which of these it is."""
+    from pydantic_core import core_schema
+
+    choices = {kind: handler.generate_schema(resolve(where)) for kind, where in table.items()}
+    return core_schema.tagged_union_schema(choices, discriminator="kind")

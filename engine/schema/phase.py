@@ -1,0 +1,188 @@
+"""What every kind of phase has: a fingerprint, a folder's name, and what the program asks of it.
+
+A phase is a pure function of its :attr:`~PhaseSpec.fingerprint`: its kind, the settings and
+revisions that determine its outcome, and the fingerprints of its inputs. Names, prices and batching
+are not part of it, nor is the device or the source code; a kind's ``algorithm`` is raised by hand
+when its meaning changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from engine.schema.cards import (
+    Endpoint,
+    Frozen,
+    ImportedAnswers,
+    LocalWeights,
+    ModelCard,
+    TaskSource,
+)
+from engine.schema.identity import identity_of
+from engine.schema.kinds import PHASES, one_of
+from engine.schema.settings import (
+    GenerationSettings,
+    Positive,
+    Split,
+    setting,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(_encoder.encode(value).encode()).hexdigest()[:16]
+
+
+def identity_of_model(card: ModelCard) -> dict[str, Any]:
+    """What determines a model's answers; a local folder is its content, not its place."""
+    source = card.source
+    match source:
+        case LocalWeights():
+            hidden = {"path"} if source.path else set()
+            hidden.add("chat_template" if source.template_revision else "template_revision")
+            origin: dict[str, Any] = identity_of(source, exclude=hidden)
+        case Endpoint():
+            origin = source.model_dump(include={"kind", "base_url", "model"})
+        case ImportedAnswers():
+            origin = identity_of(source, exclude={"path"})
+    return {"source": origin, "sampling": identity_of(card.sampling)}
+
+
+class TaskRef(Frozen):
+    """A benchmark with its source resolved to a revision."""
+
+    name: str
+    source: TaskSource = TaskSource()
+    prompt_version: Positive = setting(
+        1, "ours", "which of the task's instruction lines is asked with", since="0.2"
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """A local file counts by its content (``revision``), not by its place."""
+        hidden = {"train", "test", "train_labels", "test_labels"} if self.source.is_local else set()
+        source = identity_of(self.source, exclude=hidden)
+        return identity_of(self, exclude={"source"}) | {"source": source}
+
+
+class PhaseSpec(Frozen):
+    """What every kind of phase says of itself; each adds its inputs and its identity.
+
+    ``recipe``: the function that does the work, ``(context, spec) -> figures``.
+    ``told``: the figures that a person looks for first.
+    """
+
+    recipe: ClassVar[str]
+    algorithm: ClassVar[int] = 1
+    told: ClassVar[tuple[str, ...]] = ()
+
+    kind: str
+    seed: int = 0
+    generation: GenerationSettings = GenerationSettings()
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        """Where any phase may stand, its kind decides which class reads it."""
+        return one_of(PHASES, handler) if cls is PhaseSpec else handler(source)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Ids of the phases whose outputs this one reads."""
+        return ()
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The model that it works with."""
+        return None
+
+    @property
+    def step(self) -> tuple[int, int] | None:
+        """Sequences that one training step reads, and tokens in each, at most; None where it does
+        not train."""
+        return None
+
+    @property
+    def trains(self) -> bool:
+        """It makes an adapter, and can use several GPUs."""
+        return self.step is not None
+
+    @property
+    def reads(self) -> tuple[TaskRef, Split] | None:
+        """The benchmark whose rows it reads itself, and which split of it."""
+        return None
+
+    @property
+    def detail(self) -> str:
+        """What tells it from others of its kind and model, in a few words: task, prompt, round."""
+        return ""
+
+    @property
+    def title(self) -> str:
+        """``evaluate pocket-boxes cot``, ``annotate gsm8k``, ``instruct``, ``refine round 2``."""
+        return f"{self.kind} {self.detail}".rstrip()
+
+    @property
+    def what(self) -> str:
+        """What it works on, in a few words, as a run's ancestry tells it."""
+        return " ".join(word for word in (self.card.name if self.card else "", self.detail) if word)
+
+    def summary(self, figures: Mapping[str, Any]) -> str:
+        """The one finding that a person waits for, when it is done; "" for none."""
+        return ""
+
+    @property
+    def size(self) -> object:
+        """What decides how long it takes, beside kind and model: phases of one size are alike."""
+        return None
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        """How many questions or pairs it works on, at most. ``rows``: of a benchmark's split;
+        ``of``: what the phases before it work on, by their ids."""
+        return max((of.get(name, 0) for name in self.inputs), default=0)
+
+    def passes(self, questions: int) -> float:
+        """Its work in floating-point operations for each weight and token: 2 to read or write one,
+        6 to train on one."""
+        return 2.0 * questions
+
+    def _identity(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _digest(self, identity: dict[str, Any]) -> str:
+        return digest([self.kind, self.algorithm, self.seed, identity])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits over everything that determines the outcome."""
+        return self._digest(self._identity())
+
+    @cached_property
+    def id(self) -> str:
+        """Name of the phase's folder."""
+        return f"{self.kind}-{self.fingerprint}"
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A changed copy has a fingerprint of its own; pydantic would copy the kept one too."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("fingerprint", None)
+        copy.__dict__.pop("id", None)
+        return copy
+
+    @property
+    def generation_key(self) -> str | None:
+        """Same for phases whose *generations* are the same, whatever is made of them after.
+
+        A phase may take finished generations from another with the same key.
+        """
+        return None
