@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from engine.interfaces import Launcher, ProviderFactory, Task
+    from engine.schema.cards import ModelSource
     from engine.schema.phase import PhaseSpec
 
 TASKS = {
@@ -30,11 +31,6 @@ TASKS = {
     "pocket-sums": "engine.pocket.tasks:SUMS",
     "pocket-boxes": "engine.pocket.tasks:BOXES",
     "pocket-compass": "engine.pocket.tasks:COMPASS",
-}
-PROVIDERS = {
-    "local": "engine.generation.local:LocalProvider",
-    "openai_compatible": "engine.generation.endpoint.openai_compatible:EndpointProvider",
-    "imported": "engine.generation.imported:ImportedProvider",
 }
 LAUNCHERS = {
     "local": "engine.scheduling.launchers.local:LocalLauncher",
@@ -57,8 +53,9 @@ def task(name: str) -> Task:
     return cast("Task", find(TASKS, "task", name))
 
 
-def provider(kind: str) -> ProviderFactory:
-    return cast("ProviderFactory", find(PROVIDERS, "provider", kind))
+def provider(source: ModelSource) -> ProviderFactory:
+    """Whoever answers for a model of this source."""
+    return cast("ProviderFactory", resolve(source.provider))
 
 
 def launcher(name: str) -> Launcher:

@@ -155,6 +155,11 @@ class Provider(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """``UserError`` for what can be seen before anything is asked: a file that can't be read.
+        Cheap enough for a plan."""
+        return
+
     def watch(self, doing: Callable[[str], None]) -> None:
         """Be told from now on, in words, what it does while nothing comes: loading weights, say."""
         return

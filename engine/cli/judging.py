@@ -74,12 +74,12 @@ def judge(
     first, second = (_one_run(runs, word) for word in (a, b))
     wanted = judging.comparables(runs, first, second, tasks, prompts)
     most = None if everything else limit or judging.LIMIT
-    if model.source.kind == "local":
+    if model.source.weights:
         from engine.models.loading import quiet
 
         quiet()
     method: JudgeMethod = "answer" if by_answer else "compare"
-    line = _Line(currency=getattr(model.source, "currency", ""), quiet=as_json)
+    line = _Line(currency=model.source.bills_in or "", quiet=as_json)
     found = []
     with _interruptible() as stopped:
         judge_one = partial(judging.judge, tell=line.tell, watch=line.watch, stopped=stopped)

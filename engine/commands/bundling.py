@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.machine.state import phase_state
+from engine.planning.graph import key_variables
 from engine.queries.lineage import with_ancestors
 from engine.scheduling.queue import read_run
-from engine.schema.cards import Endpoint
 from engine.schema.errors import UserError, explain
 from engine.store.layout import ADAPTER, hash_file
 from engine.store.provenance import provenance
@@ -177,9 +177,9 @@ def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, Pha
 
 
 def _keys(specs: Iterable[PhaseSpec]) -> dict[str, bytes]:
-    sources = (spec.card.source for spec in specs if spec.card)
-    named = {s.api_key_env for s in sources if isinstance(s, Endpoint) and s.api_key_env}
-    values = {name: os.environ.get(name, "") for name in (*KEY_NAMES, *sorted(named))}
+    values = {
+        name: os.environ.get(name, "") for name in (*KEY_NAMES, *sorted(key_variables(specs)))
+    }
     return {f"${n}": v.encode() for n, v in values.items() if len(v) >= SHORTEST_KEY}
 
 

@@ -16,7 +16,6 @@ from engine.commands.drafts import text_of
 from engine.commands.experiments import Planned, launch, plan_experiment
 from engine.planning import presets, yaml_file
 from engine.queries.settings_form import Draft, settings
-from engine.schema.cards import LocalWeights, ModelCard
 from engine.schema.errors import Problems, UserError
 from engine.schema.experiment import Experiment
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.queries.machine import Gpu
+    from engine.schema.cards import ModelCard
     from engine.store.layout import RunsFolder
 
 __all__ = ["Choice", "Draft", "Planned", "Problem", "Shipped", "card_sizes", "launch", "plan"]
@@ -61,7 +61,7 @@ def shipped() -> Shipped:
     """Reads the shipped cards and presets; a damaged one is left out, and the doctor names it."""
     cards = list(_readable(presets.card_names()))
     models = tuple(Choice(card.name, _note(card), _about(card)) for card in cards)
-    local = {card.name for card in cards if isinstance(card.source, LocalWeights)}
+    local = {card.name for card in cards if card.source.weights}
     students = tuple(choice for choice in models if choice.value in local)
     tasks = tuple(map(_task, catalog.TASKS))
     taught = tuple(choice for choice in tasks if catalog.task(choice.value).trains)
@@ -91,8 +91,7 @@ def _readable(names: Iterable[str]) -> Iterable[ModelCard]:
 
 def _note(card: ModelCard) -> str:
     size = "" if card.parameters is None else _size(card.parameters)
-    where = {"openai_compatible": "endpoint", "imported": "ready answers"}.get(card.source.kind)
-    return " ".join(word for word in (card.family, size, where) if word)
+    return " ".join(word for word in (card.family, size, card.source.note) if word)
 
 
 def _size(parameters: float) -> str:

@@ -12,7 +12,7 @@ from engine import catalog
 from engine.planning import presets, yaml_file
 from engine.queries.settings_form import Draft, settings
 from engine.scheduling.queue import read_run
-from engine.schema.cards import LocalWeights, ModelCard, TaskSource
+from engine.schema.cards import ModelCard, TaskSource
 from engine.schema.errors import UserError
 from engine.schema.experiment import Experiment
 from engine.schema.settings import AnnotateSettings, EvaluateSettings
@@ -100,7 +100,7 @@ def _listed(name: str | None) -> list[str]:
 def _any_student() -> list[str]:
     """A teacher's run has none, but the file wants one."""
     cards = (presets.load_card(name) for name in presets.card_names())
-    return [next(card.name for card in cards if isinstance(card.source, LocalWeights))]
+    return [next(card.name for card in cards if card.source.weights)]
 
 
 def _evaluations(spec: RunSpec) -> list[EvaluateSpec]:
@@ -187,14 +187,9 @@ def _cards_of(spec: RunSpec) -> tuple[list[dict[str, Any]], str | None]:
         shipped = _shipped(card.name)
         if shipped is not None and _same(card, shipped):
             continue
-        source = card.source
-        if (
-            shipped is not None
-            and card.name == spec.student
-            and isinstance(source, LocalWeights)
-            and isinstance(shipped.source, LocalWeights)
-        ):
-            other = shipped.source.model_copy(update={"precision": source.precision})
+        source = card.source.weights
+        if shipped and card.name == spec.student and source and shipped.source.weights:
+            other = shipped.weights.model_copy(update={"precision": source.precision})
             if _same(card, shipped.model_copy(update={"source": other})):
                 precision = source.precision
                 continue
@@ -211,17 +206,22 @@ def _same(card: ModelCard, other: ModelCard) -> bool:
     """All but the words about it; of a local folder, its place stands for its content."""
     about = {"description", "provenance", "parameters"}
     hidden: dict[str, Any] = {name: True for name in about}
-    if getattr(card.source, "path", None):
-        hidden["source"] = {"revision"}
+    if filled_in := _filled_in(card):
+        hidden["source"] = filled_in
     return card.model_dump(exclude=hidden) == other.model_dump(exclude=hidden)
 
 
 def _words_of(card: ModelCard) -> dict[str, Any]:
     words: dict[str, Any] = card.model_dump(mode="json", exclude_defaults=True)
     words["source"] = {"kind": card.source.kind} | words["source"]
-    if words["source"].get("path"):
-        words["source"].pop("revision", None)
+    for name in _filled_in(card):
+        words["source"].pop(name, None)
     return words
+
+
+def _filled_in(card: ModelCard) -> set[str]:
+    """Hashes of local files: when the card is read again they are made again."""
+    return {content for name, content in card.source.files.items() if getattr(card.source, name)}
 
 
 def _sources_of(spec: RunSpec) -> dict[str, Any]:

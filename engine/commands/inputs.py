@@ -10,17 +10,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.generation.imported import ready_answers
-from engine.schema.cards import ImportedAnswers
 from engine.schema.errors import UserError
+from engine.schema.settings import GenerationSettings
 from engine.schema.specs import AnnotateSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from engine.schema.cards import TaskSource
+    from engine.schema.cards import ModelCard, TaskSource
     from engine.schema.settings import Split
-    from engine.schema.specs import PhaseSpec, TaskRef
+from engine.schema.specs import PhaseSpec, TaskRef
 
 
 def look_at(phases: Iterable[PhaseSpec]) -> tuple[list[str], list[str]]:
@@ -36,9 +35,9 @@ def look_at(phases: Iterable[PhaseSpec]) -> tuple[list[str], list[str]]:
             notes += told
         elif task.source.hub is not None:
             on_the_hub[task.name] = None
-    for name, source in dict.fromkeys(_imported_by(phases)):
-        problem = _answers(source)
-        problems += [f"teachers: {name}: {problem}"] if problem else []
+    for card in dict.fromkeys(p.teacher for p in phases if isinstance(p, AnnotateSpec)):
+        problem = _teacher(card)
+        problems += [f"teachers: {card.name}: {problem}"] if problem else []
     if on_the_hub:
         listed = ", ".join(on_the_hub)
         notes.append(f"rows on the hub ({listed}) are checked when a phase reads them")
@@ -51,12 +50,6 @@ def _read_by(phases: Iterable[PhaseSpec]) -> Iterator[tuple[TaskRef, Split]]:
             yield phase.reads
 
 
-def _imported_by(phases: Iterable[PhaseSpec]) -> Iterator[tuple[str, ImportedAnswers]]:
-    for phase in phases:
-        if isinstance(phase, AnnotateSpec) and isinstance(phase.teacher.source, ImportedAnswers):
-            yield phase.teacher.name, phase.teacher.source
-
-
 @lru_cache(maxsize=64)
 def _rows(task: str, source: TaskSource, split: Split) -> tuple[str | None, tuple[str, ...]]:
     """What is wrong, and what is left out. Kept, since ``source`` names its content: a plan is
@@ -67,8 +60,9 @@ def _rows(task: str, source: TaskSource, split: Split) -> tuple[str | None, tupl
 
 
 @lru_cache(maxsize=64)
-def _answers(source: ImportedAnswers) -> str | None:
-    return _problem(lambda: ready_answers(source))
+def _teacher(card: ModelCard) -> str | None:
+    make = catalog.provider(card.source)
+    return _problem(lambda: make(card, GenerationSettings(), lambda *_: None).check())
 
 
 def _problem(read: Callable[[], object]) -> str | None:

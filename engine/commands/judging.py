@@ -185,7 +185,7 @@ def _ask(
     watch(_asked(what, resumed, total, resumed, spec.judge, store))
     if resumed == total:
         return
-    make = catalog.provider(spec.judge.source.kind)
+    make = catalog.provider(spec.judge.source)
     teacher = make(
         spec.judge, GenerationSettings(), lambda line, *_: tell(line), store.most_spent(spec.judge)
     )

@@ -20,7 +20,6 @@ from engine.planning.presets import (
 from engine.queries.line_index import Lines
 from engine.queries.lineage import lineage
 from engine.scheduling.queue import read_run
-from engine.schema.cards import LocalWeights, ModelCard
 from engine.schema.errors import UserError, nearest
 from engine.schema.jsonfile import plain, read_object
 from engine.schema.specs import EvaluateSpec, InstructSpec, RefineSpec
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from engine.queries.lineage import Lineage
+    from engine.schema.cards import ModelCard
     from engine.store.layout import PhaseDir, RunsFolder
     from engine.training.merging import Parity
 
@@ -144,8 +144,7 @@ def _adapter(phase: PhaseDir) -> Path:
 def located(card: ModelCard, base: Path | None = None) -> ModelCard:
     """The card with its weights where they are on this machine; ``UserError`` unless they are
     those that were trained on."""
-    source = card.source
-    assert isinstance(source, LocalWeights)
+    source = card.weights
     if source.path is None:
         if base is not None:
             raise UserError(f"{card.name}: comes from the hub ({source.hub}); leave out --base")
@@ -171,9 +170,8 @@ def _shipped(name: str, revision: str | None) -> Path | None:
     file = card_file(name)
     if not file.exists():
         return None
-    source = resolve_card(load_card(name), file.parent).source
-    same = isinstance(source, LocalWeights) and source.path and source.revision == revision
-    return Path(source.path) if same else None  # type: ignore[union-attr,arg-type]
+    source = resolve_card(load_card(name), file.parent).source.weights
+    return Path(source.path) if source and source.path and source.revision == revision else None
 
 
 # --- prompts to compare on ---
@@ -250,9 +248,8 @@ def _staging(folder: Path, card: ModelCard, dtype: str | None) -> Path:
 def _warn_of_another_device(
     found: Lineage, spec: Training, parity: Parity, tell: Callable[[str], None]
 ) -> None:
-    source: Any = spec.student.source
     trained = trained_on(found, spec.id)
-    if source.precision == "nf4" and trained not in {"", parity.device}:
+    if spec.student.weights.precision == "nf4" and trained not in {"", parity.device}:
         tell(
             f"trained on {trained}, merged on {parity.device}: a base whose weights are kept in"
             " fp16 may be quantised otherwise here; merge on the same kind of device to be sure"

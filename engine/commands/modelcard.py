@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.queries.lineage_tree import environments, number, when
-from engine.schema.cards import LocalWeights
 from engine.store.provenance import provenance
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ def _metadata(
 ) -> ModelCardData:
     from huggingface_hub import EvalResult, ModelCardData
 
-    source = spec.student.source
-    hub = source.hub if isinstance(source, LocalWeights) else None
+    hub = spec.student.weights.hub
     tags = ["sirt", "self-refine-instruction-tuning", PAPER, *(["toy"] if toy else [])]
     tags += sorted({{"instruct": "sft", "refine": "dpo"}.get(p.kind, "") for p in ancestors} - {""})
     return ModelCardData(

@@ -10,11 +10,10 @@ hold both. Which of several columns is meant is asked, never guessed.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from engine.generation.matching import Finder, Ready
 from engine.interfaces import Batch, Provider, Question, Reply
-from engine.schema.cards import ImportedAnswers
 from engine.schema.errors import UserError, nearest
 from engine.tasks.checking import listed
 from engine.tasks.row import RowError, number_text, shown
@@ -23,7 +22,7 @@ from engine.tasks.rows import read_lines, read_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
 
-    from engine.schema.cards import ModelCard
+    from engine.schema.cards import ImportedAnswers, ModelCard
     from engine.schema.settings import GenerationSettings
     from engine.tasks.row import Row
 
@@ -48,10 +47,11 @@ class ImportedProvider(Provider):
         tell: Callable[[str], None],
         spent: float = 0.0,
     ) -> None:
-        if not isinstance(card.source, ImportedAnswers):
-            raise TypeError(f"card {card.name!r} is not of imported answers")
-        self._source = card.source
+        self._source = cast("ImportedAnswers", card.source)
         self._tell = tell
+
+    def check(self) -> None:
+        ready_answers(self._source)
 
     def answer(
         self, questions: Sequence[Question], done: Container[str] = frozenset()

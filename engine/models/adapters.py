@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.schema.cards import LocalWeights
 from engine.schema.jsonfile import read_json
 from engine.store.layout import write_json
 
@@ -27,8 +26,7 @@ def export(checkpoint: Path, target: Path, card: ModelCard, commit: str | None) 
     """
     target.mkdir(exist_ok=True)
     shutil.copyfile(checkpoint / WEIGHTS, target / WEIGHTS)
-    source = card.source
-    assert isinstance(source, LocalWeights)
+    source = card.weights
     told = read_json(checkpoint / CONFIG) | {
         "base_model_name_or_path": source.hub or f"{card.name}@{source.revision}",
         "revision": commit,

@@ -25,14 +25,13 @@ from transformers.utils import logging as transformers_logging
 
 from engine.models import compat
 from engine.models.tokenizing import load_tokenizer
-from engine.schema.cards import LocalWeights
 from engine.schema.errors import UserError, nearest, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.interfaces import Tell
-    from engine.schema.cards import ModelCard
+    from engine.schema.cards import LocalWeights, ModelCard
 
 FILES: Final = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]
 DUPLICATES: Final = ["consolidated*", "original/*", "*/*"]
@@ -71,9 +70,7 @@ def load(
     ``trainable`` keeps an NF4 base quantised and the adapter in fp32 with gradients (TRL casts
     adapters to bf16, in which small updates round away). Without it the model is in eval mode.
     """
-    source = card.source
-    if not isinstance(source, LocalWeights):
-        raise UserError(f"card {card.name!r}: source: is {source.kind}; local weights are needed")
+    source = card.weights
     set_threads()
     doing("loading weights" if source.path else f"fetching {source.hub}")
     folder = fetch(source, card.name)

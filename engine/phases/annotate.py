@@ -16,7 +16,6 @@ from engine.phases.ask import ask_all, item_seed
 from engine.phases.replies import ReplyStore
 from engine.phases.reuse import take_generations
 from engine.phases.thinking import tell_thinking
-from engine.schema.cards import Endpoint, ImportedAnswers
 from engine.schema.errors import UserError
 from engine.schema.records import Demonstration, Verdict
 from engine.scoring.steps import has_steps
@@ -54,9 +53,9 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
 
     take_generations(ctx, spec)
     store = ReplyStore(ctx.work / REPLIES)
-    if isinstance(spec.teacher.source, Endpoint):
+    if spec.teacher.source.bills_in:
         store.ask_again()
-    teacher = catalog.provider(spec.teacher.source.kind)(
+    teacher = catalog.provider(spec.teacher.source)(
         spec.teacher, spec.generation, ctx.message, store.most_spent(spec.teacher)
     )
     ctx.activity("asking the teacher")
@@ -170,10 +169,10 @@ def _figures(
         "prompt_tokens": store.prompt_tokens,
         "completion_tokens": store.completion_tokens,
     }
-    if isinstance(spec.teacher.source, Endpoint):
+    if currency := spec.teacher.source.bills_in:
         figures["spent"] = store.spent(spec.teacher)
         figures["possibly_spent"] = store.possibly_spent(spec.teacher)
-        figures["currency"] = spec.teacher.source.currency
+        figures["currency"] = currency
     return figures
 
 
@@ -204,7 +203,7 @@ def _look_at(
 
 def _look_for_reasoning(ctx: Context, kept: list[Demonstration], spec: AnnotateSpec) -> None:
     """Ready answers may be a benchmark's own targets, from which nobody learns to reason."""
-    if not isinstance(spec.teacher.source, ImportedAnswers):
+    if not spec.teacher.source.ready_made:
         return
     targets = sum(d.output.strip().casefold() == d.target.casefold() for d in kept)
     bare = sum(not has_steps(d.output, d.choices) for d in kept)
@@ -212,6 +211,6 @@ def _look_for_reasoning(ctx: Context, kept: list[Demonstration], spec: AnnotateS
         same = f", {targets} are nothing but their target" if targets else ""
         ctx.warn(
             f"{bare} of {len(kept)} demonstrations hold no reasoning{same}: a student can't learn "
-            f"to reason from them; is it the right column of {spec.teacher.source.path}?",
+            f"to reason from them; is it the right column of {spec.teacher.source.origin.place}?",
             "no-reasoning",
         )

@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from engine.schema import events as ev
-from engine.schema.cards import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -114,7 +113,7 @@ class _Reporter:
         unit: str,
     ) -> None:
         self._ctx = ctx
-        self._card = card if card and isinstance(card.source, Endpoint) else None
+        self._card = card
         self._store = store
         self._total = total
         self._done = self._resumed = resumed
@@ -136,8 +135,8 @@ class _Reporter:
     def tell(self) -> None:
         self._told_at = time.monotonic()
         self._ctx.progress(self._done, self._total, self._unit, self._resumed)
-        if self._card is not None:
-            self._ctx.emit(_cost(self._card, self._store))
+        if self._card and (currency := self._card.source.bills_in):
+            self._ctx.emit(_cost(self._card, self._store, currency))
 
     def wait(self, what: str) -> None:
         """Say while it waits that it does, and once when it goes on."""
@@ -165,13 +164,12 @@ def _beginning(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters in all)"
 
 
-def _cost(card: ModelCard, store: ReplyStore) -> ev.Cost:
-    assert isinstance(card.source, Endpoint)
+def _cost(card: ModelCard, store: ReplyStore, currency: str) -> ev.Cost:
     return ev.Cost(
         requests=store.requests,
         prompt_tokens=store.prompt_tokens,
         completion_tokens=store.completion_tokens,
         spent=store.spent(card),
-        currency=card.source.currency,
+        currency=currency,
         possible=store.possibly_spent(card),
     )

@@ -84,7 +84,7 @@ def _by_match(
     def model(card: ModelCard) -> Provider:
         if adapter is not None:
             return LocalProvider(card, spec.generation, ctx.message, adapter=adapter)
-        make = catalog.provider(card.source.kind)
+        make = catalog.provider(card.source)
         return make(card, spec.generation, ctx.message, store.most_spent(card))
 
     ask_all(ctx, model(spec.model), questions, store, card=spec.model, judge=verdict)

@@ -294,9 +294,9 @@ def _preference_arguments(settings: RefineSettings) -> dict[str, Any]:
 
 def _pays_to_remember(spec: RefineSpec, trainer: Any, layout: tr.Layout) -> bool:
     """Whether the reference's scores are computed once: exact, and more than one pass to use."""
-    source: Any = spec.student.source
+    precision = spec.student.weights.precision
     more_than_a_pass = trainer.args.max_steps > layout.steps_per_epoch(len(trainer.train_dataset))
-    return more_than_a_pass and compute_dtype(source.precision) is torch.float32
+    return more_than_a_pass and compute_dtype(precision) is torch.float32
 
 
 def _check_start(ctx: Context, trainer: Any, training: Tokenised, end: int) -> float:

@@ -14,7 +14,6 @@ from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from engine.interfaces import Question, Reply
-from engine.schema.cards import Endpoint
 from engine.schema.jsonfile import with_sum, without_sum
 from engine.schema.records import Finish
 
@@ -119,8 +118,6 @@ class ReplyStore:
 
     def spent(self, card: ModelCard) -> float:
         """What the phase has paid so far, over all attempts, in the card's currency."""
-        if not isinstance(card.source, Endpoint):
-            return 0.0
         return card.source.price(self.prompt_tokens, self.completion_tokens)
 
     def most_spent(self, card: ModelCard) -> float:
@@ -129,7 +126,7 @@ class ReplyStore:
 
     def possibly_spent(self, card: ModelCard) -> float:
         """What replies that broke off can have cost at most."""
-        return card.source.price(*self.broken) if isinstance(card.source, Endpoint) else 0.0
+        return card.source.price(*self.broken)
 
     def ask_again(self) -> None:
         """Final replies without a word are final no more, when there are no others: with those

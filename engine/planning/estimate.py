@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from engine.planning.history import history, likeness
 from engine.planning.memory import needed_gib
-from engine.schema.cards import Endpoint, LocalWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,8 +100,9 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
             counts["rough"] += 1
         else:
             counts["unknown"] += 1
-        if spec.card and isinstance(source := spec.card.source, Endpoint):
-            money[source.currency] += _price(amounts[spec.id], source)
+        if spec.card and (currency := spec.card.source.bills_in):
+            asked = amounts[spec.id]
+            money[currency] += spec.card.source.price(asked * PROMPT_TOKENS, asked * ANSWER_TOKENS)
     return Estimate(
         seconds,
         counts["history"],
@@ -130,17 +130,12 @@ def _rows(task: TaskRef, split: Split) -> int:
 def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | None:
     card = spec.card
     rates = GPU_FLOPS if on_gpu else CPU_FLOPS
-    if card and isinstance(card.source, Endpoint):
-        return questions * 4.0 / card.source.concurrency
-    if not card or not isinstance(card.source, LocalWeights):
+    if card is None:
         return OVERHEAD_S
+    if not card.source.needs_device:
+        return OVERHEAD_S + card.source.seconds(questions)
     if card.parameters is None:
         return None
     tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + PROMPT_TOKENS
     rate = rates["train" if spec.trains else "generate"]
     return OVERHEAD_S + spec.passes(questions) * tokens * card.parameters / rate
-
-
-def _price(questions: int, source: Endpoint) -> float:
-    per_answer = (PROMPT_TOKENS * source.price_in + ANSWER_TOKENS * source.price_out) / 1e6
-    return questions * per_answer

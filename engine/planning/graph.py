@@ -7,12 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from engine.schema.cards import (
-    Endpoint,
-    ImportedAnswers,
-    LocalWeights,
-    ModelCard,
-)
 from engine.schema.evaluation import Evaluation
 from engine.schema.kinds import PHASES
 from engine.schema.specs import (
@@ -31,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from engine.planning.presets import Resolved
+    from engine.schema.cards import ModelCard
     from engine.schema.settings import EvaluateSettings, Split
 
 
@@ -300,7 +295,7 @@ def _on_the_tables_tasks(
         names = tuple(name for name in names if name in (cell.task, cell.refine_task))
     for name, method in product(names, settings.methods):
         if method == "logprob" and (
-            catalog.task(name).kind != "choice" or not isinstance(model.source, LocalWeights)
+            catalog.task(name).kind != "choice" or not model.source.weights
         ):
             continue
         greedy = method == "logprob" or model.sampling.temperature == 0
@@ -321,7 +316,7 @@ def _on_the_tables_tasks(
 
 def _commits(settings: EvaluateSettings, model: ModelCard) -> bool:
     """A file of ready answers can't be asked to go on."""
-    return settings.commit == "on" and not isinstance(model.source, ImportedAnswers)
+    return settings.commit == "on" and not model.source.ready_made
 
 
 def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[PhaseSpec]:
@@ -351,7 +346,6 @@ def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[Ph
 
 
 def key_variables(phases: Iterable[PhaseSpec]) -> set[str]:
-    """Environment variables that hold the API keys of these phases' endpoints."""
-    sources = (phase.card.source for phase in phases if phase.card)
-    named = {source.api_key_env for source in sources if isinstance(source, Endpoint)}
-    return {name for name in named if name is not None}
+    """Environment variables that hold the API keys of these phases' models."""
+    cards = (phase.card for phase in phases if phase.card)
+    return {name for card in cards for name in card.source.key_variables}

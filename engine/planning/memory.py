@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.machine.devices import memory
-from engine.schema.cards import LocalWeights, ModelCard
 from engine.schema.specs import EvaluateSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from engine.planning.history import Likeness, Witness
+    from engine.schema.cards import LocalWeights, ModelCard
     from engine.schema.specs import PhaseSpec
 
 GIB: Final = 2**30
@@ -50,9 +50,9 @@ class Shape:
 
 def shape_of(card: ModelCard) -> Shape | None:
     """None where neither a folder nor the number of weights tells."""
-    source = card.source
-    if isinstance(source, LocalWeights) and source.path:
-        found = _shape_in(Path(source.path).expanduser())
+    weights = card.source.weights
+    if weights and weights.path:
+        found = _shape_in(Path(weights.path).expanduser())
         if found is not None:
             return found
     if card.parameters is None:
@@ -85,10 +85,11 @@ def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
     """On the card, or in the machine's memory where there is none; None for a model that works
     elsewhere, or of which nothing is known."""
     card = spec.card
-    if not card or not isinstance(card.source, LocalWeights) or (shape := shape_of(card)) is None:
+    source = card.source.weights if card else None
+    if not card or not source or (shape := shape_of(card)) is None:
         return None
-    weights = (card.parameters or _parameters(shape)) * _bytes_a_weight(card.source, spec, on_gpu)
-    width = 2 if on_gpu and card.source.precision != "fp32" else 4
+    weights = (card.parameters or _parameters(shape)) * _bytes_a_weight(source, spec, on_gpu)
+    width = 2 if on_gpu and source.precision != "fp32" else 4
     step = spec.step
     beside = _training(step, shape, width) if step else _answering(spec, shape, width)
     if step and not on_gpu:  # it cuts its passes to a quarter of what is free
@@ -102,7 +103,7 @@ def needed_gib(
     """What phases like it were measured to take on such a device, else :func:`rough_gib`."""
     from engine.planning.history import likeness
 
-    if not spec.card or not isinstance(spec.card.source, LocalWeights):
+    if not spec.card or not spec.card.source.needs_device:
         return None
     past = history.get(likeness(spec), ())
     if on_gpu:

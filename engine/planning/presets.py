@@ -21,13 +21,7 @@ from engine.planning.yaml_file import (
     read_text,
     with_lines,
 )
-from engine.schema.cards import (
-    Endpoint,
-    ImportedAnswers,
-    LocalWeights,
-    ModelCard,
-    TaskSource,
-)
+from engine.schema.cards import ModelCard, TaskSource
 from engine.schema.errors import Problems, UserError, nearest
 from engine.schema.experiment import Experiment
 from engine.schema.specs import TaskRef
@@ -183,25 +177,17 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
         yield "settings.evaluate.domain: 'in', but nothing in evaluate_on is trained on"
     for name in experiment.students:
         card = cards.get(name)
-        if card and not isinstance(card.source, LocalWeights):
+        if card and not card.source.weights:
             yield f"students: {name!r} is {card.source.kind}; a student needs local weights"
     for key, name in _task_names(experiment):
         if key != "evaluate_on" and name in catalog.TASKS and not catalog.task(name).trains:
             yield f"{key}: {name!r} is for evaluation only; name it under 'evaluate_on'"
     for name in experiment.teachers:
         card = cards.get(name)
-        if card and isinstance(card.source, ImportedAnswers) and "teacher" in experiment.arms:
+        if card and card.source.ready_made and "teacher" in experiment.arms:
             yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
-        if card and isinstance(card.source, Endpoint) and card.source.uncapped:
-            yield f"teachers: {name!r} has a max_spend but no price_in and price_out to hold it by"
-        if card and isinstance(card.source, Endpoint) and card.source.max_spend is not None:
-            most = card.source.price(0, card.sampling.max_new_tokens)
-            if most > card.source.max_spend:
-                yield (
-                    f"teachers: {name!r} has a max_spend of {card.source.max_spend:g} "
-                    f"{card.source.currency}, less than one reply of max_new_tokens may cost "
-                    f"({most:g})"
-                )
+        for line in card.source.contradictions(card.sampling.max_new_tokens) if card else ():
+            yield f"teachers: {name!r} {line}"
     names = [card.name for card in experiment.cards]
     for field in (*LISTS, "cards"):
         values = names if field == "cards" else getattr(experiment, field)
@@ -214,7 +200,7 @@ def _with_precision(experiment: Experiment, cards: dict[str, ModelCard]) -> dict
         return cards
     changed = dict(cards)
     for name in experiment.students:
-        source = cards[name].source.model_copy(update={"precision": experiment.precision})
+        source = cards[name].weights.model_copy(update={"precision": experiment.precision})
         changed[name] = cards[name].model_copy(update={"source": source})
     return changed
 
@@ -253,7 +239,7 @@ def judge_card(name: str) -> ModelCard:
             hint = nearest(name, card_names())
             raise UserError(f"no judge {name!r} (a card's file would do too): {hint}")
     card = resolve_card(load(path, ModelCard), path.parent)
-    if isinstance(card.source, ImportedAnswers):
+    if card.source.ready_made:
         raise UserError(f"{path}: source: a file of ready answers can't judge; give a model")
     return card
 
@@ -263,22 +249,17 @@ def resolve_card(card: ModelCard, base: Path) -> ModelCard:
     of their content."""
     source = card.source
     update: dict[str, str] = {}
-    if isinstance(source, LocalWeights):
-        if source.path:
-            folder = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
-            _check_weights(folder, card.name)
-            update = {"path": str(folder), "revision": source.revision or hash_weights(folder)}
-        if source.chat_template:
-            template = base / Path(source.chat_template).expanduser()
-            template = _existing(template.resolve(), card.name)
-            update["chat_template"] = str(template)
-            update["template_revision"] = hash_sampled(template)
-    elif isinstance(source, ImportedAnswers):
-        file = _existing((base / Path(source.path).expanduser()).resolve(), card.name)
-        update = {"path": str(file), "revision": hash_sampled(file)}
-    else:
-        return card
-    return card.model_copy(update={"source": source.model_copy(update=update)})
+    for field, revision in source.files.items():
+        if not (given := getattr(source, field)):
+            continue
+        path = _existing((base / Path(given).expanduser()).resolve(), card.name)
+        update[field] = str(path)
+        if field in source.folders:
+            _check_weights(path, card.name)
+            update[revision] = getattr(source, revision) or hash_weights(path)
+        else:
+            update[revision] = hash_sampled(path)
+    return card.model_copy(update={"source": source.model_copy(update=update)}) if update else card
 
 
 def _existing(path: Path, card: str) -> Path:

@@ -14,7 +14,6 @@ from engine.machine.state import final_event, phase_state
 from engine.queries.evaluations import Evaluated, why_unscored
 from engine.queries.runs import run_status
 from engine.schema import events as ev
-from engine.schema.cards import ImportedAnswers, LocalWeights, ModelCard
 from engine.schema.errors import UserError, told
 from engine.schema.settings import source_of
 from engine.schema.specs import EvaluateSpec
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.schema.accuracy import Accuracy
+    from engine.schema.cards import ModelCard
     from engine.schema.specs import PhaseSpec, RunSpec, TaskRef
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
@@ -250,17 +250,7 @@ def _manifest(folder: PhaseDir) -> tuple[dict[str, Any], str]:
 
 def origin_of(card: ModelCard) -> Origin:
     """Where a card's answers come from."""
-    source = card.source
-    precision = None
-    match source:
-        case LocalWeights():
-            place = source.hub or str(source.path)
-            revision, precision = source.revision, source.precision
-        case ImportedAnswers():
-            place, revision = source.path, source.revision
-        case _:
-            place, revision = f"{source.model} at {source.base_url}", None
-    return Origin(card.name, card.family, place, revision, precision, card.sampling.model_dump())
+    return Origin(card.name, card.family, *card.source.origin, card.sampling.model_dump())
 
 
 def data_of(task: TaskRef) -> Data:

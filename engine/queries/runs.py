@@ -23,7 +23,6 @@ from engine.store.phase_log import (
     fold_all,
 )
 from engine.store.registry import Registry
-from engine.store.spending import endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -160,7 +159,8 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
 
 
 def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:
-    attempt = folder.last_attempt() if endpoint_of(spec) is not None else None
+    paid = spec.card is not None and spec.card.source.bills_in is not None
+    attempt = folder.last_attempt() if paid else None
     return recent_view(attempt) if attempt is not None else EMPTY
 
 

@@ -20,7 +20,7 @@ from engine.scheduling.standing import (
     Standing,
     forgiven_by,
 )
-from engine.schema.cards import Frozen, LocalWeights
+from engine.schema.cards import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -107,7 +107,7 @@ class Start:
 
 def node_of(spec: PhaseSpec) -> Node:
     """A phase's part in scheduling; hashes its spec, so keep the answer."""
-    remote = spec.card is not None and not isinstance(spec.card.source, LocalWeights)
+    remote = spec.card is not None and not spec.card.source.needs_device
     return Node(spec.id, spec.inputs, remote, spec.trains)
 
 

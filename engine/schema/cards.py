@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from engine.schema.errors import UserError
+from engine.schema.identity import identity_of
+from engine.schema.kinds import SOURCES, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
 Precision = Literal["nf4", "bf16", "fp32"]
+SECONDS_A_REPLY = 4.0  # of an endpoint, roughly
 
 
 class Frozen(BaseModel):
@@ -18,12 +30,93 @@ class Frozen(BaseModel):
     )
 
 
-class LocalWeights(Frozen):
+class Origin(NamedTuple):
+    """Where answers come from, for people: a hub id, a folder, a server; and at which revision."""
+
+    place: str
+    revision: str | None = None
+    precision: Precision | None = None
+
+
+class ModelSource(Frozen):
+    """Where a model's answers come from, and all that the program must know of that.
+
+    ``provider``: the class that answers (:class:`engine.interfaces.Provider`). ``note``: what it
+    is, in two words, where that is not weights on this machine. ``needs_device``: answering takes
+    a GPU, or CPU cores and memory. ``ready_made``: the answers are there, and nothing else can be
+    asked. ``files``: fields with a local file or folder -> the fields that its content's hash is
+    filled in; ``folders``: those of them that hold weights.
+    """
+
+    provider: ClassVar[str]
+    note: ClassVar[str] = ""
+    needs_device: ClassVar[bool] = False
+    ready_made: ClassVar[bool] = False
+    files: ClassVar[Mapping[str, str]] = {}
+    folders: ClassVar[frozenset[str]] = frozenset()
+
+    kind: str
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        """Where any source may stand, its kind decides which class reads it."""
+        return one_of(SOURCES, handler) if cls is ModelSource else handler(source)
+
+    def identity(self) -> dict[str, Any]:
+        """What of it determines the answers: a local file counts by its content, not its place."""
+        return identity_of(self, exclude={name for name in self.files if getattr(self, name)})
+
+    @property
+    def origin(self) -> Origin:
+        places = (getattr(self, name) for name in self.files)
+        return Origin(next((place for place in places if place), self.kind))
+
+    @property
+    def weights(self) -> LocalWeights | None:
+        """What this machine can load: to train it, merge it and read probabilities off it."""
+        return None
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """Environment variables that hold its keys."""
+        return ()
+
+    @property
+    def bills_in(self) -> str | None:
+        """The currency in which it is paid; None where it costs nothing."""
+        return None
+
+    @property
+    def cap(self) -> float | None:
+        """What a phase may spend at most."""
+        return None
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What so many tokens cost, in the currency it :attr:`bills_in`."""
+        return 0.0
+
+    def seconds(self, questions: int) -> float:
+        """About how long so many answers take, where no device of this machine makes them."""
+        return 0.0
+
+    def contradictions(self, max_new_tokens: int) -> Iterator[str]:
+        """What of it can't work, a line each that follows the card's name."""
+        return iter(())
+
+
+class LocalWeights(ModelSource):
     """Weights that this machine loads: a hub id or a folder, never both.
 
     ``revision`` is a hub commit; for a folder it is filled in with a hash of the content,
     so that replaced weights are told apart.
     """
+
+    provider = "engine.generation.local:LocalProvider"
+    needs_device = True
+    files: ClassVar[Mapping[str, str]] = {"path": "revision", "chat_template": "template_revision"}
+    folders = frozenset({"path"})
 
     kind: Literal["local"] = "local"
     hub: str | None = None
@@ -56,12 +149,28 @@ class LocalWeights(Frozen):
             raise ValueError("give exactly one of 'hub' (a hub id) and 'path' (a folder)")
         return self
 
+    def identity(self) -> dict[str, Any]:
+        hidden = {"path"} if self.path else set()
+        hidden.add("chat_template" if self.template_revision else "template_revision")
+        return identity_of(self, exclude=hidden)
 
-class Endpoint(Frozen):
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.hub or str(self.path), self.revision, self.precision)
+
+    @property
+    def weights(self) -> LocalWeights:
+        return self
+
+
+class Endpoint(ModelSource):
     """A model behind an OpenAI-compatible HTTP endpoint.
 
     Prices are in ``currency`` per million tokens; ``max_spend`` is a hard cap for a phase.
     """
+
+    provider = "engine.generation.endpoint.openai_compatible:EndpointProvider"
+    note = "endpoint"
 
     kind: Literal["openai_compatible"]
     base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]")] = Field(
@@ -90,18 +199,50 @@ class Endpoint(Frozen):
     currency: str = "USD"
     max_spend: Annotated[float, Field(gt=0)] | None = None
 
+    def identity(self) -> dict[str, Any]:
+        return self.model_dump(include={"kind", "base_url", "model"})
+
     @property
-    def uncapped(self) -> bool:
-        """A cap that can't hold, since nothing has a price."""
-        return self.max_spend is not None and not (self.price_in or self.price_out)
+    def origin(self) -> Origin:
+        return Origin(f"{self.model} at {self.base_url}")
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        return (self.api_key_env,) if self.api_key_env else ()
+
+    @property
+    def bills_in(self) -> str:
+        return self.currency
+
+    @property
+    def cap(self) -> float | None:
+        return self.max_spend
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost, in ``currency``."""
         return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1_000_000
 
+    def seconds(self, questions: int) -> float:
+        return questions * SECONDS_A_REPLY / self.concurrency
 
-class ImportedAnswers(Frozen):
+    def contradictions(self, max_new_tokens: int) -> Iterator[str]:
+        if self.max_spend is None:
+            return
+        if not (self.price_in or self.price_out):
+            yield "has a max_spend but no price_in and price_out to hold it by"
+        if (most := self.price(0, max_new_tokens)) > self.max_spend:
+            yield (
+                f"has a max_spend of {self.max_spend:g} {self.currency}, less than one reply of "
+                f"max_new_tokens may cost ({most:g})"
+            )
+
+
+class ImportedAnswers(ModelSource):
     """Demonstrations that somebody has already made: a JSONL or Parquet file."""
+
+    provider = "engine.generation.imported:ImportedProvider"
+    note = "ready answers"
+    ready_made = True
+    files: ClassVar[Mapping[str, str]] = {"path": "revision"}
 
     kind: Literal["imported"]
     path: str
@@ -117,8 +258,9 @@ class ImportedAnswers(Frozen):
         json_schema_extra={"since": "0.2"},
     )
 
-
-ModelSource = Annotated[LocalWeights | Endpoint | ImportedAnswers, Field(discriminator="kind")]
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.path, self.revision)
 
 
 class Sampling(Frozen):
@@ -150,6 +292,16 @@ class ModelCard(Frozen):
     lora_targets: tuple[str, ...] | None = Field(
         default=None, description="module names that get LoRA; the settings' own otherwise"
     )
+
+    @property
+    def weights(self) -> LocalWeights:
+        """``UserError`` for a card whose model is not this machine's to load."""
+        found = self.source.weights
+        if found is None:
+            raise UserError(
+                f"card {self.name!r}: source: is {self.source.kind}; local weights are needed"
+            )
+        return found
 
 
 class TaskSource(Frozen):

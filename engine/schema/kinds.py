@@ -1,4 +1,4 @@
-"""Kinds of phases, in their usual order, and where the class of each is.
+"""Kinds of phases, in their usual order, and of models' sources, and where the class of each is.
 
 A file says a kind; its class is looked up here when the file is read. Nothing is imported
 before, and a list of runs, which shows kinds only, does without pydantic.
@@ -23,6 +23,11 @@ PHASES = {
     "elicit": "engine.schema.specs:ElicitSpec",
     "refine": "engine.schema.specs:RefineSpec",
     "evaluate": "engine.schema.specs:EvaluateSpec",
+}
+SOURCES = {
+    "local": "engine.schema.cards:LocalWeights",
+    "openai_compatible": "engine.schema.cards:Endpoint",
+    "imported": "engine.schema.cards:ImportedAnswers",
 }
 
 

@@ -13,14 +13,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from engine.schema.cards import (
-    Endpoint,
-    Frozen,
-    ImportedAnswers,
-    LocalWeights,
-    ModelCard,
-    TaskSource,
-)
+from engine.schema.cards import Frozen, ModelCard, TaskSource
 from engine.schema.identity import identity_of
 from engine.schema.kinds import PHASES, one_of
 from engine.schema.settings import (
@@ -44,18 +37,8 @@ def digest(value: Any) -> str:
 
 
 def identity_of_model(card: ModelCard) -> dict[str, Any]:
-    """What determines a model's answers; a local folder is its content, not its place."""
-    source = card.source
-    match source:
-        case LocalWeights():
-            hidden = {"path"} if source.path else set()
-            hidden.add("chat_template" if source.template_revision else "template_revision")
-            origin: dict[str, Any] = identity_of(source, exclude=hidden)
-        case Endpoint():
-            origin = source.model_dump(include={"kind", "base_url", "model"})
-        case ImportedAnswers():
-            origin = identity_of(source, exclude={"path"})
-    return {"source": origin, "sampling": identity_of(card.sampling)}
+    """What determines a model's answers."""
+    return {"source": card.source.identity(), "sampling": identity_of(card.sampling)}
 
 
 class TaskRef(Frozen):

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.schema.cards import Endpoint
-from engine.schema.specs import AnnotateSpec, EvaluateSpec
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -44,8 +41,7 @@ class Spending:
 
 def spending(spec: PhaseSpec, view: PhaseView) -> Spending | None:
     """None where the phase pays nobody, or has not told yet."""
-    source = endpoint_of(spec)
-    cap = source.max_spend if source is not None else None
+    cap = spec.card.source.cap if spec.card else None
     cost = view.cost
     over = view.outcome is not None
     if cost is None or not (cost.spent or cost.possible or (cap is not None and not over)):
@@ -53,15 +49,6 @@ def spending(spec: PhaseSpec, view: PhaseView) -> Spending | None:
     if over:
         return Spending(cost, cap=cap)
     return Spending(cost, _an_hour(view), _at_end(view), cap)
-
-
-def endpoint_of(spec: PhaseSpec) -> Endpoint | None:
-    """Where a phase's model is, if it is behind an endpoint."""
-    match spec:
-        case AnnotateSpec(teacher=card) | EvaluateSpec(model=card):
-            return card.source if isinstance(card.source, Endpoint) else None
-        case _:
-            return None
 
 
 def _an_hour(view: PhaseView) -> float | None:

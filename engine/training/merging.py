@@ -90,8 +90,7 @@ def merge(
     ``dtype``: of the written weights; that in which the student computes when it is None.
     ``UserError`` when the weights can't be loaded, don't fit, or can't be written.
     """
-    source = card.source
-    assert isinstance(source, LocalWeights)
+    source = card.weights
     wanted = DTYPES[dtype] if dtype else compute_dtype(source.precision)
     tell("loading the trained student")
     try:
@@ -117,8 +116,7 @@ def merge(
 
 def written_bytes(card: ModelCard, dtype: str | None) -> int:
     """About how much the merged weights take on the disk; 0 when that isn't known."""
-    source = card.source
-    assert isinstance(source, LocalWeights)
+    source = card.weights
     wanted = DTYPES[dtype] if dtype else compute_dtype(source.precision)
     return int((card.parameters or 0) * wanted.itemsize)
 

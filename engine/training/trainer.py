@@ -165,7 +165,7 @@ def arguments(
     for tracker in spec.tracking.report_to:
         catalog.check_tracker(tracker)  # where it was planned need not be where it runs
     settings, cuda = spec.settings, loaded.device.type == "cuda"
-    dtype = compute_dtype(spec.student.source.precision)  # type: ignore[union-attr]
+    dtype = compute_dtype(spec.student.weights.precision)
     return {
         "output_dir": str(folder),
         "max_steps": steps,

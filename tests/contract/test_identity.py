@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.schema.cards import Frozen
+import pytest
+
+from engine.schema.cards import (
+    Endpoint,
+    Frozen,
+    ImportedAnswers,
+    LocalWeights,
+    ModelCard,
+    ModelSource,
+)
 from engine.schema.identity import identity_of
 from engine.schema.settings import setting
-from engine.schema.specs import PhaseSpec
+from engine.schema.specs import AnnotateSpec, PhaseSpec, TaskRef
 
 
 class Inner(Frozen):
@@ -36,3 +45,31 @@ def test_finished_phases_of_before_keep_their_identity() -> None:
     assert files
     for file in files:
         assert PhaseSpec.model_validate_json(file.read_bytes()).id == file.parent.name
+
+
+SERVED = {"kind": "openai_compatible", "base_url": "http://x", "model": "m"}
+TEMPLATE = {"chat_template": "/t", "template_revision": "q"}
+
+
+@pytest.mark.parametrize(
+    ("source", "fingerprint"),
+    [
+        (LocalWeights(hub="a/b"), "4752ce21c22d5641"),
+        (LocalWeights(hub="a/b", revision="123", precision="bf16"), "2b941ef0511ec3bb"),
+        (LocalWeights(path="/x"), "64413748b5707fa4"),
+        (LocalWeights(path="/elsewhere"), "64413748b5707fa4"),
+        (LocalWeights(path="/x", revision="r", **TEMPLATE), "cdb3aa6114dcfdd5"),
+        (LocalWeights(hub="a/b", chat_template="/t"), "5366778c5d436b38"),
+        (LocalWeights(hub="a/b", date="2024-01-02", trust_remote_code=True), "8dd4f6800ad7e693"),
+        (Endpoint(**SERVED), "e7e1369ca3077ac9"),
+        (Endpoint(**SERVED, price_in=1.0, max_spend=2.0), "e7e1369ca3077ac9"),
+        (ImportedAnswers(kind="imported", path="/p"), "57a754212b347342"),
+        (
+            ImportedAnswers(kind="imported", path="/q", revision="h", answer_column="c"),
+            "0c4e7a4e8d4248de",
+        ),
+    ],
+)
+def test_a_source_counts_as_it_did_in_version_0_1(source: ModelSource, fingerprint: str) -> None:
+    card = ModelCard(name="m", family="f", source=source)
+    assert AnnotateSpec(teacher=card, task=TaskRef(name="gsm8k")).fingerprint == fingerprint

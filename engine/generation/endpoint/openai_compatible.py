@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from engine.generation.endpoint.chat import Chat
 from engine.generation.endpoint.dialect import sent_text
@@ -17,7 +17,6 @@ from engine.generation.endpoint.flight import Flight
 from engine.generation.endpoint.limits import Budget, Throttle
 from engine.generation.endpoint.patience import Patience
 from engine.interfaces import BrokenOff, Provider
-from engine.schema.cards import Endpoint
 from engine.schema.errors import UserError
 from engine.store.spending import money
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
 
     from engine.interfaces import Batch, Question
-    from engine.schema.cards import ModelCard
+    from engine.schema.cards import Endpoint, ModelCard
     from engine.schema.settings import GenerationSettings
 
 
@@ -45,15 +44,14 @@ class EndpointProvider(Provider):
         tell: Callable[[str], None],
         spent: float = 0.0,
     ) -> None:
-        if not isinstance(card.source, Endpoint):
-            raise TypeError(f"card {card.name!r} is not an endpoint's")
+        source = cast("Endpoint", card.source)
         self._card = card
-        self._endpoint = card.source
+        self._endpoint = source
         self._tell = tell
-        self._throttle = Throttle(card.source.concurrency, tell)
-        self._budget = Budget(card.source, card.sampling, spent)
-        self._chat = Chat(card, card.source, tell)
-        self._patience = Patience(card.source)
+        self._throttle = Throttle(source.concurrency, tell)
+        self._budget = Budget(source, card.sampling, spent)
+        self._chat = Chat(card, source, tell)
+        self._patience = Patience(source)
         self._flight: Flight | None = None
 
     def answer(
