@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from engine.scoring.asked_for import content, root
 from engine.scoring.conclusion import Known, choose, results_of, says_of
 from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import in_digits
@@ -15,6 +16,8 @@ from engine.scoring.text import sentences
 from engine.scoring.unanswered import ends_early, gives_up, lacks_an_end, unfinished
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.scoring.asked_for import AskedFor
 
 _LABEL: Final = re.compile(
@@ -49,11 +52,11 @@ _ITEM: Final = re.compile(
     re.IGNORECASE,
 )
 _OPERATOR: Final = re.compile(r"(?:[-+*/=×÷]|[0-9]\s?x|\\times|\\cdot)\s?[$€£]?$")
-_SAYS: Final = re.compile(r"\w")
 _DIGIT: Final = re.compile(r"[0-9]")
 _WORD: Final = re.compile(r"[A-Za-z]{2}")
 LINES: Final = 60  # sentences, from the end, in which a conclusion may stand
 LONG: Final = 600  # characters of a sentence, from its end, that are read
+PROSE: Final = 3  # words that an explanation has at least
 BACK: Final = 4  # sentences with numbers, from the end, among which a conclusion is looked for
 
 
@@ -86,7 +89,8 @@ def concluded(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, s
     line, _, below = text.partition("\n")
     if (found and found[0] != "last_number") or not BARE.fullmatch(line):
         return found
-    if not _SAYS.search(below) or BARE.fullmatch(below.partition("\n")[0]):
+    second = below.partition("\n")[0]
+    if len(_WORD.findall(below)) < PROSE or BARE.fullmatch(second) or _ITEM.match(second):
         return found
     if any(map(gives_up, sentences(below))):
         return found
@@ -115,7 +119,9 @@ def _at_end(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, str
             return None
         labelled = len(told) > 1 and _ITEM.match(told[0].sentence)
         if labelled or (given and told[0].tier == "last_number"):
-            told = _asked_first(told, wanted)
+            told = [_asked_first(told, wanted, known.results)]
+        if not known.results and _retells(told[0], wanted):
+            return None
     elif cut_off and not told[0].says_it:
         return None
     return (told[0].tier, told[0].value) if told[0].value else None
@@ -147,11 +153,28 @@ def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
     return told
 
 
-def _asked_first(told: list[_Told], wanted: AskedFor) -> list[_Told]:
-    """A sentence that says more of the question before a last one that says nothing of it."""
+def _asked_first(told: Sequence[_Told], wanted: AskedFor, results: Sequence[str]) -> _Told:
+    """A sentence that says more of the question before a last one that says nothing of it.
+
+    Of several, one that isn't an item of a list, and tells what was computed last.
+    """
     if says_of(told[0].sentence, wanted, beside=wanted.nouns):
-        return told
-    return [max(told, key=lambda one: says_of(one.sentence, wanted))]
+        return told[0]
+
+    def rank(one: _Told) -> tuple[int, bool, bool]:
+        listed = _ITEM.match(one.sentence) is not None
+        return says_of(one.sentence, wanted), not listed, one.value in results[-1:]
+
+    return max(told, key=rank)
+
+
+def _retells(told: _Told, wanted: AskedFor) -> bool:
+    """Whether it gives a number of the question and speaks of something else than it asks."""
+    if told.value not in wanted.figures or told.tier != "last_number":
+        return False
+    asked = wanted.words - set(map(root, wanted.nouns))
+    said = content(told.sentence)
+    return bool(asked) and not asked & said and bool(said - wanted.words)
 
 
 def _known(before: list[str], wanted: AskedFor) -> Known:

@@ -78,7 +78,7 @@ _IS: Final = re.compile(r"(?:\s[\w'-]{1,20}){1,3}\s(?:is|are|was|were|remains?)\
 _PURPOSE: Final = re.compile(r"\bto\s[a-z]{2,15}\s(?:all\s|the\s)?[$€£]?$")  # "to clean 45 rooms"
 _CLAUSE: Final = re.compile(r",\s|;\s|\s(?:and|but|while|whereas|leaving)\s")
 _IN_WORDS: Final = re.compile(
-    r"\b(?:plus|minus|times|divided|multipl\w{1,4}|subtract\w{0,4}|add(?:ed|ing)?|sum|difference|"
+    r"\b(?:plus|minus|times|divid(?:e|ed|ing)|multipl\w{1,4}|subtract\w{0,4}|add(?:ed|ing)?|sum|difference|"
     r"product|half|twice|[0-9]%\sof)\b",
     re.IGNORECASE,
 )
@@ -171,7 +171,7 @@ def _totals(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
 def _asked(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
     """The numbers of what the question asks for."""
     asked = known.asked
-    if not asked.percent and (asked.nouns or asked.money):
+    if not asked.percent and (asked.nouns or asked.money or any(one.money for one in found)):
         found = [one for one in found if not _PERCENT.match(sentence, one.end)] or found
     if asked.percent:
         return [one for one in found if _PERCENT.match(sentence, one.end)]

@@ -20,7 +20,10 @@ _UNSOLVED: Final = re.compile(
 _TWO_ROOTS: Final = re.compile(r"\b([a-z])\s?=\s?[^\s=]{1,20},?\s(?:or|and)\s\1\s?=")
 _GROUP: Final = re.compile(r"[0-9]\([a-z]|\{[a-z]\}")
 _OPERATION: Final = r"\s?(?:[a-zA-Z]{1,15}\s)?(?:[-+*×÷/]|x(?=\s?[$(0-9])|\\times|\\cdot|\\div)\s?"
-_BEFORE_TERM: Final = re.compile(rf"(?:[0-9)]{_OPERATION}|[0-9)]\s?x\s?|[+*×÷]\s?)[-$€£(]{{0,3}}$")
+_BEFORE_TERM: Final = re.compile(
+    rf"(?:[0-9)]{_OPERATION}|[0-9)]\s?x\s?|[+*×÷]\s?|"
+    r"[0-9]\s(?:[a-z]{1,20}\s)?(?:plus|minus|times|divided\sby|multiplied\sby)\s)[-$€£(]{0,3}$"
+)
 _LEFT_TERM: Final = re.compile(r"[A-Za-z)]\s?[-+*/×÷]\s?[$€£]?$")
 _ADDS: Final = re.compile(r"\s[+*×]\s")
 _AFTER_TERM: Final = re.compile(

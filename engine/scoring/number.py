@@ -30,6 +30,7 @@ from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import with_digits
 from engine.scoring.statement import after_hash, in_box, statement
 from engine.scoring.text import plain
+from engine.scoring.unanswered import within_maths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +51,8 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
         yield tier, _giving(value)
         if value == AMBIGUOUS:
             return  # it states two numbers, or none: no weaker rule may pick one
-    found, value = concluded(words, wanted, asked.cut_off) or ("", None)
+    cut_off = True if asked.cut_off is None and within_maths(text) else asked.cut_off
+    found, value = concluded(words, wanted, cut_off) or ("", None)
     for tier in ("equation", "conclusion", "first_line", "last_number"):
         yield tier, _giving(value if tier == found else None)
 

@@ -58,7 +58,11 @@ _BEGINS: Final = re.compile(
 _EQUATION: Final = re.compile(r"=\s?[$€£]?[0-9][0-9.,/]*%?(?:[\s/][A-Za-z'%/]+){0,8}$")
 _DIGITS: Final = re.compile(r"[0-9][0-9.,]*")
 _WORDS: Final = re.compile(r"[A-Za-z]{2,}")
+_MATHS: Final = (("\\[", "\\]"), ("\\(", "\\)"))
+_ITEM_NUMBER: Final = re.compile(r"[1-9][0-9]?")
+_LABEL: Final = re.compile(r"^\W{0,3}\w{1,2}[.):]\s")
 LOOP: Final = 4  # times the same sentence, or with other numbers twice as often
+SHORT: Final = 12  # characters of a line that may well be there twice
 
 
 def gives_up(sentence: str) -> bool:
@@ -66,11 +70,18 @@ def gives_up(sentence: str) -> bool:
     return _REFUSES.search(sentence) is not None
 
 
+def within_maths(text: str) -> bool:
+    """Whether it ends inside LaTeX's maths."""
+    return any(text.rfind(opens) > text.rfind(closes) for opens, closes in _MATHS)
+
+
 def ends_early(sentences: list[str]) -> bool:
     """Whether the last sentence hangs in the air, or the text repeats itself to its end."""
     if not sentences:
         return False
     last = sentences[-1].rstrip()
+    if _ITEM_NUMBER.fullmatch(last) and f"{int(last) - 1}." in sentences:
+        return True  # the next item's number, and nothing yet behind it
     begun = _BEGINS.match(last) and len(_WORDS.findall(last)) < 3 and not _ENDED.search(last)
     return bool(begun or _HANGS.search(last) or _loops(sentences[-40:]))
 
@@ -91,11 +102,18 @@ def unfinished(sentence: str) -> bool:
 
 
 def _loops(sentences: list[str]) -> bool:
-    """The same sentence again and again, apart from its numbers."""
-    shapes = Counter(_DIGITS.sub("0", one) for one in sentences if len(one) > 12)
-    exact = Counter(one for one in sentences if len(one) > 12)
+    """The same sentence again and again, apart from its numbers and its label."""
+    exact = Counter(sentences)
     *before, last = sentences
-    begun = any(one.startswith(last) and one != last for one in before)
+    begun = [one for one in before if one.startswith(last) and one != last]
+    if any(exact[one] > 1 for one in begun):
+        return True
     if begun:
         last = before[-1]
-    return shapes[_DIGITS.sub("0", last)] >= (LOOP if begun else 2 * LOOP) or exact[last] >= LOOP
+    shapes = Counter(map(_shape, sentences))
+    often = exact[last] if len(last) > SHORT else 0
+    return shapes[_shape(last)] >= (LOOP if begun else 2 * LOOP) or often >= LOOP
+
+
+def _shape(sentence: str) -> str:
+    return _DIGITS.sub("0", _LABEL.sub("", sentence))
