@@ -1,1 +1,11 @@
-"""One file a panel: it takes a view, draws it, and knows nothing else."""
+"""One file a panel: it takes what its screen knows and draws it."""
+
+# of the Run screen, beside its phases, in the order in which [ and ] go through them; as many are
+# shown at once as there is room for
+RUN_PANELS = (
+    "sirt_tui.panels.curves:CurvesPanel",
+    "sirt_tui.panels.samples:SamplesPanel",
+    "sirt_tui.panels.log:LogPanel",
+    "sirt_tui.panels.scores:ScoresPanel",
+    "sirt_tui.panels.memory:MemoryPanel",
+)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.queries.runs import PhaseStatus
+    from sirt_tui.panels.run_panel import RunView
 
 LINES = 4
 ADVICE = {
@@ -34,11 +35,8 @@ class AlertsPanel(Static):
     }
     """
 
-    def show(
-        self, phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] = ()
-    ) -> None:
-        """``damage``: of the run's files, a line each."""
-        lines = alerts(phases, now, damage)
+    def show(self, of: RunView) -> None:
+        lines = alerts(of.status.phases, of.now, of.status.damage)
         self.display = bool(lines)
         shown = lines[:LINES]
         if len(lines) > LINES:
@@ -49,7 +47,7 @@ class AlertsPanel(Static):
 
 
 def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] = ()) -> list[Text]:
-    """One line each: what is wrong, where, what to do."""
+    """One line each: what is wrong, where, what to do. ``damage``: of the run's files."""
     faults, hints, warnings = [], [], []
     hints += [_line("! ", one_line(said, 300), "", "yellow") for said in damage]
     for phase in phases:

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from sirt_tui.panels import x_axis
+from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.chart import (
     Chart,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from engine.queries.runs import PhaseStatus
+    from sirt_tui.panels.run_panel import RunView
 
 LN2 = Threshold("ln 2", math.log(2))
 
@@ -75,11 +77,11 @@ GROUPS: dict[str, tuple[Group, ...]] = {
 MOST_TALKATIVE = ("refine", "instruct", "elicit")  # which phase's first group a finished run shows
 
 
-class CurvesPanel(Vertical):
+class CurvesPanel(RunPanel, Vertical):
     """``c`` goes through the groups; until then it shows the loss of what is at work. ``X``
     changes what they are drawn over."""
 
-    ALLOW_MAXIMIZE = True
+    NAME = "curves"
     BORDER_TITLE = "curves"
     KEYS: ClassVar[tuple[Binding, ...]] = (
         Binding("c", "group(1)", "Next curve"),
@@ -88,8 +90,8 @@ class CurvesPanel(Vertical):
     )
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self) -> None:
+        super().__init__()
         self._chosen: tuple[str, str] | None = None
         self._phases: Sequence[PhaseStatus] = ()
         self._across: x_axis.Across = "steps"
@@ -99,13 +101,9 @@ class CurvesPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield Chart()
 
-    def show(self, phases: Sequence[PhaseStatus]) -> None:
-        """Draw the chosen group of these phases; nothing where it is not displayed."""
-        self._phases = phases
-        if self.is_mounted and self.display:
-            self._draw()
-
-    def on_show(self) -> None:
+    def draw(self, of: RunView) -> None:
+        """The chosen group of the run's phases."""
+        self._phases = of.status.phases
         self._draw()
 
     def action_group(self, step: int) -> None:

@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
+from engine.queries.following import stderr_tail
+from engine.queries.remarks import remarks
 from engine.schema.sanitize import visible
+from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
+    from sirt_tui.page import Page
+    from sirt_tui.panels.run_panel import RunView
 
 LINES = 200
 LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
 
 
-class LogPanel(Lines):
-    """Messages by default; ``l`` asks for stderr, which the screen then gives."""
+class LogPanel(RunPanel, Lines):
+    """Of the chosen phase: messages by default; ``l`` changes to stderr and back."""
 
-    ALLOW_MAXIMIZE = True
+    NAME = "log"
     BORDER_TITLE = "log"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "source", "Messages or stderr")]
 
-    class Toggled(Message):
-        """The other source is wanted."""
-
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel", stays_at_end=True)
-        self.wants_stderr = False
+    def __init__(self) -> None:
+        super().__init__(stays_at_end=True)
+        self._wants_stderr = False
 
     def action_source(self) -> None:
-        self.wants_stderr = not self.wants_stderr
-        self.post_message(self.Toggled())
+        self._wants_stderr = not self._wants_stderr
+        if self.of is not None:
+            self.draw(self.of)
 
-    def show_messages(self, view: PhaseView, title: str, told: Iterable[str]) -> None:
-        """``told``: as :func:`~engine.queries.remarks.remarks` gives them."""
-        self._put(messages_text(view, told), f"{title}: messages")
+    def draw(self, of: RunView) -> None:
+        if of.chosen is None:
+            return
+        if self._wants_stderr:
+            page = cast("Page", self.screen)
+            page.run_worker(self._read_stderr(page, of, of.chosen), group="log", exclusive=True)
+        else:
+            told = remarks(of.chosen.spec, of.chosen.view)
+            self._put(messages_text(of.chosen.view, told), f"{of.chosen.spec.title}: messages")
 
-    def show_stderr(self, tail: str, title: str) -> None:
-        self._put(Text(visible(tail) or "stderr is empty"), f"{title}: stderr")
+    async def _read_stderr(self, page: Page, of: RunView, phase: PhaseStatus) -> None:
+        tail = await page.ask(stderr_tail, of.runs.phase(phase.id))
+        if self._wants_stderr:
+            text = Text(visible(tail) or "stderr is empty")
+            self._put(text, f"{phase.spec.title}: stderr")
 
     def _put(self, text: Text, title: str) -> None:
-        if self.is_mounted:
-            entitle(self, "log", title)
-            self.put(text)
+        entitle(self, "log", title)
+        self.put(text)
 
 
 def messages_text(view: PhaseView, told: Iterable[str]) -> Text:
-    """One line a message, with its time; then what else the log says; what the phase is busy with
-    last."""
+    """One line a message, with its time; then ``told``, what else the log says; what the phase is
+    busy with last."""
     text = Text()
     for message in view.messages.last(LINES):
         text.append(f"{message.ts:%H:%M:%S} ", "dim")

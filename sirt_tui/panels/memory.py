@@ -7,49 +7,40 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from textual.app import ComposeResult
 
-    from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
+    from sirt_tui.panels.run_panel import RunView
 
 MIB_A_GIB = 1024.0
 
 
-class MemoryPanel(Vertical):
+class MemoryPanel(RunPanel, Vertical):
     """``u`` changes between memory (GiB) and utilisation (per cent)."""
 
-    ALLOW_MAXIMIZE = True
+    NAME = "memory"
     BORDER_TITLE = "memory"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("u", "change", "Memory or use")]
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self) -> None:
+        super().__init__()
         self._use = False
-        self._phases: Sequence[PhaseStatus] = ()
 
     def compose(self) -> ComposeResult:
         yield Chart("seconds")
 
-    def show(self, phases: Sequence[PhaseStatus]) -> None:
-        self._phases = phases
-        if self.is_mounted and self.display:
-            self._draw()
-
-    def on_show(self) -> None:
-        self._draw()
-
     def action_change(self) -> None:
         self._use = not self._use
-        self._draw()
+        if self.of is not None:
+            self.draw(self.of)
 
-    def _draw(self) -> None:
-        measured = [p for p in self._phases if len(p.view.resources)]
+    def draw(self, of: RunView) -> None:
+        measured = [p for p in of.status.phases if len(p.view.resources)]
         running = [p for p in measured if p.state == "running"]
         shown = (running or measured)[-1:]
         what = f"{shown[0].spec.kind}  u other" if shown else ""

@@ -16,13 +16,13 @@ from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from textual import events
 
     from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
+    from sirt_tui.panels.run_panel import RunView
 
 SILENT_AFTER_S = 120.0
 BAR = 12
@@ -65,10 +65,11 @@ class PhasesPanel(Lines):
     def count(self) -> int:
         return len(self._ids)
 
-    def show(self, phases: Sequence[PhaseStatus], now: datetime) -> None:
+    def show(self, of: RunView) -> None:
         """Redraw; the cursor stays on its phase."""
+        phases = of.status.phases
         self._ids = tuple(phase.id for phase in phases)
-        texts = [phase_text(phase, now).split("\n") for phase in phases]
+        texts = [phase_text(phase, of.now).split("\n") for phase in phases]
         self._owners = [number for number, lines in enumerate(texts) for _ in lines]
         self.put_lines([line for lines in texts for line in lines])
 

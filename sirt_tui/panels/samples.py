@@ -7,35 +7,39 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from engine.schema.sanitize import visible
+from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from engine.schema.events import Sample
-    from engine.store.phase_log import PhaseView
+    from sirt_tui.panels.run_panel import RunView
 
 SHOWN = 30
 PROMPT_CHARS = 600
 TEXT_CHARS = 3_000
 
 
-class SamplesPanel(Lines):
-    """``show`` draws the newest generations of one phase."""
+class SamplesPanel(RunPanel, Lines):
+    """The newest generations of the chosen phase."""
 
-    ALLOW_MAXIMIZE = True
+    NAME = "samples"
     BORDER_TITLE = "samples"
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self) -> None:
+        super().__init__()
         self._drawn: tuple[str, int] | None = None
 
-    def show(self, view: PhaseView, title: str) -> None:
-        """Draws only what differs from the last call; nothing where it is not displayed."""
+    def draw(self, of: RunView) -> None:
+        """Only what differs from the last time."""
+        if of.chosen is None:
+            return
+        view = of.chosen.view
         mark = (f"{view.phase} {view.attempt}", len(view.samples))
-        if mark == self._drawn or not self.is_mounted or not self.display:
+        if mark == self._drawn:
             return
         self._drawn = mark
-        entitle(self, "samples", title)
+        entitle(self, "samples", of.chosen.spec.title)
         newest = reversed(view.samples.last(SHOWN))
         text = Text("\n\n").join(sample_text(sample) for sample in newest)
         self.put(text if text.plain else Text("no generations yet", "dim"))

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from engine.schema.tiers import is_clear, shares
 from sirt_tui.format import NOTHING, interval, percent
+from sirt_tui.panels.run_panel import RunPanel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from engine.schema.accuracy import Accuracy
     from engine.store.run_row import RunRow
+    from sirt_tui.panels.run_panel import RunView
 
 UNPARSED_SHOWN = 0.05
 STYLES = ("plain", "cot")
@@ -31,22 +33,25 @@ WORDS = {
 }
 
 
-class ScoresPanel(ScrollableContainer, can_focus=True):
-    """``show`` takes the run's relatives: one row an arm."""
+class ScoresPanel(RunPanel, ScrollableContainer, can_focus=True):
+    """One row an arm: the run and its relatives."""
 
-    ALLOW_MAXIMIZE = True
+    NAME = "scores"
     BORDER_TITLE = "accuracy, % [95 %]"
     DEFAULT_CSS = "ScoresPanel > Static { width: auto; }"
 
-    def __init__(self, id: str | None = None) -> None:
-        super().__init__(id=id, classes="panel")
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: Sequence[RunRow] | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(Text("no scores yet", "dim"))
 
-    def show(self, rows: Sequence[RunRow], mine: str) -> None:
-        if self.is_mounted:
-            self.query_one(Static).update(scores_table(rows, mine))
+    def draw(self, of: RunView) -> None:
+        if of.relatives is not self._drawn:
+            self._drawn = of.relatives
+            mine = of.status.file.run_id
+            self.query_one(Static).update(scores_table(of.relatives, mine))
 
 
 def scores_table(rows: Sequence[RunRow], mine: str) -> RenderableType:

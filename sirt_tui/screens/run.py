@@ -12,18 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Static
 
-from engine.queries.following import stderr_tail
-from engine.queries.remarks import remarks
 from engine.queries.sibling_runs import relatives
 from engine.schema.errors import UserError
+from engine.schema.kinds import resolve
 from sirt_tui.page import Page
+from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel
-from sirt_tui.panels.curves import CurvesPanel
-from sirt_tui.panels.log import LogPanel
-from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel
-from sirt_tui.panels.samples import SamplesPanel
-from sirt_tui.panels.scores import ScoresPanel
+from sirt_tui.panels.run_panel import RunPanel, RunView
 from sirt_tui.screens import verbs
 from sirt_tui.widgets.chart import Chart
 
@@ -38,8 +34,9 @@ if TYPE_CHECKING:
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
-NAMES = ("curves", "samples", "scores", "memory", "log")
-SHOWN: dict[str, tuple[str, ...]] = {"-narrow": (), "-medium": ("curves",), "-wide": NAMES}
+PANELS: tuple[type[RunPanel], ...] = tuple(map(resolve, RUN_PANELS))
+NAMES = tuple(panel.NAME for panel in PANELS)
+CELLS = {"-narrow": 1, "-medium": 2, "-wide": 5}  # beside the phases, by the width
 REDRAW_S = 5.0  # silence and rates age even when nothing happens
 PICTURES_S = 1.0  # curves and texts follow once in so long; progress and warnings at once
 
@@ -58,9 +55,12 @@ class PanelBar(Static):
         self.update(text)
 
 
-def _passed_on(action: str, keys: tuple[Binding, ...]) -> list[Binding]:
+def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
     """Keys that work whatever has the focus."""
-    return [Binding(k.key, f"{action}('{k.action}')", k.description, show=False) for k in keys]
+    before = f"'{to}', " if to else ""
+    return [
+        Binding(k.key, f"{action}({before}'{k.action}')", k.description, show=False) for k in keys
+    ]
 
 
 class RunPage(Page):
@@ -85,7 +85,7 @@ class RunPage(Page):
         Binding("p", "app.open_pairs", "Pairs"),
         Binding("C", "compose_from", "Compose from this run", show=False),
         Binding("L", "lineage", "Lineage: models, data, hashes", show=False),
-        *_passed_on("curves", CurvesPanel.KEYS),
+        *(key for panel in PANELS for key in _passed_on("of_panel", panel.KEYS, panel.NAME)),
         *_passed_on("chart", Chart.KEYS),
     ]
 
@@ -93,10 +93,11 @@ class RunPage(Page):
         super().__init__()
         self._run_id = run_id
         self._status: RunStatus | None = None
+        self._relatives: list[RunRow] = []
         self._rows: tuple[RunRow, ...] = ()
         self._phase_id: str | None = None
         self._follows = True  # the cursor goes with the work until a person moves it
-        self._panel = "curves"
+        self._panel = NAMES[0]
         self._pictures: Timer | None = None
         self._drawn_at = float("-inf")
 
@@ -105,11 +106,7 @@ class RunPage(Page):
         yield PanelBar()
         with Container(id="grid"):
             yield PhasesPanel()
-            yield CurvesPanel(id="curves")
-            yield MemoryPanel(id="memory")
-            yield LogPanel(id="log")
-            yield ScoresPanel(id="scores")
-            yield SamplesPanel(id="samples")
+            yield from (panel() for panel in PANELS)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -128,22 +125,24 @@ class RunPage(Page):
         first = self._status is None
         self._status = event.status
         self.subject = f"{event.status.file.name}  {event.status.state}"
-        self._draw()
         if first:
-            self._draw_scores()
+            self._find_relatives()
+        self._draw()
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
         self._rows = event.rows
-        self._draw_scores()
+        self._find_relatives()
+        self._draw_panels()
+
+    def _find_relatives(self) -> None:
+        if self._status is not None:
+            self._relatives = relatives(self._rows, self._run_id, self._status.file.spec)
 
     def on_phases_panel_chosen(self, event: PhasesPanel.Chosen) -> None:
         if event.phase_id != self._phase_id:
             self._follows = self._status is not None and event.phase_id == self._liveliest().id
             self._phase_id = event.phase_id
-            self._draw_chosen()
-
-    def on_log_panel_toggled(self) -> None:
-        self._draw_log()
+            self._draw_panels()
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._arrange)
@@ -166,42 +165,25 @@ class RunPage(Page):
             self._pictures = self.set_timer(wait, self._draw_pictures)
 
     def _draw_pictures(self) -> None:
-        assert self._status is not None
         self._pictures = None
         self._drawn_at = time.monotonic()
-        self.query_one(CurvesPanel).show(self._status.phases)
-        self.query_one(MemoryPanel).show(self._status.phases)
-        self._draw_chosen()
+        self._draw_panels()
+
+    def _draw_panels(self) -> None:
+        if (view := self._view()) is not None:
+            for panel in self.query(RunPanel):
+                panel.show(view)
 
     def _draw_ageing(self) -> None:
-        if self._status is not None:
-            now = self.sirt.clock()
-            self.query_one(PhasesPanel).show(self._status.phases, now)
-            self.query_one(AlertsPanel).show(self._status.phases, now, self._status.damage)
+        if (view := self._view()) is not None:
+            self.query_one(PhasesPanel).show(view)
+            self.query_one(AlertsPanel).show(view)
 
-    def _draw_chosen(self) -> None:
-        phase = self._chosen()
-        if phase is not None:
-            self.query_one(SamplesPanel).show(phase.view, phase.spec.title)
-            self._draw_log()
-
-    def _draw_scores(self) -> None:
-        if self._status is not None:
-            found = relatives(self._rows, self._run_id, self._status.file.spec)
-            self.query_one(ScoresPanel).show(found, self._run_id)
-
-    @work(exclusive=True, group="log")
-    async def _draw_log(self) -> None:
-        phase = self._chosen()
-        panel = self.query_one(LogPanel)
-        if phase is None or not panel.display:
-            return
-        if panel.wants_stderr:
-            tail = await self.ask(stderr_tail, self.runs.phase(phase.id))
-            panel.show_stderr(tail, phase.spec.title)
-        else:
-            told = remarks(phase.spec, phase.view)
-            panel.show_messages(phase.view, phase.spec.title, told)
+    def _view(self) -> RunView | None:
+        if self._status is None:
+            return None
+        now, chosen = self.sirt.clock(), self._chosen()
+        return RunView(self.runs, self._status, chosen, self._relatives, now)
 
     def _liveliest(self) -> PhaseStatus:
         """The phase worth watching: what runs, else what ended badly, else the last done; of a run
@@ -224,40 +206,41 @@ class RunPage(Page):
 
     # --- panels ---
 
+    def _choice(self) -> tuple[str, ...]:
+        """The panels of which one is shown at a time: those after the ones that always stay."""
+        cells = next(cells for size, cells in CELLS.items() if self.has_class(size))
+        return NAMES[cells - 1 :] if len(NAMES) > cells else ()
+
     def _arrange(self) -> None:
-        """Show what fits: all when wide, else one of them besides what always stays."""
-        size = next(name for name in SHOWN if self.has_class(name))
-        fixed = SHOWN[size]
-        choice = tuple(name for name in NAMES if name not in fixed)
+        """Show what fits."""
+        choice = self._choice()
         if choice and self._panel not in choice:
             self._panel = choice[0]
         for name in NAMES:
             panel = self.query_one(f"#{name}")
-            panel.display = name in fixed or name == self._panel
-            panel.set_class(name not in fixed, "chosen")
+            panel.display = name not in choice or name == self._panel
+            panel.set_class(name in choice, "chosen")
         self.query_one(PanelBar).show(choice, self._panel)
-        self._draw_chosen()
+        self._draw_panels()
 
     def action_panel(self, step: int) -> None:
         """Another panel where not all fit; else the focus goes on."""
-        size = next(name for name in SHOWN if self.has_class(name))
-        choice = [name for name in NAMES if name not in SHOWN[size]] or list(NAMES)
+        choice = self._choice() or NAMES
         at = choice.index(self._panel) if self._panel in choice else 0
         self._panel = choice[(at + step) % len(choice)]
         self._arrange()
         self.query_one(f"#{self._panel}").focus()
 
-    async def action_curves(self, action: str) -> None:
-        curves = self.query_one(CurvesPanel)
-        if curves.display:
-            await curves.run_action(action)
+    async def action_of_panel(self, name: str, action: str) -> None:
+        panel = self.query_one(f"#{name}")
+        if panel.display:
+            await panel.run_action(action)
 
     async def action_chart(self, action: str) -> None:
-        """Of the curves, or of the memory that is shown instead."""
-        panels = (self.query_one(CurvesPanel), self.query_one(MemoryPanel))
-        shown = [panel for panel in panels if panel.display]
-        if shown:
-            await shown[0].query_one(Chart).run_action(action)
+        """Of the first panel in sight that has a chart."""
+        shown = (p.query(Chart) for p in self.query(RunPanel) if p.display)
+        if charts := [chart for found in shown for chart in found]:
+            await charts[0].run_action(action)
 
     def action_zoom(self) -> None:
         if self.maximized is not None:
