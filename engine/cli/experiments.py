@@ -26,6 +26,7 @@ from engine.schema.durations import duration
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
+    from engine.planning.estimate import Estimate
     from engine.scheduling.queue import DeviceRequest
     from engine.store.layout import RunsFolder
 
@@ -75,6 +76,11 @@ def print_plan(planned: Planned) -> None:
         echo(f"reused: {plural(len(plan.done), 'finished phase')}")
     if not plan.to_do:
         return
+    print_estimate(found)
+
+
+def print_estimate(found: Estimate, err: bool = False) -> None:
+    """Time, memory and money of what is still to do."""
     tell_passed_over(found.passed_over)
     words = [f"{found.from_history} from finished phases like them" if found.from_history else ""]
     rough = f"{found.rough} rough, from model sizes and {found.speed}"
@@ -82,17 +88,18 @@ def print_plan(planned: Planned) -> None:
     words.append(f"{found.unknown} unknown" if found.unknown else "")
     basis = ", ".join(word for word in words if word)
     where = "a GPU" if found.on_gpu else "this CPU"
-    echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})")
+    echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})", err=err)
     if found.memory_gib is not None:
         size, available = (mib / 1024 for mib in memory())
         echo(
             f"memory: about {found.memory_gib:.1f} GiB for the largest phase; phases start beside "
             f"each other only where theirs fits"
-            + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)")
+            + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)"),
+            err=err,
         )
     for currency, money in found.money.items():
         known = f"about {money:.2f} {currency} (rough)" if money else "no price in their cards"
-        echo(f"teachers: {known}")
+        echo(f"endpoints: {known}", err=err)
 
 
 def device_options(function: Any) -> Any:

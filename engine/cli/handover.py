@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.experiments import device_options, device_request
 from engine.cli.given import GivenPath
 from engine.cli.output import console, echo, json_option, plural, print_json, tell_passed_over
 from engine.queries import answers
@@ -19,6 +20,7 @@ from engine.schema.errors import UserError
 from engine.schema.sanitize import visible
 
 if TYPE_CHECKING:
+    from engine.scheduling.queue import DeviceRequest
     from engine.store.layout import RunsFolder
 
 
@@ -47,6 +49,8 @@ def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
 @click.option("--phase", help="The training whose adapter is merged; the run's last otherwise.")
 @click.option("--dtype", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of merged weights.")
 @click.option("--base", type=GivenPath(file_okay=False), help="Base model's folder.")
+@device_options
+@click.option("--detach", is_flag=True, help="Merge, and write the folder with the next call.")
 @click.option("--max-kl", type=float, help="Mean KL from the student to accept, nats a token.")
 @click.option(
     "--push", "repo", metavar="REPO", help="Send the merged model to this hub repository."
@@ -61,6 +65,10 @@ def export(
     phase: str | None,
     dtype: str | None,
     base: Path | None,
+    gpus: str | None,
+    gpu_count: int | None,
+    cpu: bool,
+    detach: bool,
     max_kl: float | None,
     repo: str | None,
     public: bool,
@@ -68,7 +76,8 @@ def export(
     """Copy RUN_ID's demonstrations, pairs, predictions and adapters into FOLDER.
 
     With --merged, write its student as a standard model folder: the base as it was trained, the
-    adapter merged into it, compared with the trained student.
+    adapter merged into it, compared with the trained student. Merging is a run of its own, done
+    once: ctrl+c leaves it running, and the same call goes on.
     """
     if folder is None and merged is None:
         raise UserError("give a FOLDER for the files, or --merged DIR for the model")
@@ -82,7 +91,10 @@ def export(
         for path in answers.export(runs, found[0], folder):
             echo(str(path))
     if merged is not None:
-        _merge(runs, found[0], merged, repo, phase=phase, dtype=dtype, base=base, most_kl=max_kl)
+        request = device_request(gpus, gpu_count, cpu)
+        options = {"phase": phase, "dtype": dtype, "base": base, "max_kl": max_kl}
+        if not _merge(runs, found[0], merged, repo, request, detach, options):
+            return
     if merged is not None and repo is not None:
         from engine.commands.pushing import push
 
@@ -95,28 +107,34 @@ def _clear_up_when_ended() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
-def _merge(runs: RunsFolder, run_id: str, folder: Path, repo: str | None, **options: Any) -> None:
-    """A folder that was written before and only has to be sent is left as it is."""
+def _merge(
+    runs: RunsFolder,
+    run_id: str,
+    folder: Path,
+    repo: str | None,
+    request: DeviceRequest,
+    detach: bool,
+    options: dict[str, Any],
+) -> bool:
+    """Whether the folder is there now. One that was written before and only has to be sent is left
+    as it is."""
+    from engine.cli.follow_up import make
     from engine.commands import merged
+    from engine.schema.follow_ups import MergeSpec
 
-    _clear_up_when_ended()
     if repo is not None and merged.exported_before(folder, run_id):
         echo(f"{folder}: is there already, from this run", err=True)
-        return
-    from engine.models.loading import quiet
-
-    quiet()
-    given = {name: value for name, value in options.items() if value is not None}
-    made = merged.export_merged(
-        runs, run_id, folder, tell=lambda line: echo(line, err=True), **given
-    )
-    parity = made.parity
-    echo(f"{folder}: {made.phase} merged, in {parity.dtype}")
-    echo(
-        f"against the trained student on {parity.tokens} tokens of {parity.prompts} answers: mean"
-        f" KL {parity.mean_kl:.2g} nats (largest {parity.max_kl:.2g}), largest difference of a"
-        f" log-probability {parity.max_logit:.2g}, same greedy token in {parity.greedy:.1%}"
-    )
+        return True
+    merged.check_place(folder)
+    wanted = merged.plan_merge(runs, run_id, **options)
+    if not make(runs, wanted, request, detach):
+        return False
+    _clear_up_when_ended()
+    (merge,) = wanted.spec.phases
+    assert isinstance(merge, MergeSpec)
+    made = merged.export_merged(runs, run_id, merge, folder, options["max_kl"])
+    echo(f"{folder}: {made.phase} merged, {made.parity.summary}")
+    return True
 
 
 @click.command()

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import sys
-import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import echo, json_option, print_json
-from engine.cli.progress import LiveLine, pace
+from engine.cli.experiments import device_options, device_request
+from engine.cli.output import json_option, print_json
 from engine.cli.quality import format_option, show
 from engine.queries.runs import find_runs
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from engine.commands.judging import Asked
-    from engine.schema.specs import JudgeMethod
     from engine.store.layout import RunsFolder
-
-LINE_EVERY_S = 10.0  # where the output is no terminal
-UNREAD_WARNING = 0.1
 
 
 @click.command()
@@ -39,6 +27,8 @@ UNREAD_WARNING = 0.1
 @click.option(
     "--by-answer", is_flag=True, help="The judge answers itself; who agrees is preferred."
 )
+@device_options
+@click.option("--detach", is_flag=True, help="Return at once; look with `sirt status`.")
 @format_option
 @json_option
 @click.pass_obj
@@ -52,53 +42,46 @@ def judge(
     limit: int | None,
     everything: bool,
     by_answer: bool,
+    gpus: str | None,
+    gpu_count: int | None,
+    cpu: bool,
+    detach: bool,
     form: str,
     as_json: bool,
 ) -> None:
     """Have a model compare the answers of runs A and B, each pair in both orders.
 
-    An answer counts as better when it is preferred in both orders. Replies are kept: ctrl+c
-    loses none, and the same call goes on where it was.
+    An answer counts as better when it is preferred in both orders. The judgement is a run of its
+    own: ctrl+c leaves it running, `sirt stop` ends it, and its replies are kept, so the same call
+    goes on where it was.
 
     With --by-answer the judge sees the question alone: one request instead of two, and no order
     to be swayed by; but it minds the result only. The embedded models can judge in this way:
     --judge wren-3m --by-answer.
     """
-    from engine.commands import judging
-    from engine.judging.table import judgement_table
+    from engine.cli.follow_up import make
+    from engine.commands.judging import plan_judging
     from engine.planning.presets import judge_card
+    from engine.queries.judgements import judgement_of, judgement_table
+    from engine.schema.follow_ups import JudgeSpec
+    from engine.schema.settings import JudgeSettings
 
     if everything and limit is not None:
         raise UserError("give one of --limit and --all")
-    model = judge_card(card)
+    request = device_request(gpus, gpu_count, cpu)
+    settings = JudgeSettings(method="answer" if by_answer else "compare")
+    if everything or limit is not None:
+        settings = settings.model_copy(update={"limit": limit})
     first, second = (_one_run(runs, word) for word in (a, b))
-    wanted = judging.comparables(runs, first, second, tasks, prompts)
-    most = None if everything else limit or judging.LIMIT
-    if model.source.weights:
-        from engine.models.loading import quiet
-
-        quiet()
-    method: JudgeMethod = "answer" if by_answer else "compare"
-    line = _Line(currency=model.source.bills_in or "", quiet=as_json)
-    found = []
-    with _interruptible() as stopped:
-        judge_one = partial(judging.judge, tell=line.tell, watch=line.watch, stopped=stopped)
-        for what in wanted:
-            line.begin()
-            try:
-                found.append(judge_one(runs, what, model, most, method))
-            except judging.Interrupted:
-                line.tell("stopped; what the judge has said is kept, and the same call goes on")
-                sys.exit(130)
-    line.clear()
+    wanted = plan_judging(runs, first, second, judge_card(card), settings, tasks, prompts)
+    if not make(runs, wanted, request, detach, quiet=as_json):
+        return
+    phases = (phase for phase in wanted.spec.phases if isinstance(phase, JudgeSpec))
+    found = [judgement_of(runs, phase, (first, second)) for phase in phases]
     if as_json:
         print_json(found)
-        return
-    show(judgement_table(found), form, "shares in per cent [Wilson 95 % interval]")
-    for one in found:
-        if (one.tally.unread.value or 0) > UNREAD_WARNING:
-            share = 100 * (one.tally.unread.value or 0)
-            line.tell(f"{one.task} {one.prompt}: {share:.0f} % of the replies hold no verdict")
+    else:
+        show(judgement_table(found), form, "shares in per cent [Wilson 95 % interval]")
 
 
 def _one_run(runs: RunsFolder, word: str) -> str:
@@ -106,58 +89,3 @@ def _one_run(runs: RunsFolder, word: str) -> str:
     if len(found) != 1:
         raise UserError(f"{word!r} names {len(found)} runs; a judge compares two")
     return found[0]
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """The first ctrl+c lets what has come back be filed; the second is as ever."""
-    wanted = []
-
-    def interrupt(*_: object) -> None:
-        wanted.append(True)
-        echo("\nstopping once the next replies are filed; ctrl+c again ends at once", err=True)
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield lambda: bool(wanted)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class _Line:
-    """One live line, or one every ten seconds where nobody sees it change."""
-
-    def __init__(self, currency: str, quiet: bool) -> None:
-        self._currency = currency
-        self._quiet = quiet
-        self._line = LiveLine(quiet)
-        self.begin()
-
-    def begin(self) -> None:
-        self._began = time.monotonic()
-        self._told = -LINE_EVERY_S
-
-    def watch(self, asked: Asked) -> None:
-        now = time.monotonic()
-        if self._quiet or (not self._line.live and now - self._told < LINE_EVERY_S):
-            return
-        self._told = now
-        fresh, took = asked.done - asked.resumed, now - self._began
-        text = f"{asked.what.task} {asked.what.prompt}: {asked.done}/{asked.total} verdicts"
-        left = asked.total - asked.done
-        text += f", {asked.waiting}" if asked.waiting else pace(fresh, took, left)
-        text += f", {asked.resumed} on file" if asked.resumed and not fresh else ""
-        text += f", {asked.spent:.4f} {self._currency}" if self._currency else ""
-        text += f" (+{asked.possible:.4f} possibly)" if asked.possible else ""
-        if self._line.live:
-            self._line.show(text)
-        else:
-            echo(text, err=True)
-
-    def tell(self, text: str) -> None:
-        self.clear()
-        echo(text, err=True)
-
-    def clear(self) -> None:
-        self._line.clear()

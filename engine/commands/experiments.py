@@ -76,8 +76,15 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
     return launch_runs(runs, planned.plan.runs, request)
 
 
-def launch_runs(runs: RunsFolder, specs: Iterable[RunSpec], request: DeviceRequest) -> Launched:
-    """As :func:`launch`, for runs that are resolved already."""
+def launch_runs(
+    runs: RunsFolder,
+    specs: Iterable[RunSpec],
+    request: DeviceRequest,
+    name: str = "",
+    tags: tuple[str, ...] = (),
+) -> Launched:
+    """As :func:`launch`, for runs that are resolved already. New ones are called ``name`` (by their
+    title when it is empty) and get the ``tags``."""
     specs = list(specs)
     queued: list[str] = []
     reused: list[str] = []
@@ -89,7 +96,7 @@ def launch_runs(runs: RunsFolder, specs: Iterable[RunSpec], request: DeviceReque
         if not (finished and _is_there(runs, run_id)):  # to read what is finished needs no writing
             if not written:
                 runs.create()
-            _write_run(runs, run_id, spec)
+            _write_run(runs, run_id, spec, name or spec.title, tags)
             written.append(run_id)
     registry(runs).refresh(written)
     if queued:
@@ -113,7 +120,9 @@ def _is_there(runs: RunsFolder, run_id: str) -> bool:
         return False
 
 
-def _write_run(runs: RunsFolder, run_id: str, spec: RunSpec) -> None:
+def _write_run(
+    runs: RunsFolder, run_id: str, spec: RunSpec, name: str, tags: tuple[str, ...]
+) -> None:
     for phase in spec.phases:
         runs.phase(phase.id).create(phase)
     file = runs.run_file(run_id)
@@ -123,5 +132,6 @@ def _write_run(runs: RunsFolder, run_id: str, spec: RunSpec) -> None:
         if file.exists():  # damaged by hand: kept beside the restored one
             file.replace(file.with_suffix(".damaged"))
         file.parent.mkdir(parents=True, exist_ok=True)
-        content = RunFile(run_id=run_id, name=spec.title, created=datetime.now(UTC), spec=spec)
+        now = datetime.now(UTC)
+        content = RunFile(run_id=run_id, name=name, created=now, tags=tags, spec=spec)
         queue.write_run(runs, content)

@@ -1,4 +1,4 @@
-"""A run's student as a standard model folder: merged, compared, described, then renamed there."""
+"""A run's student as a standard model folder: merged as a phase, described and copied there."""
 
 from __future__ import annotations
 
@@ -10,38 +10,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.commands.modelcard import model_card, trained_on, without_places
+from engine.commands.follow_ups import planned
+from engine.commands.modelcard import model_card, without_places
 from engine.planning.presets import (
     card_file,
     hash_weights,
     load_card,
     resolve_card,
 )
-from engine.queries.line_index import Lines
 from engine.queries.lineage import lineage
+from engine.queries.runs import registry
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, nearest
+from engine.schema.follow_ups import MergeSpec
 from engine.schema.jsonfile import plain, read_object
-from engine.schema.specs import EvaluateSpec, InstructSpec, RefineSpec
-from engine.store.layout import (
-    ADAPTER,
-    DEMONSTRATIONS,
-    PAIRS,
-    PREDICTIONS,
-)
+from engine.schema.records import Parity
+from engine.schema.specs import InstructSpec, RefineSpec
+from engine.store.layout import ADAPTER, DEMONSTRATIONS, MERGED, PAIRS
 from engine.store.sealing import verified
 from engine.store.writing import follow_umask, sync_folder, sync_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
+    from engine.commands.follow_ups import FollowUp
     from engine.queries.lineage import Lineage
     from engine.schema.cards import ModelCard
+    from engine.schema.follow_ups import Dtype
     from engine.store.layout import PhaseDir, RunsFolder
-    from engine.training.merging import Parity
 
 LINEAGE = "lineage.json"
-PROBES = 16
 _CONTENT_HASH = re.compile(r"[0-9a-f]{16}")
 Training = InstructSpec | RefineSpec
 
@@ -55,45 +53,63 @@ class Merged:
     parity: Parity
 
 
-def export_merged(
+def plan_merge(
     runs: RunsFolder,
     run_id: str,
-    folder: Path,
     *,
     phase: str | None = None,
-    dtype: str | None = None,
+    dtype: Dtype | None = None,
     base: Path | None = None,
-    most_kl: float | None = None,
-    tell: Callable[[str], None] = lambda _line: None,
-) -> Merged:
-    """Write the run's student into ``folder``, which is not there yet.
+    max_kl: float | None = None,
+) -> FollowUp:
+    """The run that merges a run's student; changes nothing.
 
     ``phase``: id or kind of the training whose adapter is taken; the run's last otherwise.
-    ``base``: where the base model's folder is now, when it was trained elsewhere. ``UserError``,
-    and nothing left behind, when the merged model is further than ``most_kl`` (mean nats a token;
-    what rounding explains when it is None) from the student.
+    ``base``: where the base model's folder is now, when it was trained elsewhere. ``max_kl``: see
+    :class:`~engine.schema.follow_ups.MergeSpec`.
     """
+    file = read_run(runs, run_id)
+    training = _training(runs, run_id, phase)
+    _check_adapter(runs.phase(training.id))
+    merge = MergeSpec(
+        student=located(training.student, base),
+        adapter=training.id,
+        data=_data_of(training)[0],
+        dtype=dtype,
+        max_kl=max_kl,
+    )
+    spec = file.spec.model_copy(update={"arm": "merge", "phases": (merge,)})
+    return planned(runs, spec, f"merge {file.name}", (run_id,))
+
+
+def check_place(folder: Path) -> None:
+    """``UserError`` when there is something."""
     if folder.exists():
         raise UserError(f"{folder}: is there already; give another folder or move it away")
-    spec = _training(runs, run_id, phase)
-    adapter = _adapter(runs.phase(spec.id))
-    card = located(spec.student, base)
-    prompts = _prompts(runs, run_id, spec)
-    from engine.training.merging import merge
 
-    staging = _staging(folder, card, dtype)
+
+def export_merged(
+    runs: RunsFolder, run_id: str, merge: MergeSpec, folder: Path, max_kl: float | None = None
+) -> Merged:
+    """Copy a run's merged student into ``folder``, which is not there yet, with a card.
+
+    ``UserError``, and nothing left behind, when it is not done, or further than ``max_kl`` from the
+    student (mean nats a token; what rounding explains when it is None).
+    """
+    check_place(folder)
+    made = runs.phase(merge.id)
+    if not made.done:
+        raise UserError(f"{made.id}: is not done; see: sirt status")
+    parity = Parity.model_validate(made.manifest()["figures"])
+    parity.check(max_kl)
+    model = verified(made, MERGED)
+    staging = _staging(folder, model)
     try:
-        parity = merge(card, adapter, staging, prompts, dtype, tell)
-        allowed = parity.allowed if most_kl is None else most_kl
-        if not parity.mean_kl <= allowed:
-            raise UserError(
-                f"the merged model is not the trained student: mean KL {parity.mean_kl:.2g} nats a"
-                f" token, {allowed:.2g} allowed; greedy tokens agree in {parity.greedy:.1%};"
-                " try --dtype fp32, or accept it with --max-kl"
-            )
-        found = lineage(runs, run_id)
-        _warn_of_another_device(found, spec, parity, tell)
-        _describe(without_places(found), spec, parity, _example(runs, spec), staging)
+        shutil.copytree(model, staging, dirs_exist_ok=True)
+        training = runs.phase(merge.adapter).spec()
+        assert isinstance(training, InstructSpec | RefineSpec)
+        found = without_places(lineage(runs, run_id))
+        _describe(found, training, parity, _example(runs, training), staging)
         follow_umask(staging)
         sync_tree(staging)
         staging.rename(folder)
@@ -102,7 +118,20 @@ def export_merged(
         raise UserError(f"{folder}: {error.strerror or error}; nothing was exported") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Merged(folder, spec.id, parity)
+    return Merged(folder, merge.adapter, parity)
+
+
+def merged_from(runs: RunsFolder, run_id: str) -> tuple[str, MergeSpec]:
+    """Of a run that merges: the run whose student it is, and the phase; ``UserError`` for another
+    run, or when that run is gone."""
+    file = read_run(runs, run_id)
+    merge = file.spec.phases[0]
+    if not isinstance(merge, MergeSpec):
+        raise UserError(f"{run_id}: merges nothing")
+    found = [r.run_id for r in registry(runs).rows() if merge.adapter in r.phase_ids]
+    if not found:
+        raise UserError(f"{run_id}: no run has {merge.adapter}, whose student it merges, any more")
+    return next((run_id for run_id in found if run_id in file.tags), found[0]), merge
 
 
 def exported_before(folder: Path, run_id: str) -> bool:
@@ -133,12 +162,11 @@ def _ids(phases: Sequence[Training]) -> list[str]:
     return [phase.id for phase in phases]
 
 
-def _adapter(phase: PhaseDir) -> Path:
-    """The published adapter, whole; it may have been left out of a bundle."""
+def _check_adapter(phase: PhaseDir) -> None:
+    """It may have been left out of a bundle."""
     adapter = verified(phase, ADAPTER)
     if not adapter.is_dir():
         raise UserError(f"{adapter}: not there; the run was copied without it")
-    return adapter
 
 
 def located(card: ModelCard, base: Path | None = None) -> ModelCard:
@@ -174,68 +202,29 @@ def _shipped(name: str, revision: str | None) -> Path | None:
     return Path(source.path) if source and source.path and source.revision == revision else None
 
 
-# --- prompts to compare on ---
+def _data_of(training: Training) -> tuple[str, str]:
+    """The phase that a training has learnt from, and its file."""
+    if isinstance(training, RefineSpec):
+        return training.pairs, PAIRS
+    return training.demonstrations, DEMONSTRATIONS
 
 
-def _prompts(runs: RunsFolder, run_id: str, spec: Training) -> list[str]:
-    """Prompts that the student has really been asked: test questions, else its training data."""
-    for files in _files_of_prompts(runs, run_id, spec):
-        lines = [line for file in files for line in _spread(file, -(-PROBES // len(files)))]
-        found = [_prompt(line) for line in lines]
-        if found:
-            return list(dict.fromkeys(found))[:PROBES]
-    raise UserError(f"{run_id}: no prompts to compare on; its data are not there")
-
-
-def _files_of_prompts(runs: RunsFolder, run_id: str, spec: Training) -> Iterator[list[Path]]:
-    tested = [
-        (runs.phase(p.id), PREDICTIONS)
-        for p in read_run(runs, run_id).spec.phases
-        if isinstance(p, EvaluateSpec) and p.adapter == spec.id
-    ]
-    for outputs in (tested, [_training_data(runs, spec)]):
-        there = [verified(f, name) for f, name in outputs if f.done and (f.out / name).exists()]
-        if there:
-            yield there
-
-
-def _training_data(runs: RunsFolder, spec: Training) -> tuple[PhaseDir, str]:
-    if isinstance(spec, RefineSpec):
-        return runs.phase(spec.pairs), PAIRS
-    return runs.phase(spec.demonstrations), DEMONSTRATIONS
-
-
-def _example(runs: RunsFolder, spec: Training) -> str:
+def _example(runs: RunsFolder, training: Training) -> str:
     """A prompt for the card: of the training data, so that no test question gets about."""
-    folder, name = _training_data(runs, spec)
-    there = folder.done and (folder.out / name).exists()
-    lines = _spread(verified(folder, name), 1) if there else []
-    return _prompt(lines[0]) if lines else "…"
+    phase_id, name = _data_of(training)
+    folder = runs.phase(phase_id)
+    if not (folder.done and (folder.out / name).exists()):
+        return "…"
+    with verified(folder, name).open("rb") as lines:
+        return str(json.loads(next(lines))["prompt"])
 
 
-def _prompt(line: bytes) -> str:
-    """Of a line of a checked file."""
-    return str(json.loads(line)["prompt"])
-
-
-def _spread(file: Path, count: int) -> list[bytes]:
-    """So many lines of a file, evenly over it."""
-    lines = Lines(file)
-    total = lines.all()
-    count = min(count, total)
-    return lines.read([n * total // count for n in range(count)])
-
-
-# --- staging ---
-
-
-def _staging(folder: Path, card: ModelCard, dtype: str | None) -> Path:
+def _staging(folder: Path, model: Path) -> Path:
     """An empty folder beside the target's place, on a disk with room for the weights."""
-    from engine.training.merging import written_bytes
-
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        free, needed = shutil.disk_usage(folder.parent).free, written_bytes(card, dtype)
+        free = shutil.disk_usage(folder.parent).free
+        needed = sum(file.stat().st_size for file in model.iterdir())
         if free < needed:
             raise UserError(
                 f"{folder.parent}: {free >> 20:,} MiB free, about {needed >> 20:,} MiB needed"
@@ -243,17 +232,6 @@ def _staging(folder: Path, card: ModelCard, dtype: str | None) -> Path:
         return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     except OSError as error:
         raise UserError(f"{folder.parent}: can't be written ({error.strerror})") from error
-
-
-def _warn_of_another_device(
-    found: Lineage, spec: Training, parity: Parity, tell: Callable[[str], None]
-) -> None:
-    trained = trained_on(found, spec.id)
-    if spec.student.weights.precision == "nf4" and trained not in {"", parity.device}:
-        tell(
-            f"trained on {trained}, merged on {parity.device}: a base whose weights are kept in"
-            " fp16 may be quantised otherwise here; merge on the same kind of device to be sure"
-        )
 
 
 def _describe(found: Lineage, spec: Training, parity: Parity, example: str, folder: Path) -> None:

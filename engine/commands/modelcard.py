@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from engine.queries.lineage import Ancestor, Lineage
     from engine.schema.evaluation import Evaluation
+    from engine.schema.records import Parity
     from engine.schema.specs import InstructSpec, RefineSpec
-    from engine.training.merging import Parity
 
 PAPER = "arxiv:2405.00402"
 TEMPLATE = Path(__file__).with_name("modelcard.md.j2")

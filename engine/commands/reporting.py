@@ -9,11 +9,10 @@ from itertools import chain
 from sys import intern
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.commands import judging
-from engine.judging.table import judgement_table
 from engine.queries import latex, quality
 from engine.queries.checking import accepted_of, checked_rows
 from engine.queries.evaluations import by_evaluation, evaluations_of
+from engine.queries.judgements import judgement_table, judgements
 from engine.queries.quality_table import quality_table
 from engine.queries.results import details_table
 from engine.queries.run_list import Roster
@@ -167,7 +166,7 @@ def _quality(
 def _judgements(
     runs: RunsFolder, rows: Sequence[RunRow], passed_over: list[str]
 ) -> Iterator[Section]:
-    found = judging.judgements(runs, [row.run_id for row in rows], passed_over.append)
+    found = judgements(runs, [row.run_id for row in rows], passed_over.append)
     if found:
         note = (
             "A judge saw both answers to a question in both orders; one is better when it is "

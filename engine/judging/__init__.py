@@ -1,1 +1,1 @@
-"""Comparing two models' answers with a judge: the prompt, what it said, what that amounts to."""
+"""What a judge is asked about two answers, and what its verdicts amount to."""

@@ -95,6 +95,17 @@ class Tally:
     disagrees: Share
 
 
+def told(found: Tally, names: tuple[str, str]) -> str:
+    """In a line; ``names``: whose answers the first and the second are."""
+    counts = (
+        f"{names[0]} better in {found.first.count} of {found.questions} questions",
+        f"{names[1]} in {found.second.count}",
+        f"equal in {found.tie.count}",
+        f"undecided in {found.undecided.count}",
+    )
+    return f"{', '.join(counts)}; sign test p = {found.p:.2g}"
+
+
 def tally(judged: Iterable[JudgedAnswers], both_orders: bool = True) -> Tally:
     """With ``both_orders`` off the judge has seen no order, so none can have swayed it."""
     rows = list(judged)

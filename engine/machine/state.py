@@ -63,6 +63,16 @@ def phase_state(folder: PhaseDir) -> PhaseState:
     return PhaseState(state, number, error, final.ts if final else None)
 
 
+def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
+    """Who began it, when, and on what; None when that can't be read."""
+    try:
+        with attempt.events.open("rb") as file:
+            event = ev.decode(file.readline())
+    except OSError:
+        return None
+    return event if isinstance(event, ev.PhaseStarted) else None
+
+
 def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
     """The last event when it is final."""
     lines = _last_lines(attempt)

@@ -159,21 +159,15 @@ def _figures(
 ) -> dict[str, Any]:
     """Counts of demonstrations; tokens and money are what this phase itself has used."""
     dropped = Counter(d.dropped_because for d in demonstrations if d.dropped_because)
-    figures: dict[str, Any] = {
+    figures = {
         "kept": sum(d.kept for d in demonstrations),
         "total": len(demonstrations),
         "correct": sum(d.verdict.correct for d in demonstrations),
         "unparsed": sum(d.verdict.answer is None for d in demonstrations),
         "truncated": sum(d.finish == "length" for d in demonstrations),
         "dropped": dict(dropped.most_common()),
-        "prompt_tokens": store.prompt_tokens,
-        "completion_tokens": store.completion_tokens,
     }
-    if currency := spec.teacher.source.bills_in:
-        figures["spent"] = store.spent(spec.teacher)
-        figures["possibly_spent"] = store.possibly_spent(spec.teacher)
-        figures["currency"] = currency
-    return figures
+    return figures | store.usage(spec.teacher)
 
 
 def _look_at(

@@ -1,6 +1,6 @@
 """Ask a teacher all questions of a phase: a reply is filed first, then counted and shown.
 
-Shared by annotate, elicit and evaluate. ``store`` decides what is still to be asked, so a
+Shared by annotate, elicit, evaluate and judge. ``store`` decides what is still to be asked, so a
 retry goes on where the last attempt ended; ``Stopped`` and ``UserError`` leave everything
 that came back on file. Who is asked to stop takes in the replies that are under way first.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.schema.records import Verdict
 
     Judge = Callable[[Question, Reply], Verdict]
+    Label = Callable[[Question, Reply], str]
 
 SAMPLES = 30
 TELL_EVERY_S = 0.25
@@ -50,18 +51,19 @@ def ask_all(
     card: ModelCard | None = None,
     judge: Judge | None = None,
     unit: str = "questions",
+    label: Label | None = None,
 ) -> None:
     """Ask what is not yet in ``store``, and file it there.
 
     With the ``card`` of an endpoint its cost is told too. About thirty replies are shown as
-    samples, with ``judge``'s verdict. A teacher that has nothing left to do is not asked, and
-    one may leave questions unanswered (imported demonstrations).
+    samples, with ``judge``'s verdict or a ``label``. A teacher that has nothing left to do is not
+    asked, and one may leave questions unanswered (imported demonstrations).
     """
     if store.damaged:
         text = f"{store.path}: damaged lines: {store.damaged}; what they answered is asked again"
         ctx.warn(text, "damaged")
     done = sum(q.key in store for q in questions)
-    reporter = _Reporter(ctx, card, len(questions), store, done, unit)
+    reporter = _Reporter(ctx, card, len(questions), store, done, unit, judge, label)
     reporter.tell()
     if done == len(questions):
         return
@@ -71,7 +73,7 @@ def ask_all(
     try:
         with contextlib.closing(batches):
             for batch in batches:
-                reporter.count(batch, judge)
+                reporter.count(batch)
                 reporter.wait(teacher.waiting)
     finally:
         reporter.tell()
@@ -111,7 +113,10 @@ class _Reporter:
         store: ReplyStore,
         resumed: int,
         unit: str,
+        judge: Judge | None,
+        label: Label | None,
     ) -> None:
+        self._judge, self._label = judge, label
         self._ctx = ctx
         self._card = card
         self._store = store
@@ -122,12 +127,12 @@ class _Reporter:
         self._told_at = -math.inf
         self._waited_at: float | None = None
 
-    def count(self, batch: Batch, judge: Judge | None) -> None:
+    def count(self, batch: Batch) -> None:
         for question, reply in batch:
             if not reply.final:
                 continue
             if self._done % self._sample_every == 0:
-                self._show(question, reply, judge)
+                self._show(question, reply)
             self._done += 1
         if batch and time.monotonic() - self._told_at >= TELL_EVERY_S:
             self.tell()
@@ -148,13 +153,14 @@ class _Reporter:
             self._waited_at = None
             self._ctx.activity("the server answers again")
 
-    def _show(self, question: Question, reply: Reply, judge: Judge | None) -> None:
+    def _show(self, question: Question, reply: Reply) -> None:
         self._ctx.emit(
             ev.Sample(
                 item=question.key,
                 prompt=_beginning(question.prompt),
                 text=_beginning(reply.text),
-                verdict=judge(question, reply) if judge else None,
+                verdict=self._judge(question, reply) if self._judge else None,
+                label=self._label(question, reply) if self._label else "",
             )
         )
 

@@ -120,6 +120,14 @@ class ReplyStore:
         """What the phase has paid so far, over all attempts, in the card's currency."""
         return card.source.price(self.prompt_tokens, self.completion_tokens)
 
+    def usage(self, card: ModelCard) -> dict[str, Any]:
+        """Tokens, and at an endpoint money, as a phase's figures."""
+        used = {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
+        if (currency := card.source.bills_in) is None:
+            return used
+        money = {"spent": self.spent(card), "possibly_spent": self.possibly_spent(card)}
+        return used | money | {"currency": currency}
+
     def most_spent(self, card: ModelCard) -> float:
         """What it can have paid in all: a cap counts all of it."""
         return self.spent(card) + self.possibly_spent(card)
@@ -130,7 +138,8 @@ class ReplyStore:
 
     def ask_again(self) -> None:
         """Final replies without a word are final no more, when there are no others: with those
-        alone a phase can only fail, and a retry would change nothing. Paid they stay."""
+        alone a phase can only fail, and a retry would change nothing. What they cost still
+        counts."""
         if not any(reply.text.strip() for replies in self._replies.values() for reply in replies):
             for replies in self._replies.values():
                 replies[-1] = replace(replies[-1], final=False)

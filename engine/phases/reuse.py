@@ -13,6 +13,8 @@ from engine.schema.errors import UserError
 from engine.store.layout import REPLIES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.phases.context import Context
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir
@@ -39,9 +41,14 @@ def take_generations(ctx: Context, spec: PhaseSpec) -> bool:
 
 def take_from(ctx: Context, folder: PhaseDir, store: ReplyStore) -> int:
     """How many replies of that phase are now in the store."""
-    taken = store.take(ReplyStore(folder.work / REPLIES, own=False))
+    return take_replies(ctx, folder.work / REPLIES, folder.id, store)
+
+
+def take_replies(ctx: Context, file: Path, whose: str, store: ReplyStore) -> int:
+    """The same, for a file of replies."""
+    taken = store.take(ReplyStore(file, own=False))
     if taken:
-        ctx.message(f"took {taken} replies from {folder.id}: the same generations")
+        ctx.message(f"took {taken} replies from {whose}: the same generations")
     return taken
 
 

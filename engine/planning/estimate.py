@@ -8,12 +8,14 @@ conservative: a plan that ends early disappoints nobody.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
 from engine.planning.history import history, likeness
 from engine.planning.memory import needed_gib
+from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +37,6 @@ SIZES = {
     "mmlu": (0, 14042),
 }
 OTHER_SIZE = (4000, 600)
-PROMPT_TOKENS = 150
 ANSWER_TOKENS = 200
 # floating-point operations a second that phases of this kind really get: a few per cent of what
 # a card can do when it generates, about a third when it trains; on a CPU core half of what the
@@ -81,7 +82,7 @@ class Estimate:
 def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     """Time, memory and money for what a plan still has to do."""
     to_do = plan.to_do
-    amounts = _amounts(plan.phases)
+    amounts = _amounts(plan.phases, runs)
     passed_over: list[str] = []
     past_phases = history(runs, passed_over) if to_do else {}
     counts = {"history": 0, "rough": 0, "unknown": 0}
@@ -102,7 +103,8 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
             counts["unknown"] += 1
         if spec.card and (currency := spec.card.source.bills_in):
             asked = amounts[spec.id]
-            money[currency] += spec.card.source.price(asked * PROMPT_TOKENS, asked * ANSWER_TOKENS)
+            tokens = asked * spec.prompt_tokens, asked * ANSWER_TOKENS
+            money[currency] += spec.card.source.price(*tokens)
     return Estimate(
         seconds,
         counts["history"],
@@ -115,9 +117,14 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     )
 
 
-def _amounts(phases: Iterable[PhaseSpec]) -> dict[str, int]:
+def _amounts(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:
     """Phase -> questions it works on, at most: how many the gate keeps isn't known before."""
     found: dict[str, int] = {}
+    phases = list(phases)
+    planned = {spec.id for spec in phases}
+    for known in {name for spec in phases for name in spec.inputs} - planned:
+        with suppress(OSError, UserError, LookupError):
+            found[known] = runs.phase(known).spec().questions(_rows, found)
     for spec in phases:
         found[spec.id] = spec.questions(_rows, found)
     return found
@@ -136,6 +143,6 @@ def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | Non
         return OVERHEAD_S + card.source.seconds(questions)
     if card.parameters is None:
         return None
-    tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + PROMPT_TOKENS
+    tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + spec.prompt_tokens
     rate = rates["train" if spec.trains else "generate"]
     return OVERHEAD_S + spec.passes(questions) * tokens * card.parameters / rate

@@ -121,7 +121,8 @@ def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> floa
     """On a CPU 4-bit weights are unpacked to answer, and 16-bit ones computed in 32 bits; the
     16-bit file that they are made of stays mapped, two bytes a weight."""
     if on_gpu:
-        return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision]
+        beside = 2.0 if spec.unpacks and source.precision == "nf4" else 0.0
+        return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision] + beside
     made = {"nf4": 0.6 if spec.trains else 4.6, "bf16": 4.0, "fp32": 4.0}[source.precision]
     return made + (0.0 if source.precision == "fp32" else 2.0)
 

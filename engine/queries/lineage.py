@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from engine.machine.state import final_event, phase_state
+from engine.machine.state import final_event, first_event, phase_state
 from engine.queries.evaluations import Evaluated, why_unscored
 from engine.queries.runs import run_status
-from engine.schema import events as ev
 from engine.schema.errors import UserError, told
 from engine.schema.settings import source_of
 from engine.schema.specs import EvaluateSpec
@@ -282,7 +281,7 @@ def _settings(settings: BaseModel, prefix: str) -> Iterator[Setting]:
 def _try(attempt: AttemptDir) -> Try:
     """Its first and its final event; what lies between is the interface's business."""
     final = final_event(attempt)
-    first = _first_event(attempt)
+    first = first_event(attempt)
     outcome = final.outcome if final else "no final event"
     finished = final.ts if final else None
     if first is None:
@@ -301,15 +300,6 @@ def _try(attempt: AttemptDir) -> Try:
         commit=_text(details.get("commit")),
         libraries=libraries if isinstance(libraries, dict) else {},
     )
-
-
-def _first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
-    try:
-        with attempt.events.open("rb") as file:
-            event = ev.decode(file.readline())
-    except OSError:
-        return None
-    return event if isinstance(event, ev.PhaseStarted) else None
 
 
 def _text(value: object) -> str | None:

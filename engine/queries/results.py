@@ -61,7 +61,7 @@ def _escaped(cell: str) -> str:
 
 def accuracy_table(rows: Iterable[RunRow]) -> Table:
     """Rows by arm, columns by task and prompt, cells in per cent with 95 % intervals."""
-    ordered = sorted(rows, key=_row_order)
+    ordered = sorted((row for row in rows if row.is_cell), key=_row_order)
     columns = list(dict.fromkeys(a.evaluation for row in ordered for a in row.accuracies))
     columns.sort(key=lambda one: one.where)
     labels = _labels(ordered)
@@ -80,7 +80,7 @@ def details_table(rows: Iterable[RunRow]) -> Table:
         "n", "right [95 %]", "unparsed", "cut off", "with steps", "tokens", "legacy matcher",
         "unclear", "read by",
     )  # fmt: skip
-    ordered = sorted(rows, key=_row_order)
+    ordered = sorted((row for row in rows if row.is_cell), key=_row_order)
     labels = _labels(ordered)
     body = (
         (

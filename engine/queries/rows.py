@@ -20,7 +20,7 @@ from engine.scheduling.standing import (
 )
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
-from engine.schema.kinds import PHASES
+from engine.schema.kinds import METHOD
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run_row import (
     RunRow,
@@ -145,11 +145,13 @@ def progress_of(
 
 
 def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State | None, ...]:
-    """One state for each kind of phase, in the order of the method."""
+    """One state for each kind of phase of the method, in its order, then of any other that the
+    run has."""
     kinds: dict[str, list[State]] = {}
     for phase_id, state in zip(phase_ids, states, strict=True):
         kinds.setdefault(kind_of(phase_id), []).append(state)
-    return tuple(run_state(kinds[kind]) if kind in kinds else None for kind in PHASES)
+    order = (*METHOD, *(kind for kind in kinds if kind not in METHOD))
+    return tuple(run_state(kinds[kind]) if kind in kinds else None for kind in order)
 
 
 def queued_runs(runs: RunsFolder) -> dict[str, dict[str, int]]:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.schema.specs import Arm, RunSpec
+    from engine.schema.specs import RunSpec
     from engine.store.run_row import RunRow
 
 # which fields of the cell an arm's result depends on
-CELL: dict[Arm, tuple[str, ...]] = {
+CELL: dict[str, tuple[str, ...]] = {
     "teacher": ("teacher",),
     "baseline": ("student", "seed"),
     "instruct-only": ("student", "teacher", "task", "fraction", "seed"),
     "refine-only": ("student", "teacher", "task", "fraction", "rounds", "seed"),
     "both": ("student", "teacher", "task", "refine_task", "fraction", "rounds", "seed"),
 }
-ORDER: tuple[Arm, ...] = ("teacher", "baseline", "instruct-only", "refine-only", "both")
+ORDER: tuple[str, ...] = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 
 
 def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow]:
@@ -28,7 +28,7 @@ def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow
     for row in rows:
         if row.run_id == run_id:
             found[row.arm] = row
-        elif row.curated:
+        elif row.curated or not row.is_cell:
             continue  # one of many beside the experiment's own
         elif row.experiment == spec.experiment and row.arm != spec.arm and _same(row, spec):
             found.setdefault(row.arm, row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from engine import catalog
 from engine.schema.accuracy import NOTHING
@@ -94,7 +94,7 @@ Known = dict[tuple[Condition, str, Prompt], dict[int, "Accuracy"]]
 def condition_of(row: RunRow) -> Condition:
     refine_task = row.refine_task if row.refine_task != row.task else None
     return Condition(
-        row.arm, row.student, row.teacher, row.in_family, row.task, refine_task,
+        cast("Arm", row.arm), row.student, row.teacher, row.in_family, row.task, refine_task,
         row.fraction, row.rounds, row.curated,
     )  # fmt: skip
 
@@ -117,7 +117,8 @@ class Study:
     accuracies: Known = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        newest = sorted(self.rows, key=lambda row: (bool(row.accuracies), row.created))
+        cells = (row for row in self.rows if row.is_cell)
+        newest = sorted(cells, key=lambda row: (bool(row.accuracies), row.created))
         runs = {(condition_of(row), row.seed): row for row in newest}
         kept = {row.run_id for row in runs.values()}
         object.__setattr__(self, "runs", runs)

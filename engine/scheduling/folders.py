@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from engine.interfaces import Devices
     from engine.planning.history import Likeness, Witness
@@ -37,6 +38,7 @@ class Folders:
         self._runs = runs
         self._nodes: dict[str, tuple[int, tuple[Node, ...]]] = {}
         self._over: dict[str, Fact] = {}
+        self._generations: dict[str, str | None] = {}
         self._history: dict[Likeness, list[Witness]] | None = None
 
     def queued_run(self, entry: Entry) -> QueuedRun:
@@ -65,6 +67,16 @@ class Folders:
         if self._history is None:
             self._history = history(self._runs)
         return needed_gib(spec, on_gpu, self._history) or 0.0
+
+    def generations(self, phases: Sequence[PhaseDir]) -> frozenset[str]:
+        """What these phases are asking; another phase that would ask the same waits for them."""
+        for phase in phases:
+            if phase.id not in self._generations:
+                self._generations[phase.id] = None
+                with suppress(OSError, UserError):  # the phase says it itself
+                    self._generations[phase.id] = phase.spec().generation_key
+        found = (self._generations[phase.id] for phase in phases)
+        return frozenset(key for key in found if key)
 
     def facts(self, wanted: Iterable[QueuedRun]) -> dict[str, Fact]:
         """Phase -> what its folder says, for all phases of these runs."""

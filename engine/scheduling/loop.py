@@ -271,6 +271,7 @@ class Conductor:
             memory=self._claims.free((r.phase, r.devices, r.handle) for r in here),
             card_memory={c.index: (c.total - c.used) / 1024 for c in cards if c.busy},
             alone=not on_cpu,
+            asking=self._folders.generations([r.phase for r in here]),
         )
 
     def _launcher_for(self, start: Start) -> Launcher | None:

@@ -15,7 +15,6 @@ from engine.interfaces import Devices
 from engine.scheduling import standing
 from engine.scheduling.standing import (
     ENDED_BADLY,
-    NOBODY_TRIED,
     Fact,
     Standing,
     forgiven_by,
@@ -50,7 +49,8 @@ class Node:
     ``remote``: an endpoint or a file does the work, so no device. ``trains``: can use several
     cards; the others get one. ``memory``: GiB of the machine's that it takes on the CPU,
     ``card_memory``: GiB of a card's that it takes there; 0 where nobody knows. ``pocket``: so small
-    a model that a second thread would slow it.
+    a model that a second thread would slow it. ``generation``: phases that have it in common ask
+    the same questions; the later one takes what the earlier has.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Node:
     memory: float = 0.0
     card_memory: float = 0.0
     pocket: bool = False
+    generation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Free:
     phases, each with ``share`` threads (0 where nobody has).
     ``memory``: GiB of the machine's, less what running phases will still take; ``card_memory``:
     GiB of each card. ``alone``: nothing of ours runs on the CPU, so a phase that is too large
-    may have all there is."""
+    may have all there is. ``asking``: the generations that running phases are at."""
 
     cards: tuple[int, ...] = ()
     gpus: tuple[int, ...] = ()
@@ -93,6 +94,7 @@ class Free:
     memory: float = math.inf
     card_memory: Mapping[int, float] = field(default_factory=dict)
     alone: bool = True
+    asking: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +110,20 @@ class Start:
 def node_of(spec: PhaseSpec) -> Node:
     """A phase's part in scheduling; hashes its spec, so keep the answer."""
     remote = spec.card is not None and not spec.card.source.needs_device
-    return Node(spec.id, spec.inputs, remote, spec.trains)
+    return Node(spec.id, spec.inputs, remote, spec.trains, generation=spec.generation_key)
 
 
 def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str, Standing]:
     """Phase -> where it stands, in the order in which phases are to be considered. ``queued``:
-    could start now; ``waiting``: for its inputs."""
+    could start now; ``waiting``: for its inputs. An input that none of the runs has was there when
+    the run was made; the phase itself says when it is gone."""
     runs = list(runs)
     nodes = {node.id: node for run in runs for node in run.nodes}
     needs = ((node.id, node.inputs) for node in nodes.values())
     found = standing.standings(needs, facts, forgiven_by(run.forgiven for run in runs))
 
     def made(phase: str) -> bool:
-        return (found.get(phase) or facts.get(phase, NOBODY_TRIED)).state == "done"
+        return phase not in found or found[phase].state == "done"
 
     return {
         phase: replace(where, state="waiting")
@@ -174,11 +177,13 @@ def starts(
     taken: set[str] = set()
     for run in runs:
         for node in run.nodes:
-            if node.id in taken or node.id not in ready:
+            if node.id in taken or node.id not in ready or node.generation in free.asking:
                 continue
             threads = kept.get(node.id) or _threads(node, waiting.values(), free)
             start, free = _place(node, run, free, threads)
             if start is not None:
+                if node.generation:
+                    free = replace(free, asking=free.asking | {node.generation})
                 waiting.pop(node.id, None)
                 taken.add(node.id)
                 chosen.append(start)

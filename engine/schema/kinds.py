@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
-PHASES = {
+METHOD = {
     "annotate": "engine.schema.specs:AnnotateSpec",
     "instruct": "engine.schema.specs:InstructSpec",
     "elicit": "engine.schema.specs:ElicitSpec",
     "refine": "engine.schema.specs:RefineSpec",
     "evaluate": "engine.schema.specs:EvaluateSpec",
+}
+PHASES = METHOD | {
+    "judge": "engine.schema.follow_ups:JudgeSpec",
+    "merge": "engine.schema.follow_ups:MergeSpec",
 }
 SOURCES = {
     "local": "engine.schema.cards:LocalWeights",

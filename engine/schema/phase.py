@@ -61,12 +61,14 @@ class PhaseSpec(Frozen):
     """What every kind of phase says of itself; each adds its inputs and its identity.
 
     ``recipe``: the function that does the work, ``(context, spec) -> figures``.
-    ``told``: the figures that a person looks for first.
+    ``told``: the figures that a person looks for first. ``unpacks``: its model is held in 16 bits
+    beside the 4-bit one.
     """
 
     recipe: ClassVar[str]
     algorithm: ClassVar[int] = 1
     told: ClassVar[tuple[str, ...]] = ()
+    unpacks: ClassVar[bool] = False
 
     kind: str
     seed: int = 0
@@ -133,6 +135,11 @@ class PhaseSpec(Frozen):
         """How many questions or pairs it works on, at most. ``rows``: of a benchmark's split;
         ``of``: what the phases before it work on, by their ids."""
         return max((of.get(name, 0) for name in self.inputs), default=0)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of a question, where nobody has counted them yet."""
+        return 150
 
     def passes(self, questions: int) -> float:
         """Its work in floating-point operations for each weight and token: 2 to read or write one,

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.schema.errors import UserError
+
 Finish = Literal["stop", "length", "filtered", "empty", "refused"]
 
 
@@ -195,3 +197,44 @@ class Score(Record):
     tiers: dict[str, int]
     legacy: float | None = None
     committed: CommittedScore | None = None
+
+
+class Parity(Record):
+    """The merged model against the trained student, on the student's own greedy answers.
+
+    ``prompts`` answered, ``tokens`` of the answers compared. ``mean_kl``, ``max_kl``: mean and
+    largest over tokens of KL(student || merged), in nats. ``max_logit``: largest difference of two
+    log-probabilities of the same token. ``greedy``: share of tokens at which both find the same
+    token the likeliest, 0..1. ``dtype`` of the merged weights. ``allowed``: the mean KL that
+    rounding explains, for the dtypes both compute in. ``device``: ``cpu`` or ``cuda``.
+    """
+
+    prompts: int
+    tokens: int
+    mean_kl: float
+    max_kl: float
+    max_logit: float
+    greedy: float
+    dtype: str
+    allowed: float
+    device: str
+
+    def check(self, most_kl: float | None) -> None:
+        """``UserError`` when the models are further apart than ``most_kl`` (``allowed`` when it is
+        None)."""
+        most = self.allowed if most_kl is None else most_kl
+        if not self.mean_kl <= most:
+            raise UserError(
+                f"the merged model is not the trained student: mean KL {self.mean_kl:.2g} nats a"
+                f" token, {most:.2g} allowed; greedy tokens agree in {self.greedy:.1%};"
+                " try --dtype fp32, or accept it with --max-kl"
+            )
+
+    @property
+    def summary(self) -> str:
+        """In a line."""
+        return (
+            f"in {self.dtype}; against the trained student on {self.tokens} tokens of"
+            f" {self.prompts} answers: mean KL {self.mean_kl:.2g} nats (largest {self.max_kl:.2g}),"
+            f" same greedy token in {self.greedy:.1%}"
+        )

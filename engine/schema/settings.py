@@ -1,4 +1,4 @@
-"""Every setting of the five phases: its default, its meaning and where the default comes from.
+"""Every setting of the phases: its default, its meaning and where the default comes from.
 
 The source marks are those of the README's table: ``P`` the paper's text, ``A`` the same
 authors' earlier code or figure, ``I`` inferred, ``?`` unknown and so our choice, ``ours`` a
@@ -190,6 +190,22 @@ class EvaluateSettings(Frozen):
     )
     methods: tuple[Literal["match", "logprob"], ...] = setting(
         ("match",), "P", "string match; logprob adds the likeliest option letter (choice tasks)"
+    )
+
+
+class JudgeSettings(Frozen):
+    """A judge compares the answers of two evaluations."""
+
+    method: Literal["compare", "answer"] = setting(
+        "compare",
+        "ours",
+        "compare: the judge sees both answers, each pair in both orders; answer: it answers the "
+        "question itself, and the answer that agrees with its own is preferred",
+    )
+    limit: Positive | None = setting(
+        200,
+        "ours",
+        "questions, drawn so that more include fewer; all that both answered when empty",
     )
 
 

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
-    "AnnotateSpec", "Arm", "ElicitSpec", "EvaluateSpec", "InstructSpec", "JudgeMethod",
-    "JudgementSpec", "PhaseSpec", "RefineSpec", "RunSpec", "TaskRef", "Tracking",
+    "AnnotateSpec", "Arm", "ElicitSpec", "EvaluateSpec", "FollowUp", "InstructSpec",
+    "PhaseSpec", "RefineSpec", "RunSpec", "TaskRef", "Tracking",
 ]  # fmt: skip
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
-JudgeMethod = Literal["compare", "answer"]
+FollowUp = Literal["judge", "merge"]  # made of runs that are done: no cells of an experiment
 
 
 class Tracking(Frozen):
@@ -349,27 +349,6 @@ class EvaluateSpec(PhaseSpec):
         } | {name: value for name, value in later.items() if value}
 
 
-class JudgementSpec(Frozen):
-    """Two evaluate phases' answers to the same questions, as a judge sees them.
-
-    ``phases`` are in the order of their names, so that A against B and B against A are one.
-    ``method``: the judge compares both answers, or it answers the question itself and the answer
-    that agrees is preferred.
-    """
-
-    phases: tuple[str, str]
-    judge: ModelCard
-    method: JudgeMethod = "compare"
-    prompt_version: int
-    seed: int = 0
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hex digits over all that determines the replies; how many are asked does not."""
-        judge = identity_of_model(self.judge)
-        return digest(["judge", self.phases, judge, self.method, self.prompt_version, self.seed])
-
-
 class RunSpec(Frozen):
     """One cell of the experiment, with all its phases resolved.
 
@@ -378,7 +357,7 @@ class RunSpec(Frozen):
     """
 
     experiment: str
-    arm: Arm
+    arm: Arm | FollowUp
     teacher: str | None
     student: str | None
     teacher_family: str | None = None

@@ -39,12 +39,14 @@ PREDICTIONS = "predictions.jsonl"
 SCORE = "score.json"
 PAIR_SCORES = "pair_scores.jsonl"
 ADAPTER = "adapter"
+VERDICTS = "verdicts.jsonl"
+MERGED = "model"
 REPLIES = "replies.jsonl"
 CHECKPOINTS = "checkpoints"
 TRACKERS = "trackers"
 
 _ATTEMPT = re.compile(r"attempt-(\d{3,})$")
-_PHASE = re.compile(r"(annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}$")
+_PHASE = re.compile(r"[a-z_]+-[0-9a-f]{16}$")
 
 
 def atomic_write(path: Path, data: bytes | str) -> None:
@@ -273,7 +275,8 @@ class ConductorDir:
 
 @dataclass(frozen=True, slots=True)
 class JudgementDir:
-    """``judgements/<fingerprint>/``: what a judge said of two phases' answers."""
+    """``judgements/<key>/``: a judgement that version 0.1 made, when judging was no phase yet. Its
+    replies and verdicts are used; nothing is written here any more."""
 
     path: Path
 
@@ -283,22 +286,17 @@ class JudgementDir:
 
     @property
     def replies(self) -> Path:
-        """Everything the judge has said, paid or not: what a next call goes on from."""
         return self.path / REPLIES
 
     @property
     def verdicts(self) -> Path:
-        """Made of the replies when all are there; its presence means done."""
-        return self.path / "verdicts.jsonl"
+        """Its presence means done."""
+        return self.path / VERDICTS
 
     @property
     def seal(self) -> Path:
-        """The verdicts' hash; written before them."""
+        """The verdicts' hash; the oldest have none."""
         return self.path / "seal.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,11 +350,11 @@ class RunsFolder:
         """Whether a word is the id of a phase that is here."""
         return bool(_PHASE.fullmatch(word)) and (self.phases / word).is_dir()
 
-    def judgement(self, fingerprint: str) -> JudgementDir:
-        return JudgementDir(self.root / "judgements" / fingerprint)
+    def judgement(self, key: str) -> JudgementDir:
+        return JudgementDir(self.root / "judgements" / key)
 
     def judgements(self) -> list[JudgementDir]:
-        """Those that are done, by fingerprint; also where the verdicts are gone since."""
+        """Those that are done, by key; also where the verdicts are gone since."""
         found = map(JudgementDir, sorted((self.root / "judgements").glob("*")))
         return [folder for folder in found if folder.verdicts.exists() or folder.seal.exists()]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from engine.schema.specs import Arm
+    from engine.schema.specs import Arm, FollowUp
     from engine.store.phase_log import State
 
 FIGURES = (  # of an accuracy, in the index; a later version may only append
@@ -45,7 +45,7 @@ class RunRow:
     created: datetime
     name: str
     experiment: str
-    arm: Arm
+    arm: Arm | FollowUp
     teacher: str | None
     student: str | None
     in_family: bool | None
@@ -67,6 +67,11 @@ class RunRow:
     rounds: int = 1
     curated: int = 0
     written: int = 0
+
+    @property
+    def is_cell(self) -> bool:
+        """Of its experiment's tables; a judgement or a merged student is none."""
+        return self.arm not in ("judge", "merge")
 
     @property
     def phase_ids(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from engine.models.loading import compute_dtype, device_map, load, release
 from engine.models.tokenizing import prepare_prompt
 from engine.schema.cards import LocalWeights, Sampling
 from engine.schema.errors import UserError
+from engine.schema.records import Parity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from engine.interfaces import Tell
     from engine.models.loading import Loaded
     from engine.schema.cards import ModelCard
 
@@ -39,33 +41,6 @@ SHARD: Final = "5GB"
 ROUNDING: Final = 1e-5
 ROUNDING_16_BIT: Final = 1e-3
 DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """The merged model against the trained student, on the student's own greedy answers.
-
-    Attributes:
-        prompts: how many were answered.
-        tokens: how many answer tokens were compared.
-        mean_kl: mean over tokens of KL(student || merged), in nats.
-        max_kl: the largest of them.
-        max_logit: largest difference of two log-probabilities of the same token.
-        greedy: share of tokens at which both find the same token the likeliest, 0..1.
-        dtype: of the merged weights.
-        allowed: the mean KL that rounding explains, for the dtypes both compute in.
-        device: on which kind of device both were loaded, ``cpu`` or ``cuda``.
-    """
-
-    prompts: int
-    tokens: int
-    mean_kl: float
-    max_kl: float
-    max_logit: float
-    greedy: float
-    dtype: str
-    allowed: float
-    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +58,29 @@ def merge(
     folder: Path,
     prompts: Sequence[str],
     dtype: str | None = None,
-    tell: Callable[[str], None] = lambda _line: None,
+    step: Callable[[str], None] = lambda _text: None,
+    tell: Tell = lambda *_: None,
 ) -> Parity:
     """Write the merged model with tokenizer and generation settings into an empty ``folder``.
 
-    ``dtype``: of the written weights; that in which the student computes when it is None.
+    ``dtype``: of the written weights; that in which the student computes when it is None. ``step``
+    is told what is done next, and may raise to end it; ``tell`` takes what is to be known of the
+    weights.
     ``UserError`` when the weights can't be loaded, don't fit, or can't be written.
     """
     source = card.weights
     wanted = DTYPES[dtype] if dtype else compute_dtype(source.precision)
-    tell("loading the trained student")
+    step("loading the trained student")
     try:
-        loaded = load(card, adapter, tell=lambda line, *_: tell(line))
-        tell(f"answering {len(prompts)} prompts with it")
+        loaded = load(card, adapter, tell=tell)
+        step(f"answering {len(prompts)} prompts with it")
         probes = _probes(loaded, prompts)
-        tell(f"merging into {str(wanted).removeprefix('torch.')}")
+        step(f"merging into {str(wanted).removeprefix('torch.')}")
         loaded.model = _merged(loaded.model, adapter, wanted)
-        tell("writing")
+        step("writing")
         _write(loaded, card.sampling, folder)
         release(loaded)
-        tell("loading what was written, and comparing")
+        step("loading what was written, and comparing")
         exact = compute_dtype(source.precision) is wanted is torch.float32
         return _compare(folder, source, probes, ROUNDING if exact else ROUNDING_16_BIT)
     except (RuntimeError, MemoryError) as error:

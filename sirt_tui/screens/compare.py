@@ -139,7 +139,8 @@ class ComparePage(Page):
         others = (
             row.run_id
             for row in reversed(self._all)
-            if row.experiment == mine.experiment and row.seed == mine.seed and row is not mine
+            if row.experiment == mine.experiment and row.seed == mine.seed
+            if row is not mine and row.is_cell
         )
         return [run_id, *others]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from engine.scheduling.queue import (
     write_run,
 )
 from engine.schema import events as ev
+from engine.schema.follow_ups import JudgeSpec
 from engine.schema.jsonfile import with_seal
 from engine.schema.records import JudgedAnswers, Pair, PairScore
-from engine.schema.specs import EvaluateSpec, JudgementSpec
+from engine.schema.specs import EvaluateSpec
 from engine.store import item_notes
 from engine.store.jsonlines import read_records, write_records
 from engine.store.layout import (
@@ -29,6 +31,7 @@ from engine.store.layout import (
     ANSWERS,
     PAIR_SCORES,
     PAIRS,
+    VERDICTS,
     RunsFolder,
     hash_file,
     write_json,
@@ -138,18 +141,13 @@ def _publish(phase: PhaseDir, file: Path) -> None:
 
 
 def _judge(sample: Sample) -> None:
-    """A judgement as the verb files it, without asking a model."""
-    keys: dict[tuple[str, str], list[str]] = {}
+    """Two judgements without asking a model: as the phase publishes one, and as version 0.1 did."""
+    keys: dict[tuple[str, str], list[EvaluateSpec]] = {}
     for run_id in (sample.other, sample.both):
         for spec in read_run(sample.runs, run_id).spec.phases:
             if isinstance(spec, EvaluateSpec) and spec.method == "match":
-                keys.setdefault((spec.task.name, spec.prompt), []).append(spec.id)
-    first, second = sorted(next(ids for ids in keys.values() if len(set(ids)) == 2))
-    card = resolve_card(load_card("wren-3m"), file_of_card("wren-3m").parent)
-    spec = JudgementSpec(phases=(first, second), judge=card, prompt_version=VERSION)
-    folder = sample.runs.judgement(spec.fingerprint)
-    folder.path.mkdir(parents=True)
-    folder.spec_file.write_text(spec.model_dump_json(indent=1))
+                keys.setdefault((spec.task.name, spec.prompt), []).append(spec)
+    pair = next(specs for specs in keys.values() if len({spec.id for spec in specs}) == 2)
     verdicts = [
         JudgedAnswers(
             id=f"q{n}", first_correct=n % 2 == 0, second_correct=True, same=False,
@@ -157,8 +155,35 @@ def _judge(sample: Sample) -> None:
         )
         for n in range(9)
     ]  # fmt: skip
+    now, before = (_judge_spec(pair, judge) for judge in ("otter-3m", "wren-3m"))
+    phase = sample.runs.phase(now.id)
+    phase.create(now)
+    staging = phase.work / "staging"
+    staging.mkdir(parents=True)
+    write_records(staging / VERDICTS, verdicts)
+    phase.publish(staging, {})
+    folder = sample.runs.judgement(before.generation_key)
+    folder.path.mkdir(parents=True)
+    told = before.model_dump(mode="json", include={"phases", "judge", "prompt_version", "seed"})
+    folder.spec_file.write_text(json.dumps(told))
     write_records(folder.verdicts, verdicts)
     write_json(folder.seal, with_seal({"sha256": hash_file(folder.verdicts)}))
+
+
+def _judge_spec(pair: list[EvaluateSpec], judge: str) -> JudgeSpec:
+    first, second = sorted(spec.id for spec in pair)
+    return JudgeSpec(
+        phases=(first, second),
+        names=("one", "other"),
+        judge=resolve_card(load_card(judge), file_of_card(judge).parent),
+        task=pair[0].task,
+        prompt=pair[0].prompt,
+        prompt_version=VERSION,
+    )
+
+
+def _judged(sample: Sample) -> PhaseDir:
+    return next(phase for phase in sample.runs.phase_dirs() if phase.id.startswith("judge-"))
 
 
 # --- what rots, and how ---
@@ -188,6 +213,8 @@ KINDS: dict[str, Callable[[Sample], Path]] = {
     "rescored": lambda s: s.phase("evaluate").rescored,
     "seals": lambda s: s.phase("elicit").seals_file,
     "marks": lambda s: s.phase("elicit").marks,
+    "verdicts, phase": lambda s: _judged(s).out / VERDICTS,
+    "phase.json, judge": lambda s: _judged(s).spec_file,
     "judgement": lambda s: next((s.runs.root / "judgements").iterdir()) / "judgement.json",
     "verdicts": lambda s: next((s.runs.root / "judgements").iterdir()) / "verdicts.jsonl",
     "verdicts' seal": lambda s: next((s.runs.root / "judgements").iterdir()) / "seal.json",

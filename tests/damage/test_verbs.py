@@ -127,7 +127,16 @@ SAMPLE = [  # in the fast tests: where a figure or a whole verb is at stake
     ("predictions", "half"),
     ("manifest, evaluate", "folder"),
 ]
-SEALED = ("demonstrations", "answers", "pairs", "pair scores", "adapter", "predictions", "verdicts")
+SEALED = (
+    "demonstrations",
+    "answers",
+    "pairs",
+    "pair scores",
+    "adapter",
+    "predictions",
+    "verdicts",
+    "verdicts, phase",
+)
 STRANGE = ("list", "deep", "digits", "a byte")  # for the one reader all alike
 MOST_READ = ("run.json", "registry.json", "queue.json", "manifest, evaluate", "score", "rescored")
 

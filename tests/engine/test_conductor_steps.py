@@ -65,3 +65,24 @@ def test_adopting_keeps_the_devices_of_what_runs(runs, monkeypatch):  # noqa: F8
     looking.adopt()
     assert looking.running[phase.id].devices == Devices((3,), 2)
     assert looking.running[phase.id].slot == "gpu"
+
+
+def test_phases_that_ask_the_same_are_not_started_beside_each_other(runs):  # noqa: F811
+    first = chain()
+    asks = first.phases[0]
+    keeps_all = asks.model_copy(
+        update={"settings": asks.settings.model_copy(update={"keep": "all"})}
+    )
+    assert keeps_all.generation_key == asks.generation_key
+    for run_id, phase in (("one", asks), ("two", keeps_all)):
+        write_run(runs, run_id, first.model_copy(update={"phases": (phase,)}))
+    queue.enqueue(runs, ["one", "two"], CPU)
+    launcher = FullDisk(failures=0)
+    looking = Conductor(runs, launcher, launcher, lambda: True, lambda: None, Timing(look=0))
+    until(lambda: looking.step() and launcher.started)
+    for _ in range(5):
+        looking.step()
+    assert launcher.started == [asks.id]
+    launcher.probe = lambda *_: ("exited", 0)
+    until(lambda: looking.step() and len(launcher.started) > 1)
+    assert keeps_all.id in launcher.started

@@ -7,40 +7,46 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from filelock import FileLock
 
 from engine.cli.main import sirt
-from engine.commands import judging
-from engine.commands.judging import (
-    Asked,
-    Comparable,
-    Interrupted,
-    comparables,
-)
+from engine.commands.judging import comparables, plan_judging
 from engine.commands.reporting import write
+from engine.interfaces import Devices
 from engine.judging.prompt import REQUEST, comparison
 from engine.judging.verdicts import read_verdict, tally
+from engine.phases.context import Stopped
+from engine.phases.replies import ReplyStore
 from engine.planning.presets import judge_card
+from engine.queries.judgements import Judgement, judgement_of, judgements
+from engine.scheduling.launchers.local import ENGINE, phase_command
 from engine.scheduling.queue import read_run
+from engine.schema import events as ev
 from engine.schema.cards import Endpoint, ModelCard
 from engine.schema.errors import UserError
+from engine.schema.follow_ups import JudgeSpec
+from engine.schema.jsonfile import with_seal
 from engine.schema.records import JudgedAnswers, Prediction
-from engine.schema.specs import EvaluateSpec, JudgementSpec
+from engine.schema.settings import JudgeSettings
+from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.jsonlines import read_records
-from engine.store.layout import PREDICTIONS, RunsFolder
+from engine.store.layout import PREDICTIONS, REPLIES, VERDICTS, RunsFolder, hash_file, write_json
 from engine.store.sealing import accept
+from tests.engine.conducting import conduct_here
 from tests.engine.misbehaving_server import MisbehavingServer, error, reply
+from tests.engine.training_helpers import Attempt, Lab
 from tests.tui.conftest import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.judging.table import Judgement
+    from engine.store.layout import JudgementDir
 
 RECORDED = RunsFolder(Path(__file__).parents[1] / "fixtures" / "runs")
 TEACHER, BARE = run_of(RECORDED, "teacher", "wren-3m"), run_of(RECORDED, "baseline")
@@ -151,33 +157,54 @@ def card(server: MisbehavingServer, **fields: Any) -> ModelCard:
     return ModelCard(name="gpt", family="gpt", source=source)
 
 
-def sums(runs: RunsFolder, a: str = TEACHER, b: str = BARE) -> Comparable:
-    (found,) = comparables(runs, a, b, ["pocket-sums"], ["plain"])
-    return found
+def spec_of(
+    runs: RunsFolder, judge: ModelCard, a: str = TEACHER, b: str = BARE, **settings: Any
+) -> JudgeSpec:
+    wanted = plan_judging(runs, a, b, judge, JudgeSettings(**settings), ["pocket-sums"], ["plain"])
+    (spec,) = wanted.spec.phases
+    assert isinstance(spec, JudgeSpec)
+    return spec
 
 
-def ask(runs: RunsFolder, what: Comparable, judge: ModelCard, **more: Any) -> Judgement:
-    quiet = {"tell": lambda _: None, "watch": lambda _: None, "stopped": lambda: False}
-    return judging.judge(runs, what, judge, **(quiet | more))
+def attempt(runs: RunsFolder, spec: JudgeSpec, **how: Any) -> Attempt:
+    return Lab(runs).attempt(spec, **how)
 
 
-def test_each_pair_is_asked_in_both_orders(runs: RunsFolder, server: MisbehavingServer) -> None:
-    seen: list[Asked] = []
-    found = ask(runs, sums(runs), card(server), watch=seen.append)
+def ask(
+    runs: RunsFolder, judge: ModelCard, a: str = TEACHER, b: str = BARE, **settings: Any
+) -> Judgement:
+    """What a finished judgement says; it is made where it isn't there."""
+    spec = spec_of(runs, judge, a, b, **settings)
+    if not runs.phase(spec.id).done:
+        attempt(runs, spec)
+    return judgement_of(runs, spec, (a, b))
+
+
+def test_each_pair_is_asked_in_both_orders_and_the_log_tells_how_far_and_whom_it_prefers(
+    runs: RunsFolder, server: MisbehavingServer
+) -> None:
+    spec = spec_of(runs, card(server))
+    made = attempt(runs, spec)
+    found = judgement_of(runs, spec, (TEACHER, BARE))
     assert found.tally.first.count == found.tally.questions == 24  # the teacher gives steps
     assert found.tally.flips.count == 0
     assert found.tally.first_place.value == 0.5
     assert found.tally.agrees.count == found.tally.agrees.total > 12
-    assert [len(server.requests), seen[-1].done, seen[-1].total] == [48, 48, 48]
-    assert seen[-1].spent == pytest.approx(48 * 0.015)
+    last = made.of(ev.Progress)[-1]
+    assert [len(server.requests), last.done, last.total, last.unit] == [48, 48, 48, "verdicts"]
+    assert made.of(ev.Cost)[-1].spent == pytest.approx(48 * 0.015)
+    assert made.figures["spent"] == pytest.approx(48 * 0.015)
     prompts = {body["messages"][0]["content"] for body in server.requests}
     pairs = {frozenset(b.groups()) for b in map(BLOCKS.search, prompts) if b}
     assert (len(prompts), len(pairs)) == (48, 24)
+    name = read_run(runs, TEACHER).name
+    assert {sample.label for sample in made.of(ev.Sample)} == {f"prefers {name}"}
+    assert f"{name} in 24" in made.figures["summary"].replace("better in", "in")
 
 
 def test_a_judge_that_minds_the_place_decides_nothing(runs: RunsFolder) -> None:
     with MisbehavingServer(answer=lambda _: "Verdict: A") as server:
-        found = ask(runs, sums(runs), card(server)).tally
+        found = ask(runs, card(server)).tally
     assert found.undecided.count == found.flips.count == 24
     assert found.first_place.value == 1.0
     assert found.agrees.count == found.disagrees.count == 0
@@ -185,64 +212,106 @@ def test_a_judge_that_minds_the_place_decides_nothing(runs: RunsFolder) -> None:
 
 def test_nothing_is_paid_twice(runs: RunsFolder, server: MisbehavingServer) -> None:
     judge = card(server)
-    ask(runs, sums(runs), judge, limit=5)
+    few = ask(runs, judge, limit=5)
     assert len(server.requests) == 10
-    whole = ask(runs, sums(runs), judge)  # more questions include fewer
+    whole = ask(runs, judge)  # more questions include fewer
     assert len(server.requests) == 48
-    turned = ask(runs, sums(runs, BARE, TEACHER), judge)  # the other way round
+    turned = ask(runs, judge, BARE, TEACHER)  # the other way round
     assert len(server.requests) == 48
     assert set(server.delivered.values()) == {1}
     assert (turned.a, turned.b) == (whole.b, whole.a)
     assert turned.tally.second == whole.tally.first
     assert turned.tally.agrees == whole.tally.agrees
     assert turned.tally.first_place == whole.tally.first_place
-    assert judging.judgements(runs, [TEACHER, BARE]) == [whole]
-    assert judging.judgements(runs, [BARE, TEACHER]) == [turned]
-    assert judging.judgements(runs, [TEACHER]) == []
+    assert (few.tally.questions, whole.tally.questions) == (5, 24)
+    assert judgements(runs, [TEACHER, BARE]) == [whole]
+    assert judgements(runs, [BARE, TEACHER]) == [turned]
+    assert judgements(runs, [TEACHER]) == []
 
 
-def test_another_judge_or_wording_is_another_judgement() -> None:
-    def spec(source: str = "http://a", version: int = 1) -> JudgementSpec:
-        endpoint = Endpoint(kind="openai_compatible", base_url=source, model="m")
-        judge = ModelCard(name="j", family="f", source=endpoint)
-        return JudgementSpec(phases=("a", "b"), judge=judge, prompt_version=version)
+def any_spec(source: str = "http://a", version: int = 1, **more: Any) -> JudgeSpec:
+    endpoint = Endpoint(kind="openai_compatible", base_url=source, model="m", price_in=2.0)
+    return JudgeSpec(
+        phases=("evaluate-" + "0" * 16, "evaluate-" + "1" * 16),
+        names=("one", "two"),
+        judge=ModelCard(name="j", family="f", source=endpoint),
+        task=TaskRef(name="gsm8k"),
+        prompt="cot",
+        prompt_version=version,
+        **more,
+    )
 
-    assert len({s.fingerprint for s in (spec(), spec("http://b"), spec(version=2))}) == 3
+
+def test_another_judge_wording_or_number_of_questions_is_another_judgement() -> None:
+    few = any_spec(settings=JudgeSettings(limit=5))
+    assert len({s.id for s in (any_spec(), any_spec("http://b"), any_spec(version=2), few)}) == 4
+    assert few.generation_key == any_spec().generation_key
+
+
+def test_the_name_of_a_judgements_folder_of_0_1_is_the_key_of_its_replies() -> None:
+    assert any_spec().generation_key == "56edcb098d6aaedf"
+    own = any_spec(settings=JudgeSettings(method="answer"), seed=3)
+    assert own.generation_key == "6a8704822116c4ce"
 
 
 def test_goes_on_after_a_failure(runs: RunsFolder, server: MisbehavingServer) -> None:
     server.script.extend([*[reply()] * 9, error(400, "out of luck")])
     with pytest.raises(UserError, match="out of luck"):
-        ask(runs, sums(runs), card(server))
-    assert judging.judgements(runs, [TEACHER, BARE]) == []
+        ask(runs, card(server))
+    assert judgements(runs, [TEACHER, BARE]) == []
     kept = sum(server.delivered.values())
     assert kept >= 9
-    assert ask(runs, sums(runs), card(server)).tally.questions == 24
+    assert ask(runs, card(server)).tally.questions == 24
     assert sum(server.delivered.values()) == 48
     assert set(server.delivered.values()) == {1}
 
 
 def test_stops_between_replies_and_goes_on(runs: RunsFolder, server: MisbehavingServer) -> None:
-    seen: list[Asked] = []
-    one_at_a_time = card(server, concurrency=1)
-    with pytest.raises(Interrupted):
-        ask(
-            runs,
-            sums(runs),
-            one_at_a_time,
-            watch=seen.append,
-            stopped=lambda: seen[-1].done >= 7,
-        )
-    assert sum(server.delivered.values()) == 7
-    ask(runs, sums(runs), one_at_a_time, watch=seen.append)
-    assert seen[-1].resumed == 7
+    spec = spec_of(runs, card(server, concurrency=1))
+
+    def stop(event: ev.Event, ctx: Any) -> None:
+        if isinstance(event, ev.Sample) and event.item:
+            ctx.attempt.stop.touch()
+
+    with pytest.raises(Stopped):
+        attempt(runs, spec, on_event=stop)
+    kept = sum(server.delivered.values())
+    assert 0 < kept < 48
+    assert attempt(runs, spec).of(ev.Progress)[-1].resumed == kept
     assert set(server.delivered.values()) == {1}
+    assert sum(server.delivered.values()) == 48
 
 
-def test_the_spend_cap_holds_over_calls(runs: RunsFolder, server: MisbehavingServer) -> None:
+@pytest.mark.slow
+def test_killed_midway_it_asks_nothing_twice(runs: RunsFolder, server: MisbehavingServer) -> None:
+    """The process dies while a reply is under way: it was not delivered, so it is not paid."""
+    spec = spec_of(runs, card(server, concurrency=1))
+    folder = runs.phase(spec.id)
+    folder.create(spec)
+    child: list[subprocess.Popen[bytes]] = []
+
+    def kill_at_the_seventh(prompt: str) -> str:
+        if len(server.requests) == 7:
+            os.kill(child[0].pid, signal.SIGKILL)
+            child[0].wait()
+        return longer(prompt)
+
+    server.answer = kill_at_the_seventh
+    command = phase_command(ENGINE, folder, folder.new_attempt(), Devices())
+    assert command[0] == sys.executable
+    child.append(subprocess.Popen(command))
+    assert child[0].wait(timeout=120) == -signal.SIGKILL
+    assert not folder.done
+    assert len(ReplyStore(folder.work / REPLIES)) == 6
+    attempt(runs, spec)
+    assert set(server.delivered.values()) == {1}
+    assert sum(server.delivered.values()) == 48
+
+
+def test_the_spend_cap_holds_over_attempts(runs: RunsFolder, server: MisbehavingServer) -> None:
     for _ in range(2):
         with pytest.raises(UserError, match=r"spend cap of 1\.20 USD reached"):
-            ask(runs, sums(runs), card(server, max_spend=1.2))
+            ask(runs, card(server, max_spend=1.2))
     assert 0 < 0.015 * len(server.requests) <= 1.2
     assert set(server.delivered.values()) == {1}
 
@@ -250,22 +319,12 @@ def test_the_spend_cap_holds_over_calls(runs: RunsFolder, server: MisbehavingSer
 def test_the_same_text_is_a_tie_that_nobody_is_asked_about(
     runs: RunsFolder, server: MisbehavingServer
 ) -> None:
-    what = sums(runs)
-    shutil.copyfile(what.a.out / "predictions.jsonl", what.b.out / "predictions.jsonl")
-    accept(what.b)
-    found = ask(runs, what, card(server)).tally
+    spec = spec_of(runs, card(server))
+    one, other = (runs.phase(phase) for phase in spec.phases)
+    shutil.copyfile(one.out / PREDICTIONS, other.out / PREDICTIONS)
+    accept(other)
+    found = ask(runs, card(server)).tally
     assert found.same == found.tie.count == 24
-    assert not server.requests
-
-
-def test_two_at_once_do_not_both_pay(runs: RunsFolder, server: MisbehavingServer) -> None:
-    what, judge = sums(runs), card(server)
-    phases = tuple(sorted((what.a.id, what.b.id)))
-    spec = JudgementSpec(phases=phases, judge=judge, prompt_version=1)  # type: ignore[arg-type]
-    folder = runs.judgement(spec.fingerprint)
-    folder.path.mkdir(parents=True)
-    with FileLock(folder.lock), pytest.raises(UserError, match="another sirt judge is at work"):
-        ask(runs, what, judge)
     assert not server.requests
 
 
@@ -275,6 +334,60 @@ def test_what_cannot_be_compared_says_so(runs: RunsFolder) -> None:
     with pytest.raises(UserError, match="did you mean 'pocket-sums'"):
         comparables(runs, TEACHER, BARE, ["pocket-sum"])
     assert len(comparables(runs, TEACHER, BARE, prompts=["cot"])) == 3
+
+
+# --- judgements of version 0.1 ---
+
+
+def as_0_1_filed_it(runs: RunsFolder, spec: JudgeSpec) -> JudgementDir:
+    """A finished phase's replies and verdicts where version 0.1 kept them, and no phase."""
+    phase, folder = runs.phase(spec.id), runs.judgement(spec.generation_key)
+    folder.path.mkdir(parents=True)
+    told = {
+        "phases": spec.phases,
+        "judge": spec.judge.model_dump(mode="json"),
+        "method": spec.settings.method,
+        "prompt_version": spec.prompt_version,
+        "seed": spec.seed,
+    }
+    folder.spec_file.write_text(json.dumps(told))
+    shutil.copy(phase.work / REPLIES, folder.replies)
+    shutil.copy(phase.out / VERDICTS, folder.verdicts)
+    write_json(folder.seal, with_seal({"sha256": hash_file(folder.verdicts)}))
+    shutil.rmtree(phase.path)
+    return folder
+
+
+@pytest.mark.parametrize("method", ["compare", "answer"])
+def test_what_0_1_was_told_is_shown_and_used(
+    runs: RunsFolder, server: MisbehavingServer, method: str
+) -> None:
+    if method == "answer":
+        server.answer = lambda _: "The answer is 7."
+    judge = card(server)
+    before = ask(runs, judge, limit=9, method=method)
+    as_0_1_filed_it(runs, spec_of(runs, judge, limit=9, method=method))
+    assert judgements(runs, [TEACHER, BARE]) == [before]
+    asked = len(server.requests)
+    assert ask(runs, judge, limit=9, method=method) == before
+    assert len(server.requests) == asked
+    more = ask(runs, judge, limit=None, method=method)
+    assert set(server.delivered.values()) == {1}
+    assert judgements(runs, [TEACHER, BARE]) == [more]
+
+
+def test_a_damaged_judgement_of_0_1_is_named_and_hides_no_other(
+    runs: RunsFolder, server: MisbehavingServer
+) -> None:
+    judge = card(server)
+    ask(runs, judge)
+    folder = as_0_1_filed_it(runs, spec_of(runs, judge))
+    folder.verdicts.write_bytes(folder.verdicts.read_bytes().replace(b"first", b"tie", 1))
+    told: list[str] = []
+    assert judgements(runs, [TEACHER, BARE], told.append) == []
+    assert [str(folder.verdicts) in line for line in told] == [True]
+    whole = ask(runs, judge)  # of the replies, which are whole
+    assert judgements(runs, [TEACHER, BARE]) == [whole]
 
 
 # --- on the command line ---
@@ -296,37 +409,50 @@ def call(runs: RunsFolder, *more: str) -> Any:
     )
 
 
-def test_ctrl_c_keeps_what_is_paid(
-    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path
+def test_it_waits_prints_a_table_and_warns_of_unread_replies(
+    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def press_ctrl_c(prompt: str) -> str:
-        if len(server.requests) == 6:
-            os.kill(os.getpid(), signal.SIGINT)
-        return longer(prompt)
-
-    server.answer = press_ctrl_c
-    judge = card_file(tmp_path, server)
-    stopped = call(runs, "--judge", judge)
-    assert stopped.exit_code == 130
-    assert "the same call goes on" in stopped.output
-    assert len(server.requests) == 6
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    done = call(runs, "--judge", judge, "--json")
-    (found,) = json.loads(done.stdout)
-    assert found["tally"]["first"]["count"] == 24
-    assert sum(server.delivered.values()) == 48
+    conduct_here(monkeypatch)
+    server.answer = lambda prompt: "hard to say" if "Eva" in prompt else longer(prompt)
+    done = call(runs, "--judge", card_file(tmp_path, server), "--format", "markdown")
+    assert done.exit_code == 0, done.output
+    assert "| A | B | task | prompt | judge | n | A better [95 %] |" in done.stdout
+    assert "21 % of the replies hold no verdict" in done.stderr
+    assert "endpoints: about 0.26 USD" in done.stderr
+    assert "judge gpt pocket-sums plain done" in done.stderr
+    (run_id,) = [name for name in runs.run_ids() if "-judge-" in name]
+    assert set(read_run(runs, run_id).tags) == {TEACHER, BARE}
+    again = call(runs, "--judge", card_file(tmp_path, server), "--json")
+    (found,) = json.loads(again.stdout)
+    assert found["tally"]["questions"] == 24
     assert set(server.delivered.values()) == {1}
 
 
-def test_it_prints_a_table_and_warns_of_unread_replies(
-    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path
+def test_a_judge_that_fails_says_why_and_the_same_call_goes_on(
+    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.answer = lambda prompt: "hard to say" if "Eva" in prompt else longer(prompt)
-    done = call(runs, "--judge", card_file(tmp_path, server), "--format", "markdown")
-    assert done.exit_code == 0
-    assert "| A | B | task | prompt | judge | n | A better [95 %] |" in done.stdout
-    assert "% of the replies hold no verdict" in done.output
-    assert "pocket-sums plain: 0/48 verdicts" in done.output
+    conduct_here(monkeypatch)
+    server.script.extend([*[reply()] * 3, error(400, "out of luck")])
+    judge = card_file(tmp_path, server)
+    failed = call(runs, "--judge", judge)
+    assert failed.exit_code == 1
+    assert "out of luck" in failed.stderr
+    assert call(runs, "--judge", judge).exit_code == 0
+    assert set(server.delivered.values()) == {1}
+
+
+def test_detached_it_is_only_queued(
+    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conduct_here(monkeypatch)
+    queued = call(runs, "--judge", card_file(tmp_path, server), "--detach")
+    assert queued.exit_code == 0
+    assert "queued; look with `sirt status`" in queued.stderr
+    assert not queued.stdout
+    assert not server.requests
+    listed = CliRunner().invoke(sirt, ["--runs", str(runs.root), "status", "--json"])
+    (row,) = [row for row in json.loads(listed.stdout) if row["arm"] == "judge"]
+    assert row["state"] == "queued"
 
 
 def test_a_judge_that_is_not_there(tmp_path: Path) -> None:
@@ -340,10 +466,12 @@ def test_a_judge_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_judge_that_answers_by_itself(runs: RunsFolder) -> None:
     """One request a question, none where both say the same; who agrees with it is preferred."""
-    what = sums(runs)
-    answers = {p.question: p for p in read_records(what.a.out / PREDICTIONS, Prediction)}
-    theirs = list(read_records(what.b.out / PREDICTIONS, Prediction))
-    differ = sum(p.verdict.answer != answers[p.question].verdict.answer for p in theirs)
+    spec = spec_of(runs, judge_card("wren-3m"))
+    first, second = (
+        list(read_records(runs.phase(phase).out / PREDICTIONS, Prediction)) for phase in spec.phases
+    )
+    answers = {p.question: p for p in first}
+    differ = sum(p.verdict.answer != answers[p.question].verdict.answer for p in second)
 
     def solve(prompt: str) -> str:
         question = prompt.partition("Question: ")[2].partition("\n")[0]
@@ -351,11 +479,11 @@ def test_a_judge_that_answers_by_itself(runs: RunsFolder) -> None:
 
     with MisbehavingServer(answer=solve) as server:
         judge = card(server)
-        found = ask(runs, what, judge, method="answer")
+        found = ask(runs, judge, method="answer")
         assert len(server.requests) == differ > 12
-        turned = ask(runs, sums(runs, BARE, TEACHER), judge, method="answer")
+        turned = ask(runs, judge, BARE, TEACHER, method="answer")
         assert len(server.requests) == differ
-        ask(runs, what, judge)  # comparing is another judgement
+        ask(runs, judge)  # comparing is another judgement
         assert len(server.requests) == differ + 48
     assert found.judge == "gpt, by its own answer"
     assert found.tally.agrees.count == found.tally.agrees.total > 12
@@ -367,17 +495,19 @@ def test_a_judge_that_answers_by_itself(runs: RunsFolder) -> None:
 
 @pytest.mark.slow
 def test_an_embedded_model_can_judge_so(runs: RunsFolder) -> None:
-    found = ask(runs, sums(runs), judge_card("wren-3m"), method="answer").tally
+    found = ask(runs, judge_card("wren-3m"), method="answer").tally
     assert found.unread.count == 0
     assert found.agrees.low > 0.7
     assert found.disagrees.count <= 1
 
 
 @pytest.mark.slow
-def test_a_report_shows_what_judges_have_said(
-    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path
+def test_a_report_shows_what_judges_have_said_and_counts_them_as_no_condition(
+    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask(runs, sums(runs), card(server))
-    written = write(runs, "pocket", [TEACHER, BARE], tmp_path / "report")
+    conduct_here(monkeypatch)
+    assert call(runs, "--judge", card_file(tmp_path, server)).exit_code == 0
+    written = write(runs, "pocket", runs.run_ids(), tmp_path / "report")
     (section,) = (s for s in written.sections if s.slug == "judgements")
     assert section.table.rows[0][6:10] == ("100.0 [86.2, 100.0]", "0.0", "0.0", "0.0 [0.0, 13.8]")
+    assert not any("judge" in row[0] for s in written.sections[:1] for row in s.table.rows)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,22 +14,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
-from engine.commands import merged
+from engine.cli.main import sirt
 from engine.commands.bundling import bundle
 from engine.commands.importing import take_in
-from engine.commands.merged import export_merged, exported_before, located
+from engine.commands.merged import (
+    Merged,
+    export_merged,
+    exported_before,
+    located,
+    merged_from,
+    plan_merge,
+)
 from engine.commands.modelcard import model_card, without_places
 from engine.models.loading import load
+from engine.phases.context import Stopped
 from engine.planning.yaml_file import parse
 from engine.queries.lineage import lineage
-from engine.scheduling.queue import read_run
+from engine.scheduling import daemon
+from engine.scheduling.queue import read_queue, read_run
+from engine.schema import events as ev
 from engine.schema.errors import UserError
+from engine.schema.follow_ups import MergeSpec
+from engine.schema.records import Pair, Parity
 from engine.schema.specs import EvaluateSpec
-from engine.store.layout import ADAPTER, RunsFolder, hash_file
+from engine.store.jsonlines import read_records
+from engine.store.layout import ADAPTER, MERGED, PAIRS, RunsFolder, hash_file
 from engine.training import merging
+from tests.engine.conducting import conduct_here
 from tests.engine.handover_runs import trained_run
-from tests.engine.training_helpers import MODELS, student
+from tests.engine.training_helpers import MODELS, Lab, student
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
@@ -72,6 +88,27 @@ def adapter_of(runs: RunsFolder, run_id: str, kind: str = "refine") -> Path:
     return runs.phase(spec.id).out / ADAPTER
 
 
+def phase_of(runs: RunsFolder, run_id: str, **options: Any) -> MergeSpec:
+    (merge,) = plan_merge(runs, run_id, **options).spec.phases
+    assert isinstance(merge, MergeSpec)
+    return merge
+
+
+def exported(
+    runs: RunsFolder, run_id: str, folder: Path, max_kl: float | None = None, **options: Any
+) -> Merged:
+    """The student merged, where it isn't yet, and copied into the folder."""
+    merge = phase_of(runs, run_id, **options)
+    if not runs.phase(merge.id).done:
+        Lab(runs).attempt(merge)
+    return export_merged(runs, run_id, merge, folder, max_kl)
+
+
+def probes_of(runs: RunsFolder, run_id: str) -> list[str]:
+    pairs = next(p for p in read_run(runs, run_id).spec.phases if p.kind == "elicit")
+    return [pair.prompt for pair in read_records(runs.phase(pairs.id).out / PAIRS, Pair)]
+
+
 def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -82,14 +119,14 @@ def test_the_folder_answers_as_the_trained_student_in_plain_transformers(
     trained: Any, tmp_path: Path, precision: str
 ) -> None:
     runs, run_id = trained(precision)
-    made = export_merged(runs, run_id, tmp_path / "student")
+    made = exported(runs, run_id, tmp_path / "student")
     assert made.parity.tokens > 50
     assert made.parity.mean_kl < 1e-6
     assert made.parity.max_logit < 1e-3
     assert made.parity.greedy == 1.0
     assert leftovers(tmp_path) == ["student"]
 
-    (prompt, *_) = merged._prompts(runs, run_id, merged._training(runs, run_id, None))
+    (prompt, *_) = probes_of(runs, run_id)
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
     ran = subprocess.run(
         [sys.executable, "-P", "-c", PLAIN, str(tmp_path / "student"), prompt],
@@ -113,7 +150,7 @@ def test_other_ways_of_merging_a_4_bit_student_are_not_the_student(
 
     runs, run_id = trained("nf4")
     adapter = adapter_of(runs, run_id)
-    prompts = merged._prompts(runs, run_id, merged._training(runs, run_id, None))
+    prompts = probes_of(runs, run_id)
     card = student("nf4")
     probes = merging._probes(load(card, adapter), prompts)
     unquantised = load(student("fp32"), adapter)
@@ -130,11 +167,11 @@ def test_other_ways_of_merging_a_4_bit_student_are_not_the_student(
 @pytest.mark.slow
 def test_16_bit_weights_are_the_student_up_to_rounding(trained: Any, tmp_path: Path) -> None:
     runs, run_id = trained("nf4")
-    made = export_merged(runs, run_id, tmp_path / "student", dtype="bf16")
+    made = exported(runs, run_id, tmp_path / "student", dtype="bf16")
     assert made.parity.dtype == "bfloat16"
     assert 1e-7 < made.parity.mean_kl < merging.ROUNDING_16_BIT
     with pytest.raises(UserError, match="not the trained student: mean KL") as caught:
-        export_merged(runs, run_id, tmp_path / "strict", dtype="bf16", most_kl=1e-7)
+        exported(runs, run_id, tmp_path / "strict", dtype="bf16", max_kl=1e-7)
     assert "--max-kl" in str(caught.value)
     assert leftovers(tmp_path) == ["student"]
 
@@ -144,13 +181,13 @@ def test_the_phase_can_be_chosen_and_the_card_has_its_scores_alone(
     trained: Any, tmp_path: Path
 ) -> None:
     runs, run_id = trained("fp32")
-    made = export_merged(runs, run_id, tmp_path / "instructed", phase="instruct")
+    made = exported(runs, run_id, tmp_path / "instructed", phase="instruct")
     assert made.phase.startswith("instruct-")
     text = (tmp_path / "instructed" / "README.md").read_text()
     assert "This run holds no scores of this model." in text
     assert "`refine-" not in text
     with pytest.raises(UserError, match="no training 'elicit'"):
-        export_merged(runs, run_id, tmp_path / "other", phase="elicit")
+        exported(runs, run_id, tmp_path / "other", phase="elicit")
 
 
 @pytest.mark.slow
@@ -160,22 +197,88 @@ def test_nothing_is_overwritten_and_a_full_disk_leaves_nothing(
     runs, run_id = trained("fp32")
     (tmp_path / "mine").mkdir()
     with pytest.raises(UserError, match="is there already"):
-        export_merged(runs, run_id, tmp_path / "mine")
+        exported(runs, run_id, tmp_path / "mine")
+    full = phase_of(runs, run_id, dtype="fp16")
 
-    def full(*_: Any, **__: Any) -> None:
+    def no_room(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
-    with pytest.raises(UserError, match="No space left on device; free some space"):
-        export_merged(runs, run_id, tmp_path / "full")
-    monkeypatch.setattr(
-        shutil,
-        "disk_usage",
-        lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000),  # type: ignore[attr-defined]
-    )
+    with monkeypatch.context() as patched:
+        patched.setattr("transformers.PreTrainedModel.save_pretrained", no_room)
+        with pytest.raises(UserError, match="No space left on device; free some space"):
+            Lab(runs).attempt(full)
+        patched.setattr(shutil, "copytree", no_room)
+        with pytest.raises(UserError, match="No space left on device; nothing was exported"):
+            exported(runs, run_id, tmp_path / "copy")
+    little = shutil._ntuple_diskusage(10**9, 10**9, 1000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: little)
+    with pytest.raises(UserError, match="0 MiB free, about 1 MiB needed"):
+        Lab(runs).attempt(full)
     with pytest.raises(UserError, match="0 MiB free, about 3 MiB needed"):
-        export_merged(runs, run_id, tmp_path / "small")
+        exported(runs, run_id, tmp_path / "small")
     assert leftovers(tmp_path) == ["mine"]
+    assert not runs.phase(full.id).done
+
+
+KILLED_AT = ("merging into", "loading what was written", "publishing")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", KILLED_AT)
+def test_killed_at_any_moment_it_publishes_a_whole_model_or_none(
+    trained: Any, tmp_path: Path, moment: str
+) -> None:
+    runs, run_id = trained("fp32")
+    merge = phase_of(runs, run_id, dtype="bf16" if moment == "publishing" else "fp16")
+    folder = runs.phase(merge.id)
+    folder.create(merge)
+    attempt = folder.new_attempt()
+    ran = subprocess.run(
+        [sys.executable, "-c", DIES, str(folder.path), str(attempt.path), moment], check=False
+    )
+    assert ran.returncode == -signal.SIGKILL
+    assert not folder.done
+    again = Lab(runs).attempt(merge, publish=False)
+    assert again.figures["mean_kl"] < merging.ROUNDING_16_BIT
+    assert {p.name for p in (folder.work / "staging" / MERGED).iterdir()} >= {
+        "model.safetensors", "config.json", "tokenizer.json", "generation_config.json",
+    }  # fmt: skip
+
+
+DIES = """
+import os, shutil, signal, sys
+from pathlib import Path
+from engine.interfaces import Devices
+from engine.scheduling.runner import run_attempt
+from engine.phases.context import Context
+from engine.store.layout import AttemptDir, PhaseDir
+folder, attempt, moment = sys.argv[1:]
+die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+told = Context.activity
+Context.activity = lambda self, text: die() if text.startswith(moment) else told(self, text)
+if moment == "publishing":
+    renamed = Path.rename
+    def renaming(self, to):
+        renamed(self, to)
+        if self.name == "staging":
+            die()
+    Path.rename = renaming
+run_attempt(PhaseDir(Path(folder)), AttemptDir(Path(attempt)), Devices())
+"""
+
+
+@pytest.mark.slow
+def test_asked_to_stop_it_stops_between_two_steps(trained: Any, tmp_path: Path) -> None:
+    runs, run_id = trained("fp32")
+    merge = phase_of(runs, run_id, dtype="fp16")
+
+    def stop(event: ev.Event, ctx: Any) -> None:
+        if isinstance(event, ev.Activity) and event.text.startswith("merging"):
+            ctx.attempt.stop.touch()
+
+    with pytest.raises(Stopped):
+        Lab(runs).attempt(merge, on_event=stop)
+    assert not runs.phase(merge.id).done
 
 
 @pytest.mark.slow
@@ -186,7 +289,7 @@ def test_an_imported_run_is_merged_where_its_base_is(
     bundle(runs, [run_id], tmp_path / "run.tar.gz")
     here = RunsFolder(tmp_path / "here")
     take_in(here, tmp_path / "run.tar.gz")
-    made = export_merged(here, run_id, tmp_path / "student")
+    made = exported(here, run_id, tmp_path / "student")
     assert exported_before(tmp_path / "student", run_id)
     assert not exported_before(tmp_path / "student", "another")
     told = json.loads((tmp_path / "student" / "lineage.json").read_text())
@@ -196,18 +299,18 @@ def test_an_imported_run_is_merged_where_its_base_is(
     weights = here.phase(made.phase).out / ADAPTER / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8] + b"\0" * 8)
     with pytest.raises(UserError, match="is not what its phase published"):
-        export_merged(here, run_id, tmp_path / "damaged")
+        exported(here, run_id, tmp_path / "damaged")
     weights.unlink()
     with pytest.raises(UserError, match="packed without weights"):
-        export_merged(here, run_id, tmp_path / "missing")
+        exported(here, run_id, tmp_path / "missing")
 
 
 def test_a_run_that_trains_nothing_or_is_not_done_says_so(tmp_path: Path) -> None:
     runs = copy_recorded(tmp_path / "runs")
     with pytest.raises(UserError, match="trains nothing"):
-        export_merged(runs, run_of(runs, "baseline"), tmp_path / "x")
+        plan_merge(runs, run_of(runs, "baseline"))
     with pytest.raises(UserError, match=r"is not done; --phase instruct-\w+ takes the last"):
-        export_merged(runs, run_of(runs, "both", "otter-3m"), tmp_path / "x")
+        plan_merge(runs, run_of(runs, "both", "otter-3m"))
 
 
 def test_a_base_that_lies_elsewhere_is_found_or_asked_for_and_must_be_the_same(
@@ -231,9 +334,44 @@ def test_a_base_that_lies_elsewhere_is_found_or_asked_for_and_must_be_the_same(
         located(unknown, MODELS / "otter-1m")
 
 
+@pytest.mark.slow
+def test_the_verb_queues_it_waits_for_it_and_merges_once(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, run_id = trained("fp32")
+    conduct = conduct_here(monkeypatch)
+
+    def call(*more: str) -> Any:
+        options = ["--runs", str(runs.root), "export", run_id, "--phase", "instruct", *more]
+        return CliRunner().invoke(sirt, [*options, "--dtype", "bf16"])
+
+    queued = call("--merged", str(tmp_path / "one"), "--detach")
+    assert "queued; look with `sirt status`" in queued.stderr
+    assert "memory: about" in queued.stderr
+    assert leftovers(tmp_path) == []
+    (merging_run,) = read_queue(runs).run_ids
+    assert read_run(runs, merging_run).tags == (run_id,)
+    done = call("--merged", str(tmp_path / "one"))
+    assert done.exit_code == 0, done.output
+    assert "in bfloat16; against the trained student on" in done.stdout
+    assert merged_from(runs, merging_run)[0] == run_id
+    monkeypatch.setattr(daemon, "ensure_running", lambda _: pytest.fail("merged again"))
+    assert call("--merged", str(tmp_path / "other")).exit_code == 0
+    assert leftovers(tmp_path) == ["one", "other"]
+    refused = call("--merged", str(tmp_path / "one"))
+    assert "is there already" in str(refused.exception)
+    strict = call("--merged", str(tmp_path / "strict"), "--max-kl", "1e-9")
+    assert "is not the trained student" in str(strict.exception)
+    conduct(runs)
+    assert leftovers(tmp_path) == ["one", "other"]
+
+
 # --- the card, on a recorded run ---
 
-PARITY = merging.Parity(16, 500, 2e-8, 3e-7, 1e-4, 0.998, "float32", 1e-5, "cpu")
+PARITY = Parity(
+    prompts=16, tokens=500, mean_kl=2e-8, max_kl=3e-7, max_logit=1e-4, greedy=0.998,
+    dtype="float32", allowed=1e-5, device="cpu",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -218,3 +218,21 @@ def test_a_named_card_in_use_is_taken_only_where_there_is_room_on_it():
     assert starts([wanted], {"p"}, free) == []
     (start,) = starts([wanted], {"p"}, replace(free, card_memory={1: 30.0}))
     assert start.devices.gpus == (1,)
+
+
+def test_an_input_of_no_queued_run_was_there_when_the_run_was_made():
+    judge = Node("judge", ("evaluate-a", "evaluate-b"), remote=True)
+    assert standings([run(judge)], {})["judge"].state == "queued"
+    again = run(Node("evaluate-a"), run_id="retried")  # made again meanwhile: then it waits
+    assert standings([run(judge), again], {})["judge"].state == "waiting"
+
+
+def test_who_would_ask_the_same_waits_for_whoever_asks_it_and_takes_the_replies():
+    few, many = (Node(name, remote=True, generation="g") for name in ("few", "many"))
+    other = Node("other", remote=True, generation="h")
+    queued = [run(few), run(many, run_id="s"), run(other, run_id="t")]
+    free = Free(api=4)
+    found = starts(queued, {"few", "many", "other"}, free)
+    assert [start.phase for start in found] == ["few", "other"]
+    assert not starts(queued, {"many"}, replace(free, asking=frozenset({"g"})))
+    assert [start.phase for start in starts(queued, {"many"}, free)] == ["many"]

@@ -20,8 +20,6 @@ from engine.schema.settings import ElicitSettings
 from engine.schema.specs import (
     AnnotateSpec,
     ElicitSpec,
-    InstructSpec,
-    RefineSpec,
     TaskRef,
 )
 from engine.store.eventlog import EventReader, EventWriter
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+
+    from engine.schema.phase import PhaseSpec
 
 MODELS = Path(__file__).parents[2] / "engine" / "pocket" / "models"
 STUDENT = "wren-1m"
@@ -122,7 +122,7 @@ class Lab:
 
     def attempt(
         self,
-        spec: InstructSpec | ElicitSpec | RefineSpec,
+        spec: PhaseSpec,
         on_event: Callable[[ev.Event, Context], None] | None = None,
         *,
         publish: bool = True,

@@ -1,0 +1,131 @@
+"""Phases that are made of runs that are done: a judge on two of them, a student merged.
+
+They belong to no cell of an experiment; each is a small run of its own
+(:mod:`engine.commands.follow_ups`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from engine.schema.cards import ModelCard
+from engine.schema.phase import PhaseSpec, TaskRef, digest, identity_of_model
+from engine.schema.settings import GenerationSettings, JudgeSettings, PromptStyle, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Dtype = Literal["fp32", "bf16", "fp16"]
+PROBES: Final = 16  # prompts on which a merged model is held against its student
+
+
+class JudgeSpec(PhaseSpec):
+    """A judge on two evaluations' answers to the same questions -> verdicts.
+
+    ``phases``: the evaluations, in the order of their ids, so that A against B and B against A are
+    one phase. ``names``, ``task`` and ``prompt`` are for people: they follow from the evaluations.
+    """
+
+    recipe = "engine.phases.judge:run"
+    told = ("questions", "first", "second", "tie", "undecided")
+
+    kind: Literal["judge"] = "judge"
+    phases: tuple[str, str]
+    names: tuple[str, str]
+    judge: ModelCard
+    task: TaskRef
+    prompt: PromptStyle
+    prompt_version: int
+    settings: JudgeSettings = JudgeSettings()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.phases
+
+    @property
+    def card(self) -> ModelCard:
+        return self.judge
+
+    @property
+    def detail(self) -> str:
+        return f"{self.task.name} {self.prompt}"
+
+    @property
+    def prompt_tokens(self) -> int:
+        return 150 if self.settings.method == "answer" else 650  # the rule and two answers
+
+    def summary(self, figures: Mapping[str, Any]) -> str:
+        return str(figures.get("summary", ""))
+
+    @property
+    def size(self) -> object:
+        return self.task.name, self.prompt, self.settings.limit, self.settings.method
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """How the judge is asked about a question, once each."""
+        return ("own",) if self.settings.method == "answer" else ("straight", "swapped")
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        every = rows(self.task, "test")
+        available = min(of.get(phase) or every for phase in self.phases)
+        return len(self.orders) * min(self.settings.limit or available, available)
+
+    def _identity(self) -> dict[str, Any]:
+        return {"replies": self.generation_key, "limit": self.settings.limit}
+
+    @property
+    def generation_key(self) -> str:
+        """Of all that determines the replies; how many are asked for does not. Never to be changed:
+        the folders of judgements that version 0.1 made have it as their name."""
+        judge = identity_of_model(self.judge)
+        version, method = self.prompt_version, self.settings.method
+        return digest(["judge", self.phases, judge, method, version, self.seed])
+
+
+class MergeSpec(PhaseSpec):
+    """A training's adapter added to the base that it was trained on -> a model folder.
+
+    ``data``: the phase that the training has learnt from; the merged model and the student are
+    compared on its prompts. ``dtype``: of the written weights, that in which the student computes
+    when it is None. Nothing is published above ``max_kl`` (mean nats a token between both; what
+    rounding explains when it is None).
+    """
+
+    recipe = "engine.phases.merge:run"
+    told = ("mean_kl", "max_kl", "max_logit", "greedy", "tokens")
+    unpacks = True
+
+    kind: Literal["merge"] = "merge"
+    student: ModelCard
+    adapter: str
+    data: str
+    dtype: Dtype | None = None
+    max_kl: float | None = None
+    generation: GenerationSettings = GenerationSettings(max_batch=1)  # answered one by one
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.adapter, self.data
+
+    @property
+    def card(self) -> ModelCard:
+        return self.student
+
+    @property
+    def detail(self) -> str:
+        return self.dtype or ""
+
+    def summary(self, figures: Mapping[str, Any]) -> str:
+        return str(figures.get("summary", ""))
+
+    def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
+        return PROBES
+
+    def passes(self, questions: int) -> float:
+        """The student answers, then both models read the answers; writing is not reckoned."""
+        return 2.0 * 3 * questions
+
+    def _identity(self) -> dict[str, Any]:
+        student = identity_of_model(self.student)
+        return {"student": student, "adapter": self.adapter, "dtype": self.dtype}
