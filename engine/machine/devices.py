@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +17,7 @@ import psutil
 
 from engine.machine.cgroups import groups
 from engine.schema import events as ev
+from engine.store.ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,9 +214,8 @@ class ResourceMonitor:
     ) -> None:
         self._emit = emit
         self._gpus = devices.gpus
-        self._every_s = every_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="resources", daemon=True)
+        self._ticker = Ticker("resources", self._look, every_s)
+        self._opened = contextlib.ExitStack()
         self._peak = self._card_peak = 0.0
 
     @property
@@ -230,29 +229,25 @@ class ResourceMonitor:
         return found
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._nvml = self._opened.enter_context(_nvml())
+        self._seconds, self._at = _tree_usage()[1], time.monotonic()
+        self._ticker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        self._ticker.stop()
+        self._opened.close()
 
-    def _watch(self) -> None:
-        with _nvml() as nvml:
-            before, then = _tree_usage()[1], time.monotonic()
-            while not self._over.wait(self._every_s):
-                rss, seconds = _tree_usage()
-                now = time.monotonic()
-                percent = 100 * max(0.0, seconds - before) / (now - then)
-                before, then = seconds, now
-                cards = tuple(_card_usage(nvml, i) for i in self._gpus) if nvml else ()
-                self._peak = max(self._peak, rss)
-                used = max((card.get("used", 0.0) for card in cards), default=0.0)
-                self._card_peak = max(self._card_peak, used)
-                try:
-                    self._emit(ev.Resource(rss=rss, cpu=percent, gpus=cards))
-                except OSError:  # disk full: the phase itself meets it too, and says so
-                    return
+    def _look(self) -> None:
+        rss, seconds = _tree_usage()
+        now = time.monotonic()
+        percent = 100 * max(0.0, seconds - self._seconds) / (now - self._at)
+        self._seconds, self._at = seconds, now
+        cards = tuple(_card_usage(self._nvml, i) for i in self._gpus) if self._nvml else ()
+        self._peak = max(self._peak, rss)
+        used = max((card.get("used", 0.0) for card in cards), default=0.0)
+        self._card_peak = max(self._card_peak, used)
+        self._emit(ev.Resource(rss=rss, cpu=percent, gpus=cards))
 
 
 def _tree_usage(pid: int | None = None) -> tuple[float, float]:

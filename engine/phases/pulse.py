@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
 
 from engine.schema import events as ev
+from engine.store.ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,7 @@ class Pulse:
         self._now = ev.Activity(text="")
         self._told = ""
         self._since = self._heard = time.monotonic()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="pulse", daemon=True)
+        self._ticker = Ticker("pulse", self._tell, EVERY_S)
 
     def doing(self, text: str) -> None:
         """Cheap: a decode loop may call it at every step. Nothing is told with an empty text."""
@@ -41,21 +40,15 @@ class Pulse:
             self._heard = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._ticker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        self._ticker.stop()
 
-    def _watch(self) -> None:
-        while not self._over.wait(EVERY_S):
-            if (event := self._due()) is None:
-                continue
-            try:
-                self._emit(event)
-            except OSError:  # disk full: the phase itself meets it too, and says so
-                return
+    def _tell(self) -> None:
+        if event := self._due():
+            self._emit(event)
 
     def _due(self) -> ev.Activity | None:
         now, at = self._now, time.monotonic()

@@ -56,20 +56,25 @@ class Answer(Record):
     verdict: Verdict
 
 
-class ElicitedAnswers(Record):
-    """Both answers of the student to one question, whatever the gate made of them."""
+class _Asked(Record):
+    """A question of a benchmark: its id, text, options, target and group."""
 
     id: str
     question: str
     choices: tuple[str, ...] = ()
     target: str
     group: str = ""
+
+
+class ElicitedAnswers(_Asked):
+    """Both answers of the student to one question, whatever the gate made of them."""
+
     plain: Answer
     cot: Answer
     teacher: str
 
 
-class Pair(Record):
+class Pair(_Asked):
     """A preference pair. Both prompts are kept, so either can be rebuilt.
 
     ``plain_has_steps``: the losing plain answer reasons too, so the pair says little about
@@ -77,11 +82,6 @@ class Pair(Record):
     end-of-text token.
     """
 
-    id: str
-    question: str
-    choices: tuple[str, ...] = ()
-    target: str
-    group: str = ""
     prompt: str
     prompt_plain: str
     prompt_cot: str
@@ -120,7 +120,7 @@ class Committed(Record):
     verdict: Verdict
 
 
-class Prediction(Record):
+class Prediction(_Asked):
     """A model's answer to one test question.
 
     ``committed``: None where the answer was clear, or where nobody asked.
@@ -128,11 +128,6 @@ class Prediction(Record):
     ``option_logprobs``: natural log-probability of each option letter, with the log-prob method.
     """
 
-    id: str
-    question: str
-    choices: tuple[str, ...] = ()
-    target: str
-    group: str = ""
     prompt: str
     output: str
     finish: Finish

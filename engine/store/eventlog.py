@@ -11,14 +11,11 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from engine.schema.events import (
-    Event,
-    decode,
-    encode,
-    undeclared,
-)
+from engine.schema.events import Event, decode, encode, undeclared
+from engine.store.ticker import Ticker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,26 +35,16 @@ class EventWriter:
     def __init__(self, path: Path, alive: Path, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self._path = path
-        self._alive = alive
         self._seq = 0
         self._lock = threading.Lock()
-        self._closed = threading.Event()
+        self._closed = False
         self._torn = False
         self._room = path.with_name(".room")
         with suppress(OSError):
             self._room.write_bytes(bytes(ROOM_BYTES))
         alive.touch()
-        self._beat = threading.Thread(
-            target=self._keep_alive, args=(heartbeat_s,), name="heartbeat", daemon=True
-        )
-        self._beat.start()
-
-    def _keep_alive(self, every_s: float) -> None:
-        while not self._closed.wait(every_s):
-            try:
-                os.utime(self._alive)
-            except OSError:  # folder deleted or disk gone: the liveness rule will say so
-                return
+        self._heartbeat = Ticker("heartbeat", partial(os.utime, alive), heartbeat_s)
+        self._heartbeat.start()
 
     def emit(self, event: Event) -> None:
         """Append one event; its ``seq`` is set here. ``ValueError`` for a kind or a field that this
@@ -92,8 +79,9 @@ class EventWriter:
             raise
 
     def close(self) -> None:
-        if not self._closed.is_set():
-            self._closed.set()
+        if not self._closed:
+            self._closed = True
+            self._heartbeat.stop(wait=False)
             os.fsync(self._fd)
             os.close(self._fd)
             with suppress(OSError):

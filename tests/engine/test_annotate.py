@@ -27,7 +27,7 @@ from engine.schema.errors import UserError
 from engine.schema.settings import AnnotateSettings
 from engine.schema.specs import AnnotateSpec, EvaluateSpec, TaskRef
 from engine.store.eventlog import EventReader
-from engine.store.layout import REPLIES, PhaseDir, RunsFolder
+from engine.store.layout import REPLIES, PhaseDir
 from engine.store.phase_log import fold_all
 from tests.engine.annotating import (
     BOXES,
@@ -44,7 +44,7 @@ from tests.engine.misbehaving_server import MisbehavingServer, echo_key, reply, 
 from tests.engine.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from engine.schema import events as ev
 
@@ -61,16 +61,8 @@ sys.exit(run_attempt(PhaseDir(Path(sys.argv[1])), AttemptDir(Path(sys.argv[2])),
 
 
 @pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(right) as it:
-        yield it
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    runs = RunsFolder(tmp_path / "runs")
-    runs.create()
-    return Lab(runs)
+def says() -> Callable[[str], str]:
+    return right
 
 
 def test_demonstrations_come_in_item_order_with_verdict_and_reason(

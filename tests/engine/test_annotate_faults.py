@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.generation.endpoint import patience
 from engine.phases import ask
 from engine.phases.context import Stopped
 from engine.phases.replies import ReplyStore
@@ -16,7 +15,7 @@ from engine.schema.errors import UserError
 from engine.schema.records import Prediction
 from engine.schema.specs import EvaluateSpec
 from engine.store.jsonlines import read_records
-from engine.store.layout import PREDICTIONS, REPLIES, RunsFolder
+from engine.store.layout import PREDICTIONS, REPLIES
 from tests.engine.annotating import (
     Lab,
     cost,
@@ -39,28 +38,17 @@ from tests.engine.misbehaving_server import (
 from tests.engine.odd_replies import LOST_PAGE, completion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.engine.misbehaving_server import Handler
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 @pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(right) as it:
-        yield it
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    runs = RunsFolder(tmp_path / "runs")
-    runs.create()
-    return Lab(runs)
+def says() -> Callable[[str], str]:
+    return right
 
 
 def test_a_phase_that_lost_rows_is_not_done_and_a_retry_asks_for_these_alone(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,17 +15,8 @@ from tests.engine.misbehaving_server import MisbehavingServer, raw, reply, wait_
 from tests.engine.odd_replies import body, completion, endless, headed, packed, trickle
 from tests.engine.teaching import KEY, ask
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TOKENS = Sampling(max_new_tokens=20)
 ROOM = most_bytes(TOKENS)
-
-
-@pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer() as it:
-        yield it
 
 
 @pytest.mark.parametrize("where", ["headers", "body"])

@@ -24,15 +24,15 @@ from engine.schema.records import Prediction, Score
 from engine.schema.settings import GenerationSettings
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.jsonlines import read_records
-from engine.store.layout import PREDICTIONS, SCORE, RunsFolder
+from engine.store.layout import PREDICTIONS, SCORE
 from engine.tasks.prompts import render
-from tests.engine.misbehaving_server import MisbehavingServer
-from tests.engine.test_annotate import Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from engine.store.layout import PhaseDir
+    from tests.engine.annotating import Lab
+    from tests.engine.misbehaving_server import MisbehavingServer
 
 BOXES = catalog.task("pocket-boxes")
 ITEMS = {
@@ -55,16 +55,8 @@ def _is_clear(item: str) -> bool:
 
 
 @pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(answers) as it:
-        yield it
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    runs = RunsFolder(tmp_path / "runs")
-    runs.create()
-    return Lab(runs)
+def says() -> Callable[[str], str]:
+    return answers
 
 
 def spec_of(server: MisbehavingServer, commit: bool = True) -> EvaluateSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,16 +13,7 @@ from tests.engine.misbehaving_server import MisbehavingServer, error, reply
 from tests.engine.odd_replies import completion, delta, only_streams, streamed
 from tests.engine.teaching import KEY, ask, questions
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 WARM = Sampling(temperature=0.3, top_p=0.9, max_new_tokens=20)
-
-
-@pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer() as it:
-        yield it
 
 
 @pytest.mark.parametrize(

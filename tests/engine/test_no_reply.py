@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from engine.generation.endpoint import patience
 from engine.interfaces import Reply
 from tests.engine.misbehaving_server import MisbehavingServer, cut, error, raw, reply
 from tests.engine.odd_replies import (
@@ -22,9 +21,6 @@ from tests.engine.odd_replies import (
     wrong_length,
 )
 from tests.engine.teaching import KEY, ask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 JSON = {"Content-Type": "application/json"}
 NOT_BILLED = [
@@ -65,15 +61,7 @@ MAY_BE_BILLED = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
-
-
-@pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer() as it:
-        yield it
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 @pytest.mark.parametrize("odd", range(len(NOT_BILLED + MAY_BE_BILLED)))

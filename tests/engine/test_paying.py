@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from engine.generation.endpoint import patience
 from engine.generation.endpoint.limits import estimate_tokens
 from engine.interfaces import Reply
 from engine.schema.cards import Sampling
@@ -16,21 +15,10 @@ from tests.engine.misbehaving_server import MisbehavingServer, cut, error, hang,
 from tests.engine.odd_replies import body, completion
 from tests.engine.teaching import ask, questions, teacher
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 PRICED = {"price_in": 1000.0, "price_out": 10_000.0}  # a reply of 10 + 5 tokens costs 0.06
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
-
-
-@pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer() as it:
-        yield it
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 @pytest.mark.parametrize(

@@ -28,17 +28,11 @@ from tests.engine.misbehaving_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from engine.interfaces import Batch
 
 KEY = "sk-planted-0123456789"
-
-
-@pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer() as it:
-        yield it
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,17 +18,8 @@ from tests.engine.misbehaving_server import MisbehavingServer, error, raw, reply
 from tests.engine.odd_replies import LOST_PAGE, hang_up, headed
 from tests.engine.teaching import KEY, ask, questions, teacher
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 DEFAULTS = Endpoint(kind="openai_compatible", base_url="http://x", model="m")
 BUSY = b'{"error": {"message": "busy"}}'
-
-
-@pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer() as it:
-        yield it
 
 
 @pytest.fixture

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.generation.endpoint import patience
 from tests.engine.misbehaving_server import MisbehavingServer
 from tests.engine.odd_replies import body, verbatim
 from tests.engine.teaching import ask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BODY = body()
 HEAD = b"Content-Length: %d\r\n\r\n" % len(BODY)
@@ -21,15 +16,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\n" + HEAD + BODY
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
-
-
-@pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer() as it:
-        yield it
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""Something done every few seconds in a thread: heartbeats, resource figures, signs of life."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Ticker:
+    """Calls ``act`` every ``every_s`` seconds from its start to its stop.
+
+    It ends by itself when ``act`` raises ``OSError``: the disk is full or the folder is gone, which
+    the phase itself meets as well, and reports.
+    """
+
+    def __init__(self, name: str, act: Callable[[], object], every_s: float) -> None:
+        self._act, self._every_s = act, every_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, wait: bool = True) -> None:
+        """``wait``: until a call that is under way has ended."""
+        self._over.set()
+        if wait:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every_s):
+            try:
+                self._act()
+            except OSError:
+                return
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
