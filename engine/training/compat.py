@@ -21,6 +21,7 @@ from trl import DPOTrainer, SFTTrainer
 
 from engine.store.writing import follow_umask
 from engine.training import checkpoints
+from engine.training.logprobs import KNOWN, AnswerLogProbs
 from engine.training.microbatches import EvenPasses
 
 if TYPE_CHECKING:
@@ -34,6 +35,38 @@ warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is depreca
 # Score only the tokens that the loss counts, not the prompt as well: what TRL does on GPUs, and
 # leaves out elsewhere for accelerators that compile every shape. A fifth of a DPO step on a CPU.
 trl.trainer.utils._use_triton = lambda _device: True
+
+TRLS_LOG_PROBS: Final = trl.trainer.utils._ChunkedLogProbFunction
+
+
+class _LogProbs:
+    """In place of TRL's function, with its arguments and results: ours where it can stand in, which
+    is on a CPU for an output layer that is plain and frozen; TRL's everywhere else."""
+
+    @staticmethod
+    def apply(
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        temperature: float,
+        chunk: int,
+        softcap: float | None = None,
+        scale: float = 1.0,
+        outputs: Sequence[str] = (),
+    ) -> tuple[torch.Tensor | None, ...]:
+        plain = bias is None and softcap is None and temperature == scale == 1.0
+        frozen = not weight.requires_grad and weight.dtype == hidden.dtype
+        here = hidden.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        if plain and frozen and here and {*outputs} <= {"log_probs", *KNOWN}:
+            log_probs, entropy, mean, best = AnswerLogProbs.apply(hidden, weight, targets, outputs)
+            return log_probs, entropy, None, mean, best
+        given: Any = (hidden, weight, bias, targets, temperature, chunk, softcap, scale, outputs)
+        found: tuple[torch.Tensor | None, ...] = TRLS_LOG_PROBS.apply(*given)
+        return found
+
+
+trl.trainer.utils._ChunkedLogProbFunction = _LogProbs
 
 
 class _Lean:
