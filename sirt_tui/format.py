@@ -22,6 +22,7 @@ STATE_MARKS: dict[State, str] = {
     "stopped": "■",
     "lost": "?",
     "unreachable": "!",
+    "pending": "◌",
     "blocked": "#",
 }
 STATE_STYLES: dict[State, str] = {
@@ -33,6 +34,7 @@ STATE_STYLES: dict[State, str] = {
     "stopped": "yellow",
     "lost": "bold magenta",
     "unreachable": "magenta",
+    "pending": "cyan",
     "blocked": "yellow",
 }
 
