@@ -36,6 +36,9 @@ class FullDisk:
     def poll(self, handles):
         return dict.fromkeys(handles, Poll("running"))
 
+    def cancel(self, handles):
+        pass
+
 
 def test_a_start_that_fails_leaves_no_attempt_and_is_tried_later(runs, caplog):  # noqa: F811
     spec = write_run(runs, "one", chain())
@@ -75,11 +78,11 @@ def test_phases_that_ask_the_same_are_not_started_beside_each_other(runs):  # no
         write_run(runs, run_id, first.model_copy(update={"phases": (phase,)}))
     queue.enqueue(runs, ["one", "two"], CPU)
     launcher = FullDisk(failures=0)
-    looking = Conductor(runs, launcher, launcher, lambda: True, lambda: None, Timing(look=0))
+    looking = Conductor(runs, launcher, lambda: True, lambda: None, Timing(look=0))
     until(lambda: looking.step() and launcher.started)
     for _ in range(5):
         looking.step()
     assert launcher.started == [asks.id]
-    launcher.probe = lambda *_: ("exited", 0)
+    launcher.poll = lambda handles: dict.fromkeys(handles, Poll("exited", 0))
     until(lambda: looking.step() and len(launcher.started) > 1)
     assert keeps_all.id in launcher.started
