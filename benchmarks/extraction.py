@@ -34,7 +34,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from engine.interfaces import AnswerKind
-from engine.queries.results import Table
 from engine.schema.accuracy import NOTHING
 from engine.schema.records import Record
 from engine.scoring.extraction import extract
@@ -42,6 +41,7 @@ from engine.scoring.formula import same_formula
 from engine.scoring.number import same_number
 from engine.scoring.statistics import share
 from engine.store.jsonlines import read_records
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

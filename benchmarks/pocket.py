@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 from engine.planning.presets import PRESETS
-from engine.queries.results import Table
 from engine.queries.runs import list_runs
 from engine.store.layout import RunsFolder
+from engine.tables.table import Table
 
 POCKET = PRESETS / "experiments" / "pocket.yaml"
 ARMS = ("baseline", "instruct-only", "refine-only", "both")

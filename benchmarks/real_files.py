@@ -18,9 +18,10 @@ from itertools import islice
 from pathlib import Path
 
 from engine.pocket.recipes import MODELS
-from engine.queries.results import Table, accuracy_table, details_table
 from engine.queries.runs import list_runs, run_status
 from engine.store.layout import RunsFolder
+from engine.tables.accuracies import by_run, details
+from engine.tables.table import Table
 from tests.engine.serving import serving
 
 TEACHER = MODELS / "otter-3m"
@@ -102,9 +103,9 @@ def main() -> None:
         subprocess.run([sirt, "--runs", given.runs, "run", spec], check=True)
     runs = RunsFolder(given.runs.absolute())
     rows = [row for row in list_runs(runs) if row.experiment == "real-files"]
-    print(accuracy_table(rows).markdown())
+    print(by_run(rows).markdown())
     print()
-    print(details_table(rows).markdown())
+    print(details(rows).markdown())
     print()
     print(told(runs).markdown())
 

@@ -21,9 +21,9 @@ from engine.commands import queue_changes
 from engine.commands.experiments import Planned, launch, plan_experiment
 from engine.machine.devices import memory
 from engine.planning import presets as preset_files
-from engine.queries.results import Table
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from engine.planning.estimate import Estimate

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.experiments import device_options, device_request
-from engine.cli.output import json_option, print_json
-from engine.cli.quality import format_option, show
+from engine.cli.output import json_option, print_json, show_table
+from engine.cli.quality import format_option
 from engine.queries.runs import find_runs
 from engine.schema.errors import UserError
 
@@ -62,9 +62,10 @@ def judge(
     from engine.cli.follow_up import make
     from engine.commands.judging import plan_judging
     from engine.planning.presets import judge_card
-    from engine.queries.judgements import judgement_of, judgement_table
+    from engine.queries.judgements import judgement_of
     from engine.schema.follow_ups import JudgeSpec
     from engine.schema.settings import JudgeSettings
+    from engine.tables import answers
 
     if everything and limit is not None:
         raise UserError("give one of --limit and --all")
@@ -81,7 +82,7 @@ def judge(
     if as_json:
         print_json(found)
     else:
-        show(judgement_table(found), form, "shares in per cent [Wilson 95 % interval]")
+        show_table(answers.judgements(found), form, "shares in per cent [Wilson 95 % interval]")
 
 
 def _one_run(runs: RunsFolder, word: str) -> str:

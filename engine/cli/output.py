@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from engine.queries.results import Table
+    from engine.tables.table import Cell, Table
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,17 +58,28 @@ def print_json(value: Any) -> None:
 
 
 def print_table(table: Table, title: str = "", styles: dict[str, str] | None = None) -> None:
-    """A table for people."""
-    from rich.table import Table as RichTable
+    """A table for people; ``styles``: of cells that say exactly this."""
     from rich.text import Text
 
+    from engine.tables.table import text_of
+    from engine.tables.terminal import drawn
+
+    def draw(cell: Cell) -> Text:
+        text = text_of(cell)
+        return Text(one_line(text), style=(styles or {}).get(text, ""))
+
     shown = Text(visible(title)) if title else None
-    drawn = RichTable(title=shown, title_justify="left", header_style="bold", box=None)
-    for header in table.headers:
-        drawn.add_column(Text(one_line(header)), overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*(Text(one_line(cell), style=(styles or {}).get(cell, "")) for cell in row))
-    console().print(drawn)
+    look = {"title": shown, "title_justify": "left"}
+    console().print(drawn(table, draw, {"overflow": "fold"}, **look))
+
+
+def show_table(table: Table, form: str, title: str = "") -> None:
+    """For people, or as Markdown, LaTeX or CSV to paste."""
+    if form == "text":
+        print_table(table, title)
+    else:
+        text = {"markdown": table.markdown, "latex": table.latex, "csv": table.csv}[form]()
+        echo(text, nl=not text.endswith("\n"))
 
 
 def console() -> Console:

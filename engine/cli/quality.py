@@ -6,27 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.output import echo, json_option, print_json, print_table, tell_passed_over
+from engine.cli.output import json_option, print_json, show_table, tell_passed_over
 from engine.queries.checking import left_out
 from engine.queries.runs import find_runs
 
 if TYPE_CHECKING:
-    from engine.queries.results import Table
     from engine.store.layout import RunsFolder
 
 FORMATS = ("text", "markdown", "latex", "csv")
 format_option = click.option(
     "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True
 )
-
-
-def show(table: Table, form: str, title: str = "") -> None:
-    """A table as text for people, or as Markdown, LaTeX or CSV to paste."""
-    if form == "text":
-        print_table(table, title)
-    else:
-        text = {"markdown": table.markdown, "latex": table.latex, "csv": table.csv}[form]()
-        echo(text, nl=not text.endswith("\n"))
 
 
 @click.command()
@@ -42,7 +32,7 @@ def quality(runs: RunsFolder, which: tuple[str, ...], form: str, as_json: bool) 
     fractions.
     """
     from engine.queries.quality import measure
-    from engine.queries.quality_table import quality_table
+    from engine.tables import answers
 
     chosen = find_runs(runs, which)
     tell_passed_over(left_out(runs, chosen))
@@ -50,4 +40,4 @@ def quality(runs: RunsFolder, which: tuple[str, ...], form: str, as_json: bool) 
     if as_json:
         print_json(found)
     else:
-        show(quality_table(found), form, "shares in per cent [Wilson 95 % interval]")
+        show_table(answers.quality(found), form, "shares in per cent [Wilson 95 % interval]")

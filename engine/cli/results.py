@@ -14,13 +14,15 @@ from engine.cli.output import (
     plural,
     print_json,
     print_table,
+    show_table,
     tell_passed_over,
 )
 from engine.cli.runs import row_json
 from engine.queries import answers
 from engine.queries.checking import accepted_of, checked_rows, left_out
-from engine.queries.results import Table, accuracy_table, details_table
 from engine.queries.runs import find_runs, list_runs, unreadable
+from engine.tables import accuracies, comparisons
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,14 +47,8 @@ def print_report(
     if form == "json":
         print_json([row_json(row) for row in rows])
         return
-    table = details_table(rows) if details else accuracy_table(rows)
-    if form == "markdown":
-        echo(table.markdown())
-    elif form == "csv":
-        echo(table.csv(), nl=False)
-    else:
-        title = "accuracy in per cent [Wilson 95 % interval]"
-        print_table(table, title)
+    table = accuracies.details(rows) if details else accuracies.by_run(rows)
+    show_table(table, form, "accuracy in per cent [Wilson 95 % interval]")
 
 
 @click.command()
@@ -113,26 +109,7 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     if as_json:
         print_json([_comparison_json(c) for c in found])
         return
-    headers = (
-        "task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p",
-        "p (Holm)",
-    )  # fmt: skip
-    rows = tuple(
-        (
-            c.evaluation.where,
-            c.evaluation.style,
-            str(c.total),
-            f"{100 * c.accuracy_a:.1f}",
-            f"{100 * c.accuracy_b:.1f}",
-            c.difference.points,
-            str(c.gained),
-            str(c.lost),
-            f"{c.p:.2g}",
-            f"{c.adjusted:.2g}",
-        )
-        for c in found
-    )
-    print_table(Table(headers, rows))
+    print_table(comparisons.differences(found))
 
 
 def _comparison_json(found: Comparison) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from engine.cli.output import (
 from engine.commands import queue_changes, run_changes
 from engine.queries.checking import missing_figures
 from engine.queries.remarks import remarks
-from engine.queries.results import Table, arm_text, trained_on
 from engine.queries.runs import (
     PhaseStatus,
     RunStatus,
@@ -40,6 +39,8 @@ from engine.schema.sanitize import one_line
 from engine.schema.tiers import shares_text, unclear
 from engine.store.clock import ahead
 from engine.store.spending import Spending, in_all, spending
+from engine.tables.accuracies import arm_text, trained_on
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from engine.schema.accuracy import Accuracy

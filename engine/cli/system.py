@@ -17,8 +17,8 @@ from engine.machine import devices as machine
 from engine.machine import vllm
 from engine.queries import checking
 from engine.queries.checking import missing_figures
-from engine.queries.results import Table
 from engine.queries.runs import list_runs, unreadable
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path

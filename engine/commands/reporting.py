@@ -9,19 +9,16 @@ from itertools import chain
 from sys import intern
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.queries import latex, quality
+from engine.queries import quality
 from engine.queries.checking import accepted_of, checked_rows
 from engine.queries.evaluations import by_evaluation, evaluations_of
-from engine.queries.judgements import judgement_table, judgements
-from engine.queries.quality_table import quality_table
-from engine.queries.results import details_table
+from engine.queries.judgements import judgements
 from engine.queries.run_list import Roster
 from engine.queries.runs import view_of
 from engine.queries.study import TOY, Study
 from engine.report import differences, figures, sections
 from engine.report.folder import write_folder
 from engine.report.page import Item, Report, Said, page
-from engine.report.sections import Section
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
@@ -30,18 +27,20 @@ from engine.schema.specs import ElicitSpec, InstructSpec, RefineSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import PAIRS, PREDICTIONS
 from engine.store.sealing import verified
+from engine.tables import accuracies, answers, latex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from engine.queries.study import Cell, Condition
+    from engine.queries.study import Condition, Measurement
     from engine.report.differences import Watch
     from engine.report.figures import Curve
     from engine.schema.records import Verdict
     from engine.schema.specs import EvaluateSpec, PhaseSpec
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
+    from engine.tables.table import Table
 
 T = TypeVar("T")
 SAMPLES = 3  # questions a condition, and pairs a condition
@@ -57,7 +56,7 @@ class Written:
 
     folder: Path
     files: tuple[Path, ...]
-    sections: tuple[Section, ...]
+    tables: tuple[Table, ...]
     replaced: tuple[str, ...]
     passed_over: tuple[str, ...]
 
@@ -87,7 +86,7 @@ def write(
         *differences.sections_of(study, material.right, watch),
         *_judgements(runs, study.rows, passed_over),
     ]
-    appendix = [_details(study.rows), *_quality(runs, study.rows, watch, passed_over)]
+    appendix = [accuracies.details(study.rows), *_quality(runs, study.rows, watch, passed_over)]
     drawn = list(figures.draw(study, list(material.curves())))
     samples, pairs = list(material.samples()), list(material.pairs())
     passed_over += material.passed_over
@@ -97,7 +96,7 @@ def write(
         description=study.description,
         summary=_summary(study),
         toy=TOY if study.toy else "",
-        sections=made,
+        tables=made,
         figures=drawn,
         samples=samples,
         pairs=pairs,
@@ -105,13 +104,9 @@ def write(
         warnings=[*(f"Left out: {line}" for line in passed_over), *accepted],
     )
     files: dict[str, bytes] = {"index.html": page(report).encode()}
-    for section in [*made, *appendix]:
-        table = section.table
-        about = f"{section.title}: {section.note} {report.toy}"
-        heading = f"# {section.title}\n\n{section.note}\n\n"
-        files[f"tables/{section.slug}.md"] = f"{heading}{table.markdown()}\n".encode()
-        files[f"tables/{section.slug}.tex"] = f"{table.latex(about)}\n".encode()
-        files[f"tables/{section.slug}.csv"] = table.csv().encode()
+    for table in [*made, *appendix]:
+        texts = table.files(report.toy)
+        files |= {f"tables/{name}": text.encode() for name, text in texts.items()}
     for figure in drawn:
         files[f"figures/{figure.slug}.svg"] = figure.svg
         files[f"figures/{figure.slug}.pdf"] = figure.pdf
@@ -141,41 +136,20 @@ def _summary(study: Study) -> str:
     return said
 
 
-def _details(rows: Sequence[RunRow]) -> Section:
-    note = (
-        "What stands behind each accuracy, a line a run's evaluation; shares in per cent. Unclear: "
-        "answers in which no rule for a clear statement found one; the weaker rules beside it are "
-        "right less often."
-    )
-    return Section("details", "Behind each accuracy", note, details_table(rows))
-
-
 def _quality(
     runs: RunsFolder, rows: Sequence[RunRow], watch: Watch, passed_over: list[str]
-) -> Iterator[Section]:
+) -> Iterator[Table]:
     done = [row.run_id for row in rows if row.accuracies]
     if done:
-        note = (
-            "What can be said of the answers without a judge: reasoning in steps, length, repeated "
-            "four-grams, and the equations in the text that are true."
-        )
-        table = quality_table(quality.measure(runs, done, watch, passed_over.append))
-        yield Section("quality", "Quality of the answers", note, table)
+        yield answers.quality(quality.measure(runs, done, watch, passed_over.append))
 
 
 def _judgements(
     runs: RunsFolder, rows: Sequence[RunRow], passed_over: list[str]
-) -> Iterator[Section]:
+) -> Iterator[Table]:
     found = judgements(runs, [row.run_id for row in rows], passed_over.append)
     if found:
-        note = (
-            "A judge saw both answers to a question in both orders; one is better when it is "
-            "preferred in both. Undecided: the judge contradicted itself or gave no verdict. "
-            "Flips: it preferred the same place twice. The right one: of the questions that "
-            "exactly one run answered correctly, those in which the judge prefers that answer."
-        )
-        table = judgement_table(found)
-        yield Section("judgements", "What a judge prefers", note, table)
+        yield answers.judgements(found)
 
 
 class _Material:
@@ -192,7 +166,7 @@ class _Material:
         self._right: dict[str, dict[str, bool] | None] = {}
         self.passed_over: dict[str, None] = {}
 
-    def right(self, cell: Cell, seed: int) -> dict[str, bool] | None:
+    def right(self, cell: Measurement, seed: int) -> dict[str, bool] | None:
         """Question -> whether it was answered right; None where that was not measured."""
         spec = self._evaluation(cell, seed)
         if spec is None:
@@ -209,7 +183,7 @@ class _Material:
             self.passed_over[str(error)] = None
             return None
 
-    def _evaluation(self, cell: Cell, seed: int) -> EvaluateSpec | None:
+    def _evaluation(self, cell: Measurement, seed: int) -> EvaluateSpec | None:
         condition, task, prompt = cell
         row = self._study.runs.get((condition, seed))
         found = self._evaluations[row.run_id].get(Evaluation(task, prompt)) if row else None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from engine.queries.runs import RunStatus
-    from engine.queries.study import Cell, Condition, Prompt
+    from engine.queries.study import Condition, Measurement, Prompt
     from engine.schema.accuracy import Accuracy, Comparison, Estimate
     from engine.schema.evaluation import Evaluation
     from engine.schema.specs import PhaseSpec
@@ -191,7 +191,7 @@ def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
 
 def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Matrix:
     """Trained-on x evaluated-on, whoever was taught by whom, on test splits."""
-    alike: dict[tuple[str, str], list[Cell]] = {}
+    alike: dict[tuple[str, str], list[Measurement]] = {}
     for one in conditions:
         for task in study.tasks:
             alike.setdefault((trained_as(one), task), []).append((one, task, prompt))
@@ -201,7 +201,7 @@ def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Mat
     return Matrix(tuple(dict.fromkeys(trained for trained, _ in cells)), evaluated, cells)
 
 
-def _together(study: Study, alike: Iterable[Cell]) -> Estimate | None:
+def _together(study: Study, alike: Iterable[Measurement]) -> Estimate | None:
     """The mean over the seeds that all have; where they share none, the first alone."""
     known = [cell for cell in alike if cell in study.accuracies]
     if not study.shared_seeds(known):
@@ -221,7 +221,7 @@ def trained_as(one: Condition) -> str:
 
 def by_fraction(study: Study, prompt: Prompt) -> dict[str, list[tuple[int, Estimate]]]:
     """Arm (and teacher) -> accuracy on the own task at each fraction of the demonstrations."""
-    alike: dict[str, dict[int, list[Cell]]] = {}
+    alike: dict[str, dict[int, list[Measurement]]] = {}
     for one in study.conditions:
         task = one.refine_task or one.task
         if task is not None:

@@ -1,5 +1,4 @@
-"""What judges have said of runs' answers to each other, found by the two evaluations; and as a
-table, one line a task and prompt, shares in per cent."""
+"""What judges have said of runs' answers to each other, found by the two evaluations."""
 
 from __future__ import annotations
 
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from engine.judging.verdicts import tally
 from engine.queries.answers import evaluations
-from engine.queries.results import Table
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, explain
 from engine.schema.follow_ups import JudgeSpec
@@ -22,18 +20,13 @@ from engine.store.layout import VERDICTS, hash_file
 from engine.store.sealing import verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from engine.judging.verdicts import Tally
     from engine.schema.specs import EvaluateSpec
     from engine.store.layout import JudgementDir, PhaseDir, RunsFolder
 
 JUDGE_AGAIN = "judge these runs again; the replies are kept"
-HEADERS = (
-    "A", "B", "task", "prompt", "judge", "n", "A better [95 %]", "equal", "undecided",
-    "B better [95 %]", "sign p", "flips [95 %]", "prefers the right one [95 %]", "the wrong one",
-    "of",
-)  # fmt: skip
 OTHER = {"first": "second", "second": "first", "tie": "tie"}
 Filed = tuple["Callable[[], JudgeSpec]", "Callable[[], list[JudgedAnswers]]"]
 
@@ -181,29 +174,4 @@ def _turned(row: JudgedAnswers) -> JudgedAnswers:
         straight=OTHER[row.swapped] if row.swapped else None,
         swapped=OTHER[row.straight] if row.straight else None,
         said=row.said[::-1],
-    )
-
-
-def judgement_table(found: Iterable[Judgement]) -> Table:
-    return Table(HEADERS, tuple(_line(one) for one in found))
-
-
-def _line(one: Judgement) -> tuple[str, ...]:
-    found = one.tally
-    return (
-        one.a,
-        one.b,
-        one.task,
-        one.prompt,
-        one.judge,
-        str(found.questions),
-        found.first.text,
-        f"{100 * (found.tie.value or 0):.1f}",
-        f"{100 * (found.undecided.value or 0):.1f}",
-        found.second.text,
-        f"{found.p:.2g}",
-        found.flips.text,
-        found.agrees.text,
-        f"{100 * (found.disagrees.value or 0):.1f}",
-        str(found.agrees.total),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.quality.measures import Quality, Said, quality
-from engine.queries.quality_table import Measured
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.records import ElicitedAnswers, Prediction
@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 
 Answers = tuple[str, str, list[Said]]  # task, prompt style, what was said
 Figures = tuple[str, str, Quality]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures of one phase's answers to one prompt style."""
+
+    run_id: str
+    run: str
+    phase: str
+    kind: str
+    task: str
+    prompt: str
+    quality: Quality
 
 
 def measure(

@@ -87,7 +87,7 @@ class Condition:
         )  # fmt: skip
 
 
-Cell = tuple[Condition, str, Prompt]  # evaluated on a task's test split with a prompt style
+Measurement = tuple[Condition, str, Prompt]  # evaluated on a task's test split with a prompt style
 Known = dict[tuple[Condition, str, Prompt], dict[int, "Accuracy"]]
 
 
@@ -111,7 +111,9 @@ class Study:
     name: str
     rows: tuple[RunRow, ...]
     description: str = ""
-    right: Callable[[Cell, int], dict[str, bool] | None] | None = field(default=None, repr=False)
+    right: Callable[[Measurement, int], dict[str, bool] | None] | None = field(
+        default=None, repr=False
+    )
     runs: dict[tuple[Condition, int], RunRow] = field(init=False, repr=False)
     replaced: tuple[RunRow, ...] = field(init=False, repr=False)
     accuracies: Known = field(init=False, repr=False)
@@ -169,13 +171,13 @@ class Study:
         wanted = (arm, teacher, student)
         return next((c for c in self.conditions if (c.arm, c.teacher, c.student) == wanted), None)
 
-    def estimate(self, *cells: tuple[float, Cell]) -> Estimate | None:
+    def estimate(self, *cells: tuple[float, Measurement]) -> Estimate | None:
         """A weighted sum over cells, with the seeds that all of them have; None without any.
 
         A cell that is given twice, such as a teacher of two students, was measured once: its
         weights are added before its uncertainty is.
         """
-        weights: dict[Cell, float] = {}
+        weights: dict[Measurement, float] = {}
         for weight, cell in cells:
             weights[cell] = weights.get(cell, 0.0) + weight
         seeds = self.shared_seeds(weights)
@@ -197,7 +199,9 @@ class Study:
             interval = as_one.low, as_one.high
         return found if interval is None else replace(found, low=interval[0], high=interval[1])
 
-    def _over_questions(self, weights: dict[Cell, float], seed: int) -> tuple[float, float] | None:
+    def _over_questions(
+        self, weights: dict[Measurement, float], seed: int
+    ) -> tuple[float, float] | None:
         """None without the answers, or where cells of a task don't have the same questions."""
         by_task: dict[str, list[tuple[float, dict[str, bool]]]] = {}
         for cell, weight in weights.items():
@@ -218,11 +222,11 @@ class Study:
             return gap.low, gap.high
         return over_questions(contributions)
 
-    def mean(self, cells: Sequence[Cell]) -> Estimate | None:
+    def mean(self, cells: Sequence[Measurement]) -> Estimate | None:
         """Over cells that were measured; None when one of them was not."""
         return self.estimate(*((1 / len(cells), cell) for cell in cells))
 
-    def shared_seeds(self, cells: Iterable[Cell]) -> list[int]:
+    def shared_seeds(self, cells: Iterable[Measurement]) -> list[int]:
         """Seeds that every cell has."""
         found = [set(self.accuracies.get(cell, ())) for cell in cells]
         return sorted(set.intersection(*found)) if found else []

@@ -9,7 +9,6 @@ from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
-from engine.queries.results import Table
 from engine.queries.study import (
     ARM_NAMES,
     PROMPTS,
@@ -17,16 +16,18 @@ from engine.queries.study import (
     Condition,
     Study,
 )
-from engine.report.sections import Section, who
+from engine.report.sections import who
 from engine.schema.accuracy import NOTHING
 from engine.schema.evaluation import Evaluation
 from engine.scoring.statistics import adjusted, compared, detectable, over_seeds
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from engine.queries.study import Cell
+    from engine.queries.study import Measurement
     from engine.schema.accuracy import Comparison
+    from engine.tables.table import Cell
 
 Right = dict[str, bool]  # question id -> whether the answer was right
 ASSUMED = 0.3  # share of discordant questions to plan with
@@ -55,7 +56,7 @@ class Tested:
 
 
 Held = tuple[Condition, Condition, tuple[str, ...]]  # one against the other, on these tasks
-Answers = Callable[["Cell", int], "Right | None"]
+Answers = Callable[["Measurement", int], "Right | None"]
 Watch = Callable[[str, int, int], None]  # what is done, how many of it, of how many
 
 
@@ -123,7 +124,7 @@ def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
     return [replace(one, found=test) for one, test in zip(found, tests, strict=True)]
 
 
-def sections_of(study: Study, right: Answers, watch: Watch) -> Iterator[Section]:
+def sections_of(study: Study, right: Answers, watch: Watch) -> Iterator[Table]:
     """Every question's tests, over the seeds too, and last what the test sets can tell."""
     every = []
     for question in QUESTIONS:
@@ -143,17 +144,17 @@ def _watched(held: Sequence[Held], what: str, watch: Watch) -> Iterator[Held]:
         yield one
 
 
-def differences(question: Question, found: Sequence[Tested]) -> Section | None:
+def differences(question: Question, found: Sequence[Tested]) -> Table | None:
     """A line a seed."""
     headers = (
         "compared", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seed",
         "n", "difference [95 %]", "gained", "lost", "p (Holm)", "detectable",
     )  # fmt: skip
     rows = tuple(_line(one) for one in found)
-    return Section(question.slug, question.title, NOTE, Table(headers, rows)) if rows else None
+    return Table(headers, rows, question.slug, question.title, NOTE) if rows else None
 
 
-def _line(one: Tested) -> tuple[str, ...]:
+def _line(one: Tested) -> tuple[Cell, ...]:
     c = one.found
     return (
         _step(one),
@@ -162,7 +163,7 @@ def _line(one: Tested) -> tuple[str, ...]:
         c.evaluation.style,
         str(one.seed),
         str(c.total),
-        c.difference.points,
+        c.difference,
         str(c.gained),
         str(c.lost),
         f"{c.adjusted:.2g}",
@@ -176,7 +177,7 @@ def _step(one: Tested) -> str:
     return f"{name} → {one.after.method}"
 
 
-def over_the_seeds(question: Question, found: Sequence[Tested]) -> Section | None:
+def over_the_seeds(question: Question, found: Sequence[Tested]) -> Table | None:
     """The same, as means over seeds; None where there is one seed."""
     groups: dict[tuple[str, ...], list[float]] = {}
     for one in found:
@@ -202,16 +203,10 @@ def over_the_seeds(question: Question, found: Sequence[Tested]) -> Section | Non
         "Means over seeds, in points, with Student's t interval; wide where seeds are few. Seeds "
         "that all agree have no spread to make an interval of: theirs are in the table before."
     )
-    return (
-        Section(
-            f"{question.slug}-seeds",
-            f"{question.title} Over the seeds",
-            note,
-            Table(headers, tuple(rows)),
-        )
-        if rows
-        else None
-    )
+    if not rows:
+        return None
+    title = f"{question.title} Over the seeds"
+    return Table(headers, tuple(rows), f"{question.slug}-seeds", title, note)
 
 
 def _least(total: int, discordant: float | None) -> str:
@@ -219,7 +214,7 @@ def _least(total: int, discordant: float | None) -> str:
     return NOTHING if least is None else f"{100 * least:.1f}"
 
 
-def resolution(study: Study, found: Sequence[Tested]) -> Section | None:
+def resolution(study: Study, found: Sequence[Tested]) -> Table | None:
     """How small a difference each test set can tell."""
     rows = []
     for task, prompt in product(study.tasks, PROMPTS):
@@ -251,8 +246,6 @@ def resolution(study: Study, found: Sequence[Tested]) -> Section | None:
         "differ that even all on one side would prove nothing. Differences below it prove nothing "
         "either way."
     )
-    return (
-        Section("resolution", "What the test sets can tell", note, Table(headers, tuple(rows)))
-        if rows
-        else None
-    )
+    if not rows:
+        return None
+    return Table(headers, tuple(rows), "resolution", "What the test sets can tell", note)

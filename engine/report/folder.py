@@ -42,6 +42,17 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     return [folder / name for name in files]
 
 
+def write_new(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write files that are not there yet; ``UserError``, and nothing written, when one is."""
+    there = [folder / name for name in files if (folder / name).exists()]
+    if there:
+        raise UserError(f"{there[0]}: is there already; give another folder or move it away")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text if text.endswith("\n") else f"{text}\n")
+    return [folder / name for name in files]
+
+
 def _manifest(folder: Path) -> dict[str, list[str]]:
     try:
         found = json.loads((folder / MANIFEST).read_text())

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.report.figures import Drawn
-    from engine.report.sections import Section
+    from engine.tables.table import Table
 
 TEMPLATE = Path(__file__).with_suffix(".html.j2")
 
@@ -46,11 +46,11 @@ class Report:
     description: str
     summary: str
     toy: str
-    sections: Sequence[Section]
+    tables: Sequence[Table]
     figures: Sequence[Drawn]
     samples: Sequence[Item]
     pairs: Sequence[Item]
-    appendix: Sequence[Section]
+    appendix: Sequence[Table]
     warnings: Sequence[str] = ()
 
 

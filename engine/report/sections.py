@@ -3,10 +3,9 @@ can't answer it. Accuracies in per cent with 95 % intervals, differences and gap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.queries.results import Table
 from engine.queries.study import (
     ARM_NAMES,
     PROMPTS,
@@ -16,13 +15,15 @@ from engine.queries.study import (
     is_question_answering,
 )
 from engine.schema.accuracy import NOTHING
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from engine.queries.study import Cell, Prompt
+    from engine.queries.study import Measurement, Prompt
     from engine.schema.accuracy import Estimate
     from engine.schema.specs import Arm
+    from engine.tables.table import Cell
 
 WHO = ("method", "student", "teacher", "family", "trained on")
 # what the paper states of the gap that instruction-tuning leaves, in points:
@@ -33,24 +34,6 @@ HOW_TO_READ = (
     "questions; of several the mean ± standard deviation, Student's t interval over the seeds and "
     "their number. That one is about other seeds on the same questions, not about other questions."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table with what one has to know to read it. ``slug``: name of its files."""
-
-    slug: str
-    title: str
-    note: str
-    table: Table
-
-
-def percent(found: Estimate | None) -> str:
-    return NOTHING if found is None else found.text
-
-
-def points(found: Estimate | None) -> str:
-    return NOTHING if found is None else found.points
 
 
 def who(condition: Condition) -> tuple[str, ...]:
@@ -65,21 +48,21 @@ def who(condition: Condition) -> tuple[str, ...]:
     )
 
 
-def accuracies(study: Study) -> Section | None:
+def accuracies(study: Study) -> Table | None:
     """Everything that was measured: a row a condition, a column a task and prompt."""
     columns = [(task, prompt) for task in study.tasks for prompt in PROMPTS]
     columns = [c for c in columns if any(cell[1:] == c for cell in study.accuracies)]
     rows = [
-        (*who(one), *(percent(study.estimate((1.0, (one, *column)))) for column in columns))
+        (*who(one), *(study.estimate((1.0, (one, *column))) for column in columns))
         for one in study.conditions
     ]
     if not columns:
         return None
     headers = (*WHO, *(f"{task} {prompt}" for task, prompt in columns))
-    return Section("accuracies", "Accuracies", HOW_TO_READ, Table(headers, tuple(rows)))
+    return Table(headers, tuple(rows), "accuracies", "Accuracies", HOW_TO_READ)
 
 
-def families(study: Study) -> Section | None:
+def families(study: Study) -> Table | None:
     """In- and out-family, averaged over tasks and students: what each step leaves of the gap."""
     rows = []
     for qa in (True, False):
@@ -106,16 +89,14 @@ def families(study: Study) -> Section | None:
     )
     if study.toy:
         note += " Its figures are of benchmarks and large models, not of these toys."
-    return (
-        Section("families", "In-family and out-family", note, Table(headers, tuple(rows)))
-        if rows
-        else None
-    )
+    if not rows:
+        return None
+    return Table(headers, tuple(rows), "families", "In-family and out-family", note)
 
 
 def _family_row(
     study: Study, taught: Sequence[Condition], qa: bool, in_family: bool, prompt: Prompt
-) -> tuple[str, ...]:
+) -> tuple[Cell, ...]:
     instructed = [_own(one, prompt) for one in taught]
     refined = [_own(_with_arm(one, "both"), prompt) for one in taught]
     teachers = [_cell(study.teacher_of(one), one, prompt) for one in taught]
@@ -124,40 +105,40 @@ def _family_row(
         "question answering" if qa else "mathematics",
         "in" if in_family else "out",
         prompt,
-        *(percent(_mean(study, cells)) for cells in (teachers, baselines, instructed, refined)),
-        points(_gap(study, teachers, instructed)),
+        *(_mean(study, cells) for cells in (teachers, baselines, instructed, refined)),
+        _gap(study, teachers, instructed),
         f"{PAPER_GAPS[qa, in_family]:+.1f}",
-        points(_gap(study, teachers, refined)),
+        _gap(study, teachers, refined),
     )
 
 
-def _own(condition: Condition, prompt: Prompt) -> Cell:
+def _own(condition: Condition, prompt: Prompt) -> Measurement:
     return (condition, condition.task or "", prompt)
 
 
 def _with_arm(condition: Condition, arm: Arm) -> Condition:
-    from dataclasses import replace
-
     return replace(condition, arm=arm)
 
 
-def _cell(bare: Condition | None, taught: Condition, prompt: Prompt) -> Cell | None:
+def _cell(bare: Condition | None, taught: Condition, prompt: Prompt) -> Measurement | None:
     return None if bare is None else (bare, taught.task or "", prompt)
 
 
-def _mean(study: Study, cells: Sequence[Cell | None]) -> Estimate | None:
+def _mean(study: Study, cells: Sequence[Measurement | None]) -> Estimate | None:
     known = [cell for cell in cells if cell is not None]
     return study.mean(known) if len(known) == len(cells) else None
 
 
-def _gap(study: Study, over: Sequence[Cell | None], under: Sequence[Cell]) -> Estimate | None:
+def _gap(
+    study: Study, over: Sequence[Measurement | None], under: Sequence[Measurement]
+) -> Estimate | None:
     upper = [(1 / len(over), cell) for cell in over if cell is not None]
     if len(upper) < len(over):
         return None
     return study.estimate(*upper, *((-1 / len(under), cell) for cell in under))
 
 
-def domains(study: Study) -> Section | None:
+def domains(study: Study) -> Table | None:
     """In-domain: the task a student was trained on; out-domain: the mean of all the others."""
     taught = [one for one in study.of_arm("baseline", *TAUGHT) if one.usual]
     trained = list(dict.fromkeys(one.task for one in taught if one.task))
@@ -169,15 +150,15 @@ def domains(study: Study) -> Section | None:
             for prompt in PROMPTS:
                 within = study.estimate((1.0, (one, task, prompt)))
                 beyond = study.mean([(one, other, prompt) for other in others])
-                rows.append((task, *who(one)[:4], prompt, percent(within), percent(beyond)))
+                rows.append((task, *who(one)[:4], prompt, within, beyond))
     if not rows:
         return None
     headers = ("trained on", *WHO[:4], "prompt", "in-domain", "out-domain (mean)")
     note = "In-domain is the task of the first column; out-domain the mean of all other tasks."
-    return Section("domains", "In-domain and out-domain", note, Table(headers, tuple(rows)))
+    return Table(headers, tuple(rows), "domains", "In-domain and out-domain", note)
 
 
-def cross_task(study: Study) -> Section | None:
+def cross_task(study: Study) -> Table | None:
     """Instructed on one task, self-refined on another, beside what stays with one task."""
     crossed = [one for one in study.of_arm("both") if one.trained_on != (one.task or NOTHING)]
     if not crossed:
@@ -191,14 +172,14 @@ def cross_task(study: Study) -> Section | None:
     rows = []
     for one in sorted([*crossed, *alone], key=lambda c: c.order):
         for prompt in PROMPTS:
-            cells = (percent(study.estimate((1.0, (one, t, prompt)))) for t in study.tasks)
+            cells = (study.estimate((1.0, (one, t, prompt))) for t in study.tasks)
             rows.append((*who(one), prompt, *cells))
     headers = (*WHO, "prompt", *study.tasks)
     note = "Trained on A > B: instruction-tuned on A, self-refined on B."
-    return Section("cross-task", "Cross-task", note, Table(headers, tuple(rows)))
+    return Table(headers, tuple(rows), "cross-task", "Cross-task", note)
 
 
-def low_resource(study: Study) -> Section | None:
+def low_resource(study: Study) -> Table | None:
     """Fractions of the demonstrations, for each way of training."""
     fractions = sorted({one.fraction for one in study.of_arm(*TAUGHT)}, reverse=True)
     if len(fractions) < 2:
@@ -210,22 +191,14 @@ def low_resource(study: Study) -> Section | None:
         student, teacher, in_family, task = key
         for prompt in PROMPTS:
             for fraction in fractions:
-                found = [
-                    study.estimate(
-                        (
-                            1.0,
-                            (
-                                Condition(arm, student, teacher, in_family, task, None, fraction),
-                                task or "",
-                                prompt,
-                            ),
-                        )
-                    )
+                taught = (
+                    Condition(arm, student, teacher, in_family, task, None, fraction)
                     for arm in TAUGHT
-                ]
+                )
+                found = [study.estimate((1.0, (one, task or "", prompt))) for one in taught]
                 if any(found):
                     names = (student or NOTHING, teacher or NOTHING, task or NOTHING, prompt)
-                    rows.append((*names, f"{fraction} %", *map(percent, found)))
+                    rows.append((*names, f"{fraction} %", *found))
     headers = (
         "student",
         "teacher",
@@ -238,10 +211,10 @@ def low_resource(study: Study) -> Section | None:
         "On the task trained on. Smaller fractions are parts of the larger ones, drawn once: all "
         "seeds learn from the same samples, so their spread is that of training alone."
     )
-    return Section("low-resource", "Low-resource", note, Table(headers, tuple(rows)))
+    return Table(headers, tuple(rows), "low-resource", "Low-resource", note)
 
 
-SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
+SECTIONS: tuple[Callable[[Study], Table | None], ...] = (
     accuracies,
     families,
     domains,
@@ -250,7 +223,7 @@ SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
 )
 
 
-def sections(study: Study) -> Iterator[Section]:
+def sections(study: Study) -> Iterator[Table]:
     """The tables that this study can fill."""
     for make in SECTIONS:
         found = make(study)

@@ -41,7 +41,8 @@ class Estimate:
     """A mean over ``runs``, or a difference of means.
 
     From two seeds on the interval is Student's t over the seeds, and ``sd`` their spread; of one
-    seed (``sd`` is None) it tells the uncertainty of the questions alone.
+    seed (``sd`` is None) it tells the uncertainty of the questions alone. ``signed``: a
+    difference, told in points.
     """
 
     value: float
@@ -49,25 +50,19 @@ class Estimate:
     high: float
     runs: int = 1
     sd: float | None = None
+    signed: bool = False
 
     @property
     def text(self) -> str:
-        """``87.2 [84.2, 89.7]``, or ``88.0 ± 1.1 [85.3, 90.7] n 3``; in per cent."""
-        return self._said("")
-
-    @property
-    def points(self) -> str:
-        """The same of a difference: ``+6.1 [+3.0, +9.2]``."""
-        return self._said("+")
-
-    def _said(self, sign: str) -> str:
+        """``87.2 [84.2, 89.7]``, ``88.0 ± 1.1 [85.3, 90.7] n 3``, ``+6.1 [+3.0, +9.2]``."""
+        sign = "+" if self.signed else ""
         spread = "" if self.sd is None else f" ± {100 * self.sd:.1f}"
         runs = f" n {self.runs}" if self.runs > 1 else ""
         return said(self.value, self.low, self.high, sign, spread) + runs
 
 
 def said(value: float, low: float, high: float, sign: str = "", spread: str = "") -> str:
-    """A value in per cent with its interval; ``sign``: ``+`` for differences."""
+    """``87.2 [84.2, 89.7]``, in per cent; ``sign``: ``+`` for differences."""
     figures = f"{100 * value:{sign}.1f}{spread}"
     return f"{figures} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 

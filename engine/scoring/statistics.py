@@ -101,10 +101,12 @@ def paired_difference(gained: int, lost: int, total: int) -> Estimate:
     counts = (gained, lost, total - gained - lost)
     if total in counts:
         others = share(0, total).high
-        return Estimate(mean, mean - others * (1 + mean), mean + others * (1 - mean))
+        low, high = mean - others * (1 + mean), mean + others * (1 - mean)
+        return Estimate(mean, low, high, signed=True)
     low, high = _resampled([((1, -1, 0), counts)])
     exact = _exact_interval(gained, lost)
-    return Estimate(mean, min(low, exact[0] / total), max(high, exact[1] / total))
+    low, high = min(low, exact[0] / total), max(high, exact[1] / total)
+    return Estimate(mean, low, high, signed=True)
 
 
 def _exact_interval(gained: int, lost: int) -> tuple[float, float]:
@@ -164,12 +166,13 @@ def combination(weighted: Sequence[Sequence[tuple[float, Share]]]) -> Estimate:
     sums = [
         sum(weight * found.count / found.total for weight, found in cells) for cells in weighted
     ]
-    if len(set(sums)) > 1:
-        return over_seeds(sums)
     cells = weighted[0]
+    signed = any(weight < 0 for weight, _ in cells)
+    if len(set(sums)) > 1:
+        return replace(over_seeds(sums), signed=signed)
     if len(cells) == 1 and isclose(cells[0][0], 1):
         return Estimate(sums[0], cells[0][1].low, cells[0][1].high)
-    return Estimate(sums[0], *_drawn(cells))
+    return Estimate(sums[0], *_drawn(cells), signed=signed)
 
 
 def _drawn(cells: Sequence[tuple[float, Share]]) -> tuple[float, float]:

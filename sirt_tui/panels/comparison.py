@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
+from engine.schema.accuracy import Estimate
 from engine.schema.sanitize import one_line
-from sirt_tui.format import NOTHING, STATE_STYLES, interval, percent
+from engine.tables import accuracies, comparisons
+from engine.tables.table import Table, text_of
+from sirt_tui.format import STATE_STYLES
+from sirt_tui.panels.figures import draw_table, figure
 from sirt_tui.widgets.chart.chart import COLOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
+
+    from rich.table import Table as RichTable
 
     from engine.queries.comparison import Compared, Matrix
-    from engine.schema.accuracy import Accuracy, Comparison, Estimate
     from engine.store.run_row import RunRow
+    from engine.tables.table import Cell
 
-SIGNIFICANT = 0.05
 SHADES = " ░▒▓█"
 HEAT = ("dim", "blue", "cyan", "yellow", "bold yellow")
 
@@ -61,104 +66,44 @@ def unpaired(compared: Compared) -> set[int]:
     return {n for n in others if not any(cells[n] for cells in found)} if found else set()
 
 
-def accuracies_table(compared: Compared) -> Table | Text:
+def accuracies_table(compared: Compared) -> RichTable | Text:
     """A line a task and prompt; below it what the paired test says of each run."""
     if not compared.cells:
         return Text("none of these runs was scored yet", "dim")
-    table = _table("task", "prompt", *(letter(n) for n in range(len(compared.rows))))
-    for key, found in compared.cells.items():
-        table.add_row(key.where, key.style, *(_cell(one) for one in found))
-        differences = compared.differences.get(key)
-        if differences and any(differences):
-            pairs = zip(differences, found, strict=True)
-            table.add_row("", "", *(_difference(d, one) for d, one in pairs))
-    return table
-
-
-def _cell(one: Accuracy | None) -> Text:
-    if one is None:
-        return Text(NOTHING, "dim")
-    text = Text(f"{percent(one.value):>5}", "bold")
-    return text.append(f" [{interval(one.right.low, one.right.high)}]", "not bold dim")
-
-
-def _difference(found: Comparison | None, one: Accuracy | None) -> Text:
-    """Points with their interval, and Holm's p; coloured and marked only where the test says so.
-    ``n``: on how many questions, where not on all of them."""
-    if found is None:
-        return Text("")
-    sure = found.adjusted < SIGNIFICANT
-    text = Text(found.difference.points)
-    text.stylize(("green" if found.difference.value > 0 else "red") if sure else "dim")
-    text.append(f" p {p_value(found.adjusted)}", "bold" if sure else "dim")
-    text.append("*" if sure else "", "bold")
-    if one is None or found.total != one.total:
-        text.append(f" n {found.total}", "dim")
-    return text
-
-
-def p_value(p: float) -> str:
-    """Two digits; what is tiny is only called small."""
-    return "<1e-4" if p < 1e-4 else f"{p:.2g}"
+    return draw_table(accuracies.compared(compared, letters(compared.rows)))
 
 
 def settings_table(
-    names: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[RunRow]
-) -> Table | Text:
-    if not names:
+    found: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[RunRow]
+) -> RichTable | Text:
+    if not found:
         return Text("these runs have the same settings", "dim")
-    table = _table("setting", *(letter(n) for n in range(len(rows))))
-    for name, values in names:
-        table.add_row(one_line(name, 60), *(one_line(value, 60) for value in values))
-    return table
+    return draw_table(comparisons.settings(found, letters(rows)))
 
 
-def matrix_table(matrices: dict[str, Matrix]) -> Table | Text:
+def matrix_table(matrices: dict[str, Matrix]) -> RichTable | Text:
     """Heat maps under each other: shades that read without colour, and numbers."""
     evaluated = sorted({task for found in matrices.values() for task in found.evaluated})
     if not evaluated:
         return Text("nothing was scored yet", "dim")
-    table = _table("trained on", *(one_line(f"on {name}", 30) for name in evaluated))
-    for number, (title, found) in enumerate(matrices.items()):
-        if number:
-            table.add_row()
-        table.add_row(Text(title, "bold"))
-        for trained in found.trained:
-            cells = (_shaded(found.cells.get((trained, task))) for task in evaluated)
-            table.add_row(f"  {one_line(trained, 60)}", *cells)
-    return table
+    rows: list[tuple[Cell, ...]] = []
+    for title, found in matrices.items():
+        rows += [(), (title,)] if rows else [(title,)]
+        for name, *cells in comparisons.matrix(found, evaluated).rows:
+            rows.append((f"  {text_of(name)}", *cells))
+    headers = ("trained on", *(one_line(f"on {name}", 30) for name in evaluated))
+    return draw_table(Table(headers, tuple(rows)), partial(_shaded, titles=matrices))
 
 
-def _shaded(cell: Estimate | None) -> Text:
-    if cell is None:
-        return Text(NOTHING, "dim")
-    step = min(len(SHADES) - 1, int(cell.value * len(SHADES)))
-    return Text.assemble((SHADES[step] * 4 + " ", HEAT[step]), _point(cell))
-
-
-def fractions_table(lines: dict[str, list[tuple[int, Estimate]]]) -> Table:
-    """Beside the lines: their points, with intervals."""
-    shares = sorted({share for points in lines.values() for share, _ in points})
-    table = _table("demonstrations", *(f"{share} %" for share in shares))
-    for name, points in lines.items():
-        at = dict(points)
-        table.add_row(one_line(name, 40), *(_point(at.get(share)) for share in shares))
-    return table
-
-
-def _point(cell: Estimate | None) -> Text:
-    """Accuracy with its interval, and of how many runs the mean is."""
-    if cell is None:
-        return Text(NOTHING, "dim")
-    text = Text()
-    text.append(f"{percent(cell.value):>5}", "bold")
-    text.append(f" [{interval(cell.low, cell.high)}]", "dim")
-    text.append(f" n {cell.runs}" if cell.runs > 1 else "", "dim")
+def _shaded(cell: Cell, titles: Container[str]) -> Text:
+    if isinstance(cell, Estimate):
+        step = min(len(SHADES) - 1, int(cell.value * len(SHADES)))
+        return Text.assemble((SHADES[step] * 4 + " ", HEAT[step]), figure(cell))
+    text = figure(cell)
+    if isinstance(cell, str) and cell in titles:
+        text.style = "bold"
     return text
 
 
-def _table(*headers: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for header in headers:
-        table.add_column(header, no_wrap=True)
-    return table
+def letters(rows: Sequence[RunRow]) -> list[str]:
+    return [letter(number) for number in range(len(rows))]

@@ -13,10 +13,12 @@ from textual.containers import ScrollableContainer, Vertical
 from textual.widgets import ContentSwitcher, Static
 
 from engine.queries import comparison as compared_runs
-from engine.queries import comparison_tables
+from engine.report.folder import write_new
 from engine.schema.errors import UserError
+from engine.tables import accuracies, comparisons
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison, x_axis
+from sirt_tui.panels.figures import draw_table
 from sirt_tui.widgets.chart import Chart, GrowingSeries, Series
 
 if TYPE_CHECKING:
@@ -274,7 +276,7 @@ class ComparePage(Page):
             Series(name, [x for x, _ in points], [100 * cell.value for _, cell in points])
             for name, points in lines.items()
         )
-        self._put("points", comparison.fractions_table(lines))
+        self._put("points", draw_table(comparisons.fractions(lines)))
 
     # --- keys ---
 
@@ -350,36 +352,31 @@ class ComparePage(Page):
         folder = Path(said).expanduser()
         try:
             files = await self.ask(self._texts, view, self._compared, self._overview)
-            made = await self.ask(partial(comparison_tables.write_new, folder, files | picture))
+            made = await self.ask(partial(write_new, folder, files | picture))
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
             self.sirt.say(f"{len(made)} files are in {folder}")
 
     def _texts(self, view: str, compared: Compared, overview: Overview) -> dict[str, str]:
-        """The view as files: names and texts."""
+        """The view as files: names and texts. Of curves, Markdown and LaTeX have the ends alone."""
+        names = [row.name for row in compared.rows]
         match view:
             case "accuracies":
-                return comparison_tables.texts(view, comparison_tables.accuracies(compared))
+                return accuracies.compared(compared, names).files()
             case "settings":
-                return comparison_tables.texts(
-                    view, comparison_tables.settings(self._settings, compared.rows)
-                )
+                return comparisons.settings(self._settings, names).files()
             case "curves":
                 what = (self._views, compared.rows, *self._metric)
-                return comparison_tables.texts(
-                    view, comparison_tables.curve_ends(*what), comparison_tables.curves(*what)
-                )
+                data = comparisons.curves(*what)
+                return comparisons.curve_ends(*what).files() | {f"{view}.csv": data.csv()}
             case "fractions":
-                return comparison_tables.texts(
-                    view, comparison_tables.fractions(overview.fractions)
-                )
+                return comparisons.fractions(overview.fractions).files()
             case _:
                 files: dict[str, str] = {}
                 for name, found in overview.matrices.items():
-                    files |= comparison_tables.texts(
-                        f"{view}-{name}", comparison_tables.matrix(found)
-                    )
+                    table = comparisons.matrix(found, found.evaluated, f"{view}-{name}")
+                    files |= table.files()
                 return files
 
 

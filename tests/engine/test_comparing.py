@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from engine.queries import comparison, comparison_tables
+from engine.queries import comparison
 from engine.queries.evaluations import Evaluated, finished, paired
-from engine.queries.results import Table
 from engine.queries.runs import list_runs
 from engine.queries.study import Study
+from engine.report.folder import write_new
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.specs import EvaluateSpec
 from engine.store.layout import PREDICTIONS
+from engine.tables import accuracies, comparisons
 from tests.tui.conftest import in_two_rounds, recorded, run_of  # noqa: F401
 
 COMPASS = Evaluation("pocket-compass", "plain")
@@ -141,32 +142,31 @@ def test_fractions_are_points_of_a_line(recorded):  # noqa: F811
     half = replace(whole, run_id="half", fraction=50)
     lines = comparison.by_fraction(Study("", (whole, half)), "plain")
     assert [share for share, _ in lines["both <wren-3m"]] == [50, 100]
-    table = comparison_tables.fractions(lines)
+    table = comparisons.fractions(lines)
     assert table.headers == ("demonstrations", "100 %", "50 %")
 
 
 def test_files_hold_what_the_screen_says_and_nothing_is_overwritten(recorded, pair, tmp_path):  # noqa: F811
     compared = comparison.with_differences(recorded, comparison.accuracies(recorded, pair))
-    files = comparison_tables.texts("accuracies", comparison_tables.accuracies(compared))
-    made = comparison_tables.write_new(tmp_path / "out", files)
+    files = accuracies.compared(compared, ["A", "B"]).files()
+    made = write_new(tmp_path / "out", files)
     assert [p.name for p in made] == ["accuracies.md", "accuracies.tex", "accuracies.csv"]
     assert "82.3 [79.1, 85.2]" in made[0].read_text()
     assert r"\toprule" in made[1].read_text()
     assert f"n {compared.differences[COMPASS][1].total}" in made[2].read_text()
     made[0].write_text("mine")
     with pytest.raises(UserError, match="is there already"):
-        comparison_tables.write_new(tmp_path / "out", files)
+        write_new(tmp_path / "out", files)
     assert made[0].read_text() == "mine"
 
 
 def test_curves_are_every_point_as_data_and_their_ends_on_a_page(recorded, pair):  # noqa: F811
     views = comparison.Logs(recorded, pair).read()
     rows = comparison.rows_of(recorded, pair)
-    data = comparison_tables.curves(views, rows, "instruct", "loss")
+    data = comparisons.curves(views, rows, "instruct", "loss")
     points = views[0]["instruct"].metrics["loss"]
     assert [float(line[3]) for line in data.rows] == [y for _, y in points]
-    page = comparison_tables.curve_ends(views, rows, "instruct", "loss")
-    assert isinstance(page, Table)
+    page = comparisons.curve_ends(views, rows, "instruct", "loss")
     assert page.rows[0][1] == str(points[-1][0])
 
 

@@ -508,6 +508,6 @@ def test_a_report_shows_what_judges_have_said_and_counts_them_as_no_condition(
     conduct_here(monkeypatch)
     assert call(runs, "--judge", card_file(tmp_path, server)).exit_code == 0
     written = write(runs, "pocket", runs.run_ids(), tmp_path / "report")
-    (section,) = (s for s in written.sections if s.slug == "judgements")
-    assert section.table.rows[0][6:10] == ("100.0 [86.2, 100.0]", "0.0", "0.0", "0.0 [0.0, 13.8]")
-    assert not any("judge" in row[0] for s in written.sections[:1] for row in s.table.rows)
+    (table,) = (t for t in written.tables if t.slug == "judgements")
+    assert table.texts[0][6:10] == ("100.0 [86.2, 100.0]", "0.0", "0.0", "0.0 [0.0, 13.8]")
+    assert not any("judge" in row[0] for t in written.tables[:1] for row in t.texts)

@@ -13,9 +13,9 @@ from engine.cli.main import sirt
 from engine.quality.arithmetic import arithmetic_steps
 from engine.quality.measures import Said, quality, repetition
 from engine.queries.quality import measure
-from engine.queries.quality_table import quality_table
 from engine.schema.errors import UserError
 from engine.store.layout import RunsFolder
+from engine.tables import answers
 from tests.tui.conftest import run_of
 
 RECORDED = RunsFolder(Path(__file__).parents[1] / "fixtures" / "runs")
@@ -109,7 +109,7 @@ def test_recorded_runs_have_a_line_for_each_phase_and_prompt() -> None:
         m for m in found if m.run_id == teacher and "sums" in m.task and m.prompt == "cot"
     )
     assert (by_eye.quality.true_steps.count, by_eye.quality.true_steps.total) == (69, 72)
-    assert len(quality_table(found).rows) == len(found) == 14
+    assert len(answers.quality(found).rows) == len(found) == 14
 
 
 def test_a_run_without_answers_says_so(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.queries.latex import PAGEFUL, escaped, figure
-from engine.queries.results import Table
+from engine.tables.latex import PAGEFUL, escaped, figure
+from engine.tables.table import Table
 
 
 def test_no_character_stops_pdflatex() -> None:

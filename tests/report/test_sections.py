@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.queries.study import Cell
     from engine.report.differences import Tested
     from engine.store.run_row import RunRow
+    from engine.tables.table import Table
 
 A, B = "pocket-compass", "pocket-boxes"
 
@@ -42,10 +43,10 @@ def whole(seed: int = 0, more: int = 0) -> list[RunRow]:
     ]
 
 
-def cells(section: sec.Section | None, *beginning: str) -> tuple[str, ...]:
+def cells(table: Table | None, *beginning: str) -> tuple[str, ...]:
     """The one row that begins so."""
-    assert section is not None
-    (found,) = [r for r in section.table.rows if r[: len(beginning)] == beginning]
+    assert table is not None
+    (found,) = [r for r in table.texts if r[: len(beginning)] == beginning]
     return found[len(beginning) :]
 
 
@@ -85,7 +86,7 @@ def test_domains_are_the_own_task_and_the_mean_of_the_others() -> None:
 
 
 def test_tables_without_their_question_are_left_out() -> None:
-    slugs = [section.slug for section in sec.sections(Study("s", tuple(whole())))]
+    slugs = [table.slug for table in sec.sections(Study("s", tuple(whole())))]
     assert slugs == ["accuracies", "families", "domains"]
 
 
@@ -131,11 +132,11 @@ def test_steps_are_tested_on_the_same_questions() -> None:
     assert all(one.found.adjusted >= one.found.p for one in found)
     table = differences(QUESTIONS[0], found)
     assert table is not None
-    assert table.table.rows[0][0] == "instructed → refined"
-    assert table.table.rows[0][9].startswith("+30.0 [+2")
+    assert table.texts[0][0] == "instructed → refined"
+    assert table.texts[0][9].startswith("+30.0 [+2")
     means = over_the_seeds(QUESTIONS[0], found)
     assert means is not None
-    assert means.table.rows[0][7:9] == ("2", "+30.0 –")
+    assert means.texts[0][7:9] == ("2", "+30.0 –")
 
 
 def test_each_test_set_says_what_it_can_tell() -> None:
@@ -200,5 +201,5 @@ def test_a_seeds_gap_to_the_teacher_is_that_of_the_same_questions() -> None:
     (tested,) = [
         one for one in answered(Study("s", tuple(rows)), "gaps") if one.taught.arm == "both"
     ]
-    assert paired_[-1] == tested.found.difference.points
+    assert paired_[-1] == tested.found.difference.text
     assert apart[-1] != paired_[-1]

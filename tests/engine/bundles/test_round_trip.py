@@ -14,7 +14,6 @@ from engine.commands.bundling import bundle
 from engine.commands.importing import take_in
 from engine.commands.run_changes import describe
 from engine.queries.lineage import lineage
-from engine.queries.results import accuracy_table, details_table
 from engine.queries.runs import list_runs, run_status
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
@@ -27,6 +26,7 @@ from engine.store.layout import (
     RunsFolder,
     write_json,
 )
+from engine.tables.accuracies import by_run, details
 from tests.engine.bundles.conftest import WEIGHTS
 from tests.engine.bundles.helpers import contents
 from tests.tui.conftest import copy_recorded, run_of
@@ -47,8 +47,8 @@ def test_rows_scores_pairs_and_curves_are_the_same_elsewhere(
     mine = [row for row in list_runs(source) if row.run_id == run_id]
     theirs = list_runs(elsewhere)
     assert [row.state for row in theirs] == ["done"]
-    assert accuracy_table(theirs) == accuracy_table(mine)
-    assert details_table(theirs) == details_table(mine)
+    assert by_run(theirs) == by_run(mine)
+    assert details(theirs) == details(mine)
     assert pairs_of(elsewhere, run_id) == pairs_of(source, run_id)
     assert len(pairs_of(elsewhere, run_id)) > 20
 

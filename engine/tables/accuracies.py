@@ -1,0 +1,155 @@
+"""Tables of accuracies, in per cent with 95 % intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from engine.queries.study import ARM_NAMES, ARM_ORDER
+from engine.schema.accuracy import NOTHING
+from engine.schema.tiers import shares_text, unclear
+from engine.tables.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.queries.comparison import Compared
+    from engine.schema.accuracy import Accuracy, Comparison
+    from engine.schema.specs import Arm
+    from engine.store.run_row import RunRow
+    from engine.tables.table import Cell
+
+WHO = ("arm", "student", "teacher", "trained on", "seed")
+STYLES = ("plain", "cot")  # they come first
+MINE = " ◂"
+
+
+def by_run(rows: Iterable[RunRow]) -> Table:
+    """A row a run, by arm; a column an evaluation."""
+    ordered = _in_order(rows)
+    columns = list(dict.fromkeys(a.evaluation for row in ordered for a in row.accuracies))
+    columns.sort(key=lambda one: one.where)
+    body: list[tuple[Cell, ...]] = []
+    for row in ordered:
+        found = {one.evaluation: one for one in row.accuracies}
+        body.append((*who(row), *(found.get(one) for one in columns)))
+    return Table((*WHO, *(one.label for one in columns)), tuple(body))
+
+
+def details(rows: Iterable[RunRow]) -> Table:
+    """What stands behind each accuracy, a line each."""
+    headers = (
+        *WHO, "evaluated on",
+        "n", "right [95 %]", "unparsed", "cut off", "with steps", "tokens", "legacy matcher",
+        "unclear", "read by",
+    )  # fmt: skip
+    body: tuple[tuple[Cell, ...], ...] = tuple(
+        (*who(row), one.evaluation.label, str(one.total), one, *_behind(one))
+        for row in _in_order(rows)
+        for one in row.accuracies
+    )
+    note = (
+        "What stands behind each accuracy, a line a run's evaluation; shares in per cent. Unclear: "
+        "answers in which no rule for a clear statement found one; the weaker rules beside it are "
+        "right less often."
+    )
+    return Table(headers, body, "details", "Behind each accuracy", note)
+
+
+def _behind(one: Accuracy) -> tuple[str, ...]:
+    shares = (one.unparsed, one.truncated, one.with_steps)
+    legacy = NOTHING if one.legacy is None else f"{100 * one.legacy:.1f}"
+    return (
+        *(f"{100 * share:.1f}" for share in shares),
+        f"{one.mean_tokens:.0f}",
+        legacy,
+        f"{100 * unclear(one.tiers, one.total):.1f}" if one.tiers else NOTHING,
+        shares_text(one.tiers, one.total) or NOTHING,
+    )
+
+
+def of_siblings(rows: Sequence[RunRow], mine: str) -> Table:
+    """Grouped by task, a row an arm and a column a prompt style; one's own run has a sign."""
+    found = {
+        (one.evaluation.where, row.arm, one.evaluation.style): one
+        for row in rows
+        if row.is_cell
+        for one in row.accuracies
+    }
+    styles = sorted(
+        {style for _, _, style in found}, key=lambda s: (s not in STYLES, s == "cot", s)
+    )
+    body: list[tuple[Cell, ...]] = []
+    for task in sorted({key[0] for key in found}):
+        arms = [row for row in rows if any(key[:2] == (task, row.arm) for key in found)]
+        for number, row in enumerate(arms):
+            name = ARM_NAMES[cast("Arm", row.arm)] + (MINE if row.run_id == mine else "")
+            cells = (found.get((task, row.arm, style)) for style in styles)
+            body.append(("" if number else task, name, *cells))
+    return Table(("task", "arm", *styles), tuple(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A run's accuracy, and how it compares with the reference's."""
+
+    accuracy: Accuracy
+    comparison: Comparison | None
+
+    @property
+    def text(self) -> str:
+        """``87.2 [84.2, 89.7]; +5.1 [+1.0, +9.0], p 0.01, n 600``."""
+        if (found := self.comparison) is None:
+            return self.accuracy.text
+        difference = f"{found.difference.text}, p {found.adjusted:.2g}, n {found.total}"
+        return f"{self.accuracy.text}; {difference}"
+
+
+def compared(found: Compared, names: Sequence[str]) -> Table:
+    """A row an evaluation, a column a run with its difference from the reference."""
+    body = []
+    for evaluation, accuracies in found.cells.items():
+        differences = found.differences.get(evaluation, (None,) * len(accuracies))
+        both = zip(accuracies, differences, strict=True)
+        cells = (one and Tested(one, difference) for one, difference in both)
+        body.append((evaluation.where, evaluation.style, *cells))
+    return Table(("task", "prompt", *names), tuple(body), "accuracies")
+
+
+def who(row: RunRow) -> tuple[str, ...]:
+    """The cells under :data:`WHO`."""
+    teacher = row.teacher or NOTHING
+    if row.teacher is not None and row.in_family is not None:
+        teacher = f"{row.teacher} ({'in' if row.in_family else 'out'}-family)"
+    return (arm_text(row), row.student or NOTHING, teacher, trained_on(row), str(row.seed))
+
+
+def _in_order(rows: Iterable[RunRow]) -> list[RunRow]:
+    return sorted((row for row in rows if row.is_cell), key=_row_order)
+
+
+def _row_order(row: RunRow) -> tuple[object, ...]:
+    return (
+        ARM_ORDER.index(row.arm),
+        row.student or "",
+        not row.in_family,
+        row.teacher or "",
+        row.task or "",
+        row.refine_task or "",
+        -row.fraction,
+        row.rounds,
+        row.seed,
+    )
+
+
+def arm_text(row: RunRow) -> str:
+    """``both``, ``both 25%``, ``both 2 rounds``."""
+    parts = [row.arm, f"{row.fraction}%" if row.fraction != 100 else ""]
+    parts.append(f"{row.rounds} rounds" if row.rounds != 1 else "")
+    return " ".join(part for part in parts if part)
+
+
+def trained_on(row: RunRow) -> str:
+    """``A`` or, for cross-task runs, ``A > B``; and how many pairs a person has left out."""
+    task = row.trained_on or NOTHING
+    return f"{task}, curated -{row.curated}" if row.curated else task

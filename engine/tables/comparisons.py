@@ -1,0 +1,86 @@
+"""Runs beside each other: paired differences, settings, curves, matrix, fractions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from engine.tables.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.queries.comparison import Matrix
+    from engine.schema.accuracy import Comparison, Estimate
+    from engine.store.phase_log import PhaseView
+    from engine.store.run_row import RunRow
+
+
+def differences(found: Sequence[Comparison]) -> Table:
+    """A line an evaluation; ``a`` and ``b`` as in :class:`Comparison`."""
+    headers = (
+        "task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p",
+        "p (Holm)",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            one.evaluation.where,
+            one.evaluation.style,
+            str(one.total),
+            f"{100 * one.accuracy_a:.1f}",
+            f"{100 * one.accuracy_b:.1f}",
+            one.difference,
+            str(one.gained),
+            str(one.lost),
+            f"{one.p:.2g}",
+            f"{one.adjusted:.2g}",
+        )
+        for one in found
+    )
+    return Table(headers, rows)
+
+
+def settings(found: Sequence[tuple[str, tuple[str, ...]]], names: Sequence[str]) -> Table:
+    return Table(("setting", *names), tuple((name, *values) for name, values in found), "settings")
+
+
+def curves(
+    views: Sequence[dict[str, PhaseView]], rows: Sequence[RunRow], kind: str, metric: str
+) -> Table:
+    """Every point of every run: long, as plotting programs like it."""
+    lines = []
+    for row, by_kind in zip(rows, views, strict=True):
+        points = by_kind[kind].metrics.get(metric) if kind in by_kind else None
+        lines += [(row.run_id, row.name, str(x), repr(y)) for x, y in points or ()]
+    return Table(("run", "name", "step", f"{kind} {metric}"), tuple(lines), "curves")
+
+
+def curve_ends(
+    views: Sequence[dict[str, PhaseView]], rows: Sequence[RunRow], kind: str, metric: str
+) -> Table:
+    """First, lowest, highest and last value of each run's curve, for a page."""
+    lines = []
+    for row, by_kind in zip(rows, views, strict=True):
+        points = by_kind[kind].metrics.get(metric) if kind in by_kind else None
+        y = [value for _, value in points or () if math.isfinite(value)]
+        if points and y:
+            figures = (y[0], min(y), max(y), y[-1])
+            lines.append((row.name, str(points[-1][0]), *(f"{value:.4g}" for value in figures)))
+    headers = (f"{kind} {metric}", "last step", "first", "lowest", "highest", "last")
+    return Table(headers, tuple(lines), "curves")
+
+
+def matrix(found: Matrix, evaluated: Sequence[str], slug: str = "matrix") -> Table:
+    """A row what was trained on, a column what was ``evaluated`` on."""
+    rows = tuple(
+        (name, *(found.cells.get((name, task)) for task in evaluated)) for name in found.trained
+    )
+    return Table(("trained on", *evaluated), rows, slug)
+
+
+def fractions(lines: dict[str, list[tuple[int, Estimate]]]) -> Table:
+    """A row a way of training, a column a share of the demonstrations."""
+    shares = {share for points in lines.values() for share, _ in points}
+    columns = sorted(shares, reverse=True)
+    rows = tuple((name, *map(dict(points).get, columns)) for name, points in lines.items())
+    return Table(("demonstrations", *(f"{share} %" for share in columns)), rows, "fractions")

@@ -1,0 +1,81 @@
+"""A table, and how it is written: Markdown, LaTeX, CSV. A terminal's is in :mod:`.terminal`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.schema.accuracy import NOTHING
+from engine.tables import latex
+
+FIGURE = re.compile(r"[+-]?\d[\d.,;+ ±%\[\]e-]*(n \d+)?$")
+
+
+class Figure(Protocol):
+    """A value with its interval."""
+
+    @property
+    def text(self) -> str: ...
+
+
+Cell = str | Figure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Words and figures; None is written as a dash. ``slug``: name of its files; ``title``,
+    ``note``: what one has to know to read it."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    slug: str = ""
+    title: str = ""
+    note: str = ""
+
+    @property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(map(text_of, row)) for row in self.rows)
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Whether a column holds nothing but figures, with or without an interval."""
+        columns = zip(*self.texts, strict=True) if self.rows else ((),) * len(self.headers)
+        return tuple(
+            any(cell != NOTHING for cell in column)
+            and all(cell == NOTHING or FIGURE.match(cell) for cell in column)
+            for column in columns
+        )
+
+    def markdown(self) -> str:
+        lines = [self.headers, tuple("---" for _ in self.headers), *self.texts]
+        return "\n".join("| " + " | ".join(map(_escaped, row)) + " |" for row in lines)
+
+    def latex(self, about: str = "") -> str:
+        """With booktabs' rules; ``about``: what its caption may say."""
+        return latex.tabular(self.headers, self.texts, self.numeric, about)
+
+    def csv(self) -> str:
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([self.headers, *self.texts])
+        return out.getvalue()
+
+    def files(self, more: str = "") -> dict[str, str]:
+        """Names and contents; ``more`` stands behind the note in LaTeX's caption."""
+        heading = f"# {self.title}\n\n{self.note}\n\n" if self.title else ""
+        about = f"{self.title}: {self.note} {more}" if self.title else more
+        return {
+            f"{self.slug}.md": f"{heading}{self.markdown()}\n",
+            f"{self.slug}.tex": f"{self.latex(about)}\n",
+            f"{self.slug}.csv": self.csv(),
+        }
+
+
+def text_of(cell: Cell) -> str:
+    return NOTHING if cell is None else cell if isinstance(cell, str) else cell.text
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")

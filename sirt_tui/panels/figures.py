@@ -1,0 +1,70 @@
+"""Tables and figures with their intervals as panels draw them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from engine.schema.accuracy import Accuracy, Estimate, Share
+from engine.schema.sanitize import one_line
+from engine.tables.accuracies import Tested
+from engine.tables.table import text_of
+from engine.tables.terminal import drawn
+from sirt_tui.format import NOTHING, interval, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table as RichTable
+
+    from engine.schema.accuracy import Comparison
+    from engine.tables.table import Cell, Table
+
+SIGNIFICANT = 0.05
+UNPARSED_SHOWN = 0.05
+FITS = 60  # characters of a name
+
+
+def figure(cell: Cell) -> Text:
+    """A value in bold, what is to be known of it beside or below."""
+    match cell:
+        case None:
+            return Text(NOTHING, "dim")
+        case Accuracy():
+            text = figure(cell.right)
+            if cell.unparsed > UNPARSED_SHOWN:
+                text.append(f" {percent(cell.unparsed)} unparsed", "yellow")
+            return text
+        case Tested():
+            text = figure(cell.accuracy.right)
+            if cell.comparison is not None:
+                text.append("\n").append_text(_difference(cell.comparison, cell.accuracy.total))
+            return text
+        case Share() | Estimate():
+            text = Text.assemble((f"{percent(cell.value):>5}", "bold"))
+            text.append(f" [{interval(cell.low, cell.high)}]", "dim")
+            runs = cell.runs if isinstance(cell, Estimate) else 1
+            return text.append(f" n {runs}" if runs > 1 else "", "dim")
+        case _:
+            return Text(one_line(text_of(cell), FITS))
+
+
+def _difference(found: Comparison, questions: int) -> Text:
+    """Points with their interval, and Holm's p; coloured and starred only where the test says so.
+    ``n``: on how many questions, where not on all of them."""
+    sure = found.adjusted < SIGNIFICANT
+    colour = "green" if found.difference.value > 0 else "red"
+    text = Text.assemble((found.difference.text, colour if sure else "dim"))
+    text.append(f" p {p_value(found.adjusted)}", "bold" if sure else "dim")
+    text.append("*" if sure else "", "bold")
+    return text.append("" if found.total == questions else f" n {found.total}", "dim")
+
+
+def p_value(p: float) -> str:
+    """Two digits; what is tiny is only called small."""
+    return "<1e-4" if p < 1e-4 else f"{p:.2g}"
+
+
+def draw_table(table: Table, draw: Callable[[Cell], Text] = figure) -> RichTable:
+    return drawn(table, draw, {"no_wrap": True}, padding=(0, 2, 0, 0), pad_edge=False)
