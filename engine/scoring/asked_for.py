@@ -87,11 +87,15 @@ _PAST: Final = dict(
 )
 
 
+_COUNTED: Final = re.compile(r"([$€£])?([0-9][0-9,.]*)(?:\s((?:[A-Za-z'-]{3,20}\s?){1,3}))?")
+
+
 class AskedFor(NamedTuple):
     """Of the sentence that asks.
 
     ``nouns``: the words of "how many X", head last; ``units``: those that would answer;
-    ``words``: all of its words, as stems; ``figures``: the whole question's numbers.
+    ``words``: all of its words, as stems; ``figures``: the whole question's numbers;
+    ``counted``: the same with what they count, as :func:`counted` gives it.
     """
 
     nouns: tuple[str, ...] = ()
@@ -102,6 +106,7 @@ class AskedFor(NamedTuple):
     together: bool = False
     words: frozenset[str] = frozenset()
     figures: frozenset[str] = frozenset()
+    counted: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def unit(self) -> str:
@@ -135,7 +140,18 @@ def asked_for(question: str) -> AskedFor:
         ),
         together=bool(re.search(r"\b(?:total|together|altogether|in all|combined)\b", sentence)),
         figures=told,
+        counted=counted(question),
         words=content(_main_clause(sentence)),
+    )
+
+
+def counted(text: str) -> frozenset[tuple[str, str]]:
+    """Each number with each of the words right behind it: ``3 red cups`` are red, and cups."""
+    return frozenset(
+        (number, stem(word))
+        for amount in _COUNTED.finditer(text)
+        for number in figures(amount[2])
+        for word in (amount[1] or amount[3] or "").split()
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from engine.scoring.asked_for import content, root
+from engine.scoring.asked_for import content, counted, root
 from engine.scoring.conclusion import Known, choose, results_of, says_of
 from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import in_digits
@@ -35,6 +35,10 @@ _PLAN: Final = re.compile(
     r"first\b|next\b|now,?\s(?:we|let|I)\s(?:need|can|must|have to|should|know)\b|"
     r"we (?:need|have) to\b|we know\b)",
     re.IGNORECASE,
+)
+_TO_DO: Final = re.compile(
+    r",?\sso\s(?:we|I|you)\s(?:[a-z]{2,8}\s){0,3}(?:multiply|divide|subtract|add|find|calculate)\b"
+    r"[^0-9]*$"
 )
 _CHAT: Final = re.compile(
     r"(?:this is because\b|because\b|explanation\b|note\b|i hope\b|given\s?:|let me\b|"
@@ -109,16 +113,24 @@ def _at_end(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, str
     if len(said) < len(all_said):  # "The answer is" and a break: replies of few tokens end so
         cut_off = cut_off or open_end or bool(said and unfinished(said[-1]))
     told = _told(said, wanted, first=max(0, len(said) - 1) if cut_off or open_end else 0)
-    if not told or not told[0].value or _OPERATOR.search(said[-1]):
+    if not told or _OPERATOR.search(said[-1]):
         return None
     known = _known(said[:-1], wanted)
+    if not told[0].value:
+        before = _asked_first(told, wanted, known.results)
+        if told[0].tier != "last_number" or before.value in {AMBIGUOUS, *wanted.figures}:
+            return None
+        told = [before]
     if told[0].value not in known.results[-1:]:
         given = told[0].value in known.seen
         listed = len(told) > 1 and all(_ITEM.match(one.sentence) for one in told[:2])
-        if cut_off or listed or (open_end and (given or told[0].tier == "last_number")):
+        if listed:
+            told = _asked_item(told, wanted)
+        if cut_off or not told or (open_end and (given or told[0].tier == "last_number")):
             return None
         labelled = len(told) > 1 and _ITEM.match(told[0].sentence)
-        if labelled or (given and told[0].tier == "last_number"):
+        retold = told[0].value in wanted.figures and told[0].tier == "conclusion"
+        if labelled or retold or (given and told[0].tier == "last_number"):
             told = [_asked_first(told, wanted, known.results)]
         if not known.results and _retells(told[0], wanted):
             return None
@@ -140,7 +152,7 @@ def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
             sentence = in_digits(sentence)
         if gives_up(sentence) and len(told) < 2 and not (told and told[0].tier == "conclusion"):
             return []
-        planned = _PLAN.match(sentence) and "=" not in sentence
+        planned = "=" not in sentence and (_PLAN.match(sentence) or _TO_DO.search(sentence))
         if not told and (planned or _ASKS.match(sentence)):
             return []
         if not (sentence.endswith("?") or planned or _CHAT.match(sentence)):
@@ -158,8 +170,10 @@ def _asked_first(told: Sequence[_Told], wanted: AskedFor, results: Sequence[str]
 
     Of several, one that isn't an item of a list, and tells what was computed last.
     """
-    if says_of(told[0].sentence, wanted, beside=wanted.nouns):
-        return told[0]
+    last = told[0]
+    counts = {(last.value, noun) for noun in wanted.nouns[-1:]} & counted(last.sentence)
+    if counts - wanted.counted or says_of(last.sentence, wanted, beside=wanted.nouns):
+        return last
 
     def rank(one: _Told) -> tuple[int, bool, bool]:
         listed = _ITEM.match(one.sentence) is not None
@@ -168,9 +182,17 @@ def _asked_first(told: Sequence[_Told], wanted: AskedFor, results: Sequence[str]
     return max(told, key=rank)
 
 
+def _asked_item(told: Sequence[_Told], wanted: AskedFor) -> list[_Told]:
+    """The one item of a list that says most of the question, as far as there is one."""
+    said = [says_of(one.sentence, wanted) for one in told]
+    best = max(said)
+    return [told[said.index(best)]] if best and said.count(best) == 1 else []
+
+
 def _retells(told: _Told, wanted: AskedFor) -> bool:
-    """Whether it gives a number of the question and speaks of something else than it asks."""
-    if told.value not in wanted.figures or told.tier != "last_number":
+    """Whether it repeats what the question tells and speaks of something else than it asks."""
+    again = {number for number, _ in counted(told.sentence) & wanted.counted}
+    if told.value not in again or told.tier != "last_number":
         return False
     asked = wanted.words - set(map(root, wanted.nouns))
     said = content(told.sentence)

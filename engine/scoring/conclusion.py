@@ -29,7 +29,7 @@ from engine.scoring.shape import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.scoring.quantity import Quantity
 
@@ -57,10 +57,11 @@ _IN_TOTAL: Final = re.compile(
 )
 _STOP: Final = re.compile(
     r"(?:in|of|for|per|at|to|from|that|which|and|on|if|than|after|before|each|every|when|while|"
-    r"so|because|who|is|are|was|were|by|over|with|as|or|but|during|between)"
+    r"so|because|who|is|are|was|were|by|over|with|as|or|but|during|between|an?|left|"
+    r"altogether|now)"
 )
 _CONSEQUENCE: Final = re.compile(
-    r",?\s(?:and\s)?(?:so|therefore|thus|hence|meaning|which (?:means|leaves|makes|gives)|"
+    r",?\s(?:and\s)?(?:so|therefore|thus|hence|meaning|which (?:means|leaves|makes|gives|costs?)|"
     r"that means|that is(?=,)|or (?:about|roughly|approximately|around))\b",
     re.IGNORECASE,
 )
@@ -68,6 +69,11 @@ _ROUNDED: Final = re.compile(
     r"\bround\w{0,5}\b[^.\n=]{0,30}?\b(?:to|is|gives)\s"
     r"(?=(?:about\s)?[$€£]?[0-9][0-9,.]*(?!\s?decimal)\b)",
     re.IGNORECASE,
+)
+# What follows a colon only details the number before it: She has $34: $14 were left, $20 lent.
+_DETAILS: Final = re.compile(
+    r"([^:=]*\b(?:is|are|was|were|has|have|had|gets?|costs?|needs?|makes?|pays?|earns?|will|would)\b"
+    r"[^:=]*[0-9][^:=]*):\s(?=.*[0-9])"
 )
 _BECAUSE: Final = re.compile(r",?\s(?:because|since)\b|,\sas\b", re.IGNORECASE)
 _RANGE: Final = re.compile(
@@ -87,11 +93,14 @@ _WHOLE: Final = re.compile(
     r"all\sthe)\s(?:\w{1,12}\s)?)?|\b(?:start|started|starts|begins|began)\s(?:out\s)?with\s)[$€£]?$"
 )
 _OF_THEM: Final = re.compile(
-    r"\sof\s(?:them|these|those|(?:the|his|her|their|these|those)\s(?:[\w,]{1,15}\s){1,3}?)"
+    r"\sof\s(?:them|these|those|which|whom|(?:the|his|her|their|these|those)\s(?:[\w,]{1,15}\s){1,3}?)"
     r"\s?(?=(?:are|were|is|was)\s)(?:are|were|is|was)(?=\s[a-z])|"
     r"\s(?:out\s)?of\s(?:(?:the|his|her|their|these|those)\s)?[0-9][0-9,]{0,9}(?=\s[a-z])"
 )
 _DENIED: Final = re.compile(r"(?:\bnot|n't)\s(?:the\s|just\s|only\s)?[$€£]?$", re.IGNORECASE)
+_THAN: Final = re.compile(r"(?:\s[a-z]{1,20})?\s(?:more|less|fewer|\w{2,12}er)\sthan\b")
+_OR_SHARE: Final = re.compile(r"[a-zA-Z],?\sor\s(?:about\s)?$")
+_HYPHENED: Final = re.compile(r"-[a-z]")
 _PERCENT: Final = re.compile(r"\s?(?:%|percent)")
 _DOLLARS: Final = re.compile(r"\s?(?:dollars?|cents?|euros?|pounds?|rupees|bucks|USD|EUR)\b")
 _WORD: Final = re.compile(r"[^\W\d][\w'-]{0,30}|[.,;:!?()=]|[0-9]")
@@ -108,6 +117,9 @@ def choose(sentence: str, known: Known) -> str | None:
     told, *reasons = _BECAUSE.split(sentence, maxsplit=1)
     if reasons and (_first(told) or _counts(in_digits(told), known.asked)):
         return choose(in_digits(told), known)
+    details = _DETAILS.match(sentence)
+    if details:
+        return choose(details[1], known)
     opening = OPENING.match(sentence, lead(sentence))
     if opening and _first(sentence[opening.end() :]):
         return choose(sentence[opening.end() :], known)
@@ -151,13 +163,25 @@ def _unless_denied(sentence: str, found: list[Quantity], _: Known) -> list[Quant
 
 
 def _parts(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
-    """``12`` of "12 of the 30 cups": without the whole, and what one started with."""
-    return [one for one in found if not _WHOLE.search(sentence[max(0, one.start - 50) : one.start])]
+    """``12`` of "12 of the 30 cups": without the whole, and what one started with.
+
+    Without a name's number ("the 30-page book") and a share told after an amount, too.
+    """
+
+    def is_part(one: Quantity) -> bool:
+        before = sentence[max(0, one.start - 50) : one.start]
+        share = one is not found[0] and _OR_SHARE.search(before)
+        whole = _WHOLE.search(before) or _HYPHENED.match(sentence, one.end)
+        return not whole and not (share and _PERCENT.match(sentence, one.end))
+
+    return [one for one in found if is_part(one)]
 
 
 def _comparing(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
-    """How many more: ``9 more than``."""
-    return [one for one in found if known.asked.more and COMPARED.match(sentence, one.end)]
+    """How many more (``9 more than``) if that is asked, and all else if it isn't."""
+    if known.asked.more:
+        return [one for one in found if COMPARED.match(sentence, one.end)]
+    return [one for one in found if known.asked.words and not _THAN.match(sentence, one.end)]
 
 
 def _totals(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
@@ -177,15 +201,32 @@ def _asked(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]
         return [one for one in found if _PERCENT.match(sentence, one.end)]
     if asked.money:
         return [one for one in found if one.money or _DOLLARS.match(sentence, one.end)]
-    if asked.together and len(found) > 1 and on_a_par(sentence, found[0], found[1], subject=False):
-        return found
-    wanted = set(asked.nouns[-1:]) or asked.units
-    scores = [
-        len(words & set(asked.nouns)) + 1 if wanted & words else 0
-        for words in (_words_after(sentence, one.end) for one in found)
-    ]
+    words = [_words_after(sentence, one.end) for one in found]
+    bare = [one for one, said in zip(found, words, strict=True) if not said]
+    scores = list(_named_as(asked, words))
     best = max(scores)
-    return [one for one, score in zip(found, scores, strict=True) if score == best]
+    pair = asked.together and best < 2 and len(found) > 1
+    if pair and on_a_par(sentence, found[0], found[1], subject=False):
+        return found
+    alike = [one for one, score in zip(found, scores, strict=True) if score == best]
+    if asked.units and len(bare) == 1 and all(is_aside(sentence, one) for one in alike):
+        return _main(sentence, bare, known)  # "24 in 6 years"
+    return alike
+
+
+def _named_as(asked: AskedFor, words: Iterable[set[str]]) -> Iterator[int]:
+    """How well the words after each number name what is asked for.
+
+    In "18 red, 30 blue and 24 green cups" the adjective tells; in "had 9 cups and sold 5" the
+    second number is of the first one's kind.
+    """
+    wanted = set(asked.nouns[-1:]) or asked.units
+    adjectives = set(asked.nouns[:-1])
+    score = 0
+    for said in words:
+        if said:
+            score = 2 * len(said & adjectives) + bool(said & wanted)
+        yield min(score, 1) if not said else score
 
 
 def _in_asked_clause(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
@@ -201,7 +242,9 @@ def _in_asked_clause(sentence: str, found: list[Quantity], known: Known) -> list
     for one in found:
         begin = one.end if listed else max(end for end in ends if end <= one.start)
         end = min(end for end in ends if end > one.start)
-        scores.append(says_of(sentence[begin:end], known.asked))
+        clause = sentence[begin:end]
+        beside = says_of(clause, known.asked, beside=known.asked.nouns)
+        scores.append((says_of(clause, known.asked), beside))
     best = max(scores)
     return [one for one, score in zip(found, scores, strict=True) if score == best]
 

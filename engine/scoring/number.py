@@ -27,7 +27,7 @@ from engine.scoring.asked_for import asked_for
 from engine.scoring.closing import concluded
 from engine.scoring.compound import in_one_unit
 from engine.scoring.equation import AMBIGUOUS
-from engine.scoring.numerals import with_digits
+from engine.scoring.numerals import in_digits, with_digits
 from engine.scoring.statement import after_hash, in_box, statement
 from engine.scoring.text import plain
 from engine.scoring.unanswered import within_maths
@@ -45,7 +45,7 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives plain decimal text or a fraction like ``1/3``."""
     wanted = asked_for(asked.question)
     words = with_digits(plain(_EQUALS.sub("=", _CALCULATOR.sub("", text))), wanted.unit)
-    words = in_one_unit(words, wanted.unit)
+    words = in_one_unit(in_digits(words), wanted.unit)
     for tier, find in (("hash", after_hash), ("boxed", in_box), ("statement", statement)):
         value = find(words, wanted)
         yield tier, _giving(value)

@@ -67,7 +67,8 @@ PASSIVE: Final = re.compile(
 _RESULT: Final = re.compile(
     r"\b(?:is|are|was|were|be|gives?|gets?|getting|makes|leaves|leaving|left with|totals|yields|"
     r"becomes|that's|i\.e\.,?|(?<=,\s)or|comes to|amounts to|equal to)\s"
-    r"(?:(?:us|you|him|her|them|it|a total of|only|about|just|with|approximately|exactly)\s){0,2}"
+    r"(?:(?:us|you|him|her|them|it|an? (?:total|sum|average) of|only|about|just|with|approximately|"
+    r"exactly)\s){0,2}"
     r"[$€£]?$",
     re.IGNORECASE,
 )
