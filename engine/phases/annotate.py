@@ -127,7 +127,7 @@ def _demonstration(
         prompt=question.prompt,
         output=output,
         finish=(reply or NO_REPLY).finish,
-        verdict=verdict,
+        verdict=verdict.at_the_end(said, output),
         kept=dropped is None,
         dropped_because=dropped,
     )

@@ -67,7 +67,9 @@ def make_pair(
 
 
 def _without_thinking(answer: Answer) -> Answer:
-    return answer.model_copy(update={"text": without_thinking(answer.text)})
+    kept = without_thinking(answer.text)
+    verdict = answer.verdict.at_the_end(answer.text, kept)
+    return answer.model_copy(update={"text": kept, "verdict": verdict})
 
 
 def _is_cut_off(answer: Answer) -> bool:

@@ -104,7 +104,7 @@ def _rescored(one: Evaluated) -> Rescored:
     again, changed = [], []
     for old in read_records(verified(one.folder, PREDICTIONS), Prediction):
         verdict = score_reply(kind, old, old.output, old.finish)
-        if verdict != old.verdict:
+        if verdict != old.verdict.model_copy(update={"span": verdict.span}):
             changed.append(Changed(old.id, old.verdict, verdict))
         again.append(old.model_copy(update={"verdict": verdict}))
     before = Score.model_validate(published_score(one.folder))

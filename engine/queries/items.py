@@ -37,7 +37,8 @@ _ID = re.compile(rb'\{"id":"([^"\\]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One text. ``answer``, ``tier``: what was extracted and by which rule, None when nothing.
+    """One text. ``answer``, ``tier``: what was extracted and by which rule, None when nothing;
+    ``span``: where in the text it stands, None where that isn't known.
     ``logps``: its log-probability (natural, summed) under refine's reference and its policy."""
 
     name: str
@@ -45,6 +46,7 @@ class Side:
     answer: str | None
     tier: str | None
     correct: bool
+    span: tuple[int, int] | None = None
     remark: str = ""
     logps: tuple[float, float] | None = None
 
@@ -229,7 +231,9 @@ def _side(
     logps: tuple[float, float] | None = None,
 ) -> Side:
     answer, tier = verdict["answer"], verdict["tier"]
-    return Side(name, str(text), answer, tier, bool(verdict["correct"]), remark, logps)
+    start, end = verdict.get("span") or (0, 0)
+    span = (int(start), int(end)) if end else None
+    return Side(name, str(text), answer, tier, bool(verdict["correct"]), span, remark, logps)
 
 
 def _item(

@@ -21,12 +21,22 @@ class Verdict(Record):
     """What was extracted from a text and whether it equals the target.
 
     ``tier`` names the rule that found the answer; ``None`` when nothing was found, which
-    counts as wrong and as unparsed.
+    counts as wrong and as unparsed. ``span``: where in the text the answer stands (first and
+    past-the-last character), None when that isn't known.
     """
 
     answer: str | None
     tier: str | None
     correct: bool
+    span: tuple[int, int] | None = None
+
+    def at_the_end(self, text: str, kept: str) -> Verdict:
+        """The verdict on ``text`` as one on ``kept``, which ``text`` ends in, blanks apart."""
+        if self.span is None or kept == text:
+            return self
+        cut = len(text.rstrip()) - len(kept)
+        start, end = self.span[0] - cut, self.span[1] - cut
+        return self.model_copy(update={"span": (start, end) if start >= 0 else None})
 
 
 class Demonstration(Record):

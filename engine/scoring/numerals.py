@@ -53,7 +53,7 @@ _SCALES: Final = {
 _TENS_RE: Final = "|".join(_TENS)
 _SMALL: Final = rf"(?:(?:{_TENS_RE})(?:[-\s](?:{'|'.join([*_UNITS][1:10])}))?|{'|'.join(_UNITS)})\b"
 _SCALE: Final = rf"(?:{'|'.join(_SCALES)})\b"
-_WORDS: Final = re.compile(
+WORDS: Final = re.compile(
     rf"(?<![\w-])(?:{_SMALL}|an?(?=\s{_SCALE}))"
     rf"(?:[-\s]{_SCALE}(?:(?:,?\s|-|\sand\s){_SMALL})?){{0,6}}"
     r"(?P<half>\sand\sa\shalf\b)?(?!-)(?:\s?\([0-9]{1,9}\))?",
@@ -83,7 +83,7 @@ _SCALED: Final = re.compile(
 _THOUSANDS: Final = re.compile(
     r"(?<=[$€£])(?P<number>[0-9]{1,6}(?:\.[0-9]{1,6})?)(?P<scale>[kK])\b"
 )
-_PERCENT_WORDS: Final = re.compile(rf"{_WORDS.pattern}(?=\s(?:percent|per cent)\b)", re.IGNORECASE)
+_PERCENT_WORDS: Final = re.compile(rf"{WORDS.pattern}(?=\s(?:percent|per cent)\b)", re.IGNORECASE)
 _PART: Final = {
     **{"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6},
     **{"seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "hundredth": 100},
@@ -134,7 +134,7 @@ def words_as_digits(text: str, one: bool = False) -> str:
             return found[0]
         return f"{_value(words)}.5" if found["half"] else str(_value(words))
 
-    return _WORDS.sub(digits, _NONE_LEFT.sub("0 ", text))
+    return WORDS.sub(digits, _NONE_LEFT.sub("0 ", text))
 
 
 def in_digits(sentence: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.schema.records import Verdict
 from engine.scoring.extraction import extract
 from engine.scoring.formula import same_formula
+from engine.scoring.location import locate
 from engine.scoring.number import same_number
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from engine.interfaces import AnswerKind
     from engine.schema.records import Finish
+    from engine.scoring.extraction import Found
 
 
 class Asked(Protocol):
@@ -40,11 +42,20 @@ def score_answer(
 
     ``question`` and ``cut_off`` as in :func:`engine.scoring.extraction.extract`.
     """
-    answer, tier = extract(kind, text, choices, question=question, cut_off=cut_off)
+
+    def read(reply: str) -> Found:
+        return extract(kind, reply, choices, question=question, cut_off=cut_off)
+
+    answer, tier = read(text)
     if answer is None:
         return Verdict(answer=None, tier=None, correct=False)
     same = {"choice": str.__eq__, "number": same_number, "math": same_formula}[kind]
-    return Verdict(answer=answer, tier=tier, correct=bool(same(target, answer)))
+    return Verdict(
+        answer=answer,
+        tier=tier,
+        correct=bool(same(target, answer)),
+        span=locate(kind, text, answer, choices, lambda reply: read(reply).answer),
+    )
 
 
 def score_reply(kind: AnswerKind, asked: Asked, text: str, finish: Finish) -> Verdict:

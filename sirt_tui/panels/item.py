@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -10,12 +11,7 @@ from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
 from engine.schema.sanitize import one_line, visible
-from sirt_tui.widgets.diff import (
-    LETTERS,
-    WORDS,
-    answer_span,
-    differences,
-)
+from sirt_tui.widgets.diff import WORDS, differences
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -32,7 +28,7 @@ VERDICTS = {
     "unparsed": ("? no answer found", "bold yellow"),
 }
 ONLY_HERE = ("bold green", "bold red")
-ANSWER = "bold reverse"
+ANSWER = "bold reverse underline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,7 @@ def draw(item: Item, shown: Shown) -> Drawn:
     if shown.differ and len(bodies) == 2:
         only = differences(bodies[0], bodies[1])
     sides = tuple(
-        (_body(side, body, spans, style, item), _side_title(side), _side_subtitle(side))
+        (_body(side, body, spans, style), _side_title(side), _side_subtitle(side))
         for side, body, spans, style in zip(item.sides, bodies, only, ONLY_HERE, strict=False)
     )
     return Drawn(title, subtitle, _head(item, shown), sides)
@@ -129,7 +125,7 @@ def _head(item: Item, shown: Shown) -> Text:
         text.append(visible(prompt, PROMPT_CHARS).strip() + "\n")
     else:
         text.append(visible(item.question, PROMPT_CHARS).strip() + "\n")
-        for letter, choice in zip(LETTERS, item.choices, strict=False):
+        for letter, choice in zip(ascii_uppercase, item.choices, strict=False):
             style = "bold" if letter == item.target else "dim"
             text.append(f"{letter}) {one_line(choice, 200)}   ", style)
         text.append("\n" if item.choices else "")
@@ -181,13 +177,12 @@ def _side_subtitle(side: Side) -> Text:
     return Text(", ".join(part for part in parts if part), "dim")
 
 
-def _body(side: Side, body: str, only: list[Span], style: str, item: Item) -> Text:
+def _body(side: Side, body: str, only: list[Span], style: str) -> Text:
     text = Text(body or "(empty)", overflow="fold")
     for start, end in only:
         text.stylize(style, start, end)
-    answer = answer_span(body, side.answer, side.tier, item.choices)
-    if answer is not None:
-        text.stylize(ANSWER, *answer)
+    if side.span is not None:
+        text.stylize(ANSWER, *(len(visible(side.text[:at], TEXT_CHARS)) for at in side.span))
     cut = len(side.text) - TEXT_CHARS
     if cut > 0:
         text.append(f"\n{cut} more characters: sirt pairs --id prints them all", "dim")
