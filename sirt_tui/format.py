@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from engine.schema import durations
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from engine.store.phase_log import State
 
 NOTHING = "–"
-DAYS_TOLD, OVER_A_YEAR = 365, "over a year"  # nobody waits longer: a figure would only look exact
+OVER_A_YEAR = durations.duration(math.inf)
 STATE_MARKS: dict[State, str] = {
     "waiting": "·",
     "queued": "○",
@@ -40,20 +42,10 @@ STATE_STYLES: dict[State, str] = {
 
 
 def duration(seconds: float | None) -> str:
-    """Two units at most: ``4 s``, ``3:07``, ``2 h 05``, ``3 d 4 h``; at last ``over a year``."""
+    """As :func:`engine.schema.durations.duration`; a dash where it isn't known."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02}"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes:02}"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if days < DAYS_TOLD else OVER_A_YEAR
+    return durations.duration(seconds)
 
 
 def roughly(seconds: float) -> str:
@@ -63,16 +55,13 @@ def roughly(seconds: float) -> str:
 
 
 def age(then: datetime | None, now: datetime) -> str:
-    """How long ago, in one unit: ``now``, ``5 min``, ``3 h``, ``12 d``."""
+    """How long ago, to the minute: ``now``, ``5 min``, ``3 h 10 min``, ``12 d``."""
     if then is None:
         return NOTHING
-    seconds = (now - then).total_seconds()
-    if seconds < 60:
+    minutes = (now - then).total_seconds() // 60
+    if minutes < 1:
         return "now"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return NOTHING
+    return durations.duration(minutes * 60 if minutes < 1440 else minutes // 1440 * 86_400)
 
 
 def count(n: float | None) -> str:

@@ -8,6 +8,7 @@ import time
 
 from engine.cli.output import write_over
 from engine.schema.durations import duration
+from engine.schema.rates import rate_text
 
 EVERY_S = 0.2
 
@@ -31,7 +32,7 @@ def pace(done: int, took: float, left: int) -> str:
     """Rate and time left, once something is done."""
     if not done or not took:
         return ""
-    return f", {done / took:.1f}/s, {duration(took / done * left)} left"
+    return f", {rate_text(done / took, 'item')}, {duration(took / done * left)} left"
 
 
 class Progress:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from engine.schema import events as ev
+from engine.schema.durations import duration
 from engine.store.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -56,5 +57,5 @@ class Pulse:
         if not now.text or not (changed or at - self._heard >= SILENT_S):
             return None
         self._told, self._heard = now.text, at
-        text = now.text if changed else f"{now.text} ({at - self._since:.0f} s)"
+        text = now.text if changed else f"{now.text} ({duration(at - self._since)})"
         return ev.Activity(text=text, waiting=now.waiting)

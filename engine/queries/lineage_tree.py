@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
+from engine.schema.durations import duration
 from engine.schema.kinds import PHASES, find
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _attempts(attempts: tuple[Try, ...]) -> list[str]:
     if last.started:
         parts.append(when(last.started))
     if last.started and last.finished and last.finished >= last.started:
-        parts.append(f"{(last.finished - last.started).total_seconds():.0f} s")
+        parts.append(duration((last.finished - last.started).total_seconds()))
     if last.host:
         parts.append(f"on {last.host} ({', '.join(last.devices) or 'cpu'})")
     return parts

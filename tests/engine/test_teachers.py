@@ -237,7 +237,7 @@ def test_missing_usage_is_estimated_and_told_once(
         (error(404, "no such model"), "no model 'm' there"),
         (error(429, "quota", retry_after=0.02), "over the server's limit"),
         (error(500, "x" * 5000, retry_after=0.02), "the server failed"),
-        (error(429, "come back tomorrow", retry_after=86400), "retry after 86400 s"),
+        (error(429, "come back tomorrow", retry_after=86400), "retry after 1 d"),
         (cut, "no connection, or it was cut"),
         (hang, "no reply within 0.2 s"),
     ],

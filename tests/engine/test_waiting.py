@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from engine.generation.endpoint import patience
-from engine.generation.endpoint.faults import Fault, in_seconds, seconds_to_wait
+from engine.generation.endpoint.faults import Fault, seconds_to_wait
 from engine.generation.endpoint.patience import Patience, Spell
 from engine.schema.cards import Endpoint
+from engine.schema.durations import duration
 from tests.engine.misbehaving_server import MisbehavingServer, error, raw, reply
 from tests.engine.odd_replies import LOST_PAGE, hang_up, headed
 from tests.engine.teaching import KEY, ask, questions, teacher
@@ -57,9 +58,8 @@ def test_what_is_waited_for_is_said_with_its_times(clock: list[float]) -> None:
     pause = waits.pause(Fault("connection", "refused"), spell, clock[0])
     assert pause is not None
     passed = clock[0] - 1000
-    assert waits.waiting == (
-        f"waiting for the server: no connection for {passed:.0f} s, tries again in {pause:.0f} s"
-    )
+    times = f"for {duration(passed)}, tries again in {duration(pause)}"
+    assert waits.waiting == f"waiting for the server: no connection {times}"
     waits.well()
     assert waits.waiting == ""
 
@@ -74,7 +74,7 @@ def test_a_silence_that_is_longer_than_usual_is_said(clock: list[float]) -> None
     clock[0] += 30
     assert waits.waiting == ""
     clock[0] += 30
-    assert waits.waiting == "waiting for the server: no reply for 60 s"
+    assert waits.waiting == "waiting for the server: no reply for 1 min"
     waits.well()
     assert waits.waiting == ""
 
@@ -142,7 +142,7 @@ def test_retry_after_is_a_number_of_seconds_or_a_date(header: str, low: float, h
     seconds = seconds_to_wait(header)
     assert seconds is not None
     assert low <= seconds <= high
-    assert len(in_seconds(seconds)) < 20
+    assert len(duration(seconds)) < 20
 
 
 def test_a_date_is_so_many_seconds_from_now() -> None:

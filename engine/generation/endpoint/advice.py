@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.generation.endpoint.faults import Fault, in_seconds, seconds_to_wait
+from engine.generation.endpoint.faults import Fault, seconds_to_wait
+from engine.schema.durations import duration
 
 if TYPE_CHECKING:
     from engine.schema.cards import Endpoint, ModelCard
@@ -28,14 +29,14 @@ def explain(fault: Fault, tries: int, card: ModelCard, endpoint: Endpoint) -> st
             )
         case "limit":
             wait = seconds_to_wait(fault.retry_after)
-            later = f" after {in_seconds(wait)}" if wait else " later"
+            later = f" after {duration(wait)}" if wait else " later"
             return (
                 f"{where}over the server's limit ({words}; {counted}); lower 'concurrency' in "
                 f"{here}, or retry{later}"
             )
         case "server":
             wait = seconds_to_wait(fault.retry_after)
-            later = f"after {in_seconds(wait)}" if wait else "when it is well"
+            later = f"after {duration(wait)}" if wait else "when it is well"
             return f"{where}the server failed ({words}; {counted}); retry {later}"
         case "reply":
             return (

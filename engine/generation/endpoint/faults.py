@@ -150,11 +150,3 @@ def seconds_to_wait(header: str | None) -> float | None:
         except (ValueError, TypeError, OverflowError, IndexError):
             return None
     return None if math.isnan(seconds) else max(0.0, seconds)
-
-
-def in_seconds(seconds: float) -> str:
-    """
-    >>> in_seconds(86400), in_seconds(1e300)
-    ('86400 s', 'more than a month')
-    """
-    return f"{seconds:.0f} s" if seconds < 31 * 86_400 else "more than a month"

@@ -13,6 +13,7 @@ from engine.generation.endpoint.dialect import sent_text
 from engine.generation.endpoint.faults import Fault
 from engine.generation.endpoint.patience import Spell
 from engine.interfaces import BrokenOff, Reply
+from engine.schema.durations import duration
 from engine.schema.errors import UserError
 from engine.store.spending import money
 
@@ -131,7 +132,7 @@ class Flight:
         if not self.landing:
             return ""
         left = max(0.0, self._land_by - time.monotonic())
-        return f"stopping: {self._under_way} replies under way, waited for {left:.0f} s at most"
+        return f"stopping: {self._under_way} replies under way, waited for {duration(left)} at most"
 
     @property
     def _under_way(self) -> int:

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.generation.endpoint.faults import in_seconds, seconds_to_wait
+from engine.generation.endpoint.faults import seconds_to_wait
+from engine.schema.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ class Throttle:
         if int(self.limit) < self._lowest_told:  # each new low once, not every swing
             self._lowest_told = int(self.limit)
             wait = seconds_to_wait(retry_after)
-            asks = f", asks to wait {in_seconds(wait)}" if wait else ""
+            asks = f", asks to wait {duration(wait)}" if wait else ""
             self.tell(
                 f"the server limits the rate (429{asks}): now at most {int(self.limit)} of "
                 f"{self.most} requests at a time"

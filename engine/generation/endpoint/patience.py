@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.generation.endpoint.faults import SHORT, seconds_to_wait
+from engine.schema.durations import duration
 
 if TYPE_CHECKING:
     from engine.generation.endpoint.faults import Fault
@@ -91,9 +92,11 @@ class Patience:
         if self._trouble is None:
             return self._silence(now)
         left = max(0.0, self._next_try - now)
-        again = f"tries again in {left:.0f} s" if left >= 0.5 else "trying again"
+        again = f"tries again in {duration(left)}" if left >= 0.5 else "trying again"
         passed = now - self._trouble_since
-        return f"waiting for the server: {SHORT[self._trouble.kind]} for {passed:.0f} s, {again}"
+        return (
+            f"waiting for the server: {SHORT[self._trouble.kind]} for {duration(passed)}, {again}"
+        )
 
     def _silence(self, now: float) -> str:
         """A server that hangs says nothing, and its requests are under way for minutes."""
@@ -101,4 +104,4 @@ class Patience:
         usual = (self._well_at - self._began_at) / max(1, self._replies)
         if not self._replies or quiet < max(SILENCE_S, SILENCES * usual):
             return ""
-        return f"waiting for the server: no reply for {quiet:.0f} s"
+        return f"waiting for the server: no reply for {duration(quiet)}"
