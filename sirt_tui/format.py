@@ -55,13 +55,15 @@ def roughly(seconds: float) -> str:
 
 
 def age(then: datetime | None, now: datetime) -> str:
-    """How long ago, to the minute: ``now``, ``5 min``, ``3 h 10 min``, ``12 d``."""
+    """How long ago, in one unit: ``now``, ``119 min``, ``47 h``, ``12 d``; never off by half."""
     if then is None:
         return NOTHING
-    minutes = (now - then).total_seconds() // 60
-    if minutes < 1:
+    seconds = (now - then).total_seconds()
+    if seconds < 60:
         return "now"
-    return durations.duration(minutes * 60 if minutes < 1440 else minutes // 1440 * 86_400)
+    units = (("d", 86_400), ("h", 3_600), ("min", 60))
+    unit, size = next(((u, size) for u, size in units if seconds >= 2 * size), units[-1])
+    return f"{int(seconds // size)} {unit}"
 
 
 def count(n: float | None) -> str:

@@ -48,7 +48,7 @@ def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> li
         Column("cot", "CoT", 5, lambda r: percent(r.cot), 0, "right", sort=lambda r: r.cot),
         Column("of", "% of", 4, lambda r: str(r.fraction), 12, "right", sort=lambda r: r.fraction),
         Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),
-        Column("age", "age", 11, lambda r: age(r.created, clock()), 1, "right", sort=_youth),
+        Column("age", "age", 7, lambda r: age(r.created, clock()), 1, "right", sort=_youth),
         Column("took", "took", 11, took, 10, "right", sort=lambda r: r.seconds),
         Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
     ]

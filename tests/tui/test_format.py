@@ -47,7 +47,15 @@ def test_a_plan_of_years_says_what_that_rests_on(tmp_path):
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(-5, "now"), (30, "now"), (60, "1 min"), (7_199, "1 h 59 min"), (86_400 * 12, "12 d")],
+    [
+        (-5, "now"),
+        (30, "now"),
+        (60, "1 min"),
+        (7_199, "119 min"),
+        (7_200, "2 h"),
+        (172_799, "47 h"),
+        (86_400 * 12, "12 d"),
+    ],
 )
 def test_ages(seconds, said):
     assert fmt.age(NOW - timedelta(seconds=seconds), NOW) == said

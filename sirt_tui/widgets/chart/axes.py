@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sirt_tui.format import duration, number
 
+if TYPE_CHECKING:
+    from sirt_tui.widgets.chart.window import Window
+
 X = Literal["counts", "figures", "seconds"]  # what an x axis is of
 MOST_DIGITS = 4
+LABEL_CELLS = 12  # of an x axis, for each of its labels
 ROUND = (1.0, 2.0, 5.0, 10.0)
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 CLOCK = (
@@ -83,3 +87,31 @@ def label(value: float, step: float) -> str:
         return f"{mantissa}e{int(exponent)}"
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return f"{value:.{min(decimals, 6)}f}"
+
+
+def y_labels(window: Window, rows: int) -> dict[int, str]:
+    """Row of the plot -> label."""
+    most = max(1, min(8, rows // 2))
+    if window.log:
+        found = [(t, log_label(t)) for t in log_ticks(window.bottom, window.top, most)]
+    else:
+        step = step_of(window.top - window.bottom, most)
+        found = [(t, label(t, step)) for t in ticks(window.bottom, window.top, step)]
+    span = window.top - window.bottom
+    return {round((window.top - t) / span * (rows - 1)): text for t, text in found}
+
+
+def x_line(window: Window, of: X, margin: int, width: int) -> str:
+    """The labels below a plot that is ``width`` cells wide, after a margin."""
+    step = x_step(window.right - window.left, max(1, width // LABEL_CELLS), of)
+    line = [" "] * (margin + width)
+    free = 0
+    for tick in ticks(window.left, window.right, step):
+        text = x_label(tick, step, of)
+        share = (tick - window.left) / (window.right - window.left)
+        start = margin + round(share * (width - 1)) - len(text) // 2
+        start = min(max(start, 0), len(line) - len(text))
+        if start >= free:
+            line[start : start + len(text)] = text
+            free = start + len(text) + 1
+    return "".join(line)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,56 +13,21 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from engine.schema.sanitize import one_line
 from sirt_tui.format import duration, number
 from sirt_tui.widgets.chart import axes
-from sirt_tui.widgets.chart.canvas import (
-    DASHED,
-    LETTERS,
-    MODES,
-    Canvas,
-    Mode,
-)
+from sirt_tui.widgets.chart.canvas import MODES, Canvas, Mode
 from sirt_tui.widgets.chart.cells import over
 from sirt_tui.widgets.chart.curve import Curve
+from sirt_tui.widgets.chart.legend import Entry, colourless, legend, mark_of
 from sirt_tui.widgets.chart.series import Series, Threshold, finite
+from sirt_tui.widgets.chart.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sirt_tui.widgets.chart.series import Spans
-
 COLOURS = ("cyan", "yellow", "green", "magenta", "red", "blue", "white")
 SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
-NAME_CHARS = 24
-LEGEND_LINES = 2
-MORE_CHARS = 9
 LEAST = (12, 4)  # cells across and down below which there is nothing to read
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What is shown: bounds of x, bounds of y (exponents of ten on a log scale)."""
-
-    left: float
-    right: float
-    bottom: float
-    top: float
-    log: bool = False
-
-    def heights(self, spans: Spans) -> Spans:
-        """0 at the bottom, 1 at the top; what has no place on a log scale is left out."""
-        numbers, lowest, highest = spans
-        if self.log:
-            there = [n for n, low in enumerate(lowest) if low > 0]
-            numbers = [numbers[n] for n in there]
-            lowest, highest = ([math.log10(y[n]) for n in there] for y in (lowest, highest))
-        bottom, span = self.bottom, self.top - self.bottom
-        return (
-            numbers,
-            [(y - bottom) / span for y in lowest],
-            [(y - bottom) / span for y in highest],
-        )
 
 
 class Chart(Widget, can_focus=True):
@@ -194,15 +157,15 @@ class Chart(Widget, can_focus=True):
     def _draw(self, width: int, height: int) -> list[Strip]:
         self._base = self.rich_style
         self._curves = self._follow()
-        legend = self._legend(width)
-        rows = self._rows = height - len(legend) - 1
+        above = self._legend(width)
+        rows = self._rows = height - len(above) - 1
         if not any(map(math.isfinite, chain.from_iterable(s.y for s in self._series))):
             return [Strip([Segment("no points yet", self._style("dim"))])]
         if width < LEAST[0] or rows < 1:
-            return legend
+            return above
         left, right = self._x_range()
         window = self._window(left, right)
-        labels = self._y_labels(window, rows)
+        labels = axes.y_labels(window, rows)
         margin = max(map(len, labels.values()), default=0)
         canvas = Canvas(max(1, width - margin - 1), rows, self._mode)
         self._draw_curves(canvas, window)
@@ -212,7 +175,8 @@ class Chart(Widget, can_focus=True):
             self._row(row, lines[row], labels.get(row, ""), margin, window, styles)
             for row in range(rows)
         ]
-        return [*legend, *strips, self._x_axis(window, margin, canvas.width)]
+        below = axes.x_line(window, self._x, margin + 1, canvas.width)
+        return [*above, *strips, Strip([Segment(below, self._style("dim"))])]
 
     def _follow(self) -> list[Curve]:
         """A curve that was drawn before takes what is new."""
@@ -256,20 +220,6 @@ class Chart(Widget, can_focus=True):
             bottom, top = bottom - margin, top + margin
         return Window(left, right, bottom, top, self._log)
 
-    def _y_labels(self, window: Window, rows: int) -> dict[int, str]:
-        """Row of the plot -> label."""
-        most = max(1, min(8, rows // 2))
-        if window.log:
-            found = [
-                (t, axes.log_label(t)) for t in axes.log_ticks(window.bottom, window.top, most)
-            ]
-        else:
-            step = axes.step_of(window.top - window.bottom, most)
-            ticks = axes.ticks(window.bottom, window.top, step)
-            found = [(t, axes.label(t, step)) for t in ticks]
-        span = window.top - window.bottom
-        return {round((window.top - t) / span * (rows - 1)): text for t, text in found}
-
     def _row(
         self,
         row: int,
@@ -283,28 +233,17 @@ class Chart(Widget, can_focus=True):
         axis = Segment(f"{label:>{margin}}{'┤' if label else '│'}", dim)
         cells = [Segment(text, styles[owner]) for text, owner in runs]
         for threshold in self._thresholds:
-            if row == self._threshold_row(threshold, window):
+            if row == window.row_of(threshold.y, self._rows):
                 cells = over(cells, threshold.label, dim)
         strip = Strip([axis, *cells])
         if self._cursor is not None:
-            at = margin + 1 + self._cursor_cell(window, strip.cell_length - margin - 1)
+            at = margin + 1 + window.cell_of(self._cursor, strip.cell_length - margin - 1)
             parts = strip.divide([at, at + 1, strip.cell_length])
             mark = parts[1].text if parts[1].text.strip() else "│"
             strip = Strip.join(
                 [parts[0], Strip([Segment(mark, self._style("reverse"))]), *parts[2:]]
             )
         return strip
-
-    def _threshold_row(self, threshold: Threshold, window: Window) -> int:
-        rows = self._rows
-        _, heights, _ = window.heights(([0], [threshold.y], [threshold.y]))
-        inside = window.log or window.bottom <= threshold.y <= window.top
-        return round((1 - heights[0]) * (rows - 1)) if heights and inside else -1
-
-    def _cursor_cell(self, window: Window, width: int) -> int:
-        assert self._cursor is not None
-        share = (self._cursor - window.left) / (window.right - window.left)
-        return min(max(int(share * width), 0), width - 1)
 
     def _styles(self) -> list[Style]:
         """By owner: the curves, the same faint, and last (-1) nobody's."""
@@ -318,61 +257,16 @@ class Chart(Widget, can_focus=True):
     def _colour(self, number: int) -> str:
         return self._series[number].style or COLOURS[number % len(COLOURS)]
 
-    def _x_axis(self, window: Window, margin: int, width: int) -> Strip:
-        most = max(1, width // 12)
-        step = axes.x_step(window.right - window.left, most, self._x)
-        line = [" "] * (margin + 1 + width)
-        free = 0
-        for tick in axes.ticks(window.left, window.right, step):
-            text = axes.x_label(tick, step, self._x)
-            share = (tick - window.left) / (window.right - window.left)
-            start = margin + 1 + round(share * (width - 1)) - len(text) // 2
-            start = min(max(start, 0), len(line) - len(text))
-            if start >= free:
-                line[start : start + len(text)] = text
-                free = start + len(text) + 1
-        return Strip([Segment("".join(line), self._style("dim"))])
-
     def _legend(self, width: int) -> list[Strip]:
-        """Name and value of each curve (the last, or at the cursor), in two lines at most."""
-        entries = [self._legend_entry(n, s) for n, s in enumerate(self._series)]
-        state = self._state()
-        lines: list[list[Segment]] = [[]]
-        room = width - len(state)
-        shown = 0
-        for entry in entries:
-            needed = sum(len(part.text) for part in entry)
-            rest = MORE_CHARS if entry is not entries[-1] and len(lines) == LEGEND_LINES else 0
-            if needed > room - rest:
-                if len(lines) == LEGEND_LINES or needed > width:
-                    break
-                lines.append([])
-                room = width
-            lines[-1] += entry
-            room -= needed
-            shown += 1
-        if shown < len(entries):
-            lines[-1].append(Segment(f"+{len(entries) - shown} more", self._style("dim")))
-        if state:
-            used = sum(len(part.text) for part in lines[0])
-            pad = " " * max(0, width - used - len(state))
-            lines[0].append(Segment(pad + state, self._style("dim")))
-        return [Strip(line).crop(0, width) for line in lines]
-
-    def _legend_entry(self, number_: int, series: Series) -> list[Segment]:
-        found = self._curves[number_].smoothed
-        point = found.at(self._cursor if self._cursor is not None else math.inf)
-        letter = "━ "
-        if self._mode == "ascii":
-            letter = f"{LETTERS[number_ % len(LETTERS)]} "
-        elif colourless():
-            letter = f"{DASHED[number_ % len(DASHED)]} "
-        value = number(point[1] if point else None)
-        return [
-            Segment(letter, self._style(self._colour(number_))),
-            Segment(f"{one_line(series.name, NAME_CHARS)} ", self._style("")),
-            Segment(f"{value}  ", self._style("bold")),
-        ]
+        """Name and value of each curve: its last, or that at the cursor."""
+        at = math.inf if self._cursor is None else self._cursor
+        entries = []
+        for n, series in enumerate(self._series):
+            point = self._curves[n].smoothed.at(at)
+            style = self._style(self._colour(n))
+            value = number(point[1] if point else None)
+            entries.append(Entry(mark_of(n, self._mode), style, series.name, value))
+        return legend(entries, self._state(), width, self._style(""))
 
     def _state(self) -> str:
         parts = []
@@ -386,7 +280,3 @@ class Chart(Widget, can_focus=True):
         if self._view:
             parts.append("zoomed")
         return "  ".join(parts)
-
-
-def colourless() -> bool:
-    return bool(os.environ.get("NO_COLOR"))

@@ -1,0 +1,97 @@
+"""A scroll view of lines below a heading, of which only those that changed are painted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from textual import events
+
+HEADING: Final = 1
+LINES_KEPT: Final = 500
+
+
+class PaintedLines(ScrollView, can_focus=True):
+    """Subclasses give ``count``, ``heading`` and ``line``. Over SSH, bytes are dear."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._painted: dict[int, Strip] = {}
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        raise NotImplementedError
+
+    def heading(self) -> Strip:
+        raise NotImplementedError
+
+    def line(self, at: int) -> Strip:
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Paint the visible lines that look different now: ages go on, states change. Under another
+        screen there are none; they are made when one comes back."""
+        before, self._painted = self._painted, {}
+        if not (self.is_attached and self.screen.is_current):
+            return
+        top = self.scroll_offset.y
+        for at in range(top, min(self.count, top + self.size.height - HEADING)):
+            self._painted[at] = self.line(at)
+            if self._painted[at] != before.get(at):
+                self._refresh_line(at)
+
+    def repaint(self, *lines: int) -> None:
+        """Paint these again."""
+        for at in lines:
+            self._painted.pop(at, None)
+            self._refresh_line(at)
+
+    def repaint_all(self) -> None:
+        self._painted.clear()
+        self.refresh()
+
+    def reveal(self, at: int) -> bool:
+        """Scroll until a line is in sight; whether it wasn't."""
+        top, room = self.scroll_offset.y, max(1, self.size.height - HEADING)
+        if top <= at < top + room:
+            return False
+        self.scroll_to(y=at if at < top else at - room + 1, animate=False, immediate=True)
+        return True
+
+    def take_room(self, width: int) -> None:
+        """As many lines as there are now, that wide."""
+        self.virtual_size = Size(width, self.count + HEADING)
+
+    def render_line(self, y: int) -> Strip:
+        if y == 0:
+            return self.heading()
+        at = y + self.scroll_offset.y - HEADING
+        if at >= self.count:
+            return Strip.blank(self.size.width, self.rich_style)
+        if at not in self._painted:
+            if len(self._painted) > LINES_KEPT:
+                self._painted.clear()
+            self._painted[at] = self.line(at)
+        return self._painted[at]
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.repaint_all()
+        self.take_room(event.size.width)
+
+    def on_focus(self) -> None:
+        self.repaint_all()
+
+    def on_blur(self) -> None:
+        self.repaint_all()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.repaint_all()
+
+    def _refresh_line(self, at: int) -> None:
+        self.refresh(Region(0, at + HEADING - self.scroll_offset.y, self.size.width, 1))

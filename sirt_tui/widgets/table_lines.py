@@ -1,0 +1,87 @@
+"""The lines of a table: a heading and one for each row, cell by cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from sirt_tui.widgets.columns import fit, fitted, pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sirt_tui.widgets.columns import Column
+
+T = TypeVar("T")
+MARK = "● "
+ROOMY = 100  # from so many cells on, two of them lie between columns
+
+
+class Order(NamedTuple):
+    """By which column's key rows are ordered."""
+
+    key: str = ""
+    descending: bool = False
+
+    @property
+    def arrow(self) -> str:
+        return "▾" if self.descending else "▴"
+
+    def of(self, rows: Sequence[T], columns: Sequence[Column[T]]) -> Sequence[T]:
+        """The rows in this order; what has no value goes last."""
+        value = next((column.sort for column in columns if column.key == self.key), None)
+        if value is None:
+            return rows
+        values = [(value(row), row) for row in rows]
+        known = [pair for pair in values if pair[0] is not None]
+        known.sort(key=lambda pair: pair[0], reverse=self.descending)
+        return [row for _, row in known] + [row for value_, row in values if value_ is None]
+
+
+class Lines(Generic[T]):
+    """Columns laid out for a width."""
+
+    def __init__(self, columns: Sequence[Column[T]]) -> None:
+        self.columns = tuple(columns)
+        self._width = 0
+        self._gap = 1
+        self._shown: list[tuple[Column[T], int]] = []
+
+    def shown(self, width: int) -> list[tuple[Column[T], int]]:
+        """The columns that fit, and how many cells each has."""
+        if width != self._width:
+            self._width = width
+            self._gap = 2 if width >= ROOMY else 1
+            self._shown = fit(self.columns, width - len(MARK), self._gap)
+        return self._shown
+
+    def at(self, x: int, width: int) -> Column[T] | None:
+        """The column that a cell belongs to."""
+        left = len(MARK)
+        for column, room in self.shown(width):
+            if left <= x < left + room + self._gap:
+                return column
+            left += room + self._gap
+        return None
+
+    def row(self, row: T, width: int, style: Style, marked: bool, plain: bool) -> Strip:
+        """``plain``: without the cells' own colours, unreadable on the cursor's."""
+        segments = [Segment(MARK if marked else " " * len(MARK), style)]
+        for column, room in self.shown(width):
+            for text, name in pieces(column.cell(row), room, column.justify):
+                own = Style.null() if plain and "reverse" not in name else Style.parse(name)
+                segments.append(Segment(text, style + own))
+            segments.append(Segment(" " * self._gap, style))
+        return Strip(segments).adjust_cell_length(width, style)
+
+    def heading(self, order: Order, width: int, style: Style) -> Strip:
+        segments = [Segment(" " * len(MARK), style)]
+        for column, room in self.shown(width):
+            arrow = order.arrow if column.key == order.key else ""
+            title = column.title[: room - len(arrow)] + arrow
+            segments.append(Segment(fitted(title, room, column.justify), style))
+            segments.append(Segment(" " * self._gap, style))
+        return Strip(segments).adjust_cell_length(width, style)
