@@ -1,4 +1,4 @@
-"""The ``sirt`` command: the engine's verbs, and without a verb the interface."""
+"""The ``sirt`` command: the engine's command line, and without a subcommand the interface."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Textual is imported only when there is no verb."""
+    """Textual is imported only when there is no subcommand."""
     command_line(open_interface)
 
 

@@ -142,13 +142,13 @@ class SirtApp(App[None]):
         self,
         question: str,
         lost: Sequence[str] = (),
-        verb: str = "Delete",
+        agree: str = "Delete",
         refuse: str = "Keep it",
     ) -> bool:
         """Ask once. Call it from a worker."""
         from sirt_tui.widgets.dialogs import Confirm
 
-        return await self.push_screen_wait(Confirm(question, lost, verb, refuse))
+        return await self.push_screen_wait(Confirm(question, lost, agree, refuse))
 
     async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
         """One line of text, or None. Call it from a worker."""

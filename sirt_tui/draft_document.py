@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Sheet:
+class DraftDocument:
     """``saved``: the draft as its source or its file has it. ``file``: where it was last saved, or
     the file it was read from; ``own``: saved there from here, so it may be written again.
     ``place``: where it is kept while it is not saved; ``taken``: the kept draft it goes on from.
@@ -41,39 +41,39 @@ class Sheet:
         return f"{name}, {came}{', changed' if self.unsaved else ''}"
 
 
-def from_preset(name: str) -> Sheet:
+def from_preset(name: str) -> DraftDocument:
     """A shipped preset, or a file; ``UserError`` when it can't be read."""
     draft = drafts.draft_of_preset(name)
     path = drafts.file_of(name)
     if path.exists():
-        return Sheet(draft, draft, f"from {path}", file=path)
-    return Sheet(draft, draft, f"from preset {name}")
+        return DraftDocument(draft, draft, f"from {path}", file=path)
+    return DraftDocument(draft, draft, f"from preset {name}")
 
 
-def from_run(runs: RunsFolder, run_id: str) -> Sheet:
+def from_run(runs: RunsFolder, run_id: str) -> DraftDocument:
     draft = drafts.draft_of_run(runs, run_id)
-    return Sheet(draft, draft, f"from run {run_id}")
+    return DraftDocument(draft, draft, f"from run {run_id}")
 
 
-def from_kept(path: Path) -> Sheet:
+def from_kept(path: Path) -> DraftDocument:
     """A draft that was left unsaved, here or in another window."""
-    return Sheet(drafts.draft_of_preset(str(path)), {}, "from a kept draft", taken=path)
+    return DraftDocument(drafts.draft_of_preset(str(path)), {}, "from a kept draft", taken=path)
 
 
-def keep(runs: RunsFolder, sheet: Sheet) -> None:
+def keep(runs: RunsFolder, document: DraftDocument) -> None:
     """Write down what isn't saved, and forget what is; each window has a file of its own."""
-    if sheet.unsaved and sheet.draft:
-        sheet.place = sheet.place or drafts.new_place(runs, sheet.draft)
-        drafts.keep(sheet.draft, sheet.place)
-    elif sheet.place:
-        sheet.place.unlink(missing_ok=True)
-    if sheet.taken and (sheet.place or not sheet.unsaved):
-        sheet.taken.unlink(missing_ok=True)
-        sheet.taken = None
+    if document.unsaved and document.draft:
+        document.place = document.place or drafts.new_place(runs, document.draft)
+        drafts.keep(document.draft, document.place)
+    elif document.place:
+        document.place.unlink(missing_ok=True)
+    if document.taken and (document.place or not document.unsaved):
+        document.taken.unlink(missing_ok=True)
+        document.taken = None
 
 
-def save(runs: RunsFolder, sheet: Sheet, path: Path, overwrite: bool) -> None:
-    draft = sheet.draft
+def save(runs: RunsFolder, document: DraftDocument, path: Path, overwrite: bool) -> None:
+    draft = document.draft
     drafts.save(draft, path, overwrite)
-    sheet.saved, sheet.file, sheet.own = draft, path, True
-    keep(runs, sheet)
+    document.saved, document.file, document.own = draft, path, True
+    keep(runs, document)

@@ -1,6 +1,6 @@
 """The only poller: one thread that reads the folder, folds, and posts what changed.
 
-A widget that watches gets messages from here and never reads a file itself; verbs run in
+A widget that watches gets messages from here and never reads a file itself; what is asked runs in
 threads too (:meth:`Feed.ask`), so the loop, and with it the keyboard, is never blocked. What
 reads a folder in full is imported by the thread that needs it: the first paint does without.
 """
@@ -75,7 +75,7 @@ class Feed:
             self.error = error
 
     class MachineChanged(Message):
-        """A new reading of CPU and memory, and of the cards."""
+        """A new reading of CPU and memory, and of the GPUs."""
 
         def __init__(self, now: MachineNow) -> None:
             super().__init__()
@@ -143,7 +143,7 @@ class Feed:
             self._watches = [w for w in self._watches if w.widget is not widget]
 
     def hurry(self) -> None:
-        """Look at everything now: a verb has changed something."""
+        """Look at everything now: a command has changed something."""
         self._all.due = 0.0
         with self._lock:
             for watch in self._watches:
@@ -155,9 +155,9 @@ class Feed:
         self._wake.set()
 
     @staticmethod
-    async def ask(verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """A verb's answer, computed in a thread."""
-        return await asyncio.to_thread(verb, *args, **kwargs)
+    async def ask(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A call's answer, computed in a thread."""
+        return await asyncio.to_thread(call, *args, **kwargs)
 
     def _watch(self, watch: _Watch) -> None:
         with self._lock:

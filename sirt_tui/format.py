@@ -78,7 +78,7 @@ def count(n: float | None) -> str:
 
 def counted(number: int, what: str) -> str:
     """``1 run``, ``3 runs``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"
 
 
 def percent(share: float | None) -> str:

@@ -70,11 +70,11 @@ class Page(Leavable[None]):
         super().failed(error)
 
     async def tell_if_refused(
-        self, verb: Callable[P, object], *args: P.args, **kw: P.kwargs
+        self, command: Callable[P, object], *args: P.args, **kw: P.kwargs
     ) -> None:
         """Ask for a check of which nothing is shown but why it fails."""
         try:
-            await self.ask(verb, *args, **kw)
+            await self.ask(command, *args, **kw)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
 
@@ -107,6 +107,14 @@ class Page(Leavable[None]):
         box = self.query_one("#filter", Input)
         box.add_class("open")
         self.set_focus(box)
+
+    def close_filter(self) -> bool:
+        """Clear it; whether it was open."""
+        box = self.query_one("#filter", Input)
+        was_open = box.has_class("open")
+        box.remove_class("open")
+        box.value = ""
+        return was_open
 
     def _show_header(self) -> None:
         line = self.query_one(HeaderLine)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.schema.cards import ModelCard
     from engine.store.layout import RunsFolder
 
-__all__ = ["Choice", "Draft", "Planned", "Problem", "Shipped", "card_sizes", "launch", "plan"]
+__all__ = ["Choice", "Draft", "Planned", "Problem", "Shipped", "gpu_sizes", "launch", "plan"]
 COMMON_GIB = (16.0, 24.0, 48.0, 80.0)
 PAPER_FRACTIONS = (100, 75, 50, 25)
 
@@ -135,12 +135,12 @@ def _problem(line: str, path: Path) -> Problem:
     return Problem(key, text) if colon and " " not in key else Problem("", rest)
 
 
-def card_sizes(gpus: Iterable[Gpu]) -> tuple[float, ...]:
-    """GiB of the cards that are here, else of common ones: what a phase is held against."""
+def gpu_sizes(gpus: Iterable[Gpu]) -> tuple[float, ...]:
+    """GiB of the GPUs that are here, else of common ones: what a phase is held against."""
     return tuple(sorted({gpu.total / 1024 for gpu in gpus})) or COMMON_GIB
 
 
-def by_knob(problems: Iterable[Problem]) -> dict[str, str]:
+def by_setting(problems: Iterable[Problem]) -> dict[str, str]:
     """The first thing that is wrong with each key of the file, at the key or below it."""
     found: dict[str, str] = {}
     for problem in problems:

@@ -86,7 +86,7 @@ class CurvesPanel(RunPanel, Vertical):
     KEYS: ClassVar[tuple[Binding, ...]] = (
         Binding("c", "group(1)", "Next curve"),
         Binding("b", "group(-1)", "Curve before", show=False),
-        Binding("X", "across", "Over steps, time or epochs", show=False),
+        Binding("X", "x_axis", "Over steps, time or epochs", show=False),
     )
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
@@ -94,9 +94,9 @@ class CurvesPanel(RunPanel, Vertical):
         super().__init__()
         self._chosen: tuple[str, str] | None = None
         self._phases: Sequence[PhaseStatus] = ()
-        self._across: x_axis.Across = "steps"
-        self._grown: dict[tuple[str, int, str, x_axis.Across], GrowingSeries] = {}
-        self._places: dict[tuple[str, int, x_axis.Across], x_axis.Places] = {}
+        self._over: x_axis.Over = "steps"
+        self._grown: dict[tuple[str, int, str, x_axis.Over], GrowingSeries] = {}
+        self._places: dict[tuple[str, int, x_axis.Over], x_axis.Places] = {}
 
     def compose(self) -> ComposeResult:
         yield Chart()
@@ -113,11 +113,11 @@ class CurvesPanel(RunPanel, Vertical):
             self._chosen = there[(there.index(now) + step) % len(there)]
             self._draw()
 
-    def action_across(self) -> None:
+    def action_x_axis(self) -> None:
         there = self._groups()
         if there:
             id_, _ = self._chosen if self._chosen in there else self._first(there)
-            self._across = x_axis.following(self._across, [self._phase(id_).view])
+            self._over = x_axis.following(self._over, [self._phase(id_).view])
             self._draw()
 
     def _draw(self) -> None:
@@ -130,7 +130,7 @@ class CurvesPanel(RunPanel, Vertical):
         phase = self._phase(id_)
         kind = phase.spec.kind
         group = next(g for g in GROUPS[kind] if g.title == title)
-        over = self._across if self._across in x_axis.offered([phase.view]) else "steps"
+        over = self._over if self._over in x_axis.offered([phase.view]) else "steps"
         place = there.index((id_, title)) + 1
         keys = f"{place}/{len(there)}  c next  y log  + smooth  X {over}"
         name = title if kind in title else f"{kind} {title}"
@@ -162,7 +162,7 @@ class CurvesPanel(RunPanel, Vertical):
         first = (*running, *talking)[0]
         return next(group for group in there if group[0] == first)
 
-    def _series(self, phase: PhaseStatus, group: Group, over: x_axis.Across) -> list[Series]:
+    def _series(self, phase: PhaseStatus, group: Group, over: x_axis.Over) -> list[Series]:
         attempt = (phase.id, phase.attempt)
         places = self._places.setdefault((*attempt, over), x_axis.Places()).take(phase.view, over)
         found = []

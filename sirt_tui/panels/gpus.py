@@ -1,4 +1,4 @@
-"""The machine: CPU and memory, and each card with its memory, use and users."""
+"""The machine: CPU and memory, and each GPU with its memory, use and users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HISTORY = 40  # readings, two seconds apart
 HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
-class CardsPanel(VerticalScroll):
+class GpusPanel(VerticalScroll):
     """``note`` takes each reading, of which a short history is kept; ``show`` draws."""
 
     BORDER_TITLE = "devices"
@@ -55,13 +55,13 @@ class CardsPanel(VerticalScroll):
         text.append("memory  ", "bold")
         text.append(f"{bar(share)} {mib(machine.memory_used)} of {mib(machine.memory_total)}\n")
         for gpu in gpus:
-            text.append_text(self._card(gpu, ours))
+            text.append_text(self._gpu(gpu, ours))
         if not gpus:
             text.append("GPU     ", "bold")
             text.append("none found (no NVIDIA driver answers); phases run on the CPU", "dim")
         self.query_one(Static).update(text)
 
-    def _card(self, gpu: Gpu, ours: dict[int, str]) -> Text:
+    def _gpu(self, gpu: Gpu, ours: dict[int, str]) -> Text:
         text = Text()
         text.append(f"\nGPU {gpu.index}   ", "bold")
         text.append(f"{one_line(gpu.name, 60)}\n")

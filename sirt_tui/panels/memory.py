@@ -50,14 +50,14 @@ class MemoryPanel(RunPanel, Vertical):
 
 
 def memory_of(view: PhaseView) -> list[Series]:
-    """GiB: of the process tree, and used on each card."""
+    """GiB: of the process tree, and used on each GPU."""
     readings = list(view.resources)
     process = [reading.rss / MIB_A_GIB for reading in readings]
     return [_series(view, "process", process), *_cards(view, "used", 1 / MIB_A_GIB)]
 
 
 def use_of(view: PhaseView) -> list[Series]:
-    """Per cent: of CPU (100 a core), and of each card."""
+    """Per cent: of CPU (100 a core), and of each GPU."""
     return [
         _series(view, "CPU", [reading.cpu for reading in view.resources]),
         *_cards(view, "utilisation", 1.0),

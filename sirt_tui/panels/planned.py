@@ -41,7 +41,7 @@ class PlanPanel(VerticalScroll):
         self.border_title = "plan (being worked out)"
 
     def show(self, planned: Planned, sizes: Sequence[float], where: str) -> None:
-        """``sizes``: GiB of the cards to hold it against. ``where``: what the time is for."""
+        """``sizes``: GiB of the GPUs to hold it against. ``where``: what the time is for."""
         self.border_title = "plan"
         self.remove_class("problems")
         self.query_one(Static).update(plan_text(planned, sizes, where))
@@ -123,7 +123,7 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
 
 
 def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
-    """Each size of card, and whether the largest phase fits."""
+    """Each size of GPU, and whether the largest phase fits."""
     text = Text()
     for size in sizes:
         good = memory_gib <= size

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class KnobRow:
+class SettingRow:
     """``value`` and ``default`` as the file would have them."""
 
     setting: Setting
@@ -50,15 +50,15 @@ class SettingsPanel(Vertical):
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._rows: list[KnobRow] = []
+        self._rows: list[SettingRow] = []
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="words, or: changed", compact=True)
-        table: PickTable[KnobRow] = PickTable(knob_columns(), lambda row: row.setting.key)
+        table: PickTable[SettingRow] = PickTable(setting_columns(), lambda row: row.setting.key)
         yield table
 
     @property
-    def table(self) -> PickTable[KnobRow]:
+    def table(self) -> PickTable[SettingRow]:
         return self.query_one(PickTable)
 
     def show_draft(self, draft: Draft, problems: Mapping[str, str]) -> None:
@@ -92,15 +92,15 @@ class SettingsPanel(Vertical):
         self.table.show([row for row in self._rows if row.matches(words)])
 
 
-def _row(draft: Draft, setting: Setting, problem: str) -> KnobRow:
+def _row(draft: Draft, setting: Setting, problem: str) -> SettingRow:
     value = settings_form.value_of(draft, setting)
     changed = bool(value != setting.default)
-    return KnobRow(
+    return SettingRow(
         setting, settings_form.said(value), settings_form.said(setting.default), changed, problem
     )
 
 
-def knob_columns() -> list[Column[KnobRow]]:
+def setting_columns() -> list[Column[SettingRow]]:
     return [
         Column("setting", "setting", 26, _name, narrow=20),
         Column("value", "value", 15, _value, narrow=12),
@@ -110,27 +110,27 @@ def knob_columns() -> list[Column[KnobRow]]:
     ]
 
 
-def _name(row: KnobRow) -> Text:
+def _name(row: SettingRow) -> Text:
     section, _, name = row.setting.name.partition(".")
     text = Text().append(f"{section}.", "dim")
     return text.append(name, "bold" if row.changed else "")
 
 
-def _value(row: KnobRow) -> Text:
+def _value(row: SettingRow) -> Text:
     if row.problem:
         return Text(f"! {one_line(row.value, 100)}", "bold red")
     return Text(one_line(row.value, 100), "bold yellow" if row.changed else "")
 
 
-def _default(row: KnobRow) -> Text:
+def _default(row: SettingRow) -> Text:
     return Text(one_line(row.default, 100), "" if row.changed else "dim")
 
 
-def _meaning(row: KnobRow) -> Text:
+def _meaning(row: SettingRow) -> Text:
     return Text(one_line(row.setting.meaning, 200), "dim")
 
 
-def describe(row: KnobRow) -> Text:
+def describe(row: SettingRow) -> Text:
     """In full: value, default and its source, what is wrong, what it means, what it may be."""
     setting = row.setting
     text = Text()

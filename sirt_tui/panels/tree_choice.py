@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from engine.commands.composing import Choice, card_sizes
+from engine.commands.composing import Choice, gpu_sizes
 from engine.queries import settings_form
 from engine.schema.sanitize import one_line
 from sirt_tui.format import NOTHING
@@ -28,7 +28,7 @@ OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experim
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The devices that are picked: the CPU, or cards (any, when none is), and how many of them a
+    """The devices that are picked: the CPU, or GPUs (any, when none is), and how many of them a
     training phase gets."""
 
     cpu: bool = False
@@ -36,7 +36,7 @@ class Placement:
     each: int = 1
 
     def toggled(self, which: str) -> Placement:
-        """``cpu``, or the number of a card."""
+        """``cpu``, or the number of a GPU."""
         if which == "cpu":
             return replace(self, cpu=not self.cpu)
         return replace(self, cpu=False, gpus=tuple(sorted({int(which)} ^ set(self.gpus))))
@@ -97,8 +97,8 @@ class Offered:
 
     @property
     def sizes(self) -> tuple[float, ...]:
-        """GiB of the cards to hold a plan against."""
-        return card_sizes(self.gpus)
+        """GiB of the GPUs to hold a plan against."""
+        return gpu_sizes(self.gpus)
 
 
 class ChoicesPanel(PickTable[Row]):
@@ -138,7 +138,7 @@ class ChoicesPanel(PickTable[Row]):
             if _rank(setting, offered) == REST and not any(row.key == DEVICES for row in rows):
                 rows += device_rows(offered, DEVICES in self._opened)
             opened = setting.key in self._opened
-            rows += rows_of_knob(draft, setting, offered, problems.get(setting.key, ""), opened)
+            rows += rows_of_setting(draft, setting, offered, problems.get(setting.key, ""), opened)
         self.show(rows)
 
 
@@ -153,7 +153,7 @@ def _rank(setting: Setting, offered: Offered) -> int:
     return CHOSEN if spans else REST
 
 
-def rows_of_knob(
+def rows_of_setting(
     draft: Draft, setting: Setting, offered: Offered, problem: str, opened: bool
 ) -> list[Row]:
     """The key with its value and, when it is opened, what there is to tick."""
@@ -200,9 +200,9 @@ def _option(setting: Setting, choice: Choice, chosen: bool) -> Row:
 
 
 def device_rows(offered: Offered, opened: bool) -> list[Row]:
-    """The CPU and each card, with who uses it now."""
+    """The CPU and each GPU, with who uses it now."""
     now, gpus, placement = offered.machine, offered.gpus, offered.placement
-    about = "where phases run; a card that somebody else uses is waited for"
+    about = "where phases run; a GPU that somebody else uses is waited for"
     heading = Row(DEVICES, DEVICES, offered.on, about, opened=opened)
     if not opened:
         return [heading]
@@ -212,16 +212,16 @@ def device_rows(offered: Offered, opened: bool) -> list[Row]:
     rows = [heading, Row(f"{DEVICES}/cpu", "CPU", cores + none, about, chosen=on_cpu)]
     for gpu in gpus:
         chosen = not placement.cpu and gpu.index in placement.gpus
-        more = f"{gpu.name}; no card ticked means any card"
+        more = f"{gpu.name}; no GPU ticked means any GPU"
         key, label = f"{DEVICES}/{gpu.index}", f"GPU {gpu.index}"
-        rows.append(Row(key, label, card_use(gpu), more, chosen=chosen, busy=gpu.busy))
+        rows.append(Row(key, label, gpu_use(gpu), more, chosen=chosen, busy=gpu.busy))
     if len(gpus) > 1:
-        about = "how many cards one training phase gets; all others get one"
-        rows.append(Row(f"{DEVICES}/{EACH}", "cards a phase", str(placement.each), about))
+        about = "how many GPUs one training phase gets; all others get one"
+        rows.append(Row(f"{DEVICES}/{EACH}", "GPUs a phase", str(placement.each), about))
     return rows
 
 
-def card_use(gpu: Gpu) -> str:
+def gpu_use(gpu: Gpu) -> str:
     """``free``, or who has how much of it."""
     size = f"{gpu.total / 1024:.0f} GiB"
     if not gpu.busy:

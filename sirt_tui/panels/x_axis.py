@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from engine.store.phase_log import PhaseView
     from sirt_tui.widgets.chart.axes import X
 
-Across = Literal["steps", "time", "epochs"]
-AXES: dict[Across, X] = {"steps": "counts", "time": "seconds", "epochs": "figures"}
+Over = Literal["steps", "time", "epochs"]
+AXES: dict[Over, X] = {"steps": "counts", "time": "seconds", "epochs": "figures"}
 
 
-def offered(views: Iterable[PhaseView]) -> list[Across]:
+def offered(views: Iterable[PhaseView]) -> list[Over]:
     """Epochs only where each of the logs speaks of them."""
     moments = [view.moments for view in views]
     epochs = all(len(m) and m[-1].epoch is not None for m in moments)
     return ["steps", "time", "epochs"] if epochs else ["steps", "time"]
 
 
-def following(now: Across, views: Iterable[PhaseView]) -> Across:
+def following(now: Over, views: Iterable[PhaseView]) -> Over:
     """The next one that is offered; where this one isn't, steps were drawn."""
     there = offered(views)
     at = there.index(now) if now in there else 0
@@ -37,14 +37,14 @@ class Places:
         self._taken = 0
         self._last = -math.inf
 
-    def take(self, view: PhaseView, across: Across) -> dict[int, float] | None:
+    def take(self, view: PhaseView, over: Over) -> dict[int, float] | None:
         """Step -> seconds or epochs; the same dict each time. None: steps are their own place."""
-        if across == "steps":
+        if over == "steps":
             return None
         moments = view.moments
         began = view.started.timestamp() if view.started else moments[0].at
         for moment in moments.last(len(moments) - self._taken):
-            at = moment.at - began if across == "time" else moment.epoch
+            at = moment.at - began if over == "time" else moment.epoch
             self._last = max(self._last, 0.0 if at is None else at)
             self._places.setdefault(moment.step, self._last)
         self._taken = len(moments)

@@ -82,7 +82,7 @@ class ComparePage(Page):
         self._reference = 0
         self._view = 0
         self._metric = METRICS[0]
-        self._across: x_axis.Across = "steps"
+        self._across: x_axis.Over = "steps"
         self._prompt = 0
         self._every = False
         self._whole_legend = False
@@ -258,7 +258,7 @@ class ComparePage(Page):
         found = {n: views[phase] for n, views in enumerate(self._views) if phase in views}
         return {n: view for n, view in found.items() if metric in view.metrics}
 
-    def _over(self) -> x_axis.Across:
+    def _over(self) -> x_axis.Over:
         return self._across if self._across in x_axis.offered(self._drawn().values()) else "steps"
 
     def _draw_settings(self) -> None:

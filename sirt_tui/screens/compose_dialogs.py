@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from engine.commands import drafts
 from engine.queries import settings_form
 from engine.schema.errors import UserError
-from sirt_tui import draft_document as sheets
-from sirt_tui.draft_document import Sheet
+from sirt_tui import draft_document as documents
+from sirt_tui.draft_document import DraftDocument
 from sirt_tui.format import counted
 
 if TYPE_CHECKING:
@@ -29,16 +29,16 @@ FILE, EMPTY = "a file", "nothing"
 
 async def start(
     page: Page, presets: Sequence[Choice], kept: Sequence[Kept]
-) -> Callable[[], Sheet] | None:
+) -> Callable[[], DraftDocument] | None:
     """A kept draft, a preset, a file or nothing; what reads it, or None."""
-    sources: dict[str, Callable[[], Sheet]] = {}
+    sources: dict[str, Callable[[], DraftDocument]] = {}
     offers: list[Offer] = []
     for draft in kept:
         key = str(draft.path)
-        sources[key] = partial(sheets.from_kept, draft.path)
+        sources[key] = partial(documents.from_kept, draft.path)
         offers.append((key, f"draft   {draft.name}, {draft.changed.astimezone():%d %b %H:%M}", key))
     for preset in presets:
-        sources[preset.value] = partial(sheets.from_preset, preset.value)
+        sources[preset.value] = partial(documents.from_preset, preset.value)
         offers.append((preset.value, f"preset  {preset.value}", preset.about))
     offers.append((FILE, "file    …", "a preset file, by its path"))
     offers.append((EMPTY, "nothing", "nothing chosen, and every setting at its default"))
@@ -48,8 +48,8 @@ async def start(
     said = await page.sirt.choose(title, offers, None, by_path, forget if kept else None)
     if said == FILE:
         path = await page.sirt.ask_text("Start from which file?", hint="as sirt plan takes it")
-        return partial(sheets.from_preset, str(drafts.file_of(path))) if path else None
-    return Sheet if said == EMPTY else sources.get(said or "")
+        return partial(documents.from_preset, str(drafts.file_of(path))) if path else None
+    return DraftDocument if said == EMPTY else sources.get(said or "")
 
 
 async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
@@ -97,18 +97,18 @@ def _hint(setting: Setting) -> str:
     return "\n".join(lines)
 
 
-async def place(page: Page, sheet: Sheet) -> Path | None:
+async def place(page: Page, document: DraftDocument) -> Path | None:
     """Where to save; another's file is written over only when that is wanted."""
-    name = str(sheet.draft.get("name") or "experiment")
+    name = str(document.draft.get("name") or "experiment")
     said = await page.sirt.ask_text(
         "Save to which file?",
-        str(sheet.file or f"{name}.yaml"),
+        str(document.file or f"{name}.yaml"),
         "sirt plan and sirt run take it as it is",
     )
     if not said or not said.strip():
         return None
     path = drafts.file_of(said)
-    if path.exists() and not (sheet.own and path == sheet.file):
+    if path.exists() and not (document.own and path == document.file):
         lost = [str(path.absolute()), "What it holds now is lost, its comments too."]
         if not await page.sirt.confirm("Write over the file?", lost, "Overwrite"):
             return None
@@ -124,11 +124,11 @@ async def agreed(page: Page, planned: Planned, facts: Sequence[tuple[str, str]])
     return await page.sirt.confirm(question, lines, "Launch", "Not now")
 
 
-async def cards_a_phase(page: Page, now: Placement) -> Placement:
-    """How many cards a training phase gets."""
-    text = await page.sirt.ask_text("Cards for one training phase", str(now.each))
+async def gpus_a_phase(page: Page, now: Placement) -> Placement:
+    """How many GPUs a training phase gets."""
+    text = await page.sirt.ask_text("GPUs for one training phase", str(now.each))
     if text and text.isdigit() and int(text):
         return replace(now, each=int(text))
     if text is not None:
-        page.sirt.say(f"{text!r} is no number of cards", "error")
+        page.sirt.say(f"{text!r} is no number of GPUs", "error")
     return now

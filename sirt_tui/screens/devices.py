@@ -1,4 +1,4 @@
-"""Cards and who uses them, what is at work where, and the queue."""
+"""GPUs and who uses them, what is at work where, and the queue."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from textual.widgets import Static
 from engine.commands import queue_changes, run_changes
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
-from sirt_tui.panels.gpus import CardsPanel
+from sirt_tui.panels.gpus import GpusPanel
 from sirt_tui.panels.queue import queue_columns, work_columns
-from sirt_tui.screens import verbs
+from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class DevicesPage(Page):
     DEFAULT_CSS = """
     DevicesPage #conductor { height: 1; padding: 0 1; }
     DevicesPage #body { layout: grid; height: 1fr; grid-size: 2 2; grid-columns: 1fr 1fr; }
-    DevicesPage CardsPanel { row-span: 2; }
+    DevicesPage GpusPanel { row-span: 2; }
     DevicesPage.-narrow #body { grid-size: 1 3; grid-rows: 2fr 1fr 1fr; }
-    DevicesPage.-narrow CardsPanel { row-span: 1; }
+    DevicesPage.-narrow GpusPanel { row-span: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("K,shift+up", "move(-1)", "Earlier"),
@@ -57,7 +57,7 @@ class DevicesPage(Page):
     def compose_body(self) -> ComposeResult:
         yield Static(id="conductor")
         with Container(id="body"):
-            yield CardsPanel()
+            yield GpusPanel()
             working: RowTable[Work] = RowTable(
                 work_columns(), lambda w: w.spec.id, id="working", marks=False
             )
@@ -88,19 +88,19 @@ class DevicesPage(Page):
 
     def on_feed_machine_changed(self, event: Feed.MachineChanged) -> None:
         self._machine = event
-        self.query_one(CardsPanel).note(event.machine, event.gpus)
-        self._draw_cards()
+        self.query_one(GpusPanel).note(event.machine, event.gpus)
+        self._draw_machine()
 
-    def _draw_cards(self) -> None:
+    def _draw_machine(self) -> None:
         """With the phase that each of our processes works on."""
         if self._machine is not None:
             working = self._now.working if self._now else ()
             ours = {w.pid: w.spec.title for w in working if w.pid is not None}
-            self.query_one(CardsPanel).show(self._machine.machine, self._machine.gpus, ours)
+            self.query_one(GpusPanel).show(self._machine.machine, self._machine.gpus, ours)
 
     def on_feed_queue_changed(self, event: Feed.QueueChanged) -> None:
         now = self._now = event.now
-        self._draw_cards()
+        self._draw_machine()
         self._requested.update({e.run_id: queue_changes.requested(e.devices) for e in now.entries})
         self.working.show(now.working)
         rows = list(enumerate(zip(now.entries, now.states, strict=True), start=1))
@@ -141,9 +141,8 @@ class DevicesPage(Page):
     @work
     async def action_stop(self) -> None:
         run_id = self._meant()
-        kept = ("Finished work is kept; a retry goes on from it.",)
-        if run_id and await self.sirt.confirm(f"Stop {run_id}?", kept, "Stop", verbs.GO_ON):
-            await self._do(partial(run_changes.stop, self.runs, [run_id]))
+        if run_id:
+            await RunActions(self).stop({run_id: "running"})
 
     @work
     async def action_limit(self) -> None:
@@ -156,9 +155,9 @@ class DevicesPage(Page):
             return
         await self._do(partial(queue_changes.set_cpu_slots, self.runs, int(said) if said else None))
 
-    async def _do(self, verb: Callable[[], object]) -> None:
+    async def _do(self, command: Callable[[], object]) -> None:
         try:
-            await self.ask(verb)
+            await self.ask(command)
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         self.feed.hurry()

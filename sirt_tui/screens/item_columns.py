@@ -1,10 +1,8 @@
-"""The list of items: rows that are read as they come into sight, and their columns."""
+"""The columns of a list of items."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -12,86 +10,29 @@ from engine.schema.sanitize import one_line
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from engine.queries.items import Item
-    from engine.store.item_notes import Mark
+    from sirt_tui.screens.item_list import ItemRow
+    from sirt_tui.screens.item_marks import ItemMarks
     from sirt_tui.widgets.columns import Cell
 
-KEPT = 400  # items in memory
 VERDICTS = {"right": ("✓", "green"), "wrong": ("✗", "red"), "unparsed": ("?", "yellow")}
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRow:
-    """``item`` is None until it has been read."""
+def item_columns(marks: ItemMarks, scored: bool) -> list[Column[ItemRow]]:
+    """``scored``: whether refine's margins are known."""
 
-    number: int
-    item: Item | None = None
-
-
-class ItemStore:
-    """Items that have been read; the others are asked for once with ``want``."""
-
-    def __init__(self, want: Callable[[int], None]) -> None:
-        self._items: dict[int, Item] = {}
-        self._want = want
-
-    def add(self, items: Iterable[Item]) -> None:
-        if len(self._items) > KEPT:
-            self._items.clear()
-        self._items.update((item.number, item) for item in items)
-
-    def row(self, number: int) -> ItemRow:
-        item = self._items.get(number)
-        if item is None:
-            self._want(number)
-        return ItemRow(number, item)
-
-
-class ItemRows(Sequence[ItemRow]):
-    """The first ``length`` of these numbers as rows. Going through all of them reads nothing."""
-
-    def __init__(self, store: ItemStore, numbers: Sequence[int], length: int) -> None:
-        self._store = store
-        self._numbers = numbers
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, at: int) -> ItemRow: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[ItemRow]: ...
-    def __getitem__(self, at: int | slice) -> ItemRow | list[ItemRow]:
-        if isinstance(at, slice):
-            return [self._store.row(n) for n in self._numbers[: self._length][at]]
-        return self._store.row(self._numbers[at])
-
-    def __iter__(self) -> Iterator[ItemRow]:
-        return (ItemRow(self._numbers[at]) for at in range(self._length))
-
-
-def item_columns(
-    mark_of: Callable[[str], Mark], left_out: Callable[[str], bool], scored: bool
-) -> list[Column[ItemRow]]:
-    """``left_out``: whether the run's refine phase did without the item of that id. ``scored``:
-    whether refine's margins are known."""
-
-    def marks(row: ItemRow) -> Cell:
+    def marked(row: ItemRow) -> Cell:
         if row.item is None:
             return ""
-        mark = mark_of(row.item.id)
+        mark, left_out = marks.of(row.item.id), marks.left_out(row.item.id)
         text = Text()
         text.append("!" if mark.flagged else " ", "bold yellow")
-        text.append("x" if mark.excluded else "-" if left_out(row.item.id) else " ", "bold red")
+        text.append("x" if mark.excluded else "-" if left_out else " ", "bold red")
         text.append("n" if mark.note else " ", "cyan")
         return text
 
     return [
         Column("number", "#", 7, lambda r: str(r.number + 1), 4, "right"),
-        Column("marks", "mrk", 3, marks),
+        Column("marks", "mrk", 3, marked),
         Column("verdicts", "✓✗", 3, _verdicts),
         Column("label", "what", 12, _label, 1, narrow=8),
         Column("length", "chars", 6, _length, 3, "right"),

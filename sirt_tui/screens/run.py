@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -20,17 +19,16 @@ from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel, RunView
-from sirt_tui.screens import verbs
+from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.widgets.chart import Chart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from textual import events
     from textual.app import ComposeResult
     from textual.timer import Timer
 
     from engine.queries.runs import PhaseStatus, RunStatus
+    from engine.store.phase_log import State
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
@@ -251,20 +249,18 @@ class RunPage(Page):
         inside = [p for p in panels if focused is not None and p in focused.ancestors_with_self]
         self.maximize(inside[0] if inside else self.query_one(f"#{self._panel}"), container=False)
 
-    # --- verbs ---
+    # --- what is done to the run ---
 
     @work
     async def action_stop(self) -> None:
-        if self._status is not None and self._status.state in verbs.NOTHING_TO_STOP:
-            self.sirt.say(f"{self._run_id}: ended already, there is nothing to stop")
-            return
-        kept = ("finished work is kept; a retry goes on from it",)
-        if await self.sirt.confirm(f"Stop {self._run_id}?", kept, "Stop", verbs.GO_ON):
-            await self._do(partial(verbs.stop, self.runs, [self._run_id]), "asked to stop")
+        await RunActions(self).stop(self._state())
 
     @work
     async def action_retry(self) -> None:
-        await self._do(partial(verbs.retry, self.runs, [self._run_id]))
+        await RunActions(self).retry(self._state())
+
+    def _state(self) -> dict[str, State]:
+        return {self._run_id: self._status.state} if self._status is not None else {}
 
     def action_compose_from(self) -> None:
         self.sirt.open_compose(run_id=self._run_id)
@@ -280,13 +276,3 @@ class RunPage(Page):
             self.sirt.say_error(error)
         else:
             self.app.push_screen(LineageDialog(found))
-
-    async def _do(self, verb: Callable[[], str | None], said: str = "") -> None:
-        """``said``: when it was done, unless the verb says something itself."""
-        try:
-            answer = await self.ask(verb)
-        except (UserError, OSError) as error:
-            self.sirt.say_error(error)
-        else:
-            self.sirt.say(f"{self._run_id}: {answer or said}")
-            self.feed.hurry()

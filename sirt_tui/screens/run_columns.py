@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from engine.schema.sanitize import one_line
-from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, duration, percent
+from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, counted, duration, percent
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from engine.store.phase_log import State
     from engine.store.run_row import RunRow
     from sirt_tui.widgets.columns import Cell
+
+COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 
 
 def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> list[Column[RunRow]]:
@@ -52,6 +56,20 @@ def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> li
         Column("took", "took", 11, took, 10, "right", sort=lambda r: r.seconds),
         Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
     ]
+
+
+def counts_text(rows: Sequence[RunRow], shown: int, whole: bool) -> Text:
+    """How many runs there are, how many of them are shown, and in which states they are."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    if not whole:
+        return text.append("the newest runs; reading the rest")
+    total = counted(len(rows), "run")
+    text.append(total if shown == len(rows) else f"{shown} of {total}")
+    states = Counter(row.state for row in rows)
+    for state in COUNTED:
+        if states[state]:
+            text.append(f"  {STATE_MARKS[state]} {states[state]} {state}", STATE_STYLES[state])
+    return text
 
 
 def ladder(row: RunRow) -> Text:

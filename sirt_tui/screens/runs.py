@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -15,15 +12,15 @@ from textual.widgets import Input, Static
 
 from engine.schema.errors import UserError
 from engine.schema.sanitize import one_line
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, count
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel
-from sirt_tui.screens import filtering, verbs
-from sirt_tui.screens.run_columns import run_columns
+from sirt_tui.screens import filtering, run_commands
+from sirt_tui.screens.run_actions import RunActions
+from sirt_tui.screens.run_columns import counts_text, run_columns
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from textual.app import ComposeResult
     from textual.timer import Timer
@@ -36,7 +33,6 @@ AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
 REST_S = 0.15  # the cursor rests: only then the phases of its run are read
 FILTER = "Filter: words, field:value, acc>80, -word"
-COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 EMPTY = """\
 No runs here yet.
 
@@ -48,7 +44,7 @@ They appear here by themselves."""
 
 
 class RunsPage(Page):
-    """Everything about runs that can be said in a line, and every verb on one or many."""
+    """Everything about runs that can be said in a line, and what can be done to one or many."""
 
     TITLE = "Runs"
     DEFAULT_CSS = """
@@ -67,7 +63,7 @@ class RunsPage(Page):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", tooltip=FILTER, priority=True),
-        Binding("n", "compose", "New", tooltip="Compose an experiment"),
+        Binding("n", "app.open_compose", "New", tooltip="Compose an experiment"),
         Binding("p", "pairs", "Pairs", tooltip="Preference pairs of this run"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked runs (space marks)"),
         Binding("v", "versus", "Answers of two marked runs", show=False),
@@ -94,6 +90,7 @@ class RunsPage(Page):
         self._filter = filtering.ALL
         self._working: Timer | None = None
         self._awaited: str | None = None
+        self._actions = RunActions(self)
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
@@ -118,10 +115,6 @@ class RunsPage(Page):
     def table(self) -> RowTable[RunRow]:
         return self.query_one(RowTable)
 
-    @property
-    def preview(self) -> PreviewPanel:
-        return self.query_one(PreviewPanel)
-
     # --- what comes in ---
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
@@ -133,17 +126,11 @@ class RunsPage(Page):
                 self.sirt.say(line, "error")
         self._told = event.damage
         self._draw()
-        row = self.table.row
-        if row is not None:
-            self._preview(row)
+        self._preview()
 
     def on_row_table_highlighted(self, event: RowTable.Highlighted) -> None:
         self.sirt.choose_run(event.key)
-        row = self.table.row
-        if row is None:
-            self.preview.clear()
-        else:
-            self._preview(row)
+        self._preview()
 
     def on_row_table_selected(self, event: RowTable.Selected) -> None:
         self.sirt.open_run(event.key)
@@ -162,17 +149,19 @@ class RunsPage(Page):
         self.table.focus()
 
     @work(exclusive=True, group="preview")
-    async def _preview(self, row: RunRow) -> None:
+    async def _preview(self) -> None:
         """What the list knows at once; the phases when the cursor rests."""
-        if not self.preview.display:
+        row, panel = self.table.row, self.query_one(PreviewPanel)
+        if row is None:
+            panel.clear()
+        if row is None or not panel.display:
             return
-        panel = self.preview
         panel.show(row, self.sirt.clock())
         await self.pause(REST_S)
         if not self._whole:
             return  # the first page is shown before anything else is read
         try:
-            status = await self.ask(verbs.read, self.runs, row.run_id)
+            status = await self.ask(run_commands.read, self.runs, row.run_id)
         except (UserError, OSError):
             return  # it was deleted meanwhile; the list will say so
         panel.show(row, self.sirt.clock(), status)
@@ -197,20 +186,7 @@ class RunsPage(Page):
         self._keep_time()
 
     def _draw_status(self) -> None:
-        shown, total = len(self.table.rows), len(self._rows)
-        text = Text(no_wrap=True, overflow="ellipsis")
-        if self._whole:
-            runs = "run" if total == 1 else "runs"
-            text.append(
-                f"{count(total)} {runs}" if shown == total else f"{shown} of {total} {runs}"
-            )
-            states = Counter(row.state for row in self._rows)
-            for state in COUNTED:
-                if states[state]:
-                    said = f"  {STATE_MARKS[state]} {states[state]} {state}"
-                    text.append(said, STATE_STYLES[state])
-        else:
-            text.append("the newest runs; reading the rest")
+        text = counts_text(self._rows, len(self.table.rows), self._whole)
         if self.table.hidden_order:
             text.append(f"  by {self.table.hidden_order}", "dim")
         if self.table.marked:
@@ -222,18 +198,14 @@ class RunsPage(Page):
     def _keep_time(self) -> None:
         """A clock ticks only while something is at work."""
         at_work = any(row.working_since is not None for row in self._rows)
-        if at_work and self._working is None:
-            self._working = self.set_interval(WORKING_S, self.table.redraw)
-        elif not at_work and self._working is not None:
-            self._working.stop()
-            self._working = None
+        if self._working is None:
+            self._working = self.set_interval(WORKING_S, self.table.redraw, pause=True)
+        (self._working.resume if at_work else self._working.pause)()
 
     # --- keys ---
 
     def action_clear(self) -> None:
-        box = self.query_one("#filter", Input)
-        box.remove_class("open")
-        box.value = ""
+        self.close_filter()
         self.table.unmark()
         self.table.focus()
         self._draw_status()
@@ -245,8 +217,7 @@ class RunsPage(Page):
         self.table.sort_next()
 
     def action_reverse(self) -> None:
-        key, descending = self.table.sorted_by
-        self.table.sort(key, not descending)
+        self.table.sort(*self.table.sorted_by.reversed)
 
     @work
     async def action_order(self) -> None:
@@ -259,12 +230,7 @@ class RunsPage(Page):
 
     def action_preview(self) -> None:
         self.toggle_class("flipped")
-        row = self.table.row
-        if row is not None:
-            self.call_after_refresh(self._preview, row)
-
-    def action_compose(self) -> None:
-        self.sirt.open_compose()
+        self.call_after_refresh(self._preview)
 
     def action_compose_from(self) -> None:
         if self.table.row is not None:
@@ -283,105 +249,46 @@ class RunsPage(Page):
         self.sirt.open_pairs(first.run_id, second.run_id)
 
     def action_compare(self) -> None:
-        self.sirt.open_compare(self._meant())
+        self.sirt.open_compare([row.run_id for row in self._meant()])
 
-    # --- verbs ---
+    # --- what is done to runs ---
 
-    def _meant(self) -> list[str]:
+    def _meant(self) -> list[RunRow]:
         """The marked runs, else the one under the cursor; in the order of the table."""
-        marked = [row.run_id for row in self._rows if row.run_id in self.table.marked]
+        marked = [row for row in self._rows if row.run_id in self.table.marked]
         if not marked and self.table.row is not None:
-            return [self.table.row.run_id]
+            return [self.table.row]
         return marked
+
+    def _states(self) -> dict[str, State]:
+        return {row.run_id: row.state for row in self._meant()}
 
     @work
     async def action_stop(self) -> None:
-        ended = {row.run_id for row in self._rows if row.state in verbs.NOTHING_TO_STOP}
-        chosen = self._meant()
-        meant = [run_id for run_id in chosen if run_id not in ended]
-        if chosen and not meant:
-            self.sirt.say(f"{_runs(chosen)}: ended already, there is nothing to stop")
-        kept = [*_several(meant), "Finished work is kept; a retry goes on from it."]
-        if meant and await self.sirt.confirm(f"Stop {_runs(meant)}?", kept, "Stop", verbs.GO_ON):
-            await self._do(partial(verbs.stop, self.runs, meant), f"{_runs(meant)}: asked to stop")
+        await self._actions.stop(self._states())
 
     @work
     async def action_retry(self) -> None:
-        meant = self._meant()
-        if meant:
-            await self._do(partial(verbs.retry, self.runs, meant), f"{_runs(meant)}: ")
+        await self._actions.retry(self._states())
 
     @work
     async def action_delete(self) -> None:
-        meant = self._meant()
-        if not meant:
-            return
-        try:
-            lost = await self.ask(verbs.losses, self.runs, meant)
-        except (UserError, OSError) as error:
-            self.sirt.say_error(error)
-            return
-        lost = [*_several(meant), *lost]
-        question, done = f"Delete {_runs(meant)} for good?", f"{_runs(meant)}: deleted"
-        verb = partial(verbs.delete, self.runs, meant)
-        if await self.sirt.confirm(question, lost) and await self._do(verb, done):
+        meant = self._states()
+        if await self._actions.delete(meant):
             self.table.marked.difference_update(meant)
             self._draw_status()
 
     @work
     async def action_export(self) -> None:
-        meant = self._meant()
-        if not meant:
-            return
-        folder = await self.sirt.ask_text(
-            f"Export {_runs(meant)} into which folder?",
-            hint="Nothing there is overwritten.",
-        )
-        if folder:
-            target = Path(folder).expanduser()
-            verb = partial(verbs.export, self.runs, meant, target)
-            await self._do(verb, f"{_runs(meant)}: exported to {target}")
+        if meant := self._meant():
+            await self._actions.export([row.run_id for row in meant])
 
     @work
     async def action_tag(self) -> None:
-        row = self.table.row
-        if row is not None:
-            hint = "Words with spaces between; a filter finds them as tag:WORD."
-            text = await self.sirt.ask_text(f"Tags of {row.name}", " ".join(row.tags), hint)
-            if text is not None:
-                tags = tuple(dict.fromkeys(text.split()))
-                verb = partial(verbs.describe, self.runs, row.run_id, tags=tags)
-                await self._do(verb, "tags saved")
+        if meant := self._meant():
+            await self._actions.tag(meant)
 
     @work
     async def action_note(self) -> None:
-        row = self.table.row
-        if row is not None:
-            text = await self.sirt.ask_text(f"Note on {row.name}", row.note)
-            if text is not None:
-                verb = partial(verbs.describe, self.runs, row.run_id, note=text)
-                await self._do(verb, "note saved")
-
-    async def _do(self, verb: Callable[[], object], said: str) -> bool:
-        """Whether it was done; else it is said why not. What the verb says follows ``said``."""
-        try:
-            answer = await self.ask(verb)
-        except (UserError, OSError) as error:
-            self.sirt.say_error(error)
-        else:
-            self.sirt.say(f"{said}{answer}" if isinstance(answer, str) else said)
-            return True
-        finally:
-            self.feed.hurry()
-        return False
-
-
-def _runs(run_ids: Sequence[str]) -> str:
-    return run_ids[0] if len(run_ids) == 1 else f"{len(run_ids)} runs"
-
-
-def _several(run_ids: Sequence[str]) -> list[str]:
-    """Named one by one where the question only counts them."""
-    named = [f"  {run_id}" for run_id in run_ids[:3]]
-    more = [f"  and {len(run_ids) - 3} more"] if len(run_ids) > 3 else []
-    return [*named, *more] if len(run_ids) > 1 else []
+        if meant := self._meant():
+            await self._actions.note(meant)

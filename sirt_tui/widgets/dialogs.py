@@ -34,11 +34,11 @@ class Confirm(Dialog[bool]):
         Binding("left,right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: str, lost: Sequence[str], verb: str, refuse: str) -> None:
+    def __init__(self, question: str, lost: Sequence[str], agree: str, refuse: str) -> None:
         super().__init__()
         self._question = question
         self._lost = lost
-        self._verb = verb
+        self._agree = agree
         self._refuse = refuse
 
     def compose(self) -> ComposeResult:
@@ -51,7 +51,9 @@ class Confirm(Dialog[bool]):
             with Horizontal(classes="dialog-buttons"):
                 yield Button(f"{self._refuse} (n)", id="no")
                 loses = self._refuse == KEEP
-                yield Button(f"{self._verb} (y)", id="yes", variant="error" if loses else "primary")
+                yield Button(
+                    f"{self._agree} (y)", id="yes", variant="error" if loses else "primary"
+                )
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()

@@ -75,10 +75,10 @@ class Leavable(Screen[Result]):
 
         self.app.call_from_thread(unless_left)
 
-    async def ask(self, verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """A verb's answer, computed in a thread; the worker that asked ends here when the screen
+    async def ask(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A call's answer, computed in a thread; the worker that asked ends here when the screen
         was left meanwhile."""
-        answer = await Feed.ask(verb, *args, **kwargs)
+        answer = await Feed.ask(call, *args, **kwargs)
         self._go_on()
         return answer
 

@@ -30,6 +30,10 @@ class Order(NamedTuple):
     def arrow(self) -> str:
         return "▾" if self.descending else "▴"
 
+    @property
+    def reversed(self) -> Order:
+        return Order(self.key, not self.descending)
+
     def of(self, rows: Sequence[T], columns: Sequence[Column[T]]) -> Sequence[T]:
         """The rows in this order; what has no value goes last."""
         value = next((column.sort for column in columns if column.key == self.key), None)

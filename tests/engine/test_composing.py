@@ -29,7 +29,7 @@ from tests.tui.conftest import copy_recorded, take_weights_as_recorded
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOBS = {setting.key: setting for setting in settings_form.settings()}
+SETTINGS = {setting.key: setting for setting in settings_form.settings()}
 SMALL = {
     "name": "small",
     "teachers": ["wren-3m"],
@@ -159,16 +159,16 @@ def test_what_is_no_experiment_is_refused_in_a_line(tmp_path):
 
 
 def test_every_setting_has_a_source_in_words_and_a_meaning():
-    settings = [setting for setting in KNOBS.values() if setting.path[0] == "settings"]
+    settings = [setting for setting in SETTINGS.values() if setting.path[0] == "settings"]
     assert len(settings) > 40
     assert all(setting.origin and setting.meaning for setting in settings)
-    assert all(setting.meaning for setting in KNOBS.values())
-    assert KNOBS["settings.instruct.learning_rate"].origin == "the paper's"
-    assert KNOBS["settings.refine.lora.r"].default == 8
+    assert all(setting.meaning for setting in SETTINGS.values())
+    assert SETTINGS["settings.instruct.learning_rate"].origin == "the paper's"
+    assert SETTINGS["settings.refine.lora.r"].default == 8
 
 
 def test_a_default_needs_no_word_in_the_file():
-    beta, rank = KNOBS["settings.refine.beta"], KNOBS["settings.refine.lora.r"]
+    beta, rank = SETTINGS["settings.refine.beta"], SETTINGS["settings.refine.lora.r"]
     changed = settings_form.with_value(settings_form.with_value(SMALL, beta, 0.5), rank, 16)
     assert changed["settings"] == {"refine": {"beta": 0.5, "lora": {"r": 16}}}
     assert settings_form.is_changed(changed, beta)
@@ -181,7 +181,7 @@ def test_a_default_needs_no_word_in_the_file():
 
 
 def test_lists_and_choices_are_toggled():
-    tasks, precision = KNOBS["tasks"], KNOBS["precision"]
+    tasks, precision = SETTINGS["tasks"], SETTINGS["precision"]
     two = settings_form.toggled(SMALL, tasks, "csqa")
     assert two["tasks"] == ["pocket-sums", "csqa"]
     assert settings_form.toggled(two, tasks, "pocket-sums")["tasks"] == ["csqa"]
@@ -189,7 +189,7 @@ def test_lists_and_choices_are_toggled():
     chosen = settings_form.toggled(SMALL, precision, "bf16")
     assert chosen["precision"] == "bf16"
     assert settings_form.toggled(chosen, precision, "bf16") == SMALL
-    winner = KNOBS["settings.elicit.winner"]
+    winner = SETTINGS["settings.elicit.winner"]
     assert (
         settings_form.value_of(settings_form.next_option(SMALL, winner), winner)
         == winner.options[1]
@@ -211,7 +211,7 @@ def test_lists_and_choices_are_toggled():
     ],
 )
 def test_what_is_typed_is_read_as_it_is_meant(key, text, value):
-    setting = KNOBS[key]
+    setting = SETTINGS[key]
     assert settings_form.read(setting, text) == value
     if text:
         assert settings_form.read(setting, settings_form.typed(setting, value)) == value
@@ -219,7 +219,7 @@ def test_what_is_typed_is_read_as_it_is_meant(key, text, value):
 
 def test_what_is_no_yaml_is_refused():
     with pytest.raises(UserError, match=r"refine\.beta:1: not valid YAML"):
-        settings_form.read(KNOBS["settings.refine.beta"], "{")
+        settings_form.read(SETTINGS["settings.refine.beta"], "{")
 
 
 # --- checking and planning ---
@@ -239,8 +239,8 @@ def test_problems_are_told_at_their_keys(runs):
 def test_odd_shapes_are_problems_and_no_crashes(runs):
     for odd in ({"teachers": "wren-3m"}, {"settings": [1]}, {"sources": 3}, {"cards": [5]}):
         assert problems(runs, SMALL | odd)
-        assert isinstance(settings_form.listed(SMALL | odd, KNOBS["teachers"]), list)
-        assert settings_form.value_of(SMALL | odd, KNOBS["settings.refine.beta"]) == 0.1
+        assert isinstance(settings_form.listed(SMALL | odd, SETTINGS["teachers"]), list)
+        assert settings_form.value_of(SMALL | odd, SETTINGS["settings.refine.beta"]) == 0.1
 
 
 def test_memory_is_told_by_kind_of_phase(runs):
@@ -262,7 +262,7 @@ def test_what_is_shipped_is_offered():
 
 
 def test_a_saved_draft_is_a_file_that_plans_the_same(runs, tmp_path):
-    draft = settings_form.with_value(SMALL, KNOBS["settings.refine.learning_rate"], 3e-7)
+    draft = settings_form.with_value(SMALL, SETTINGS["settings.refine.learning_rate"], 3e-7)
     file = drafts.file_of(str(tmp_path / "new" / "mine"))
     drafts.save(draft, file)
     assert file.name == "mine.yaml"
@@ -303,7 +303,7 @@ def test_devices_are_held_against_what_is_here(monkeypatch):
         placing.device_request([1])
     with pytest.raises(UserError, match="this machine has 2"):
         placing.device_request(gpu_count=3)
-    assert composing.card_sizes(cards) == (80.0,)
+    assert composing.gpu_sizes(cards) == (80.0,)
     monkeypatch.setattr(devices, "gpus", lambda: ())
     assert placing.device_request() == DeviceRequest(cpu=True)
     with pytest.raises(UserError, match="there are none"):

@@ -64,7 +64,7 @@ def test_a_file_without_labels_is_told_by_the_plan_with_its_key_and_line(runs, t
     assert f"{tmp_path / 'train.jsonl'}:1: no answer in 'label'" in line
     (problem,) = composing.plan(runs, draft(tmp_path, SIQA, SIQA))  # type: ignore[misc]
     assert problem.key == "sources.siqa"
-    assert list(composing.by_knob([problem])) == ["sources"]
+    assert list(composing.by_setting([problem])) == ["sources"]
 
 
 def test_nothing_is_launched_while_a_row_can_not_be_used(runs, tmp_path):

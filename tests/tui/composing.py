@@ -26,15 +26,17 @@ async def planned(app, pilot):
     """Wait until the plan is that of the draft on the screen."""
     await settled(pilot, lambda: isinstance(app.screen, ComposePage))
     page = app.screen
-    await settled(pilot, lambda: page._settled.is_set() and not page._planning, "the plan")
+    await settled(
+        pilot, lambda: page._plan._settled.is_set() and not page._plan.at_work, "the plan"
+    )
     return page
 
 
 async def at(app, pilot, pane, key):
     """Put the cursor on a row."""
     page = app.screen
-    page._go_to(pane)
-    table = page.choices if pane == "choices" else page.settings.table
+    page.panes.go_to(pane)
+    table = page.panes.choices if pane == "choices" else page.panes.settings.table
     table.move_to(key)
     await pilot.pause()
     row = table.row

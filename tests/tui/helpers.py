@@ -44,6 +44,12 @@ def text_of(app: SirtApp) -> str:
     return "\n".join(strip.crop(0, width).text.rstrip() for strip in lines[:height])
 
 
+def painted(app: SirtApp, look: str) -> list[str]:
+    """The pieces of text on the screen that a style holds, ``underline`` say, in order."""
+    strips = app.screen._compositor.render_strips()
+    return [part.text for strip in strips for part in strip if getattr(part.style, look, None)]
+
+
 def said_by(app: SirtApp) -> str:
     """What it has told beside the screen; tests don't show it."""
     return "\n".join(note.message for note in app._notifications)

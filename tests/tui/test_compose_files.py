@@ -22,7 +22,7 @@ from tests.tui.helpers import app_on, settled, text_of
 def no_conductor(monkeypatch):
     """Nothing is started: what is queued is looked at."""
     monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
-    monkeypatch.setattr("sirt_tui.screens.compose.REST_S", 0.02)
+    monkeypatch.setattr("sirt_tui.screens.draft_plan.REST_S", 0.02)
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_saved_file_is_taken_by_the_command_line_unchanged(recorded, tmp_path,
         await settled(pilot, file.exists)
         await settled(pilot, lambda: "saved to mine.yaml" in text_of(app))
         assert drafts.kept(recorded) == ()
-        first = page._planned.plan
+        first = page._plan.planned.plan
         # another's file is written over only when that is wanted; one's own without a question
         for answer, title in (("n", "theirs"), ("y", "pocket")):
             (tmp_path / "theirs.yaml").write_text("name: theirs\n")
@@ -90,7 +90,7 @@ def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
         await pilot.press("enter")
         await typed(app, pilot, "5")
         await planned(app, pilot)
-        new = [phase.id for phase in page._planned.plan.to_do]
+        new = [phase.id for phase in page._plan.planned.plan.to_do]
         await pilot.press("ctrl+l")
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         text = text_of(app)
@@ -122,11 +122,11 @@ def test_a_past_run_gives_its_own_cell_with_everything_reused(recorded, monkeypa
 
     async def check(app, pilot):
         page = app.screen
-        (spec,) = page._planned.plan.runs
+        (spec,) = page._plan.planned.plan.runs
         assert spec.fingerprint == read_run(recorded, run_id).spec.fingerprint
-        assert not page._planned.plan.to_do
+        assert not page._plan.planned.plan.to_do
         assert "everything is there already" in text_of(app)
-        assert not page._sheet.unsaved
+        assert not page._document.unsaved
 
     composing_from(recorded, check, run_id=run_id)
     assert drafts.kept(recorded) == ()
@@ -156,7 +156,7 @@ def test_what_was_left_unsaved_is_offered_again(recorded):
         assert "draft   pocket" in text_of(app)
         await pilot.press("enter")
         page = await planned(app, pilot)
-        assert page._sheet.draft["tasks"] == ["pocket-compass", "csqa"]
+        assert page._document.draft["tasks"] == ["pocket-compass", "csqa"]
 
     composing_from(recorded, leave, preset="pocket")
     (kept,) = drafts.kept(recorded)  # gone on with, and still not saved
@@ -211,7 +211,7 @@ def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp
         await pilot.press("end", "up", "enter")
         await typed(app, pilot, str(file))
         await settled(pilot, lambda: "no model card 'nobody'" in text_of(app))
-        assert page._sheet.file == file
+        assert page._document.file == file
 
     composing_from(recorded, check)
 

@@ -17,13 +17,14 @@ from engine.queries.machine import (
 )
 from engine.scheduling import daemon
 from sirt_tui.panels.planned import plan_text
-from sirt_tui.panels.tree_choice import Offered, rows_of_knob
+from sirt_tui.panels.tree_choice import Offered, rows_of_setting
 from sirt_tui.screens.compose import ComposePage
+from sirt_tui.screens.compose_launch import request
 from sirt_tui.widgets.dialogs import AskText, Choose
 from tests.tui.composing import at, composing_from, planned, typed
 from tests.tui.helpers import settled, text_of
 
-KNOBS = {setting.key: setting for setting in settings_form.settings()}
+SETTINGS = {setting.key: setting for setting in settings_form.settings()}
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
@@ -31,7 +32,7 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 def no_conductor(monkeypatch):
     """Nothing is started: what is queued is looked at."""
     monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
-    monkeypatch.setattr("sirt_tui.screens.compose.REST_S", 0.02)
+    monkeypatch.setattr("sirt_tui.screens.draft_plan.REST_S", 0.02)
 
 
 @pytest.mark.slow
@@ -45,7 +46,7 @@ def test_a_preset_is_shown_with_its_plan(recorded, size):
             shown.append(text_of(app))
         assert page.focused is page.query_one("#plan")
         await pilot.press("tab")
-        assert page.focused is page.choices
+        assert page.focused is page.panes.choices
         return "\n".join(shown)
 
     text = composing_from(recorded, check, size, preset="pocket")
@@ -63,25 +64,27 @@ def test_a_preset_is_shown_with_its_plan(recorded, size):
 def test_choosing_changes_the_plan_and_a_problem_stands_at_its_field(recorded):
     async def check(app, pilot):
         page = app.screen
-        before = len(page._planned.plan.runs)
+        before = len(page._plan.planned.plan.runs)
         await at(app, pilot, "choices", "teachers/otter-3m")
         await pilot.press("space")
         await planned(app, pilot)
-        assert len(page._planned.plan.runs) < before
+        assert len(page._plan.planned.plan.runs) < before
         await at(app, pilot, "choices", "teachers/wren-3m")
         await pilot.press("space")
         await planned(app, pilot)
-        assert page._planned is None
+        assert page._plan.planned is None
         await settled(pilot, lambda: "! is empty" in text_of(app), "at the field")
         assert "1 problem in the way of a plan" in text_of(app)
         await at(app, pilot, "settings", "settings.refine.beta")
         await pilot.press("ctrl+l")
-        await settled(pilot, lambda: page.choices.row.key == "teachers", "the cursor is at it")
+        await settled(
+            pilot, lambda: page.panes.choices.row.key == "teachers", "the cursor is at it"
+        )
         assert "not yet: teachers" in text_of(app)
         await at(app, pilot, "choices", "teachers/wren-3m")
         await pilot.press("space")
         await planned(app, pilot)
-        assert page._planned is not None
+        assert page._plan.planned is not None
 
     composing_from(recorded, check, preset="pocket")
 
@@ -107,22 +110,22 @@ def test_settings_are_edited_cycled_put_back_and_filtered(recorded):
         app.screen.query_one("Input").value = "0.3"
         await pilot.press("enter")
         await planned(app, pilot)
-        assert page._sheet.draft["settings"]["refine"]["beta"] == 0.3
+        assert page._document.draft["settings"]["refine"]["beta"] == 0.3
         await pilot.press("d")
-        assert "beta" not in page._sheet.draft["settings"]["refine"]
+        assert "beta" not in page._document.draft["settings"]["refine"]
         await at(app, pilot, "settings", "settings.elicit.pair_prompt")
         await pilot.press("space")
-        assert "pair_prompt" not in page._sheet.draft["settings"].get("elicit", {})
+        assert "pair_prompt" not in page._document.draft["settings"].get("elicit", {})
         await pilot.press("enter")
         await settled(pilot, lambda: isinstance(app.screen, Choose))
         await pilot.press("k", "enter")
-        await settled(pilot, lambda: page._sheet.draft["settings"].get("elicit"))
+        await settled(pilot, lambda: page._document.draft["settings"].get("elicit"))
         await pilot.press("slash", *"rank")
-        await settled(pilot, lambda: len(page.settings.table.rows) == 2, "two ranks")
+        await settled(pilot, lambda: len(page.panes.settings.table.rows) == 2, "two ranks")
         await pilot.press("enter")
-        assert page.focused is page.settings.table
+        assert page.focused is page.panes.settings.table
         await pilot.press("escape")
-        assert len(page.settings.table.rows) > 40
+        assert len(page.panes.settings.table.rows) > 40
         assert isinstance(app.screen, ComposePage)
 
     composing_from(recorded, check, preset="pocket")
@@ -150,7 +153,7 @@ def test_cards_and_their_users_are_there_to_tick(recorded, monkeypatch):
         await at(app, pilot, "choices", "devices/1")
         await pilot.press("space")
         await planned(app, pilot)
-        assert page._request().gpus == (1,)
+        assert request(page._offered).gpus == (1,)
         await at(app, pilot, "choices", "devices/each")
         await pilot.press("enter")
         await typed(app, pilot, "2")
@@ -159,7 +162,7 @@ def test_cards_and_their_users_are_there_to_tick(recorded, monkeypatch):
         await at(app, pilot, "choices", "devices/cpu")
         await pilot.press("space")
         await planned(app, pilot)
-        assert page._request().cpu
+        assert request(page._offered).cpu
         assert "on the CPU" in text_of(app)
 
     composing_from(recorded, check, preset="pocket")
@@ -182,10 +185,10 @@ def test_the_newest_draft_wins_and_plans_are_made_one_at_a_time(recorded, monkey
         page = app.screen
         monkeypatch.setattr(composing, "plan", slow)
         for seed in range(1, 6):
-            page._put(page._sheet.draft | {"seeds": [seed]})
+            page._put(page._document.draft | {"seeds": [seed]})
             await asyncio.sleep(0)
         await planned(app, pilot)
-        assert {run.seed for run in page._planned.plan.runs} == {5}
+        assert {run.seed for run in page._plan.planned.plan.runs} == {5}
         assert asked[-1] == [5]
         assert len(asked) < 5
         assert set(at_once) == {1}
@@ -208,11 +211,11 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
     assert re.search(r"teachers +about \d+\.\d\d EUR", text)
     assert "1 GiB: no" in text
     assert "24 GiB: yes" in text
-    panel = rows_of_knob(draft, KNOBS["teachers"], Offered({"teachers": ()}), "", opened=True)
+    panel = rows_of_setting(draft, SETTINGS["teachers"], Offered({"teachers": ()}), "", opened=True)
     assert [row.label for row in panel] == ["teachers"]
     shipped = composing.shipped()
-    panel = rows_of_knob(
-        draft | {"teachers": []}, KNOBS["teachers"], Offered(shipped.choices), "", True
+    panel = rows_of_setting(
+        draft | {"teachers": []}, SETTINGS["teachers"], Offered(shipped.choices), "", True
     )
     assert panel[-1].label == "served"  # not ticked, and still there to tick
 
@@ -221,11 +224,11 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
 def test_the_mouse_ticks_and_folds(recorded):
     async def check(app, pilot):
         page = app.screen
-        ticked = lambda: page._sheet.draft["teachers"]  # noqa: E731
-        rows = [row.key for row in page.choices.rows]
+        ticked = lambda: page._document.draft["teachers"]  # noqa: E731
+        rows = [row.key for row in page.panes.choices.rows]
         line = 1 + rows.index("teachers/wren-1m")
         await pilot.click("#choices", offset=(15, line))
-        assert page.choices.row.key == "teachers/wren-1m"
+        assert page.panes.choices.row.key == "teachers/wren-1m"
         assert "wren-1m" not in ticked()  # the first click on a word moves the cursor
         await pilot.click("#choices", offset=(15, line))
         await settled(pilot, lambda: "wren-1m" in ticked())
@@ -233,7 +236,9 @@ def test_the_mouse_ticks_and_folds(recorded):
         other = rows[line - 3].partition("/")[2]
         await settled(pilot, lambda: other in ticked())
         await pilot.click("#choices", offset=(2, 1 + rows.index("teachers")))
-        await settled(pilot, lambda: "teachers/wren-1m" not in [r.key for r in page.choices.rows])
+        await settled(
+            pilot, lambda: "teachers/wren-1m" not in [r.key for r in page.panes.choices.rows]
+        )
         await pilot.click("#plan")
         assert page.focused is page.query_one("#plan")
 

@@ -23,7 +23,7 @@ from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.preview import row_text
 from sirt_tui.panels.scores import scores_table
-from sirt_tui.screens import verbs
+from sirt_tui.screens import run_commands
 from sirt_tui.screens.filtering import parse
 from tests.tui.conftest import run_of
 from tests.tui.helpers import NOW, app_on, settled, text_of
@@ -120,7 +120,7 @@ def test_a_run_says_what_it_paid_and_may_have_paid_wherever_it_is_shown(measured
     costs = [p["cost"] for p in json.loads(said(measured, "status", served, "--json"))["phases"]]
     assert [(c["spent"], c["cap"]) for c in costs if c["possible"]] == [(0.24, 20.0)]
     row = next(row for row in list_runs(measured) if row.run_id == served)
-    preview = row_text(row, NOW, verbs.read(measured, served)).plain
+    preview = row_text(row, NOW, run_commands.read(measured, served)).plain
     assert "0.2400 USD (+0.5279 possibly" in preview
     assert "paid in all  0.9600 USD (+0.5279 possibly" in preview
 

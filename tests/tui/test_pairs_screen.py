@@ -18,7 +18,7 @@ from sirt_tui.screens.pairs import PairsPage
 from sirt_tui.widgets.dialogs import AskText, Confirm
 from sirt_tui.widgets.table import RowTable
 from tests.tui.conftest import run_of
-from tests.tui.helpers import app_on, said_by, settled, text_of
+from tests.tui.helpers import app_on, painted, said_by, settled, text_of
 
 
 @pytest.fixture
@@ -76,6 +76,16 @@ def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
     looking(recorded, run_id, check, size)
 
 
+def test_the_place_where_the_answer_was_read_is_underlined(recorded, run_id):
+    async def check(app, pilot):
+        underlined = await settled(pilot, lambda: painted(app, "underline"), "the places")
+        (first, second) = row_of(app).item.sides
+        assert underlined == [side.text[slice(*side.span)] for side in (first, second)]
+        assert underlined == ["B) east", "B) east"]
+
+    looking(recorded, run_id, check)
+
+
 @pytest.mark.slow
 def test_chosen_stands_beside_rejected_and_above_it_where_it_is_narrow(recorded, run_id):
     async def line_of_both(app, pilot):
@@ -111,7 +121,7 @@ def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_
         await typed(app, pilot, "chosen:right rejected:wrong")
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
         await typed(app, pilot, "nobody-says-this")
-        await settled(pilot, lambda: "no item is so" in text_of(app))
+        await settled(pilot, lambda: "the filter finds nothing" in text_of(app))
         await typed(app, pilot, "wniner:x")
         await settled(pilot, lambda: "did you mean 'winner'?" in text_of(app))
         await pilot.press("escape")

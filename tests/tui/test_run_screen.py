@@ -338,10 +338,10 @@ def test_stop_asks_once_and_retry_queues(recorded, monkeypatch):
         await pilot.press("x")
         await settled(pilot, lambda: "Stop pocket-refine-only" in text_of(app))
         await pilot.press("n")
-        await settled(pilot, lambda: "finished work is kept" not in text_of(app))
+        await settled(pilot, lambda: "Finished work is kept" not in text_of(app))
         assert run_id in read_queue(recorded).run_ids
         await pilot.press("x")
-        await settled(pilot, lambda: "finished work is kept" in text_of(app))
+        await settled(pilot, lambda: "Finished work is kept" in text_of(app))
         await pilot.press("y")
         await settled(pilot, lambda: run_id not in read_queue(recorded).run_ids)
 

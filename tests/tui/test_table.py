@@ -81,3 +81,26 @@ def test_a_click_on_a_heading_orders_by_it_and_again_the_other_way():
         assert list(table.rows) == ["ccc", "bb", "dd", "a"]
 
     with_table(check)
+
+
+def lines_of(app):
+    strips = app.screen._compositor.render_strips()
+    return [strip.text.split()[:2] for strip in strips[1:] if strip.text.strip()]
+
+
+def test_each_mark_is_painted_as_soon_as_it_is_set():
+    async def check(app, pilot, table):
+        table.show(["a", "bb"])
+        await pilot.press("down", "up")  # both lines have been painted with and without the cursor
+        await pilot.pause()
+        for keys, shown in (
+            (("home", "space"), [["●", "a"], ["bb", "2"]]),
+            (("space",), [["●", "a"], ["●", "bb"]]),
+            (("space",), [["●", "a"], ["bb", "2"]]),
+            (("home", "space"), [["a", "1"], ["bb", "2"]]),
+        ):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert lines_of(app) == shown
+
+    with_table(check)

@@ -9,7 +9,7 @@ from engine.queries.checking import check_source
 from engine.queries.item_files import sources
 from engine.queries.items import Reader
 from engine.store import item_notes
-from sirt_tui.screens.verbs import kinds
+from sirt_tui.screens.run_commands import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What the screens do with runs, one or several at once; called in threads.
 
-The engine's verbs are imported when one is called: the first paint does without them.
+The engine's commands are imported when one is called: the first paint does without them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from engine.queries.runs import RunStatus
     from engine.store.layout import RunsFolder
-    from engine.store.phase_log import State
-
-NOTHING_TO_STOP: tuple[State, ...] = ("done", "stopped")
-GO_ON = "Let it go on"  # instead of a stop
 
 
 def read(runs: RunsFolder, run_id: str) -> RunStatus:
@@ -78,8 +74,14 @@ def export(runs: RunsFolder, run_ids: Sequence[str], folder: Path) -> None:
 
 
 def describe(
-    runs: RunsFolder, run_id: str, tags: tuple[str, ...] | None = None, note: str | None = None
+    runs: RunsFolder,
+    tags: Mapping[str, Iterable[str]] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
+    """Each run's tags or note, by its id."""
     from engine.commands import run_changes
 
-    run_changes.describe(runs, run_id, tags=tags, note=note)
+    for run_id, words in (tags or {}).items():
+        run_changes.describe(runs, run_id, tags=tuple(dict.fromkeys(words)))
+    for run_id, note in (notes or {}).items():
+        run_changes.describe(runs, run_id, note=note)

@@ -1,0 +1,62 @@
+"""What becomes of a draft: saved as a file, or launched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.commands import composing, device_request
+from engine.schema.errors import UserError
+from sirt_tui import draft_document as documents
+from sirt_tui.format import counted
+from sirt_tui.panels.planned import facts
+from sirt_tui.screens import compose_dialogs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.commands.composing import Planned, Problem
+    from engine.commands.device_request import DeviceRequest
+    from sirt_tui.draft_document import DraftDocument
+    from sirt_tui.page import Page
+    from sirt_tui.panels.tree_choice import Offered
+
+
+async def save(page: Page, document: DraftDocument, problems: Sequence[Problem]) -> None:
+    path = await compose_dialogs.place(page, document)
+    if path is None:
+        return
+    try:
+        await page.ask(documents.save, page.runs, document, path, path.exists())
+    except (UserError, OSError) as error:
+        page.sirt.say_error(error)
+        return
+    if problems:
+        said = counted(len(problems), "problem")
+        page.sirt.say(f"saved to {path}, with {said} in it", "warning")
+    else:
+        page.sirt.say(f"saved to {path}; launch it here, or with: sirt run {path}")
+
+
+async def launch(page: Page, planned: Planned, offered: Offered) -> None:
+    """Once that is confirmed; the list of runs then shows them."""
+    try:
+        devices = await page.ask(request, offered)
+        found = facts(planned, offered.sizes, offered.where)
+        lines = [(name, text.plain) for name, text in found]
+        if not await compose_dialogs.agreed(page, planned, [*lines, ("on", offered.on)]):
+            return
+        launched = await page.ask(composing.launch, page.runs, planned, devices)
+    except (UserError, OSError) as error:
+        page.sirt.say_error(error)
+        return
+    reused = f", {len(launched.reused)} finished before" if launched.reused else ""
+    page.sirt.say(f"{counted(len(launched.queued), 'run')} queued{reused}")
+    page.sirt.show_runs(launched.all)
+
+
+def request(offered: Offered) -> DeviceRequest:
+    """Called in a thread: the GPUs are looked at once more."""
+    now = offered.placement
+    if not offered.on_gpu:
+        return device_request.device_request(cpu=True)
+    return device_request.device_request(now.gpus or None, now.each)

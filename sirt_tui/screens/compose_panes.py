@@ -1,0 +1,168 @@
+"""The three panes of Compose: what is chosen, the settings, the plan; and what is said of a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import Container
+from textual.widgets import Static
+
+from engine.commands import composing
+from sirt_tui.format import counted
+from sirt_tui.panels import settings_form as setting_rows
+from sirt_tui.panels import tree_choice
+from sirt_tui.panels.planned import PlanPanel, plan_line
+from sirt_tui.panels.settings_form import SettingsPanel
+from sirt_tui.panels.tree_choice import ChoicesPanel
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from engine.queries.settings_form import Draft, Setting
+    from sirt_tui.panels.tree_choice import Offered
+    from sirt_tui.screens.draft_plan import DraftPlan
+    from sirt_tui.widgets.table import RowTable
+
+PANES = ("choices", "settings", "plan")
+
+
+class ComposePanes(Container):
+    """All three beside each other, or where it is narrow one at a time, named in a bar."""
+
+    SCOPED_CSS = False  # the width is the screen's
+
+    DEFAULT_CSS = """
+    ComposePanes { height: 1fr; }
+    ComposePanes #bar { height: 1; padding: 0 1; display: none; }
+    ComposePanes #panes { layout: horizontal; height: 1fr; }
+    ComposePanes #choices { width: 44; height: 1fr; }
+    ComposePanes #right { width: 1fr; height: 1fr; layout: vertical; }
+    ComposePanes #plan { height: 17; }
+    ComposePanes #about { height: 3; padding: 0 1; background: $surface; }
+    .-wide ComposePanes #right { layout: horizontal; }
+    .-wide ComposePanes #plan { width: 52; height: 1fr; margin-left: 1; }
+    .-narrow ComposePanes #bar { display: block; }
+    .-narrow ComposePanes #choices, .-narrow ComposePanes #right { width: 1fr; display: none; }
+    .-narrow ComposePanes #settings, .-narrow ComposePanes #plan { height: 1fr; display: none; }
+    .-narrow ComposePanes.at-choices #choices { display: block; }
+    .-narrow ComposePanes.at-settings #right { display: block; }
+    .-narrow ComposePanes.at-settings #settings { display: block; }
+    .-narrow ComposePanes.at-plan #about { display: none; }
+    .-narrow ComposePanes.at-plan #right { display: block; }
+    .-narrow ComposePanes.at-plan #plan { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pane = PANES[0]
+        self._summary = Text()  # of the plan
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="bar")
+        with Container(id="panes"):
+            yield ChoicesPanel(id="choices")
+            with Container(id="right"):
+                yield SettingsPanel(id="settings")
+                yield PlanPanel(id="plan")
+        yield Static(id="about")
+
+    def on_mount(self) -> None:
+        self._turn_to(self._pane)
+
+    @property
+    def choices(self) -> ChoicesPanel:
+        return self.query_one(ChoicesPanel)
+
+    @property
+    def settings(self) -> SettingsPanel:
+        return self.query_one(SettingsPanel)
+
+    @property
+    def setting(self) -> Setting | None:
+        """The one under the cursor."""
+        row = self.settings.table.row if self._pane == "settings" else self.choices.row
+        return row.setting if row is not None else None
+
+    # --- drawing ---
+
+    def show(self, draft: Draft, offered: Offered, plan: DraftPlan) -> None:
+        problems = composing.by_setting(plan.problems)
+        self.choices.show_draft(draft, offered, problems)
+        self.settings.show_draft(draft, problems)
+        self._summary = Text()
+        if plan.problems:
+            self._summary.append(f"  ! {counted(len(plan.problems), 'problem')}", "red")
+        elif plan.planned is not None:
+            self._summary.append(f"  {plan_line(plan.planned)}", "bold")
+        self._draw_bar()
+        self._draw_about()
+
+    def wait(self) -> None:
+        """A plan is being made."""
+        self.query_one(PlanPanel).wait()
+
+    def show_plan(self, offered: Offered, plan: DraftPlan) -> None:
+        panel = self.query_one(PlanPanel)
+        if plan.planned is None:
+            panel.show_problems(plan.problems)
+        else:
+            panel.show(plan.planned, offered.sizes, offered.where)
+
+    def _draw_bar(self) -> None:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for name in PANES:
+            text.append(f" {name} ", "reverse" if name == self._pane else "")
+        self.query_one("#bar", Static).update(text.append_text(self._summary))
+
+    def _draw_about(self) -> None:
+        """The row under the cursor, in full."""
+        text = Text()
+        if self._pane == "settings":
+            if self.settings.table.row is not None:
+                text = setting_rows.describe(self.settings.table.row)
+        elif self.choices.row is not None:
+            text = tree_choice.describe(self.choices.row)
+        self.query_one("#about", Static).update(text)
+
+    # --- the cursor and the panes ---
+
+    def on_row_table_highlighted(self, event: RowTable.Highlighted) -> None:
+        self._draw_about()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        inside = {node.id for node in event.widget.ancestors_with_self}
+        pane = next(pane for pane in PANES if pane in inside)
+        if pane != self._pane:
+            self._turn_to(pane)
+
+    def _turn_to(self, pane: str) -> None:
+        self._pane = pane
+        for name in PANES:
+            self.set_class(name == pane, f"at-{name}")
+        self._draw_bar()
+        self._draw_about()
+
+    def step(self, step: int) -> None:
+        """To the next pane, or the one before."""
+        self.go_to(PANES[(PANES.index(self._pane) + step) % len(PANES)])
+
+    def go_to(self, pane: str) -> None:
+        self._turn_to(pane)
+        self.query_one("#settings PickTable" if pane == "settings" else f"#{pane}").focus()
+
+    def go_to_setting(self, setting: Setting) -> None:
+        self.go_to("settings" if setting.is_setting else "choices")
+        (self.settings.table if setting.is_setting else self.choices).move_to(setting.key)
+
+    def open_filter(self) -> None:
+        self._turn_to("settings")
+        self.settings.open_filter()
+
+    def close_filter(self) -> bool:
+        """Whether it was open."""
+        was_open = self.settings.close_filter()
+        if was_open:
+            self.go_to("settings")
+        return was_open

@@ -1,0 +1,173 @@
+"""What a source of items holds, or what a filter finds of it, read as it comes into sight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from engine.queries import item_filter
+from engine.schema.sanitize import one_line
+from sirt_tui.format import count
+from sirt_tui.panels.item_files import items_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.text import Text
+
+    from engine.queries.filter_language import Filter
+    from engine.queries.items import Item, Reader, Source
+    from engine.store.item_notes import Marks
+    from sirt_tui.page import Page
+
+KEPT = 400  # items in memory
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """``item`` is None until it has been read."""
+
+    number: int
+    item: Item | None = None
+
+
+class ItemStore:
+    """Items that have been read; the others are asked for once with ``want``."""
+
+    def __init__(self, want: Callable[[int], None]) -> None:
+        self._items: dict[int, Item] = {}
+        self._want = want
+
+    def add(self, items: Iterable[Item]) -> None:
+        if len(self._items) > KEPT:
+            self._items.clear()
+        self._items.update((item.number, item) for item in items)
+
+    def row(self, number: int) -> ItemRow:
+        item = self._items.get(number)
+        if item is None:
+            self._want(number)
+        return ItemRow(number, item)
+
+
+class ItemRows(Sequence[ItemRow]):
+    """The first ``length`` of these numbers as rows. Going through all of them reads nothing."""
+
+    def __init__(self, store: ItemStore, numbers: Sequence[int], length: int) -> None:
+        self._store = store
+        self._numbers = numbers
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, at: int) -> ItemRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[ItemRow]: ...
+    def __getitem__(self, at: int | slice) -> ItemRow | list[ItemRow]:
+        if isinstance(at, slice):
+            return [self._store.row(n) for n in self._numbers[: self._length][at]]
+        return self._store.row(self._numbers[at])
+
+    def __iter__(self) -> Iterator[ItemRow]:
+        return (ItemRow(self._numbers[at]) for at in range(self._length))
+
+
+class ItemList:
+    """``wanted`` is called when rows have come into sight that :meth:`read_wanted` has to read."""
+
+    def __init__(self, page: Page, wanted: Callable[[], object]) -> None:
+        self._page = page
+        self._tell_wanted = wanted
+        self._store = ItemStore(self._want)
+        self._wanted: set[int] = set()
+        self._numbers: Sequence[int] = ()
+        self._search = object()  # the one whose finds are shown
+        self.reader: Reader | None = None
+        self.filter: Filter[Item] | None = None
+        self.seen = 0  # how many the filter has looked at
+
+    @property
+    def total(self) -> int:
+        return self.reader.count if self.reader else 0
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        return self._numbers
+
+    @property
+    def rows(self) -> ItemRows:
+        return ItemRows(self._store, self._numbers, len(self._numbers))
+
+    @property
+    def why_none(self) -> str:
+        """In place of an item, where there is none."""
+        if self.seen < self.total:
+            return "looking"
+        return "the filter finds nothing; esc clears it" if self.filter else "it is empty"
+
+    def status(self, source: Source) -> Text:
+        """How many there are, and how far a search is."""
+        text = items_text(source, len(self._numbers), self.total, self.filter is not None)
+        if self.seen < self.total:
+            text.append(f"  looked at {count(self.seen)}", "cyan")
+        if self.filter is not None and self.filter.problem:
+            text.append(f"  {one_line(self.filter.problem, 200)}", "red")
+        return text
+
+    def open(self, reader: Reader, items: Iterable[Item]) -> None:
+        """Another source, of which ``items`` have been read."""
+        self.reader = reader
+        self._store = ItemStore(self._want)
+        self._store.add(items)
+
+    def _want(self, number: int) -> None:
+        if not self._wanted:
+            self._tell_wanted()
+        self._wanted.add(number)
+
+    async def read_wanted(self) -> Sequence[int]:
+        """Read what has come into sight since the last time, in one go; its numbers."""
+        numbers, self._wanted = sorted(self._wanted), set()
+        reader, store = self.reader, self._store
+        if reader is None or not numbers:
+            return ()
+        store.add(await self._page.ask(reader.read, numbers))
+        return numbers if store is self._store else ()
+
+    def end_search(self) -> None:
+        """What it would still find is not wanted any more."""
+        self._search = object()
+
+    async def search(self, words: str, marks: Marks, show: Callable[[bool], None]) -> None:
+        """All items, or those that the words find, as they are found. ``show`` is told whether
+        there are other rows now."""
+        self._search = mine = object()
+        reader = self.reader
+        if reader is None:
+            return
+        self.filter = item_filter.parse(words, marks) if words.strip() else None
+        if self.filter is None:
+            self._numbers, self.seen = range(reader.count), reader.count
+            show(True)
+            return
+        found: list[int] = []
+
+        def take(seen: int, more: Sequence[int]) -> None:
+            if self._search is mine:
+                other = bool(more) or self._numbers is not found or seen == reader.count
+                found.extend(more)
+                self._numbers, self.seen = found, seen
+                show(other)
+
+        def go_through(keep: Filter[Item]) -> None:
+            ended = lambda: self._page.is_left or self._search is not mine  # noqa: E731
+            for seen, more in reader.sift(keep, ended):
+                self._page.deliver(take, seen, more)
+
+        await self._page.ask(go_through, self.filter)
+        if self._search is mine:
+            self.seen = self.total
+            show(False)

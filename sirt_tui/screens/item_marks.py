@@ -1,0 +1,95 @@
+"""The marks on items: flags, notes, and which pairs a refinement leaves out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from engine.schema.errors import UserError
+from engine.store.item_notes import NONE
+from sirt_tui.panels.item import Shown
+from sirt_tui.screens import item_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.queries.items import Item, Reader, Source
+    from engine.store.item_notes import Mark, Marks
+    from sirt_tui.page import Page
+
+
+class ItemMarks:
+    """The marks of one source. ``changed`` is called when they are others."""
+
+    def __init__(self, page: Page, changed: Callable[[], None]) -> None:
+        self._page = page
+        self._changed = changed
+        self._source: Source | None = None
+        self._reader: Reader | None = None
+        self.all: Marks = {}
+
+    def open(self, source: Source, reader: Reader, marks: Marks) -> None:
+        self._source, self._reader, self.all = source, reader, marks
+
+    def take(self, marks: Marks) -> None:
+        if marks != self.all:
+            self.all = marks
+            self._changed()
+
+    def of(self, item_id: str) -> Mark:
+        return self.all.get(item_id, NONE)
+
+    def left_out(self, item_id: str) -> bool:
+        """Whether the run's refine phase did without it."""
+        return self._source is not None and item_id in self._source.excluded
+
+    def shown(self, item: Item, prompt: int, differ: bool) -> Shown:
+        return Shown(self.of(item.id), self.left_out(item.id), prompt, differ)
+
+    async def toggle(self, name: str, numbers: Sequence[int]) -> None:
+        """``flagged`` or ``excluded``."""
+        if name == "flagged" or self._can_exclude():
+            await self._change(partial(item_commands.toggle, name=name), numbers)
+
+    async def exclude(self, numbers: Sequence[int]) -> None:
+        """All of them, once that is confirmed."""
+        if not numbers or not self._can_exclude():
+            return
+        question = f"Exclude {len(numbers)} pairs from refining again?"
+        how = ["all that the filter finds; x on each of them takes it back"]
+        if await self._page.sirt.confirm(question, how, "Exclude", "No"):
+            await self._change(partial(item_commands.mark, excluded=True), numbers)
+
+    async def note(self, numbers: Sequence[int], item: Item) -> None:
+        title = item.id if len(numbers) == 1 else f"{len(numbers)} items"
+        note = await self._page.sirt.ask_text(f"Note on {title}", self.of(item.id).note)
+        if note is not None:
+            await self._change(partial(item_commands.mark, note=note), numbers)
+
+    async def refine_again(self, run_id: str) -> None:
+        """Refine the run without the excluded pairs, once that is confirmed."""
+        page = self._page
+        try:
+            found = await page.ask(item_commands.curated, page.runs, run_id)
+            question = f"Refine again without {found.left_out} of {found.pairs} pairs?"
+            if await page.sirt.confirm(question, item_commands.told(found), "Refine", "No"):
+                page.sirt.say(await page.ask(item_commands.refine_again, page.runs, found))
+                page.feed.hurry()
+        except (UserError, OSError) as error:
+            page.sirt.say_error(error)
+
+    def _can_exclude(self) -> bool:
+        pairs = self._source is not None and self._source.what == "pairs"
+        if not pairs:
+            self._page.sirt.say("only pairs can be excluded; f flags anything", "warning")
+        return pairs
+
+    async def _change(self, command: Callable[..., Marks], numbers: Sequence[int]) -> None:
+        if self._reader is None or not numbers:
+            return
+        try:
+            self.take(
+                await self._page.ask(partial(command, self._page.runs, self._reader, numbers))
+            )
+        except (UserError, OSError) as error:
+            self._page.sirt.say_error(error)

@@ -1,0 +1,125 @@
+"""What keys do to runs: confirmed where something is lost, refused where there is nothing to do."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.schema.errors import UserError
+from sirt_tui.screens import run_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from engine.store.phase_log import State
+    from engine.store.run_row import RunRow
+    from sirt_tui.page import Page
+
+    States = Mapping[str, State]  # by the run's id
+
+ENDED: frozenset[State] = frozenset({"done", "stopped"})
+AT_WORK: frozenset[State] = frozenset({"running", "queued"})
+GO_ON = "Let it go on"  # instead of a stop
+
+
+class RunActions:
+    """For a page; every method is called in a worker, and tells what became of it there."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def stop(self, runs: States) -> None:
+        meant = [run_id for run_id, state in runs.items() if state not in ENDED]
+        if runs and not meant:
+            self._page.sirt.say(f"{named(runs)}: ended already, there is nothing to stop")
+        kept = [*listed(meant), "Finished work is kept; a retry goes on from it."]
+        question = f"Stop {named(meant)}?"
+        if meant and await self._page.sirt.confirm(question, kept, "Stop", GO_ON):
+            stop = partial(run_commands.stop, self._page.runs, meant)
+            await self._do(stop, f"{named(meant)}: asked to stop")
+
+    async def retry(self, runs: States) -> None:
+        meant = [run_id for run_id, state in runs.items() if state not in AT_WORK]
+        if runs and not meant:
+            states = " and ".join(sorted(set(runs.values())))
+            self._page.sirt.say(f"{named(runs)}: {states} already, there is nothing to retry")
+        if meant:
+            retry = partial(run_commands.retry, self._page.runs, meant)
+            await self._do(retry, f"{named(meant)}: ")
+
+    async def delete(self, runs: States) -> bool:
+        """Whether they are gone."""
+        busy = [run_id for run_id, state in runs.items() if state == "running"]
+        if busy:
+            self._page.sirt.say(f"{named(busy)}: running; stop it first (x)", "warning")
+            return False
+        meant = list(runs)
+        try:
+            lost = await self._page.ask(run_commands.losses, self._page.runs, meant)
+        except (UserError, OSError) as error:
+            self._page.sirt.say_error(error)
+            return False
+        lost = [*listed(meant), *lost]
+        delete = partial(run_commands.delete, self._page.runs, meant)
+        return bool(meant) and (
+            await self._page.sirt.confirm(f"Delete {named(meant)} for good?", lost)
+            and await self._do(delete, f"{named(meant)}: deleted")
+        )
+
+    async def export(self, run_ids: Sequence[str]) -> None:
+        title = f"Export {named(run_ids)} into which folder?"
+        hint = "Nothing there is overwritten."
+        folder = await self._page.sirt.ask_text(title, hint=hint)
+        if folder:
+            target = Path(folder).expanduser()
+            export = partial(run_commands.export, self._page.runs, run_ids, target)
+            await self._do(export, f"{named(run_ids)}: exported to {target}")
+
+    async def tag(self, rows: Sequence[RunRow]) -> None:
+        """Of several runs, the tags that all have are changed; each keeps its others."""
+        shared = [tag for tag in rows[0].tags if all(tag in row.tags for row in rows)]
+        title = f"Tags of {rows[0].name if len(rows) == 1 else f'all {len(rows)} marked runs'}"
+        hint = "Words with spaces between; a filter finds them as tag:WORD."
+        text = await self._page.sirt.ask_text(title, " ".join(shared), hint)
+        if text is not None:
+            tags = {
+                row.run_id: (*(t for t in row.tags if t not in shared), *text.split())
+                for row in rows
+            }
+            describe = partial(run_commands.describe, self._page.runs, tags=tags)
+            await self._do(describe, f"{named(tags)}: tags saved")
+
+    async def note(self, rows: Sequence[RunRow]) -> None:
+        """Of several runs, the same note on each."""
+        notes = {row.note for row in rows}
+        title = f"Note on {rows[0].name if len(rows) == 1 else f'each of {len(rows)} marked runs'}"
+        hint = "" if len(notes) == 1 else "They have different notes now; this one replaces them."
+        text = await self._page.sirt.ask_text(title, notes.pop() if len(notes) == 1 else "", hint)
+        if text is not None:
+            note = dict.fromkeys((row.run_id for row in rows), text)
+            describe = partial(run_commands.describe, self._page.runs, notes=note)
+            await self._do(describe, f"{named(note)}: note saved")
+
+    async def _do(self, command: Callable[[], str | None], said: str) -> bool:
+        """Whether it was done; else it is said why not. What it tells follows ``said``."""
+        try:
+            told = await self._page.ask(command)
+        except (UserError, OSError) as error:
+            self._page.sirt.say_error(error)
+            return False
+        finally:
+            self._page.feed.hurry()
+        self._page.sirt.say(f"{said}{told or ''}")
+        return True
+
+
+def named(run_ids: Sequence[str] | Mapping[str, object]) -> str:
+    return next(iter(run_ids)) if len(run_ids) == 1 else f"{len(run_ids)} runs"
+
+
+def listed(run_ids: Sequence[str]) -> list[str]:
+    """Named one by one where the question only counts them."""
+    names = [f"  {run_id}" for run_id in run_ids[:3]]
+    more = [f"  and {len(run_ids) - 3} more"] if len(run_ids) > 3 else []
+    return [*names, *more] if len(run_ids) > 1 else []
