@@ -5,7 +5,6 @@ Nothing is imported before it is used, so that ``sirt --help`` needs no torch.
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,7 +34,7 @@ TASKS = {
 }
 LAUNCHERS = {
     "local": "engine.scheduling.launchers.local:LocalLauncher",
-    "forked": "engine.scheduling.launchers.local:LocalLauncher",  # so called in version 0.1
+    "forked": "engine.scheduling.launchers.forked:ForkedLauncher",
 }
 # the names are transformers' own and those of the packages they need
 TRACKERS = {
@@ -59,9 +58,7 @@ def provider(source: ModelSource) -> ProviderFactory:
     return cast("ProviderFactory", resolve(source.provider))
 
 
-@cache
 def launcher(name: str) -> Launcher:
-    """The one of this process."""
     return cast("Launcher", find(LAUNCHERS, "launcher", name)())
 
 

@@ -24,7 +24,6 @@ STATE_MARKS: dict[State, str] = {
     "stopped": "■",
     "lost": "?",
     "unreachable": "!",
-    "pending": "◌",
     "blocked": "#",
 }
 STATE_STYLES: dict[State, str] = {
@@ -36,7 +35,6 @@ STATE_STYLES: dict[State, str] = {
     "stopped": "yellow",
     "lost": "bold magenta",
     "unreachable": "magenta",
-    "pending": "cyan",
     "blocked": "yellow",
 }
 

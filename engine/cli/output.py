@@ -31,7 +31,6 @@ STATE_STYLE = {
     "failed": "bold red",
     "lost": "bold red",
     "unreachable": "bold yellow",
-    "pending": "cyan",
 }
 
 

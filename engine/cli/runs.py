@@ -130,6 +130,9 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
         "total": progress.total if progress else None,
         "cost": _cost_json(phase),
         "checkpoint": _said(phase.view.checkpoint, "step", "path", "ts"),
+        "answering": _said(
+            phase.view.answering, "engine", "version", "policy", "startup_s", "parity"
+        ),
         "artefacts": [_said(made, "path", "what", "count") for made in phase.view.artefacts],
         "unknown_events": sorted({event.kind for event in phase.view.unknown}),
         "missing_events": phase.view.gaps,

@@ -119,9 +119,13 @@ def cut(tokens: Sequence[int], ends: tuple[int, ...], limit: int) -> list[int]:
 
 
 def end_ids(loaded: Loaded) -> tuple[int, ...]:
-    """Every id that ends a text: the tokenizer's, what the chat template writes after an answer,
-    and those of the model's own settings (Llama 3 ends a turn and a text with different ones)."""
-    config: Any = getattr(loaded.model, "generation_config", None)
+    """Every id that ends a text of this model."""
+    return ends_of(loaded.tokenizer, getattr(loaded.model, "generation_config", None))
+
+
+def ends_of(tokenizer: Any, config: Any) -> tuple[int, ...]:
+    """The tokenizer's end of text, what the chat template writes after an answer, and those of the
+    model's own generation settings (Llama 3 ends a turn and a text with different ones)."""
     told = getattr(config, "eos_token_id", None) or []
     ids = [told] if isinstance(told, int) else list(told)
-    return tuple(sorted(turn_end(loaded.tokenizer).ends | set(ids)))
+    return tuple(sorted(turn_end(tokenizer).ends | set(ids)))

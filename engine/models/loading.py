@@ -72,14 +72,8 @@ def load(
     """
     source = card.weights
     set_threads()
-    doing("loading weights" if source.path else f"fetching {source.hub}")
-    folder = fetch(source, card.name)
+    folder, tokenizer = open_folder(card, tell, doing)
     commit = folder.name if source.hub else None  # as the hub's cache names it
-    if commit:
-        tell(f"{source.hub}: commit {commit}")
-    if source.trust_remote_code:
-        tell(f"{card.name}: runs Python code that comes with the weights (trust_remote_code)")
-    tokenizer = load_tokenizer(folder, source, card.name, tell)
     with _telling_tensors(doing):
         model = _load_weights(folder, source)
     _read_last_states_whole(model)
@@ -90,6 +84,18 @@ def load(
     if not trainable:
         model.eval().requires_grad_(False)
     return Loaded(model, tokenizer, _input_device(model), commit)
+
+
+def open_folder(card: ModelCard, tell: Tell, doing: Callable[[str], None]) -> tuple[Path, Any]:
+    """The folder with a card's weights, fetched where it must be, and the tokenizer in it."""
+    source = card.weights
+    doing("loading weights" if source.path else f"fetching {source.hub}")
+    folder = fetch(source, card.name)
+    if source.hub:
+        tell(f"{source.hub}: commit {folder.name}")
+    if source.trust_remote_code:
+        tell(f"{card.name}: runs Python code that comes with the weights (trust_remote_code)")
+    return folder, load_tokenizer(folder, source, card.name, tell)
 
 
 def release(loaded: Loaded) -> None:

@@ -14,10 +14,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from engine.interfaces import Workplace
 from engine.schema import events as ev
+from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
     from engine.interfaces import Batch, Provider, Question, Reply
     from engine.phases.context import Context
@@ -32,6 +35,7 @@ SAMPLES = 30
 TELL_EVERY_S = 0.25
 WAIT_EVERY_S = 2.0
 SHOWN = 8_000
+MERGE_PROMPTS = 8
 
 
 def item_seed(seed: int, key: str) -> int:
@@ -69,6 +73,7 @@ def ask_all(
         return
     ctx.stop_point()
     teacher.watch(ctx.doing)
+    teacher.work_at(workplace(ctx, [q.prompt for q in questions]))
     batches = filed(teacher, questions, store, lambda: ctx.stop_requested)
     try:
         with contextlib.closing(batches):
@@ -78,6 +83,24 @@ def ask_all(
     finally:
         reporter.tell()
     ctx.stop_point()
+
+
+def workplace(ctx: Context, prompts: Sequence[str]) -> Workplace:
+    """Where a phase's model is asked. A model that has to be merged for that is held against the
+    student on some of the prompts."""
+
+    def merge_into(card: ModelCard, adapter: Path, folder: Path) -> None:
+        from engine.training.merging import merge
+
+        folder.mkdir()
+        found = merge(card, adapter, folder, prompts[:MERGE_PROMPTS], "bf16", ctx.doing)
+        if not found.mean_kl <= found.allowed:
+            raise UserError(
+                f"the merged model is not the trained student: mean KL {found.mean_kl:.2g} nats a "
+                f"token, {found.allowed:.2g} allowed; use engine: builtin"
+            )
+
+    return Workplace(ctx.runs.root, ctx.devices, ctx.emit, merge_into)
 
 
 def filed(

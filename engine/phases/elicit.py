@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.generation.local import LocalProvider
+from engine.generation.engines import LocalModel
 from engine.interfaces import AnswerKind, Question, Reply
 from engine.phases.alike import tell_alike
 from engine.phases.ask import ask_all, item_seed
@@ -51,7 +51,7 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     store = ReplyStore(ctx.work / REPLIES)
     adapter = ctx.output(spec.adapter, ADAPTER) if spec.adapter else None
     ctx.activity("answering with and without reasoning")
-    student = LocalProvider(spec.student, spec.generation, ctx.message, adapter=adapter)
+    student = LocalModel(spec.student, spec.generation, ctx.message, adapter=adapter)
     styles = _styles(spec.settings)
     questions = _questions(demonstrations, styles, spec.seed)
     kind = _kind(ctx, spec)

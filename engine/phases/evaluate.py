@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
-from engine.generation.local import LocalProvider
+from engine.generation.engines import LocalModel
 from engine.interfaces import Question, Reply
-from engine.phases.ask import ask_all, item_seed
+from engine.phases.ask import ask_all, item_seed, workplace
 from engine.phases.committing import commit
 from engine.phases.replies import ReplyStore
 from engine.phases.reuse import take_from
@@ -83,7 +83,7 @@ def _by_match(
 
     def model(card: ModelCard) -> Provider:
         if adapter is not None:
-            return LocalProvider(card, spec.generation, ctx.message, adapter=adapter)
+            return LocalModel(card, spec.generation, ctx.message, adapter=adapter)
         make = catalog.provider(card.source)
         return make(card, spec.generation, ctx.message, store.most_spent(card))
 
@@ -118,11 +118,6 @@ def _by_logprob(
     ctx: Context, spec: EvaluateSpec, task: Task, items: list[Item], adapter: Path | None
 ) -> list[Prediction]:
     """The likeliest option letter as the next text; nothing is generated."""
-    from engine.generation.optionprobs import option_logprobs
-    from engine.models.loading import load
-
-    ctx.activity("loading weights")
-    loaded = load(spec.model, adapter, tell=ctx.message, doing=ctx.doing)
     prompts = _prompts(spec, task, items)
     letters = [LETTERS[: len(item.choices)] for item in items]
     ctx.activity("probing options")
@@ -130,7 +125,10 @@ def _by_logprob(
     def seen(done: int, total: int) -> None:
         ctx.progress(done, total, "texts")
 
-    found = option_logprobs(loaded, prompts, letters, spec.generation, tell=ctx.message, seen=seen)
+    model = LocalModel(spec.model, spec.generation, ctx.message, adapter=adapter)
+    model.watch(ctx.doing)
+    model.work_at(workplace(ctx, prompts))
+    found = model.option_logprobs(prompts, letters, seen)
     return [
         _probed(item, prompt, options)
         for item, prompt, options in zip(items, prompts, found, strict=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from engine.machine.vllm import is_installed
+from engine.planning.engines import FLOPS, START_S, served_model, server_gib
 from engine.planning.history import history, likeness
 from engine.planning.memory import needed_gib
 from engine.schema.errors import UserError
@@ -89,15 +91,20 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     seconds = 0.0
     money: dict[str, float] = defaultdict(float)
     memory: dict[str, float] = {}
+    there, started = is_installed(runs.root), set[str]()
     for spec in to_do:
+        served = served_model(spec, on_gpu, there)
         if (size := needed_gib(spec, on_gpu, past_phases)) is not None:
+            if served and spec.card and not on_gpu:
+                size = server_gib(spec.card)
             memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
         past = [w.seconds for w in past_phases.get(likeness(spec), ()) if w.seconds is not None]
         if past:
             seconds += median(past)
             counts["history"] += 1
-        elif (guess := _rough_seconds(spec, amounts[spec.id], on_gpu)) is not None:
-            seconds += guess
+        elif (guess := _rough_seconds(spec, amounts[spec.id], on_gpu, bool(served))) is not None:
+            seconds += guess + (START_S if served and served not in started else 0.0)
+            started.add(served)
             counts["rough"] += 1
         else:
             counts["unknown"] += 1
@@ -134,7 +141,7 @@ def _rows(task: TaskRef, split: Split) -> int:
     return SIZES.get(task.name, OTHER_SIZE)[split == "test"]
 
 
-def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | None:
+def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -> float | None:
     card = spec.card
     rates = GPU_FLOPS if on_gpu else CPU_FLOPS
     if card is None:
@@ -145,4 +152,6 @@ def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float | Non
         return None
     tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + spec.prompt_tokens
     rate = rates["train" if spec.trains else "generate"]
+    if served:
+        rate = FLOPS["gpu" if on_gpu else "cpu"]
     return OVERHEAD_S + spec.passes(questions) * tokens * card.parameters / rate

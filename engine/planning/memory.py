@@ -34,6 +34,7 @@ TOKENS: Final = 350  # of a prompt with its answer, where nobody has counted the
 KEPT: Final = {2: 34, 4: 68}
 AT_ONCE: Final = 64  # sequences that a training step on a CPU reads at once, at most
 POCKET: Final = 50e6  # weights below which a matrix product is too small for two threads
+UNKNOWN_BYTES: Final = 2.0**19  # a token of a 7B model that doesn't group its heads
 SPARE: Final = 1.3  # what the allocator holds beyond the tensors, measured
 
 
@@ -63,8 +64,19 @@ def shape_of(card: ModelCard) -> Shape | None:
 
 def is_pocket(card: ModelCard) -> bool:
     """False where nobody knows: a model of the hub, most likely."""
+    return 0 < parameters_of(card) < POCKET
+
+
+def parameters_of(card: ModelCard) -> float:
+    """A model's number of weights, as its card says or its shape; 0 where nobody knows."""
     shape = shape_of(card)
-    return shape is not None and (card.parameters or _parameters(shape)) < POCKET
+    return card.parameters or (_parameters(shape) if shape else 0.0)
+
+
+def bytes_a_token(card: ModelCard) -> float:
+    """What keys and values of one token take in 16 bits; a large model's where nobody knows."""
+    shape = shape_of(card)
+    return 2.0 * shape.layers * shape.cached if shape else UNKNOWN_BYTES
 
 
 @lru_cache(maxsize=1_000)

@@ -1,6 +1,6 @@
-"""What a phase's log says beside progress, messages and accuracies, a line each: money, the last
-checkpoint, what it made, and what of the log could not be read. For ``sirt status`` and the Run
-screen."""
+"""What a phase's log says beside progress, messages and accuracies, a line each: money, who
+answered, the last checkpoint, what it made, and what of the log could not be read. For ``sirt
+status`` and the Run screen."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def remarks(spec: PhaseSpec, view: PhaseView) -> Iterator[str]:
     """Nothing where there is nothing to say. Times are UTC."""
     if (paid := spending(spec, view)) is not None:
         yield f"{paid.cost.requests} replies, {paid.text}"
+    if view.answering is not None and view.answering.engine != "builtin":
+        yield view.answering.text
     if (saved := view.checkpoint) is not None:
         when = f"{saved.ts:%Y-%m-%d %H:%M:%S}"
         yield f"last checkpoint: step {saved.step}, saved {when}, {saved.path}"

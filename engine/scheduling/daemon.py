@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.machine import processes
 from engine.machine.state import DAMAGED
-from engine.scheduling.launchers.forked import Forks
+from engine.scheduling.launchers.forked import ForkedLauncher
 from engine.scheduling.launchers.local import LocalLauncher
 from engine.scheduling.loop import IDLE_S, Conductor, Timing
 from engine.schema.jsonfile import read_json
@@ -152,15 +152,15 @@ def conduct(
     with contextlib.suppress(OSError):  # a full disk; the lock is what counts
         write_json(folder.process, processes.identity())
     log.info("pid %d conducts %s", os.getpid(), runs.root)
-    forks = Forks(folder.stderr, program)
+    forked = ForkedLauncher(folder.stderr, program)
     timing = timing or Timing(idle=float(os.environ.get("SIRT_CONDUCTOR_IDLE_S", IDLE_S)))
     try:
-        Conductor(runs, LocalLauncher(program, forks), holds, lock.release, timing).run()
+        Conductor(runs, forked, LocalLauncher(program), holds, lock.release, timing).run()
     except Exception:
         log.exception("the conductor fails; running phases go on, and the next one adopts them")
         raise
     finally:
-        forks.close()
+        forked.close()
         lock.release()
     return 0
 

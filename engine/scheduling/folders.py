@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.machine.state import DAMAGED, final_event, phase_state
+from engine.machine.vllm import is_installed
+from engine.planning.engines import served_model, server_gib
 from engine.planning.history import history
 from engine.planning.memory import is_pocket, needed_gib
 from engine.scheduling.policy import (
@@ -23,8 +25,9 @@ from engine.schema.jsonfile import read_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.interfaces import Devices, Slot
+    from engine.interfaces import Devices
     from engine.planning.history import Likeness, Witness
+    from engine.scheduling.policy import Slot
     from engine.scheduling.queue import Entry
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
@@ -58,8 +61,21 @@ class Folders:
 
     def _node(self, spec: PhaseSpec) -> Node:
         memory, on_card = self.needed(spec, on_gpu=False), self.needed(spec, on_gpu=True)
+        if spec.card and served_model(spec, False, is_installed(self._runs.root)):
+            memory = server_gib(spec.card)
         small = spec.card is not None and is_pocket(spec.card)
-        return replace(node_of(spec), memory=memory, card_memory=on_card, pocket=small)
+        return replace(
+            node_of(spec),
+            memory=memory,
+            card_memory=on_card,
+            pocket=small,
+            served=self._served(spec),
+        )
+
+    def _served(self, spec: PhaseSpec) -> str:
+        """The model that it asks a server for, on a card or without one."""
+        there = is_installed(self._runs.root)
+        return served_model(spec, True, there) or served_model(spec, False, there)
 
     def needed(self, spec: PhaseSpec, on_gpu: bool) -> float:
         """GiB; 0 where nobody knows. What finished phases took is looked up once."""

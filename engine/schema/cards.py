@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["nf4", "bf16", "fp32"]
 SECONDS_A_REPLY = 4.0  # of an endpoint, roughly
+Engine = Literal["auto", "builtin", "vllm"]
 
 
 class Frozen(BaseModel):
@@ -113,7 +114,7 @@ class LocalWeights(ModelSource):
     so that replaced weights are told apart.
     """
 
-    provider = "engine.generation.local:LocalProvider"
+    provider = "engine.generation.engines:LocalModel"
     needs_device = True
     files: ClassVar[Mapping[str, str]] = {"path": "revision", "chat_template": "template_revision"}
     folders = frozenset({"path"})
@@ -135,6 +136,12 @@ class LocalWeights(ModelSource):
         json_schema_extra={"since": "0.2"},
     )
     trust_remote_code: bool = False
+    engine: Engine = Field(
+        default="auto",
+        description="who runs it where it answers: builtin, or vllm; as generation.engine says "
+        "where this is auto",
+        json_schema_extra={"since": "0.2"},
+    )
 
     @field_validator("date")
     @classmethod
@@ -150,7 +157,9 @@ class LocalWeights(ModelSource):
         return self
 
     def identity(self) -> dict[str, Any]:
-        hidden = {"path"} if self.path else set()
+        """Which engine runs it is no part, as the device is none: it rounds otherwise, and draws
+        otherwise from the same distribution."""
+        hidden = {"engine", "path"} if self.path else {"engine"}
         hidden.add("chat_template" if self.template_revision else "template_revision")
         return identity_of(self, exclude=hidden)
 

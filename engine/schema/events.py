@@ -110,6 +110,34 @@ class Sample(Event):
     label: str = ""
 
 
+class Answering(Event):
+    """Which program answers, and how the policy is served there.
+
+    ``engine``: ``builtin`` or ``vllm``; ``version`` of the latter. ``policy``: which weights
+    answer, in words. ``startup_s``: waited for the server, 0 where one was ready. ``parity``: mean
+    difference of log-probabilities, in nats a token, from the model as it was trained; None where
+    it could not be checked.
+    """
+
+    kind: Literal["answering"] = "answering"
+    engine: str
+    version: str = ""
+    policy: str = ""
+    startup_s: JsonFloat = 0.0
+    parity: JsonFloat | None = None
+
+    @property
+    def text(self) -> str:
+        """``answered by vllm 0.32.0: bf16 base with its adapter, …``, in a line."""
+        known = "not checked" if self.parity is None else f"{self.parity:.4f} nats a token"
+        named = f"{self.engine} {self.version}".strip()
+        said = f"answered by {named}: {self.policy}"
+        if self.engine == "builtin":
+            return said
+        waited = f"waited {self.startup_s:.0f} s for it" if self.startup_s >= 1 else "was running"
+        return f"{said}; against the model itself: {known}; {waited}"
+
+
 class Scored(Event):
     """A score of one model on one task with one prompt style."""
 
@@ -193,6 +221,7 @@ KnownEvent = Annotated[
     | Progress
     | Metric
     | Sample
+    | Answering
     | Scored
     | Resource
     | Cost

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from engine.schema.cards import Frozen
+from engine.schema.cards import Engine, Frozen
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -218,6 +218,14 @@ class GenerationSettings(Frozen):
     max_batch: Positive = setting(256, "ours", "sequences a batch may hold")
     backend: Literal["auto", "compact", "generate"] = setting(
         "auto", "ours", "how tokens are generated; auto takes the measured fastest for the device"
+    )
+    engine: Engine = setting(
+        "auto",
+        "ours",
+        "who runs a local model that answers: builtin (transformers), or vllm, a server that this "
+        "program starts; auto takes vllm where it is installed, for models of 0.3 B weights and "
+        "more on a GPU; a card's own engine goes before",
+        since="0.2",
     )
 
     @field_validator("backend", mode="before")

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 State = Literal[
-    "waiting", "queued", "pending", "running", "done",
-    "failed", "stopped", "lost", "unreachable", "blocked",
-]  # fmt: skip
-Probe = Literal["pending", "running", "exited", "unknown"]
+    "waiting", "queued", "running", "done", "failed", "stopped", "lost", "unreachable", "blocked"
+]
+Probe = Literal["running", "exited", "unknown"]
 SAMPLES_KEPT = 200
 MESSAGES_KEPT = 500
 RESOURCES_KEPT = 3_600
@@ -98,6 +97,7 @@ class PhaseView:
     resources: Tail[ev.Resource] = field(default_factory=Tail)
     messages: Tail[ev.Message] = field(default_factory=Tail)
     unknown: Tail[ev.Event] = field(default_factory=Tail)
+    answering: ev.Answering | None = None
     cost: ev.Cost | None = None
     cost_began: ev.Cost | None = None
     artefacts: tuple[ev.Artefact, ...] = ()
@@ -163,6 +163,8 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
             return _started(base, event)
         case ev.Scored():
             return replace(base, scores=(*base.scores, event))
+        case ev.Answering():
+            return replace(base, answering=event)
         case ev.Cost():
             return replace(base, cost=event, cost_began=base.cost_began or event)
         case ev.Artefact():
@@ -216,13 +218,10 @@ def attempt_state(
     alive_age_s: float | None,
     stale_after_s: float,
 ) -> State:
-    """The liveness rule, in this order: the final event's outcome; handed over and not begun is
-    *pending*; gone without a final event is *lost*; a launcher that can't know and a stale
-    heartbeat is *unreachable*; else *running*."""
+    """The liveness rule, in this order: the final event's outcome; gone without one is *lost*;
+    a launcher that can't know and a stale heartbeat is *unreachable*; else *running*."""
     if outcome is not None:
         return outcome
-    if probe == "pending":
-        return "pending"
     if probe == "exited":
         return "lost"
     if probe == "unknown" and (alive_age_s is None or alive_age_s > stale_after_s):

@@ -1,10 +1,13 @@
 """A program that takes vLLM's command line and speaks as much of its HTTP as is asked of it.
 
 What it does is told by files in the folder ``$FAKE_VLLM``: ``fail`` (text to die with at the
-start), ``hold`` (no reply while it is there), ``reply.json`` (token ids that it says). It notes
-every request in ``asked.jsonl`` and has a worker process, which does not end with it.
+start), ``slow`` (it is not well while that is there), ``hold`` (a number: no more replies than that
+while it is there), ``reply.json`` (token ids that it says), ``probes.json`` (what it says greedily
+to some prompts, with log-probabilities), ``refuse`` (a path that it refuses, with its words). It
+notes every request in ``asked.jsonl`` and has a worker process, which does not end with it.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -14,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 STATE = Path(os.environ["FAKE_VLLM"])
+REPLIES = itertools.count(1)
 
 
 def note(what: dict[str, object]) -> None:
@@ -34,6 +38,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def do_GET(self) -> None:
+        while (STATE / "slow").exists():
+            time.sleep(0.01)
         self.answer(200, {})
 
     def do_POST(self) -> None:
@@ -43,23 +49,55 @@ class Handler(BaseHTTPRequestHandler):
             return
         body = json.loads(raw)
         note({"path": self.path, "pid": os.getpid(), **body})
+        if (STATE / "refuse").exists():
+            path, _, words = (STATE / "refuse").read_text().partition(" ")
+            if path == self.path:
+                self.answer(400, {"error": {"message": words}})
+                return
         if self.path != "/v1/completions":
             self.answer(200, {})
-            return
-        while (STATE / "hold").exists():
-            time.sleep(0.01)
-        self.answer(200, completion(body))
+        elif body.get("logprob_token_ids"):
+            self.answer(200, likely(body))
+        elif body.get("logprobs") is not None:
+            self.answer(200, probed(body))
+        else:
+            number = next(REPLIES)
+            while number > allowed():
+                time.sleep(0.01)
+            self.answer(200, said(body))
 
 
-def completion(body: dict[str, object]) -> dict[str, object]:
-    said = json.loads((STATE / "reply.json").read_text())[: body["max_tokens"]]
-    choice = {"token_ids": said, "text": "", "finish_reason": "stop", "index": 0}
-    if body.get("logprobs") is not None:
-        choice["logprobs"] = {"token_logprobs": [0.0] * len(said)}
-    if wanted := body.get("logprob_token_ids"):
-        # the higher the id, the likelier; written as vLLM does when asked for ids
-        choice["logprobs"] = {"top_logprobs": [{f"token_id:{i}": i / 1000 - 9 for i in wanted}]}
-    return {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": len(said)}}
+def allowed() -> float:
+    try:
+        return float((STATE / "hold").read_text())
+    except (OSError, ValueError):
+        return float("inf")
+
+
+def choice(**fields: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "text": "", "finish_reason": "stop", **fields}]}
+
+
+def said(body: dict[str, object]) -> dict[str, object]:
+    """The same to the same seed, and other to others."""
+    tokens = json.loads((STATE / "reply.json").read_text())
+    last = tokens.pop()
+    middle = tokens[body["seed"] % max(1, len(tokens)) :]
+    return choice(token_ids=[*middle, last][-body["max_tokens"] :])
+
+
+def probed(body: dict[str, object]) -> dict[str, object]:
+    for probe in json.loads((STATE / "probes.json").read_text()):
+        if probe["prompt"] == body["prompt"]:
+            logs = {"token_logprobs": probe["logs"]}
+            return choice(token_ids=probe["said"], logprobs=logs)
+    return choice(token_ids=[1], logprobs={"token_logprobs": [-100.0]})
+
+
+def likely(body: dict[str, object]) -> dict[str, object]:
+    """The higher an id, the likelier."""
+    logs = {f"token_id:{token}": token / 1000 - 9 for token in body["logprob_token_ids"]}
+    return choice(token_ids=[1], logprobs={"top_logprobs": [logs]})
 
 
 def main() -> None:
@@ -67,6 +105,7 @@ def main() -> None:
         sys.stderr.write((STATE / "fail").read_text())
         sys.exit(1)
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    sys.stderr.write("Starting to load model\n")
     note({"path": "start", "pid": os.getpid(), "worker": worker.pid, "argv": sys.argv[1:]})
     port = int(sys.argv[sys.argv.index("--port") + 1])
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)

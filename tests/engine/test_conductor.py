@@ -14,14 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from engine.interfaces import Poll
 from engine.machine import processes
-from engine.machine.state import phase_state, poll_attempt
+from engine.machine.state import phase_state, probe_attempt
 from engine.scheduling import daemon, queue
 from engine.scheduling.policy import problem
 from engine.scheduling.queue import DeviceRequest, read_queue
 from engine.schema.jsonfile import read_json
-from engine.store.eventlog import EventReader
 from engine.store.layout import ConductorDir, RunsFolder
 from tests.engine.fakes import COUNTED, PROGRAM, chain, go, until, write_run
 
@@ -94,12 +92,6 @@ def conductor_pid(runs: RunsFolder) -> int:
 # --- going through ---
 
 
-def begun_by(phase):
-    """``warm``: it was forked from that process; ``phase``: it was spawned."""
-    events = EventReader(phase.last_attempt().events).read()
-    return events[0].details["argv"][1]
-
-
 def test_runs_go_through_share_a_phase_and_leave_and_then_the_conductor_leaves(runs):
     one, two = chain(1), chain(2)
     write_run(runs, "two", two)
@@ -110,7 +102,7 @@ def test_runs_go_through_share_a_phase_and_leave_and_then_the_conductor_leaves(r
     assert one.phases[0].id == two.phases[0].id
     assert len(list(runs.phase_dirs())) == 5
     assert [len(p.attempts()) for p in runs.phase_dirs()] == [1] * 5
-    assert begun_by(phases[1]) == "warm"
+    assert read_json(phases[1].last_attempt().process)["launcher"] == "forked"
     assert phases[1].last_attempt().exit_code.read_text() == "0\n"
 
 
@@ -229,7 +221,7 @@ def test_a_killed_phase_is_lost_with_its_exit_code_and_goes_on_when_retried(runs
     until(lambda: state(phases[1]) == "lost")
     first = phases[1].last_attempt()
     until(first.exit_code.exists)
-    assert poll_attempt(first) == Poll("exited", -signal.SIGKILL)
+    assert probe_attempt(first) == ("exited", -signal.SIGKILL)
     until(lambda: f"{phases[1].id} attempt 1: lost, killed (signal 9)" in said(runs))
     (phases[1].path / "script.json").write_text("{}")
     queue.retry(runs, "one")
@@ -328,7 +320,7 @@ def test_without_the_preimported_process_phases_are_spawned(runs, monkeypatch):
     monkeypatch.setenv("SIRT_FAKE_WARM", "broken")
     phases = launch(runs, "one", chain())
     until(lambda: read_queue(runs).run_ids == ())
-    assert begun_by(phases[1]) == "phase"
+    assert read_json(phases[1].last_attempt().process)["launcher"] == "local"
     assert "the pre-imported process has ended (exit code 1)" in said(runs)
 
 

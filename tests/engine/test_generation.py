@@ -324,7 +324,7 @@ def test_option_logprobs_are_those_of_the_whole_text(loaded: Loaded) -> None:
     """Letters of one token, and one of several, in batches of different lengths."""
     letters = ["A", "B", "qqq"]
     prompts = ["one box", "the red box holds two more"]
-    assert max(len(form) for form in spellings(loaded, "qqq")) > 1
+    assert max(len(form) for form in spellings(loaded.tokenizer, "qqq")) > 1
     settings = GenerationSettings(max_batch=3)
     found = option_logprobs(loaded, prompts, [letters, letters[:2]], settings)
     assert [len(row) for row in found] == [3, 2]
@@ -332,7 +332,7 @@ def test_option_logprobs_are_those_of_the_whole_text(loaded: Loaded) -> None:
         start = prepare_prompt(loaded.tokenizer, prompt)
         for letter, value in zip(letters, row, strict=False):
             total = 0.0
-            for form in spellings(loaded, letter):
+            for form in spellings(loaded.tokenizer, letter):
                 logits = loaded.model(input_ids=torch.tensor([[*start, *form]])).logits[0]
                 each = logits.log_softmax(-1)[len(start) - 1 : -1]
                 total += math.exp(sum(float(r[t]) for r, t in zip(each, form, strict=True)))

@@ -164,7 +164,7 @@ def test_a_program_that_is_not_there_is_told(fake: FakeVllm, tmp_path: Path) -> 
 def test_only_who_knows_the_key_is_answered(fake: FakeVllm, tmp_path: Path) -> None:
     with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
         assert mine.folder.server.stat().st_mode & 0o077 == 0
-        body = {"max_tokens": 1}
+        body = {"max_tokens": 1, "seed": 1}
         call(mine.server, "/v1/completions", body)
         stranger = dataclasses.replace(mine.server, key="guessed")
         with pytest.raises(Refused, match="wrong key"):

@@ -3,13 +3,18 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
+from engine.generation.backends import Request, compact, end_ids
 from engine.generation.vllm.command import Launch
+from engine.generation.vllm.parity import NEW_TOKENS
+from engine.models.loading import Loaded
+from engine.schema.cards import Sampling
 
 FAKE = Path(__file__).with_name("fake_vllm.py")
 PATIENCE_S = 30.0
@@ -25,6 +30,7 @@ class FakeVllm:
         self.executable.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
         self.executable.chmod(0o755)
         self.says([1, 2])
+        self.knows([])
 
     def says(self, tokens: list[int]) -> None:
         (self.folder / "reply.json").write_text(json.dumps(tokens))
@@ -32,9 +38,23 @@ class FakeVllm:
     def fails(self, words: str) -> None:
         (self.folder / "fail").write_text(words)
 
-    @property
-    def hold(self) -> Path:
-        return self.folder / "hold"
+    def refuses(self, path: str, words: str) -> None:
+        (self.folder / "refuse").write_text(f"{path} {words}")
+
+    def hold(self, replies: int = 0) -> None:
+        """No more replies than this, until it goes on; counted anew by a new server."""
+        (self.folder / "hold.new").write_text(str(replies))
+        (self.folder / "hold.new").rename(self.folder / "hold")
+
+    def go_on(self) -> None:
+        for name in ("hold", "slow"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def start_slowly(self) -> None:
+        (self.folder / "slow").touch()
+
+    def knows(self, probes: list[dict[str, Any]]) -> None:
+        (self.folder / "probes.json").write_text(json.dumps(probes))
 
     def notes(self, path: str) -> list[dict[str, Any]]:
         file = self.folder / "asked.jsonl"
@@ -47,7 +67,8 @@ class FakeVllm:
 
     @property
     def asked(self) -> list[dict[str, Any]]:
-        return self.notes("/v1/completions")
+        """Questions; not what a parity check or a probe of options asks."""
+        return [note for note in self.notes("/v1/completions") if "logprobs" not in note]
 
     def processes(self) -> set[int]:
         """All that it ever was."""
@@ -69,6 +90,24 @@ class FakeVllm:
             "rank": 0,
         }
         return Launch(**values | changed)
+
+
+def truth(loaded: Loaded, prompts: Sequence[list[int]]) -> list[dict[str, Any]]:
+    """What the model itself says to these prompts greedily, as the fake can repeat it."""
+    greedy = Sampling(temperature=0.0, max_new_tokens=NEW_TOKENS)
+    limits, seeds = [NEW_TOKENS] * len(prompts), [0] * len(prompts)
+    said = compact(loaded, Request(prompts, limits, seeds, end_ids(loaded), greedy))
+    return [
+        {"prompt": prompt, "said": tokens, "logs": _logs(loaded, prompt, tokens)}
+        for prompt, tokens in zip(prompts, said, strict=True)
+    ]
+
+
+def _logs(loaded: Loaded, prompt: list[int], tokens: list[int]) -> list[float]:
+    with torch.inference_mode():
+        logits = loaded.model(input_ids=torch.tensor([prompt + tokens])).logits[0]
+    own = logits[len(prompt) - 1 : -1].log_softmax(-1)
+    return [float(row[token]) for row, token in zip(own, tokens, strict=True)]
 
 
 def is_alive(pid: int) -> bool:

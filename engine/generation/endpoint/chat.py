@@ -35,7 +35,7 @@ from engine.interfaces import Question, Reply
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from httpx2 import Response
 
@@ -68,6 +68,19 @@ def _wrong_with(url: str) -> str:
     except ValueError as error:
         return f"is no address: {error}"
     return ""
+
+
+async def send(create: Callable[..., Awaitable[Any]], request: dict[str, Any]) -> Response | Fault:
+    """Errors are returned, not raised: a chained exception would carry the key along."""
+    try:
+        raw = await create(**request)
+    except Broken as broken:
+        return broken.fault
+    except openai.APIStatusError as error:
+        return error.response
+    except openai.APIError as error:
+        return Fault("connection", f"no connection, or it was cut ({type(error).__name__})")
+    return cast("Response", raw.http_response)
 
 
 class Chat:
@@ -108,7 +121,7 @@ class Chat:
         """What came of asking once; again at once where the server wants it put otherwise."""
         while True:
             request = self._dialect.request(question)
-            found = await self._send(client, request)
+            found = await send(client.chat.completions.with_raw_response.create, request)
             if isinstance(found, Fault):
                 return replace(found, words=self._short(found.words))
             text = self._scrub(decoded(found.content))
@@ -126,19 +139,6 @@ class Chat:
                     words = f"no connection, or it was cut (after {len(found.content)} bytes)"
                     return Fault("connection", words, billed=True, usage=problem.usage)
                 return self._no_reply(problem, found)
-
-    @staticmethod
-    async def _send(client: openai.AsyncOpenAI, request: dict[str, Any]) -> Response | Fault:
-        """Errors are returned, not raised: a chained exception would carry the key along."""
-        try:
-            raw = await client.chat.completions.with_raw_response.create(**request)
-        except Broken as broken:
-            return broken.fault
-        except openai.APIStatusError as error:
-            return error.response
-        except openai.APIError as error:
-            return Fault("connection", f"no connection, or it was cut ({type(error).__name__})")
-        return cast("Response", raw.http_response)
 
     def _refusal(self, said: faults.Objection, response: Response) -> Fault:
         words = said.message if said.message.strip() else response.reason_phrase

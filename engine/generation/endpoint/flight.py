@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engine.generation.endpoint.advice import explain
 from engine.generation.endpoint.dialect import sent_text
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import openai
 
-    from engine.generation.endpoint.chat import Chat
     from engine.generation.endpoint.limits import Budget, Throttle
     from engine.generation.endpoint.patience import Patience
     from engine.interfaces import Batch, Question
@@ -34,6 +33,18 @@ LANDING_S = 60.0
 UNPROVED = 2
 REFUSED_IN_A_ROW, REFUSED_AMONG_ANSWERED = 5, 20
 REFUSALS_TOLD = 5
+
+
+class Speaker(Protocol):
+    """How a server is spoken to."""
+
+    def connect(self) -> openai.AsyncOpenAI:
+        """A client for one event loop; it is closed there."""
+        ...
+
+    async def ask(self, client: openai.AsyncOpenAI, question: Question) -> Reply | Fault:
+        """What came of sending a question once."""
+        ...
 
 
 @dataclass
@@ -60,7 +71,7 @@ class Flight:
     def __init__(
         self,
         card: ModelCard,
-        chat: Chat,
+        chat: Speaker,
         budget: Budget,
         throttle: Throttle,
         patience: Patience,

@@ -40,12 +40,15 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         connect_s: seconds for a connection.
         deadline_s: seconds for all of a request: connecting, sending, headers, body.
         most_bytes: of a body, decompressed.
+        proxies: whether those that the environment names are used; not for this machine itself.
 
     Any failure is :class:`Broken`. A body that the other end cut is handed on as far as it came,
     with ``CUT`` among the response's extensions: what it holds may be whole all the same.
     """
 
-    def __init__(self, connect_s: float, deadline_s: float, most_bytes: int) -> None:
+    def __init__(
+        self, connect_s: float, deadline_s: float, most_bytes: int, proxies: bool = True
+    ) -> None:
         self._connect_s = min(connect_s, deadline_s)
         self._deadline_s = deadline_s
         self._most_bytes = most_bytes
@@ -53,6 +56,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
             timeout=httpx2.Timeout(None, connect=self._connect_s),
             headers={"Accept-Encoding": "identity"},
             limits=httpx2.Limits(keepalive_expiry=IDLE_S),
+            trust_env=proxies,
         )
 
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:

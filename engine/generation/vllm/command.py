@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from engine.interfaces import Devices
 from engine.machine.devices import environment
 from engine.machine.vllm import clean_environment
+from engine.planning.engines import CACHED_TOKENS
 
 if TYPE_CHECKING:
     from engine.generation.vllm.folder import ServerDir
-    from engine.generation.vllm.weights import Facts
 
 MODEL: Final = "policy"  # the name that the base is asked by
 SEATS: Final = 3  # adapters at a time
 RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 AT_ONCE: Final = 256  # requests in flight; the server queues what it can't batch
 SHORTEST: Final = 2048
-CACHED_TOKENS: Final = 65_536  # that a CPU's cache is made for
 GIB: Final = 2**30
-# of a card's memory: all but what a reference for the parity check takes beside it
-CARD_SHARE: Final = 0.9
+MOST_OF_A_CARD: Final = 0.9
+LEAST_OF_A_CARD: Final = 0.5
+BESIDE_GIB: Final = 2.0  # CUDA's own, and a reference's activations
+BYTES: Final = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
@@ -42,6 +43,7 @@ class Launch:
         rank: the largest adapter that it takes, 0 for none.
         gpus, threads: where it runs; a part of the model on each card.
         cache_gib: for keys and values, where there is no card.
+        card_share: of each card's memory that it may take.
     """
 
     executable: str
@@ -56,6 +58,7 @@ class Launch:
     gpus: tuple[int, ...] = ()
     threads: int = 1
     cache_gib: int = 1
+    card_share: float = MOST_OF_A_CARD
     trust_remote_code: bool = False
 
     @property
@@ -90,7 +93,7 @@ class Launch:
             options += ["--trust-remote-code"]
         if self.gpus:
             options += ["--tensor-parallel-size", len(self.gpus)]
-            options += ["--gpu-memory-utilization", CARD_SHARE]
+            options += ["--gpu-memory-utilization", self.card_share]
         else:
             # a request's seed with chunked prefill ends the CPU's engine
             options += ["--no-enable-chunked-prefill", "--enforce-eager"]
@@ -131,9 +134,18 @@ def rank_for(rank: int) -> int:
     return next((known for known in RANKS if known >= rank), RANKS[-1])
 
 
-def cache_for(facts: Facts, length: int, memory_gib: float) -> int:
-    """GiB for keys and values on a CPU: for :data:`CACHED_TOKENS`, at most a quarter of the
+def cache_for(bytes_a_token: float, length: int, memory_gib: float) -> int:
+    """GiB for keys and values on a CPU: for ``CACHED_TOKENS``, at most a quarter of the
     memory, and one sequence of full length in any case."""
-    wanted = math.ceil(CACHED_TOKENS * facts.bytes_a_token / GIB)
-    least = math.ceil(length * facts.bytes_a_token / GIB)
+    wanted = math.ceil(CACHED_TOKENS * bytes_a_token / GIB)
+    least = math.ceil(length * bytes_a_token / GIB)
     return max(1, least, min(wanted, int(memory_gib / 4)))
+
+
+def card_share(parameters: float, precision: str, total_mib: float) -> float:
+    """Of a card's memory: what the same model takes once more, for the parity check, stays free."""
+    if not total_mib:
+        return MOST_OF_A_CARD
+    beside = parameters * BYTES[precision] / GIB + BESIDE_GIB
+    share = 1 - beside / (total_mib / 1024)
+    return round(min(MOST_OF_A_CARD, max(LEAST_OF_A_CARD, share)), 2)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from engine.generation.vllm import group, keeper
 from engine.generation.vllm.faults import stage
@@ -15,11 +15,12 @@ from engine.store.layout import write_json
 from engine.store.locking import Timeout, held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from engine.generation.vllm.command import Launch
 
+T = TypeVar("T")
 POLL_S: Final = 0.2
 START_S: Final = 1800.0  # large weights from a slow disk, and CUDA graphs
 KEEPER_S: Final = 30.0  # until a new keeper says who it is
@@ -54,29 +55,48 @@ def lease(
     launch: Launch,
     adapter: str = "",
     doing: Callable[[str], None] = lambda _text: None,
-    stop: Callable[[], bool] = lambda: False,
-    merged: Callable[[Path], None] | None = None,
-) -> Lease | None:
-    """A server for this launch, shared or started; None when ``stop`` came first.
+    merge: Callable[[Path], None] | None = None,
+) -> Lease:
+    """A server for this launch, shared or started; returns when it is ready.
 
-    ``adapter``: its name, for others to see which are in use. ``merged`` writes the model into a
+    ``adapter``: its name, for others to see which are in use. ``merge`` writes the model into a
     folder where that is to be made first. ``UserError`` when the server does not start, in a line.
     """
+    return run_out(leasing(runs, launch, adapter, doing, merge))
+
+
+def run_out(waiting: Generator[Any, None, T]) -> T:
+    """What a generator returns, for callers with nothing to do meanwhile."""
+    while True:
+        try:
+            next(waiting)
+        except StopIteration as over:
+            return cast("T", over.value)
+
+
+def leasing(
+    runs: Path,
+    launch: Launch,
+    adapter: str,
+    doing: Callable[[str], None],
+    merge: Callable[[Path], None] | None,
+) -> Generator[list[Any], None, Lease]:
+    """As :func:`lease`; yields an empty list every moment while it waits. Closing it gives the
+    server up."""
     folder = ServerDir(runs / SERVERS / launch.key)
     folder.path.mkdir(parents=True, exist_ok=True)
     began, started, mine = time.monotonic(), False, None
     try:
         while mine is None:
-            if stop():
-                return None
-            mine, started = _join_or_start(folder, launch, adapter, merged)
+            mine, started = _join_or_start(folder, launch, adapter, merge)
             if mine is None:
                 doing("waiting for a server of this model to start or end")
                 time.sleep(POLL_S)
-        server = _wait(folder, began, doing, stop)
-        if server is None:
-            mine.unlink(missing_ok=True)
-            return None
+                yield []
+        while (server := _ready(folder, began)) is None:
+            doing(f"starting vLLM: {stage(folder.log)}")
+            time.sleep(POLL_S)
+            yield []
         return Lease(folder, server, mine, round(time.monotonic() - began, 1), started)
     except BaseException:
         if mine is not None:
@@ -85,7 +105,7 @@ def lease(
 
 
 def _join_or_start(
-    folder: ServerDir, launch: Launch, adapter: str, merged: Callable[[Path], None] | None
+    folder: ServerDir, launch: Launch, adapter: str, merge: Callable[[Path], None] | None
 ) -> tuple[Path | None, bool]:
     """The lease, and whether the server was started for it; no lease while one
     is ending or another phase is starting one."""
@@ -97,8 +117,9 @@ def _join_or_start(
             if living is not None:
                 return folder.add_lease(adapter), False
             _clear(folder)
-            if merged is not None:
-                merged(folder.merged)
+            if merge is not None:
+                merge(folder.merged)
+                launch = replace(launch, model=str(folder.merged.resolve()))
             write_json(folder.launch, asdict(launch))
             mine = folder.add_lease(adapter)
             _start(folder)
@@ -117,25 +138,17 @@ def _start(folder: ServerDir) -> None:
         time.sleep(POLL_S)
 
 
-def _wait(
-    folder: ServerDir, began: float, doing: Callable[[str], None], stop: Callable[[], bool]
-) -> Server | None:
-    while True:
-        server = folder.living()
-        if server is None:
-            why = _read(folder.ended) or f"its keeper ended; see {folder.keeper_log}"
-            raise UserError(f"vLLM did not start: {why}")
-        if server.state == "ready":
-            return server
-        if stop():
-            return None
-        seconds = time.monotonic() - began
-        if seconds > START_S:
-            raise UserError(
-                f"vLLM did not start within {START_S / 60:.0f} minutes; see {folder.log}"
-            )
-        doing(f"starting vLLM: {stage(folder.log)}")
-        time.sleep(POLL_S)
+def _ready(folder: ServerDir, began: float) -> Server | None:
+    """The server once it answers; ``UserError`` when it never will."""
+    server = folder.living()
+    if server is None:
+        why = _read(folder.ended) or f"its keeper ended; see {folder.keeper_log}"
+        raise UserError(f"vLLM did not start: {why}")
+    if server.state == "ready":
+        return server
+    if time.monotonic() - began > START_S:
+        raise UserError(f"vLLM did not start within {START_S / 60:.0f} minutes; see {folder.log}")
+    return None
 
 
 def _read(file: Path) -> str:

@@ -44,7 +44,7 @@ def call(
     finally:
         connection.close()
     if answer.status != 200:
-        raise Refused(_message(said) or answer.reason, answer.status)
+        raise Refused(error_message(said) or answer.reason, answer.status)
     return said
 
 
@@ -56,7 +56,7 @@ def is_well(server: Server, timeout_s: float) -> bool:
     return True
 
 
-def _message(said: str) -> str:
+def error_message(said: str) -> str:
     """Of an error's body, in a line."""
     try:
         found = json.loads(said)

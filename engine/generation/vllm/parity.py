@@ -1,0 +1,141 @@
+"""Whether a server answers as the policy that was trained: held against the model in this process.
+
+The server continues a few of the phase's own prompts greedily; one plain forward pass a prompt
+then says how likely the model itself finds each of those tokens, and which it would have said.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch.nn.functional import log_softmax
+
+from engine.generation.generate import out_of_memory
+from engine.generation.vllm.completions import tokens_of
+from engine.generation.vllm.wire import call
+from engine.models.loading import load, release
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_object
+from engine.store.layout import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from engine.generation.vllm.folder import Server
+    from engine.models.loading import Loaded
+    from engine.schema.cards import ModelCard
+
+PROMPTS: Final = 6
+NEW_TOKENS: Final = 24
+# Mean difference of log-probabilities in nats a token, and how far below the likeliest a token
+# that was said may be, once in so many: what rounding explains.
+BOUND: Final = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.03}
+TIE: Final = {"float32": 1e-2, "bfloat16": 0.5, "float16": 0.15}
+STRAYED: Final = 0.05  # of the tokens, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """``difference``: mean absolute difference of log-probabilities, in nats a token.
+    ``strayed``: share of tokens that the model itself finds too much less likely than another.
+    ``tokens``: how many were compared."""
+
+    difference: float
+    strayed: float
+    tokens: int
+    dtype: str
+
+    @property
+    def holds(self) -> bool:
+        return self.difference <= BOUND[self.dtype] and self.strayed <= STRAYED
+
+    @property
+    def told(self) -> str:
+        return (
+            f"log-probabilities {self.difference:.4f} nats a token apart "
+            f"({BOUND[self.dtype]:g} allowed), {self.strayed:.1%} of {self.tokens} tokens others "
+            f"than the model's ({STRAYED:.0%} allowed)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A prompt with what the server said, and how likely it found that."""
+
+    prompt: Sequence[int]
+    said: list[int]
+    logs: list[float]
+
+
+def check(
+    server: Server,
+    model: str,
+    card: ModelCard,
+    adapter: Path | None,
+    prompts: Sequence[Sequence[int]],
+    ends: tuple[int, ...],
+    dtype: str,
+    kept: Path,
+    doing: Callable[[str], None],
+) -> Parity | None:
+    """What ``kept`` says of an earlier check, else a new one; None where the model itself doesn't
+    fit beside the server."""
+    try:
+        return Parity(**read_object(kept))
+    except (OSError, UserError, TypeError):
+        pass
+    doing("checking the server against the model")
+    with ThreadPoolExecutor(PROMPTS) as pool:
+        probes = list(
+            pool.map(lambda prompt: probe(server, model, prompt, ends), prompts[:PROMPTS])
+        )
+    try:
+        loaded = load(card, adapter, doing=doing)
+        try:
+            found = compare(loaded, probes, dtype)
+        finally:
+            release(loaded)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        return None
+    if found.holds:
+        kept.parent.mkdir(exist_ok=True)
+        write_json(kept, asdict(found))
+    return found
+
+
+def probe(server: Server, model: str, prompt: Sequence[int], ends: tuple[int, ...]) -> Probe:
+    """The server's greedy answer. :class:`Refused` when it gives none."""
+    body: dict[str, Any] = {
+        "model": model,
+        "prompt": list(prompt),
+        "max_tokens": NEW_TOKENS,
+        "temperature": 0.0,
+        "stop_token_ids": list(ends),
+        "return_token_ids": True,
+        "logprobs": 0,
+    }
+    found = json.loads(call(server, "/v1/completions", body))
+    logs = [float(log) for log in found["choices"][0]["logprobs"]["token_logprobs"]]
+    return Probe(prompt, tokens_of(found), logs)
+
+
+def compare(loaded: Loaded, probes: Sequence[Probe], dtype: str) -> Parity:
+    """The model's own log-probabilities of the same tokens, and its likeliest."""
+    apart: list[float] = []
+    strayed = 0
+    for one in probes:
+        ids = torch.tensor([[*one.prompt, *one.said]], device=loaded.device)
+        with torch.inference_mode():
+            logits = loaded.model(input_ids=ids).logits[0, len(one.prompt) - 1 : -1]
+        own = log_softmax(logits.float(), dim=-1).cpu()
+        said = own.gather(1, torch.tensor(one.said)[:, None])[:, 0]
+        strayed += int((own.max(dim=-1).values - said > TIE[dtype]).sum())
+        apart += (said - torch.tensor(one.logs)).abs().tolist()
+    return Parity(sum(apart) / len(apart), strayed / len(apart), len(apart), dtype)

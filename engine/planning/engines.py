@@ -1,0 +1,54 @@
+"""Who runs a local model that answers, this program's own loop or vLLM, and what a server takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from engine.planning.memory import GIB, RUNTIME, bytes_a_token, parameters_of
+
+if TYPE_CHECKING:
+    from engine.schema.cards import Engine, ModelCard
+    from engine.schema.settings import GenerationSettings
+    from engine.schema.specs import PhaseSpec
+
+LEAST: Final = 0.3e9  # weights from which a server's start pays
+Runner = Literal["builtin", "vllm"]
+START_S: Final = 60.0  # measured 25 to 115 s; once for phases that share a server
+# floating-point operations a second in answers: on a CPU core twice what the builtin engine was
+# seen to get; on a GPU not measured here
+FLOPS: Final = {"cpu": 6e10, "gpu": 3e13}
+PROCESSES_GIB: Final = 2.1  # vLLM's four on a CPU beside weights and cache, measured
+CACHED_TOKENS: Final = 65_536  # that a CPU's cache is made for
+
+
+def wanted_engine(card: ModelCard, generation: GenerationSettings) -> Engine:
+    """What a person has asked for: by the card, else by the settings."""
+    weights = card.source.weights
+    named = weights.engine if weights else "builtin"
+    return generation.engine if named == "auto" else named
+
+
+def engine_for(
+    card: ModelCard, generation: GenerationSettings, on_gpu: bool, installed: bool
+) -> Runner:
+    """``auto``: vLLM where it is installed, on a GPU, for a model that is large enough."""
+    wanted = wanted_engine(card, generation)
+    if wanted != "auto":
+        return wanted
+    return "vllm" if installed and on_gpu and parameters_of(card) >= LEAST else "builtin"
+
+
+def served_model(spec: PhaseSpec, on_gpu: bool, installed: bool) -> str:
+    """The hub id or folder of the model that a phase asks a server for; "" where it asks none."""
+    weights = spec.card.source.weights if spec.card else None
+    if spec.trains or spec.card is None or weights is None:
+        return ""
+    runner = engine_for(spec.card, spec.generation, on_gpu, installed)
+    return str(weights.hub or weights.path) if runner == "vllm" else ""
+
+
+def server_gib(card: ModelCard) -> float:
+    """Of the machine's memory, for a phase that starts a server on the CPU: the server, and the
+    model itself once more, which the server is held against."""
+    cache = max(1.0, CACHED_TOKENS * bytes_a_token(card) / GIB)
+    return RUNTIME + PROCESSES_GIB + cache + 6.0 * parameters_of(card) / GIB

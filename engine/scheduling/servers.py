@@ -1,0 +1,90 @@
+"""vLLM's servers that phases share, as the conductor sees them: who is still to be asked, and who
+has to go when its memory is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from engine.generation.vllm.command import read_launch
+from engine.generation.vllm.folder import SERVERS
+from engine.generation.vllm.shared import idle, reap
+from engine.generation.vllm.wanted import tell_wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.generation.vllm.folder import Server, ServerDir
+    from engine.interfaces import Devices
+    from engine.machine.devices import Gpu
+    from engine.scheduling.policy import Free, Node
+    from engine.store.layout import RunsFolder
+
+log = logging.getLogger(__name__)
+
+
+class Servers:
+    """A server's own keeper ends it when nobody holds it and no phase that is ready wants it; what
+    is asked for here is an end before that."""
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self._root = runs.root
+        self._wanted: set[str] | None = None
+        self._idle: list[tuple[ServerDir, Server, str]] = []
+        for line in reap(self._root):
+            log.info("vLLM: %s", line)
+
+    def look(self, ready: Iterable[Node]) -> None:
+        """Before each round of starts. ``ready``: phases that could start now."""
+        self._idle = []
+        for folder, server in idle(self._root):
+            with contextlib.suppress(OSError, ValueError, TypeError):  # ends just now
+                self._idle.append((folder, server, read_launch(folder).origin))
+        wanted = {node.served for node in ready if node.served}
+        if wanted != self._wanted:
+            self._wanted = wanted
+            tell_wanted(self._root / SERVERS, wanted)
+
+    def idle_on(self, card: Gpu) -> bool:
+        """Whether nobody but servers that nobody holds is on a card."""
+        leaders = {server.leader["pid"] for _, server, _ in self._idle}
+        return bool(leaders) and all(_group(p.pid) in leaders for p in card.processes)
+
+    def in_the_way(self, node: Node, devices: Devices, free: Free) -> bool:
+        """Whether a start on these devices has to wait for a server of another model to go, which
+        is on its card or in its memory; it is asked to."""
+        found = False
+        for folder, _, origin in self._idle:
+            if origin == node.served:
+                continue
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                gpus = set(read_launch(folder).gpus)
+                short = not devices.gpus and not gpus and node.memory > free.memory
+                if short or gpus & set(devices.gpus):
+                    found = True
+                    self._end(folder, f"{node.id} needs its place")
+        return found
+
+    def make_room(self, short: Iterable[Node]) -> None:
+        """Servers that nobody holds end before a phase waits for memory; the one that it would
+        ask itself stays."""
+        for node in short:
+            for folder, _, origin in self._idle:
+                if origin != node.served:
+                    self._end(folder, f"{node.id} waits for memory")
+
+    @staticmethod
+    def _end(folder: ServerDir, why: str) -> None:
+        with contextlib.suppress(OSError):
+            if not folder.stop.exists():
+                log.info("vLLM server %s is asked to end: %s", folder.path.name, why)
+                folder.stop.touch()
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
