@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -175,6 +176,8 @@ def test_a_control_groups_limit_is_the_machines(tmp_path, monkeypatch):
     unlimited.mkdir()
     (unlimited / "memory.max").write_text("max\n")
     monkeypatch.setattr(devices, "groups", lambda: iter([unlimited, Path("/nowhere"), tmp_path]))
+    plenty = SimpleNamespace(total=64 * 2**30, available=32 * 2**30)
+    monkeypatch.setattr(devices.psutil, "virtual_memory", lambda: plenty)
     total, available = devices.memory()
     assert total == 8 * 1024
     assert available == 5 * 1024
