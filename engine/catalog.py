@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
-from engine.schema.errors import UserError, nearest
+from engine.schema.errors import UserError
 from engine.schema.kinds import find, resolve
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ LAUNCHERS = {
     "local": "engine.scheduling.launchers.local:LocalLauncher",
     "forked": "engine.scheduling.launchers.forked:ForkedLauncher",
 }
-# the names are transformers' own and those of the packages they need
 TRACKERS = {
     "tensorboard": "engine.training.tracking:tensorboard",
     "wandb": "engine.training.tracking:wandb",
@@ -68,8 +67,9 @@ def tracker(name: str) -> Callable[..., AbstractContextManager[None]]:
 
 
 def check_tracker(name: str) -> None:
-    """``UserError`` when there is no such tracker, or its package is not installed."""
-    if name not in TRACKERS:
-        raise UserError(f"unknown tracker {name!r}: {nearest(name, TRACKERS)}")
-    if find_spec(name) is None:
-        raise UserError(f"{name!r} is not installed here: pip install {name}, or leave it out")
+    """``UserError`` when there is no such tracker, or the package that it needs is missing."""
+    package = getattr(tracker(name), "package", None)
+    if package and find_spec(package) is None:
+        raise UserError(
+            f"{package!r} is not installed here: pip install {package}, or leave it out"
+        )

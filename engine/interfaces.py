@@ -49,7 +49,8 @@ class Task(Protocol):
     """A benchmark: where its rows come from and how a row becomes an :class:`Item`.
 
     ``former_instructions``: the lines that ``instruction`` has replaced, oldest first. They stay,
-    since a run that was begun with one goes on with it; see ``engine.tasks.prompts``.
+    since a run that was begun with one goes on with it; see ``engine.tasks.prompts``. ``sizes``:
+    how many questions its train and test split have, about.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Task(Protocol):
     former_instructions: tuple[str, ...]
     kind: AnswerKind
     default_source: TaskSource
+    sizes: tuple[int, int]
 
     @property
     def trains(self) -> bool:

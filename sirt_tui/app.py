@@ -11,6 +11,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from engine.schema.kinds import resolve
 from engine.schema.sanitize import visible
 from engine.store.clock import ahead
 from sirt_tui import failures, hangup
@@ -127,6 +128,11 @@ class SirtApp(App[None]):
         from sirt_tui.screens.devices import DevicesPage
 
         self._open(DevicesPage())
+
+    def action_open(self, where: str) -> None:
+        """A screen that needs nothing to begin with, as ``package.module:Page``."""
+        page: type[Page] = resolve(where)
+        self._open(page())
 
     def _open(self, page: Page) -> None:
         self.open_runs()

@@ -27,6 +27,7 @@ from engine.phases.context import Stopped
 from engine.phases.ranks import is_first, only_first_tells
 from engine.schema import events as ev
 from engine.schema.errors import UserError
+from engine.schema.kinds import OBJECTIVES, find
 from engine.schema.records import Pair
 from engine.schema.specs import ElicitSpec
 from engine.store.jsonlines import read_records, write_records
@@ -277,13 +278,9 @@ def _steps(settings: RefineSettings, steps_per_epoch: int) -> int:
 
 
 def _preference_arguments(settings: RefineSettings) -> dict[str, Any]:
-    objective = [("sigmoid", 1.0)]
-    if settings.sft_weight:
-        objective.append(("sft", settings.sft_weight))
-    return {
+    objective = find(OBJECTIVES, "objective", settings.objective)
+    return objective(settings) | {
         "beta": settings.beta,
-        "loss_type": [name for name, _ in objective],
-        "loss_weights": [weight for _, weight in objective],
         "eval_strategy": "steps",
         "eval_steps": settings.evaluate_every,
         "prediction_loss_only": True,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from engine import catalog
 from engine.machine.vllm import is_installed
 from engine.planning.engines import FLOPS, START_S, served_model, server_gib
 from engine.planning.history import history, likeness
@@ -27,18 +28,6 @@ if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec, TaskRef
     from engine.store.layout import RunsFolder
 
-# train and test rows of each benchmark (method: the paper's data section and the hub's counts)
-SIZES = {
-    "csqa": (9741, 1221),
-    "obqa": (4957, 500),
-    "piqa": (16113, 1838),
-    "siqa": (33410, 1954),
-    "gsm8k": (7473, 1319),
-    "multiarith": (420, 180),
-    "math": (0, 5000),
-    "mmlu": (0, 14042),
-}
-OTHER_SIZE = (4000, 600)
 ANSWER_TOKENS = 200
 # floating-point operations a second that phases of this kind really get: a few per cent of what
 # a card can do when it generates, about a third when it trains; on a CPU core half of what the
@@ -138,7 +127,7 @@ def _amounts(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:
 
 
 def _rows(task: TaskRef, split: Split) -> int:
-    return SIZES.get(task.name, OTHER_SIZE)[split == "test"]
+    return catalog.task(task.name).sizes[split == "test"]
 
 
 def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -> float | None:

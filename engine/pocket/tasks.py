@@ -30,6 +30,7 @@ class PocketTask:
     former_instructions: tuple[str, ...] = ()
     default_source: TaskSource = SOURCE
     trains: bool = True
+    sizes: tuple[int, int] = (SIZES["train"], SIZES["test"])
 
     def load(
         self, source: TaskSource, split: Split, tell: Callable[[str], None] = lambda _: None

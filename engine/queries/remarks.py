@@ -27,6 +27,7 @@ def remarks(spec: PhaseSpec, view: PhaseView) -> Iterator[str]:
     for made in view.artefacts:
         count = "" if made.count is None else f", {made.count}"
         yield f"made {made.path}: {made.what}{count}"
+    yield from (event.said for event in view.latest.values() if event.said)
     yield from doubts(view)
 
 

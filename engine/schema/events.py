@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -25,10 +26,14 @@ from pydantic import (
 )
 
 from engine.schema.jsonfile import with_sum, without_sum
+from engine.schema.kinds import EVENTS, one_of
 from engine.schema.records import Score, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 VERSION = 1
 _WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
@@ -48,7 +53,11 @@ JsonFloat = Annotated[float, BeforeValidator(_decode_float), PlainSerializer(_en
 
 
 class Event(BaseModel):
-    """Envelope: schema version, gapless sequence number within an attempt, UTC time."""
+    """Envelope: schema version, gapless sequence number within an attempt, UTC time.
+
+    A new kind may stand beside what emits it; the last one of each such kind is kept in the view of
+    its phase (``latest``), and what it has :attr:`said` is shown.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -56,6 +65,11 @@ class Event(BaseModel):
     seq: int = -1
     ts: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     kind: str
+
+    @property
+    def said(self) -> str:
+        """For people, in a line; empty where something else shows it."""
+        return ""
 
 
 class PhaseStarted(Event):
@@ -215,23 +229,20 @@ class Unknown(Event):
     """A kind that this version does not know, kept whole."""
 
 
-KnownEvent = Annotated[
-    PhaseStarted
-    | Activity
-    | Progress
-    | Metric
-    | Sample
-    | Answering
-    | Scored
-    | Resource
-    | Cost
-    | Artefact
-    | Message
-    | CheckpointSaved
-    | PhaseFinished,
-    Field(discriminator="kind"),
-]
-_adapter: TypeAdapter[Any] = TypeAdapter(KnownEvent)
+class _Known:
+    """Any event of the kinds in :data:`engine.schema.kinds.EVENTS`."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        return one_of(EVENTS, handler)
+
+
+@cache
+def _known() -> TypeAdapter[Any]:
+    """Made at the first line that is read: the classes of all kinds are there then."""
+    return TypeAdapter(_Known)
 
 
 def undeclared(event: Event) -> list[str]:
@@ -260,7 +271,7 @@ def decode(line: bytes) -> Event | None:
     if whole is None:
         return None
     try:
-        return _adapter.validate_json(whole)  # type: ignore[no-any-return]
+        return _known().validate_json(whole)  # type: ignore[no-any-return]
     except ValidationError:
         return _decode_unknown(whole)
 

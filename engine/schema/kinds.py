@@ -1,4 +1,4 @@
-"""Kinds of phases, in their usual order, and of models' sources, and where the class of each is.
+"""Kinds of phases, models' sources, events and preference objectives, and where each is.
 
 A file says a kind; its class is looked up here when the file is read. Nothing is imported
 before, and a list of runs, which shows kinds only, does without pydantic.
@@ -32,6 +32,24 @@ SOURCES = {
     "local": "engine.schema.cards:LocalWeights",
     "openai_compatible": "engine.schema.cards:Endpoint",
     "imported": "engine.schema.cards:ImportedAnswers",
+}
+EVENTS = {
+    "phase_started": "engine.schema.events:PhaseStarted",
+    "activity": "engine.schema.events:Activity",
+    "progress": "engine.schema.events:Progress",
+    "metric": "engine.schema.events:Metric",
+    "sample": "engine.schema.events:Sample",
+    "answering": "engine.schema.events:Answering",
+    "score": "engine.schema.events:Scored",
+    "resource": "engine.schema.events:Resource",
+    "cost": "engine.schema.events:Cost",
+    "artefact": "engine.schema.events:Artefact",
+    "message": "engine.schema.events:Message",
+    "checkpoint_saved": "engine.schema.events:CheckpointSaved",
+    "phase_finished": "engine.schema.events:PhaseFinished",
+}
+OBJECTIVES = {  # of refine: what its loss prefers
+    "dpo": "engine.training.objectives:dpo",
 }
 
 

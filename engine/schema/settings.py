@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import Field, JsonValue, field_validator
 
 from engine.schema.cards import Engine, Frozen
+from engine.schema.kinds import OBJECTIVES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -41,6 +42,10 @@ def source_of(model: type[BaseModel], field: str) -> Source:
 
 PAPERS_LIMIT: Final = 4000  # section 3 of the paper
 
+if TYPE_CHECKING:
+    Objective = str
+else:
+    Objective = Literal[tuple(OBJECTIVES)]  # any of the table's
 Thinking = Literal["drop", "keep"]
 Positive = Annotated[int, Field(ge=1)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -142,6 +147,7 @@ class ElicitSettings(Frozen):
 class RefineSettings(Frozen):
     """Direct preference optimisation against the frozen starting point."""
 
+    objective: Objective = setting("dpo", "P", "what the loss prefers", since="0.2")
     learning_rate: Rate = setting(1e-6, "P", "peak learning rate")
     beta: Rate = setting(0.1, "I", "strength of the pull towards the reference")
     warmup_steps: Annotated[int, Field(ge=0)] = setting(100, "P", "steps of warm-up")

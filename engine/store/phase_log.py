@@ -73,7 +73,8 @@ class PhaseView:
 
     ``metrics``: name -> (step, value) points; ``moments``: when those were. ``gaps``: sequence
     numbers that are missing, which means that the log was damaged. ``unknown``: events of kinds
-    this version does not know. ``cost_began``: what earlier attempts had paid.
+    this version does not know. ``latest``: the last event of each kind that nothing else here is
+    made of. ``cost_began``: what earlier attempts had paid.
     """
 
     phase: str = ""
@@ -97,6 +98,7 @@ class PhaseView:
     resources: Tail[ev.Resource] = field(default_factory=Tail)
     messages: Tail[ev.Message] = field(default_factory=Tail)
     unknown: Tail[ev.Event] = field(default_factory=Tail)
+    latest: dict[str, ev.Event] = field(default_factory=dict)
     answering: ev.Answering | None = None
     cost: ev.Cost | None = None
     cost_began: ev.Cost | None = None
@@ -181,8 +183,10 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
                 activity="",
                 waiting=False,
             )
-        case _:
+        case ev.Unknown():
             return replace(base, unknown=base.unknown.append(event, MESSAGES_KEPT))
+        case _:
+            return replace(base, latest=base.latest | {event.kind: event})
 
 
 def fold_all(events: Iterable[ev.Event], view: PhaseView = EMPTY) -> PhaseView:

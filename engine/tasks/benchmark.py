@@ -33,6 +33,7 @@ class Benchmark:
         hub_splits: the hub's name of each of our splits; a missing one does not exist.
         read: reads a local file or folder in the benchmark's own format.
         divide: picks a split's rows out of a single local file that holds both.
+        sizes: how many rows train and test have, about: for estimates before they are read.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Benchmark:
     read: Callable[[Path], list[Row]] = read_rows
     former_instructions: tuple[str, ...] = ()
     divide: Callable[[list[Row], Split], list[Part]] | None = None
+    sizes: tuple[int, int] = (4000, 600)
 
     @property
     def trains(self) -> bool:

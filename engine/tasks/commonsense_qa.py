@@ -28,5 +28,6 @@ TASK: Final = Benchmark(
     kind="choice",
     default_source=TaskSource(hub="tau/commonsense_qa", revision="main"),
     hub_splits={"train": "train", "test": "validation"},
+    sizes=(9741, 1221),
     item=_item,
 )

@@ -28,5 +28,6 @@ TASK: Final = Benchmark(
     kind="number",
     default_source=TaskSource(hub="openai/gsm8k", config="main", revision="main"),
     hub_splits={"train": "train", "test": "test"},
+    sizes=(7473, 1319),
     item=_item,
 )

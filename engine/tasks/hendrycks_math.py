@@ -58,6 +58,7 @@ TASK: Final = Benchmark(
     kind="math",
     default_source=TaskSource(hub="EleutherAI/hendrycks_math", config=CONFIGS, revision="main"),
     hub_splits={"test": "test"},
+    sizes=(0, 5000),
     item=_item,
     read=_read,
 )

@@ -59,6 +59,7 @@ TASK: Final = Benchmark(
     kind="choice",
     default_source=TaskSource(hub="cais/mmlu", config="all", revision="main"),
     hub_splits={"test": "test"},
+    sizes=(0, 14042),
     item=_item,
     read=_read,
 )

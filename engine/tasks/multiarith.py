@@ -70,6 +70,7 @@ TASK: Final = Benchmark(
     kind="number",
     default_source=TaskSource(hub="ChilleD/MultiArith", revision="main"),
     hub_splits={"train": "train", "test": "test"},
+    sizes=(420, 180),
     item=_item,
     divide=_divide,
 )

@@ -29,5 +29,6 @@ TASK: Final = Benchmark(
     kind="choice",
     default_source=TaskSource(hub="allenai/openbookqa", config="main", revision="main"),
     hub_splits={"train": "train", "test": "validation"},
+    sizes=(4957, 500),
     item=_item,
 )

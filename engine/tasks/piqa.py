@@ -29,5 +29,6 @@ TASK: Final = Benchmark(
     kind="choice",
     default_source=TaskSource(hub="baber/piqa", revision="main"),
     hub_splits={"train": "train", "test": "validation"},
+    sizes=(16113, 1838),
     item=_item,
 )

@@ -30,5 +30,6 @@ TASK: Final = Benchmark(
     kind="choice",
     default_source=TaskSource(hub="lighteval/siqa", revision="main"),
     hub_splits={"train": "train", "test": "validation"},
+    sizes=(33410, 1954),
     item=_item,
 )

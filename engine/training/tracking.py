@@ -20,6 +20,9 @@ from engine.store.layout import TRACKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    Tracker = Callable[..., AbstractContextManager[None]]
 
 WANDB_HOST: Final = "https://api.wandb.ai"
 
@@ -41,6 +44,18 @@ def reporting(
         yield
 
 
+def needs(package: str) -> Callable[[Tracker], Tracker]:
+    """The package that a tracker is made with: an experiment that asks for it is refused where that
+    is not installed."""
+
+    def mark(tracker: Tracker) -> Tracker:
+        vars(tracker)["package"] = package
+        return tracker
+
+    return mark
+
+
+@needs("tensorboard")
 @contextmanager
 def tensorboard(
     trainer: Any, folder: Path, step: int, _has_ended: Callable[[], bool]
@@ -58,6 +73,7 @@ def tensorboard(
         writer.close()
 
 
+@needs("wandb")
 @contextmanager
 def wandb(trainer: Any, folder: Path, _step: int, has_ended: Callable[[], bool]) -> Iterator[None]:
     """One run for all attempts of a phase, by wandb's own resuming. Steps that are done again are
@@ -96,6 +112,7 @@ def _wandb_is_set_up() -> bool:
         return False
 
 
+@needs("trackio")
 @contextmanager
 def trackio(
     trainer: Any, folder: Path, _step: int, _has_ended: Callable[[], bool]
