@@ -22,6 +22,7 @@ from engine.report.page import Item, Report, Said, page
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
+from engine.schema.metrics import metrics_of
 from engine.schema.records import Pair, Prediction
 from engine.schema.specs import ElicitSpec, InstructSpec, RefineSpec
 from engine.store.jsonlines import read_records
@@ -46,7 +47,6 @@ T = TypeVar("T")
 SAMPLES = 3  # questions a condition, and pairs a condition
 CONDITIONS_SHOWN = 6
 GRAPHICS = "% \\usepackage{graphicx}"
-CURVE_KINDS = ("loss", "eval_loss", "rewards/margins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +200,9 @@ class _Material:
                     continue
                 told.add(spec.id)
                 view = view_of(self._runs.phase(spec.id))
-                for metric in CURVE_KINDS:
-                    points = tuple(view.metrics.get(metric, ()))
-                    if points:
-                        yield figures.Curve(condition, seed, spec.kind, metric, points)
+                for name in (n for metric in metrics_of(spec.kind) for n in metric.reported):
+                    if points := tuple(view.metrics.get(name, ())):
+                        yield figures.Curve(condition, seed, spec.kind, name, points)
 
     # --- what was said ---
 

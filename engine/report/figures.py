@@ -42,6 +42,7 @@ from engine.report.style import (
     files,
     styled,
 )  # fmt: skip
+from engine.schema.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,12 +56,6 @@ if TYPE_CHECKING:
 
 BARS: tuple[Arm, ...] = ("baseline", "instruct-only", "refine-only", "both")
 TASKS_FIT, TRAINING_FITS = 4, 16  # columns, and characters of a row's name, of half a page
-CURVES = (
-    ("instruct", "loss", "instruct", "loss, nats a token"),
-    ("refine", "loss", "refine", "loss, nats a pair"),
-    ("refine", "eval_loss", "refine, held-out pairs", "loss, nats a pair"),
-    ("refine", "rewards/margins", "refine", "reward margin, nats"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,12 +315,18 @@ def training(curves: Sequence[Curve]) -> Figure | None:
     """A line a run; a thick one for the mean where a training was done with several seeds."""
     from matplotlib.ticker import MaxNLocator
 
-    drawn = [what for what in CURVES if any((c.kind, c.metric) == what[:2] for c in curves)]
+    drawn = [
+        (metric, kind, name)
+        for metric in METRICS
+        for kind in metric.phases
+        for name in metric.reported
+        if any((c.kind, c.metric) == (kind, name) for c in curves)
+    ]
     if not drawn:
         return None
     figure, plots = panels(len(drawn), 1.9)
-    for axes, (kind, metric, title, unit) in zip(plots, drawn, strict=True):
-        own = [c for c in curves if (c.kind, c.metric) == (kind, metric)]
+    for axes, (metric, kind, name) in zip(plots, drawn, strict=True):
+        own = [c for c in curves if (c.kind, c.metric) == (kind, name)]
         for condition in dict.fromkeys(c.trained for c in own):
             seeds = [c for c in own if c.trained == condition]
             look: dict[str, Any] = {"color": COLOURS[condition.arm]}
@@ -335,10 +336,10 @@ def training(curves: Sequence[Curve]) -> Figure | None:
                 axes.plot(*zip(*curve.points, strict=True), **thin)
             if mean := _mean_curve(seeds):
                 axes.plot(*zip(*mean, strict=True), lw=1.6, **named)
-        axes.set_title(title)
+        axes.set_title(kind if metric.series[name] == "train" else f"{kind}, {metric.series[name]}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.set_xlabel("step")
-        axes.set_ylabel(unit)
+        axes.set_ylabel(f"{metric.name}, {metric.unit}")
     legend(figure, plots)
     return figure
 

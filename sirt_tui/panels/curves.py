@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from engine.schema.metrics import DRAWN, metrics_of
 from sirt_tui.panels import x_axis
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
@@ -25,56 +24,10 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from engine.queries.runs import PhaseStatus
+    from engine.schema.metrics import Metric
     from sirt_tui.panels.run_panel import RunView
 
-LN2 = Threshold("ln 2", math.log(2))
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Curves that are read together. ``metrics``: name of the event -> name in the legend."""
-
-    title: str
-    metrics: dict[str, str]
-    thresholds: tuple[Threshold, ...] = ()
-
-
-LOSS = {"loss": "train", "eval_loss": "held out"}
-INSTRUCT = (
-    Group("instruct loss", LOSS),
-    Group("instruct token accuracy", {"mean_token_accuracy": "tokens right"}),
-)
-REFINE = (
-    Group("refine loss", LOSS, (LN2,)),
-    Group("reward margin", {"rewards/margins": "train", "eval_rewards/margins": "held out"}),
-    Group(
-        "pairs in the right order",
-        {"rewards/accuracies": "train", "eval_rewards/accuracies": "held out"},
-        (Threshold("chance", 0.5),),
-    ),
-    Group("rewards", {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}),
-    Group("log-probabilities", {"logps/chosen": "chosen", "logps/rejected": "rejected"}),
-)
-TRAINING = (
-    Group("learning rate", {"learning_rate": "learning rate"}),
-    Group("gradient norm", {"grad_norm": "gradient norm"}),
-    Group(
-        "weights that moved, %",
-        {"moved_weights": "moved"},
-        (Threshold("too few", 50.0),),
-    ),
-    Group("entropy", {"entropy": "train", "eval_entropy": "held out"}),
-)
-ELICIT = (
-    Group("answers right, share", {"plain_correct": "plain", "cot_correct": "CoT"}),
-    Group("pairs won by", {"winner_student": "student", "winner_teacher": "teacher"}),
-)
-GROUPS: dict[str, tuple[Group, ...]] = {
-    "instruct": (*INSTRUCT, *TRAINING),
-    "elicit": ELICIT,
-    "refine": (*REFINE, *TRAINING),
-}
-MOST_TALKATIVE = ("refine", "instruct", "elicit")  # which phase's first group a finished run shows
+Key = tuple[str, str]  # phase, name of the metric
 
 
 class CurvesPanel(RunPanel, Vertical):
@@ -92,7 +45,7 @@ class CurvesPanel(RunPanel, Vertical):
 
     def __init__(self) -> None:
         super().__init__()
-        self._chosen: tuple[str, str] | None = None
+        self._chosen: Key | None = None
         self._phases: Sequence[PhaseStatus] = ()
         self._over: x_axis.Over = "steps"
         self._grown: dict[tuple[str, int, str, x_axis.Over], GrowingSeries] = {}
@@ -107,68 +60,64 @@ class CurvesPanel(RunPanel, Vertical):
         self._draw()
 
     def action_group(self, step: int) -> None:
-        there = self._groups()
+        there = self._there()
         if there:
-            now = self._chosen if self._chosen in there else self._first(there)
-            self._chosen = there[(there.index(now) + step) % len(there)]
+            keys = list(there)
+            self._chosen = keys[(keys.index(self._shown(there)) + step) % len(keys)]
             self._draw()
 
     def action_x_axis(self) -> None:
-        there = self._groups()
+        there = self._there()
         if there:
-            id_, _ = self._chosen if self._chosen in there else self._first(there)
-            self._over = x_axis.following(self._over, [self._phase(id_).view])
+            phase, _ = there[self._shown(there)]
+            self._over = x_axis.following(self._over, [phase.view])
             self._draw()
 
     def _draw(self) -> None:
-        there = self._groups()
+        there = self._there()
         if not there:
             entitle(self, "curves")
             self.query_one(Chart).show(())
             return
-        id_, title = self._chosen if self._chosen in there else self._first(there)
-        phase = self._phase(id_)
+        shown = self._shown(there)
+        phase, metric = there[shown]
         kind = phase.spec.kind
-        group = next(g for g in GROUPS[kind] if g.title == title)
         over = self._over if self._over in x_axis.offered([phase.view]) else "steps"
-        place = there.index((id_, title)) + 1
+        place = list(there).index(shown) + 1
         keys = f"{place}/{len(there)}  c next  y log  + smooth  X {over}"
-        name = title if kind in title else f"{kind} {title}"
         rounds = [p.id for p in self._phases if p.spec.kind == kind]
-        which = f", round {rounds.index(id_) + 1}" if len(rounds) > 1 else ""
-        entitle(self, name + which, keys)
-        self.query_one(Chart).show(
-            self._series(phase, group, over), group.thresholds, x_axis.AXES[over]
-        )
+        which = f", round {rounds.index(phase.id) + 1}" if len(rounds) > 1 else ""
+        entitle(self, f"{kind} {metric.name}{which}", keys)
+        lines = (Threshold(*metric.line),) if metric.line else ()
+        self.query_one(Chart).show(self._series(phase, metric, over), lines, x_axis.AXES[over])
 
-    def _phase(self, id_: str) -> PhaseStatus:
-        return next(phase for phase in self._phases if phase.id == id_)
-
-    def _groups(self) -> list[tuple[str, str]]:
-        """Phase and title of every group that has a point."""
-        return [
-            (phase.id, group.title)
+    def _there(self) -> dict[Key, tuple[PhaseStatus, Metric]]:
+        """Phase and metric of all curves that have a point."""
+        return {
+            (phase.id, metric.name): (phase, metric)
             for phase in self._phases
-            for group in GROUPS.get(phase.spec.kind, ())
-            if any(name in phase.view.metrics for name in group.metrics)
-        ]
+            for metric in metrics_of(phase.spec.kind)
+            if not phase.view.metrics.keys().isdisjoint(metric.series)
+        }
 
-    def _first(self, there: list[tuple[str, str]]) -> tuple[str, str]:
-        """Of what is at work, else of the last phase of the most talkative kind."""
-        drawn = {id_ for id_, _ in there}
-        phases = [phase for phase in reversed(self._phases) if phase.id in drawn]
-        running = [phase.id for phase in phases if phase.state == "running"]
-        talking = [p.id for kind in MOST_TALKATIVE for p in phases if p.spec.kind == kind]
-        first = (*running, *talking)[0]
-        return next(group for group in there if group[0] == first)
+    def _shown(self, there: dict[Key, tuple[PhaseStatus, Metric]]) -> Key:
+        """The chosen one; else the first of what is at work, or of the last phase of the most
+        telling kind."""
+        if self._chosen in there:
+            return self._chosen
+        last = {phase.id: phase for phase, _ in reversed(there.values())}.values()
+        running = [phase for phase in last if phase.state == "running"]
+        telling = [phase for kind in DRAWN for phase in last if phase.spec.kind == kind]
+        first = (*running, *telling)[0]
+        return next(key for key in there if key[0] == first.id)
 
-    def _series(self, phase: PhaseStatus, group: Group, over: x_axis.Over) -> list[Series]:
+    def _series(self, phase: PhaseStatus, metric: Metric, over: x_axis.Over) -> list[Series]:
         attempt = (phase.id, phase.attempt)
         places = self._places.setdefault((*attempt, over), x_axis.Places()).take(phase.view, over)
         found = []
-        for metric, name in group.metrics.items():
-            points = phase.view.metrics.get(metric)
+        for name, legend in metric.series.items():
+            points = phase.view.metrics.get(name)
             if points is not None:
-                grown = self._grown.setdefault((*attempt, metric, over), GrowingSeries())
-                found.append(Series(name, *grown.take(points, places)))
+                grown = self._grown.setdefault((*attempt, name, over), GrowingSeries())
+                found.append(Series(legend, *grown.take(points, places)))
         return found

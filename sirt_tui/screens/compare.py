@@ -15,6 +15,7 @@ from textual.widgets import ContentSwitcher, Static
 from engine.queries import comparison as compared_runs
 from engine.report.folder import write_new
 from engine.schema.errors import UserError
+from engine.schema.metrics import DRAWN, metrics_of
 from engine.tables import accuracies, comparisons
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison, x_axis
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
 
 VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions")
 PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
-METRICS = (
-    ("refine", "loss"), ("refine", "eval_loss"), ("refine", "rewards/margins"),
-    ("refine", "rewards/accuracies"), ("refine", "learning_rate"), ("instruct", "loss"),
-    ("instruct", "eval_loss"), ("instruct", "mean_token_accuracy"), ("instruct", "learning_rate"),
-)  # fmt: skip
 HOW = (
     "Mark runs with space in the list of runs (1), then press c.\n"
     "One run alone is set beside the others of its experiment."
@@ -81,7 +77,7 @@ class ComparePage(Page):
         self._run_ids = list(run_ids)
         self._reference = 0
         self._view = 0
-        self._metric = METRICS[0]
+        self._metric = ("refine", "loss")
         self._across: x_axis.Over = "steps"
         self._prompt = 0
         self._every = False
@@ -245,11 +241,13 @@ class ComparePage(Page):
         """Phase and metric of each curve that any of the runs has; a kind's rounds in turn."""
         phases = sorted({phase for views in self._views for phase in views})
         return [
-            (phase, metric)
-            for kind, metric in METRICS
+            (phase, series)
+            for kind in DRAWN
+            for metric in metrics_of(kind)
+            for series in metric.series
             for phase in phases
             if phase.split()[0] == kind
-            and any(metric in views[phase].metrics for views in self._views if phase in views)
+            and any(series in views[phase].metrics for views in self._views if phase in views)
         ]
 
     def _drawn(self) -> dict[int, PhaseView]:
