@@ -45,7 +45,7 @@ from engine.store.eventlog import EventWriter
 from engine.store.layout import AttemptDir, RunsFolder, write_json
 from engine.store.registry import Registry
 from engine.store.run import RunFile
-from engine.store.run_row import RunRow, pack
+from engine.store.run_row import RunRow, figures_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +117,7 @@ def _row(file: RunFile, scores: dict[str, Accuracy]) -> RunRow:
         file.created + TOOK * len(ids) if scores else None, TOOK.total_seconds() * len(ids),
         (), "", state, ladder_of(ids, [state] * len(ids)), scored_on,
         own.get("plain"), own.get("cot"),
-        pack(ids, scores.values(), [phase.inputs for phase in spec.phases]),
+        tuple(ids), tuple(phase.inputs for phase in spec.phases), figures_of(scores.values()),
     )  # fmt: skip
 
 

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 
 from benchmarks.folders import STEPS, make, start_writers
 from benchmarks.pane import Pane
+from engine.queries.runs import list_runs
 from engine.schema.events import Progress
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
-from engine.store.registry import newest_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,7 +59,7 @@ def interface(runs: RunsFolder) -> list[str]:
 
 def first_name(runs: RunsFolder) -> str:
     """What the first line of the table begins with, at any width."""
-    return newest_runs(runs, 1)[0].name[:20]
+    return list_runs(runs)[-1].name[:20]
 
 
 # --- launch ---
@@ -184,7 +184,7 @@ def watch(
 
 def last_attempt(runs: RunsFolder) -> AttemptDir:
     """Of the run that the screen is open on: the first in the list."""
-    row = newest_runs(runs, 1)[0]
+    row = list_runs(runs)[-1]
     phase = next(phase_id for kind, phase_id in row.phases if kind == "refine")
     attempt = runs.phase(phase).last_attempt()
     assert attempt is not None
@@ -264,7 +264,7 @@ def quantile(values: list[float], share: float) -> float:
 def folder_of(folders: Path, count: int, live: int = 0) -> RunsFolder:
     """Made once, kept for the next time."""
     root = folders / (f"{count}-{live}-live" if live else str(count))
-    if not (root / "registry.json").exists():
+    if not (root / "registry").exists():
         shutil.rmtree(root, ignore_errors=True)
         make(root, count, live)
     return RunsFolder(root)

@@ -44,7 +44,7 @@ RARE = "heliotrope"
 def folder_of(folders: Path, count: int) -> RunsFolder:
     """Made once, kept for the next time."""
     root = folders / f"pairs-{count}"
-    if not (root / "registry.json").exists():
+    if not (root / "registry").exists():
         shutil.rmtree(root, ignore_errors=True)
         runs = make(root, 1, live=1)
         _write_pairs(runs, count)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from textual.message import Message
 
-from engine.queries.recent_runs import newest_runs
 from engine.schema.errors import UserError
+from engine.store.registry import newest_runs
 from sirt_tui import failures
 
 if TYPE_CHECKING:

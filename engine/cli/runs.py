@@ -77,8 +77,11 @@ def status(runs: RunsFolder, run_id: str | None, as_json: bool) -> None:
             _print_run(runs, found)
 
 
+HIDDEN = {"phase_ids", "inputs", "figures", "written"}
+
+
 def row_json(row: RunRow) -> dict[str, object]:
-    fields = {n: getattr(row, n) for n in row.__slots__ if n not in {"packed", "written"}}
+    fields = {n: getattr(row, n) for n in row.__slots__ if n not in HIDDEN}
     return fields | {"phases": row.phases, "accuracies": row.accuracies}
 
 

@@ -22,11 +22,7 @@ from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.kinds import METHOD
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
-from engine.store.run_row import (
-    RunRow,
-    kind_of,
-    pack,
-)
+from engine.store.run_row import RunRow, figures_of, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -199,7 +195,9 @@ def row_of(
         scored_on=scored_on,
         plain=accuracy_on(accuracies, scored_on, "plain"),
         cot=accuracy_on(accuracies, scored_on, "cot"),
-        packed=pack(needs, accuracies, needs.values()),
+        phase_ids=tuple(needs),
+        inputs=tuple(needs.values()),
+        figures=figures_of(accuracies),
         curated=len(spec.curated),
         written=max(0, written),
         **progress_of(needs, [looks.look(i) for i in needs], forgiven),

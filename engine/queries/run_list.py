@@ -8,7 +8,6 @@ read.
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.queries.rows import (
@@ -21,7 +20,7 @@ from engine.queries.rows import (
 )
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
-from engine.store.registry import Registry, up_to_date, written_at
+from engine.store.registry import Registry, Stamp, stamp_of, up_to_date, written_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,14 +30,10 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
 
-Stamp = tuple[int, int, int]  # of a file: time of change, size, inode
-
 
 class _Seen(NamedTuple):
     """What an unfinished run's row was made of; the same again gives the same row."""
 
-    stamp: Stamp | None  # of its file
-    needs: dict[str, tuple[str, ...]]
     looks: tuple[Look, ...]
     forgiven: dict[str, int] | None
     row: RunRow
@@ -51,28 +46,24 @@ class Roster:
         self._runs = runs
         self._index = Registry(runs, lambda run_id: row_of(runs, run_id))
         self._indexed: dict[str, RunRow] = {}
-        self._index_stamp: Stamp | None = None
-        self._queued: dict[str, dict[str, int]] = {}
-        self._queue_stamp: Stamp | None = None
-        self._root_stamp: Stamp | None = None
-        self._phases_stamp: Stamp | None = None
-        self._stale: frozenset[str] = frozenset()
+        self._stamps: dict[Path, Stamp | None] = {}
         self._names: frozenset[str] = frozenset()
         self._present: frozenset[str] = frozenset()
+        self._stale: frozenset[str] = frozenset()
+        self._queued: dict[str, dict[str, int]] = {}
+        self._queue_problem = ""  # the runs are shown without it
         self._looks = Looks(runs)
         self._seen: dict[str, _Seen] = {}
         self._offered: set[RunRow] = set()
         self._rows: tuple[RunRow, ...] | None = None
-        self._queue_problem = ""  # the runs are shown without it
 
     def look(self) -> tuple[RunRow, ...]:
         """``OSError`` when the folder can't be read just now."""
-        moved = self._read_index() | self._read_present() | self._read_phases()
+        moved = self._read_index() | self._read_present() | self._moved(self._runs.phases)
         if moved:
             self._stale = frozenset(self._outdated())
         moved |= self._read_queue()
-        before = self._seen
-        self._seen = self._look_at_unfinished()
+        before, self._seen = self._seen, self._look_at_unfinished()
         if self._rows is not None and not moved and _same(before, self._seen):
             return self._rows
         rows = [self._row(run_id) for run_id in self._present]
@@ -96,52 +87,53 @@ class Roster:
     def _keep(self) -> None:
         """Put into the index what it misses and what has become final, each once: where one may
         only read, the list is shown all the same."""
-        news = [
+        news = {
             seen.row
             for run_id, seen in self._seen.items()
             if seen.row.state == "done" or run_id not in self._indexed or run_id in self._stale
-        ]
-        fresh = [row for row in news if row not in self._offered]
-        self._offered.update(fresh)
+        }
+        fresh, self._offered = news - self._offered, news
         with contextlib.suppress(UserError, OSError):
             self._index.put(fresh)
 
     def _row(self, run_id: str) -> RunRow | None:
         """None when the run's file can't be read: what the index says is of an older one then."""
-        seen, indexed = self._seen.get(run_id), self._indexed.get(run_id)
-        final = indexed is not None and indexed.state == "done" and run_id not in self._stale
-        return seen.row if seen else indexed if final else None
+        seen = self._seen.get(run_id)
+        return seen.row if seen else self._final(run_id)
 
-    # --- the three files that say which runs there are ---
+    def _final(self, run_id: str) -> RunRow | None:
+        """The indexed row of a run that needs no look."""
+        row = self._indexed.get(run_id)
+        return row if row and row.state == "done" and run_id not in self._stale else None
+
+    # --- what says which runs there are ---
+
+    def _moved(self, path: Path) -> bool:
+        """Whether a file, or what is in a folder, is another than at the last look."""
+        stamp = stamp_of(path)
+        moved = path not in self._stamps or self._stamps[path] != stamp
+        self._stamps[path] = stamp
+        return moved
 
     def _read_index(self) -> bool:
-        stamp = stamp_of(self._runs.registry)
-        if stamp == self._index_stamp and self._rows is not None:
-            return False
-        self._indexed = self._index.indexed()
-        self._index_stamp = stamp
-        return True
+        moved = self._moved(self._runs.registry)
+        if moved:
+            self._indexed = self._index.indexed()
+        return moved
 
     def _read_present(self) -> bool:
         """A run is there from when its folder has its file until the folder is gone."""
-        stamp = stamp_of(self._runs.root)
-        if stamp != self._root_stamp:
-            self._names = frozenset(map(self._named, self._runs.folder_names()))
-            self._root_stamp = stamp
+        if self._moved(self._runs.root):
+            self._names = frozenset(self._runs.folder_names())
         before = self._present
-        gone = {name for name in self._names - before if not self._runs.has_run_file(name)}
-        self._present = self._names - gone if gone else self._names
+        new = self._names - before
+        self._present = self._names - {n for n in new if not self._runs.has_run_file(n)}
         return before != self._present
-
-    def _read_phases(self) -> bool:
-        stamp = stamp_of(self._runs.phases)
-        before, self._phases_stamp = self._phases_stamp, stamp
-        return before != stamp
 
     def _outdated(self) -> Iterator[str]:
         """Runs whose row in the index is of an older file than theirs, or tells of a phase whose
         folder is gone. Folders can only have gone where theirs changed after the index."""
-        index, phases = self._index_stamp, self._phases_stamp
+        index, phases = (self._stamps[path] for path in (self._runs.registry, self._runs.phases))
         unmoved = index is not None and phases is not None and phases[0] < index[0]
         there = None if unmoved else frozenset(p.id for p in self._runs.phase_dirs())
         for run_id in self._present:
@@ -152,63 +144,49 @@ class Roster:
             if gone or not up_to_date(row, written_at(self._runs, run_id)):
                 yield run_id
 
-    def _named(self, run_id: str) -> str:
-        """The same string as its row has: of ten thousand, one each is enough."""
-        row = self._indexed.get(run_id)
-        return row.run_id if row else run_id
-
     def _read_queue(self) -> bool:
-        stamp = stamp_of(self._runs.queue)
-        if stamp == self._queue_stamp and self._rows is not None:
+        if not self._moved(self._runs.queue):
             return False
         self._queued, self._queue_problem = {}, ""
         try:
             self._queued = queued_runs(self._runs)
         except UserError as error:
             self._queue_problem = str(error)
-        self._queue_stamp = stamp
         return True
 
     # --- the runs that may change ---
 
     def _look_at_unfinished(self) -> dict[str, _Seen]:
         self._looks.begin()
-        found: dict[str, _Seen] = {}
-        for run_id in self._present:
-            indexed = None if run_id in self._stale else self._indexed.get(run_id)
-            if indexed is None or indexed.state != "done":
-                seen = self._look_at(run_id, self._seen.get(run_id), indexed)
-                if seen is not None:
-                    found[run_id] = seen
-        return found
+        found = ((i, self._look_at(i)) for i in self._present if self._final(i) is None)
+        return {run_id: seen for run_id, seen in found if seen is not None}
 
-    def _look_at(self, run_id: str, seen: _Seen | None, indexed: RunRow | None) -> _Seen | None:
-        stamp = stamp_of(self._runs.run_file(run_id))
-        forgiven = self._queued.get(run_id)
-        known = seen.row if seen else indexed
-        needs = seen.needs if seen else known.needs if known else None
-        moved = seen.stamp != stamp if seen else known and not up_to_date(known, _written(stamp))
-        if known is None or needs is None or moved:
+    def _look_at(self, run_id: str) -> _Seen | None:
+        """None when the run's file can't be read."""
+        forgiven, seen = self._queued.get(run_id), self._seen.get(run_id)
+        known = seen.row if seen else self._indexed.get(run_id)
+        if known is None or not up_to_date(known, written_at(self._runs, run_id)):
             row = row_of(self._runs, run_id, forgiven, self._looks)
-            if row is None:
-                return None
-            needs = row.needs or {}
-            return _Seen(stamp, needs, tuple(map(self._looks.look, needs)), forgiven, row)
-        looks = tuple(map(self._looks.look, needs))
+            return _Seen(self._looked(row), forgiven, row) if row else None
+        looks = self._looked(known)
         if seen and seen.forgiven == forgiven and all(map(_is, looks, seen.looks)):
             return seen
         row = known
-        if _evaluated(needs, looks) != sum(
+        if _evaluated(known, looks) != sum(
             a.evaluation.method != "commit" for a in known.accuracies
         ):
             row = row_of(self._runs, run_id, forgiven, self._looks) or known
-        row = with_progress(row, progress_of(needs, looks, forgiven))
-        return _Seen(stamp, needs, looks, forgiven, row)
+        row = with_progress(row, progress_of(row.needs, looks, forgiven))
+        return _Seen(looks, forgiven, row)
+
+    def _looked(self, row: RunRow) -> tuple[Look, ...]:
+        return tuple(map(self._looks.look, row.phase_ids))
 
 
-def _evaluated(phase_ids: Iterable[str], looks: tuple[Look, ...]) -> int:
-    pairs = zip(phase_ids, looks, strict=True)
-    return sum(i.startswith("evaluate-") and look.found.state == "done" for i, look in pairs)
+def _evaluated(row: RunRow, looks: Iterable[Look]) -> int:
+    """How many evaluations are done."""
+    pairs = zip(row.phases, looks, strict=True)
+    return sum(kind == "evaluate" and look.found.state == "done" for (kind, _), look in pairs)
 
 
 def _same(before: dict[str, _Seen], after: dict[str, _Seen]) -> bool:
@@ -222,16 +200,3 @@ def _age(row: RunRow) -> tuple[datetime, str]:
 
 def _is(one: object, other: object) -> bool:
     return one is other
-
-
-def _written(stamp: Stamp | None) -> int:
-    return stamp[0] if stamp else -1
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """None when there is nothing."""
-    try:
-        found = os.stat(path)  # noqa: PTH116  thousands of them
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

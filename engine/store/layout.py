@@ -307,6 +307,12 @@ class RunsFolder:
 
     @property
     def registry(self) -> Path:
+        """Folder of the index's files."""
+        return self.root / "registry"
+
+    @property
+    def old_registry(self) -> Path:
+        """The index as versions before 0.2 kept it."""
         return self.root / "registry.json"
 
     @property

@@ -1,47 +1,49 @@
-"""The index of runs (a TinyDB file): one document a run, scalars and accuracies only.
+"""The index of runs: TinyDB files, one document a run, scalars and accuracies only.
 
-It is never the truth: delete or damage it, and the next look rebuilds it from the folders.
-Every change happens under the folder's lock and replaces the file atomically.
-
-One document a line, newest run first, with a checksum at its end: a screenful is read from the
-file's head, of ten thousand lines only those that are new are parsed, and a damaged line costs
-that run's row alone, which is made of its folder again. A file that TinyDB itself has rewritten
-(all in one line) is read through TinyDB, and is one document a line again at the next change.
+It is never the truth: delete or damage it, and the next look rebuilds it from the folders. Every
+change happens under the folder's lock and replaces a file atomically. Runs are spread over
+:data:`FILES` files, since TinyDB rewrites the whole file that it changes: with ten thousand runs in
+one, that took half a second.
 """
 
 from __future__ import annotations
 
 import errno
+import gc
 import json
+import logging
 import os
-import re
 import sys
 import time
-from contextlib import contextmanager, suppress
+import zlib
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tinydb import TinyDB, where
+from tinydb.middlewares import CachingMiddleware
+from tinydb.storages import Storage
+
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import with_sum, without_sum
-from engine.store.run_row import RunRow, squeeze, unpack
+from engine.store import layout
+from engine.store.run_row import RunRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from tinydb.table import Document
 
     from engine.store.layout import RunsFolder
 
+log = logging.getLogger(__name__)
 LOCK_TIMEOUT_S = 20.0
 CLOCK_GRAIN_NS = 2_000_000_000  # files' times may be as coarse as this on network disks
-TABLE = "runs"
-FIRST, LAST = b'{"%b":{\n' % TABLE.encode(), b"}}\n"
-TAIL = b',"phases":['  # inside a JSON string its quotes would be escaped
-_KEY = re.compile(rb'\{"run_id":"([^"\\]+)","created":"([^"\\]+)",')
-NAMES = ("experiment", "arm", "teacher", "student", "task", "refine_task", "state", "scored_on")
-_SHARED: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # ladders and tags: few different ones
-
-
-class Damaged(Exception):
-    """The file is not what this module wrote; it has to be rebuilt."""
+FILES = 64
+FIELDS = frozenset(RunRow.__slots__) - {"working_since"}
+WORDS = ("experiment", "arm", "teacher", "student", "task", "refine_task", "state", "scored_on")
+Stamp = tuple[int, int, int]  # of a file or a folder: time of change (ns), size, inode
 
 
 @contextmanager
@@ -64,16 +66,36 @@ def folder_lock(runs: RunsFolder) -> Iterator[None]:
         ) from error
 
 
+class IndexFile(Storage):
+    """TinyDB's storage: JSON with a checksum, replaced as a whole. A damaged file is empty."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, Any] | None:
+        try:
+            value: dict[str, Any] = json.loads(without_sum(self._path.read_bytes()) or b"{}")
+            kept = [entry for table in value.values() for entry in table.items()]
+        except (OSError, ValueError, RecursionError, AttributeError):
+            return None
+        return value if all(i.isdigit() and isinstance(one, dict) for i, one in kept) else None
+
+    def write(self, data: dict[str, Any]) -> None:
+        self._path.parent.mkdir(exist_ok=True)
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        layout.atomic_write(self._path, with_sum(text.encode()))
+
+
 class Registry:
     """Rows by run id. ``rebuild`` makes a row from a run's folder.
 
-    Documents that have not changed since the last call give the same row objects.
+    A file is read again when it was replaced; documents that are as before give the same rows.
     """
 
     def __init__(self, runs: RunsFolder, rebuild: Callable[[str], RunRow | None]) -> None:
         self._runs = runs
         self._row_of = rebuild
-        self._parsed: dict[int, RunRow] = {}
+        self._known: dict[Path, tuple[Stamp | None, dict[str, RunRow]]] = {}
 
     def rows(self) -> list[RunRow]:
         """All runs, by id; what the index misses or has of an older file is read from the run's
@@ -88,30 +110,43 @@ class Registry:
         return [row for row in rows if row is not None]
 
     def indexed(self) -> dict[str, RunRow]:
-        """What the file says, by run id, newest first; runs whose lines are damaged are missing."""
-        parsed: dict[int, RunRow] = {}
-        with suppress(Damaged, OSError):
-            for line in _documents(self._runs):
-                key = hash(line)
-                with suppress(Damaged):
-                    parsed[key] = self._parsed.get(key) or decode(line)
-        self._parsed = parsed
-        return {row.run_id: row for row in parsed.values()}
+        """What the files say, by run id; runs whose document is damaged are missing."""
+        for path in _files(self._runs):
+            stamp = stamp_of(path)  # before it is read: what is written meanwhile is newer
+            before = self._known.get(path, (None, {}))
+            if stamp != before[0]:
+                self._known[path] = stamp, _read(path, before[1])
+        return {run_id: row for _, rows in self._known.values() for run_id, row in rows.items()}
 
     def put(self, rows: Iterable[RunRow]) -> None:
         """Add or replace rows. One whose run's file was written since, or may have been, is made
         again of what is in the file, under the lock: whoever writes last is right."""
         given = {row.run_id: row for row in rows}
-        if not given:
-            return
         with folder_lock(self._runs):
-            fresh = {run_id: encode(self._newest(row)) for run_id, row in given.items()}
-            self._write(self._lines() | fresh)
+            for path, run_ids in self._by_file(given).items():
+                with _changing(path) as db:
+                    db.remove(where("run_id").one_of(run_ids))
+                    db.insert_multiple(encode(self._newest(given[run_id])) for run_id in run_ids)
+            if given:
+                self._leave_old()
 
     def refresh(self, run_ids: Iterable[str]) -> None:
         """Make the rows of these runs again."""
         rows = (self._row_of(run_id) for run_id in run_ids)
         self.put(row for row in rows if row is not None)
+
+    def remove(self, *run_ids: str) -> None:
+        with folder_lock(self._runs):
+            for path, gone in self._by_file(run_ids).items():
+                with _changing(path) as db:
+                    db.remove(where("run_id").one_of(gone))
+
+    def reindex(self) -> None:
+        """Rebuild the index from the folders."""
+        with folder_lock(self._runs):
+            for path in _files(self._runs):
+                path.unlink(missing_ok=True)
+        self.refresh(self._runs.run_ids())
 
     def _newest(self, row: RunRow) -> RunRow:
         written = self._written(row.run_id)
@@ -121,51 +156,62 @@ class Registry:
     def _written(self, run_id: str) -> int:
         return written_at(self._runs, run_id)
 
-    def remove(self, *run_ids: str) -> None:
-        with folder_lock(self._runs):
-            kept = self._lines()
-            for run_id in run_ids:
-                kept.pop(run_id, None)
-            self._write(kept)
-
-    def reindex(self) -> list[RunRow]:
-        """Rebuild the index from the folders."""
-        rows = [row for row in map(self._row_of, self._runs.run_ids()) if row is not None]
-        with folder_lock(self._runs):
-            rows = [self._newest(row) for row in rows]
-            self._write({row.run_id: encode(row) for row in rows})
-        return rows
-
-    def _lines(self) -> dict[str, bytes]:
-        found = {}
-        with suppress(Damaged, OSError):
-            for line in _documents(self._runs):
-                with suppress(Damaged):
-                    checked(line)
-                    found[_key(line)[0]] = line
+    def _by_file(self, run_ids: Iterable[str]) -> dict[Path, list[str]]:
+        """File -> the runs that are in it."""
+        files = _files(self._runs)
+        found: dict[Path, list[str]] = {}
+        for run_id in run_ids:
+            found.setdefault(files[zlib.crc32(run_id.encode()) % FILES], []).append(run_id)
         return found
 
-    def _write(self, lines: dict[str, bytes]) -> None:
-        from engine.store.layout import atomic_write
-
-        newest = sorted(lines.values(), key=lambda line: _key(line)[1], reverse=True)
-        numbered = (b'"%d":%b' % (n, line) for n, line in enumerate(newest, start=1))
-        atomic_write(self._runs.registry, FIRST + b",\n".join(numbered) + b"\n" + LAST)
+    def _leave_old(self) -> None:
+        old = self._runs.old_registry
+        if old.is_file():
+            old.unlink()
+            log.warning("%s: an earlier version's index; made again from the runs' folders", old)
 
 
 def newest_runs(runs: RunsFolder, count: int) -> list[RunRow]:
-    """The first rows of the index, newest first: what a screen can show at once. Empty when there
-    is no index or it has to be rebuilt."""
-    found: list[RunRow] = []
-    with suppress(Damaged, OSError):
-        for line in _documents(runs):
-            with suppress(Damaged):
-                row = decode(line)
-                if up_to_date(row, written_at(runs, row.run_id)):
-                    found.append(row)
-            if len(found) >= count:
-                break
-    return found
+    """The newest runs of the index, newest first: what a screen shows before it has looked at the
+    folders, and so without pydantic. Empty when there is no index."""
+    documents = [found for path in _files(runs) for found in _documents(path)]
+    documents.sort(key=lambda document: str(document.get("created")), reverse=True)
+    rows = filter(None, map(decode, documents[:count]))
+    return [row for row in rows if up_to_date(row, written_at(runs, row.run_id))]
+
+
+def _files(runs: RunsFolder) -> list[Path]:
+    return [runs.registry / f"{number:02}.json" for number in range(FILES)]
+
+
+def _changing(path: Path) -> TinyDB:
+    """A file's database; it is written once, at the end of the block."""
+    return TinyDB(path, storage=CachingMiddleware(IndexFile))  # type: ignore[no-untyped-call]
+
+
+def _read(path: Path, before: dict[str, RunRow]) -> dict[str, RunRow]:
+    """A file's rows; those that are as they were ``before`` are the same objects."""
+    rows = filter(None, map(decode, _documents(path)))
+    return {r.run_id: old if (old := before.get(r.run_id)) == r else r for r in rows}
+
+
+def _documents(path: Path) -> list[Document]:
+    """All of a file; none where it is damaged or not there."""
+    gc.disable()  # it would look through all documents again and again: twice the time
+    try:
+        with TinyDB(path, storage=IndexFile) as db:
+            return list(db)
+    finally:
+        gc.enable()
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """None when there is nothing."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  thousands of them
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def written_at(runs: RunsFolder, run_id: str) -> int:
@@ -177,83 +223,35 @@ def written_at(runs: RunsFolder, run_id: str) -> int:
 
 
 def up_to_date(row: RunRow, written: int) -> bool:
-    """Whether an indexed row was made of the run's file as it is; an older index didn't say."""
-    return written >= 0 and row.written in (0, written)
+    """Whether an indexed row was made of the run's file as it is."""
+    return row.written == written >= 0
 
 
-def _documents(runs: RunsFolder) -> Iterator[bytes]:
-    """The file's documents as JSON; none when there is no file."""
-    try:
-        file = runs.registry.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        first = file.readline(len(FIRST))
-        if first != FIRST:
-            if first.strip():
-                yield from _by_tinydb(runs)
-            return
-        for line in file:
-            if line == LAST:
-                return
-            yield line[line.find(b"{") :].rstrip(b",\n")
-
-
-def _by_tinydb(runs: RunsFolder) -> Iterator[bytes]:
-    """Documents in any layout, in TinyDB's order."""
-    from tinydb import TinyDB
-
-    try:
-        with TinyDB(runs.registry, access_mode="r") as db:
-            for document in db.table(TABLE):
-                yield json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
-        raise Damaged(str(error)) from error
-
-
-def checked(line: bytes) -> bytes:
-    """A document without its checksum; :class:`Damaged` when that is not its own."""
-    document = without_sum(line)
-    if document is None:
-        raise Damaged("another checksum")
+def encode(row: RunRow) -> dict[str, Any]:
+    """A row as a document."""
+    document = {name: getattr(row, name) for name in FIELDS}
+    document["created"] = row.created.astimezone(UTC).isoformat(timespec="microseconds")
+    document["finished"] = row.finished.isoformat() if row.finished else None
     return document
 
 
-def _key(line: bytes) -> tuple[str, str]:
-    """A document's run id and when that was created."""
-    match = _KEY.match(line)
-    if match is None:
-        raise Damaged("another document")
-    return match[1].decode(), match[2].decode()
-
-
-def encode(row: RunRow) -> bytes:
-    """A row as a document: its fields in their order, phases and accuracies last."""
-    fields = {name: getattr(row, name) for name in RunRow.__slots__}
-    del fields["packed"], fields["working_since"]
-    fields["created"] = row.created.astimezone(UTC).isoformat(timespec="microseconds")
-    fields["finished"] = row.finished.isoformat() if row.finished else None
-    head = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-    return with_sum(b"%b,%b}" % (head[:-1], unpack(row.packed)))
-
-
-def decode(line: bytes) -> RunRow:
-    """The row of a document; :class:`Damaged` when it is not one."""
-    line = checked(line)
-    cut = line.rfind(TAIL)
+def decode(document: dict[str, Any]) -> RunRow | None:
+    """The row of a document; None when it is not one. Words that many rows share are kept once."""
     try:
-        if cut < 0 or not line.endswith(b"]}"):
-            raise ValueError("no phases")
-        fields: dict[str, Any] = json.loads(line[:cut] + b"}")
-        for name in NAMES:
-            if fields[name] is not None:
-                fields[name] = sys.intern(fields[name])
-        fields["created"] = datetime.fromisoformat(fields["created"]).astimezone(UTC)
-        if fields["finished"]:
-            fields["finished"] = datetime.fromisoformat(fields["finished"])
-        for name in ("tags", "ladder"):
-            value = tuple(fields[name])
-            fields[name] = _SHARED.setdefault(value, value)
-        return RunRow(**fields, packed=squeeze(line[cut + 1 : -1]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Damaged(str(error)) from error
+        found = {n: value for n, value in document.items() if n in FIELDS}
+        for name in WORDS:
+            found[name] = _word(found[name])
+        for name in ("tags", "ladder", "phase_ids"):
+            found[name] = tuple(map(_word, found[name]))
+        found["inputs"] = tuple(tuple(map(sys.intern, ids)) for ids in found["inputs"])
+        for figures in found["figures"]:
+            figures[:4] = map(sys.intern, figures[:4])
+        found["created"] = datetime.fromisoformat(found["created"])
+        found["finished"] = found["finished"] and datetime.fromisoformat(found["finished"])
+        return RunRow(**found)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _word(value: str | None) -> str | None:
+    return value and sys.intern(value)

@@ -152,12 +152,12 @@ class TestFinished:
         assert "pocket-sums plain" in said
 
     def test_a_damaged_registry_is_rebuilt(self, finished: CommandLine) -> None:
-        registry = finished.runs / "registry.json"
         before = finished.json("status")
-        for damage in ("{oops", '{"runs": [1]}', '{"runs": {"1": {"run_id": 3}}}', ""):
-            registry.write_text(damage)
+        (file,) = (finished.runs / "registry").iterdir()
+        for table in ("{oops", "[1]", '{"1": {"run_id": 3}}', '{"a": {}}', '{"1": 2}', ""):
+            file.write_text(f'{{"_default": {table}}}')
             assert finished.json("status") == before
-        registry.unlink()
+        shutil.rmtree(finished.runs / "registry")
         assert "1 run indexed" in finished("reindex")
         assert finished.json("status") == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,8 @@ from engine.queries.rows import accuracy_on
 from engine.schema.accuracy import Accuracy, Share
 from engine.schema.evaluation import Evaluation, Method
 from engine.schema.tiers import shares, shares_text, unclear
-from engine.store.run_row import pack
+from engine.store.registry import decode, encode
+from engine.store.run_row import figures_of
 from sirt_tui.panels.scores import scores_table
 from tests.report import made_up
 
@@ -53,14 +55,17 @@ def test_tiers_are_shares_of_all_answers_and_survive_the_index() -> None:
     assert shares_text(tiers, 10) == "statement 60.0, last_number 30.0, none 10.0"
     assert unclear(tiers, 10) == pytest.approx(0.4)
     kept = replace(measured(), tiers=tiers)
-    row = made_up.row("both", {}, packed=pack([], [kept]))
+    row = made_up.row("both", {}, figures=figures_of([kept]))
+    again = decode(json.loads(json.dumps(encode(row))))
+    assert again is not None
+    assert again.accuracies == (kept,)
     assert row.accuracies == (kept,)
 
 
 def test_a_train_split_stands_beside_the_test_split_on_the_screen() -> None:
     found = [measured(right=25), measured(split="train", right=75), measured("logprob")]
     read = [replace(one, tiers=(("boxed", 100),)) for one in found]
-    row = made_up.row("teacher", {}, packed=pack([], read))
+    row = made_up.row("teacher", {}, figures=figures_of(read))
     console = Console(width=80, file=io.StringIO())
     console.print(scores_table([row], row.run_id))
     painted = console.file.getvalue()  # type: ignore[attr-defined]

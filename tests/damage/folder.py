@@ -98,7 +98,7 @@ def make(folder: Path) -> Sample:
     (runs.drafts / "mine.yaml").write_text("name: mine\nteachers: [wren-3m]\n")
     runs.conductor.mkdir()
     write_json(runs.conductor / "process.json", {"pid": 1, "host": "elsewhere", "started": 0.0})
-    runs.registry.unlink()
+    shutil.rmtree(runs.registry)
     list_runs(runs)
     return sample
 
@@ -190,7 +190,7 @@ def _judged(sample: Sample) -> PhaseDir:
 
 KINDS: dict[str, Callable[[Sample], Path]] = {
     "run.json": lambda s: s.runs.run_file(s.both),
-    "registry.json": lambda s: s.runs.registry,
+    "registry": lambda s: _index_file(s),  # noqa: PLW0108  it is below
     "queue.json": lambda s: s.runs.queue,
     "draft": lambda s: s.runs.drafts / "mine.yaml",
     "conductor": lambda s: s.runs.conductor / "process.json",
@@ -219,6 +219,12 @@ KINDS: dict[str, Callable[[Sample], Path]] = {
     "verdicts": lambda s: next((s.runs.root / "judgements").iterdir()) / "verdicts.jsonl",
     "verdicts' seal": lambda s: next((s.runs.root / "judgements").iterdir()) / "seal.json",
 }
+
+
+def _index_file(sample: Sample) -> Path:
+    """The one with the run ``both``."""
+    files = sample.runs.registry.glob("*.json")
+    return next(file for file in files if sample.both.encode() in file.read_bytes())
 
 
 def _attempt(sample: Sample, kind: str) -> Path:

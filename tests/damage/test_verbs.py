@@ -123,7 +123,7 @@ def before(whole: Sample, tmp_path_factory: pytest.TempPathFactory) -> Said:
 SAMPLE = [  # in the fast tests: where a figure or a whole verb is at stake
     ("score", "a digit"),
     ("run.json", "a byte"),
-    ("registry.json", "a digit"),
+    ("registry", "a digit"),
     ("predictions", "half"),
     ("manifest, evaluate", "folder"),
 ]
@@ -138,7 +138,7 @@ SEALED = (
     "verdicts, phase",
 )
 STRANGE = ("list", "deep", "digits", "a byte")  # for the one reader all alike
-MOST_READ = ("run.json", "registry.json", "queue.json", "manifest, evaluate", "score", "rescored")
+MOST_READ = ("run.json", "registry", "queue.json", "manifest, evaluate", "score", "rescored")
 
 
 def cases() -> Iterator[object]:

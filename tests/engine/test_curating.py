@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from dataclasses import replace
 
@@ -78,7 +79,7 @@ def test_marks_survive_a_reindex_and_fields_of_a_later_version(runs, phase_id):
     kept = json.loads(file.read_text())
     kept["a"]["colour"] = "blue"
     file.write_text(json.dumps(kept))
-    runs.registry.unlink(missing_ok=True)
+    shutil.rmtree(runs.registry, ignore_errors=True)
     reindex(runs)
     assert item_notes.read_marks(runs, phase_id) == {"a": Mark(excluded=True)}
     item_notes.mark(runs, phase_id, ["a", "b"], flagged=True)

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tinydb import TinyDB
 
 from engine.commands.run_changes import describe
 from engine.queries.run_list import Roster
 from engine.queries.runs import list_runs, registry
 from engine.scheduling.queue import read_run, write_run
 from engine.store import layout
-from engine.store.registry import decode, encode, newest_runs
+from engine.store.registry import newest_runs
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
@@ -97,22 +98,54 @@ def test_a_result_whose_phase_is_gone_is_not_shown_from_the_index(runs: RunsFold
     assert next(row for row in roster.look() if row.run_id == untouched) == before[untouched]
 
 
-def test_a_changed_byte_in_the_index_costs_that_row_alone(runs: RunsFolder) -> None:
+def index_files(runs: RunsFolder) -> list[Path]:
+    return sorted(runs.registry.glob("*.json"))
+
+
+def test_a_changed_digit_in_the_index_is_noticed_and_the_rows_made_again(runs: RunsFolder) -> None:
     rows = list_runs(runs)
-    raw = runs.registry.read_bytes()
+    file = next(file for file in index_files(runs) if b'"match","test",0.' in file.read_bytes())
+    raw = file.read_bytes()
     figure = raw.index(b'"match","test",0.') + len(b'"match","test",0.')
-    runs.registry.write_bytes(raw[:figure] + b"1" + raw[figure + 1 :])
     assert raw[figure : figure + 1] != b"1"
-    assert len(registry(runs).indexed()) == len(rows) - 1
+    file.write_bytes(raw[:figure] + b"1" + raw[figure + 1 :])
+    assert len(registry(runs).indexed()) < len(rows)
     assert list_runs(runs) == rows
     assert len(registry(runs).indexed()) == len(rows)
 
 
-def test_a_document_of_an_older_index_is_read(runs: RunsFolder) -> None:
-    row = list_runs(runs)[0]
-    document = encode(row)
-    older = document[: document.rindex(b',"sum":')] + b"}"
-    assert decode(older) == decode(document) == row
+def test_an_index_is_tinydb_and_a_row_of_it_is_the_row_of_the_folder(runs: RunsFolder) -> None:
+    rows = {row.run_id: row for row in list_runs(runs)}
+    kept: list[str] = []
+    for file in index_files(runs):
+        with TinyDB(file, access_mode="r") as db:
+            kept += [document["run_id"] for document in db]
+    assert sorted(kept) == sorted(rows)
+    assert {row.run_id: row for row in Roster(runs).look()} == rows
+
+
+def test_an_earlier_versions_index_is_made_again_and_that_is_told_once(
+    runs: RunsFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs.old_registry.write_text('{"runs":{\n"1":{"run_id":"a","created":"b","phases":[]}\n}}\n')
+    rows = list_runs(runs)
+    assert len(rows) == len(runs.run_ids())
+    assert [record.message.partition(": ")[0] for record in caplog.records] == [
+        str(runs.old_registry)
+    ]
+    assert list_runs(runs) == rows
+    assert len(caplog.records) == 1
+    assert not runs.old_registry.exists()
+
+
+def test_unchanged_documents_give_the_same_rows(runs: RunsFolder) -> None:
+    list_runs(runs)
+    roster = Roster(runs)
+    before = {row.run_id: row for row in roster.look()}
+    changed = run_of(runs, "both", "wren-3m")
+    describe(runs, changed, tags=("new",))
+    after = {row.run_id: row for row in roster.look()}
+    assert {i for i in after if after[i] is not before[i]} == {changed}
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC, errno.EACCES])
@@ -123,9 +156,10 @@ def test_reading_needs_no_writing(
     rows = list_runs(runs)
     match index:
         case "none":
-            runs.registry.unlink()
+            shutil.rmtree(runs.registry)
         case "damaged":
-            runs.registry.write_bytes(b"\xff" * 300)
+            for file in index_files(runs):
+                file.write_bytes(b"\xff" * 300)
         case "stale":
             run_id = rows[0].run_id
             write_run(runs, read_run(runs, run_id).model_copy(update={"note": "later"}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +17,6 @@ from engine.machine.state import phase_state
 from engine.queries.runs import (
     find_runs,
     list_runs,
-    registry,
     run_status,
     unreadable,
 )
@@ -26,7 +24,6 @@ from engine.scheduling import daemon, queue
 from engine.scheduling.queue import DeviceRequest, read_queue, read_run
 from engine.schema.errors import UserError
 from engine.store.layout import ConductorDir
-from engine.store.run_row import pack
 from tests.tui.conftest import copy_recorded
 
 if TYPE_CHECKING:
@@ -60,7 +57,7 @@ def test_a_damaged_run_is_named_and_restored_by_launching_it_again(tmp_path: Pat
     assert unreadable(runs, list_runs(runs)) == []
     file = runs.run_file(run_id)
     file.write_text("{")
-    runs.registry.unlink()
+    shutil.rmtree(runs.registry)
     (told,) = unreadable(runs, list_runs(runs))
     assert told.startswith(f"{file}: the whole file: Invalid JSON")
     launch_runs(runs, [spec], DeviceRequest())
@@ -76,7 +73,7 @@ def test_a_damaged_score_hides_no_other_and_a_removed_phase_is_made_again(
     phases = read_run(runs, row.run_id).spec.phases
     first, second = [runs.phase(p.id) for p in phases if p.kind == "evaluate"][:2]
     first.score.write_text("[]")
-    runs.registry.unlink()
+    shutil.rmtree(runs.registry)
     (again,) = [found for found in list_runs(runs) if found.run_id == row.run_id]
     assert len(again.accuracies) == len(row.accuracies) - 1
     told = {finding.what: finding for finding in examine(runs)}["outputs"]
@@ -146,13 +143,3 @@ def test_the_list_the_queue_and_the_run_say_the_same_of_what_is_blocked(tmp_path
     by_kind = {phase.spec.kind: phase for phase in status.phases}
     assert row.ladder[-1] == by_kind["evaluate"].state == "blocked"
     assert by_kind["evaluate"].blocked_by == (by_kind["refine"].id,)
-
-
-def test_an_index_that_does_not_say_what_phases_need_is_read_all_the_same(tmp_path: Path) -> None:
-    runs = copy_recorded(tmp_path / "runs")
-    rows = list_runs(runs)
-    older = [replace(row, packed=pack(row.phase_ids, row.accuracies)) for row in rows]
-    assert [row.needs for row in older] == [None] * len(rows)
-    runs.registry.unlink()
-    registry(runs).put(older)
-    assert [row.ladder for row in list_runs(runs)] == [row.ladder for row in rows]

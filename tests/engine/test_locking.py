@@ -88,14 +88,14 @@ def test_the_umask_says_who_may_read_what_is_made(recorded: RunsFolder, mask: in
         bundling.bundle(recorded, [run_id], made / "run.tar", True)
     files = [
         recorded.lock,
-        recorded.registry,
+        *recorded.registry.iterdir(),
         recorded.run_file(run_id),
         phase.manifest_file,
         phase.out / "adapter" / "weights",
         *made.iterdir(),
     ]
     assert {oct(f.stat().st_mode & 0o777) for f in files} == {oct(0o666 & ~mask)}
-    folders = {made, phase.out, phase.out / "adapter"}
+    folders = {made, recorded.registry, phase.out, phase.out / "adapter"}
     assert {oct(f.stat().st_mode & 0o777) for f in folders} == {oct(0o777 & ~mask)}
 
 

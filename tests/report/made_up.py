@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine.schema.accuracy import Accuracy
 from engine.schema.evaluation import Evaluation
 from engine.scoring.statistics import share
-from engine.store.run_row import RunRow, pack
+from engine.store.run_row import RunRow, figures_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,6 @@ def row(
         "in_family": True if taught else None, "task": task, "refine_task": None,
         "fraction": 100, "seed": seed, "finished": WHEN, "seconds": 1.0, "tags": (), "note": "",
         "state": "done", "ladder": (None,) * 5, "scored_on": task, "plain": None, "cot": None,
-        "packed": pack([], accuracies),
+        "figures": figures_of(accuracies),
     }  # fmt: skip
     return RunRow(**(fields | changes))
