@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 SLICE: Final = 2048  # tokens of prompts read at once
 ROOM: Final = 64  # positions by which the cache grows
 STAY: Final = 0.75  # share of live rows at which the others leave
+LOOK: Final = {"cuda": 16}  # steps from one look at who has ended to the next: a card waits for it
 MOMENT_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """How far a batch is. ``ended``: rows that have ended since the last moment, with their new
-    tokens; ``read``: prompts; ``written``: tokens of all rows; ``open``: rows still written."""
+    tokens; ``read``: prompts; ``written``: tokens of all rows, on a card with what ended rows wrote
+    until somebody looked; ``open``: rows still written."""
 
     ended: list[tuple[int, list[int]]] = field(default_factory=list)
     read: int = 0
@@ -191,12 +193,16 @@ def decode(
     written = torch.full((len(prompts), max(limits)), -1, dtype=torch.int64, device=device)
     alive = torch.ones_like(rows, dtype=torch.bool)
     waited_for, left, count, told = set(range(len(prompts))), len(prompts), 0, time.monotonic()
+    last, look = max(limits), LOOK.get(device.type, 1)
     logits = yield from decoder.read()
-    for step in range(max(limits)):
+    for step in range(last):
         tokens = choose(logits, rows, step)
-        written[rows[alive], step] = tokens[alive]
+        written[rows, step] = torch.where(alive, tokens, -1)
         count += left
         alive &= ~torch.isin(tokens, end) & (step + 1 < limit[rows])
+        if (step + 1) % look and step + 1 < last:
+            logits = decoder.write(tokens)
+            continue
         left = int(alive.sum())
         if left == 0:
             break

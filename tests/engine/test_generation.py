@@ -131,13 +131,16 @@ def test_any_integer_is_a_seed_and_temperature_0_is_greedy() -> None:
 # --- backends
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize(("temperature", "look"), [(0.0, 1), (1.0, 1), (1.0, 5)])
 def test_our_loop_says_what_generate_says(
     loaded: Loaded,
     questions: list[Question],
     temperature: float,
+    look: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Also when it looks at who has ended in every fifth step only, as it does on a card."""
+    monkeypatch.setitem(decoding.LOOK, "cpu", look)
     monkeypatch.setattr(decoding, "SLICE", 40)  # several slices a batch
     monkeypatch.setattr(decoding, "ROOM", 3)
     sampling = DRAW.model_copy(update={"temperature": temperature})
