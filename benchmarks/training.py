@@ -1,11 +1,13 @@
 """CPU time of a training step: TRL's trainers as they come, and the engine's phases.
 
     OMP_NUM_THREADS=1 python -m benchmarks.training [--repeats 3]
+    OMP_NUM_THREADS=1 python -m benchmarks.training --model FOLDER [--steps 4]
 
-The pocket experiment's student, demonstrations and pairs. What is timed is ``Trainer.train`` with
-its looks at the held-out pairs, and the engine's scoring of the pairs under the reference, over
-the number of steps; loading is left out. The ways take turns, so that a busy machine is busy for
-all of them; medians are printed.
+The second is :mod:`benchmarks.real_training`, on a real model. The first takes the pocket
+experiment's student, demonstrations and pairs. What is timed is ``Trainer.train`` with its looks at
+the held-out pairs, and the engine's scoring of the pairs under the reference, over the number of
+steps; loading is left out. The ways take turns, so that a busy machine is busy for all of them;
+medians are printed.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
+from benchmarks import real_training
 from benchmarks.pocket_trials import finish, laid_over
 from engine.planning.graph import expand
 from engine.planning.presets import resolve
@@ -175,7 +178,14 @@ def measure(folder: Path, repeats: int) -> dict[str, list[list[float]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--model", type=Path, help="a real model's folder")
+    parser.add_argument("--steps", type=int, default=4, help="with --model: of each training")
+    given = parser.parse_args()
+    if given.model:
+        for line in real_training.compare(given.model.absolute(), given.steps, given.repeats):
+            print(line, flush=True)
+        return
+    repeats = given.repeats
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), repeats)
     print(f"|  | {' | '.join(WAYS)} |\n|{'---|' * (len(WAYS) + 1)}")
