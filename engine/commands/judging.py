@@ -40,17 +40,19 @@ def comparables(
 ) -> list[Comparable]:
     """What two runs have both answered, by generating; ``UserError`` when there is nothing."""
     mine, theirs = judged_evaluations(runs, a), judged_evaluations(runs, b)
-    shared = [key for key in mine if key in theirs and mine[key].id != theirs[key].id]
+    shared = [one for one in mine if one in theirs and mine[one].id != theirs[one].id]
     if not shared:
         raise UserError(f"{a} and {b} share no finished evaluation with different answers")
-    for wanted, place in ((tasks, 0), (prompts, 1)):
-        known = {key[place] for key in shared}
+    for wanted, known in (
+        (tasks, {one.task for one in shared}),
+        (prompts, {one.prompt for one in shared}),
+    ):
         for name in set(wanted) - known:
             raise UserError(f"{a} and {b} share no answers to {name!r}; {nearest(name, known)}")
     return [
-        Comparable(mine[key], theirs[key])
-        for key in shared
-        if (not tasks or key[0] in tasks) and (not prompts or key[1] in prompts)
+        Comparable(mine[one], theirs[one])
+        for one in shared
+        if (not tasks or one.task in tasks) and (not prompts or one.prompt in prompts)
     ]
 
 
@@ -94,6 +96,7 @@ def _phase(
         judge=card,
         task=one.a.task,
         prompt=one.a.prompt,
+        split=one.a.split,
         prompt_version=VERSION,
         settings=settings,
     )

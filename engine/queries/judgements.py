@@ -12,6 +12,7 @@ from engine.judging.verdicts import tally
 from engine.queries.answers import evaluations
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, explain
+from engine.schema.evaluation import Evaluation
 from engine.schema.follow_ups import JudgeSpec
 from engine.schema.jsonfile import read_as, read_sealed
 from engine.schema.records import JudgedAnswers
@@ -40,16 +41,16 @@ class Judgement:
     b: str
     task: str
     prompt: str
+    split: str
     judge: str
     fingerprint: str
     tally: Tally
 
 
-def judged_evaluations(runs: RunsFolder, run_id: str) -> dict[tuple[str, str, str], EvaluateSpec]:
-    """Task, prompt and split -> the finished evaluation whose answers a judge can read."""
-    specs = (one.spec for one in evaluations(runs, run_id))
-    found = (spec for spec in specs if spec.method == "match")
-    return {(spec.task.name, spec.prompt, spec.split): spec for spec in found}
+def judged_evaluations(runs: RunsFolder, run_id: str) -> dict[Evaluation, EvaluateSpec]:
+    """The finished evaluations whose answers a judge can read."""
+    found = (one.spec for one in evaluations(runs, run_id) if one.spec.method == "match")
+    return {Evaluation.of(spec): spec for spec in found}
 
 
 def judgements(
@@ -158,6 +159,7 @@ def _judgement(
         b=read_run(runs, b).name,
         task=evaluated.task.name,
         prompt=evaluated.prompt,
+        split=evaluated.split,
         judge=judge_name,
         fingerprint=spec.generation_key,
         tally=tally(rows, both_orders=compared),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.quality.measures import Quality, Said, quality
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
+from engine.schema.evaluation import Evaluation
 from engine.schema.records import ElicitedAnswers, Prediction
 from engine.schema.specs import AnnotateSpec, ElicitSpec, EvaluateSpec
 from engine.store.jsonlines import read_records
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from engine.store.layout import PhaseDir, RunsFolder
     from engine.store.run import RunFile
 
-Answers = tuple[str, str, list[Said]]  # task, prompt style, what was said
-Figures = tuple[str, str, Quality]
+Answers = tuple[Evaluation, list[Said]]
+Figures = tuple[Evaluation, Quality]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Measured:
     kind: str
     task: str
     prompt: str
+    split: str
     quality: Quality
 
 
@@ -81,9 +83,10 @@ def _of_run(
                 pass_over(str(error))
                 damaged = True
                 continue
-            known[spec.id] = [(t, p, quality(said)) for t, p, said in answers]
+            known[spec.id] = [(asked, quality(said)) for asked, said in answers]
         found += [
-            Measured(run_id, file.name, spec.id, spec.kind, *figures) for figures in known[spec.id]
+            Measured(run_id, file.name, spec.id, spec.kind, on.task, on.prompt, on.split, figures)
+            for on, figures in known[spec.id]
         ]
     if not found and not damaged:
         raise UserError(f"{run_id}: no phase that makes answers is done; see: sirt status {run_id}")
@@ -94,12 +97,12 @@ def _answers(file: RunFile, spec: PhaseSpec, folder: PhaseDir) -> Iterator[Answe
     if isinstance(spec, EvaluateSpec) and spec.method == "match":
         rows = read_records(verified(folder, PREDICTIONS), Prediction)
         said = [Said(p.output, p.choices, p.tokens, p.finish) for p in rows]
-        yield spec.task.name, spec.prompt, said
+        yield Evaluation.of(spec), said
     elif isinstance(spec, ElicitSpec):
         task = _task_of(file, spec.demonstrations)
         both = list(read_records(verified(folder, ANSWERS), ElicitedAnswers))
-        yield task, "plain", [_said(row, row.plain) for row in both]
-        yield task, "cot", [_said(row, row.cot) for row in both]
+        yield Evaluation(task, "plain", "train"), [_said(row, row.plain) for row in both]
+        yield Evaluation(task, "cot", "train"), [_said(row, row.cot) for row in both]
 
 
 def _said(row: ElicitedAnswers, answer: Answer) -> Said:

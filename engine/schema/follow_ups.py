@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from engine.schema.cards import ModelCard
+from engine.schema.evaluation import Evaluation
 from engine.schema.phase import PhaseSpec, TaskRef, digest, identity_of_model
 from engine.schema.settings import GenerationSettings, JudgeSettings, PromptStyle, Split
 
@@ -23,7 +24,8 @@ class JudgeSpec(PhaseSpec):
     """A judge on two evaluations' answers to the same questions -> verdicts.
 
     ``phases``: the evaluations, in the order of their ids, so that A against B and B against A are
-    one phase. ``names``, ``task`` and ``prompt`` are for people: they follow from the evaluations.
+    one phase. ``names``, ``task``, ``prompt`` and ``split`` are for people: they follow from the
+    evaluations.
     """
 
     recipe = "engine.phases.judge:run"
@@ -35,6 +37,7 @@ class JudgeSpec(PhaseSpec):
     judge: ModelCard
     task: TaskRef
     prompt: PromptStyle
+    split: Split = "test"
     prompt_version: int
     settings: JudgeSettings = JudgeSettings()
 
@@ -48,7 +51,7 @@ class JudgeSpec(PhaseSpec):
 
     @property
     def detail(self) -> str:
-        return f"{self.task.name} {self.prompt}"
+        return Evaluation(self.task.name, self.prompt, self.split).label
 
     @property
     def prompt_tokens(self) -> int:
@@ -67,7 +70,7 @@ class JudgeSpec(PhaseSpec):
         return ("own",) if self.settings.method == "answer" else ("straight", "swapped")
 
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
-        every = rows(self.task, "test")
+        every = rows(self.task, self.split)
         available = min(of.get(phase) or every for phase in self.phases)
         return len(self.orders) * min(self.settings.limit or available, available)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.schema.accuracy import NOTHING
+from engine.schema.evaluation import Evaluation
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _quality(one: Measured) -> tuple[Cell, ...]:
     return (
         one.run,
         one.kind,
-        one.task,
+        Evaluation(one.task, one.prompt, one.split).where,
         one.prompt,
         str(found.answers),
         found.with_steps,
@@ -72,7 +73,7 @@ def _judgement(one: Judgement) -> tuple[Cell, ...]:
     return (
         one.a,
         one.b,
-        one.task,
+        Evaluation(one.task, one.prompt, one.split).where,
         one.prompt,
         one.judge,
         str(found.questions),

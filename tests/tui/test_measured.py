@@ -15,10 +15,12 @@ from engine.cli.main import sirt
 from engine.commands import queue_changes
 from engine.interfaces import Devices
 from engine.machine import processes
+from engine.queries.quality import measure
 from engine.queries.runs import list_runs, run_status
 from engine.queries.sibling_runs import relatives
 from engine.scheduling import queue
 from engine.scheduling.queue import DeviceRequest, read_run
+from engine.tables import answers
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.preview import row_text
@@ -212,3 +214,10 @@ def test_a_log_that_is_damaged_or_of_a_later_version_is_told(measured):
         await settled(pilot, lambda: "1 (mood)" in text_of(app), "the log")
 
     watching(measured, run_id, check, size=(160, 50))
+
+
+def test_answers_to_the_train_split_have_a_line_of_their_own(measured):
+    run_id = run_of(measured, "teacher", "served")
+    lines = [row[:4] for row in answers.quality(measure(measured, [run_id])).texts]
+    assert len(lines) == len(set(lines)) == 4
+    assert {line[2] for line in lines} == {"pocket-boxes", "pocket-boxes train"}
