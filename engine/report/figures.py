@@ -42,6 +42,7 @@ from engine.report.style import (
     files,
     styled,
 )  # fmt: skip
+from engine.schema.kinds import resolve
 from engine.schema.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -89,22 +90,33 @@ class Drawn:
     png: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What can be drawn of a study: ``draw`` gives None where it holds nothing for it."""
+
+    slug: str
+    caption: str
+    draw: Callable[[Study, Sequence[Curve]], Figure | None]
+
+
+FIGURES = (
+    "engine.report.figures:BARS_PLAIN",
+    "engine.report.figures:BARS_COT",
+    "engine.report.figures:LOW_RESOURCE",
+    "engine.report.figures:MATRIX",
+    "engine.report.figures:REASONING",
+    "engine.report.figures:TRAINING",
+)
+
+
 def draw(study: Study, curves: Sequence[Curve]) -> Iterator[Drawn]:
     """Every figure that the study can fill."""
-    makers: list[tuple[str, str, Callable[[], Figure | None]]] = [
-        ("bars-plain", f"{BARS_SHOW} with the plain prompt. {LINES}", lambda: bars(study, "plain")),
-        ("bars-cot", f"{BARS_SHOW} with the CoT prompt. {LINES}", lambda: bars(study, "cot")),
-        ("low-resource", f"{FRACTIONS_SHOW} {LINES}", lambda: fractions(study)),
-        ("matrix", MATRIX_SHOWS, lambda: matrix(study)),
-        ("reasoning", REASONING_SHOWS, lambda: reasoning(study)),
-        ("curves", CURVES_SHOW, lambda: training(curves)),
-    ]
-    for slug, caption, make in makers:
+    for picture in map(resolve, FIGURES):
         with styled():
-            figure = make()
+            figure = picture.draw(study, curves)
             if figure is not None:
                 wide = figure.get_figwidth() > COLUMN
-                yield Drawn(slug, caption, wide, *files(figure))
+                yield Drawn(picture.slug, picture.caption, wide, *files(figure))
 
 
 def _pairs(study: Study) -> list[tuple[str | None, str | None, bool | None]]:
@@ -351,3 +363,19 @@ def _mean_curve(seeds: Sequence[Curve]) -> list[tuple[int, float]]:
     tables = [dict(curve.points) for curve in seeds]
     steps = sorted(set.intersection(*(set(table) for table in tables)))
     return [(step, fmean(table[step] for table in tables)) for step in steps]
+
+
+BARS_PLAIN = Picture(
+    "bars-plain",
+    f"{BARS_SHOW} with the plain prompt. {LINES}",
+    lambda study, _: bars(study, "plain"),
+)
+BARS_COT = Picture(
+    "bars-cot", f"{BARS_SHOW} with the CoT prompt. {LINES}", lambda study, _: bars(study, "cot")
+)
+LOW_RESOURCE = Picture(
+    "low-resource", f"{FRACTIONS_SHOW} {LINES}", lambda study, _: fractions(study)
+)
+MATRIX = Picture("matrix", MATRIX_SHOWS, lambda study, _: matrix(study))
+REASONING = Picture("reasoning", REASONING_SHOWS, lambda study, _: reasoning(study))
+TRAINING = Picture("curves", CURVES_SHOW, lambda _, curves: training(curves))

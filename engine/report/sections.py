@@ -15,10 +15,11 @@ from engine.queries.study import (
     is_question_answering,
 )
 from engine.schema.accuracy import NOTHING
+from engine.schema.kinds import resolve
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from engine.queries.study import Measurement, Prompt
     from engine.schema.accuracy import Estimate
@@ -214,18 +215,18 @@ def low_resource(study: Study) -> Table | None:
     return Table(headers, tuple(rows), "low-resource", "Low-resource", note)
 
 
-SECTIONS: tuple[Callable[[Study], Table | None], ...] = (
-    accuracies,
-    families,
-    domains,
-    cross_task,
-    low_resource,
+SECTIONS = (  # functions of a study; each gives a table, or None where the study can't fill it
+    "engine.report.sections:accuracies",
+    "engine.report.sections:families",
+    "engine.report.sections:domains",
+    "engine.report.sections:cross_task",
+    "engine.report.sections:low_resource",
 )
 
 
 def sections(study: Study) -> Iterator[Table]:
     """The tables that this study can fill."""
-    for make in SECTIONS:
-        found = make(study)
+    for where in SECTIONS:
+        found = resolve(where)(study)
         if found is not None:
             yield found

@@ -57,7 +57,8 @@ METRICS: Final = (
     Metric("answers right, share", ("elicit",), {"plain_correct": "plain", "cot_correct": "CoT"}),
     Metric("pairs won by", ("elicit",), {"winner_student": "student", "winner_teacher": "teacher"}),
 )
-DRAWN: Final = ("refine", "instruct", "elicit")  # kinds with curves, the most telling first
+MEASURING: Final = (kind for metric in METRICS for kind in metric.phases)
+DRAWN: Final = tuple(dict.fromkeys(("refine", "instruct", "elicit", *MEASURING)))  # telling first
 
 
 def metrics_of(kind: str) -> tuple[Metric, ...]:
