@@ -57,8 +57,10 @@ METRICS: Final = (
     Metric("answers right, share", ("elicit",), {"plain_correct": "plain", "cot_correct": "CoT"}),
     Metric("pairs won by", ("elicit",), {"winner_student": "student", "winner_teacher": "teacher"}),
 )
-MEASURING: Final = (kind for metric in METRICS for kind in metric.phases)
-DRAWN: Final = tuple(dict.fromkeys(("refine", "instruct", "elicit", *MEASURING)))  # telling first
+TELLING: Final = ("refine", "instruct", "elicit")
+DRAWN: Final = tuple(  # kinds with curves, the most telling first
+    dict.fromkeys((*TELLING, *(kind for metric in METRICS for kind in metric.phases)))
+)
 
 
 def metrics_of(kind: str) -> tuple[Metric, ...]:

@@ -1,6 +1,6 @@
 """A copy of the program, in a folder of its own, to which a file and a line are added.
 
-Where they go is read in the README's table "Where do I add a …": a row that is wrong fails its test.
+Where they go is read in the README's table "Where do I add a …": a row that is wrong fails a test.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ def rows() -> dict[str, tuple[list[str], list[str]]]:
     """What is added -> what stands in code in the columns "write" and "and name it in"."""
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     table = text.partition("## Where do I add a …")[2].partition("\n\n`make check`")[0]
-    found = {m["what"]: (_CODE.findall(m["write"]), _CODE.findall(m["named"])) for m in _ROW.finditer(table)}
-    return {what.strip(): columns for what, columns in found.items() if what.strip() not in ("…", "---")}
+    found = {
+        m["what"]: (_CODE.findall(m["write"]), _CODE.findall(m["named"]))
+        for m in _ROW.finditer(table)
+    }
+    return {
+        what.strip(): columns for what, columns in found.items() if what.strip() not in ("…", "---")
+    }
 
 
 @dataclass
@@ -53,7 +58,7 @@ class Program:
         file.write_text(text, encoding="utf-8")
         if line:
             place, table = named[:2]
-            self.insert(place, rf"{table}\b[^\n]*[({{\[]( *#[^\n]*)?\n", line)
+            self.insert(place, rf"(?m)^ *{table}\b[^\n]*[({{\[]( *#[^\n]*)?\n", line)
         else:
             assert not named, f"{what}: the README names a second place"
         return file
