@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.queries.study import ARM_ORDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -18,7 +20,6 @@ CELL: dict[str, tuple[str, ...]] = {
     "refine-only": ("student", "teacher", "task", "fraction", "rounds", "seed"),
     "both": ("student", "teacher", "task", "refine_task", "fraction", "rounds", "seed"),
 }
-ORDER: tuple[str, ...] = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 
 
 def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow]:
@@ -32,7 +33,7 @@ def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow
             continue  # one of many beside the experiment's own
         elif row.experiment == spec.experiment and row.arm != spec.arm and _same(row, spec):
             found.setdefault(row.arm, row)
-    return [found[arm] for arm in ORDER if arm in found]
+    return [found[arm] for arm in ARM_ORDER if arm in found]
 
 
 def _same(row: RunRow, spec: RunSpec) -> bool:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from engine.schema.specs import Arm
     from engine.store.run_row import RunRow
 
-ARM_ORDER = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 Prompt = Literal["plain", "cot"]
 PROMPTS: tuple[Prompt, ...] = ("plain", "cot")
 ARM_NAMES: dict[Arm, str] = {
@@ -27,6 +26,7 @@ ARM_NAMES: dict[Arm, str] = {
     "refine-only": "refine-only",
     "both": "refined",
 }
+ARM_ORDER = tuple(ARM_NAMES)
 TAUGHT: tuple[Arm, ...] = ("instruct-only", "refine-only", "both")
 TOY = "Toy models on toy tasks: this shows that the machinery works, nothing about large models."
 

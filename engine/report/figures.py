@@ -42,8 +42,10 @@ from engine.report.style import (
     files,
     styled,
 )  # fmt: skip
+from engine.schema.accuracy import Estimate
 from engine.schema.kinds import resolve
 from engine.schema.metrics import METRICS
+from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -239,7 +241,7 @@ def matrix(study: Study) -> Figure | None:
     most = PANELS_WIDE if narrow else 1
     figure, plots = panels(len(pairs), height, most)
     for axes, pair, rows in zip(plots, pairs, by_pair, strict=True):
-        _heat(axes, study, rows)
+        _heat(axes, _by_task(study, rows))
         axes.set_title(who(*pair))
     for axes in plots[::most]:
         axes.set_ylabel("trained on")
@@ -254,11 +256,22 @@ def _training_name(one: Condition) -> str:
     return ", ".join((one.trained_on, *one.variant))
 
 
-def _heat(axes: Axes, study: Study, rows: Sequence[Condition]) -> None:
-    """A line of cells for each training; the accuracy and its interval stand in them."""
+def _by_task(study: Study, rows: Sequence[Condition]) -> Table:
+    body = tuple(
+        (
+            _training_name(one),
+            *(study.estimate((1.0, (one, task, "plain"))) for task in study.tasks),
+        )
+        for one in rows
+    )
+    return Table(("trained on", *study.tasks), body)
+
+
+def _heat(axes: Axes, table: Table) -> None:
+    """A table's estimates as coloured cells; the accuracy and its interval stand in them."""
     import numpy as np
 
-    found = [[study.estimate((1.0, (one, task, "plain"))) for task in study.tasks] for one in rows]
+    found = [[e if isinstance(e, Estimate) else None for e in row[1:]] for row in table.rows]
     values = np.array([[100 * e.value if e else np.nan for e in line] for line in found])
     axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     centre: dict[str, Any] = {"ha": "center", "va": "center"}
@@ -272,8 +285,8 @@ def _heat(axes: Axes, study: Study, rows: Sequence[Condition]) -> None:
             number = f"{100 * one.value:.1f}"
             axes.text(x, y - 0.14, number, color=colour, **centre)
             axes.text(x, y + 0.24, f"[{low:.1f}, {high:.1f}]", color=colour, size=5.5, **centre)
-    names(axes, study.tasks)
-    axes.set_yticks(range(len(rows)), [_training_name(one) for one in rows])
+    names(axes, table.headers[1:])
+    axes.set_yticks(range(len(found)), [row[0] for row in table.texts])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("evaluated on")

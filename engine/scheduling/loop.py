@@ -111,7 +111,7 @@ class Conductor:
         self._timing = timing
         self._folders = Folders(runs)
         self._queue = Queue()
-        self._queue_mark: object = None
+        self._queue_stamp: object = None
         self._wanted: list[QueuedRun] = []
         self._stands: Mapping[str, Standing] = {}
         self._cards: tuple[hardware.Gpu, ...] = ()
@@ -159,7 +159,7 @@ class Conductor:
         can rely on being seen (see :func:`ensure_running`).
         """
         with folder_lock(self.runs):
-            if self._mark() != self._queue_mark:
+            if self._stamp() != self._queue_stamp:
                 return False
             log.info("nothing left to do")
             self._release()
@@ -168,7 +168,7 @@ class Conductor:
     def step(self) -> bool:
         """One look; True while something runs or could run."""
         ended = self._watch()
-        if ended or self._mark() != self._queue_mark or time.monotonic() >= self._next_look:
+        if ended or self._stamp() != self._queue_stamp or time.monotonic() >= self._next_look:
             self._look()
         waiting = self._start_ready()
         return bool(self.running) or waiting
@@ -180,7 +180,7 @@ class Conductor:
 
     # --- what is wanted, and where it stands ---
 
-    def _mark(self) -> object:
+    def _stamp(self) -> object:
         try:
             status = self.runs.queue.stat()
         except FileNotFoundError:
@@ -190,12 +190,12 @@ class Conductor:
     def _look(self) -> None:
         """Read the queue, the folders of its phases and the cards; finished runs leave."""
         self._next_look = time.monotonic() + self._timing.look
-        mark = self._mark()
+        stamp = self._stamp()
         try:
             self._queue = read_queue(self.runs)
         except UserError as error:
             self._say(str(error), logging.ERROR)
-        self._queue_mark = mark
+        self._queue_stamp = stamp
         self._wanted = []
         for entry in self._queue.entries:
             try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from engine.queries.comparison import Matrix
     from engine.schema.accuracy import Comparison, Estimate
-    from engine.store.phase_log import PhaseView
+    from engine.store.phase_log import PhaseView, Tail
     from engine.store.run_row import RunRow
 
 
@@ -48,11 +48,12 @@ def curves(
     views: Sequence[dict[str, PhaseView]], rows: Sequence[RunRow], kind: str, metric: str
 ) -> Table:
     """Every point of every run: long, as plotting programs like it."""
-    lines = []
-    for row, by_kind in zip(rows, views, strict=True):
-        points = by_kind[kind].metrics.get(metric) if kind in by_kind else None
-        lines += [(row.run_id, row.name, str(x), repr(y)) for x, y in points or ()]
-    return Table(("run", "name", "step", f"{kind} {metric}"), tuple(lines), "curves")
+    lines = tuple(
+        (row.run_id, row.name, str(x), repr(y))
+        for row, points in _points(views, rows, kind, metric)
+        for x, y in points
+    )
+    return Table(("run", "name", "step", f"{kind} {metric}"), lines, "curves")
 
 
 def curve_ends(
@@ -60,14 +61,23 @@ def curve_ends(
 ) -> Table:
     """First, lowest, highest and last value of each run's curve, for a page."""
     lines = []
-    for row, by_kind in zip(rows, views, strict=True):
-        points = by_kind[kind].metrics.get(metric) if kind in by_kind else None
-        y = [value for _, value in points or () if math.isfinite(value)]
-        if points and y:
+    for row, points in _points(views, rows, kind, metric):
+        y = [value for _, value in points if math.isfinite(value)]
+        if y:
             figures = (y[0], min(y), max(y), y[-1])
             lines.append((row.name, str(points[-1][0]), *(f"{value:.4g}" for value in figures)))
     headers = (f"{kind} {metric}", "last step", "first", "lowest", "highest", "last")
     return Table(headers, tuple(lines), "curves")
+
+
+def _points(
+    views: Sequence[dict[str, PhaseView]], rows: Sequence[RunRow], kind: str, metric: str
+) -> Iterator[tuple[RunRow, Tail[tuple[int, float]]]]:
+    """Of the runs that have the curve."""
+    for row, by_kind in zip(rows, views, strict=True):
+        points = by_kind[kind].metrics.get(metric) if kind in by_kind else None
+        if points:
+            yield row, points
 
 
 def matrix(found: Matrix, evaluated: Sequence[str], slug: str = "matrix") -> Table:

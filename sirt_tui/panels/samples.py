@@ -1,4 +1,4 @@
-"""Sample generations of a phase as they come, newest first, right or wrong marked."""
+"""Sample generations of a phase as they come, newest first, and whether each is right."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class SamplesPanel(RunPanel, Lines):
         if of.chosen is None:
             return
         view = of.chosen.view
-        mark = (f"{view.phase} {view.attempt}", len(view.samples))
-        if mark == self._drawn:
+        seen = (f"{view.phase} {view.attempt}", len(view.samples))
+        if seen == self._drawn:
             return
-        self._drawn = mark
+        self._drawn = seen
         entitle(self, "samples", of.chosen.spec.title)
         newest = reversed(view.samples.last(SHOWN))
         text = Text("\n\n").join(sample_text(sample) for sample in newest)
