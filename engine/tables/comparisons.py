@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from engine.tables.table import Table
+from engine.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.queries.comparison import Matrix
     from engine.schema.accuracy import Comparison, Estimate
@@ -16,28 +16,23 @@ if TYPE_CHECKING:
     from engine.store.run_row import RunRow
 
 
-def differences(found: Sequence[Comparison]) -> Table:
-    """A line an evaluation; ``a`` and ``b`` as in :class:`Comparison`."""
-    headers = (
-        "task", "prompt", "n", "A", "B", "B − A [95 %]", "only B", "only A", "McNemar p",
-        "p (Holm)",
-    )  # fmt: skip
-    rows = tuple(
-        (
-            one.evaluation.where,
-            one.evaluation.style,
-            str(one.total),
-            f"{100 * one.accuracy_a:.1f}",
-            f"{100 * one.accuracy_b:.1f}",
-            one.difference,
-            str(one.gained),
-            str(one.lost),
-            f"{one.p:.2g}",
-            f"{one.adjusted:.2g}",
-        )
-        for one in found
-    )
-    return Table(headers, rows)
+DIFFERENCES: tuple[Column[Comparison], ...] = (
+    ("task", lambda one: one.evaluation.where),
+    ("prompt", lambda one: one.evaluation.style),
+    ("n", lambda one: str(one.total)),
+    ("A", lambda one: f"{100 * one.accuracy_a:.1f}"),
+    ("B", lambda one: f"{100 * one.accuracy_b:.1f}"),
+    ("B − A [95 %]", lambda one: one.difference),
+    ("only B", lambda one: str(one.gained)),
+    ("only A", lambda one: str(one.lost)),
+    ("McNemar p", lambda one: f"{one.p:.2g}"),
+    ("p (Holm)", lambda one: f"{one.adjusted:.2g}"),
+)
+
+
+def differences(found: Iterable[Comparison]) -> Table:
+    """A line an evaluation."""
+    return Table.of(found, DIFFERENCES, "differences")
 
 
 def settings(found: Sequence[tuple[str, tuple[str, ...]]], names: Sequence[str]) -> Table:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.schema.accuracy import NOTHING
 from engine.tables import latex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 FIGURE = re.compile(r"[+-]?\d[\d.,;+ ±%\[\]e-]*(n \d+)?$")
 
@@ -22,6 +26,8 @@ class Figure(Protocol):
 
 
 Cell = str | Figure | None
+T = TypeVar("T")
+Column = tuple[str, Callable[[T], Cell]]  # its header, and the cell of what stands in a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,19 @@ class Table:
     slug: str = ""
     title: str = ""
     note: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        found: Iterable[T],
+        columns: Sequence[Column[T]],
+        slug: str = "",
+        title: str = "",
+        note: str = "",
+    ) -> Table:
+        """A line each of what was found."""
+        rows = tuple(tuple(cell(one) for _, cell in columns) for one in found)
+        return cls(tuple(header for header, _ in columns), rows, slug, title, note)
 
     @property
     def texts(self) -> tuple[tuple[str, ...], ...]:
