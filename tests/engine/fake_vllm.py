@@ -7,17 +7,17 @@ to some prompts, with log-probabilities), ``refuse`` (a path that it refuses, wi
 notes every request in ``asked.jsonl`` and has a worker process, which does not end with it.
 """
 
-import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 STATE = Path(os.environ["FAKE_VLLM"])
-REPLIES = itertools.count(1)
+TURN = threading.Lock()
 
 
 def note(what: dict[str, object]) -> None:
@@ -61,10 +61,20 @@ class Handler(BaseHTTPRequestHandler):
         elif body.get("logprobs") is not None:
             self.answer(200, probed(body))
         else:
-            number = next(REPLIES)
-            while number > allowed():
-                time.sleep(0.01)
+            wait_for_turn()
             self.answer(200, said(body))
+
+
+def wait_for_turn() -> None:
+    """Until one more reply is allowed, of all that this and earlier servers have given."""
+    while True:
+        with TURN:
+            file = STATE / "asked.jsonl"
+            given = file.read_text().count('"path": "answered"')
+            if given < allowed():
+                note({"path": "answered"})
+                return
+        time.sleep(0.01)
 
 
 def allowed() -> float:
@@ -108,6 +118,7 @@ def main() -> None:
     sys.stderr.write("Starting to load model\n")
     note({"path": "start", "pid": os.getpid(), "worker": worker.pid, "argv": sys.argv[1:]})
     port = int(sys.argv[sys.argv.index("--port") + 1])
+    ThreadingHTTPServer.request_queue_size = 256
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     server.serve_forever()

@@ -17,7 +17,7 @@ from engine.models.loading import Loaded
 from engine.schema.cards import Sampling
 
 FAKE = Path(__file__).with_name("fake_vllm.py")
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 class FakeVllm:
@@ -42,7 +42,7 @@ class FakeVllm:
         (self.folder / "refuse").write_text(f"{path} {words}")
 
     def hold(self, replies: int = 0) -> None:
-        """No more replies than this, until it goes on; counted anew by a new server."""
+        """No more replies than this in all, until it goes on."""
         (self.folder / "hold.new").write_text(str(replies))
         (self.folder / "hold.new").rename(self.folder / "hold")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MODEL: Final = "policy"  # the name that the base is asked by
 SEATS: Final = 3  # adapters at a time
-RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
+RANKS: Final = (16, 32, 64, 128, 256, 320, 512)
 AT_ONCE: Final = 256  # requests in flight; the server queues what it can't batch
 SHORTEST: Final = 2048
 GIB: Final = 2**30
@@ -130,7 +130,8 @@ def length_for(tokens: int, context: int | None) -> int:
 
 
 def rank_for(rank: int) -> int:
-    """The smallest of the ranks that vLLM knows which holds an adapter's."""
+    """The smallest of the ranks that vLLM knows which holds an adapter's; most are no larger than
+    the first, so that they share a server with each other and with the bare base."""
     return next((known for known in RANKS if known >= rank), RANKS[-1])
 
 

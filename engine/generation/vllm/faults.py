@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,7 @@ QUANTISATION: Final = re.compile(
     r"No module named '(bitsandbytes|vllm_bnb)|install bitsandbytes",
     re.IGNORECASE,
 )
+LORA: Final = re.compile(r"does(n't| not) support LoRA|LoRA is not supported", re.IGNORECASE)
 ERROR: Final = re.compile(r"\b(\w+(?:Error|Exception)): (.+)")
 PREFIX: Final = re.compile(r"^\([^)]*\)\s*|^(ERROR|INFO|WARNING) [\d-]+ [\d:.]+ \S+\s*")
 STAGES: Final = (  # the last one that the log holds is where it is
@@ -65,9 +66,11 @@ def why_it_ended(log: Path, code: int) -> str:
     return f"{last or f'exit code {code}, and its log says nothing'}; its log is {log}"
 
 
-def lacks_nf4(log: Path) -> bool:
-    """Whether it ended since this vLLM can't quantise to NF4."""
-    return bool(QUANTISATION.search(tail(log)))
+def lacks(log: Path) -> Literal["", "nf4", "lora"]:
+    """What this vLLM can't do for the model, where that is why it ended: quantise to NF4, or take
+    adapters."""
+    said = tail(log)
+    return "nf4" if QUANTISATION.search(said) else "lora" if LORA.search(said) else ""
 
 
 def stage(log: Path) -> str:

@@ -71,7 +71,7 @@ def policy(
         nf4=nf4,
         dtype=dtype,
         length=length,
-        rank=rank_for(adapter_rank(adapter)) if adapter else 0,
+        rank=rank_for(adapter_rank(adapter) if adapter else 0),
         gpus=devices.gpus,
         threads=devices.threads,
         cache_gib=0 if devices.gpus else _cache(card, length),
@@ -80,6 +80,11 @@ def policy(
     )
     words = policy_words(source.precision, adapter is not None, dtype)
     return Policy(words, launch, adapter, _name(adapter) if adapter else "")
+
+
+def without_adapters(found: Policy) -> Policy:
+    """A bare base on a server of its own, for models that vLLM takes no adapters for."""
+    return replace(found, launch=replace(found.launch, rank=0))
 
 
 def merged(found: Policy) -> Policy:

@@ -9,7 +9,6 @@ import re
 import time
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from engine.generation.endpoint.flight import Flight
@@ -20,10 +19,10 @@ from engine.generation.questions import prepared
 from engine.generation.vllm import Unfit, adapters, parity
 from engine.generation.vllm.command import AT_ONCE, MODEL, length_for
 from engine.generation.vllm.completions import TIMEOUT_S, Completions
-from engine.generation.vllm.faults import lacks_nf4
+from engine.generation.vllm.faults import lacks
 from engine.generation.vllm.folder import SERVERS, ServerDir
 from engine.generation.vllm.optionprobs import next_logprobs
-from engine.generation.vllm.policy import merged, policy
+from engine.generation.vllm.policy import merged, policy, without_adapters
 from engine.generation.vllm.reading import Reading, read_model
 from engine.generation.vllm.shared import leasing, run_out
 from engine.generation.vllm.wire import Refused, call
@@ -141,22 +140,7 @@ class VllmAnswers:
     ) -> Generator[Batch, None, Served]:
         """A server with the policy on it, held against the model."""
         began = time.monotonic()
-        found = policy(
-            self._card, self._adapter, reading, self._executable, self._place.devices,
-            length_for(length, reading.context),
-        )  # fmt: skip
-        try:
-            mine = yield from self._lease(found)
-        except UserError as error:
-            if not (found.launch.nf4 and lacks_nf4(self._folder(found).log)):
-                raise Unfit(str(error)) from None
-            if found.adapter is None:
-                raise Unfit(
-                    "this vLLM can't quantise to NF4; install its bitsandbytes plugin (sirt doctor "
-                    "--install vllm brings it), or use source.precision: bf16"
-                ) from None
-            found = merged(found)
-            mine = yield from self._lease(found)
+        found, mine = yield from self._lease(reading, length)
         try:
             model = (yield from adapters.load(mine, found, self._doing)) if found.name else MODEL
             checked = self._check(mine, found, model, reading, prompts)
@@ -175,18 +159,39 @@ class VllmAnswers:
         )
         return Served(found, mine, model)
 
-    def _lease(self, found: Policy) -> Generator[Batch, None, Lease]:
-        folder = self._folder(found)
-        if found.launch.nf4 and folder.ended.exists() and lacks_nf4(folder.log):
-            raise UserError("this vLLM can't quantise to NF4")  # as it said before
-        merge = None
-        if found.merge:
-            assert self._adapter is not None
-            merge = partial(self._place.merge, self._card, self._adapter)
-        return (yield from leasing(self._place.runs, found.launch, found.name, self._doing, merge))
+    def _lease(self, reading: Reading, length: int) -> Generator[Batch, None, tuple[Policy, Lease]]:
+        """With the base and its adapter, else in a way that this vLLM can."""
+        found = policy(
+            self._card, self._adapter, reading, self._executable, self._place.devices,
+            length_for(length, reading.context),
+        )  # fmt: skip
+        other = merged(found) if found.adapter else without_adapters(found)
+        for way in (found, other):
+            if not self._lacks(way):  # else it has said so before
+                merge = self._merge if way.merge else None
+                runs, launch = self._place.runs, way.launch
+                try:
+                    return way, (yield from leasing(runs, launch, way.name, self._doing, merge))
+                except UserError as error:
+                    if not self._lacks(way):
+                        raise Unfit(str(error)) from None
+            if self._lacks(way) == "nf4" and not found.adapter:
+                raise Unfit(
+                    "this vLLM can't quantise to NF4; sirt doctor --install vllm brings one that "
+                    "can, or use source.precision: bf16"
+                )
+        raise Unfit(f"this vLLM can't serve {self._card.name}; its log is {self._folder(way).log}")
 
-    def _folder(self, found: Policy) -> ServerDir:
-        return ServerDir(self._place.runs / SERVERS / found.launch.key)
+    def _lacks(self, way: Policy) -> str:
+        folder = self._folder(way)
+        return lacks(folder.log) if folder.ended.exists() else ""
+
+    def _merge(self, folder: Path) -> None:
+        assert self._adapter is not None
+        self._place.merge(self._card, self._adapter, folder)
+
+    def _folder(self, way: Policy) -> ServerDir:
+        return ServerDir(self._place.runs / SERVERS / way.launch.key)
 
     def _check(
         self,
@@ -232,7 +237,7 @@ class VllmAnswers:
             model=speaker.model,
             concurrency=AT_ONCE,
             timeout_s=TIMEOUT_S,
-            http_retries=0,
+            http_retries=2,
             patience_s=0.0,
             content_retries=0,
         )
@@ -281,10 +286,9 @@ class _Rate:
         with contextlib.suppress(Refused, ValueError):
             counted = _counts(call(self._speaker.server, "/metrics", timeout_s=METRICS_S))
             tokens = counted["generation_tokens_total"]
-            if self._tokens is not None:
-                rate = rate_text((tokens - self._tokens) / passed, "tokens", alone=True)
-                self._doing(f"{rate}, {counted['num_requests_running']:.0f} answers under way")
-            self._tokens = tokens
+            written, self._tokens = tokens - (self._tokens or tokens), tokens
+            rate = rate_text(written / passed, "tokens", alone=True) if written > 0 else "reading"
+            self._doing(f"{rate}, {counted['num_requests_running']:.0f} answers under way")
 
 
 def _counts(metrics: str) -> dict[str, float]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 from engine.generation.vllm import group, keeper
 from engine.generation.vllm.faults import stage
 from engine.generation.vllm.folder import SERVERS, Server, ServerDir, server_dirs
+from engine.generation.vllm.wire import is_well
+from engine.machine import processes
 from engine.schema.errors import UserError
 from engine.store.layout import write_json
 from engine.store.locking import Timeout, held
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 POLL_S: Final = 0.2
 START_S: Final = 1800.0  # large weights from a slow disk, and CUDA graphs
+WELL_S: Final = 10.0
 KEEPER_S: Final = 30.0  # until a new keeper says who it is
 
 
@@ -39,9 +42,11 @@ class Lease:
 
     @property
     def lives(self) -> bool:
-        """Whether the server is still the one that was leased."""
+        """Whether the server is still the one that was leased, and answers."""
         now = self.folder.living()
-        return now is not None and now.mark == self.server.mark
+        if now is None or now.mark != self.server.mark:
+            return False
+        return processes.is_alive(now.leader) and is_well(now, WELL_S)
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +117,7 @@ def _join_or_start(
     try:
         with held(folder.lock):
             living = folder.living()
-            if living is not None and living.state == "ending":
+            if living is not None and _is_over(living):
                 return None, False
             if living is not None:
                 return folder.add_lease(adapter), False
@@ -126,6 +131,11 @@ def _join_or_start(
             return mine, True
     except Timeout:  # another phase is starting it
         return None, False
+
+
+def _is_over(server: Server) -> bool:
+    """It ends, or has, and its keeper is about to see it."""
+    return server.state == "ending" or not processes.is_alive(server.leader)
 
 
 def _start(folder: ServerDir) -> None:
