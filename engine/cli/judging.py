@@ -60,8 +60,7 @@ def judge(
     --judge wren-3m --by-answer.
     """
     from engine.cli.follow_up import make
-    from engine.commands.judging import plan_judging
-    from engine.planning.presets import judge_card
+    from engine.commands.judging import judge_card, plan_judging
     from engine.queries.judgements import judgement_of
     from engine.schema.follow_ups import JudgeSpec
     from engine.schema.settings import JudgeSettings

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from engine import catalog
 from engine.planning import presets, yaml_file
@@ -20,6 +20,7 @@ from engine.schema.specs import (
     AnnotateSpec,
     ElicitSpec,
     EvaluateSpec,
+    FollowUp,
     InstructSpec,
     RefineSpec,
 )
@@ -64,7 +65,10 @@ def _make_absolute(source: dict[str, Any], keys: tuple[str, ...], base: Path) ->
 
 def draft_of_run(runs: RunsFolder, run_id: str) -> Draft:
     """One cell with the settings, cards and sources that the run had."""
-    return draft_of_spec(read_run(runs, run_id).spec)
+    spec = read_run(runs, run_id).spec
+    if spec.arm in get_args(FollowUp):
+        raise UserError(f"{run_id}: is made of other runs; compose from one of those")
+    return draft_of_spec(spec)
 
 
 def draft_of_spec(spec: RunSpec) -> Draft:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands.follow_ups import planned
 from engine.judging.prompt import VERSION
+from engine.planning.presets import judge_card
 from engine.queries.judgements import judged_evaluations
 from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, nearest
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from engine.schema.cards import ModelCard
     from engine.schema.specs import EvaluateSpec
     from engine.store.layout import RunsFolder
+
+
+__all__ = ["Comparable", "comparables", "judge_card", "plan_judging"]
 
 
 @dataclass(frozen=True, slots=True)

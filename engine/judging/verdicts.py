@@ -96,14 +96,14 @@ class Tally:
 
 
 def told(found: Tally, names: tuple[str, str]) -> str:
-    """In a line; ``names``: whose answers the first and the second are."""
-    counts = (
-        f"{names[0]} better in {found.first.count} of {found.questions} questions",
-        f"{names[1]} in {found.second.count}",
-        f"equal in {found.tie.count}",
-        f"undecided in {found.undecided.count}",
+    """``16 to 3 of 24, equal 5, undecided 0, sign test p 0.0044: ONE against OTHER``; ``names``:
+    whose answers the first and the second are."""
+    counts = (found.first.count, found.second.count, found.tie.count, found.undecided.count)
+    first, second, equal, undecided = counts
+    return (
+        f"{first} to {second} of {found.questions}, equal {equal}, undecided {undecided}, "
+        f"sign test p {found.p:.2g}: {names[0]} against {names[1]}"
     )
-    return f"{', '.join(counts)}; sign test p = {found.p:.2g}"
 
 
 def tally(judged: Iterable[JudgedAnswers], both_orders: bool = True) -> Tally:

@@ -66,7 +66,6 @@ def run(ctx: Context, spec: JudgeSpec) -> dict[str, Any]:
     if (unread := found.unread.value or 0.0) > UNREAD_WARNING:
         ctx.warn(f"{100 * unread:.0f} % of the replies hold no verdict", "unread")
     summary = told(found, spec.names)
-    ctx.message(summary)
     counts = {name: getattr(found, name).count for name in COUNTED}
     figures = {"questions": found.questions, **counts, "p": found.p, "summary": summary}
     return figures | store.usage(spec.judge)

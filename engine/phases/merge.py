@@ -40,7 +40,6 @@ def run(ctx: Context, spec: MergeSpec) -> dict[str, Any]:
     ctx.stop_point()
     parity.check(spec.max_kl)
     _warn_of_another_device(ctx, spec, parity.device)
-    ctx.message(parity.summary)
     return parity.model_dump() | {"summary": parity.summary}
 
 

@@ -45,6 +45,8 @@ def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Sou
     order = ("pairs", "demonstrations", "answers", "predictions")
     found.sort(key=lambda source: order.index(source.what))
     if not found:
+        if done:
+            raise UserError(f"{run_id}: makes no pairs, answers or predictions to read")
         raise UserError(f"{run_id}: none of its phases is done; there is nothing to read yet")
     return found
 

@@ -77,7 +77,7 @@ def judgements(
             before = found.get(spec.generation_key)
             if before is None or before.tally.questions < len(judged):
                 found[spec.generation_key] = _judgement(runs, spec, judged, owners, run_ids)
-    return [found[key] for key in sorted(found)]
+    return sorted(found.values(), key=lambda one: (one.task, one.prompt, one.judge))
 
 
 def judgement_of(runs: RunsFolder, spec: JudgeSpec, run_ids: Sequence[str]) -> Judgement:

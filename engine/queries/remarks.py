@@ -1,6 +1,6 @@
-"""What a phase's log says beside progress, messages and accuracies, a line each: money, who
-answered, the last checkpoint, what it made, and what of the log could not be read. For ``sirt
-status`` and the Run screen."""
+"""What a phase's log says beside progress, messages and accuracies, a line each: what a judgement
+or a merge came to, money, who answered, the last checkpoint, what it made, and what of the log
+could not be read. For ``sirt status`` and the Run screen."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def remarks(spec: PhaseSpec, view: PhaseView) -> Iterator[str]:
     """Nothing where there is nothing to say. Times are UTC."""
+    if isinstance(said := view.figures.get("summary"), str):
+        yield said
     if (paid := spending(spec, view)) is not None:
         yield f"{paid.cost.requests} replies, {paid.text}"
     if view.answering is not None and view.answering.engine != "builtin":

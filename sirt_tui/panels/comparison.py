@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from engine.schema.accuracy import Estimate
+from engine.schema.evaluation import Evaluation
 from engine.schema.sanitize import one_line
 from engine.tables import accuracies, comparisons
 from engine.tables.table import Table, text_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from engine.queries.comparison import Compared, Matrix
+    from engine.queries.judgements import Judgement
     from engine.store.run_row import RunRow
     from engine.tables.table import Cell
 
@@ -56,6 +58,28 @@ def legend(compared: Compared, most: int) -> Text:
         text.append(f"  {row.run_id}", "dim")
     if cut:
         text.append(f"\nand {len(rows) - most + 1} more: l shows all", "dim")
+    return text
+
+
+def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow]) -> Text:
+    """What judges made of these runs' answers to each other, four lines each."""
+    if not found:
+        return Text("no judge has compared these runs' answers; j asks one", "dim")
+    letters = {row.name: Text(letter(n), f"bold {colour(n)}") for n, row in enumerate(rows)}
+    text = Text()
+    for one in found:
+        said = one.tally
+        a, b = (letters.get(name, Text(one_line(name, 40))) for name in (one.a, one.b))
+        text.append_text(a).append(" against ").append_text(b)
+        what = Evaluation(one.task, one.prompt, one.split).label
+        text.append(one_line(f"  {what}, judge {one.judge}", 100), "bold")
+        text.append(f"  {said.questions} questions\n", "dim")
+        text.append("  ").append_text(a).append(f" better {said.first.text}   ")
+        text.append_text(b).append(f" better {said.second.text}   ")
+        text.append(f"sign test p {said.p:.2g}\n", "bold" if said.p < 0.05 else "")
+        text.append(f"  equal {said.tie.text}   undecided {said.undecided.text}\n")
+        text.append(f"  minds the order {said.flips.text}   prefers the right one ")
+        text.append(f"{said.agrees.text} of {said.agrees.total}\n\n")
     return text
 
 

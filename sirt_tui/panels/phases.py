@@ -130,8 +130,8 @@ class PhasesPanel(Lines):
 
 
 def phase_text(phase: PhaseStatus, now: datetime) -> Text:
-    """One line, a second one with the progress of a phase at work or the fault of one that ended
-    badly, and what it pays."""
+    """One line, a second one with the progress of a phase at work, the fault of one that ended
+    badly or the finding of a judge, and what it pays."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
     text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
@@ -159,7 +159,7 @@ def _second_line(phase: PhaseStatus, now: datetime) -> str:
         return f"waits for {phase.blocked_by[0]}"
     if phase.error and phase.state != "done":
         return one_line(phase.error, 200)
-    return ""
+    return one_line(str(phase.view.figures.get("summary", "")), 200)
 
 
 def progress_line(view: PhaseView) -> str:

@@ -50,7 +50,9 @@ def sample_text(sample: Sample) -> Text:
     text = Text(overflow="fold")
     verdict = sample.verdict
     if verdict is None:
-        text.append("· not judged", "dim")
+        text.append(
+            f"· {visible(sample.label, 100) or 'not judged'}", "bold" if sample.label else "dim"
+        )
     elif verdict.correct:
         text.append("✓ right", "bold green")
     else:
@@ -59,7 +61,7 @@ def sample_text(sample: Sample) -> Text:
         answer = visible(verdict.answer, 60) if verdict.answer is not None else "nothing found"
         text.append(f"  answer {answer}")
         text.append(f" by {visible(verdict.tier, 30)}" if verdict.tier else "", "dim")
-    text.append(f"  {visible(sample.item, 60)} {visible(sample.label, 60)}\n", "dim")
+    text.append(f"  {visible(sample.item, 60)}\n", "dim")
     prompt = sample.prompt
     start = max(0, len(prompt) - PROMPT_CHARS)
     text.append(("…" if start else "") + visible(prompt[start:]).strip() + "\n", "dim")

@@ -1,4 +1,4 @@
-"""Selected runs beside each other: accuracies, curves, settings, matrix, fractions."""
+"""Selected runs beside each other: accuracies, curves, settings, matrix, fractions, judgements."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from textual.containers import ScrollableContainer, Vertical
 from textual.widgets import ContentSwitcher, Static
 
 from engine.queries import comparison as compared_runs
+from engine.queries.judgements import judgements
 from engine.report.folder import write_new
 from engine.schema.errors import UserError
 from engine.schema.metrics import DRAWN, metrics_of
-from engine.tables import accuracies, comparisons
+from engine.tables import comparisons
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison, x_axis
 from sirt_tui.panels.figures import draw_table
+from sirt_tui.screens import follow_up_dialogs
+from sirt_tui.screens.compare_files import Shown
 from sirt_tui.widgets.chart import Chart, GrowingSeries, Series
 
 if TYPE_CHECKING:
@@ -30,11 +33,12 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from engine.queries.comparison import Compared, Overview
+    from engine.queries.judgements import Judgement
     from engine.store.phase_log import PhaseView
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
-VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions")
+VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions", "judgements")
 PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
 HOW = (
     "Mark runs with space in the list of runs (1), then press c.\n"
@@ -62,13 +66,14 @@ class ComparePage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right_square_bracket,tab", "view(1)", "Next view"),
         Binding("left_square_bracket,shift+tab", "view(-1)", "View before", show=False),
-        Binding("r", "reference", "Other reference"),
-        Binding("c", "metric", "Next curve"),
+        Binding("r", "reference", "Reference", tooltip="Compare with the next run"),
+        Binding("c", "metric", "Next curve", show=False),
         Binding("X", "across", "Curves over steps, time or epochs", show=False),
         Binding("o", "prompt", "Plain or CoT"),
         Binding("a", "all_settings", "All settings", show=False),
         Binding("l", "legend", "All names", show=False),
         Binding("v", "versus", "Answers side by side", show=False),
+        Binding("j", "judge", "Judge", tooltip="Let a model judge between two of the runs"),
         Binding("e", "export", "Export", tooltip="Write this view: Markdown, LaTeX, CSV, SVG"),
     ]
 
@@ -90,6 +95,8 @@ class ComparePage(Page):
         self._views: list[dict[str, PhaseView]] = []
         self._settings: list[tuple[str, tuple[str, ...]]] = []
         self._overview: Overview | None = None
+        self._judging: tuple[RunRow, ...] = ()
+        self._judged: list[Judgement] = []
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="bar")
@@ -102,6 +109,7 @@ class ComparePage(Page):
             with Vertical(id="fractions"):
                 yield Chart(id="lines")
                 yield from _scrolled("points")
+            yield from _scrolled("judgements")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -128,6 +136,10 @@ class ComparePage(Page):
             self._mine = mine
             self._read()
             self._read_overview()
+        judging = tuple(row for row in event.rows if row.arm == "judge" and row.state == "done")
+        if self._run_ids and (judging != self._judging or first):
+            self._judging = judging
+            self._read_judged()
 
     def _with_experiment(self, run_id: str) -> list[str]:
         """The run and, after it, what else its experiment has for the same seed."""
@@ -187,6 +199,11 @@ class ComparePage(Page):
         self._overview = await self.ask(compared_runs.overview, rows, PROMPTS[self._prompt])
         self._draw_overview()
 
+    @work(exclusive=True, group="judgements")
+    async def _read_judged(self) -> None:
+        self._judged = await self.ask(judgements, self.runs, self._run_ids)
+        self._put("judgements", comparison.judged_text(self._judged, self._mine))
+
     # --- drawing ---
 
     def _show(self, compared: Compared) -> None:
@@ -215,6 +232,8 @@ class ComparePage(Page):
             case "curves":
                 text.append("  " + " ".join(self._metric), "bold")
                 text.append(f"  over {self._over()}", "dim")
+            case "judgements":
+                text.append("  what judges prefer, % [95 %]; j asks one", "dim")
             case "settings":
                 text.append("  all" if self._every else "  those that differ", "bold")
             case _:
@@ -292,12 +311,21 @@ class ComparePage(Page):
 
     def action_versus(self) -> None:
         """The reference's answers beside those of the first other run."""
+        if two := self._two():
+            self.sirt.open_pairs(*two)
+
+    @work(exclusive=True, group="judge")
+    async def action_judge(self) -> None:
+        """Between the reference and the first other run."""
+        if two := self._two():
+            await follow_up_dialogs.judge(self, *two)
+
+    def _two(self) -> tuple[str, str] | None:
         if len(self._run_ids) < 2:
             self.sirt.say("there is no other run to set beside it", "warning")
-            return
+            return None
         reference = self._run_ids[self._reference]
-        other = next(run_id for run_id in self._run_ids if run_id != reference)
-        self.sirt.open_pairs(reference, other)
+        return reference, next(run_id for run_id in self._run_ids if run_id != reference)
 
     def action_metric(self) -> None:
         """The next curve that any of the runs has."""
@@ -349,33 +377,16 @@ class ComparePage(Page):
             return
         folder = Path(said).expanduser()
         try:
-            files = await self.ask(self._texts, view, self._compared, self._overview)
+            shown = Shown(
+                self._compared, self._overview, self._settings, self._views, self._metric,
+                self._judged,
+            )  # fmt: skip
+            files = await self.ask(shown.files, view)
             made = await self.ask(partial(write_new, folder, files | picture))
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         else:
             self.sirt.say(f"{len(made)} files are in {folder}")
-
-    def _texts(self, view: str, compared: Compared, overview: Overview) -> dict[str, str]:
-        """The view as files: names and texts. Of curves, Markdown and LaTeX have the ends alone."""
-        names = [row.name for row in compared.rows]
-        match view:
-            case "accuracies":
-                return accuracies.compared(compared, names).files()
-            case "settings":
-                return comparisons.settings(self._settings, names).files()
-            case "curves":
-                what = (self._views, compared.rows, *self._metric)
-                data = comparisons.curves(*what)
-                return comparisons.curve_ends(*what).files() | {f"{view}.csv": data.csv()}
-            case "fractions":
-                return comparisons.fractions(overview.fractions).files()
-            case _:
-                files: dict[str, str] = {}
-                for name, found in overview.matrices.items():
-                    table = comparisons.matrix(found, found.evaluated, f"{view}-{name}")
-                    files |= table.files()
-                return files
 
 
 def _scrolled(name: str, text: str = "") -> ComposeResult:

@@ -19,6 +19,7 @@ from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel, RunView
+from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.widgets.chart import Chart
 
@@ -81,6 +82,7 @@ class RunPage(Page):
         Binding("x", "stop", "Stop"),
         Binding("r", "retry", "Retry"),
         Binding("p", "app.open_pairs", "Pairs"),
+        Binding("e", "export", "Export the student as a model", show=False),
         Binding("C", "compose_from", "Compose from this run", show=False),
         Binding("L", "lineage", "Lineage: models, data, hashes", show=False),
         *(key for panel in PANELS for key in _passed_on("of_panel", panel.KEYS, panel.NAME)),
@@ -261,6 +263,11 @@ class RunPage(Page):
 
     def _state(self) -> dict[str, State]:
         return {self._run_id: self._status.state} if self._status is not None else {}
+
+    @work(exclusive=True, group="export")
+    async def action_export(self) -> None:
+        if self._status is not None:
+            await follow_up_dialogs.merged(self, self._run_id, self._status.file.spec)
 
     def action_compose_from(self) -> None:
         self.sirt.open_compose(run_id=self._run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -37,4 +38,6 @@ def conduct_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunsFolder], None
     monkeypatch.setattr(daemon, "ensure_running", launched.append)
     waiting = SimpleNamespace(sleep=lambda _: conduct(launched[-1]), monotonic=time.monotonic)
     monkeypatch.setattr("engine.cli.follow.time", waiting)
+    deaf = SimpleNamespace(signal=lambda *_: None, SIGTERM=signal.SIGTERM)
+    monkeypatch.setattr("engine.scheduling.runner.signal", deaf)  # it may work in a thread
     return conduct

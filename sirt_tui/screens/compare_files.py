@@ -1,0 +1,50 @@
+"""What the compare screen shows as files: Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.tables import accuracies, answers, comparisons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.queries.comparison import Compared, Overview
+    from engine.queries.judgements import Judgement
+    from engine.store.phase_log import PhaseView
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that its views are made of. ``metric``: phase and name of the curve."""
+
+    compared: Compared
+    overview: Overview
+    settings: Sequence[tuple[str, tuple[str, ...]]]
+    views: Sequence[dict[str, PhaseView]]
+    metric: tuple[str, str]
+    judged: Sequence[Judgement]
+
+    def files(self, view: str) -> dict[str, str]:
+        """Names and texts. Of curves, Markdown and LaTeX have the ends alone."""
+        names = [row.name for row in self.compared.rows]
+        match view:
+            case "accuracies":
+                return accuracies.compared(self.compared, names).files()
+            case "settings":
+                return comparisons.settings(self.settings, names).files()
+            case "curves":
+                what = (self.views, self.compared.rows, *self.metric)
+                data = comparisons.curves(*what)
+                return comparisons.curve_ends(*what).files() | {f"{view}.csv": data.csv()}
+            case "fractions":
+                return comparisons.fractions(self.overview.fractions).files()
+            case "judgements":
+                return answers.judgements(self.judged).files()
+            case _:
+                files: dict[str, str] = {}
+                for name, found in self.overview.matrices.items():
+                    table = comparisons.matrix(found, found.evaluated, f"{view}-{name}")
+                    files |= table.files()
+                return files
