@@ -32,23 +32,19 @@ def checked_rows(runs: RunsFolder, rows: Iterable[RunRow]) -> tuple[list[RunRow]
     why: dict[str, str] = {}
     found = []
     for row in rows:
-        evaluations = [i for i in row.phase_ids if i.startswith("evaluate-")]
-        for phase_id in evaluations:
+        for phase_id in row.evaluation_ids:
             if phase_id not in why:
                 why[phase_id] = why_unscored(runs.phase(phase_id))
-        wrong = any(why.get(phase_id) for phase_id in evaluations)
+        wrong = any(why.get(phase_id) for phase_id in row.evaluation_ids)
         found.append((row_of(runs, row.run_id) if wrong else row) or row)
     return found, [problem for problem in why.values() if problem]
 
 
 def missing_figures(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
     """Why finished runs have fewer figures than evaluations, a line each."""
-
-    def short(row: RunRow) -> bool:
-        asked = sum(i.startswith("evaluate-") for i in row.phase_ids)
-        return row.state == "done" and len(row.accuracies) < asked
-
-    wrong = {i: None for row in rows if short(row) for i in row.phase_ids if i.startswith("eval")}
+    done = [row for row in rows if row.state == "done"]
+    short = [row for row in done if len(row.accuracies) < len(row.evaluation_ids)]
+    wrong = dict.fromkeys(phase_id for row in short for phase_id in row.evaluation_ids)
     return [problem for i in wrong if (problem := why_unscored(runs.phase(i)))]
 
 

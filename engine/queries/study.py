@@ -56,6 +56,11 @@ class Condition:
         return self.full and self.refine_task in (None, self.task)
 
     @property
+    def pair(self) -> tuple[str | None, str | None, bool | None]:
+        """Student, teacher and whether they are of one family."""
+        return self.student, self.teacher, self.in_family
+
+    @property
     def trained_on(self) -> str:
         """``A``; ``A > B`` for cross-task."""
         if self.refine_task in (None, self.task):
@@ -171,14 +176,31 @@ class Study:
         wanted = (arm, teacher, student)
         return next((c for c in self.conditions if (c.arm, c.teacher, c.student) == wanted), None)
 
-    def estimate(self, *cells: tuple[float, Measurement]) -> Estimate | None:
-        """A weighted sum over cells, with the seeds that all of them have; None without any.
+    def reached(self, one: Condition, task: str, prompt: Prompt) -> Estimate | None:
+        return self.estimate((1.0, (one, task, prompt)))
+
+    def mean(self, cells: Sequence[Measurement | None]) -> Estimate | None:
+        """Over cells that were measured; None when one of them was not."""
+        return self.estimate(*((1 / len(cells), cell) for cell in cells))
+
+    def gap(
+        self, over: Sequence[Measurement | None], under: Sequence[Measurement | None]
+    ) -> Estimate | None:
+        """The mean of some cells minus that of others."""
+        upper = ((1 / len(over), cell) for cell in over)
+        return self.estimate(*upper, *((-1 / len(under), cell) for cell in under))
+
+    def estimate(self, *cells: tuple[float, Measurement | None]) -> Estimate | None:
+        """A weighted sum over cells, with the seeds that all of them have; None without any, and
+        where one of them was not measured.
 
         A cell that is given twice, such as a teacher of two students, was measured once: its
         weights are added before its uncertainty is.
         """
         weights: dict[Measurement, float] = {}
         for weight, cell in cells:
+            if cell is None:
+                return None
             weights[cell] = weights.get(cell, 0.0) + weight
         seeds = self.shared_seeds(weights)
         if not cells or not seeds:
@@ -221,10 +243,6 @@ class Study:
             gap = paired_difference(gained, lost, len(differences))
             return gap.low, gap.high
         return over_questions(contributions)
-
-    def mean(self, cells: Sequence[Measurement]) -> Estimate | None:
-        """Over cells that were measured; None when one of them was not."""
-        return self.estimate(*((1 / len(cells), cell) for cell in cells))
 
     def shared_seeds(self, cells: Iterable[Measurement]) -> list[int]:
         """Seeds that every cell has."""

@@ -121,15 +121,9 @@ def draw(study: Study, curves: Sequence[Curve]) -> Iterator[Drawn]:
                 yield Drawn(picture.slug, picture.caption, wide, *files(figure))
 
 
-def _pairs(study: Study) -> list[tuple[str | None, str | None, bool | None]]:
-    """Student, teacher and whether they are of one family."""
-    taught = study.of_arm(*TAUGHT)
-    return list(dict.fromkeys((one.student, one.teacher, one.in_family) for one in taught))
-
-
 def bars(study: Study, prompt: Prompt) -> Figure | None:
     """On the task trained on: what each step reaches, with the teacher's own line above it."""
-    pairs = _pairs(study)
+    pairs = list(dict.fromkeys(one.pair for one in study.of_arm(*TAUGHT)))
     tasks = list(dict.fromkeys(one.task for one in study.of_arm(*TAUGHT) if one.usual and one.task))
     if not any(cell[2] == prompt for cell in study.accuracies) or not tasks:
         return None
@@ -138,14 +132,9 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
     for axes, (student, teacher, in_family) in zip(plots, pairs, strict=True):
         width = 0.8 / len(arms)
         for number, arm in enumerate(arms):
-            bare = arm == "baseline"
             for place, task in enumerate(tasks):
-                one = (
-                    Condition(arm, student)
-                    if bare
-                    else Condition(arm, student, teacher, in_family, task)
-                )
-                found = study.estimate((1.0, (one, task, prompt)))
+                trained = (teacher, in_family, task) if arm != "baseline" else ()
+                found = study.reached(Condition(arm, student, *trained), task, prompt)
                 if found is None:
                     continue
                 axes.bar(
@@ -161,7 +150,7 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
                     label=ARM_NAMES[arm],
                 )
         for place, task in enumerate(tasks):
-            own = study.estimate((1.0, (Condition("teacher", None, teacher), task, prompt)))
+            own = study.reached(Condition("teacher", None, teacher), task, prompt)
             if own is not None:
                 level(axes, own, "teacher", place - 0.45, place + 0.45)
         names(axes, tasks)
@@ -175,13 +164,7 @@ def fractions(study: Study) -> Figure | None:
     """Accuracy (plain prompt) over the share of the demonstrations, a panel a pair and task."""
     taught = study.of_arm(*TAUGHT)
     shares = sorted({one.fraction for one in taught})
-    cells = list(
-        dict.fromkeys(
-            (one.student, one.teacher, one.in_family, one.task)
-            for one in taught
-            if one.refine_task is None
-        )
-    )
+    cells = list(dict.fromkeys((*one.pair, one.task) for one in taught if not one.refine_task))
     if len(shares) < 2:
         return None
     figure, plots = panels(len(cells), 2.1)
@@ -189,16 +172,9 @@ def fractions(study: Study) -> Figure | None:
         own = Condition("both", student, teacher, in_family, task)
         for number, arm in enumerate(TAUGHT):
             apart = 1.6 * (number - (len(TAUGHT) - 1) / 2)
-            points = [
-                (share, found)
-                for share in shares
-                if (
-                    found := study.estimate(
-                        (1.0, (replace(own, arm=arm, fraction=share), task or "", "plain"))
-                    )
-                )
-            ]
-            if points:
+            at = [(share, replace(own, arm=arm, fraction=share)) for share in shares]
+            reached = [(share, study.reached(one, task or "", "plain")) for share, one in at]
+            if points := [(share, found) for share, found in reached if found]:
                 errors = [error(found) for _, found in points]
                 axes.errorbar(
                     [share + apart for share, _ in points],
@@ -214,7 +190,7 @@ def fractions(study: Study) -> Figure | None:
             ("baseline", Condition("baseline", student)),
         )
         for arm, bare in lines:
-            found = study.estimate((1.0, (bare, task or "", "plain")))
+            found = study.reached(bare, task or "", "plain")
             if found is not None:
                 level(axes, found, arm, shares[0] - 4, shares[-1] + 4)
         axes.set_xticks(shares)
@@ -228,13 +204,10 @@ def fractions(study: Study) -> Figure | None:
 def matrix(study: Study) -> Figure | None:
     """Refined students, plain prompt: trained on x evaluated on; the numbers stand in the cells."""
     refined = [one for one in study.of_arm("both") if one.fraction == 100]
-    pairs = list(dict.fromkeys((one.student, one.teacher, one.in_family) for one in refined))
+    pairs = list(dict.fromkeys(one.pair for one in refined))
     if not refined or len(study.tasks) < 2:
         return None
-    by_pair = [
-        [one for one in refined if (one.student, one.teacher, one.in_family) == pair]
-        for pair in pairs
-    ]
+    by_pair = [[one for one in refined if one.pair == pair] for pair in pairs]
     height = 1.1 + 0.3 * max(map(len, by_pair))
     longest = max(len(_training_name(one)) for one in refined)
     narrow = len(pairs) > 1 and len(study.tasks) <= TASKS_FIT and longest <= TRAINING_FITS
@@ -257,14 +230,11 @@ def _training_name(one: Condition) -> str:
 
 
 def _by_task(study: Study, rows: Sequence[Condition]) -> Table:
-    body = tuple(
-        (
-            _training_name(one),
-            *(study.estimate((1.0, (one, task, "plain"))) for task in study.tasks),
-        )
+    body = (
+        (_training_name(one), *(study.reached(one, task, "plain") for task in study.tasks))
         for one in rows
     )
-    return Table(("trained on", *study.tasks), body)
+    return Table(("trained on", *study.tasks), tuple(body))
 
 
 def _heat(axes: Axes, table: Table) -> None:

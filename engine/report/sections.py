@@ -4,6 +4,7 @@ can't answer it. Accuracies in per cent with 95 % intervals, differences and gap
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from engine.queries.study import (
@@ -19,11 +20,9 @@ from engine.schema.kinds import resolve
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.queries.study import Measurement, Prompt
-    from engine.schema.accuracy import Estimate
-    from engine.schema.specs import Arm
     from engine.tables.table import Cell
 
 WHO = ("method", "student", "teacher", "family", "trained on")
@@ -54,7 +53,7 @@ def accuracies(study: Study) -> Table | None:
     columns = [(task, prompt) for task in study.tasks for prompt in PROMPTS]
     columns = [c for c in columns if any(cell[1:] == c for cell in study.accuracies)]
     rows = [
-        (*who(one), *(study.estimate((1.0, (one, *column))) for column in columns))
+        (*who(one), *(study.reached(one, *column) for column in columns))
         for one in study.conditions
     ]
     if not columns:
@@ -76,7 +75,7 @@ def families(study: Study) -> Table | None:
                 and is_question_answering(one.task or "") is qa
             ]
             for prompt in PROMPTS:
-                if any(_own(one, prompt) in study.accuracies for one in taught):
+                if any((one, one.task, prompt) in study.accuracies for one in taught):
                     rows.append(_family_row(study, taught, qa, in_family, prompt))
     headers = (
         "tasks", "family", "prompt", "teacher", "baseline", "instructed", "refined",
@@ -98,45 +97,22 @@ def families(study: Study) -> Table | None:
 def _family_row(
     study: Study, taught: Sequence[Condition], qa: bool, in_family: bool, prompt: Prompt
 ) -> tuple[Cell, ...]:
-    instructed = [_own(one, prompt) for one in taught]
-    refined = [_own(_with_arm(one, "both"), prompt) for one in taught]
-    teachers = [_cell(study.teacher_of(one), one, prompt) for one in taught]
-    baselines = [_cell(study.baseline_of(one), one, prompt) for one in taught]
+    def on_own_tasks(of: Callable[[Condition], Condition | None]) -> list[Measurement | None]:
+        found = ((of(one), one.task or "") for one in taught)
+        return [(one, task, prompt) if one else None for one, task in found]
+
+    teachers, baselines = on_own_tasks(study.teacher_of), on_own_tasks(study.baseline_of)
+    instructed = on_own_tasks(lambda one: one)
+    refined = on_own_tasks(lambda one: replace(one, arm="both"))
     return (
         "question answering" if qa else "mathematics",
         "in" if in_family else "out",
         prompt,
-        *(_mean(study, cells) for cells in (teachers, baselines, instructed, refined)),
-        _gap(study, teachers, instructed),
+        *(study.mean(cells) for cells in (teachers, baselines, instructed, refined)),
+        study.gap(teachers, instructed),
         f"{PAPER_GAPS[qa, in_family]:+.1f}",
-        _gap(study, teachers, refined),
+        study.gap(teachers, refined),
     )
-
-
-def _own(condition: Condition, prompt: Prompt) -> Measurement:
-    return (condition, condition.task or "", prompt)
-
-
-def _with_arm(condition: Condition, arm: Arm) -> Condition:
-    return replace(condition, arm=arm)
-
-
-def _cell(bare: Condition | None, taught: Condition, prompt: Prompt) -> Measurement | None:
-    return None if bare is None else (bare, taught.task or "", prompt)
-
-
-def _mean(study: Study, cells: Sequence[Measurement | None]) -> Estimate | None:
-    known = [cell for cell in cells if cell is not None]
-    return study.mean(known) if len(known) == len(cells) else None
-
-
-def _gap(
-    study: Study, over: Sequence[Measurement | None], under: Sequence[Measurement]
-) -> Estimate | None:
-    upper = [(1 / len(over), cell) for cell in over if cell is not None]
-    if len(upper) < len(over):
-        return None
-    return study.estimate(*upper, *((-1 / len(under), cell) for cell in under))
 
 
 def domains(study: Study) -> Table | None:
@@ -149,7 +125,7 @@ def domains(study: Study) -> Table | None:
         shown = [one for one in taught if one.task in (task, None)]
         for one in shown if others else ():
             for prompt in PROMPTS:
-                within = study.estimate((1.0, (one, task, prompt)))
+                within = study.reached(one, task, prompt)
                 beyond = study.mean([(one, other, prompt) for other in others])
                 rows.append((task, *who(one)[:4], prompt, within, beyond))
     if not rows:
@@ -173,7 +149,7 @@ def cross_task(study: Study) -> Table | None:
     rows = []
     for one in sorted([*crossed, *alone], key=lambda c: c.order):
         for prompt in PROMPTS:
-            cells = (study.estimate((1.0, (one, t, prompt))) for t in study.tasks)
+            cells = (study.reached(one, t, prompt) for t in study.tasks)
             rows.append((*who(one), prompt, *cells))
     headers = (*WHO, "prompt", *study.tasks)
     note = "Trained on A > B: instruction-tuned on A, self-refined on B."
@@ -186,28 +162,16 @@ def low_resource(study: Study) -> Table | None:
     if len(fractions) < 2:
         return None
     rows = []
-    for key in dict.fromkeys(
-        (one.student, one.teacher, one.in_family, one.task) for one in study.of_arm(*TAUGHT)
-    ):
-        student, teacher, in_family, task = key
-        for prompt in PROMPTS:
-            for fraction in fractions:
-                taught = (
-                    Condition(arm, student, teacher, in_family, task, None, fraction)
-                    for arm in TAUGHT
-                )
-                found = [study.estimate((1.0, (one, task or "", prompt))) for one in taught]
-                if any(found):
-                    names = (student or NOTHING, teacher or NOTHING, task or NOTHING, prompt)
-                    rows.append((*names, f"{fraction} %", *found))
-    headers = (
-        "student",
-        "teacher",
-        "task",
-        "prompt",
-        "demonstrations",
-        *(ARM_NAMES[a] for a in TAUGHT),
-    )
+    own = dict.fromkeys((*one.pair, one.task) for one in study.of_arm(*TAUGHT))
+    for (student, teacher, in_family, task), prompt, fraction in product(own, PROMPTS, fractions):
+        trained = (student, teacher, in_family, task, None, fraction)
+        taught = (Condition(arm, *trained) for arm in TAUGHT)
+        found = [study.reached(one, task or "", prompt) for one in taught]
+        if any(found):
+            names = (student or NOTHING, teacher or NOTHING, task or NOTHING, prompt)
+            rows.append((*names, f"{fraction} %", *found))
+    arms = (ARM_NAMES[arm] for arm in TAUGHT)
+    headers = ("student", "teacher", "task", "prompt", "demonstrations", *arms)
     note = (
         "On the task trained on. Smaller fractions are parts of the larger ones, drawn once: all "
         "seeds learn from the same samples, so their spread is that of training alone."

@@ -79,6 +79,10 @@ class RunRow:
         return tuple((kind_of(phase_id), phase_id) for phase_id in self.phase_ids)
 
     @property
+    def evaluation_ids(self) -> tuple[str, ...]:
+        return tuple(phase_id for kind, phase_id in self.phases if kind == "evaluate")
+
+    @property
     def accuracies(self) -> tuple[Accuracy, ...]:
         """Of the finished evaluations."""
         found = (dict(zip(FIGURES, values, strict=False)) for values in self.figures)

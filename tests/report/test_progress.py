@@ -27,5 +27,5 @@ def test_progress_tells_rate_and_time_left(
     shown, said = capsys.readouterr()
     assert shown == ""
     lines = re.split(r"\r\x1b\[K", said)
-    told = ["", "runs: 0/20", "runs: 5/20, 0.5/s, 30 s left", "figures: 0/2", ""]
+    told = ["", "runs: 0/20", "runs: 5/20, 2.0 s/item, 30 s left", "figures: 0/2", ""]
     assert lines == (told if terminal else [""])
