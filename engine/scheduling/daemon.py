@@ -37,7 +37,10 @@ LOCK_WAIT_S = 1.0  # longer than a killed conductor takes to die
 LEAVE_S = 5.0
 START_S = 5.0  # until a new conductor says who it is
 START_POLL_S = 0.05
-HANDED_ON = ("HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "HTTPS_PROXY", "WANDB_API_KEY", "WANDB_MODE")
+HANDED_ON = (
+    "HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "HTTPS_PROXY", "WANDB_API_KEY", "WANDB_MODE",
+    "SIRT_VLLM",
+)  # fmt: skip
 LOG_BYTES = 1_000_000
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from engine.cli.system import doctor
+from engine.commands.doctor import examine
 from engine.generation.vllm import install
 from engine.generation.vllm.command import card_share, length_for, rank_for
 from engine.generation.vllm.folder import SERVERS, ServerDir
@@ -13,14 +16,19 @@ from engine.generation.vllm.shared import lease
 from engine.generation.vllm.wanted import is_wanted
 from engine.interfaces import Devices
 from engine.machine.vllm import FOLDER, READY, VARIABLE, find, is_installed
-from engine.planning.engines import engine_for, server_gib
+from engine.planning.engines import START_S, engine_for, server_gib
+from engine.planning.estimate import estimate
+from engine.planning.graph import Plan
+from engine.queries.remarks import remarks
 from engine.scheduling.policy import Free, Node
 from engine.scheduling.servers import Servers
 from engine.schema.cards import Endpoint, LocalWeights, ModelCard
 from engine.schema.errors import UserError
+from engine.schema.events import Answering
 from engine.schema.settings import GenerationSettings
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.layout import RunsFolder
+from engine.store.phase_log import EMPTY, fold
 from tests.engine.vllm_helpers import FakeVllm, wait_until
 
 
@@ -85,6 +93,51 @@ def test_the_model_itself_has_room_beside_the_server_on_a_card() -> None:
 
 def test_a_larger_model_takes_more_memory_with_its_server() -> None:
     assert server_gib(card(parameters=1.5e9)) > server_gib(card(parameters=0.135e9)) + 5
+
+
+def test_a_plan_reckons_with_one_start_for_all_that_share_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(executable(tmp_path / "vllm")))
+
+    def seconds(engine: str, prompts: int) -> float:
+        specs = [
+            EvaluateSpec(
+                model=card(engine, 0.5e9), task=TaskRef(name="multiarith"), prompt=prompt, limit=100
+            )
+            for prompt in ("plain", "cot")[:prompts]
+        ]
+        plan = Plan(runs=(), phases=tuple(specs), done=frozenset())
+        return estimate(plan, RunsFolder(tmp_path), on_gpu=False).seconds
+
+    one, two = seconds("vllm", 1), seconds("vllm", 2)
+    assert one < seconds("builtin", 1)
+    assert two - one == pytest.approx(one - START_S)
+
+
+def test_status_tells_who_answered() -> None:
+    told = Answering(engine="vllm", version="1.2", policy="NF4 base", parity=0.01, startup_s=31.0)
+    spec = EvaluateSpec(model=card(), task=TaskRef(name="gsm8k"), prompt="cot")
+    (line,) = remarks(spec, fold(EMPTY, told))
+    assert line == (
+        "answered by vllm 1.2: NF4 base; against the model itself: 0.0100 nats a token; waited "
+        "31 s for it"
+    )
+    builtin = Answering(engine="builtin", policy="NF4 base")
+    assert list(remarks(spec, fold(EMPTY, builtin))) == []
+
+
+def test_the_doctor_says_where_it_is_and_asks_before_it_installs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(executable(tmp_path / "vllm")))
+    runs = RunsFolder(tmp_path / "runs")
+    (found,) = [line for line in examine(runs) if line.what == "vLLM"]
+    assert str(tmp_path / "vllm") in found.said
+    said = CliRunner().invoke(doctor, ["--install", "vllm"], obj=runs, input="n\n")
+    assert said.exit_code == 1
+    assert "3.5 GiB" in said.output
+    assert not (runs.root / FOLDER).exists()
 
 
 def executable(path: Path) -> Path:

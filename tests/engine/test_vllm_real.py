@@ -37,8 +37,8 @@ pytestmark = [
     ),
 ]
 QUESTIONS = [
-    Question(problem.id, render(TASKS[problem.task].instruction, problem.question, (), "cot"), seed)
-    for seed, problem in enumerate(pool("sums", "test", 24))
+    Question(f"q{n}", render(TASKS[p.task].instruction, p.question, p.choices, "cot"), n)
+    for n, p in enumerate(pool("pocket-sums", "test", 24))
 ]
 
 
