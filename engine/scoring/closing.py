@@ -41,7 +41,8 @@ _TO_DO: Final = re.compile(
     r"[^0-9]*$"
 )
 _CHAT: Final = re.compile(
-    r"(?:this is because\b|because\b|explanation\b|note\b|i hope\b|given\s?:|let me\b|"
+    r"(?:let's (?:confirm|check|verify|double[- ]check)\b(?!.*[0-9])|this is because\b|"
+    r"because\b|explanation\b|note\b|i hope\b|given\s?:|let me\b|"
     r"if (?:there|it|they|he|she|we) (?:were|had been)\b|"
     r"if [^.\n]{1,60}\binstead\b|feel free\b|please\b|remember\b|"
     r"(?:\w+ )?(?:check|verification|verify|proof)\s?:|"
@@ -170,14 +171,14 @@ def _asked_first(told: Sequence[_Told], wanted: AskedFor, results: Sequence[str]
 
     Of several, one that isn't an item of a list, and tells what was computed last.
     """
-    last = told[0]
-    counts = {(last.value, noun) for noun in wanted.nouns[-1:]} & counted(last.sentence)
-    if counts - wanted.counted or says_of(last.sentence, wanted, beside=wanted.nouns):
-        return last
+    if says_of(told[0].sentence, wanted, beside=wanted.nouns):
+        return told[0]
 
-    def rank(one: _Told) -> tuple[int, bool, bool]:
+    def rank(one: _Told) -> tuple[bool, int, bool, bool]:
+        counts = {(one.value, noun) for noun in wanted.nouns[-1:]} & counted(one.sentence)
         listed = _ITEM.match(one.sentence) is not None
-        return says_of(one.sentence, wanted), not listed, one.value in results[-1:]
+        computed = one.value in results[-1:]
+        return bool(counts - wanted.counted), says_of(one.sentence, wanted), not listed, computed
 
     return max(told, key=rank)
 

@@ -28,13 +28,15 @@ from engine.scoring.closing import concluded
 from engine.scoring.compound import in_one_unit
 from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import in_digits, with_digits
+from engine.scoring.program import without_source
 from engine.scoring.statement import after_hash, in_box, statement
 from engine.scoring.text import plain
-from engine.scoring.unanswered import within_maths
+from engine.scoring.unanswered import before_open_maths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from engine.scoring.asked_for import AskedFor
     from engine.scoring.text import Asked, Rule
 
 _CALCULATOR: Final = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's worked answers hold these
@@ -44,17 +46,24 @@ _EQUALS: Final = re.compile(r"≈|≃|\\approx\b|\b(?:equals|is equal to)\b")
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives plain decimal text or a fraction like ``1/3``."""
     wanted = asked_for(asked.question)
-    words = with_digits(plain(_EQUALS.sub("=", _CALCULATOR.sub("", text))), wanted.unit)
-    words = in_one_unit(in_digits(words), wanted.unit)
+    text = without_source(text)
+    words = _prepared(text, wanted)
     for tier, find in (("hash", after_hash), ("boxed", in_box), ("statement", statement)):
         value = find(words, wanted)
         yield tier, _giving(value)
         if value == AMBIGUOUS:
             return  # it states two numbers, or none: no weaker rule may pick one
-    cut_off = True if asked.cut_off is None and within_maths(text) else asked.cut_off
+    cut_off = asked.cut_off
+    if cut_off is not False and (whole := before_open_maths(text)) != text:
+        words, cut_off = _prepared(whole, wanted), True
     found, value = concluded(words, wanted, cut_off) or ("", None)
     for tier in ("equation", "conclusion", "first_line", "last_number"):
         yield tier, _giving(value if tier == found else None)
+
+
+def _prepared(text: str, wanted: AskedFor) -> str:
+    words = with_digits(plain(_EQUALS.sub("=", _CALCULATOR.sub("", text))), wanted.unit)
+    return in_one_unit(in_digits(words), wanted.unit)
 
 
 def _giving(value: str | None) -> Callable[[], str | None]:

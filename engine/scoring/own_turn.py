@@ -103,7 +103,9 @@ def _restates(question: str, text: str, start: int, mark: re.Match[str]) -> bool
     if _FIRST.match(text, start) and _DIGIT.search(mark[0]):
         return True
     asked = set(_WORD.findall(question.casefold()))
-    line = text[mark.end() : mark.end() + len(question) + 40]
+    end = mark.end() + len(question) + 40
+    following = _MARK.search(text, mark.end(), end)
+    line = text[mark.end() : following.start() if following else end]
     there = set(_WORD.findall(line.casefold()))
     first = set(_WORD.findall(line.split("?")[0].casefold()))
     return bool(asked) and (

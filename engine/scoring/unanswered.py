@@ -70,9 +70,12 @@ def gives_up(sentence: str) -> bool:
     return _REFUSES.search(sentence) is not None
 
 
-def within_maths(text: str) -> bool:
-    """Whether it ends inside LaTeX's maths."""
-    return any(text.rfind(opens) > text.rfind(closes) for opens, closes in _MATHS)
+def before_open_maths(text: str) -> str:
+    """Up to where LaTeX's maths begin in which the text ends; all of it if it doesn't."""
+    starts = [
+        text.rfind(opens) for opens, closes in _MATHS if text.rfind(opens) > text.rfind(closes)
+    ]
+    return text[: min(starts)] if starts else text
 
 
 def ends_early(sentences: list[str]) -> bool:

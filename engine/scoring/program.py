@@ -1,0 +1,19 @@
+"""A program in a reply: what it prints is said to the reader, its source isn't."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_FENCED: Final = re.compile(
+    r"```[ \t]{0,4}(?:python3?|py|javascript|js|java|c|cpp|c\+\+|ruby|r|bash|sh)\b"
+    r"[^`]{0,8000}(?:```|\Z)",
+    re.IGNORECASE,
+)
+_DIGIT: Final = re.compile(r"[0-9]")
+
+
+def without_source(text: str) -> str:
+    """Without source between fences, or behind a last one; all of it if no number is left."""
+    rest = _FENCED.sub("\n", text)
+    return rest if _DIGIT.search(rest) else text
