@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -138,7 +137,7 @@ def export(bench: Bench) -> dict[str, Any]:
     folder.mkdir()
     prompts = [question.prompt for question in bench.writer().questions(4)]
     try:
-        return asdict(merge(bench.card, adapter, folder, prompts))
+        return merge(bench.card, adapter, folder, prompts).model_dump()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
