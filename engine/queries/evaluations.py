@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.machine.state import phase_state
 from engine.scheduling.queue import read_run
-from engine.schema.accuracy import Accuracy, Share
+from engine.schema.accuracy import BEHIND, Accuracy
 from engine.schema.errors import UserError, explain
 from engine.schema.evaluation import Evaluation
 from engine.schema.jsonfile import parse, read_sealed
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 RESCORE = "score the run again (sirt score RUN --write), or move the file away"
 NEEDED = frozenset({"accuracy", "low", "high", "correct", "total", "unparsed"})
 COUNTS = frozenset({"correct", "total", "mean_tokens"})  # the others are shares
-OTHERS = frozenset(field.name for field in fields(Accuracy)) - {"evaluation", "right"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,10 @@ class Evaluated:
         except (OSError, UserError):
             return ()
         read, committed = Evaluation.of(self.spec), found.get("committed")
-        accuracy = _accuracy(read, found)
+        accuracy = Accuracy.of(read, found)
         if committed is None:
             return (accuracy,)
-        return accuracy, _accuracy(read.committed, found | {"tiers": {}} | committed)
+        return accuracy, Accuracy.of(read.committed, found | {"tiers": {}} | committed)
 
     def right(self, method: Method) -> dict[str, bool]:
         """Question -> right or not; ``UserError`` when the file is not what was published."""
@@ -88,12 +87,6 @@ def accuracies_of(found: Iterable[Evaluated]) -> tuple[Accuracy, ...]:
     return tuple(accuracy for one in found for accuracy in one.accuracies)
 
 
-def _accuracy(evaluation: Evaluation, found: dict[str, Any]) -> Accuracy:
-    right = Share(found["correct"], found["total"], found["low"], found["high"])
-    others = {name: found[name] for name in OTHERS & found.keys()}
-    return Accuracy(evaluation, right, **others | {"tiers": tuple(found.get("tiers", {}).items())})
-
-
 # --- the score's file ---
 
 
@@ -118,7 +111,7 @@ def _score(file: Path, found: Any, needed: frozenset[str] = NEEDED) -> dict[str,
         raise UserError(f"{file}: tiers: not counts")
     if found.get("committed") is not None:
         _score(file, found["committed"], NEEDED - {"total"})
-    for name in (found.keys() & (NEEDED | OTHERS)) - {"tiers"}:
+    for name in (found.keys() & NEEDED.union(BEHIND)) - {"tiers"}:
         value, most = found[name], math.inf if name in COUNTS else 1.0
         if not (value is None and name == "legacy") and not _is_figure(value, most):
             raise UserError(f"{file}: {name}: not a figure that a score can have")

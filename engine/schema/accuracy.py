@@ -9,9 +9,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from engine.schema.evaluation import Evaluation
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.schema.evaluation import Evaluation
 
 NOTHING = "–"
 
@@ -95,29 +98,21 @@ class Accuracy:
         return self.right.text
 
     def figures(self) -> dict[str, Any]:
-        """Flat, for files and ``--json``; :meth:`of` reads it."""
+        """Flat, for the index and ``--json``; a later version may only append."""
         what, right = self.evaluation, self.right
-        others = {name: getattr(self, name) for name in _OTHERS}
         return {
-            "task": what.task,
-            "prompt": what.prompt,
-            "method": what.method,
-            "split": what.split,
-            "accuracy": self.value,
-            "low": right.low,
-            "high": right.high,
-            "correct": right.count,
-            "total": right.total,
-        } | others
+            "task": what.task, "prompt": what.prompt, "method": what.method, "split": what.split,
+            "accuracy": self.value, "low": right.low, "high": right.high, "correct": right.count,
+            "total": right.total, **{name: getattr(self, name) for name in BEHIND},
+        }  # fmt: skip
 
     @classmethod
-    def of(cls, found: dict[str, Any]) -> Accuracy:
-        """From flat figures; what a later version added is passed over."""
-        what = Evaluation(found["task"], found["prompt"], found["split"], found["method"])
+    def of(cls, what: Evaluation, found: Mapping[str, Any]) -> Accuracy:
+        """From the figures of a score; what a later version added is passed over."""
         right = Share(found["correct"], found["total"], found["low"], found["high"])
-        others = {name: found[name] for name in _OTHERS if name in found}
-        others["tiers"] = tuple((tier, count) for tier, count in found.get("tiers", ()))
-        return cls(what, right, **others)
+        behind = {name: found[name] for name in BEHIND if name in found}
+        tiers = dict(found.get("tiers", ()))
+        return cls(what, right, **behind | {"tiers": tuple(tiers.items())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +140,4 @@ class Comparison:
         return (self.gained + self.lost) / self.total
 
 
-_OTHERS = tuple(f.name for f in fields(Accuracy) if f.name not in {"evaluation", "right"})
+BEHIND = tuple(field.name for field in fields(Accuracy))[2:]  # what stands behind an accuracy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.schema.accuracy import Accuracy
+from engine.schema.accuracy import BEHIND, Accuracy
+from engine.schema.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from engine.store.phase_log import State
 
 FIGURES = (  # of an accuracy, in the index; a later version may only append
-    "task", "prompt", "method", "split", "accuracy", "low", "high", "correct", "total", "unparsed",
-    "truncated", "mean_tokens", "with_steps", "legacy", "tiers",
+    "task", "prompt", "method", "split", "accuracy", "low", "high", "correct", "total", *BEHIND,
 )  # fmt: skip
 
 
@@ -86,7 +86,10 @@ class RunRow:
     def accuracies(self) -> tuple[Accuracy, ...]:
         """Of the finished evaluations."""
         found = (dict(zip(FIGURES, values, strict=False)) for values in self.figures)
-        return tuple(map(Accuracy.of, found))
+        return tuple(
+            Accuracy.of(Evaluation(one["task"], one["prompt"], one["split"], one["method"]), one)
+            for one in found
+        )
 
     @property
     def trained_on(self) -> str:
