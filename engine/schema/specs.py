@@ -13,6 +13,7 @@ from pydantic import Field
 from engine.schema.cards import Frozen, ModelCard
 from engine.schema.evaluation import Evaluation
 from engine.schema.identity import identity_of
+from engine.schema.kinds import METHOD, PHASES
 from engine.schema.phase import PhaseSpec, TaskRef, digest, identity_of_model
 from engine.schema.settings import (
     AnnotateSettings,
@@ -32,7 +33,10 @@ __all__ = [
     "PhaseSpec", "RefineSpec", "RunSpec", "TaskRef", "Tracking",
 ]  # fmt: skip
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
-FollowUp = Literal["judge", "merge"]  # made of runs that are done: no cells of an experiment
+if TYPE_CHECKING:  # made of runs that are done: no cells of an experiment
+    FollowUp = Literal["judge", "merge"]
+else:
+    FollowUp = Literal[tuple(kind for kind in PHASES if kind not in METHOD)]
 
 
 class Tracking(Frozen):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.schema.accuracy import BEHIND, Accuracy
 from engine.schema.evaluation import Evaluation
+from engine.schema.kinds import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,8 +67,9 @@ class RunRow:
 
     @property
     def is_cell(self) -> bool:
-        """Of its experiment's tables; a judgement or a merged student is none."""
-        return self.arm not in ("judge", "merge")
+        """Of its experiment's tables. What is made of runs that are done, a judgement or a merged
+        student, is none: its arm is the kind of its phase."""
+        return self.arm not in PHASES
 
     @property
     def needs(self) -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class Program:
     """``sirt`` from a copy of the sources, with a runs folder beside it."""
 
     root: Path
+    path: str = ""  # of commands, beside the usual ones
+    interpreter: str = sys.executable
 
     @classmethod
     def copied(cls, folder: Path) -> Program:
@@ -58,10 +61,15 @@ class Program:
         file.write_text(text, encoding="utf-8")
         if line:
             place, table = named[:2]
-            self.insert(place, rf"(?m)^ *{table}\b[^\n]*[({{\[]( *#[^\n]*)?\n", line)
+            self.insert(place, _begins(table), line)
         else:
             assert not named, f"{what}: the README names a second place"
         return file
+
+    def name(self, what: str, line: str) -> None:
+        """A line in the table of a row that needs no file of its own."""
+        place, table = rows()[what][1][:2]
+        self.insert(place, _begins(table), line)
 
     def insert(self, place: str, after: str, line: str) -> None:
         """One line below the only place that looks like ``after``."""
@@ -82,6 +90,7 @@ class Program:
             "HOME": str(self.root),
             "HF_HUB_OFFLINE": "1",
             "SIRT_CONDUCTOR_IDLE_S": "1",
+            "PATH": os.pathsep.join(filter(None, (self.path, os.environ["PATH"]))),
         }
         result = subprocess.run(
             [sys.executable, *arguments],
@@ -99,8 +108,22 @@ class Program:
     def sirt(self, *arguments: str, code: int = 0, **env: str) -> str:
         return self.python("-m", "engine", "--runs", str(self.runs), *arguments, code=code, **env)
 
+    def finished(self, run_id: str) -> Any:
+        """What it comes from, once it is done."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            found = self.json("show", run_id)
+            if found["state"] == "done":
+                return found
+            assert found["state"] in ("waiting", "queued", "pending", "running"), found
+            assert time.monotonic() < deadline, found
+
     def json(self, *arguments: str) -> Any:
         return json.loads(self.sirt(*arguments, "--json"))
+
+
+def _begins(table: str) -> str:
+    return rf"(?m)^ *{table}\b[^\n]*[({{\[]( *#[^\n]*)?\n"
 
 
 def _copy(source: str, target: str) -> None:
