@@ -5,6 +5,7 @@ Nothing is imported before it is used, so that ``sirt --help`` needs no torch.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,7 +35,7 @@ TASKS = {
 }
 LAUNCHERS = {
     "local": "engine.scheduling.launchers.local:LocalLauncher",
-    "forked": "engine.scheduling.launchers.forked:ForkedLauncher",
+    "forked": "engine.scheduling.launchers.local:LocalLauncher",  # so called in version 0.1
 }
 TRACKERS = {
     "tensorboard": "engine.training.tracking:tensorboard",
@@ -57,7 +58,9 @@ def provider(source: ModelSource) -> ProviderFactory:
     return cast("ProviderFactory", resolve(source.provider))
 
 
+@cache
 def launcher(name: str) -> Launcher:
+    """The one of this process."""
     return cast("Launcher", find(LAUNCHERS, "launcher", name)())
 
 

@@ -6,11 +6,12 @@ Nothing here imports torch or any training library; implementations are named in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from engine.schema.cards import ModelCard, TaskSource
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "test"]
 AnswerKind = Literal["choice", "number", "math"]
 PromptStyle = Literal["plain", "cot"]
+Slot = Literal["gpu", "cpu", "api"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,35 +233,94 @@ class ProviderFactory(Protocol):
 Handle = dict[str, Any]
 
 
-class Launcher(Protocol):
-    """Starts phase processes that outlive whoever started them.
-
-    A handle is plain JSON and is written into the attempt, so that any later process can
-    go on with it.
-    """
-
-    name: str
-
-    def ready(self) -> bool:
-        """False while a start would have to wait; asked again soon, so it must not block."""
-        ...
-
-    def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
-        """``OSError`` when nothing could be started; then nothing is running."""
-        ...
-
-    def probe(self, handle: Handle, attempt: AttemptDir) -> tuple[Probe, int | None]:
-        """``running``, ``exited`` (with the exit code where it is known) or ``unknown``."""
-        ...
-
-    def stop(self, handle: Handle, attempt: AttemptDir, grace_s: float) -> None:
-        """Ask it to stop, and kill it when the grace is over; returns when it is gone."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Devices:
     """What a phase may use: GPU indices (none: CPU), and CPU threads."""
 
     gpus: tuple[int, ...] = ()
     threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a phase that was started has. ``memory``: GiB of its machine's that it will have taken
+    at its peak; 0 where nobody knows. ``slot``: what it counts as."""
+
+    handle: Handle
+    devices: Devices
+    slot: Slot
+    memory: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a launcher could start now.
+
+    Attributes:
+        cards: indices of all GPUs that there are; a launcher without a machine of its own numbers
+            as many as one phase may ask for.
+        gpus: those of them that no phase of ours has.
+        quiet: those of ``gpus`` that nobody else uses either.
+        cpu: CPU threads, or, where ``share`` is set, phases that may be on the CPU at once.
+        share: CPU threads of each such phase; 0 where nobody has set how many there may be.
+        api: phases whose model is elsewhere; filled in by the scheduler.
+        threads: CPU threads for a phase on a GPU.
+        memory: GiB of the machine's, less what running phases will still take.
+        memory_total: GiB that the machine has.
+        card_memory: GiB that are free on each GPU; one that is not listed has room for anything.
+        alone: nothing of ours runs on the CPU, so a phase that is too large may have all there is.
+        asking: the generations that running phases are at; filled in by the scheduler.
+    """
+
+    cards: tuple[int, ...] = ()
+    gpus: tuple[int, ...] = ()
+    quiet: tuple[int, ...] = ()
+    cpu: int = 0
+    share: int = 0
+    api: int = 0
+    threads: int = 1
+    memory: float = math.inf
+    memory_total: float = math.inf
+    card_memory: Mapping[int, float] = field(default_factory=dict)
+    alone: bool = True
+    asking: frozenset[str] = frozenset()
+
+
+class Poll(NamedTuple):
+    """What a launcher knows of an attempt: ``pending`` (handed over, not begun), ``running``,
+    ``exited``, or ``unknown``, where its heartbeat decides. ``code``: how it ended, where that is
+    known; ``why``: in words, what it is pending for."""
+
+    state: Probe
+    code: int | None = None
+    why: str = ""
+
+
+class Launcher(Protocol):
+    """Starts phases that outlive whoever started them, and knows how they fare.
+
+    A handle is plain JSON and is written into the attempt, so that any later process can go on
+    with it: it may be a process id with what proves it, or the id of a cluster's job. One object
+    serves a whole process, and all of its threads.
+    """
+
+    def capacity(self, held: Sequence[Held], at_once: int | None) -> Capacity:
+        """What could be started now, beside what it has started already (``held``). ``at_once``:
+        how many phases a person wants on the CPU at once. Nothing while a start would have to
+        wait; asked again soon, so it must not block."""
+        ...
+
+    def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
+        """``OSError`` when nothing could be started; then nothing is running or pending."""
+        ...
+
+    def poll(self, handles: Mapping[AttemptDir, Handle]) -> Mapping[AttemptDir, Poll]:
+        """How they all fare. Several times a second, and by every screen: whoever must ask a
+        server for it keeps the answer for some seconds, and when there is none goes on with the
+        last one, or says ``unknown``."""
+        ...
+
+    def cancel(self, handles: Mapping[AttemptDir, Handle]) -> None:
+        """End them now, with all that they have started, be they pending, running or gone. (A
+        phase that runs was asked to stop before, and given time.)"""
+        ...

@@ -24,6 +24,7 @@ STATE_MARKS: dict[State, str] = {
     "stopped": "■",
     "lost": "?",
     "unreachable": "!",
+    "pending": "◌",
     "blocked": "#",
 }
 STATE_STYLES: dict[State, str] = {
@@ -35,6 +36,7 @@ STATE_STYLES: dict[State, str] = {
     "stopped": "yellow",
     "lost": "bold magenta",
     "unreachable": "magenta",
+    "pending": "cyan",
     "blocked": "yellow",
 }
 

@@ -31,6 +31,7 @@ STATE_STYLE = {
     "failed": "bold red",
     "lost": "bold red",
     "unreachable": "bold yellow",
+    "pending": "cyan",
 }
 
 

@@ -80,7 +80,7 @@ def look(runs: RunsFolder) -> Conducting:
             if spec.id not in facts:
                 found = phase_state(runs.phase(spec.id))
                 facts[spec.id] = Fact(found.state, found.attempt)
-                if found.state in {"running", "unreachable"}:
+                if found.state in {"pending", "running", "unreachable"}:
                     working[spec.id] = _work(runs, entry.run_id, spec, found)
         stands = standings(((spec.id, spec.inputs) for spec in specs), facts, forgiven)
         states.append(run_state([one.state for one in stands.values()]) if specs else "queued")
@@ -123,7 +123,8 @@ def _work(runs: RunsFolder, run_id: str, spec: PhaseSpec, found: PhaseState) -> 
     try:
         assert attempt is not None
         owner = read_json(attempt.process)
-        pid, gpus = int(owner["handle"]["pid"]), tuple(map(int, owner["devices"]["gpus"]))
+        gpus = tuple(map(int, owner["devices"]["gpus"]))
+        pid = owner["handle"].get("pid")  # a job of a cluster has none that is known here
     except DAMAGED:  # or its starter has not said yet
         pid, gpus = None, ()
     paid = spending(spec, recent_view(attempt)) if attempt is not None else None

@@ -99,16 +99,6 @@ def wait_gone(who: Handle, timeout_s: float) -> bool:
     return True
 
 
-def stop(who: Handle, attempt: AttemptDir, grace_s: float) -> None:
-    """Ask by the attempt's stop file; kill the whole session when the grace is over."""
-    with contextlib.suppress(OSError):  # a full disk or a deleted folder must not save it
-        attempt.stop.touch()
-    if wait_gone(who, grace_s):
-        return
-    kill_group(who["pid"])
-    wait_gone(who, KILL_WAIT_S)
-
-
 def kill_group(pid: int) -> None:
     """Kill a session leader's group: with it go data-loading and distributed workers."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import catalog
+from engine.interfaces import Poll
 from engine.machine.deaths import last_words
 from engine.schema import events as ev
 from engine.schema.errors import UserError
@@ -24,20 +25,23 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.store.layout import AttemptDir, PhaseDir
-    from engine.store.phase_log import PhaseView, Probe, State
+    from engine.store.phase_log import PhaseView, State
 
 TAIL_BYTES = 65_536
+UNKNOWN = Poll("unknown")
 DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseState:
-    """``error``: the final event's line, or how a lost phase died and what it said last."""
+    """``error``: the final event's line, or how a lost phase died and what it said last. ``why``:
+    what a pending one is pending for."""
 
     state: State
     attempt: int = 0
     error: str = ""
     finished: datetime | None = None
+    why: str = ""
 
 
 def phase_state(folder: PhaseDir) -> PhaseState:
@@ -53,14 +57,14 @@ def phase_state(folder: PhaseDir) -> PhaseState:
         gone = f"{folder.manifest_file}: removed after it was done; a retry makes it again"
         return PhaseState("done", number) if folder.done else PhaseState("lost", number, gone)
     outcome = final.outcome if final else None
-    probe, code = ("exited", None) if outcome else probe_attempt(attempt)
-    state = attempt_state(outcome, probe, alive_age(attempt), STALE_AFTER_S)
+    known = Poll("exited") if outcome else poll_attempt(attempt)
+    state = attempt_state(outcome, known.state, alive_age(attempt), STALE_AFTER_S)
     error = final.error if final else ""
     if state == "lost":
         if attempt.stop.exists():
             return PhaseState("stopped", number, "asked to stop; its process was ended")
-        error = last_words(attempt, code)
-    return PhaseState(state, number, error, final.ts if final else None)
+        error = last_words(attempt, known.code)
+    return PhaseState(state, number, error, final.ts if final else None, known.why)
 
 
 def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
@@ -98,14 +102,15 @@ def _last_lines(attempt: AttemptDir) -> list[bytes]:
     return [line for line in tail.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-def probe_attempt(attempt: AttemptDir) -> tuple[Probe, int | None]:
+def poll_attempt(attempt: AttemptDir) -> Poll:
     """What the launcher that started it knows now."""
     try:
         process = read_json(attempt.process)
-        return catalog.launcher(process["launcher"]).probe(process["handle"], attempt)
+        launcher = catalog.launcher(process["launcher"])
+        return launcher.poll({attempt: process["handle"]}).get(attempt, UNKNOWN)
     except DAMAGED:  # or not said yet
         age = alive_age(attempt)
-        return ("exited" if age is None or age > STALE_AFTER_S else "unknown"), None
+        return Poll("exited") if age is None or age > STALE_AFTER_S else UNKNOWN
 
 
 def alive_age(attempt: AttemptDir) -> float | None:

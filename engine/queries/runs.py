@@ -150,7 +150,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         view, torn = read_view(folder) if with_views else (_money_of(folder, spec), "")
         unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
         damage += [line for line in (torn, unscored) if line]
-        waits = waiting.get(spec.id, "") if state == "queued" else ""
+        waits = waiting.get(spec.id, "") if state == "queued" else said.why
         by = stands[spec.id].blocked_by
         phases.append(PhaseStatus(spec, state, said.attempt, said.error, by, view, waits))
     state = run_state([p.state for p in phases])

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from engine.machine import processes
 from engine.machine.state import DAMAGED
-from engine.scheduling.launchers.forked import ForkedLauncher
+from engine.scheduling.launchers.forked import Forks
 from engine.scheduling.launchers.local import LocalLauncher
 from engine.scheduling.loop import IDLE_S, Conductor, Timing
+from engine.scheduling.servers import Servers
 from engine.schema.jsonfile import read_json
 from engine.store.clock import ahead
 from engine.store.eventlog import STALE_AFTER_S
@@ -155,15 +156,17 @@ def conduct(
     with contextlib.suppress(OSError):  # a full disk; the lock is what counts
         write_json(folder.process, processes.identity())
     log.info("pid %d conducts %s", os.getpid(), runs.root)
-    forked = ForkedLauncher(folder.stderr, program)
+    forks = Forks(folder.stderr, program)
     timing = timing or Timing(idle=float(os.environ.get("SIRT_CONDUCTOR_IDLE_S", IDLE_S)))
     try:
-        Conductor(runs, forked, LocalLauncher(program), holds, lock.release, timing).run()
+        servers = Servers(runs)
+        local = LocalLauncher(program, forks, servers.idle_on)
+        Conductor(runs, local, servers, holds, lock.release, timing).run()
     except Exception:
         log.exception("the conductor fails; running phases go on, and the next one adopts them")
         raise
     finally:
-        forked.close()
+        forks.close()
         lock.release()
     return 0
 

@@ -25,9 +25,8 @@ from engine.schema.jsonfile import read_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.interfaces import Devices
+    from engine.interfaces import Devices, Slot
     from engine.planning.history import Likeness, Witness
-    from engine.scheduling.policy import Slot
     from engine.scheduling.queue import Entry
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder

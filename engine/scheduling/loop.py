@@ -10,31 +10,26 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
-import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.interfaces import Devices
+from engine.interfaces import Devices, Held
 from engine.machine import deaths, processes
-from engine.machine import devices as hardware
-from engine.machine.state import DAMAGED, alive_age
+from engine.machine.state import DAMAGED, UNKNOWN, alive_age
 from engine.scheduling.claims import Claims
 from engine.scheduling.folders import Folders
 from engine.scheduling.policy import (
     Fact,
-    Free,
     blocked,
-    cpu_free,
     finished,
     problem,
     standings,
     starts,
 )
 from engine.scheduling.queue import Queue, change, read_queue
-from engine.scheduling.servers import Servers
 from engine.schema.errors import UserError, explain, told
 from engine.schema.jsonfile import read_json
 from engine.store.eventlog import HEARTBEAT_S, STALE_AFTER_S
@@ -44,19 +39,13 @@ from engine.store.registry import folder_lock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from engine.interfaces import Handle, Launcher
-    from engine.scheduling.launchers.forked import ForkedLauncher
-    from engine.scheduling.launchers.local import LocalLauncher
-    from engine.scheduling.policy import (
-        QueuedRun,
-        Slot,
-        Standing,
-        Start,
-    )
+    from engine.interfaces import Capacity, Handle, Launcher, Poll, Slot
+    from engine.scheduling.policy import QueuedRun, Standing, Start
+    from engine.scheduling.servers import Servers
     from engine.store.layout import PhaseDir, RunsFolder
-    from engine.store.phase_log import Probe
 
 IDLE_S = 10.0
+LOCAL = ("local", "forked")  # the latter in what version 0.1 started
 log = logging.getLogger(__name__)
 
 
@@ -84,20 +73,27 @@ class Running:
     handle: Handle
     devices: Devices
     slot: Slot
-    stop_seen: float | None = field(default=None)
+    memory: float = 0.0
+    stop_seen: float | None = None
+
+    @property
+    def held(self) -> Held:
+        return Held(self.handle, self.devices, self.slot, self.memory)
 
 
 class Conductor:
     """One look after another, until there is nothing left to do (:meth:`run`).
 
-    ``holds`` says whether the conductor's lock is still the folder's, ``release`` gives it up.
+    ``local`` starts phases on this machine, beside the ``servers`` that they share; other launchers
+    are found by name. ``holds`` says
+    whether the conductor's lock is still the folder's, ``release`` gives it up.
     """
 
     def __init__(
         self,
         runs: RunsFolder,
-        forked: ForkedLauncher,
-        local: LocalLauncher,
+        local: Launcher,
+        servers: Servers,
         holds: Callable[[], bool],
         release: Callable[[], None],
         timing: Timing,
@@ -106,7 +102,6 @@ class Conductor:
         self._holds = holds
         self._release = release
         self.running: dict[str, Running] = {}
-        self._forked = forked
         self._local = local
         self._timing = timing
         self._folders = Folders(runs)
@@ -114,9 +109,8 @@ class Conductor:
         self._queue_stamp: object = None
         self._wanted: list[QueuedRun] = []
         self._stands: Mapping[str, Standing] = {}
-        self._cards: tuple[hardware.Gpu, ...] = ()
         self._claims = Claims(runs, self._folders)
-        self._servers = Servers(runs)
+        self._servers = servers
         self._said: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._next_look = 0.0
@@ -188,7 +182,7 @@ class Conductor:
         return status.st_ino, status.st_mtime_ns
 
     def _look(self) -> None:
-        """Read the queue, the folders of its phases and the cards; finished runs leave."""
+        """Read the queue, and the folders of its phases; finished runs leave."""
         self._next_look = time.monotonic() + self._timing.look
         stamp = self._stamp()
         try:
@@ -207,7 +201,6 @@ class Conductor:
             if phase_id in facts and facts[phase_id].state != "done":
                 facts[phase_id] = Fact("running", running.attempt.number)
         self._stands = standings(self._wanted, facts)
-        self._cards = hardware.allowed_gpus(hardware.gpus())
         self._tell_blocked()
         self._drop_finished()
 
@@ -234,101 +227,74 @@ class Conductor:
     def _start_ready(self) -> bool:
         """Start what fits; True when something could run but waits for a device or a retry."""
         queued = {p for p, s in self._stands.items() if s.state == "queued"} - self.running.keys()
-        if not queued:
+        wanted = [r for r in self._wanted if queued.intersection(node.id for node in r.nodes)]
+        names = sorted({run.request.launcher for run in wanted})
+        waits = [self._start_with(name, wanted, queued) for name in names]
+        return any(waits)
+
+    def _start_with(self, name: str, wanted: list[QueuedRun], queued: set[str]) -> bool:
+        """By one launcher."""
+        asked = [run for run in wanted if run.request.launcher == name and not run.hold]
+        try:
+            launcher = self._launcher(name)
+        except UserError as error:
+            self._say(str(error), logging.ERROR)
             return False
-        possible = [r for r in self._wanted if not r.hold and self._can_ever_start(r, queued)]
+        if launcher is self._local:
+            self._servers.look(n for r in asked for n in r.nodes if n.id in queued)
+        room = self._room(launcher)
+        possible = [run for run in asked if self._can_ever_start(run, room)]
+        queued = queued - self.running.keys()  # another launcher may have started one meanwhile
         ready = {p for p in queued if self._not_before.get(p, 0.0) <= time.monotonic()}
         nodes = {n.id: n for r in possible for n in r.nodes if n.id in ready}
-        self._servers.look(nodes.values())
-        free = self._free()
-        kept = {phase: self._folders.cpu_threads(phase) for phase in ready} if free.cpu else {}
-        for start in starts(possible, ready, free, kept):
-            if not self._servers.in_the_way(nodes[start.phase], start.devices, free):
-                self._start(start)
-        left = ready - self.running.keys()
-        short = self._claims.tell_waiting(possible, left, free)
+        kept = {phase: self._folders.cpu_threads(phase) for phase in ready} if room.cpu else {}
+        for start in starts(possible, ready, room, kept):
+            here = launcher is self._local
+            if not (here and self._servers.in_the_way(nodes[start.phase], start.devices, room)):
+                self._start(start, name)
+        short = self._claims.tell_waiting(possible, ready - self.running.keys(), room)
         self._servers.make_room(nodes[phase] for phase in short)
         return bool(possible)
 
-    def _can_ever_start(self, run: QueuedRun, queued: set[str]) -> bool:
-        if queued.isdisjoint(node.id for node in run.nodes):
-            return False
-        reason = problem(run.request, [c.index for c in self._cards])
+    def _room(self, launcher: Launcher) -> Capacity:
+        held = [r.held for r in self.running.values() if r.launcher is launcher]
+        elsewhere = sum(r.slot == "api" for r in self.running.values())
+        api = max(0, self._queue.api_slots - elsewhere)
+        asking = self._folders.generations([r.phase for r in self.running.values()])
+        room = launcher.capacity(held, self._queue.cpu_slots)
+        return replace(room, api=api, asking=asking)
+
+    def _can_ever_start(self, run: QueuedRun, room: Capacity) -> bool:
+        reason = problem(run.request, room.cards)
         if reason:
             self._say(f"run {run.run_id} can't start here: {reason}", logging.ERROR)
         return not reason
 
-    def _free(self) -> Free:
-        cards = self._cards
-        here = list(self.running.values())
-        taken = {gpu for r in here for gpu in r.devices.gpus}
-        busy = [c for c in cards if c.busy and not self._servers.idle_on(c)]
-        for card in busy:
-            if card.index not in taken:
-                self._say(f"GPU {card.index}: in use by {card.users}; left alone unless named")
-        on_cpu = [r.devices.threads for r in here if r.slot == "cpu"]
-        cpu, share = cpu_free(hardware.cores(), self._queue.cpu_slots, on_cpu)
-        return Free(
-            cards=tuple(c.index for c in cards),
-            gpus=tuple(c.index for c in cards if c.index not in taken),
-            quiet=tuple(c.index for c in cards if c.index not in taken and c not in busy),
-            cpu=cpu,
-            share=share,
-            api=max(0, self._queue.api_slots - sum(r.slot == "api" for r in here)),
-            threads=max(1, hardware.cores() // max(1, len(cards))),
-            memory=self._claims.free((r.phase, r.devices, r.handle) for r in here),
-            card_memory={c.index: (c.total - c.used) / 1024 for c in busy},
-            alone=not on_cpu,
-            asking=self._folders.generations([r.phase for r in here]),
-        )
-
-    def _launcher_for(self, start: Start) -> Launcher | None:
-        """``None``: wait for the imports, which began with the first question for them."""
-        if len(start.devices.gpus) > 1 or not self._forked.usable:
-            return self._local
-        try:
-            if self._forked.ready():
-                return self._forked
-        except OSError as error:
-            self._say(f"{explain(error)}; phases are spawned meanwhile", logging.WARNING)
-            return self._local
-        return self._local if start.slot == "api" else None
-
-    def _start(self, start: Start) -> None:
-        launcher = self._launcher_for(start)
-        if launcher is None:
-            return
+    def _start(self, start: Start, name: str) -> None:
+        """What asks a model elsewhere needs no device, and always starts here."""
+        name = "local" if start.slot == "api" else name
+        launcher = self._launcher(name)
         phase = self.runs.phase(start.phase)
         attempt = None
         try:
             attempt = phase.new_attempt()
-            launcher, handle = self._launch(launcher, phase, attempt, start.devices)
+            handle = launcher.start(phase, attempt, start.devices)
         except OSError as error:
             self._say(f"{phase.id} can't be started: {explain(error)}", logging.ERROR)
             self._not_before[phase.id] = time.monotonic() + self._timing.back_off
             if attempt is not None:  # nothing ran in it
                 shutil.rmtree(attempt.path, ignore_errors=True)
             return
+        memory = self._claims.of(phase, start.devices)
         self.running[phase.id] = Running(
-            phase, attempt, launcher, handle, start.devices, start.slot
+            phase, attempt, launcher, handle, start.devices, start.slot, memory
         )
         where = ", ".join(f"GPU {i}" for i in start.devices.gpus) or start.slot
-        log.info("%s attempt %d: %s on %s", phase.id, attempt.number, launcher.name, where)
+        log.info("%s attempt %d: %s on %s", phase.id, attempt.number, name, where)
         try:
-            processes.write_owner(attempt, launcher.name, handle, start.devices)
+            processes.write_owner(attempt, name, handle, start.devices)
         except OSError as error:  # the phase says it too, as soon as it runs
             self._say(explain(error), logging.ERROR)
-
-    def _launch(
-        self, launcher: Launcher, phase: PhaseDir, attempt: AttemptDir, devices: Devices
-    ) -> tuple[Launcher, Handle]:
-        try:
-            return launcher, launcher.start(phase, attempt, devices)
-        except OSError as error:
-            if launcher is self._local:
-                raise
-            self._say(f"{explain(error)}; {phase.id} is spawned instead", logging.WARNING)
-            return self._local, self._local.start(phase, attempt, devices)
 
     # --- watching ---
 
@@ -340,15 +306,18 @@ class Conductor:
                 continue
             try:
                 owner = read_json(attempt.process)
-                launcher = self._by_name(owner["launcher"])
+                launcher = self._launcher(owner["launcher"])
                 handle, given = owner["handle"], owner["devices"]
-                if launcher.probe(handle, attempt)[0] == "exited":
+                if launcher.poll({attempt: handle})[attempt].state == "exited":
                     continue
                 devices = Devices(tuple(given["gpus"]), given["threads"])
                 slot = self._folders.slot(phase, devices)
             except DAMAGED:  # another program's, or deleted
                 continue
-            self.running[phase.id] = Running(phase, attempt, launcher, handle, devices, slot)
+            memory = self._claims.of(phase, devices)
+            self.running[phase.id] = Running(
+                phase, attempt, launcher, handle, devices, slot, memory
+            )
             log.info("%s attempt %d: adopted", phase.id, attempt.number)
 
     def _revoked(self, attempt: AttemptDir) -> bool:
@@ -368,53 +337,64 @@ class Conductor:
         log.info("%s: was never started; taken back", attempt.path)
         return True
 
-    def _by_name(self, name: str) -> Launcher:
-        for launcher in (self._forked, self._local):
-            if launcher.name == name:
-                return launcher
-        return catalog.launcher(name)
+    def _launcher(self, name: str) -> Launcher:
+        return self._local if name in LOCAL else catalog.launcher(name)
 
     def _watch(self) -> bool:
         """True when a phase has ended. A heartbeat decides where the launcher can't know."""
         ended = False
-        for phase_id, running in list(self.running.items()):
-            state, code = running.launcher.probe(running.handle, running.attempt)
-            if state == "running" or (state == "unknown" and self._beats(running.attempt)):
-                self._enforce_stop(running)
+        for phase_id, poll in self._polled().items():
+            running = self.running[phase_id]
+            lives = poll.state in ("pending", "running")
+            if lives or (poll.state == "unknown" and self._beats(running.attempt)):
+                self._enforce_stop(running, begun=poll.state != "pending")
                 continue
             ended = True
             del self.running[phase_id]
-            self._tell_end(running, state, code)
+            self._tell_end(running, poll)
         return ended
+
+    def _polled(self) -> dict[str, Poll]:
+        """All that a launcher has started is asked for at once."""
+        known: dict[AttemptDir, Poll] = {}
+        for launcher in {id(r.launcher): r.launcher for r in self.running.values()}.values():
+            mine = [r for r in self.running.values() if r.launcher is launcher]
+            known |= launcher.poll({r.attempt: r.handle for r in mine})
+        return {name: known.get(r.attempt, UNKNOWN) for name, r in self.running.items()}
 
     def _beats(self, attempt: AttemptDir) -> bool:
         age = alive_age(attempt)
         return age is not None and age < STALE_AFTER_S
 
-    def _enforce_stop(self, running: Running) -> None:
+    def _enforce_stop(self, running: Running, begun: bool) -> None:
+        """What has not begun can't hear that it shall stop."""
         if not running.attempt.stop.exists():
             return
         now = time.monotonic()
         if running.stop_seen is None:
-            running.stop_seen = now
             log.info("%s: asked to stop", running.phase.id)
+            running.stop_seen = now
+            if not begun:
+                self._cancel(running)
         elif now - running.stop_seen > self._timing.grace:
             self._say(f"{running.phase.id}: did not stop; killed", logging.WARNING)
             running.stop_seen = now
-            running.launcher.stop(running.handle, running.attempt, grace_s=0)
+            self._cancel(running)
 
-    def _tell_end(self, running: Running, state: Probe, code: int | None) -> None:
+    def _cancel(self, running: Running) -> None:
+        running.launcher.cancel({running.attempt: running.handle})
+
+    def _tell_end(self, running: Running, poll: Poll) -> None:
         name, number = running.phase.id, running.attempt.number
         outcome = self._folders.outcome(running.phase, running.attempt)
         if outcome is not None:
             log.info("%s attempt %d: %s", name, number, outcome)
-        elif state == "unknown":
+        elif poll.state == "unknown":
             log.warning("%s attempt %d: no heartbeat from its host", name, number)
         else:
-            code = processes.await_exit_code(running.attempt) if code is None else code
+            code = processes.await_exit_code(running.attempt) if poll.code is None else poll.code
             log.warning("%s attempt %d: lost, %s", name, number, deaths.how(code))
-            if running.handle.get("host") == socket.gethostname():
-                processes.kill_group(running.handle["pid"])  # workers that it left behind
+            self._cancel(running)  # workers that it left behind
 
     def _say(self, text: str, level: int = logging.INFO) -> None:
         """Once: the loop comes by again every moment."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from engine.interfaces import Devices
+from engine.interfaces import Capacity, Devices, Slot
 from engine.scheduling import standing
 from engine.scheduling.standing import (
     ENDED_BADLY,
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec
 
 __all__ = ["ENDED_BADLY", "Fact", "Standing", "standings", "starts"]
-Slot = Literal["gpu", "cpu", "api"]
 
 
 class DeviceRequest(Frozen):
     """What a run's phases shall have: exactly these cards, a number of cards, or CPU only.
 
     A list with a count means: so many out of these. Nothing at all means one card where there
-    is one, else CPU.
+    is one, else CPU. ``launcher``: who starts them.
     """
 
     gpus: tuple[int, ...] | None = None
     gpu_count: int | None = None
     cpu: bool = False
+    launcher: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +75,6 @@ class QueuedRun:
     request: DeviceRequest = field(default_factory=DeviceRequest)
     forgiven: Mapping[str, int] = field(default_factory=dict)
     hold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Free:
-    """What is free now. ``cards``: all that exist here; ``gpus``: those that no phase of ours
-    has; ``quiet``: those of them that nobody else uses either; ``threads``: for a GPU phase.
-    ``cpu``: CPU threads, or, where a person has set how many CPU phases there may be at once, such
-    phases, each with ``share`` threads (0 where nobody has).
-    ``memory``: GiB of the machine's, less what running phases will still take; ``card_memory``:
-    GiB of each card. ``alone``: nothing of ours runs on the CPU, so a phase that is too large
-    may have all there is. ``asking``: the generations that running phases are at."""
-
-    cards: tuple[int, ...] = ()
-    gpus: tuple[int, ...] = ()
-    quiet: tuple[int, ...] = ()
-    cpu: int = 0
-    share: int = 0
-    api: int = 0
-    threads: int = 1
-    memory: float = math.inf
-    card_memory: Mapping[int, float] = field(default_factory=dict)
-    alone: bool = True
-    asking: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +126,10 @@ def finished(run: QueuedRun, stands: Mapping[str, Standing]) -> bool:
     return all(stands[node.id].state == "done" for node in run.nodes)
 
 
-def cpu_free(cores: int, at_once: int | None, running: Sequence[int]) -> tuple[int, int]:
-    """``cpu`` and ``share`` of :class:`Free`, from the threads of each CPU phase that runs."""
-    if at_once is None:
-        return max(0, cores - sum(running)), 0
-    return max(0, at_once - len(running)), max(1, cores // at_once)
-
-
 def starts(
     runs: Iterable[QueuedRun],
     ready: Container[str],
-    free: Free,
+    free: Capacity,
     kept: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Start]:
     """Which of the ready phases to start now, and on what. ``kept``: how many CPU threads a phase
@@ -193,7 +163,7 @@ def starts(
     return chosen
 
 
-def _threads(node: Node, waiting: Iterable[Node], free: Free) -> int:
+def _threads(node: Node, waiting: Iterable[Node], free: Capacity) -> int:
     """Of a phase on the CPU: an even share of the free ones among those that have the memory to
     run beside it. Two phases of one thread each are faster than one with two."""
     if node.pocket:
@@ -207,7 +177,9 @@ def _threads(node: Node, waiting: Iterable[Node], free: Free) -> int:
     return max(1, free.cpu // beside)
 
 
-def _place(node: Node, run: QueuedRun, free: Free, threads: int) -> tuple[Start | None, Free]:
+def _place(
+    node: Node, run: QueuedRun, free: Capacity, threads: int
+) -> tuple[Start | None, Capacity]:
     if node.remote:
         if not free.api:
             return None, free
@@ -232,7 +204,7 @@ def _place(node: Node, run: QueuedRun, free: Free, threads: int) -> tuple[Start 
     return start, _without(free, gpus)
 
 
-def short_of_memory(node: Node, free: Free) -> bool:
+def short_of_memory(node: Node, free: Capacity) -> bool:
     """Whether it has to wait until others have given memory back."""
     return node.memory > free.memory and not free.alone
 
@@ -250,7 +222,7 @@ def _on_cpu(wanted: _Cards | None) -> bool:
     return wanted is not None and not wanted.pool and not wanted.count
 
 
-def _cards(node: Node, request: DeviceRequest, free: Free) -> _Cards | None:
+def _cards(node: Node, request: DeviceRequest, free: Capacity) -> _Cards | None:
     """``None``: never to be had on this machine (see :func:`problem`).
 
     Cards that somebody else uses are only taken when they are named.
@@ -282,7 +254,7 @@ def problem(request: DeviceRequest, cards: Sequence[int]) -> str:
     return ""
 
 
-def _without(free: Free, gpus: Sequence[int]) -> Free:
+def _without(free: Capacity, gpus: Sequence[int]) -> Capacity:
     return replace(
         free,
         gpus=tuple(g for g in free.gpus if g not in gpus),

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.generation.vllm.folder import Server, ServerDir
-    from engine.interfaces import Devices
+    from engine.interfaces import Capacity, Devices
     from engine.machine.devices import Gpu
-    from engine.scheduling.policy import Free, Node
+    from engine.scheduling.policy import Node
     from engine.store.layout import RunsFolder
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Servers:
         leaders = {server.leader["pid"] for _, server, _ in self._idle}
         return bool(leaders) and all(_group(p.pid) in leaders for p in card.processes)
 
-    def in_the_way(self, node: Node, devices: Devices, free: Free) -> bool:
+    def in_the_way(self, node: Node, devices: Devices, free: Capacity) -> bool:
         """Whether a start on these devices has to wait for a server of another model to go, which
         is on its card or in its memory; it is asked to."""
         found = False

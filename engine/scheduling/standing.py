@@ -20,7 +20,7 @@ ENDED_BADLY: frozenset[State] = frozenset({"failed", "stopped", "lost"})
 ENDED: frozenset[State] = ENDED_BADLY | {"unreachable"}
 # the state of a run is that of its phase that matters most
 WORST_FIRST: tuple[State, ...] = (
-    "running", "failed", "lost", "unreachable", "stopped", "queued", "blocked",
+    "running", "pending", "failed", "lost", "unreachable", "stopped", "queued", "blocked",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def _standing(
     inputs: Iterable[tuple[str, Standing]],
     forgiven: Mapping[str, int] | None,
 ) -> Standing:
-    if fact.state in ("done", "running"):
+    if fact.state in ("done", "running", "pending"):
         return Standing(fact.state)
     tries = 0 if forgiven is None else forgiven.get(phase, 0)
     if fact.state in ENDED and fact.attempt > tries:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 State = Literal[
-    "waiting", "queued", "running", "done", "failed", "stopped", "lost", "unreachable", "blocked"
-]
-Probe = Literal["running", "exited", "unknown"]
+    "waiting", "queued", "pending", "running", "done",
+    "failed", "stopped", "lost", "unreachable", "blocked",
+]  # fmt: skip
+Probe = Literal["pending", "running", "exited", "unknown"]
 SAMPLES_KEPT = 200
 MESSAGES_KEPT = 500
 RESOURCES_KEPT = 3_600
@@ -222,10 +223,13 @@ def attempt_state(
     alive_age_s: float | None,
     stale_after_s: float,
 ) -> State:
-    """The liveness rule, in this order: the final event's outcome; gone without one is *lost*;
-    a launcher that can't know and a stale heartbeat is *unreachable*; else *running*."""
+    """The liveness rule, in this order: the final event's outcome; handed over and not begun is
+    *pending*; gone without a final event is *lost*; a launcher that can't know and a stale
+    heartbeat is *unreachable*; else *running*."""
     if outcome is not None:
         return outcome
+    if probe == "pending":
+        return "pending"
     if probe == "exited":
         return "lost"
     if probe == "unknown" and (alive_age_s is None or alive_age_s > stale_after_s):

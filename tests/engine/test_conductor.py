@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
+from engine.interfaces import Poll
 from engine.machine import processes
-from engine.machine.state import phase_state, probe_attempt
+from engine.machine.state import phase_state, poll_attempt
 from engine.scheduling import daemon, queue
 from engine.scheduling.policy import problem
 from engine.scheduling.queue import DeviceRequest, read_queue
 from engine.schema.jsonfile import read_json
+from engine.store.eventlog import EventReader
 from engine.store.layout import ConductorDir, RunsFolder
 from tests.engine.fakes import COUNTED, PROGRAM, chain, go, until, write_run
 
@@ -92,6 +94,12 @@ def conductor_pid(runs: RunsFolder) -> int:
 # --- going through ---
 
 
+def begun_by(phase):
+    """``warm``: it was forked from that process; ``phase``: it was spawned."""
+    events = EventReader(phase.last_attempt().events).read()
+    return events[0].details["argv"][1]
+
+
 def test_runs_go_through_share_a_phase_and_leave_and_then_the_conductor_leaves(runs):
     one, two = chain(1), chain(2)
     write_run(runs, "two", two)
@@ -102,7 +110,7 @@ def test_runs_go_through_share_a_phase_and_leave_and_then_the_conductor_leaves(r
     assert one.phases[0].id == two.phases[0].id
     assert len(list(runs.phase_dirs())) == 5
     assert [len(p.attempts()) for p in runs.phase_dirs()] == [1] * 5
-    assert read_json(phases[1].last_attempt().process)["launcher"] == "forked"
+    assert begun_by(phases[1]) == "warm"
     assert phases[1].last_attempt().exit_code.read_text() == "0\n"
 
 
@@ -221,7 +229,7 @@ def test_a_killed_phase_is_lost_with_its_exit_code_and_goes_on_when_retried(runs
     until(lambda: state(phases[1]) == "lost")
     first = phases[1].last_attempt()
     until(first.exit_code.exists)
-    assert probe_attempt(first) == ("exited", -signal.SIGKILL)
+    assert poll_attempt(first) == Poll("exited", -signal.SIGKILL)
     until(lambda: f"{phases[1].id} attempt 1: lost, killed (signal 9)" in said(runs))
     (phases[1].path / "script.json").write_text("{}")
     queue.retry(runs, "one")
@@ -320,7 +328,7 @@ def test_without_the_preimported_process_phases_are_spawned(runs, monkeypatch):
     monkeypatch.setenv("SIRT_FAKE_WARM", "broken")
     phases = launch(runs, "one", chain())
     until(lambda: read_queue(runs).run_ids == ())
-    assert read_json(phases[1].last_attempt().process)["launcher"] == "local"
+    assert begun_by(phases[1]) == "phase"
     assert "the pre-imported process has ended (exit code 1)" in said(runs)
 
 

@@ -6,10 +6,11 @@ import errno
 
 import pytest
 
-from engine.interfaces import Devices
+from engine.interfaces import Capacity, Devices, Poll
 from engine.machine import processes
 from engine.scheduling import queue
 from engine.scheduling.loop import Conductor, Timing
+from engine.scheduling.servers import Servers
 from tests.engine.fakes import chain, until, write_run
 from tests.engine.test_conductor import CPU, runs  # noqa: F401
 
@@ -19,15 +20,12 @@ pytestmark = pytest.mark.slow
 class FullDisk:
     """A launcher for which there is no space at first."""
 
-    name = "local"
-    usable = False
-
     def __init__(self, failures: int) -> None:
         self.failures = failures
         self.started: list[str] = []
 
-    def ready(self) -> bool:
-        return True
+    def capacity(self, held, at_once):
+        return Capacity(cpu=4)
 
     def start(self, phase, attempt, devices):
         if self.failures:
@@ -36,8 +34,8 @@ class FullDisk:
         self.started.append(phase.id)
         return processes.identity()
 
-    def probe(self, handle, attempt):
-        return "running", None
+    def poll(self, handles):
+        return dict.fromkeys(handles, Poll("running"))
 
 
 def test_a_start_that_fails_leaves_no_attempt_and_is_tried_later(runs, caplog):  # noqa: F811
@@ -46,7 +44,7 @@ def test_a_start_that_fails_leaves_no_attempt_and_is_tried_later(runs, caplog): 
     queue.enqueue(runs, ["one"], CPU)
     launcher = FullDisk(failures=1)
     timing = Timing(look=0, back_off=0.2)
-    looking = Conductor(runs, launcher, launcher, lambda: True, lambda: None, timing)
+    looking = Conductor(runs, launcher, Servers(runs), lambda: True, lambda: None, timing)
     assert looking.step()
     assert (launcher.started, phase.attempts()) == ([], [])
     assert "No space left on device" in caplog.text
@@ -61,7 +59,7 @@ def test_adopting_keeps_the_devices_of_what_runs(runs, monkeypatch):  # noqa: F8
     phase = runs.phase(spec.phases[1].id)
     attempt = phase.new_attempt()
     processes.write_owner(attempt, "local", processes.identity(), Devices((3,), 2))
-    looking = Conductor(runs, FullDisk(0), FullDisk(0), lambda: True, lambda: None, Timing())
+    looking = Conductor(runs, FullDisk(0), Servers(runs), lambda: True, lambda: None, Timing())
     looking.adopt()
     assert looking.running[phase.id].devices == Devices((3,), 2)
     assert looking.running[phase.id].slot == "gpu"
@@ -78,11 +76,11 @@ def test_phases_that_ask_the_same_are_not_started_beside_each_other(runs):  # no
         write_run(runs, run_id, first.model_copy(update={"phases": (phase,)}))
     queue.enqueue(runs, ["one", "two"], CPU)
     launcher = FullDisk(failures=0)
-    looking = Conductor(runs, launcher, launcher, lambda: True, lambda: None, Timing(look=0))
+    looking = Conductor(runs, launcher, Servers(runs), lambda: True, lambda: None, Timing(look=0))
     until(lambda: looking.step() and launcher.started)
     for _ in range(5):
         looking.step()
     assert launcher.started == [asks.id]
-    launcher.probe = lambda *_: ("exited", 0)
+    launcher.poll = lambda handles: dict.fromkeys(handles, Poll("exited", 0))
     until(lambda: looking.step() and len(launcher.started) > 1)
     assert keeps_all.id in launcher.started

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.interfaces import Devices
+from engine.interfaces import Devices, Poll
 from engine.machine import processes
 from engine.machine.state import final_event, phase_state
 from engine.scheduling.launchers import warm
-from engine.scheduling.launchers.forked import MAX_FAILURES, ForkedLauncher
+from engine.scheduling.launchers.forked import MAX_FAILURES, Forks
 from engine.scheduling.launchers.local import LocalLauncher, phase_command
 from engine.scheduling.launchers.replay import replay
 from engine.scheduling.phase_process import become
@@ -37,7 +37,7 @@ def phase(tmp_path):
 
 @pytest.fixture
 def forked(tmp_path):
-    launcher = ForkedLauncher(tmp_path / "warm.log", PROGRAM)
+    launcher = Forks(tmp_path / "warm.log", PROGRAM)
     until(launcher.ready)
     yield launcher
     launcher.close()
@@ -79,11 +79,12 @@ def test_a_spawned_phase_has_its_own_session_and_files_and_its_exit_code_is_kept
     handle = launcher.start(phase, attempt, Devices())
     at_work(attempt)
     assert os.getsid(handle["pid"]) == handle["pid"]
-    assert launcher.probe(handle, attempt) == ("running", None)
-    assert LocalLauncher().probe(handle, attempt) == ("running", None)  # of any later process
+    mine = {attempt: handle}
+    assert launcher.poll(mine) == {attempt: Poll("running")}
+    assert LocalLauncher().poll(mine) == {attempt: Poll("running")}  # of any later process
     go(phase)
-    until(lambda: launcher.probe(handle, attempt) == ("exited", 0))
-    assert LocalLauncher().probe(handle, attempt) == ("exited", 0)
+    until(lambda: launcher.poll(mine) == {attempt: Poll("exited", 0)})
+    assert LocalLauncher().poll(mine) == {attempt: Poll("exited", 0)}
     assert b"cuda ''" in attempt.events.read_bytes()
     assert phase.done
 
@@ -93,7 +94,8 @@ def test_a_phase_says_itself_who_runs_it_when_its_starter_could_not(phase):
     handle = launcher.start(phase, attempt, Devices())
     at_work(attempt)
     assert read_json(attempt.process)["handle"] == handle
-    launcher.stop(handle, attempt, grace_s=20)
+    attempt.stop.touch()
+    until(lambda: launcher.poll({attempt: handle})[attempt].state == "exited")
     assert phase_state(phase).state == "stopped"
 
 
@@ -136,10 +138,10 @@ def test_a_forked_phase_is_as_free_as_a_spawned_one(phase, forked):
     handle = forked.start(phase, attempt, Devices((1,), 1))
     at_work(attempt)
     assert os.getsid(handle["pid"]) == handle["pid"]
-    assert read_json(attempt.process)["launcher"] == "forked"
+    assert read_json(attempt.process)["launcher"] == "local"
     assert b"cuda '1'" in attempt.events.read_bytes()
     go(phase)
-    until(lambda: forked.probe(handle, attempt) == ("exited", 0))
+    until(lambda: LocalLauncher().poll({attempt: handle})[attempt] == Poll("exited", 0))
 
 
 @pytest.mark.parametrize("gone", ["launcher", "preimported"])
@@ -153,12 +155,12 @@ def test_a_forked_phase_outlives_its_launcher_and_the_process_it_came_from(phase
     else:
         origin.kill()
         until(lambda: origin.status() == psutil.STATUS_ZOMBIE if origin.is_running() else True)
-    assert forked.probe(handle, attempt) == ("running", None)
+    assert processes.is_alive(handle)
     go(phase)
     until(lambda: phase_state(phase).state == "done")
     if gone == "launcher":  # it stays to write the exit code, and then leaves
         until(attempt.exit_code.exists)
-        until(lambda: forked.probe(handle, attempt) and not origin.is_running())
+        until(lambda: forked.reap() or not origin.is_running())
 
 
 def test_a_killed_preimported_process_is_told_and_replaced(phase, forked):
@@ -170,13 +172,14 @@ def test_a_killed_preimported_process_is_told_and_replaced(phase, forked):
     assert forked.usable
     until(forked.ready)
     handle = forked.start(phase, attempt, Devices())
-    processes.stop(handle, attempt, grace_s=20)
+    attempt.stop.touch()
+    until(lambda: not processes.is_alive(handle))
     assert final_event(attempt).outcome == "stopped"
 
 
 def test_one_that_never_comes_up_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setenv("SIRT_FAKE_WARM", "broken")
-    launcher = ForkedLauncher(tmp_path / "log", PROGRAM)
+    launcher = Forks(tmp_path / "log", PROGRAM)
     for _ in range(MAX_FAILURES):
         assert launcher.usable
         with pytest.raises(OSError, match="exit code 1"):
@@ -195,7 +198,7 @@ def test_a_process_with_threads_is_not_forked():
 
 
 def test_a_starter_is_told_why_a_fork_was_refused(phase, tmp_path):
-    launcher = ForkedLauncher(tmp_path / "log", (*PROGRAM, "--threads"))
+    launcher = Forks(tmp_path / "log", (*PROGRAM, "--threads"))
     until(launcher.ready)
     with pytest.raises(OSError, match="can't fork: it has 2 threads"):
         launcher.start(phase, phase.new_attempt(), Devices())

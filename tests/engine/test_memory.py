@@ -10,15 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.interfaces import Devices
+from engine.interfaces import Capacity, Devices, Held
 from engine.machine import devices
 from engine.planning import memory
 from engine.planning.history import Witness, history, likeness
 from engine.planning.memory import needed_gib, rough_gib, shape_of
-from engine.scheduling import claims
 from engine.scheduling.claims import Claims
 from engine.scheduling.folders import Folders
-from engine.scheduling.policy import Free, Node, QueuedRun
+from engine.scheduling.launchers import local
+from engine.scheduling.launchers.local import LocalLauncher
+from engine.scheduling.policy import Node, QueuedRun
 from engine.schema.cards import Endpoint, LocalWeights, ModelCard
 from engine.schema.settings import RefineSettings
 from engine.schema.specs import EvaluateSpec, RefineSpec, TaskRef
@@ -124,10 +125,11 @@ def test_peaks_are_in_the_manifest_and_found_again(tmp_path):
     (folder.work / "staging").mkdir(parents=True)
     with devices.ResourceMonitor(lambda _event: None, Devices()) as monitor:
         pass
-    assert monitor.peaks["memory_gib"] > 0.01
-    folder.publish(folder.work / "staging", {"seconds": 2.0} | monitor.peaks)
+    peaks = monitor.peaks
+    assert peaks["memory_gib"] > 0.01
+    folder.publish(folder.work / "staging", {"seconds": 2.0} | peaks)
     (witness,) = history(runs)[likeness(spec)]
-    assert witness == Witness(2.0, monitor.peaks["memory_gib"], None)
+    assert witness == Witness(2.0, peaks["memory_gib"], None)
 
 
 def test_a_running_phase_claims_what_it_does_not_hold_yet(tmp_path, monkeypatch):
@@ -135,36 +137,42 @@ def test_a_running_phase_claims_what_it_does_not_hold_yet(tmp_path, monkeypatch)
     runs.create()
     spec = evaluate(card())
     runs.phase(spec.id).create(spec)
-    monkeypatch.setattr(claims.hardware, "memory", lambda: (64 * 1024.0, 60 * 1024.0))
-    monkeypatch.setattr(claims.hardware, "resident_mib", lambda pid: 4 * 1024.0)
+    monkeypatch.setattr(local.hardware, "memory", lambda: (64 * 1024.0, 60 * 1024.0))
+    monkeypatch.setattr(local.hardware, "resident_mib", lambda pid: 4 * 1024.0)
     needed = rough_gib(spec, on_gpu=False)
     assert needed is not None
     here = {"host": socket.gethostname(), "pid": os.getpid()}
     elsewhere = {"host": "another", "pid": 1}
     phase = runs.phase(spec.id)
-    found = Claims(runs, Folders(runs))
-    assert found.free([]) == 60.0
-    assert found.free([(phase, Devices(), here)]) == pytest.approx(max(0.0, 60 - (needed - 4)))
-    assert found.free([(phase, Devices(), elsewhere)]) == 60.0
-    beside = Claims(runs, Folders(runs)).free([(phase, Devices(gpus=(0,)), here)])
-    assert beside == pytest.approx(60.0), "it holds more than the libraries already"
+    claims = Claims(runs, Folders(runs))
+
+    def free(who, devices):
+        held = Held(who, devices, "cpu", claims.of(phase, devices))
+        return LocalLauncher().capacity([held], None).memory
+
+    assert LocalLauncher().capacity([], None).memory == 60.0
+    assert free(here, Devices()) == pytest.approx(max(0.0, 60 - (needed - 4)))
+    assert free(elsewhere, Devices()) == 60.0
+    claims = Claims(runs, Folders(runs))
+    assert free(here, Devices(gpus=(0,))) == pytest.approx(60.0), "it holds more than libraries"
 
 
-def test_who_waits_is_written_down_with_the_figures(tmp_path, monkeypatch):
+def test_who_waits_is_written_down_with_the_figures(tmp_path):
     runs = RunsFolder(tmp_path / "runs")
     runs.create()
     ConductorDir(runs.conductor).path.mkdir()
-    monkeypatch.setattr(claims.hardware, "memory", lambda: (23 * 1024.0, 9 * 1024.0))
     node = Node("evaluate-x", memory=12.0)
     run = QueuedRun("r", (node,))
     found = Claims(runs, Folders(runs))
     file = ConductorDir(runs.conductor).waiting
-    found.tell_waiting([run], {node.id}, Free(cpu=1, memory=9.0, alone=False))
+    found.tell_waiting(
+        [run], {node.id}, Capacity(cpu=1, memory=9.0, memory_total=23.0, alone=False)
+    )
     said = json.loads(file.read_text())
     assert said == {
         "evaluate-x": "waits for memory: needs 12.0 of 23.0 GiB, 14.0 in use or promised"
     }
-    found.tell_waiting([run], {node.id}, Free(cpu=1, memory=20.0))
+    found.tell_waiting([run], {node.id}, Capacity(cpu=1, memory=20.0))
     assert json.loads(file.read_text()) == {}
 
 

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from engine.interfaces import Devices
+from engine.interfaces import Capacity, Devices
+from engine.scheduling.launchers.local import cpu_free
 from engine.scheduling.policy import (
     DeviceRequest,
     Fact,
-    Free,
     Node,
     QueuedRun,
-    cpu_free,
     finished,
     node_of,
     problem,
@@ -79,13 +78,15 @@ def test_shared_phases_start_once_in_queue_order_and_held_runs_start_nothing():
         run(Node("s"), Node("x"), run_id="first"),
         run(Node("s"), Node("y"), run_id="second"),
     ]
-    found = begun(runs, {"h", "s", "x", "y"}, Free(cpu=2))
+    found = begun(runs, {"h", "s", "x", "y"}, Capacity(cpu=2))
     assert found == [("s", "first", "cpu", ()), ("x", "first", "cpu", ())]
 
 
 def test_remote_phases_need_no_device_and_have_their_own_bound():
     runs = [run(Node("p", remote=True), Node("q", remote=True), Node("m"))]
-    assert [s[:3] for s in begun(runs, {"p", "q", "m"}, Free(cpu=0, api=1))] == [("p", "r", "api")]
+    assert [s[:3] for s in begun(runs, {"p", "q", "m"}, Capacity(cpu=0, api=1))] == [
+        ("p", "r", "api")
+    ]
 
 
 CARDS = (0, 1, 2, 3)
@@ -108,7 +109,7 @@ TRAIN = Node("t", trains=True)
     ],
 )
 def test_which_cards_a_phase_gets(request_, node, gpus, quiet, expected):
-    free = Free(cards=CARDS, gpus=gpus, quiet=quiet, cpu=1, threads=4)
+    free = Capacity(cards=CARDS, gpus=gpus, quiet=quiet, cpu=1, threads=4)
     found = starts([run(node, request=request_)], {"t"}, free)
     assert [s.devices for s in found] == ([] if expected is None else [Devices(expected, 4)])
 
@@ -120,14 +121,14 @@ def test_a_request_for_many_cards_is_not_starved_by_requests_for_few():
         run(Node("cpu"), run_id="3"),
     ]
     ready = {"big", "small", "cpu"}
-    one_free = Free(cards=(0, 1), gpus=(1,), quiet=(1,), cpu=1)
+    one_free = Capacity(cards=(0, 1), gpus=(1,), quiet=(1,), cpu=1)
     assert [s[0] for s in begun(runs, ready, one_free)] == ["cpu"]
     named = run(Node("big", trains=True), request=DeviceRequest(gpus=(0,)))
     assert begun([named, runs[1]], ready, one_free) == [("small", "2", "gpu", (1,))]
 
 
 def test_without_a_card_no_wish_means_cpu():
-    assert begun([run(TRAIN, request=DeviceRequest())], {"t"}, Free(cpu=1))[0][2] == "cpu"
+    assert begun([run(TRAIN, request=DeviceRequest())], {"t"}, Capacity(cpu=1))[0][2] == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_without_a_card_no_wish_means_cpu():
 )
 def test_impossible_requests_are_named_and_start_nothing(request_, said):
     assert said in problem(request_, (0, 1))
-    free = Free(cards=(0, 1), gpus=(0, 1), quiet=(0, 1), cpu=1)
+    free = Capacity(cards=(0, 1), gpus=(0, 1), quiet=(0, 1), cpu=1)
     assert starts([run(TRAIN, request=request_)], {"t"}, free) == []
 
 
@@ -166,7 +167,7 @@ LARGE, SMALL = Node("large", memory=12.0), Node("small", memory=1.0)
     ],
 )
 def test_phases_start_beside_each_other_only_where_their_memory_fits(memory, alone, expected):
-    free = Free(cpu=4, memory=memory, alone=alone)
+    free = Capacity(cpu=4, memory=memory, alone=alone)
     started = starts([run(LARGE, SMALL)], {"large", "small"}, free)
     assert [s.phase for s in started] == expected
 
@@ -177,17 +178,17 @@ REAL, OTHER, TOY = Node("real"), Node("other"), Node("toy", pocket=True)
 @pytest.mark.parametrize(
     ("nodes", "free", "expected"),
     [
-        ([REAL], Free(cpu=4), [4]),  # nobody beside it: all of them
-        ([REAL, OTHER], Free(cpu=4), [2, 2]),
-        ([REAL, OTHER], Free(cpu=3), [1, 2]),  # what is left over is used
-        ([REAL, OTHER], Free(cpu=1), [1]),
-        ([TOY], Free(cpu=4), [1]),
-        ([TOY, REAL], Free(cpu=4), [1, 3]),
-        ([REAL], Free(cpu=1, share=2), [2]),  # two at once were asked for on four cores
-        ([REAL, TOY], Free(cpu=2, share=2), [2, 1]),
+        ([REAL], Capacity(cpu=4), [4]),  # nobody beside it: all of them
+        ([REAL, OTHER], Capacity(cpu=4), [2, 2]),
+        ([REAL, OTHER], Capacity(cpu=3), [1, 2]),  # what is left over is used
+        ([REAL, OTHER], Capacity(cpu=1), [1]),
+        ([TOY], Capacity(cpu=4), [1]),
+        ([TOY, REAL], Capacity(cpu=4), [1, 3]),
+        ([REAL], Capacity(cpu=1, share=2), [2]),  # two at once were asked for on four cores
+        ([REAL, TOY], Capacity(cpu=2, share=2), [2, 1]),
         # what has no memory to run beside it doesn't count
-        ([replace(REAL, memory=6.0), replace(OTHER, memory=6.0)], Free(cpu=4, memory=8.0), [4]),
-        ([REAL, Node("far", remote=True)], Free(cpu=4, api=1), [4, 1]),
+        ([replace(REAL, memory=6.0), replace(OTHER, memory=6.0)], Capacity(cpu=4, memory=8.0), [4]),
+        ([REAL, Node("far", remote=True)], Capacity(cpu=4, api=1), [4, 1]),
     ],
 )
 def test_phases_on_the_cpu_share_its_cores(nodes, free, expected):
@@ -197,10 +198,10 @@ def test_phases_on_the_cpu_share_its_cores(nodes, free, expected):
 
 def test_a_retry_has_as_many_threads_as_before_and_waits_for_them():
     both = [run(REAL, TOY)]
-    started = starts(both, {"real", "toy"}, Free(cpu=4), {"real": 2})
+    started = starts(both, {"real", "toy"}, Capacity(cpu=4), {"real": 2})
     assert [s.devices.threads for s in started] == [2, 1]
-    assert starts(both, {"real", "toy"}, Free(cpu=1, alone=False), {"real": 2}) == []
-    alone = starts(both, {"real"}, Free(cpu=1), {"real": 2})  # a machine of fewer cores
+    assert starts(both, {"real", "toy"}, Capacity(cpu=1, alone=False), {"real": 2}) == []
+    alone = starts(both, {"real"}, Capacity(cpu=1), {"real": 2})  # a machine of fewer cores
     assert [s.devices.threads for s in alone] == [2]
 
 
@@ -214,7 +215,7 @@ def test_what_is_free_on_the_cpu(at_once, running, expected):
 
 def test_a_named_card_in_use_is_taken_only_where_there_is_room_on_it():
     wanted = run(Node("p", card_memory=10.0), request=DeviceRequest(gpus=(1,)))
-    free = Free(cards=(0, 1), gpus=(0, 1), quiet=(0,), card_memory={1: 8.0})
+    free = Capacity(cards=(0, 1), gpus=(0, 1), quiet=(0,), card_memory={1: 8.0})
     assert starts([wanted], {"p"}, free) == []
     (start,) = starts([wanted], {"p"}, replace(free, card_memory={1: 30.0}))
     assert start.devices.gpus == (1,)
@@ -231,7 +232,7 @@ def test_who_would_ask_the_same_waits_for_whoever_asks_it_and_takes_the_replies(
     few, many = (Node(name, remote=True, generation="g") for name in ("few", "many"))
     other = Node("other", remote=True, generation="h")
     queued = [run(few), run(many, run_id="s"), run(other, run_id="t")]
-    free = Free(api=4)
+    free = Capacity(api=4)
     found = starts(queued, {"few", "many", "other"}, free)
     assert [start.phase for start in found] == ["few", "other"]
     assert not starts(queued, {"many"}, replace(free, asking=frozenset({"g"})))

@@ -14,13 +14,13 @@ from engine.generation.vllm.command import card_share, length_for, rank_for
 from engine.generation.vllm.folder import SERVERS, ServerDir
 from engine.generation.vllm.shared import lease
 from engine.generation.vllm.wanted import is_wanted
-from engine.interfaces import Devices
+from engine.interfaces import Capacity, Devices
 from engine.machine.vllm import FOLDER, READY, VARIABLE, find, is_installed
 from engine.planning.engines import START_S, engine_for, server_gib
 from engine.planning.estimate import estimate
 from engine.planning.graph import Plan
 from engine.queries.remarks import remarks
-from engine.scheduling.policy import Free, Node
+from engine.scheduling.policy import Node
 from engine.scheduling.servers import Servers
 from engine.schema.cards import Endpoint, LocalWeights, ModelCard
 from engine.schema.errors import UserError
@@ -212,11 +212,11 @@ def test_the_conductor_keeps_what_is_wanted_and_clears_what_is_in_the_way(
         asks, trains = Node("evaluate-1", served="a-model"), Node("refine-1", memory=9.0)
         servers.look([asks, trains])
         assert is_wanted(mine.folder)
-        short = Free(memory=4.0)
+        short = Capacity(memory=4.0)
         assert not servers.in_the_way(trains, Devices(), short)  # it is used
     servers.look([trains])
     assert not is_wanted(mine.folder)
-    assert not servers.in_the_way(trains, Devices(), Free(memory=10.0))
+    assert not servers.in_the_way(trains, Devices(), Capacity(memory=10.0))
     assert not servers.in_the_way(asks, Devices(), short)
     assert servers.in_the_way(trains, Devices(), short)
 
@@ -243,5 +243,5 @@ def test_a_server_on_a_card_makes_way_for_a_phase_that_does_not_ask_it(
     servers = Servers(RunsFolder(tmp_path))
     servers.look([])
     trains = Node("instruct-1")
-    assert not servers.in_the_way(trains, Devices(gpus=(0,)), Free())
-    assert servers.in_the_way(trains, Devices(gpus=(1,)), Free())
+    assert not servers.in_the_way(trains, Devices(gpus=(0,)), Capacity())
+    assert servers.in_the_way(trains, Devices(gpus=(1,)), Capacity())

@@ -1,4 +1,4 @@
-"""A phase forked from a process that has imported the training stack already.
+"""Forks phases from a process that has imported the training stack already.
 
 That process (:mod:`engine.scheduling.launchers.warm`) belongs to one launcher, by an inherited
 socket; when its launcher is gone it only waits for its children, to write down how they ended.
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from engine.interfaces import Devices, Handle
     from engine.store.layout import AttemptDir, PhaseDir
-    from engine.store.phase_log import Probe
 
 ENGINE = (sys.executable, "-m", "engine")
 ANSWER_TIMEOUT_S = 10.0
@@ -30,20 +29,18 @@ MAX_FAILURES = 3
 LIMIT_BYTES = 65_536
 
 
-class ForkedLauncher:
+class Forks:
     """``log``: where the pre-imported process says what goes wrong with it.
 
     After :data:`MAX_FAILURES` failures :attr:`usable` stays False.
     """
-
-    name = "forked"
 
     def __init__(self, log: Path | None = None, program: tuple[str, ...] = ENGINE) -> None:
         self._log = log
         self._program = program
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._imported = False
+        self.imported = False
         self._failures = 0
 
     @property
@@ -65,9 +62,9 @@ class ForkedLauncher:
     def ready(self) -> bool:
         """Whether a start would fork at once; imports are begun when nobody has."""
         self.warm_up()
-        if not self._imported and self._socket and select.select([self._socket], [], [], 0)[0]:
-            self._imported = self._read().get("imported", False)
-        return self._imported
+        if not self.imported and self._socket and select.select([self._socket], [], [], 0)[0]:
+            self.imported = self._read().get("imported", False)
+        return self.imported
 
     def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
         request = {
@@ -122,13 +119,9 @@ class ForkedLauncher:
         if self._socket is not None:
             self._socket.close()
         self._socket = None
-        self._imported = False
+        self.imported = False
 
-    def probe(self, handle: Handle, attempt: AttemptDir) -> tuple[Probe, int | None]:
+    def reap(self) -> None:
+        """Leave no zombie of the pre-imported process."""
         if self._process is not None:
-            self._process.poll()  # leaves no zombie
-        state = processes.probe(handle)
-        return state, processes.read_exit_code(attempt) if state == "exited" else None
-
-    def stop(self, handle: Handle, attempt: AttemptDir, grace_s: float) -> None:
-        processes.stop(handle, attempt, grace_s)
+            self._process.poll()

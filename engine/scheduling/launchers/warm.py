@@ -227,7 +227,7 @@ def _child(
             torch.set_num_threads(devices.threads)
         from engine.scheduling.phase_process import become
 
-        code = become(phase, attempt, devices, "forked")
+        code = become(phase, attempt, devices, "local")
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
         if isinstance(leaving.code, str):
