@@ -115,7 +115,9 @@ def device_options(function: Any) -> Any:
     return function
 
 
-def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> DeviceRequest:
+def device_request(
+    gpus: str | None, gpu_count: int | None, cpu: bool, launcher: str = "local"
+) -> DeviceRequest:
     """From the options; ``UserError`` when they contradict each other or the machine."""
     if cpu and (gpus is not None or gpu_count is not None):
         raise UserError("--cpu means no GPU: leave out --gpus and --gpu-count, or --cpu")
@@ -124,7 +126,7 @@ def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> Device
     except ValueError:
         raise UserError(f"--gpus {gpus!r}: expected indices, as in 0,1") from None
     try:
-        return placing.device_request(wanted, gpu_count, cpu)
+        return placing.device_request(wanted, gpu_count, cpu, launcher)
     except UserError as error:
         given = {"--gpus": gpus, "--gpu-count": gpu_count}
         options = " ".join(f"{name} {value}" for name, value in given.items() if value is not None)
@@ -139,6 +141,7 @@ def device_request(gpus: str | None, gpu_count: int | None, cpu: bool) -> Device
     type=click.IntRange(1),
     help="CPU phases at once in this folder, each with its share of the cores; it stays set.",
 )
+@click.option("--launcher", default="local", help="What starts phases; local: this machine.")
 @click.option("--detach", is_flag=True, help="Return at once; look with `sirt status`.")
 @json_option
 @click.pass_obj
@@ -149,6 +152,7 @@ def run(
     gpu_count: int | None,
     cpu: bool,
     cpu_slots: int | None,
+    launcher: str,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -158,7 +162,7 @@ def run(
     """
     from engine.cli.follow import follow
 
-    request = device_request(gpus, gpu_count, cpu)
+    request = device_request(gpus, gpu_count, cpu, launcher)
     planned = plan_experiment(runs, experiment)
     if not as_json:
         print_plan(planned)

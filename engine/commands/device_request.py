@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.machine import devices
+from engine import catalog
 from engine.scheduling.queue import DeviceRequest
 from engine.schema.errors import UserError
 
@@ -15,11 +15,15 @@ __all__ = ["DeviceRequest", "device_request"]
 
 
 def device_request(
-    gpus: Sequence[int] | None = None, gpu_count: int | None = None, cpu: bool = False
+    gpus: Sequence[int] | None = None,
+    gpu_count: int | None = None,
+    cpu: bool = False,
+    launcher: str = "local",
 ) -> DeviceRequest:
     """These cards, a number of cards a phase, both (so many out of these), or the CPU; nothing
-    means one card where there is one. ``UserError`` when the machine lacks what is asked for."""
-    present = [gpu.index for gpu in devices.gpus()]
+    means one card where there is one. ``UserError`` when the launcher is not known or lacks what
+    is asked for."""
+    present = list(catalog.launcher(launcher).capacity((), None).cards)
     missing = [index for index in gpus or () if index not in present]
     if missing:
         raise UserError(f"no GPU {missing[0]} here; there are {present or 'none'}")
@@ -30,7 +34,7 @@ def device_request(
         where = f"this machine has {len(present)}" if gpus is None else f"{len(pool)} are named"
         raise UserError(f"{where}; ask for 1 to {len(pool)}" if pool else where)
     if cpu or not present:
-        return DeviceRequest(cpu=True)
+        return DeviceRequest(cpu=True, launcher=launcher)
     if gpus is None:
-        return DeviceRequest(gpu_count=gpu_count or 1)
-    return DeviceRequest(gpus=tuple(gpus), gpu_count=gpu_count)
+        return DeviceRequest(gpu_count=gpu_count or 1, launcher=launcher)
+    return DeviceRequest(gpus=tuple(gpus), gpu_count=gpu_count, launcher=launcher)

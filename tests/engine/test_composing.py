@@ -293,6 +293,7 @@ def test_drafts_are_kept_each_in_a_file_of_its_own(runs):
 
 def test_devices_are_held_against_what_is_here(monkeypatch):
     cards = tuple(Gpu(i, "H100", f"uuid-{i}", 81_920.0, 0.0, 0.0) for i in (0, 2))
+    monkeypatch.setattr("engine.scheduling.launchers.local.LOOK_S", 0)  # nothing is remembered
     monkeypatch.setattr(devices, "gpus", lambda: cards)
     assert placing.device_request() == DeviceRequest(gpu_count=1)
     assert placing.device_request([2]) == DeviceRequest(gpus=(2,))
@@ -311,6 +312,7 @@ def test_devices_are_held_against_what_is_here(monkeypatch):
 
 def test_the_command_line_can_ask_for_some_out_of_named_cards(monkeypatch):
     cards = tuple(Gpu(i, "card", f"u{i}", 1.0, 0.0, 0.0) for i in range(3))
+    monkeypatch.setattr("engine.scheduling.launchers.local.LOOK_S", 0)
     monkeypatch.setattr("engine.machine.devices.gpus", lambda: cards)
     request = device_request("0,1,2", 2, cpu=False)
     assert request == DeviceRequest(gpus=(0, 1, 2), gpu_count=2)

@@ -37,6 +37,9 @@ class FullDisk:
     def poll(self, handles):
         return dict.fromkeys(handles, Poll("running"))
 
+    def cancel(self, handles):
+        pass
+
 
 def test_a_start_that_fails_leaves_no_attempt_and_is_tried_later(runs, caplog):  # noqa: F811
     spec = write_run(runs, "one", chain())
