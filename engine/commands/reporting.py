@@ -83,7 +83,7 @@ def write(
     study = replace(study, right=material.right)
     made = [
         *sections.sections(study),
-        *differences.sections_of(study, material.right, watch),
+        *(t for t in differences.sections_of(study, material.right, watch) if t.rows),
         *_judgements(runs, study.rows, passed_over),
     ]
     appendix = [accuracies.details(study.rows), *_quality(runs, study.rows, watch, passed_over)]

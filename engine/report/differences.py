@@ -125,17 +125,16 @@ def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
 
 
 def sections_of(study: Study, right: Answers, watch: Watch) -> Iterator[Table]:
-    """Every question's tests, over the seeds too, and last what the test sets can tell."""
+    """Every question's tests, over the seeds too, and last what the test sets can tell. A table may
+    be without rows."""
     every = []
     for question in QUESTIONS:
         held = _watched(tuple(question.held(study)), question.title, watch)
         found = paired(study, held, right)
         every += found
-        made = (differences(question, found), over_the_seeds(question, found))
-        yield from (section for section in made if section is not None)
-    told = resolution(study, every)
-    if told is not None:
-        yield told
+        yield differences(question, found)
+        yield over_the_seeds(question, found)
+    yield resolution(study, every)
 
 
 def _watched(held: Sequence[Held], what: str, watch: Watch) -> Iterator[Held]:
@@ -144,14 +143,14 @@ def _watched(held: Sequence[Held], what: str, watch: Watch) -> Iterator[Held]:
         yield one
 
 
-def differences(question: Question, found: Sequence[Tested]) -> Table | None:
+def differences(question: Question, found: Sequence[Tested]) -> Table:
     """A line a seed."""
     headers = (
         "compared", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seed",
         "n", "difference [95 %]", "gained", "lost", "p (Holm)", "detectable",
     )  # fmt: skip
     rows = tuple(_line(one) for one in found)
-    return Table(headers, rows, question.slug, question.title, NOTE) if rows else None
+    return Table(headers, rows, question.slug, question.title, NOTE)
 
 
 def _line(one: Tested) -> tuple[Cell, ...]:
@@ -177,8 +176,8 @@ def _step(one: Tested) -> str:
     return f"{name} → {one.after.method}"
 
 
-def over_the_seeds(question: Question, found: Sequence[Tested]) -> Table | None:
-    """The same, as means over seeds; None where there is one seed."""
+def over_the_seeds(question: Question, found: Sequence[Tested]) -> Table:
+    """The same, as means over seeds, of which there must be two."""
     groups: dict[tuple[str, ...], list[float]] = {}
     for one in found:
         key = (
@@ -203,8 +202,6 @@ def over_the_seeds(question: Question, found: Sequence[Tested]) -> Table | None:
         "Means over seeds, in points, with Student's t interval; wide where seeds are few. Seeds "
         "that all agree have no spread to make an interval of: theirs are in the table before."
     )
-    if not rows:
-        return None
     title = f"{question.title} Over the seeds"
     return Table(headers, tuple(rows), f"{question.slug}-seeds", title, note)
 
@@ -214,7 +211,7 @@ def _least(total: int, discordant: float | None) -> str:
     return NOTHING if least is None else f"{100 * least:.1f}"
 
 
-def resolution(study: Study, found: Sequence[Tested]) -> Table | None:
+def resolution(study: Study, found: Sequence[Tested]) -> Table:
     """How small a difference each test set can tell."""
     rows = []
     for task, prompt in product(study.tasks, PROMPTS):
@@ -246,6 +243,4 @@ def resolution(study: Study, found: Sequence[Tested]) -> Table | None:
         "differ that even all on one side would prove nothing. Differences below it prove nothing "
         "either way."
     )
-    if not rows:
-        return None
     return Table(headers, tuple(rows), "resolution", "What the test sets can tell", note)

@@ -1,4 +1,4 @@
-"""The paper's tables: each function asks one question of a study, and is None where the study
+"""The paper's tables: each function asks one question of a study, and gives no rows where the study
 can't answer it. Accuracies in per cent with 95 % intervals, differences and gaps in points."""
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def accuracies(study: Study) -> Table | None:
     return Table(headers, tuple(rows), "accuracies", "Accuracies", HOW_TO_READ)
 
 
-def families(study: Study) -> Table | None:
+def families(study: Study) -> Table:
     """In- and out-family, averaged over tasks and students: what each step leaves of the gap."""
     rows = []
     for qa in (True, False):
@@ -89,8 +89,6 @@ def families(study: Study) -> Table | None:
     )
     if study.toy:
         note += " Its figures are of benchmarks and large models, not of these toys."
-    if not rows:
-        return None
     return Table(headers, tuple(rows), "families", "In-family and out-family", note)
 
 
@@ -115,7 +113,7 @@ def _family_row(
     )
 
 
-def domains(study: Study) -> Table | None:
+def domains(study: Study) -> Table:
     """In-domain: the task a student was trained on; out-domain: the mean of all the others."""
     taught = [one for one in study.of_arm("baseline", *TAUGHT) if one.usual]
     trained = list(dict.fromkeys(one.task for one in taught if one.task))
@@ -128,8 +126,6 @@ def domains(study: Study) -> Table | None:
                 within = study.reached(one, task, prompt)
                 beyond = study.mean([(one, other, prompt) for other in others])
                 rows.append((task, *who(one)[:4], prompt, within, beyond))
-    if not rows:
-        return None
     headers = ("trained on", *WHO[:4], "prompt", "in-domain", "out-domain (mean)")
     note = "In-domain is the task of the first column; out-domain the mean of all other tasks."
     return Table(headers, tuple(rows), "domains", "In-domain and out-domain", note)
@@ -179,7 +175,7 @@ def low_resource(study: Study) -> Table | None:
     return Table(headers, tuple(rows), "low-resource", "Low-resource", note)
 
 
-SECTIONS = (  # functions of a study; each gives a table, or None where the study can't fill it
+SECTIONS = (  # functions of a study; a table without rows, or None, is left out
     "engine.report.sections:accuracies",
     "engine.report.sections:families",
     "engine.report.sections:domains",
@@ -192,5 +188,5 @@ def sections(study: Study) -> Iterator[Table]:
     """The tables that this study can fill."""
     for where in SECTIONS:
         found = resolve(where)(study)
-        if found is not None:
+        if found is not None and found.rows:
             yield found
