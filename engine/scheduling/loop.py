@@ -228,6 +228,13 @@ class Conductor:
         """Start what fits; True when something could run but waits for a device or a retry."""
         queued = {p for p, s in self._stands.items() if s.state == "queued"} - self.running.keys()
         wanted = [r for r in self._wanted if queued.intersection(node.id for node in r.nodes)]
+        self._servers.look(
+            node
+            for run in wanted
+            if run.request.launcher in LOCAL and not run.hold
+            for node in run.nodes
+            if node.id in queued
+        )
         names = sorted({run.request.launcher for run in wanted})
         waits = [self._start_with(name, wanted, queued) for name in names]
         return any(waits)
@@ -240,8 +247,6 @@ class Conductor:
         except UserError as error:
             self._say(str(error), logging.ERROR)
             return False
-        if launcher is self._local:
-            self._servers.look(n for r in asked for n in r.nodes if n.id in queued)
         room = self._room(launcher)
         possible = [run for run in asked if self._can_ever_start(run, room)]
         queued = queued - self.running.keys()  # another launcher may have started one meanwhile

@@ -43,7 +43,7 @@ class Servers:
             with contextlib.suppress(OSError, ValueError, TypeError):  # ends just now
                 self._idle.append((folder, server, read_launch(folder).origin))
         wanted = {node.served for node in ready if node.served}
-        if wanted != self._wanted:
+        if wanted != self._wanted and (self._root / SERVERS).is_dir():
             self._wanted = wanted
             tell_wanted(self._root / SERVERS, wanted)
 

@@ -18,8 +18,7 @@ FILE: Final = "wanted.json"
 
 def tell_wanted(servers: Path, models: Collection[str]) -> None:
     """Folders or hub ids of the models that ready phases will ask; kept by the conductor."""
-    if servers.is_dir():  # none was ever started otherwise
-        write_json(servers / FILE, {"conductor": processes.identity(), "models": sorted(models)})
+    write_json(servers / FILE, {"conductor": processes.identity(), "models": sorted(models)})
 
 
 def is_wanted(folder: ServerDir) -> bool:
