@@ -1,10 +1,11 @@
 """A program that takes vLLM's command line and speaks as much of its HTTP as is asked of it.
 
 What it does is told by files in the folder ``$FAKE_VLLM``: ``fail`` (text to die with at the
-start), ``slow`` (it is not well while that is there), ``hold`` (a number: no more replies than that
-while it is there), ``reply.json`` (token ids that it says), ``probes.json`` (what it says greedily
-to some prompts, with log-probabilities), ``refuse`` (a path that it refuses, with its words). It
-notes every request in ``asked.jsonl`` and has a worker process, which does not end with it.
+start), ``cannot.json`` (options of the command line -> the same, where one is given), ``slow`` (it
+is not well while that is there), ``hold`` (a number: no more replies than that while it is there),
+``reply.json`` (token ids that it says), ``probes.json`` (what it says greedily to some prompts,
+with log-probabilities), ``refuse`` (a path that it refuses, with its words). It notes every request
+in ``asked.jsonl`` and has a worker process, which does not end with it.
 """
 
 import json
@@ -114,6 +115,11 @@ def main() -> None:
     if (STATE / "fail").exists():
         sys.stderr.write((STATE / "fail").read_text())
         sys.exit(1)
+    cannot = STATE / "cannot.json"
+    for option, words in (json.loads(cannot.read_text()) if cannot.exists() else {}).items():
+        if option in sys.argv:
+            sys.stderr.write(words)
+            sys.exit(1)
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     sys.stderr.write("Starting to load model\n")
     note({"path": "start", "pid": os.getpid(), "worker": worker.pid, "argv": sys.argv[1:]})

@@ -4,11 +4,11 @@ import dataclasses
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from peft import LoraConfig, get_peft_model
 
 from engine.generation.engines import LocalModel
 from engine.generation.vllm import parity
@@ -56,6 +56,10 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: Loaded) -> Ite
     wait_until(lambda: not made.alive())
 
 
+def nothing_to_merge(*_: object) -> None:
+    raise AssertionError("nothing is to be merged")
+
+
 @dataclasses.dataclass
 class Desk:
     """Where a test's model works, and what it told."""
@@ -63,15 +67,14 @@ class Desk:
     runs: Path
     told: list[Answering] = dataclasses.field(default_factory=list)
     lines: list[str] = dataclasses.field(default_factory=list)
+    merging: Callable[[ModelCard, Path, Path], None] | None = None
 
     def model(self, card: ModelCard = CARD, adapter: Path | None = None) -> LocalModel:
         def tell(line: str, *_: str) -> None:
             self.lines.append(line)
 
-        def merge(*_: Any) -> None:
-            raise AssertionError("nothing is to be merged")
-
         made = LocalModel(card, GenerationSettings(), tell, adapter=adapter)
+        merge = self.merging or nothing_to_merge
         made.work_at(Workplace(self.runs, Devices(), self.told.append, merge))
         return made
 
@@ -119,6 +122,65 @@ def test_who_answered_is_told(fake: FakeVllm, desk: Desk) -> None:
     assert "fp32 base" in told.policy
     assert told.parity is not None
     assert told.parity < 1e-3
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adapter")
+    config = LoraConfig(r=4, target_modules=["q_proj"])
+    get_peft_model(load(CARD).model, config).save_pretrained(folder)
+    return folder
+
+
+def test_an_adapter_has_a_seat_on_the_server_while_it_is_asked(
+    fake: FakeVllm, desk: Desk, adapter: Path
+) -> None:
+    answers(desk.model(adapter=adapter))
+    (came,), (went,) = fake.notes("/v1/load_lora_adapter"), fake.notes("/v1/unload_lora_adapter")
+    assert came["lora_path"] == str(adapter)
+    assert came["lora_name"] == went["lora_name"] == fake.asked[0]["model"]
+    (argv,) = [start["argv"] for start in fake.starts]
+    assert int(argv[argv.index("--max-loras") + 1]) > 1  # a seat more than adapters
+    assert "fp32 base with its adapter" in desk.told[0].policy
+
+
+def test_an_adapter_that_vllm_does_not_take_is_told(
+    fake: FakeVllm, desk: Desk, adapter: Path
+) -> None:
+    fake.refuses("/v1/load_lora_adapter", "target module not supported")
+    with pytest.raises(UserError, match="does not take this adapter: target module"):
+        answers(desk.model(adapter=adapter))
+
+
+def four_bits() -> ModelCard:
+    source = CARD.source.model_copy(update={"precision": "nf4"})
+    return CARD.model_copy(update={"source": source})
+
+
+def test_where_it_can_not_quantise_the_merged_model_answers(
+    fake: FakeVllm, desk: Desk, adapter: Path, loaded: Loaded
+) -> None:
+    fake.cannot("--quantization", "ValueError: Unknown quantization method: bitsandbytes\n")
+    prompts = [prepare_prompt(loaded.tokenizer, q.prompt) for q in QUESTIONS[: parity.PROMPTS]]
+    fake.knows(truth(load(four_bits(), adapter), prompts))
+    desk.merging = lambda _card, _adapter, folder: folder.mkdir()
+    assert len(answers(desk.model(four_bits(), adapter))) == len(QUESTIONS)
+    (start,) = fake.starts
+    assert start["argv"][1].endswith("/merged")
+    assert not fake.notes("/v1/load_lora_adapter")
+    assert "merged" in desk.told[0].policy
+
+
+def test_a_bare_base_in_four_bits_needs_what_quantises(fake: FakeVllm, desk: Desk) -> None:
+    fake.cannot("--quantization", "ValueError: Unknown quantization method: bitsandbytes\n")
+    with pytest.raises(UserError, match="can't quantise to NF4"):
+        answers(desk.model(four_bits()))
+
+
+def test_a_model_that_takes_no_adapters_is_served_bare(fake: FakeVllm, desk: Desk) -> None:
+    fake.cannot("--enable-lora", "ValueError: Wren does not support LoRA yet.\n")
+    assert len(answers(desk.model())) == len(QUESTIONS)
+    assert len(fake.starts) == 1
 
 
 def test_what_is_on_file_is_not_asked(fake: FakeVllm, desk: Desk) -> None:

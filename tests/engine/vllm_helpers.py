@@ -38,6 +38,9 @@ class FakeVllm:
     def fails(self, words: str) -> None:
         (self.folder / "fail").write_text(words)
 
+    def cannot(self, option: str, words: str) -> None:
+        (self.folder / "cannot.json").write_text(json.dumps({option: words}))
+
     def refuses(self, path: str, words: str) -> None:
         (self.folder / "refuse").write_text(f"{path} {words}")
 

@@ -66,7 +66,7 @@ def policy(
         executable=str(executable.path),
         version=executable.version,
         origin=str(source.hub or source.path),
-        model=str(reading.folder),
+        model=str(reading.folder.absolute()),
         revision=source.revision or "",
         nf4=nf4,
         dtype=dtype,

@@ -94,7 +94,12 @@ class VllmAnswers:
         length = max(map(sum, zip(map(len, prompts), limits, strict=True)))
         keys = [q.key for q in questions]
         for restarts in itertools.count():
-            served = yield from self._serve(reading, length, prompts)
+            try:
+                served = yield from self._serve(reading, length, prompts)
+            except Unfit as why:
+                if not restarts:
+                    raise
+                raise UserError(f"{why}; what came is kept, and a retry goes on") from None
             with self._seat(served):
                 speaker = Completions(
                     served.lease.server, served.model, reading.tokenizer, reading.ends, sampling,
@@ -139,7 +144,6 @@ class VllmAnswers:
         self, reading: Reading, length: int, prompts: Sequence[Sequence[int]]
     ) -> Generator[Batch, None, Served]:
         """A server with the policy on it, held against the model."""
-        began = time.monotonic()
         found, mine = yield from self._lease(reading, length)
         try:
             model = (yield from adapters.load(mine, found, self._doing)) if found.name else MODEL
@@ -147,13 +151,12 @@ class VllmAnswers:
         except BaseException:
             mine.file.unlink(missing_ok=True)
             raise
-        waited = round(time.monotonic() - began, 1)
         self._place.told(
             Answering(
                 engine="vllm",
                 version=self._executable.version,
                 policy=found.words,
-                startup_s=waited if mine.began else 0.0,
+                startup_s=mine.waited_s,
                 parity=checked,
             )
         )
