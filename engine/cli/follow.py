@@ -12,7 +12,6 @@ from engine.machine.state import phase_state
 from engine.planning.graph import unique_phases
 from engine.queries.rows import queued_runs
 from engine.scheduling import daemon
-from engine.scheduling.queue import read_run
 from engine.scheduling.standing import ENDED, Fact, standings
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
@@ -20,6 +19,7 @@ from engine.schema.rates import rate_text
 from engine.schema.specs import EvaluateSpec
 from engine.store.eventlog import EventReader
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
+from engine.store.run import read_run
 from engine.store.spending import spending
 
 if TYPE_CHECKING:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
     """Show what RUN_ID comes from: teacher, data, phases, settings, outputs with hashes, scores."""
     found = [lineage(runs, name) for name in find_runs(runs, [run_id])]
+    for one in found:
+        tell_passed_over(one.damage)
     if as_json:
         print_json(found[0] if len(found) == 1 else found)
         return

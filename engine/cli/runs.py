@@ -30,7 +30,6 @@ from engine.queries.runs import (
     run_status,
     unreadable,
 )
-from engine.scheduling.queue import read_run
 from engine.schema.accuracy import NOTHING
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
@@ -38,6 +37,7 @@ from engine.schema.evaluation import Evaluation
 from engine.schema.sanitize import one_line
 from engine.schema.tiers import shares_text, unclear
 from engine.store.clock import ahead
+from engine.store.run import read_run
 from engine.store.spending import Spending, in_all, spending
 from engine.tables.accuracies import arm_text, trained_on
 from engine.tables.table import Table

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from engine.machine.state import phase_state
 from engine.planning.graph import key_variables
 from engine.queries.lineage import with_ancestors
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, explain
 from engine.store.layout import ADAPTER, hash_file
 from engine.store.provenance import provenance
+from engine.store.run import read_record, read_run
 from engine.store.sealing import sealed_files, verified
 from engine.store.writing import replacing
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir, RunsFolder
 
-FORMAT = 1
+FORMAT = 2
 LISTING = "bundle.json"
 SUFFIX = ".sirt.tar.gz"
 COMPRESSIONS = {".gz": "gz", ".tgz": "gz", ".xz": "xz", ".zst": "zst", ".tar": ""}
@@ -121,6 +121,8 @@ def _collect(
 ) -> tuple[list[Path], list[Path]]:
     """Paths below the runs folder: those to pack, and adapters left out."""
     packed = [runs.run_file(run_id) for run_id in run_ids]
+    names = {read_record(runs, run_id).experiment_file for run_id in run_ids} - {""}
+    packed += [file for file in map(runs.experiment, sorted(names)) if file.is_file()]
     left_out: list[Path] = []
     for phase_id in phase_ids:
         for file in _files(runs.phase(phase_id)):
@@ -163,7 +165,7 @@ def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, Pha
     for path in paths:
         if ADAPTER in path.parts:
             continue
-        written_here = path.suffix == ".log" or path.name in BY_HAND
+        written_here = path.suffix in {".log", ".yaml"} or path.name in BY_HAND
         with (runs.root / path).open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 name = next((name for name, value in keys.items() if value in line), None)

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.commands.experiments import launch_runs, run_id_of
+from engine.commands.experiments import Kept, launch_runs, run_id_of
 from engine.queries.items import id_of
 from engine.queries.line_index import Lines
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.specs import RefineSpec
 from engine.store.item_notes import excluded_ids, read_marks
 from engine.store.layout import PAIRS
+from engine.store.run import read_run
 from engine.store.sealing import verified
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ class Curated:
     pairs: int
     new: tuple[str, ...]
     shared: tuple[str, ...]
+    experiment_file: str
 
 
 def curated(runs: RunsFolder, run_id: str) -> Curated:
     """What :func:`refine_again` would launch; changes nothing. ``UserError`` when the run has no
     pairs, or already leaves out just these."""
-    spec = read_run(runs, run_id).spec
+    file = read_run(runs, run_id)
+    spec = file.spec
     refines = [p for p in spec.phases if isinstance(p, RefineSpec)]
     if not refines:
         raise UserError(
@@ -72,6 +74,7 @@ def curated(runs: RunsFolder, run_id: str) -> Curated:
         sum(map(len, pairs.values())),
         tuple(p for p in phases if p not in done),
         tuple(p for p in phases if p in done),
+        file.experiment_file,
     )
 
 
@@ -81,7 +84,7 @@ def _ids(runs: RunsFolder, pairs_id: str) -> set[str]:
 
 def refine_again(runs: RunsFolder, found: Curated, request: DeviceRequest) -> Launched:
     """Write the run and queue it."""
-    return launch_runs(runs, [found.spec], request)
+    return launch_runs(runs, [found.spec], request, experiment=Kept(found.experiment_file))
 
 
 def without(spec: RunSpec, left_out: Callable[[str], Collection[str]]) -> RunSpec:

@@ -6,12 +6,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from engine import catalog
 from engine.planning import presets, yaml_file
-from engine.queries.settings_form import Draft, settings
-from engine.scheduling.queue import read_run
+from engine.queries import settings_form
 from engine.schema.cards import ModelCard, TaskSource
 from engine.schema.errors import UserError
 from engine.schema.experiment import Experiment
@@ -23,23 +22,36 @@ from engine.schema.specs import (
     FollowUp,
     InstructSpec,
     RefineSpec,
+    Tracking,
 )
 from engine.store.layout import atomic_write
-from engine.tasks.revision import PATHS, resolve_revision
+from engine.store.run import read_record, read_run
+from engine.tasks.revision import PATHS
 
 if TYPE_CHECKING:
-    from engine.schema.specs import RunSpec, TaskRef
+    from collections.abc import Iterable, Sequence
+
+    from pydantic import BaseModel
+
+    from engine.queries.settings_form import Draft
+    from engine.schema.specs import RunCell, RunSpec
     from engine.store.layout import RunsFolder
 
+T = TypeVar("T")
 ORDER = tuple(Experiment.model_fields)
 SUFFIXES = {".yaml", ".yml"}
 
 
 def draft_of_preset(name: str) -> Draft:
-    """A shipped preset's or a file's own words; its relative paths become absolute, since the
-    draft has no folder. What is wrong in it stays in it, for the plan to say."""
+    """A shipped preset's or a file's own words, see :func:`draft_of_text`."""
     path = presets.find_experiment(name)
-    draft = yaml_file.parse(yaml_file.read_text(path), path)
+    return draft_of_text(yaml_file.read_text(path), path)
+
+
+def draft_of_text(text: str, path: Path) -> Draft:
+    """What stands in the file ``path``; its relative paths become absolute, since the draft has no
+    folder. What is wrong in it stays in it, for the plan to say."""
+    draft = yaml_file.parse(text, path)
     if not isinstance(draft, dict):
         raise UserError(f"{path}: expected keys and values, got {type(draft).__name__}")
     base = path.resolve().parent
@@ -64,191 +76,132 @@ def _make_absolute(source: dict[str, Any], keys: tuple[str, ...], base: Path) ->
 
 
 def draft_of_run(runs: RunsFolder, run_id: str) -> Draft:
-    """One cell with the settings, cards and sources that the run had."""
-    spec = read_run(runs, run_id).spec
-    if spec.arm in get_args(FollowUp):
+    """The run's cell of the experiment that was launched. Weights, data files and shipped cards are
+    taken as they are now, so it plans the same phases while those are the same."""
+    record = read_record(runs, run_id)
+    if record.spec.arm in get_args(FollowUp):
         raise UserError(f"{run_id}: is made of other runs; compose from one of those")
-    return draft_of_spec(spec)
+    if record.experiment_file:
+        return cell_of(draft_of_preset(str(runs.experiment(record.experiment_file))), record.spec)
+    return draft_of_phases(read_run(runs, run_id).spec)
 
 
-def draft_of_spec(spec: RunSpec) -> Draft:
-    """Plans the same phases as the run, unless weights or data files have been replaced since:
-    those are taken as they are now."""
-    cards, precision = _cards_of(spec)
-    draft: Draft = {
-        "name": spec.experiment,
-        "teachers": _listed(spec.teacher),
-        "students": _listed(spec.student) or _any_student(),
-        "tasks": _listed(spec.task) or _annotated(spec) or _any_task(spec),
-        "refine_tasks": _listed(spec.refine_task if spec.refine_task != spec.task else None),
-        "evaluate_on": _evaluated(spec),
-        "arms": [spec.arm],
-        "fractions": [spec.fraction],
-        "rounds": [spec.rounds],
-        "seeds": [spec.seed],
-        "data_seed": _data_seed(spec),
-        "precision": precision,
-        "settings": _settings_of(spec),
-        "report_to": _trackers(spec),
-        "cards": cards,
-        "sources": _sources_of(spec),
-    }
-    usual = {setting.key: setting.default for setting in settings()}
-    return {k: v for k, v in draft.items() if v not in (None, [], {}) and v != usual.get(k)}
+def cell_of(draft: Draft, cell: RunCell) -> Draft:
+    """The experiment with one run only."""
+    one: Draft = {"arms": [cell.arm], "seeds": [cell.seed], "family": "all"}
+    one |= {"teachers": [cell.teacher]} if cell.teacher else {}
+    one |= {"students": [cell.student]} if cell.student else {}
+    if cell.task:
+        crossed = [cell.refine_task] if cell.refine_task and draft.get("refine_tasks") else []
+        one |= {"tasks": [cell.task], "refine_tasks": crossed}
+        one |= {"fractions": [cell.fraction], "rounds": [cell.rounds]}
+        one["evaluate_on"] = draft.get("evaluate_on") or draft["tasks"]
+    if cell.curated:
+        settings = draft.get("settings") or {}
+        refine = settings.get("refine") or {}
+        left_out = sorted({*refine.get("exclude", ()), *cell.curated})
+        one["settings"] = settings | {"refine": refine | {"exclude": left_out}}
+    return _told(draft | one)
 
 
-def _listed(name: str | None) -> list[str]:
-    return [name] if name else []
-
-
-def _any_student() -> list[str]:
-    """A teacher's run has none, but the file wants one."""
-    cards = (presets.load_card(name) for name in presets.card_names())
-    return [next(card.name for card in cards if card.source.weights)]
-
-
-def _evaluations(spec: RunSpec) -> list[EvaluateSpec]:
-    return [phase for phase in spec.phases if isinstance(phase, EvaluateSpec)]
-
-
-def _evaluated(spec: RunSpec) -> list[str]:
-    """But for a teacher's on what it annotates, which follow from the tasks."""
-    asked = _evaluations(spec)
-    shown = [phase for phase in asked if not _follows(spec, phase)]
-    return list(dict.fromkeys(phase.task.name for phase in shown))
-
-
-def _follows(spec: RunSpec, phase: EvaluateSpec) -> bool:
-    return spec.arm == "teacher" and phase.split == "train" and bool(_annotated(spec))
-
-
-def _annotated(spec: RunSpec) -> list[str]:
-    return [phase.task.name for phase in spec.phases if isinstance(phase, AnnotateSpec)]
-
-
-def _any_task(spec: RunSpec) -> list[str]:
-    """Nobody was trained, but the file wants a task to train on."""
-    names = [*_evaluated(spec), *catalog.TASKS]
-    return [next(name for name in names if catalog.task(name).trains)]
-
-
-def _data_seed(spec: RunSpec) -> int:
-    for phase in spec.phases:
-        if isinstance(phase, AnnotateSpec):
-            return phase.seed
-        if isinstance(phase, InstructSpec | ElicitSpec):
-            return phase.data_seed
-    return 0
-
-
-def _trackers(spec: RunSpec) -> list[str]:
-    trainings = (p for p in spec.phases if isinstance(p, InstructSpec | RefineSpec))
-    return list(dict.fromkeys(name for phase in trainings for name in phase.tracking.report_to))
-
-
-def _settings_of(spec: RunSpec) -> dict[str, Any]:
-    """What differs from the defaults, by phase."""
-    found: dict[str, Any] = {}
-    for phase in spec.phases:
-        if settings := getattr(phase, "settings", None):
-            found[phase.kind] = settings.model_dump(mode="json", exclude_defaults=True)
-        found["generation"] = phase.generation.model_dump(mode="json", exclude_defaults=True)
-    if _annotates_as_the_paper_does(spec):
-        found["annotate"].pop("limit", None)
-    asked = _evaluations(spec)
-    if asked:
-        matched = [phase for phase in asked if phase.method == "match"]
-        shown = [phase for phase in asked if not _follows(spec, phase)] or asked
-        splits = tuple(dict.fromkeys(phase.split for phase in asked))
-        both = any(_follows(spec, phase) for phase in asked)
-        settings = EvaluateSettings(
-            prompts=tuple(dict.fromkeys(phase.prompt for phase in matched or asked)),
-            methods=tuple(dict.fromkeys(phase.method for phase in shown)),
-            split="test" if both else shown[0].split,
-            teacher_splits=splits if both else (),
-            limit=shown[0].limit,
-            commit="on" if any(phase.commit for phase in asked) else "off",
-        )
-        found["evaluate"] = settings.model_dump(mode="json", exclude_defaults=True)
-    return {section: values for section, values in found.items() if values}
-
-
-def _annotates_as_the_paper_does(spec: RunSpec) -> bool:
-    """Whether each task has as many questions as the usual limit gives it."""
-    usual, phases = AnnotateSettings(), [p for p in spec.phases if isinstance(p, AnnotateSpec)]
-    return bool(phases) and all(
-        phase.task.name in catalog.TASKS
-        and phase.settings.limit == usual.most(catalog.task(phase.task.name).kind == "choice")
-        for phase in phases
+def draft_of_phases(spec: RunSpec) -> Draft:
+    """Of a run of version 0.1, which kept no file: put together from its phases. Its models are
+    told as cards of the file; what decides no phase of this run is lost."""
+    trained = [p for p in spec.phases if isinstance(p, InstructSpec | ElicitSpec | RefineSpec)]
+    annotated = [p for p in spec.phases if isinstance(p, AnnotateSpec)]
+    asked = [p for p in spec.phases if isinstance(p, EvaluateSpec)]
+    taught = [p.task.name for p in annotated]
+    measured = [p for p in asked if not (taught and spec.arm == "teacher" and p.split == "train")]
+    settings: Draft = {p.kind: _changed(p.settings) for p in annotated}
+    if all(p.settings.limit == _papers_limit(p.task.name) for p in annotated):
+        settings.get("annotate", {}).pop("limit", None)
+    settings |= {p.kind: _changed(p.settings) for p in trained}
+    settings["generation"] = _changed(spec.phases[-1].generation)
+    settings["evaluate"] = _changed(_evaluate_settings(spec, asked, measured))
+    refs = [p.task for p in annotated] + [p.task for p in asked]
+    cards = {p.card.name: p.card for p in spec.phases if p.card}
+    crossed = spec.refine_task if spec.refine_task != spec.task else None
+    data_seeds = (*(p.seed for p in annotated), *(getattr(p, "data_seed", 0) for p in trained), 0)
+    return _told(
+        {
+            "name": spec.experiment,
+            "teachers": [spec.teacher] if spec.teacher else [],
+            "students": [spec.student or _any_student()],
+            "tasks": [spec.task] if spec.task else taught or [_any_task()],
+            "refine_tasks": [crossed] if crossed else [],
+            "evaluate_on": _once(p.task.name for p in measured),
+            "arms": [spec.arm],
+            "fractions": [spec.fraction],
+            "rounds": [spec.rounds],
+            "seeds": [spec.seed],
+            "data_seed": data_seeds[0],
+            "settings": {section: changed for section, changed in settings.items() if changed},
+            "report_to": _once(
+                name for p in trained for name in getattr(p, "tracking", Tracking()).report_to
+            ),
+            "cards": list(map(_words_of, cards.values())),
+            "sources": {
+                r.name: _changed(r.source) for r in refs if r.source.hub or r.source.is_local
+            },
+        }
     )
 
 
-def _cards_of(spec: RunSpec) -> tuple[list[dict[str, Any]], str | None]:
-    """Cards that are not shipped as they were, and a precision when only that differs."""
-    found: dict[str, Any] = {}
-    precision: str | None = None
-    for card in {card.name: card for phase in spec.phases if (card := phase.card)}.values():
-        shipped = _shipped(card.name)
-        if shipped is not None and _same(card, shipped):
-            continue
-        source = card.source.weights
-        if shipped and card.name == spec.student and source and shipped.source.weights:
-            other = shipped.weights.model_copy(update={"precision": source.precision})
-            if _same(card, shipped.model_copy(update={"source": other})):
-                precision = source.precision
-                continue
-        found[card.name] = _words_of(card)
-    return list(found.values()), precision
+def _evaluate_settings(
+    spec: RunSpec, asked: Sequence[EvaluateSpec], measured: Sequence[EvaluateSpec]
+) -> EvaluateSettings:
+    """``measured``: those that don't follow from what a teacher annotates."""
+    shown = measured or asked
+    splits = _once(p.split for p in asked) if spec.arm == "teacher" else ()
+    return EvaluateSettings(
+        prompts=tuple(_once(p.prompt for p in asked)),
+        methods=tuple(_once(p.method for p in shown)),
+        split="test" if splits else shown[0].split,
+        teacher_splits=() if splits == ["test"] else tuple(splits),
+        limit=shown[0].limit,
+        commit="on" if any(p.commit for p in asked) else "off",
+    )
 
 
-def _shipped(name: str) -> ModelCard | None:
-    file = presets.card_file(name)
-    return presets.resolve_card(presets.load_card(name), file.parent) if file.exists() else None
+def _told(draft: Draft) -> Draft:
+    """Without what needs no word."""
+    usual = {setting.key: setting.default for setting in settings_form.settings()}
+    return {k: v for k, v in draft.items() if v not in (None, [], {}) and v != usual.get(k)}
 
 
-def _same(card: ModelCard, other: ModelCard) -> bool:
-    """All but the words about it; of a local folder, its place stands for its content."""
-    about = {"description", "provenance", "parameters"}
-    hidden: dict[str, Any] = {name: True for name in about}
-    if filled_in := _filled_in(card):
-        hidden["source"] = filled_in
-    return card.model_dump(exclude=hidden) == other.model_dump(exclude=hidden)
+def _once(values: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(values))
+
+
+def _changed(model: BaseModel) -> dict[str, Any]:
+    """What differs from the defaults; the content of local files is theirs to say."""
+    local = isinstance(model, TaskSource) and model.is_local
+    hidden = {"revision"} if local else set[str]()
+    return model.model_dump(mode="json", exclude_defaults=True, exclude=hidden)
 
 
 def _words_of(card: ModelCard) -> dict[str, Any]:
     words: dict[str, Any] = card.model_dump(mode="json", exclude_defaults=True)
     words["source"] = {"kind": card.source.kind} | words["source"]
-    for name in _filled_in(card):
-        words["source"].pop(name, None)
+    if words["source"].get("path"):
+        words["source"].pop("revision", None)
     return words
 
 
-def _filled_in(card: ModelCard) -> set[str]:
-    """Hashes of local files: when the card is read again they are made again."""
-    return {content for name, content in card.source.files.items() if getattr(card.source, name)}
+def _papers_limit(task: str) -> int | None:
+    known = task in catalog.TASKS and catalog.task(task).kind == "choice"
+    return AnnotateSettings().most(has_classes=known)
 
 
-def _sources_of(spec: RunSpec) -> dict[str, Any]:
-    """Of tasks that did not come from their usual place. Local files stay where they are; the
-    hub's revisions stay fixed."""
-    found: dict[str, Any] = {}
-    refs: list[TaskRef] = [
-        p.task for p in spec.phases if isinstance(p, AnnotateSpec | EvaluateSpec)
-    ]
-    for ref in refs:
-        if ref.source != _usual(ref.name):
-            hidden = {"revision"} if ref.source.is_local else set()
-            found[ref.name] = ref.source.model_dump(
-                mode="json", exclude_defaults=True, exclude=hidden
-            )
-    return found
+def _any_student() -> str:
+    """A teacher's run has none, but the file wants one."""
+    cards = map(presets.load_card, presets.card_names())
+    return next(card.name for card in cards if card.source.weights)
 
 
-def _usual(task: str) -> TaskSource | None:
-    try:
-        return resolve_revision(TaskSource(), catalog.task(task).default_source, Path())
-    except UserError:  # no longer a task of this program; the plan says so
-        return None
+def _any_task() -> str:
+    """Nobody was trained, but the file wants a task to train on."""
+    return next(name for name in catalog.TASKS if catalog.task(name).trains)
 
 
 # --- files ---

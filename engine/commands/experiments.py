@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.commands import inputs
+from engine.commands.drafts import draft_of_text, text_of
 from engine.machine import devices
 from engine.planning.estimate import Estimate, estimate
 from engine.planning.graph import Plan, key_variables, make_plan
 from engine.planning.presets import Resolved, find_experiment, load_experiment
-from engine.planning.yaml_file import with_lines
+from engine.planning.yaml_file import read_text, with_lines
 from engine.queries.evaluations import why_absent
 from engine.queries.runs import registry
 from engine.scheduling import daemon, queue
 from engine.schema.errors import Problems, UserError
+from engine.store.layout import atomic_write
 from engine.store.registry import folder_lock
-from engine.store.run import RunFile
+from engine.store.run import RunFile, read_run, write_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from engine.scheduling.queue import DeviceRequest
     from engine.schema.specs import RunSpec
     from engine.store.layout import RunsFolder
 
 
+class Kept(NamedTuple):
+    """An experiment's file in ``experiments/``; ``text`` is empty where it is there already."""
+
+    name: str
+    text: str = ""
+
+
+NO_FILE = Kept("")
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A resolved experiment, its runs and phases, and what they will take. ``notes``: what is to
-    be known of the data, and of phases that were lost, before they start."""
+    """A resolved experiment, its runs and phases, and what they will take. ``text`` of the file
+    ``path``. ``notes``: what is to be known of the data, and of phases that were lost, before they
+    start."""
 
     resolved: Resolved
     plan: Plan
     estimate: Estimate
+    path: Path
+    text: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def experiment(self) -> Kept:
+        """The file as it is kept with the runs: it says the same wherever it lies."""
+        text = text_of(draft_of_text(self.text, self.path))
+        return Kept(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +78,18 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
     """What a preset needs, what is there, what is left; changes nothing. The estimate is for a
     card where there is one, unless ``on_gpu`` says what it is for. ``Problems`` when a phase that
     is still to do could not read its rows."""
+    path = find_experiment(name)
     resolved = load_experiment(name)
     plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
     problems, notes = inputs.look_at(plan.to_do)
     if problems:
-        path = find_experiment(name)
         raise Problems(with_lines(path, [f"{path}: {line}" for line in problems]))
     if on_gpu is None:
         on_gpu = bool(devices.gpus())
     begun = (f for spec in plan.to_do if (f := runs.phase(spec.id)).path.is_dir())
     notes += filter(None, map(why_absent, begun))
-    return Planned(resolved, plan, estimate(plan, runs, on_gpu), tuple(notes))
+    took = estimate(plan, runs, on_gpu)
+    return Planned(resolved, plan, took, path, read_text(path), tuple(notes))
 
 
 def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launched:
@@ -73,7 +97,7 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
 
     Launching an experiment again reuses its runs; phases that failed before get a new attempt.
     """
-    return launch_runs(runs, planned.plan.runs, request)
+    return launch_runs(runs, planned.plan.runs, request, experiment=planned.experiment)
 
 
 def launch_runs(
@@ -82,9 +106,10 @@ def launch_runs(
     request: DeviceRequest,
     name: str = "",
     tags: tuple[str, ...] = (),
+    experiment: Kept = NO_FILE,
 ) -> Launched:
     """As :func:`launch`, for runs that are resolved already. New ones are called ``name`` (by their
-    title when it is empty) and get the ``tags``."""
+    title when it is empty), get the ``tags`` and name their ``experiment``'s file."""
     specs = list(specs)
     queued: list[str] = []
     reused: list[str] = []
@@ -96,7 +121,13 @@ def launch_runs(
         if not (finished and _is_there(runs, run_id)):  # to read what is finished needs no writing
             if not written:
                 runs.create()
-            _write_run(runs, run_id, spec, name or spec.title, tags)
+                _keep(runs, experiment)
+            now = datetime.now(UTC)
+            file = RunFile(
+                run_id=run_id, name=name or spec.title, created=now, tags=tags, spec=spec,
+                experiment_file=experiment.name,
+            )  # fmt: skip
+            _write_run(runs, file)
             written.append(run_id)
     registry(runs).refresh(written)
     if queued:
@@ -114,24 +145,27 @@ def run_id_of(spec: RunSpec) -> str:
 
 def _is_there(runs: RunsFolder, run_id: str) -> bool:
     try:
-        queue.read_run(runs, run_id)
+        read_run(runs, run_id)
         return True
     except UserError:
         return False
 
 
-def _write_run(
-    runs: RunsFolder, run_id: str, spec: RunSpec, name: str, tags: tuple[str, ...]
-) -> None:
-    for phase in spec.phases:
+def _keep(runs: RunsFolder, experiment: Kept) -> None:
+    file = runs.experiment(experiment.name)
+    if experiment.text and not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        atomic_write(file, experiment.text)
+
+
+def _write_run(runs: RunsFolder, run: RunFile) -> None:
+    for phase in run.spec.phases:
         runs.phase(phase.id).create(phase)
-    file = runs.run_file(run_id)
+    file = runs.run_file(run.run_id)
     with folder_lock(runs):
-        if _is_there(runs, run_id):
+        if _is_there(runs, run.run_id):
             return
         if file.exists():  # damaged by hand: kept beside the restored one
             file.replace(file.with_suffix(".damaged"))
         file.parent.mkdir(parents=True, exist_ok=True)
-        now = datetime.now(UTC)
-        content = RunFile(run_id=run_id, name=name, created=now, tags=tags, spec=spec)
-        queue.write_run(runs, content)
+        write_run(runs, run)

@@ -29,11 +29,11 @@ from engine.commands.bundling import (
     Listing,
 )
 from engine.queries.runs import registry
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
 from engine.store.item_notes import read_marks
-from engine.store.layout import PhaseDir, RunsFolder
+from engine.store.layout import PhaseDir, RunsFolder, hash_file
+from engine.store.run import read_record, read_run
 from engine.store.sealing import sealed_files
 from engine.store.writing import sync_folder, sync_tree
 
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 PHASE = r"phases/(?:annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}"
 ALLOWED = re.compile(
     rf"{re.escape(LISTING)}"
-    r"|(?!phases/|conductor/|drafts/)[A-Za-z0-9][A-Za-z0-9._-]*/run\.json"
+    r"|(?!phases/|conductor/|drafts/|experiments/|registry/)[A-Za-z0-9][A-Za-z0-9._-]*/run\.json"
+    r"|experiments/[0-9a-f]{16}\.yaml"
     rf"|{PHASE}/(?:phase|manifest|seals|rescored|marks)\.json"
     rf"|{PHASE}/attempt-[0-9]{{3,}}/(?:{'|'.join(map(re.escape, OF_ATTEMPT))})"
     rf"|{PHASE}/out(?:/(?!\.{{1,2}}(?:/|$))[^/\x00-\x1f]+)+"
@@ -99,6 +100,7 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
                 filled += [phase.id] if _fill(phase, mine) else []
                 differs += [phase.id] if _outputs(phase) != _outputs(mine) else []
         sync_folder(runs.phases)
+        _place_experiments(runs, staging)
         for run in fresh:
             staging.run_folder(run.run_id).rename(runs.run_folder(run.run_id))
         sync_folder(runs.root)
@@ -199,7 +201,7 @@ def _listing(file: Path, path: Path) -> Listing:
         version, listing = raw["format"], listings.validate_python(raw)
     except UNREADABLE_JSON as error:
         raise UserError(f"{file}: {LISTING} can't be read ({error}); {NOTHING_TAKEN}") from None
-    if version != FORMAT:
+    if version not in (1, FORMAT):  # the first had no files of experiments
         raise UserError(f"{file}: of format {version}; this program reads {FORMAT}")
     return listing
 
@@ -210,6 +212,9 @@ def _listing(file: Path, path: Path) -> Listing:
 def _check_listing(file: Path, listing: Listing, staging: RunsFolder) -> None:
     if sorted(listing.runs) != staging.run_ids() or not listing.runs:
         raise UserError(f"{file}: its runs are not those of its list; {NOTHING_TAKEN}")
+    for kept in (staging.root / "experiments").glob("*.yaml"):
+        if not hash_file(kept).startswith(kept.stem):
+            raise UserError(f"{file}: experiments/{kept.name} is another file; {NOTHING_TAKEN}")
 
 
 def _checked(file: Path, staging: RunsFolder, phase: PhaseDir, listing: Listing) -> PhaseDir:
@@ -256,7 +261,7 @@ def _sorted_runs(
         if not runs.run_folder(run_id).exists():
             fresh.append(theirs)
             continue
-        mine = read_run(runs, run_id)
+        mine = read_record(runs, run_id)
         if mine.spec.fingerprint != theirs.spec.fingerprint:
             raise UserError(
                 f"{run_id}: a run of that name with other phases is here already; import into"
@@ -267,6 +272,15 @@ def _sorted_runs(
 
 
 # --- publishing ---
+
+
+def _place_experiments(runs: RunsFolder, staging: RunsFolder) -> None:
+    """Named by their content, so one that is here already is the same."""
+    for file in (staging.root / "experiments").glob("*.yaml"):
+        mine = runs.experiment(file.name)
+        mine.parent.mkdir(exist_ok=True)
+        if not mine.exists():
+            file.rename(mine)
 
 
 def _place(phase: PhaseDir, mine: PhaseDir) -> bool:

@@ -13,11 +13,11 @@ from engine.commands.follow_ups import planned
 from engine.judging.prompt import VERSION
 from engine.planning.presets import judge_card
 from engine.queries.judgements import judged_evaluations
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, nearest
 from engine.schema.follow_ups import JudgeSpec
 from engine.schema.settings import JudgeSettings
 from engine.schema.specs import RunSpec
+from engine.store.run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,13 +20,13 @@ from engine.planning.presets import (
 )
 from engine.queries.lineage import lineage
 from engine.queries.runs import registry
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, nearest
 from engine.schema.follow_ups import MergeSpec
 from engine.schema.jsonfile import plain, read_object
 from engine.schema.records import Parity
 from engine.schema.specs import InstructSpec, RefineSpec
 from engine.store.layout import ADAPTER, DEMONSTRATIONS, MERGED, PAIRS
+from engine.store.run import read_run
 from engine.store.sealing import verified
 from engine.store.writing import follow_umask, sync_folder, sync_tree
 

@@ -13,12 +13,7 @@ from engine.machine.state import (
     recent_view,
 )
 from engine.scheduling import daemon, queue
-from engine.scheduling.queue import (
-    DeviceRequest,
-    Entry,
-    read_queue,
-    read_run,
-)
+from engine.scheduling.queue import DeviceRequest, Entry, read_queue
 from engine.scheduling.standing import (
     Fact,
     forgiven_by,
@@ -27,6 +22,7 @@ from engine.scheduling.standing import (
 )
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
+from engine.store.run import read_run
 from engine.store.spending import spending
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from engine.queries.study import TOY, Study
 from engine.report import differences, figures, sections
 from engine.report.folder import write_folder
 from engine.report.page import Item, Report, Said, page
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.metrics import metrics_of
@@ -27,6 +26,7 @@ from engine.schema.records import Pair, Prediction
 from engine.schema.specs import ElicitSpec, InstructSpec, RefineSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import PAIRS, PREDICTIONS
+from engine.store.run import read_record, with_phases
 from engine.store.sealing import verified
 from engine.tables import accuracies, answers, latex
 
@@ -158,13 +158,18 @@ class _Material:
     def __init__(self, runs: RunsFolder, study: Study) -> None:
         self._runs = runs
         self._study = study
-        self._phases = {row.run_id: read_run(runs, row.run_id).spec.phases for row in study.rows}
+        self.passed_over: dict[str, None] = {}
+        self._phases = {row.run_id: self._specs(row.run_id) for row in study.rows}
         self._evaluations = {
             run_id: by_evaluation(evaluations_of(runs, phases))
             for run_id, phases in self._phases.items()
         }
         self._right: dict[str, dict[str, bool] | None] = {}
-        self.passed_over: dict[str, None] = {}
+
+    def _specs(self, run_id: str) -> tuple[PhaseSpec, ...]:
+        file, lost = with_phases(self._runs, read_record(self._runs, run_id))
+        self.passed_over |= dict.fromkeys(lost.values())
+        return file.spec.phases
 
     def right(self, cell: Measurement, seed: int) -> dict[str, bool] | None:
         """Question -> whether it was answered right; None where that was not measured."""

@@ -6,19 +6,20 @@ import shutil
 from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state
-from engine.planning.graph import key_variables
+from engine.planning.graph import expand, key_variables, unique_phases
+from engine.planning.presets import load_experiment
 from engine.queries.runs import list_runs, registry
 from engine.scheduling import daemon, queue
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.store.item_notes import read_marks
 from engine.store.registry import folder_lock
+from engine.store.run import read_record, read_run, with_phases, write_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
+    from engine.store.run import RunFile
 
 
 def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
@@ -27,14 +28,14 @@ def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
     A phase that another queued run needs goes on. The conductor kills what does not stop.
     """
     for run_id in run_ids:
-        read_run(runs, run_id)
+        read_record(runs, run_id)
         queue.request_stop(runs, run_id)
 
 
 def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
     """Queue runs again; failed, lost and stopped phases get a new attempt that goes on from
     what the last one kept. Returns the runs that had something left to do."""
-    files = {run_id: read_run(runs, run_id) for run_id in run_ids}
+    files = {run_id: _whole(runs, run_id) for run_id in run_ids}
     left = {
         run_id: file.spec.phases
         for run_id, file in files.items()
@@ -42,9 +43,7 @@ def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
     }
     if left:
         daemon.make_way(runs, key_variables(p for phases in left.values() for p in phases))
-        for run_id, phases in left.items():
-            for phase in phases:
-                _restore(runs, phase)
+        for run_id in left:
             queue.retry(runs, run_id)
         daemon.ensure_running(runs)
     return list(left)
@@ -67,23 +66,25 @@ def make_again(runs: RunsFolder, phase_id: str) -> str:
     return run_id
 
 
-def _restore(runs: RunsFolder, phase: PhaseSpec) -> None:
-    """A phase's folder that somebody removed, or whose spec was damaged, as the run has it."""
-    folder = runs.phase(phase.id)
-    for file in (folder.spec_file, folder.manifest_file):
-        if file.is_dir():  # nobody knows why; kept beside what will be written
-            file.rename(file.with_suffix(".damaged"))
-    try:
-        if folder.spec().id == phase.id:
-            return
-    except (OSError, UserError):
-        pass
-    folder.create(phase)
+def _whole(runs: RunsFolder, run_id: str) -> RunFile:
+    """The run. Phases' files that somebody removed or damaged are written again, as the run has
+    them or as its experiment plans them."""
+    record = read_record(runs, run_id)
+    file, lost = with_phases(runs, record)
+    known = {phase.id: phase for phase in file.spec.phases}
+    if lost and record.experiment_file:
+        resolved = load_experiment(str(runs.experiment(record.experiment_file)))
+        known |= {phase.id: phase for phase in unique_phases(expand(resolved))}
+    for phase_id in record.spec.phase_ids:
+        folder = runs.phase(phase_id)
+        if phase_id in known and not (folder.has_spec and not folder.manifest_file.is_dir()):
+            folder.create(known[phase_id])
+    return read_run(runs, run_id)
 
 
 def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
     """Phases that would go with these runs, and those that stay since another run needs them."""
-    mine = {phase.id for run_id in run_ids for phase in read_run(runs, run_id).spec.phases}
+    mine = {i for run_id in run_ids for i in read_record(runs, run_id).spec.phase_ids}
     rows = {row.run_id: row for row in registry(runs).rows()}
     others: set[str] = set()
     for other in set(runs.run_ids()).difference(run_ids):
@@ -133,10 +134,10 @@ def describe(
         if text is not None and not any(c.isprintable() and c != " " for c in text):
             raise UserError(f"{run_id}: an empty {what}; leave it out to keep what is there")
     with folder_lock(runs):
-        file = read_run(runs, run_id)
+        file = read_record(runs, run_id)
         given = {"name": name, "tags": tags, "note": note}
         update = {key: value for key, value in given.items() if value is not None}
-        queue.write_run(runs, file.model_copy(update=update))
+        write_run(runs, file.model_copy(update=update))
     registry(runs).refresh([run_id])
 
 

@@ -15,7 +15,6 @@ from engine.queries.evaluations import (
     published_score,
 )
 from engine.queries.runs import registry
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import with_seal
 from engine.schema.records import Prediction, Score
@@ -25,6 +24,7 @@ from engine.store.layout import (
     PREDICTIONS,
     write_json,
 )
+from engine.store.run import read_run
 from engine.store.sealing import sealed_files, verified
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from engine.queries.evaluations import why_absent, why_unscored
 from engine.queries.rows import row_of
 from engine.queries.runs import find_runs, registry
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.store.layout import PhaseDir
+from engine.store.run import read_record
 from engine.store.sealing import (
     Seal,
     accept,
@@ -50,8 +50,8 @@ def missing_figures(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
 
 def left_out(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
     """Why phases of these runs have nothing to show though they should, a line each."""
-    specs = (phase for run_id in run_ids for phase in read_run(runs, run_id).spec.phases)
-    why = (why_absent(runs.phase(i)) for i in dict.fromkeys(phase.id for phase in specs))
+    ids = (i for run_id in run_ids for i in read_record(runs, run_id).spec.phase_ids)
+    why = (why_absent(runs.phase(i)) for i in dict.fromkeys(ids))
     return [line for line in why if line]
 
 
@@ -92,5 +92,5 @@ def _folders(runs: RunsFolder, words: Iterable[str]) -> Iterator[PhaseDir]:
             yield folder
             continue
         for run_id in find_runs(runs, [word]):
-            phases = (runs.phase(phase.id) for phase in read_run(runs, run_id).spec.phases)
+            phases = map(runs.phase, read_record(runs, run_id).spec.phase_ids)
             yield from (phase for phase in phases if phase.done)

@@ -10,10 +10,10 @@ from engine.queries.evaluations import finished, paired
 from engine.queries.following import RunFollower
 from engine.queries.runs import registry
 from engine.queries.study import Study
-from engine.scheduling.queue import read_run
 from engine.schema.errors import Problems, UserError
 from engine.schema.specs import EvaluateSpec, RefineSpec
 from engine.scoring.statistics import adjusted
+from engine.store.run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.machine.state import phase_state
-from engine.scheduling.queue import read_run
 from engine.schema.accuracy import BEHIND, Accuracy
 from engine.schema.errors import UserError, explain
 from engine.schema.evaluation import Evaluation
@@ -17,6 +16,7 @@ from engine.schema.specs import EvaluateSpec
 from engine.scoring.statistics import compared
 from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS, SCORE
+from engine.store.run import read_run, spec_in
 from engine.store.sealing import verified, verified_bytes
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def why_unscored(folder: PhaseDir) -> str:
     if not folder.done:
         return why_absent(folder)
     try:
+        spec_in(folder)
         scored(folder)
     except UserError as error:
         return str(error)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from engine.queries.evaluations import evaluations_of, finished, published_score
 from engine.queries.items import Source
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.specs import (
     AnnotateSpec,
@@ -21,6 +20,7 @@ from engine.store.layout import (
     PAIRS,
     PREDICTIONS,
 )
+from engine.store.run import read_run
 from engine.store.sealing import sealed_files
 
 if TYPE_CHECKING:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from engine.judging.verdicts import tally
 from engine.queries.answers import evaluations
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError, explain
 from engine.schema.evaluation import Evaluation
 from engine.schema.follow_ups import JudgeSpec
+from engine.schema.identity import STORED
 from engine.schema.jsonfile import read_as, read_sealed
 from engine.schema.records import JudgedAnswers
 from engine.store.jsonlines import read_records
 from engine.store.layout import VERDICTS, hash_file
+from engine.store.run import read_record
 from engine.store.sealing import verified
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def _earlier_spec(folder: JudgementDir) -> JudgeSpec:
             raise ValueError("not a JSON object")
         settings = {"method": told.pop("method", "compare"), "limit": None}
         unknown = {"names": ["", ""], "task": {"name": ""}, "prompt": "plain"}
-        return JudgeSpec.model_validate_json(json.dumps(told | unknown | {"settings": settings}))
+        return JudgeSpec.model_validate_json(
+            json.dumps(told | unknown | {"settings": settings}), context=STORED
+        )
 
     spec = read_as(folder.spec_file, parsed, JUDGE_AGAIN)
     if spec.generation_key != folder.path.name:
@@ -155,8 +158,8 @@ def _judgement(
     judge_name = spec.judge.name if compared else f"{spec.judge.name}, by its own answer"
     evaluated = owners[spec.phases[0]][1]
     return Judgement(
-        a=read_run(runs, a).name,
-        b=read_run(runs, b).name,
+        a=read_record(runs, a).name,
+        b=read_record(runs, b).name,
         task=evaluated.task.name,
         prompt=evaluated.prompt,
         split=evaluated.split,

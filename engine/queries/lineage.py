@@ -116,7 +116,8 @@ class Ancestor:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """A run and all that it descends from, inputs first."""
+    """A run and all that it descends from, inputs first. ``damage``: files that can't be read, a
+    line each."""
 
     run_id: str
     name: str
@@ -133,6 +134,7 @@ class Lineage:
     fraction: int
     seed: int
     phases: tuple[Ancestor, ...]
+    damage: tuple[str, ...] = ()
 
     @property
     def environments(self) -> dict[tuple[Any, ...], tuple[str, ...]]:
@@ -175,6 +177,7 @@ def lineage(runs: RunsFolder, run_id: str) -> Lineage:
         fraction=spec.fraction,
         seed=spec.seed,
         phases=tuple(phases),
+        damage=status.damage,
     )
 
 

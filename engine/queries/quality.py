@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.quality.measures import Quality, Said, quality
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.records import ElicitedAnswers, Prediction
 from engine.schema.specs import AnnotateSpec, ElicitSpec, EvaluateSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import ANSWERS, PREDICTIONS
+from engine.store.run import read_run
 from engine.store.sealing import verified
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from engine.machine.state import TAIL_BYTES, PhaseState, phase_state
 from engine.queries.evaluations import accuracies_of, evaluations_of
-from engine.scheduling.queue import read_queue, read_run
+from engine.scheduling.queue import read_queue
 from engine.scheduling.standing import (
     Fact,
     forgiven_by,
@@ -22,6 +22,7 @@ from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.kinds import METHOD
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
+from engine.store.run import read_record, with_phases
 from engine.store.run_row import RunRow, figures_of, kind_of
 
 if TYPE_CHECKING:
@@ -167,13 +168,13 @@ def row_of(
     :func:`~engine.scheduling.standing.standings`. ``looks``: phases already looked at."""
     written = written_at(runs, run_id)  # before it is read: what is written meanwhile is newer
     try:
-        file = read_run(runs, run_id)
+        file = read_record(runs, run_id)
     except UserError:
         return None
-    spec = file.spec
+    spec, phases = file.spec, with_phases(runs, file)[0].spec.phases
     looks = looks or Looks(runs)
-    needs = {phase.id: phase.inputs for phase in spec.phases}
-    accuracies = accuracies_of(evaluations_of(runs, spec.phases))
+    needs = dict.fromkeys(spec.phase_ids, ()) | {phase.id: phase.inputs for phase in phases}
+    accuracies = accuracies_of(evaluations_of(runs, phases))
     measured_on = accuracies[0].evaluation.task if accuracies else None
     scored_on = spec.refine_task or spec.task or measured_on
     return RunRow(

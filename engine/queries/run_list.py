@@ -18,9 +18,9 @@ from engine.queries.rows import (
     row_of,
     with_progress,
 )
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.store.registry import Registry, Stamp, stamp_of, up_to_date, written_at
+from engine.store.run import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,7 +79,7 @@ class Roster:
         listed = {row.run_id for row in self._rows or ()}
         for run_id in sorted(self._present - listed) if len(listed) < len(self._present) else ():
             try:
-                read_run(self._runs, run_id)
+                read_record(self._runs, run_id)
             except UserError as error:
                 told.append(str(error))
         return tuple(told)

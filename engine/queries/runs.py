@@ -12,7 +12,6 @@ from engine.queries.evaluations import accuracies_of, evaluations_of, why_unscor
 from engine.queries.rows import queued_runs, row_of
 from engine.queries.run_list import Roster
 from engine.scheduling import daemon
-from engine.scheduling.queue import read_run
 from engine.scheduling.standing import Fact, run_state, standings
 from engine.schema.errors import UserError, nearest
 from engine.store.eventlog import EventReader
@@ -23,6 +22,7 @@ from engine.store.phase_log import (
     fold_all,
 )
 from engine.store.registry import Registry
+from engine.store.run import read_record, with_phases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +103,7 @@ def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
     told += [f"{runs.run_file(name)}: not there; launch its experiment again" for name in headless]
     for run_id in sorted(set(runs.run_ids()) - {row.run_id for row in rows}):
         try:
-            read_run(runs, run_id)
+            read_record(runs, run_id)
         except UserError as error:
             told.append(str(error))
     return told
@@ -132,8 +132,8 @@ def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
 def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:
     """Everything about one run. Views fold the last attempt's whole log; without them, those of
     phases that pay an endpoint fold its end."""
-    file = read_run(runs, run_id)
-    damage: list[str] = []
+    file, lost = with_phases(runs, read_record(runs, run_id))
+    damage = list(lost.values())
     try:
         forgiven = queued_runs(runs).get(run_id)
     except UserError as error:
@@ -142,9 +142,10 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
     waiting = daemon.waiting(runs)
     phases: list[PhaseStatus] = []
     specs = file.spec.phases
-    found = {spec.id: phase_state(runs.phase(spec.id)) for spec in specs}
+    needs = dict.fromkeys(lost, ()) | {spec.id: spec.inputs for spec in specs}
+    found = {phase: phase_state(runs.phase(phase)) for phase in needs}
     facts = {phase: Fact(one.state, one.attempt) for phase, one in found.items()}
-    stands = standings(((spec.id, spec.inputs) for spec in specs), facts, forgiven)
+    stands = standings(needs.items(), facts, forgiven)
     for spec in specs:
         folder, state, said = runs.phase(spec.id), stands[spec.id].state, found[spec.id]
         view, torn = read_view(folder) if with_views else (_money_of(folder, spec), "")
@@ -153,7 +154,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         waits = waiting.get(spec.id, "") if state == "queued" else said.why
         by = stands[spec.id].blocked_by
         phases.append(PhaseStatus(spec, state, said.attempt, said.error, by, view, waits))
-    state = run_state([p.state for p in phases])
+    state = run_state([stand.state for stand in stands.values()])
     accuracies = accuracies_of(evaluations_of(runs, specs))
     return RunStatus(file, state, tuple(phases), accuracies, tuple(damage))
 

@@ -18,9 +18,9 @@ from engine.scheduling.policy import (
     QueuedRun,
     node_of,
 )
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
+from engine.store.run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

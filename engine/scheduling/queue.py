@@ -7,8 +7,7 @@ what is wanted, never what has happened: that is in the phase folders.
 from __future__ import annotations
 
 import contextlib
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -16,10 +15,10 @@ from engine.machine.state import final_event, phase_state
 from engine.scheduling.policy import DeviceRequest
 from engine.schema.cards import Frozen
 from engine.schema.errors import UserError, nearest
-from engine.schema.jsonfile import digest, read_as
-from engine.store.layout import atomic_write, write_json
+from engine.schema.jsonfile import read_as
+from engine.store.layout import atomic_write
 from engine.store.registry import folder_lock
-from engine.store.run import RunFile
+from engine.store.run import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,12 +34,10 @@ __all__ = [
     "hold",
     "move",
     "read_queue",
-    "read_run",
     "remove",
     "request_stop",
     "retry",
     "set_limits",
-    "write_run",
 ]
 API_SLOTS = 4
 
@@ -101,34 +98,6 @@ def _queue_of(raw: bytes) -> Queue:
     if "entries" not in found.model_fields_set:  # all that is written has them, if only none
         raise ValueError("entries: missing")
     return found
-
-
-def read_run(runs: RunsFolder, run_id: str) -> RunFile:
-    """The run's file; ``UserError`` when there is no such run or its file is damaged."""
-    path = runs.run_file(run_id)
-    todo = "launch its experiment again to restore it, or move its folder away"
-    try:
-        return read_as(path, _run_of, todo)
-    except FileNotFoundError:
-        raise UserError(f"no run {run_id!r}: {nearest(run_id, runs.run_ids())}") from None
-
-
-def _run_of(raw: bytes) -> RunFile:
-    found = RunFile.model_validate_json(raw)
-    if found.seal and found.seal != _seal_of(json.loads(raw)):
-        raise ValueError("what the run consists of was changed after it was written")
-    return found
-
-
-def write_run(runs: RunsFolder, file: RunFile) -> None:
-    """Replace the run's file, sealed; call it under the folder's lock."""
-    value = file.model_dump(mode="json")
-    write_json(runs.run_file(file.run_id), value | {"seal": _seal_of(value)})
-
-
-def _seal_of(value: dict[str, Any]) -> str:
-    """Of all but what a person may change, by hand too."""
-    return digest([value[name] for name in ("run_id", "created", "spec")])
 
 
 def change(runs: RunsFolder, edit: Callable[[Queue], Queue]) -> Queue:
@@ -219,7 +188,7 @@ def request_stop(runs: RunsFolder, run_id: str) -> list[str]:
 
 def _phases(runs: RunsFolder, run_id: str) -> list[PhaseDir]:
     try:
-        return [runs.phase(phase.id) for phase in read_run(runs, run_id).spec.phases]
+        return [runs.phase(phase_id) for phase_id in read_record(runs, run_id).spec.phase_ids]
     except UserError:  # deleted or damaged: it needs nothing
         return []
 

@@ -78,6 +78,11 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
         raise UserError(
             f"{context.folder.spec_file}: its settings belong to {spec.id}; retry its run"
         )
+    if spec.outdated:
+        raise UserError(
+            f"{context.folder.spec_file}: planned by an earlier version, whose {spec.kind} did "
+            "something else; launch its experiment again, which makes it anew beside this one"
+        )
     context.doing("reading its inputs")
     context.clear_staging()
     _tell_memory(context, spec)

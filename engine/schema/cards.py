@@ -6,10 +6,17 @@ import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from engine.schema.errors import UserError
-from engine.schema.identity import identity_of
+from engine.schema.identity import STORED, as_it_was, identity_of
 from engine.schema.kinds import SOURCES, one_of
 
 if TYPE_CHECKING:
@@ -29,6 +36,10 @@ class Frozen(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
     )
+
+    @model_validator(mode="after")
+    def _as_it_was(self, info: ValidationInfo) -> Self:
+        return as_it_was(self) if info.context is STORED else self
 
 
 class Origin(NamedTuple):

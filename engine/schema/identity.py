@@ -1,28 +1,59 @@
-"""What of a setting counts for a phase's identity.
+"""What of a specification counts for a phase's fingerprint, and how old specifications are read.
 
-A field that was added later (``since`` in its schema) is left out while it holds its default:
-finished work of before keeps its fingerprint, since it was made just so.
+The baseline is what version 0.1 hashed: all its fields, whatever they hold. A field that came later
+says so (``since`` in its schema) and counts only while it differs from what was done before it
+existed: its ``before``, or its default where that has never changed. So finished work keeps its
+fingerprint when a setting is added or a default is changed, and a file that lacks a field means
+what was done then, whatever today's default is.
+
+What no field tells, a change of what a kind of phase does, is told by the kind's ``algorithm``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from pydantic.fields import FieldInfo
+
+STORED: Final = {"stored": True}  # pydantic's context when a file of the runs folder is read
+
 
 def identity_of(model: BaseModel, exclude: Container[str] = frozenset()) -> dict[str, Any]:
-    """The model as plain values, without ``exclude`` and without later fields at their default."""
+    """The model as plain values, without ``exclude`` and without later fields that change
+    nothing."""
     found: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
-        if name in exclude:
-            continue
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and "since" in extra and value == field.get_default():
+        if name in exclude or ("since" in _extra(field) and value == _before(field)):
             continue
         found[name] = identity_of(value) if isinstance(value, BaseModel) else value
     return found
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def as_it_was(stored: M) -> M:
+    """What was stored before its model had all of today's fields, with what those would have
+    been."""
+    later = {n: f for n, f in type(stored).model_fields.items() if "before" in _extra(f)}
+    lacking = {n: _before(f) for n, f in later.items() if n not in stored.model_fields_set}
+    return stored.model_copy(update=lacking) if lacking else stored
+
+
+def algorithm(number: int) -> Any:
+    """The field that says which algorithm a kind of phase means; files of 0.1 mean the first."""
+    return Field(default=number, json_schema_extra={"before": 1})
+
+
+def _before(field: FieldInfo) -> Any:
+    return _extra(field).get("before", field.get_default())
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}

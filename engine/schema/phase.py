@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from engine.schema.cards import Frozen, ModelCard, TaskSource
-from engine.schema.identity import identity_of
+from engine.schema.identity import algorithm, identity_of
 from engine.schema.kinds import PHASES, one_of
 from engine.schema.settings import (
     GenerationSettings,
@@ -62,15 +62,16 @@ class PhaseSpec(Frozen):
 
     ``recipe``: the function that does the work, ``(context, spec) -> figures``.
     ``told``: the figures that a person looks for first. ``unpacks``: its model is held in 16 bits
-    beside the 4-bit one.
+    beside the 4-bit one. ``algorithm``: raised in a kind's class when its recipe does something
+    else with the same settings; a stored phase keeps the number that it was planned with.
     """
 
     recipe: ClassVar[str]
-    algorithm: ClassVar[int] = 1
     told: ClassVar[tuple[str, ...]] = ()
     unpacks: ClassVar[bool] = False
 
     kind: str
+    algorithm: Positive = algorithm(1)
     seed: int = 0
     generation: GenerationSettings = GenerationSettings()
 
@@ -80,6 +81,11 @@ class PhaseSpec(Frozen):
     ) -> CoreSchema:
         """Where any phase may stand, its kind decides which class reads it."""
         return one_of(PHASES, handler) if cls is PhaseSpec else handler(source)
+
+    @property
+    def outdated(self) -> bool:
+        """Planned when its kind did something else: it can be read, and not be worked on."""
+        return bool(self.algorithm != type(self).model_fields["algorithm"].default)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -23,14 +23,19 @@ PromptStyle = Literal["plain", "cot"]
 Split = Literal["test", "train"]
 
 
-def setting(default: Any, source: Source, meaning: str, since: str | None = None) -> Any:
+def setting(
+    default: Any, source: Source, meaning: str, since: str | None = None, before: Any = ...
+) -> Any:
     """A field with its default, where that comes from, and what it means.
 
-    ``since``: the version that added it; see :mod:`engine.schema.identity`.
+    ``since``: the version that added it; ``before``: what was done before that, to be told when the
+    default becomes another. See :mod:`engine.schema.identity`.
     """
     extra: dict[str, JsonValue] = {"source": source}
     if since:
         extra["since"] = since
+    if before is not ...:
+        extra["before"] = before
     return Field(default=default, description=meaning, json_schema_extra=extra)
 
 

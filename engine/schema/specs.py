@@ -33,6 +33,7 @@ __all__ = [
     "PhaseSpec", "RefineSpec", "RunSpec", "TaskRef", "Tracking",
 ]  # fmt: skip
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
+PhaseId = Annotated[str, Field(pattern=r"^[a-z_]+-[0-9a-f]{16}$")]
 if TYPE_CHECKING:  # made of runs that are done: no cells of an experiment
     FollowUp = Literal["judge", "merge"]
 else:
@@ -353,8 +354,9 @@ class EvaluateSpec(PhaseSpec):
         } | {name: value for name, value in later.items() if value}
 
 
-class RunSpec(Frozen):
-    """One cell of the experiment, with all its phases resolved.
+class RunCell(Frozen):
+    """Which cell of an experiment a run is, and the ids of its phases (in files of 0.1, where it is
+    alone, each phase as a whole).
 
     ``phases`` are in an order in which each comes after its inputs. ``curated``: ids of the pairs
     that a person has left out besides those that the experiment leaves out.
@@ -371,8 +373,12 @@ class RunSpec(Frozen):
     fraction: int = 100
     rounds: int = 1
     seed: int = 0
-    phases: tuple[PhaseSpec, ...]
+    phases: tuple[PhaseId | PhaseSpec, ...]
     curated: tuple[str, ...] = ()
+
+    @property
+    def phase_ids(self) -> tuple[str, ...]:
+        return tuple(one if isinstance(one, str) else one.id for one in self.phases)
 
     @property
     def in_family(self) -> bool | None:
@@ -383,7 +389,7 @@ class RunSpec(Frozen):
 
     @property
     def fingerprint(self) -> str:
-        return digest([self.arm, sorted(p.id for p in self.phases)])
+        return digest([self.arm, sorted(self.phase_ids)])
 
     @property
     def title(self) -> str:
@@ -399,3 +405,9 @@ class RunSpec(Frozen):
         if self.curated:
             parts.append(f"curated -{len(self.curated)}")
         return " ".join(p for p in [*parts, f"s{self.seed}"] if p)
+
+
+class RunSpec(RunCell):
+    """A run with all its phases resolved."""
+
+    phases: tuple[PhaseSpec, ...]

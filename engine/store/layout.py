@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.schema.errors import UserError, advice
-from engine.schema.jsonfile import read_as, read_sealed, with_seal
+from engine.schema.identity import STORED
+from engine.schema.jsonfile import SEAL, read_as, read_sealed, with_seal
 from engine.store.writing import (
     follow_umask,
     replacing,
@@ -58,6 +59,18 @@ def atomic_write(path: Path, data: bytes | str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     atomic_write(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def _spec_of(raw: bytes) -> PhaseSpec:
+    """A phase's specification; of version 0.1 without a seal."""
+    from engine.schema.phase import PhaseSpec  # a list of runs does without pydantic
+
+    value = json.loads(raw)
+    if isinstance(value, dict) and SEAL in value:
+        if with_seal(value)[SEAL] != value.pop(SEAL):
+            raise ValueError("was changed after it was written")
+        raw = json.dumps(value).encode()
+    return PhaseSpec.model_validate_json(raw, context=STORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +172,28 @@ class PhaseDir:
         return self.manifest_file.is_file()
 
     def create(self, spec: PhaseSpec) -> None:
-        """Make the folder and its ``phase.json``.
+        """Make the folder and its ``phase.json``, which is the only place of the specification.
 
         Until the phase is done, what isn't part of the fingerprint (a price, a cap, a batch
         size) may change from launch to launch; the newest holds.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        if not self.done:
-            atomic_write(self.spec_file, spec.model_dump_json(indent=1) + "\n")
+        for file in (self.spec_file, self.manifest_file):
+            if file.is_dir():  # nobody knows why; kept beside what will be written
+                file.rename(file.with_suffix(".damaged"))
+        if not self.done or not self.has_spec:
+            write_json(self.spec_file, with_seal(spec.model_dump(mode="json")))
+
+    @property
+    def has_spec(self) -> bool:
+        """Whether its specification is there and its own."""
+        with contextlib.suppress(OSError, UserError):
+            return self.spec().id == self.id
+        return False
 
     def spec(self) -> PhaseSpec:
         """``UserError`` when the file is damaged, ``FileNotFoundError`` when there is none."""
-        from engine.schema.specs import PhaseSpec  # a list of runs does without pydantic
-
-        todo = f"retry its run, or move {self.path} away"
-        return read_as(self.spec_file, PhaseSpec.model_validate_json, todo)
+        return read_as(self.spec_file, _spec_of, f"retry its run, or move {self.path} away")
 
     def attempts(self) -> list[AttemptDir]:
         """Oldest first."""
@@ -333,6 +353,10 @@ class RunsFolder:
     def drafts(self) -> Path:
         """Experiments that somebody composes and has not saved yet."""
         return self.root / "drafts"
+
+    def experiment(self, name: str) -> Path:
+        """The file of an experiment that was launched."""
+        return self.root / "experiments" / name
 
     @property
     def phases(self) -> Path:

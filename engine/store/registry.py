@@ -122,13 +122,14 @@ class Registry:
         """Add or replace rows. One whose run's file was written since, or may have been, is made
         again of what is in the file, under the lock: whoever writes last is right."""
         given = {row.run_id: row for row in rows}
+        if not given:
+            return
         with folder_lock(self._runs):
             for path, run_ids in self._by_file(given).items():
                 with _changing(path) as db:
                     db.remove(where("run_id").one_of(run_ids))
                     db.insert_multiple(encode(self._newest(given[run_id])) for run_id in run_ids)
-            if given:
-                self._leave_old()
+            self._leave_old()
 
     def refresh(self, run_ids: Iterable[str]) -> None:
         """Make the rows of these runs again."""

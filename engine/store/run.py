@@ -1,15 +1,32 @@
-"""A run as its own file says it."""
+"""A run as its own file says it: which cell it is, what a person calls it, and its phases' ids.
+
+A phase's specification stands in its folder's ``phase.json`` alone. Version 0.1 wrote it into
+``run.json`` too: such files are read as they are.
+"""
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
-from engine.schema.specs import RunSpec
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from engine.schema.errors import UserError, nearest
+from engine.schema.identity import STORED
+from engine.schema.jsonfile import digest, read_as
+from engine.schema.specs import RunCell, RunSpec
+from engine.store.layout import write_json
+
+if TYPE_CHECKING:
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import PhaseDir, RunsFolder
+
+SEALED = ("run_id", "created", "spec", "experiment_file")  # all but what a person may change
 
 
-class RunFile(BaseModel):
-    """Content of ``run.json``. ``name``, ``tags`` and ``note`` may change; ``spec`` may not, and
-    has a ``seal`` (empty in older files)."""
+class RunRecord(BaseModel):
+    """Content of ``run.json``. ``name``, ``tags`` and ``note`` may change; the rest may not, and
+    has a ``seal`` (empty in older files). ``experiment_file``: its name in ``experiments/``."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -19,4 +36,74 @@ class RunFile(BaseModel):
     tags: tuple[str, ...] = ()
     note: str = ""
     seal: str = ""
+    experiment_file: Annotated[str, Field(pattern=r"^([0-9a-f]{16}\.yaml)?$")] = ""
+    spec: RunCell
+
+
+class RunFile(RunRecord):
+    """A run with the specifications of its phases."""
+
     spec: RunSpec
+
+
+def read_record(runs: RunsFolder, run_id: str) -> RunRecord:
+    """The run's file; ``UserError`` when there is no such run or its file is damaged."""
+    path = runs.run_file(run_id)
+    todo = "launch its experiment again to restore it, or move its folder away"
+    try:
+        return read_as(path, _record_of, todo)
+    except FileNotFoundError:
+        raise UserError(f"no run {run_id!r}: {nearest(run_id, runs.run_ids())}") from None
+
+
+def read_run(runs: RunsFolder, run_id: str) -> RunFile:
+    """The run with its phases; ``UserError`` also when the file of one of them can't be read."""
+    file, lost = with_phases(runs, read_record(runs, run_id))
+    for why in lost.values():
+        raise UserError(why)
+    return file
+
+
+def with_phases(runs: RunsFolder, record: RunRecord) -> tuple[RunFile, dict[str, str]]:
+    """The run with those of its phases that can be read, and why others can't, by their ids."""
+    found: list[PhaseSpec] = []
+    lost: dict[str, str] = {}
+    for phase in record.spec.phases:
+        try:
+            found.append(spec_in(runs.phase(phase)) if isinstance(phase, str) else phase)
+        except UserError as error:
+            lost[str(phase)] = str(error)
+    cell = {name: getattr(record.spec, name) for name in RunCell.model_fields}
+    spec = RunSpec(**cell | {"phases": tuple(found)})
+    return RunFile(**{name: value for name, value in record} | {"spec": spec}), lost
+
+
+def spec_in(folder: PhaseDir) -> PhaseSpec:
+    """A phase's specification; ``UserError`` when it is not there, or another's."""
+    try:
+        spec = folder.spec()
+    except FileNotFoundError:
+        raise UserError(f"{folder.spec_file}: not there; retry its run") from None
+    if spec.id != folder.id:
+        raise UserError(f"{folder.spec_file}: its settings belong to {spec.id}; retry its run")
+    return spec
+
+
+def write_run(runs: RunsFolder, record: RunRecord) -> None:
+    """Replace the run's file, sealed; call it under the folder's lock, when the phases' folders are
+    there."""
+    value = record.model_dump(mode="json")
+    if isinstance(record, RunFile):
+        value["spec"]["phases"] = record.spec.phase_ids
+    write_json(runs.run_file(record.run_id), value | {"seal": _seal_of(value)})
+
+
+def _record_of(raw: bytes) -> RunRecord:
+    found = RunRecord.model_validate_json(raw, context=STORED)
+    if found.seal and found.seal != _seal_of(json.loads(raw)):
+        raise ValueError("what the run consists of was changed after it was written")
+    return found
+
+
+def _seal_of(value: dict[str, Any]) -> str:
+    return digest([value[name] for name in SEALED if value.get(name)])

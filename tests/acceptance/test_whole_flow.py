@@ -57,7 +57,7 @@ def test_from_composing_to_the_exported_comparison(
 
 
 def phases_of(runs: RunsFolder, run: dict[str, Any], kind: str) -> list[str]:
-    from engine.scheduling.queue import read_run
+    from engine.store.run import read_run
 
     return [p.id for p in read_run(runs, run["run_id"]).spec.phases if p.kind == kind]
 

@@ -13,12 +13,7 @@ from engine.planning.presets import card_file as file_of_card
 from engine.planning.presets import load_card, resolve_card
 from engine.queries import answers
 from engine.queries.runs import list_runs
-from engine.scheduling.queue import (
-    Entry,
-    Queue,
-    read_run,
-    write_run,
-)
+from engine.scheduling.queue import Entry, Queue
 from engine.schema import events as ev
 from engine.schema.follow_ups import JudgeSpec
 from engine.schema.jsonfile import with_seal
@@ -36,6 +31,7 @@ from engine.store.layout import (
     hash_file,
     write_json,
 )
+from engine.store.run import read_run, write_run
 from engine.store.sealing import accept
 from tests.tui.conftest import copy_recorded, run_of
 
@@ -81,6 +77,7 @@ def make(folder: Path) -> Sample:
     for run_id in runs.run_ids():  # the recording is older than the seals of these files
         write_run(runs, read_run(runs, run_id))
     for phase in runs.phase_dirs():
+        write_json(phase.spec_file, with_seal(phase.spec().model_dump(mode="json")))
         for attempt in phase.attempts():
             events = map(ev.decode, attempt.events.read_bytes().splitlines(keepends=True))
             attempt.events.write_bytes(b"".join(ev.encode(event) for event in events if event))

@@ -15,9 +15,9 @@ import pytest
 
 from engine.cli.main import main
 from engine.commands import run_changes
-from engine.scheduling.queue import read_run
 from engine.schema import events as ev
 from engine.store import item_notes
+from engine.store.run import read_run
 from tests.damage.folder import Sample, make
 from tests.damage.test_verbs import make_quick, verbs
 from tests.tui.hostile import CORPUS

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from engine.interfaces import Devices
 from engine.scheduling import daemon
-from engine.scheduling.queue import change, read_queue, read_run
+from engine.scheduling.queue import change, read_queue
 from engine.scheduling.runner import run_attempt
+from engine.store.run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from engine.phases.context import Context
 from engine.queries import answers
 from engine.queries.lineage import lineage
 from engine.queries.runs import list_runs
-from engine.scheduling.queue import DeviceRequest, read_queue, read_run
+from engine.scheduling.queue import DeviceRequest, read_queue
 from engine.schema.errors import UserError
 from engine.schema.events import Message
 from engine.store.eventlog import EventReader, EventWriter
@@ -27,6 +27,7 @@ from engine.store.layout import (
     PhaseDir,
     RunsFolder,
 )
+from engine.store.run import read_run
 from engine.store.sealing import accept
 from tests.tui.conftest import copy_recorded, run_of
 

@@ -12,11 +12,11 @@ from engine.queries.evaluations import Evaluated, finished, paired
 from engine.queries.runs import list_runs
 from engine.queries.study import Study
 from engine.report.folder import write_new
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.specs import EvaluateSpec
 from engine.store.layout import PREDICTIONS
+from engine.store.run import read_run
 from engine.tables import accuracies, comparisons
 from tests.tui.conftest import in_two_rounds, recorded, run_of  # noqa: F401
 

@@ -21,9 +21,10 @@ from engine.machine import devices
 from engine.machine.devices import Gpu
 from engine.planning import presets
 from engine.queries import settings_form
-from engine.scheduling.queue import DeviceRequest, read_run
+from engine.scheduling.queue import DeviceRequest
 from engine.schema.errors import UserError
 from engine.store.layout import RunsFolder
+from engine.store.run import read_run
 from tests.tui.conftest import copy_recorded, take_weights_as_recorded
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ def test_a_draft_of_a_run_plans_that_run(runs, name):
         kind = (spec.arm, spec.fraction, spec.seed, spec.task != spec.refine_task)
         if kind not in seen:  # the rest differs in names
             seen.add(kind)
-            (again,) = planned(runs, drafts.draft_of_spec(spec)).plan.runs
-            assert again.fingerprint == spec.fingerprint, spec.title
+            draft = drafts.cell_of(drafts.draft_of_preset(name), spec)
+            (again,) = planned(runs, draft).plan.runs
+            assert again == spec, spec.title
 
 
 def test_recorded_runs_are_composed_from_as_they_were(tmp_path, monkeypatch):
@@ -115,11 +117,10 @@ sources:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     (spec,) = plan_experiment(runs, str(file)).plan.runs
-    draft = drafts.draft_of_spec(spec)
-    (again,) = planned(runs, draft).plan.runs
-    assert again == spec
-    (once_more,) = planned(runs, drafts.draft_of_preset(str(file))).plan.runs
-    assert once_more == spec
+    draft = drafts.draft_of_preset(str(file))
+    for same in (draft, drafts.cell_of(draft, spec), drafts.draft_of_phases(spec)):
+        (again,) = planned(runs, same).plan.runs
+        assert again == spec
     assert draft["precision"] == "bf16"
     assert draft["settings"]["generation"] == {"max_batch": 3}
 
@@ -142,8 +143,11 @@ settings:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     for spec in plan_experiment(runs, str(file)).plan.runs:
-        (again,) = planned(runs, drafts.draft_of_spec(spec)).plan.runs
+        draft = drafts.cell_of(drafts.draft_of_preset(str(file)), spec)
+        (again,) = planned(runs, draft).plan.runs
         assert again == spec
+        (by_phases,) = planned(runs, drafts.draft_of_phases(spec)).plan.runs
+        assert by_phases.fingerprint == spec.fingerprint
 
 
 def test_what_is_no_experiment_is_refused_in_a_line(tmp_path):

@@ -23,7 +23,7 @@ from engine.queries.items import Reader
 from engine.queries.runs import list_runs, registry
 from engine.queries.sibling_runs import relatives
 from engine.scheduling import queue
-from engine.scheduling.queue import DeviceRequest, read_run
+from engine.scheduling.queue import DeviceRequest
 from engine.schema.errors import UserError
 from engine.schema.settings import RefineSettings
 from engine.schema.specs import EvaluateSpec, RefineSpec, RunSpec
@@ -31,6 +31,7 @@ from engine.store import item_notes
 from engine.store.item_notes import Mark
 from engine.store.jsonlines import read_records
 from engine.store.layout import PAIRS
+from engine.store.run import read_run
 from tests.tui.conftest import copy_recorded, run_of
 
 CPU = DeviceRequest(cpu=True)

@@ -17,6 +17,7 @@ from engine.scheduling.queue import DeviceRequest
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.store.layout import ConductorDir, RunsFolder, write_json
+from engine.store.run import read_run
 from tests.engine.fakes import chain, write_run
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def test_a_conductor_of_another_machine_lives_while_its_heart_beats(runs, monkey
 
 
 def _ended(runs: RunsFolder, first: list[ev.Event], others: list[ev.Event]) -> None:
-    for number, spec in enumerate(queue.read_run(runs, "one").spec.phases):
+    for number, spec in enumerate(read_run(runs, "one").spec.phases):
         told = others if number else first
         phase = runs.phase(spec.id)
         attempt = phase.new_attempt()

@@ -16,9 +16,9 @@ from tinydb import TinyDB
 from engine.commands.run_changes import describe
 from engine.queries.run_list import Roster
 from engine.queries.runs import list_runs, registry
-from engine.scheduling.queue import read_run, write_run
 from engine.store import layout
 from engine.store.registry import newest_runs
+from engine.store.run import read_run, write_run
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:

@@ -26,7 +26,6 @@ from engine.phases.replies import ReplyStore
 from engine.planning.presets import judge_card
 from engine.queries.judgements import Judgement, judgement_of, judgements
 from engine.scheduling.launchers.local import ENGINE, phase_command
-from engine.scheduling.queue import read_run
 from engine.schema import events as ev
 from engine.schema.cards import Endpoint, ModelCard
 from engine.schema.errors import UserError
@@ -37,6 +36,7 @@ from engine.schema.settings import JudgeSettings
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS, REPLIES, VERDICTS, RunsFolder, hash_file, write_json
+from engine.store.run import read_run
 from engine.store.sealing import accept
 from tests.engine.conducting import conduct_here
 from tests.engine.misbehaving_server import MisbehavingServer, error, reply

@@ -21,9 +21,10 @@ from engine.queries.runs import (
     unreadable,
 )
 from engine.scheduling import daemon, queue
-from engine.scheduling.queue import DeviceRequest, read_queue, read_run
+from engine.scheduling.queue import DeviceRequest, read_queue
 from engine.schema.errors import UserError
 from engine.store.layout import ConductorDir
+from engine.store.run import read_run
 from tests.tui.conftest import copy_recorded
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from engine.phases.context import Stopped
 from engine.planning.yaml_file import parse
 from engine.queries.lineage import lineage
 from engine.scheduling import daemon
-from engine.scheduling.queue import read_queue, read_run
+from engine.scheduling.queue import read_queue
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.schema.follow_ups import MergeSpec
@@ -41,6 +41,7 @@ from engine.schema.records import Pair, Parity
 from engine.schema.specs import EvaluateSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import ADAPTER, MERGED, PAIRS, RunsFolder, hash_file
+from engine.store.run import read_run
 from engine.training import merging
 from tests.engine.conducting import conduct_here
 from tests.engine.handover_runs import trained_run

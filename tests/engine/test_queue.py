@@ -16,6 +16,7 @@ from engine.schema.errors import UserError
 from engine.schema.events import PhaseFinished
 from engine.store.eventlog import EventWriter
 from engine.store.layout import RunsFolder
+from engine.store.run import read_run
 from tests.engine.fakes import chain, write_run
 
 CPU = DeviceRequest(cpu=True)
@@ -31,7 +32,7 @@ def runs(tmp_path):
 
 def attempt_of(runs, run_id, number, outcome=None):
     """A living attempt (this process runs it), or one that has ended."""
-    phase = runs.phase(queue.read_run(runs, run_id).spec.phases[number].id)
+    phase = runs.phase(read_run(runs, run_id).spec.phases[number].id)
     attempt = phase.new_attempt()
     processes.write_owner(attempt, "local", processes.identity(), Devices())
     if outcome:
@@ -103,7 +104,7 @@ def test_clear_errors(runs):
     with pytest.raises(UserError, match="run 'onee' is not in the queue: did you mean 'one'"):
         queue.move(runs, "onee", 0)
     with pytest.raises(UserError, match="no run 'tow': did you mean 'two'"):
-        queue.read_run(runs, "tow")
+        read_run(runs, "tow")
     runs.queue.write_text('{"entries": [{"run_id": 3}]}')
     with pytest.raises(UserError, match=r"queue\.json: entries\.0\.run_id: .*mend it"):
         read_queue(runs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import catalog
-from engine.commands.drafts import draft_of_spec
+from engine.commands.drafts import draft_of_phases
 from engine.planning.graph import expand
 from engine.planning.presets import load_experiment
 from engine.schema import events as ev
@@ -208,7 +208,7 @@ def test_an_experiment_names_them(tmp_path: Path) -> None:
     (run,) = expand(load_experiment(write(tmp_path, "[tensorboard]")))
     told = [p.tracking for p in run.phases if isinstance(p, InstructSpec | RefineSpec)]
     assert told == [Tracking(report_to=("tensorboard",), project="mine")] * 2
-    assert draft_of_spec(run)["report_to"] == ["tensorboard"]
+    assert draft_of_phases(run)["report_to"] == ["tensorboard"]
 
 
 def test_what_is_wrong_is_said_before_anything_starts(

@@ -87,7 +87,8 @@ from engine.cli.output import echo
 from engine.commands.experiments import launch_runs
 from engine.phases.agree import AgreeSpec
 from engine.queries.answers import evaluations
-from engine.scheduling.queue import DeviceRequest, read_run
+from engine.scheduling.queue import DeviceRequest
+from engine.store.run import read_run
 
 
 @click.command()

@@ -27,8 +27,8 @@ from textual.geometry import Size
 from textual.keys import _character_to_key
 
 from engine.scheduling.launchers.replay import replay
-from engine.scheduling.queue import read_run
 from engine.store.layout import RunsFolder
+from engine.store.run import read_run
 from tests.tui.conftest import RECORDED, copy_recorded, run_of
 from tests.tui.helpers import app_on
 

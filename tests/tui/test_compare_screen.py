@@ -7,10 +7,9 @@ import shutil
 
 import pytest
 
-from engine.scheduling.queue import read_run
 from engine.schema.events import Metric
 from engine.store.eventlog import EventWriter
-from engine.store.run import RunFile
+from engine.store.run import RunFile, read_run
 from sirt_tui.screens.compare import VIEWS, ComparePage
 from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import in_two_rounds, run_of

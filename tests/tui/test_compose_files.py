@@ -10,7 +10,8 @@ from engine.commands import drafts
 from engine.commands.experiments import plan_experiment
 from engine.planning.yaml_file import parse
 from engine.scheduling import daemon
-from engine.scheduling.queue import read_queue, read_run
+from engine.scheduling.queue import read_queue
+from engine.store.run import read_run
 from sirt_tui.screens.compose import ComposePage
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.composing import at, composing_from, planned, typed

@@ -12,7 +12,8 @@ from engine.interfaces import Devices
 from engine.machine import processes
 from engine.machine.state import phase_state
 from engine.scheduling.launchers.local import LocalLauncher
-from engine.scheduling.queue import read_queue, read_run
+from engine.scheduling.queue import read_queue
+from engine.store.run import read_run
 from sirt_tui.screens.compare import ComparePage
 from sirt_tui.screens.run import RunPage
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm

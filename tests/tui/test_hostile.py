@@ -8,8 +8,8 @@ import json
 import pytest
 
 from engine.queries.item_files import sources
-from engine.scheduling.queue import read_run
 from engine.store import item_notes
+from engine.store.run import read_run
 from sirt_tui.panels.item import ItemPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.samples import SamplesPanel

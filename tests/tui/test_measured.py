@@ -19,7 +19,8 @@ from engine.queries.quality import measure
 from engine.queries.runs import list_runs, run_status
 from engine.queries.sibling_runs import relatives
 from engine.scheduling import queue
-from engine.scheduling.queue import DeviceRequest, read_run
+from engine.scheduling.queue import DeviceRequest
+from engine.store.run import read_run
 from engine.tables import answers
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.log import LogPanel

@@ -10,9 +10,10 @@ from textual.widgets import Input
 
 from engine.queries.item_files import sources
 from engine.queries.items import Reader
-from engine.scheduling.queue import read_queue, read_run
+from engine.scheduling.queue import read_queue
 from engine.store import item_notes
 from engine.store.item_notes import Mark
+from engine.store.run import read_run
 from sirt_tui.panels.item import ItemPanel
 from sirt_tui.screens.pairs import PairsPage
 from sirt_tui.widgets.dialogs import AskText, Confirm

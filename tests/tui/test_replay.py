@@ -10,8 +10,8 @@ import time
 import pytest
 
 from engine.scheduling.launchers.replay import replay
-from engine.scheduling.queue import read_run
 from engine.store.layout import RunsFolder
+from engine.store.run import read_run
 from sirt_tui.app import SirtApp
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.widgets.chart import Chart

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
-from engine.scheduling.queue import read_run
 from engine.schema.events import (
     Activity,
     Cost,
@@ -24,6 +23,7 @@ from engine.schema.events import (
 )
 from engine.schema.records import Verdict
 from engine.store.eventlog import EventWriter
+from engine.store.run import read_run
 from sirt_tui.app import SirtApp
 from sirt_tui.panels.curves import CurvesPanel
 from sirt_tui.panels.log import LogPanel

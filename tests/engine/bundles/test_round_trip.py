@@ -15,7 +15,6 @@ from engine.commands.importing import take_in
 from engine.commands.run_changes import describe
 from engine.queries.lineage import lineage
 from engine.queries.runs import list_runs, run_status
-from engine.scheduling.queue import read_run
 from engine.schema.errors import UserError
 from engine.schema.records import Pair
 from engine.store.item_notes import Mark, mark, read_marks
@@ -26,6 +25,7 @@ from engine.store.layout import (
     RunsFolder,
     write_json,
 )
+from engine.store.run import read_run
 from engine.tables.accuracies import by_run, details
 from tests.engine.bundles.conftest import WEIGHTS
 from tests.engine.bundles.helpers import contents
