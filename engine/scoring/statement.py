@@ -107,6 +107,8 @@ def statement(text: str, wanted: AskedFor) -> str | None:
         stated = _stated(scope, wanted)
         if stated is not None:
             return stated
+        if _HEADING.fullmatch(cue[0]) and _WORD.search(scope) and not _DIGIT.search(text, after):
+            return AMBIGUOUS  # a last word that holds no number
     named = _NAMED.findall(text)
     return _stated(named[-1], wanted) if named else None
 
