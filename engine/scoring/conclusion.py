@@ -221,7 +221,8 @@ def _named_as(asked: AskedFor, words: Iterable[set[str]]) -> Iterator[int]:
     second number is of the first one's kind.
     """
     wanted = set(asked.nouns[-1:]) or asked.units
-    adjectives = set(asked.nouns[:-1])
+    named = any(noun[0].isdigit() for noun in asked.nouns)  # how many "8 dollar toys"
+    adjectives = set() if named else set(asked.nouns[:-1])
     score = 0
     for said in words:
         if said:
