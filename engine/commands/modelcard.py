@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.queries.lineage_tree import environments, number, when
 from engine.store.provenance import provenance
+from engine.tables import accuracies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +49,7 @@ def model_card(
         question=repr(question),
         ancestors=ancestors,
         scores=scores,
+        table=accuracies.of_model(phase.score for phase in scores if phase.score),
         parity=parity,
         trained=trained_on(found, spec.id),
         made_with=environments(found),

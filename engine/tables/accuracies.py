@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from engine.queries.study import ARM_NAMES, ARM_ORDER
 from engine.schema.accuracy import NOTHING
 from engine.schema.tiers import shares_text, unclear
-from engine.tables.table import Table
+from engine.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,6 +87,21 @@ def of_siblings(rows: Sequence[RunRow], mine: str) -> Table:
             cells = (found.get((task, row.arm, style)) for style in styles)
             body.append(("" if number else task, name, *cells))
     return Table(("task", "arm", *styles), tuple(body))
+
+
+OF_MODEL: tuple[Column[Accuracy], ...] = (
+    ("task", lambda one: one.evaluation.task),
+    ("prompt", lambda one: one.evaluation.style),
+    ("split", lambda one: one.evaluation.split),
+    ("right, % [Wilson 95 %]", lambda one: one),
+    ("n", lambda one: str(one.total)),
+    ("unparsed, %", lambda one: f"{100 * one.unparsed:.1f}"),
+)
+
+
+def of_model(found: Iterable[Accuracy]) -> Table:
+    """A line an accuracy."""
+    return Table.of(found, OF_MODEL)
 
 
 @dataclass(frozen=True, slots=True)
