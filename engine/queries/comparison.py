@@ -177,8 +177,8 @@ class Overview:
 
 
 def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
-    """Reads the accuracies of all these rows: tens of microseconds each. They are taken together
-    as in a report."""
+    """Matrix and fractions of these rows' experiments, averaged as in a report. Reading the
+    accuracies takes tens of microseconds a row."""
     study = Study("", tuple(rows))
     kinds = {"all": study.conditions} | {
         name: tuple(one for one in study.conditions if one.in_family is family)

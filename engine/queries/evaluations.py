@@ -49,8 +49,8 @@ class Evaluated:
 
     @property
     def accuracies(self) -> tuple[Accuracy, ...]:
-        """One an evaluation. None where its file was damaged: one must not hide all others, and
-        the doctor names it."""
+        """One for each of :attr:`evaluations`. Empty when the score's file is damaged, so that other
+        evaluations are still shown; ``sirt doctor`` names the file."""
         try:
             found = scored(self.folder)
         except (OSError, UserError):
@@ -103,8 +103,8 @@ def published_score(folder: PhaseDir) -> dict[str, Any]:
 
 
 def _score(file: Path, found: Any, needed: frozenset[str] = NEEDED) -> dict[str, Any]:
-    """The figures of a score that can be one. What is read as committed to an answer shares the
-    questions, and so their number, with the score that it stands in."""
+    """The content of a score's file, checked. Its ``committed`` part has no total of its own: the
+    questions are the same."""
     if not isinstance(found, dict) or not found.keys() >= needed:
         raise UserError(f"{file}: not a score")
     if not isinstance(found.get("tiers", {}), dict):
@@ -124,8 +124,8 @@ def _is_figure(value: object, most: float) -> bool:
 
 
 def why_unscored(folder: PhaseDir) -> str:
-    """Why an evaluation's figures can't be shown; empty when they can, and when it has not come to
-    its end."""
+    """Why a finished evaluation's figures can't be shown; empty when they can, and when it is not
+    finished."""
     if not folder.done:
         return why_absent(folder)
     try:
@@ -139,8 +139,8 @@ def why_unscored(folder: PhaseDir) -> str:
 
 
 def why_absent(folder: PhaseDir) -> str:
-    """Why an unfinished phase has nothing to show, where that is not as it should be: its folder
-    or its manifest is gone, or its process."""
+    """Why an unfinished phase has nothing to show, when its folder, its manifest or its process is
+    gone; empty otherwise."""
     if not folder.path.is_dir():
         return f"{folder.path}: not there; sirt retry makes it again"
     found = phase_state(folder)
@@ -155,8 +155,8 @@ def paired(
     a: Mapping[Evaluation, Evaluated],
     b: Mapping[Evaluation, Evaluated],
 ) -> Comparison | None:
-    """Two runs on the same questions; ``None`` when they share none, or were asked otherwise (a
-    task's prompt has changed between them)."""
+    """Two runs on the same questions; ``None`` when they share none, or when the task's prompt has
+    changed between them."""
     if evaluation not in a or evaluation not in b:
         return None
     both = a[evaluation], b[evaluation]
