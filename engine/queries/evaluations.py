@@ -49,8 +49,8 @@ class Evaluated:
 
     @property
     def accuracies(self) -> tuple[Accuracy, ...]:
-        """One for each of :attr:`evaluations`. Empty when the score's file is damaged, so that other
-        evaluations are still shown; ``sirt doctor`` names the file."""
+        """One for each of :attr:`evaluations`; empty when the score's file is damaged, so that the
+        others are still shown: ``sirt doctor`` names the file."""
         try:
             found = scored(self.folder)
         except (OSError, UserError):
