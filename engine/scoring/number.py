@@ -28,7 +28,7 @@ from engine.scoring.closing import concluded
 from engine.scoring.compound import in_one_unit
 from engine.scoring.equation import AMBIGUOUS
 from engine.scoring.numerals import in_digits, with_digits
-from engine.scoring.program import without_source
+from engine.scoring.program import ends_in_source, without_source
 from engine.scoring.statement import after_hash, in_box, statement
 from engine.scoring.text import plain
 from engine.scoring.unanswered import before_open_maths
@@ -46,15 +46,16 @@ _EQUALS: Final = re.compile(r"≈|≃|\\approx\b|\b(?:equals|is equal to)\b")
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
     """The rules in order; each gives plain decimal text or a fraction like ``1/3``."""
     wanted = asked_for(asked.question)
-    text = without_source(text)
-    words = _prepared(text, wanted)
+    said = without_source(text)
+    words = _prepared(said, wanted)
     for tier, find in (("hash", after_hash), ("boxed", in_box), ("statement", statement)):
         value = find(words, wanted)
         yield tier, _giving(value)
         if value == AMBIGUOUS:
             return  # it states two numbers, or none: no weaker rule may pick one
-    cut_off = asked.cut_off
-    if cut_off is not False and (whole := before_open_maths(text)) != text:
+    # What was cut off within a program's source is whole before it.
+    cut_off = None if asked.cut_off and ends_in_source(text) else asked.cut_off
+    if cut_off is not False and (whole := before_open_maths(said)) != said:
         words, cut_off = _prepared(whole, wanted), True
     found, value = concluded(words, wanted, cut_off) or ("", None)
     for tier in ("equation", "conclusion", "first_line", "last_number"):

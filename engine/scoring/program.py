@@ -13,6 +13,12 @@ _FENCED: Final = re.compile(
 _DIGIT: Final = re.compile(r"[0-9]")
 
 
+def ends_in_source(text: str) -> bool:
+    """Whether its last fence opens source and nothing closes it."""
+    fenced = list(_FENCED.finditer(text))
+    return bool(fenced) and fenced[-1].end() == len(text) and not fenced[-1][0].endswith("```")
+
+
 def without_source(text: str) -> str:
     """Without source between fences, or behind a last one; all of it if no number is left."""
     rest = _FENCED.sub("\n", text)
