@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 300.0
+DEADLINE_S = 180.0
 _ROW = re.compile(r"^\| (?P<what>[^|]+) \| (?P<write>[^|]+) \| (?P<named>[^|]+) \|$", re.MULTILINE)
 _CODE = re.compile(r"`([^`]+)`")
 
