@@ -153,7 +153,7 @@ def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
             sentence = in_digits(sentence)
         if gives_up(sentence) and len(told) < 2 and not (told and told[0].tier == "conclusion"):
             return []
-        planned = "=" not in sentence and (_PLAN.match(sentence) or _TO_DO.search(sentence))
+        planned = _TO_DO.search(sentence) or ("=" not in sentence and _PLAN.match(sentence))
         if not told and (planned or _ASKS.match(sentence)):
             return []
         if not (sentence.endswith("?") or planned or _CHAT.match(sentence)):
