@@ -19,7 +19,7 @@ from engine.machine.state import phase_state
 from engine.planning.graph import key_variables
 from engine.queries.lineage import with_ancestors
 from engine.schema.errors import UserError, explain
-from engine.store.layout import ADAPTER, hash_file
+from engine.store.layout import WEIGHTS, hash_file
 from engine.store.provenance import provenance
 from engine.store.run import read_record, read_run
 from engine.store.sealing import sealed_files, verified
@@ -119,14 +119,14 @@ def _check_at_rest(runs: RunsFolder, phase_ids: Iterable[str]) -> None:
 def _collect(
     runs: RunsFolder, run_ids: Iterable[str], phase_ids: Iterable[str], without_weights: bool
 ) -> tuple[list[Path], list[Path]]:
-    """Paths below the runs folder: those to pack, and adapters left out."""
+    """Paths below the runs folder: those to pack, and weights left out."""
     packed = [runs.run_file(run_id) for run_id in run_ids]
     names = {read_record(runs, run_id).experiment_file for run_id in run_ids} - {""}
     packed += [file for file in map(runs.experiment, sorted(names)) if file.is_file()]
     left_out: list[Path] = []
     for phase_id in phase_ids:
         for file in _files(runs.phase(phase_id)):
-            weights = file.is_relative_to(runs.phase(phase_id).out / ADAPTER)
+            weights = file.parent.name in WEIGHTS
             (left_out if weights and without_weights else packed).append(file)
     return [p.relative_to(runs.root) for p in packed], [p.relative_to(runs.root) for p in left_out]
 
@@ -163,7 +163,7 @@ def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, Pha
     one not in model text."""
     keys = _keys(specs.values())
     for path in paths:
-        if ADAPTER in path.parts:
+        if path.parent.name in WEIGHTS:
             continue
         written_here = path.suffix in {".log", ".yaml"} or path.name in BY_HAND
         with (runs.root / path).open("rb") as lines:

@@ -62,13 +62,15 @@ def plan_merge(
     base: Path | None = None,
     max_kl: float | None = None,
 ) -> FollowUp:
-    """The run that merges a run's student; changes nothing.
+    """The run that merges a run's student, which it may be itself; changes nothing.
 
     ``phase``: id or kind of the training whose adapter is taken; the run's last otherwise.
     ``base``: where the base model's folder is now, when it was trained elsewhere. ``max_kl``: see
     :class:`~engine.schema.follow_ups.MergeSpec`.
     """
     file = read_run(runs, run_id)
+    if file.spec.arm == "merge":
+        return planned(runs, file.spec, file.name, file.tags)
     training = _training(runs, run_id, phase)
     _check_adapter(runs.phase(training.id))
     merge = MergeSpec(
@@ -97,6 +99,8 @@ def export_merged(
     student (mean nats a token; what rounding explains when it is None).
     """
     check_place(folder)
+    if read_run(runs, run_id).spec.arm == "merge":
+        run_id = merged_from(runs, run_id)[0]
     made = runs.phase(merge.id)
     if not made.done:
         raise UserError(f"{made.id}: is not done; see: sirt status")

@@ -42,6 +42,7 @@ PAIR_SCORES = "pair_scores.jsonl"
 ADAPTER = "adapter"
 VERDICTS = "verdicts.jsonl"
 MERGED = "model"
+WEIGHTS = {ADAPTER, MERGED}  # folders that a bundle may leave out
 REPLIES = "replies.jsonl"
 CHECKPOINTS = "checkpoints"
 TRACKERS = "trackers"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from engine.schema.errors import UserError, explain
 from engine.schema.jsonfile import read_bytes, read_sealed, with_seal
-from engine.store.layout import hash_file, write_json
+from engine.store.layout import WEIGHTS, hash_file, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +178,7 @@ def _problem(folder: PhaseDir, file: str, facts: Facts | None) -> str:
     now = _facts(path)
     if isinstance(now, str):
         hint = " (packed without weights? then import a bundle with them)"
-        more = hint if file.startswith("out/adapter/") else ""
+        more = hint if path.parent.name in WEIGHTS else ""
         return f"{path}: {now}{more}; make it again with: sirt retry {folder.id}"
     if facts is None:
         what = "was not there when its phase ended"

@@ -64,17 +64,12 @@ async def merged(page: Page, run_id: str, spec: RunSpec) -> None:
     """Copy the run's merged student into a folder, or merge it first. Call it from a worker."""
     from engine.commands import merged as merging
 
-    if spec.arm == "merge":
-        found = await _or_said(page, partial(merging.merged_from, page.runs, run_id))
-        if found is not None and not page.runs.phase(found[1].id).done:
-            page.sirt.say("it is not merged yet", "warning")
-        elif found is not None:
-            await _export(page, *found)
-        return
     wanted = await _or_said(page, partial(merging.plan_merge, page.runs, run_id))
     if wanted is None:
         return
-    if wanted.plan.to_do:
+    if wanted.plan.to_do and spec.arm == "merge":
+        page.sirt.say("it is not merged yet", "warning")
+    elif wanted.plan.to_do:
         await _make(page, lambda: wanted, "Merge")
     else:
         merge = wanted.spec.phases[0]

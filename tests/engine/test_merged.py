@@ -356,6 +356,14 @@ def test_the_verb_queues_it_waits_for_it_and_merges_once(
     assert done.exit_code == 0, done.output
     assert "in bfloat16; against the trained student on" in done.stdout
     assert merged_from(runs, merging_run)[0] == run_id
+    of_itself = ["--runs", str(runs.root), "export", merging_run, "--merged", str(tmp_path / "x")]
+    assert CliRunner().invoke(sirt, of_itself).exit_code == 0
+    assert json.loads((tmp_path / "x" / "lineage.json").read_text())["run_id"] == run_id
+    shutil.rmtree(tmp_path / "x")
+    packed = bundle(runs, [merging_run], tmp_path / "x.tar", without_weights=True)
+    assert any(name.endswith("out/model/model.safetensors") for name in packed.left_out)
+    assert not any("safetensors" in name for name in packed.files)
+    (tmp_path / "x.tar").unlink()
     monkeypatch.setattr(daemon, "ensure_running", lambda _: pytest.fail("merged again"))
     assert call("--merged", str(tmp_path / "other")).exit_code == 0
     assert leftovers(tmp_path) == ["one", "other"]

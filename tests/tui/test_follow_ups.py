@@ -114,7 +114,9 @@ def test_a_judgement_at_work_is_stopped_and_retried_from_its_screen(
             await pilot.press("y")
             await settled(pilot, lambda: phase_state(phase).state == "stopped", "stopped")
             assert not read_queue(recorded).run_ids
-            await settled(pilot, lambda: launcher.probe(handle, attempt)[0] == "exited")
+            await settled(
+                pilot, lambda: launcher.poll({attempt: handle})[attempt].state == "exited"
+            )
             await settled(pilot, lambda: "stopped on request" in text_of(app))
             asked = len(server.requests)
             assert asked < 48
