@@ -117,27 +117,37 @@ def _at_end(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, str
     if not told or _OPERATOR.search(said[-1]):
         return None
     known = _known(said[:-1], wanted)
-    if not told[0].value:
-        before = _asked_first(told, wanted, known.results)
-        if told[0].tier != "last_number" or before.value in {AMBIGUOUS, *wanted.figures}:
+    if told[0].value in known.results[-1:]:
+        chosen = told[0] if told[0].says_it or not cut_off else None
+    else:
+        chosen = None if cut_off else _weighed(told, known, open_end)
+    return (chosen.tier, chosen.value) if chosen and chosen.value else None
+
+
+def _weighed(told: Sequence[_Told], known: Known, open_end: bool) -> _Told | None:
+    """The last sentence with a number, unless an earlier one rather answers the question.
+
+    None where it only says again what is known, or lists what was found.
+    """
+    wanted, last = known.asked, told[0]
+    if not last.value:
+        before = _asked_first(told, known)
+        if last.tier != "last_number" or before.value in {AMBIGUOUS, *wanted.figures}:
             return None
         told = [before]
-    if told[0].value not in known.results[-1:]:
-        given = told[0].value in known.seen
-        listed = len(told) > 1 and all(_ITEM.match(one.sentence) for one in told[:2])
-        if listed:
-            told = _asked_item(told, wanted)
-        if cut_off or not told or (open_end and (given or told[0].tier == "last_number")):
+    elif len(told) > 1 and all(_ITEM.match(one.sentence) for one in told[:2]):
+        told = _asked_item(told, wanted)
+        if not told:
             return None
-        labelled = len(told) > 1 and _ITEM.match(told[0].sentence)
-        retold = told[0].value in wanted.figures and told[0].tier == "conclusion"
-        if labelled or retold or (given and told[0].tier == "last_number"):
-            told = [_asked_first(told, wanted, known.results)]
-        if not known.results and _retells(told[0], wanted):
-            return None
-    elif cut_off and not told[0].says_it:
+    last = told[0]
+    given = last.value in known.seen
+    if open_end and (given or last.tier == "last_number"):
         return None
-    return (told[0].tier, told[0].value) if told[0].value else None
+    labelled = len(told) > 1 and _ITEM.match(last.sentence)
+    retold = last.value in wanted.figures and last.tier == "conclusion"
+    if labelled or retold or (given and last.tier == "last_number"):
+        last = _asked_first(told, known)
+    return None if not known.results and _retells(last, wanted) else last
 
 
 def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
@@ -166,18 +176,19 @@ def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
     return told
 
 
-def _asked_first(told: Sequence[_Told], wanted: AskedFor, results: Sequence[str]) -> _Told:
+def _asked_first(told: Sequence[_Told], known: Known) -> _Told:
     """A sentence that says more of the question before a last one that says nothing of it.
 
     Of several, one that isn't an item of a list, and tells what was computed last.
     """
+    wanted = known.asked
     if says_of(told[0].sentence, wanted, beside=wanted.nouns):
         return told[0]
 
     def rank(one: _Told) -> tuple[bool, int, bool, bool]:
         counts = {(one.value, noun) for noun in wanted.nouns[-1:]} & counted(one.sentence)
         listed = _ITEM.match(one.sentence) is not None
-        computed = one.value in results[-1:]
+        computed = one.value in known.results[-1:]
         return bool(counts - wanted.counted), says_of(one.sentence, wanted), not listed, computed
 
     return max(told, key=rank)
