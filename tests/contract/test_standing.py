@@ -28,6 +28,7 @@ def told(facts, forgiven):
         ({"a": Fact("failed", 1)}, None, "failed blocked<a blocked<a blocked<a waiting"),
         ({"a": Fact("failed", 2)}, {"a": 2}, "queued queued queued queued queued"),
         ({"a": Fact("failed", 3)}, {"a": 2}, "failed blocked<a blocked<a blocked<a queued"),
+        ({"a": Fact("pending", 1)}, {"a": 1}, "pending queued queued queued queued"),
         ({"a": Fact("unreachable", 1)}, {}, "unreachable waiting<a waiting<a waiting<a queued"),
         (
             {"a": Fact("unreachable", 1), "b": Fact("stopped", 1)},
@@ -55,6 +56,7 @@ def test_a_shared_phase_is_tried_again_as_often_as_any_run_on_the_queue_allows()
         (["done", "done"], "done"),
         (["done", "failed", "blocked", "running"], "running"),
         (["done", "failed", "blocked", "queued"], "failed"),
+        (["pending", "failed", "queued"], "pending"),
         (["done", "blocked"], "blocked"),
         (["done", "queued", "blocked"], "queued"),
         (["done", "waiting"], "waiting"),

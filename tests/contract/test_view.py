@@ -99,6 +99,7 @@ def test_the_end() -> None:
         ("done", "exited", None, "done"),
         ("failed", "running", 0.0, "failed"),  # still closing its files
         (None, "exited", 0.0, "lost"),
+        (None, "pending", 999.0, "pending"),
         (None, "unknown", 99.0, "unreachable"),
         (None, "unknown", None, "unreachable"),
         (None, "unknown", 3.0, "running"),
