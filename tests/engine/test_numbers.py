@@ -19,6 +19,7 @@ from engine.scoring.numerals import with_digits, words_as_digits
 
 CORPUS = Path(__file__).parent / "data" / "number_corpus.jsonl"
 ROWS = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
+ANSWERS = Path(__file__).parents[1] / "fixtures" / "answers" / "gsm8k.jsonl"
 SOLUTIONS = Path(__file__).parents[2].parent / "shared" / "data" / "gsm8k" / "test.jsonl"
 
 
@@ -132,6 +133,17 @@ def test_what_a_question_asks_for():
     assert asked_for("How many more nuts has Ida than Ole?").more
     assert "year" in asked_for("How old is Ida?").units
     assert asked_for("") == asked_for("Hello there.")
+
+
+def test_small_models_answers_are_read_as_a_person_reads_them():
+    rows = [json.loads(line) for line in ANSWERS.read_text(encoding="utf-8").splitlines()]
+    hard = [{**row, "answer": row["truth"]} for row in rows if row["stratum"] == "disagreement"]
+    assert sum(map(is_right, hard)) >= 0.9 * len(hard)
+    wrong = 0
+    for row in rows:
+        found = extract("number", row["text"], question=row["question"], cut_off=row["cut_off"])
+        wrong += found.answer is not None and row["truth"] is None
+    assert wrong <= 0.05 * len(rows)  # says a number where none is said
 
 
 @pytest.mark.skipif(not SOLUTIONS.is_file(), reason="../shared/data is not here")
