@@ -135,7 +135,7 @@ def test_what_a_question_asks_for():
     assert asked_for("") == asked_for("Hello there.")
 
 
-def test_small_models_answers_are_read_as_a_person_reads_them():
+def test_small_models_answers_are_read_as_labelled():
     rows = [json.loads(line) for line in ANSWERS.read_text(encoding="utf-8").splitlines()]
     hard = [{**row, "answer": row["truth"]} for row in rows if row["stratum"] == "disagreement"]
     assert sum(map(is_right, hard)) >= 0.9 * len(hard)
