@@ -15,6 +15,7 @@ from sirt_tui.panels import tree_choice
 from sirt_tui.panels.planned import PlanPanel, plan_line
 from sirt_tui.panels.settings_form import SettingsPanel
 from sirt_tui.panels.tree_choice import ChoicesPanel
+from sirt_tui.widgets.leaving import Part
 
 if TYPE_CHECKING:
     from textual import events
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 PANES = ("choices", "settings", "plan")
 
 
-class ComposePanes(Container):
+class ComposePanes(Part, Container):
     """All three beside each other, or where it is narrow one at a time, named in a bar."""
 
     SCOPED_CSS = False  # the width is the screen's

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from textual import events, messages
 from textual.command import CommandList, CommandPalette
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from engine.schema.sanitize import visible
@@ -31,8 +32,8 @@ Result = TypeVar("Result")
 TAKES_APART = (events.Unmount, messages.Prune, messages.CloseMessages)
 
 
-class Leavable(Screen[Result]):
-    """A screen, or a dialog, whose work may outlive it."""
+class Part(Widget):
+    """A widget with widgets of its own, for which messages may come when these are gone."""
 
     @property
     def is_left(self) -> bool:
@@ -42,6 +43,10 @@ class Leavable(Screen[Result]):
     async def _dispatch_message(self, message: Message) -> None:
         if not self.is_left or isinstance(message, TAKES_APART):
             await super()._dispatch_message(message)
+
+
+class Leavable(Screen[Result], Part):
+    """A screen, or a dialog, whose work may outlive it."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No key of its own before its widgets are there, and none after."""

@@ -13,7 +13,7 @@ from engine.schema.settings import RefineSettings
 from engine.schema.specs import AnnotateSpec, TaskRef
 from engine.store.layout import RunsFolder
 from engine.tasks.repeats import shared
-from tests.engine.test_annotate import Lab
+from tests.engine.annotating import Lab
 from tests.engine.training_helpers import pair
 
 if TYPE_CHECKING:

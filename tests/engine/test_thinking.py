@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.engine.annotating import demonstrations, right, spec_of
 from tests.engine.misbehaving_server import reply
-from tests.engine.test_annotate import demonstrations, lab, server, spec_of  # noqa: F401
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.engine.annotating import Lab
     from tests.engine.misbehaving_server import MisbehavingServer
-    from tests.engine.test_annotate import Lab
+
+
+@pytest.fixture
+def says() -> Callable[[str], str]:
+    return right
 
 
 def test_a_teachers_thoughts_are_dropped_told_and_counted(
-    lab: Lab,  # noqa: F811
-    server: MisbehavingServer,  # noqa: F811
+    lab: Lab,
+    server: MisbehavingServer,
 ) -> None:
     server.script.extend(
         [
@@ -33,8 +42,8 @@ def test_a_teachers_thoughts_are_dropped_told_and_counted(
 
 
 def test_thoughts_may_be_kept_and_cost_nothing_again(
-    lab: Lab,  # noqa: F811
-    server: MisbehavingServer,  # noqa: F811
+    lab: Lab,
+    server: MisbehavingServer,
 ) -> None:
     said = "<think>It could be Q.</think>\nIt says so. The answer is A."
     server.script.append(reply(said))
