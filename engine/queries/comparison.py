@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from engine.store.run_row import RunRow
 
 
+Settings = list[tuple[str, tuple[str, ...]]]  # name, and its value in each run
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """``cells[key][n]`` is run n's accuracy; ``differences[key][n]`` that from the reference,
@@ -78,14 +81,16 @@ def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
 # --- settings ---
 
 
-def settings(
-    runs: RunsFolder, run_ids: Sequence[str], every: bool = False
-) -> list[tuple[str, tuple[str, ...]]]:
-    """Name and value in each run; only what differs, or ``every`` one."""
+def settings(runs: RunsFolder, run_ids: Sequence[str], every: bool = False) -> Settings:
+    """Name and value in each run, empty in one that has no such phase; ``every`` one, or only what
+    differs among those that have it: which phases a run has is told by its arm."""
     flat = [_flat_run(runs, run_id) for run_id in run_ids]
     names = dict.fromkeys(name for values in flat for name in values)
-    table = [(name, tuple(values.get(name, "") for values in flat)) for name in names]
-    return [(name, values) for name, values in table if every or len(set(values)) > 1]
+    return [
+        (name, tuple(values.get(name, "") for values in flat))
+        for name in names
+        if every or len({values[name] for values in flat if name in values}) > 1
+    ]
 
 
 def _flat_run(runs: RunsFolder, run_id: str) -> dict[str, str]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from engine.queries.items import Item
     from engine.store.item_notes import Marks
 
+WINNERS = ("student", "teacher")
+VERDICTS = ("right", "wrong", "unparsed")
 VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer", "a", "b")
 
 
@@ -54,6 +56,7 @@ def parse(text: str, marks: Marks) -> Filter[Item]:
         {"len": _longest, "margin": lambda item: item.margin},
         searched=_texts,
         exact=frozenset({"target", "group", *VERDICTS_OF}),
+        values={"winner": WINNERS, **dict.fromkeys(VERDICTS_OF, VERDICTS)},
         words=words,
     )
     return language.parse(text)

@@ -41,20 +41,20 @@ def colour(number: int) -> str:
 
 
 def legend(compared: Compared, most: int) -> Text:
-    """Letter and name of each run in ``most`` lines; which is the reference, and which share no
-    question with it, so that nothing can be tested."""
+    """Letter and name of each run in ``most`` lines; which is the reference, and why a run can't be
+    tested against it."""
     rows = compared.rows
     text = Text()
     cut = len(rows) > most
-    apart = unpaired(compared)
+    untested = why_untested(compared)
     for number, row in enumerate(rows[: most - 1] if cut else rows):
         text.append("\n" if number else "")
         text.append(f"{letter(number)} ", f"bold {colour(number)}")
         text.append(one_line(row.name, 100))
         text.append("  ◂ reference" if number == compared.reference else "", "bold")
         text.append("" if row.state == "done" else f"  {row.state}", STATE_STYLES[row.state])
-        if number in apart:
-            text.append("  no question in common with the reference", "yellow")
+        if number in untested:
+            text.append(f"  {untested[number]}", "yellow")
         text.append(f"  {row.run_id}", "dim")
     if cut:
         text.append(f"\nand {len(rows) - most + 1} more: l shows all", "dim")
@@ -83,11 +83,21 @@ def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow]) -> Text:
     return text
 
 
-def unpaired(compared: Compared) -> set[int]:
-    """The runs of which no cell could be tested; empty before the tests."""
+def why_untested(compared: Compared) -> dict[int, str]:
+    """By run, why no cell could be tested; empty before the tests."""
     found = compared.differences.values()
-    others = set(range(len(compared.rows))) - {compared.reference}
-    return {n for n in others if not any(cells[n] for cells in found)} if found else set()
+    if not found:
+        return {}
+    scored = {n for cells in compared.cells.values() for n, cell in enumerate(cells) if cell}
+    why = {
+        n: "no question in common with the reference" if n in scored else "not scored yet"
+        for n in range(len(compared.rows))
+        if not any(cells[n] for cells in found)
+    }
+    if compared.reference in scored:
+        del why[compared.reference]
+        return why
+    return {compared.reference: "not scored yet: nothing can be tested against it; r takes another"}
 
 
 def accuracies_table(compared: Compared) -> RichTable | Text:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.containers import ScrollableContainer, Vertical
+from textual.containers import ScrollableContainer
 from textual.widgets import ContentSwitcher, Static
 
 from engine.queries import comparison as compared_runs
 from engine.queries.judgements import judgements
-from engine.report.folder import write_new
 from engine.schema.errors import UserError
-from engine.schema.metrics import DRAWN, metrics_of
-from engine.tables import comparisons
+from sirt_tui import failures
 from sirt_tui.page import Page
-from sirt_tui.panels import comparison, x_axis
-from sirt_tui.panels.figures import draw_table
+from sirt_tui.panels import comparison
+from sirt_tui.panels.compared_curves import ComparedCurves
+from sirt_tui.panels.fractions import FractionsPanel
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_files import Shown
-from sirt_tui.widgets.chart import Chart, GrowingSeries, Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +28,8 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from engine.queries.comparison import Compared, Overview
+    from engine.queries.comparison import Compared, Overview, Settings
     from engine.queries.judgements import Judgement
-    from engine.store.phase_log import PhaseView
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
@@ -61,14 +56,13 @@ class ComparePage(Page):
     ComparePage ContentSwitcher { height: 1fr; }
     ComparePage ContentSwitcher ScrollableContainer { padding: 0 1; height: 1fr; }
     ComparePage ContentSwitcher Static { width: auto; }
-    ComparePage #fractions ScrollableContainer { height: auto; max-height: 50%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right_square_bracket,tab", "view(1)", "Next view"),
         Binding("left_square_bracket,shift+tab", "view(-1)", "View before", show=False),
         Binding("r", "reference", "Reference", tooltip="Compare with the next run"),
         Binding("c", "metric", "Next curve", show=False),
-        Binding("X", "across", "Curves over steps, time or epochs", show=False),
+        Binding("X", "x_axis", "Curves over steps, time or epochs", show=False),
         Binding("o", "prompt", "Plain or CoT"),
         Binding("a", "all_settings", "All settings", show=False),
         Binding("l", "legend", "All names", show=False),
@@ -82,8 +76,6 @@ class ComparePage(Page):
         self._run_ids = list(run_ids)
         self._reference = 0
         self._view = 0
-        self._metric = ("refine", "loss")
-        self._across: x_axis.Over = "steps"
         self._prompt = 0
         self._every = False
         self._whole_legend = False
@@ -92,8 +84,7 @@ class ComparePage(Page):
         self._compared: Compared | None = None
         self._logs: compared_runs.Logs | None = None
         self._reading = False
-        self._views: list[dict[str, PhaseView]] = []
-        self._settings: list[tuple[str, tuple[str, ...]]] = []
+        self._settings: Settings = []
         self._overview: Overview | None = None
         self._judging: tuple[RunRow, ...] = ()
         self._judged: list[Judgement] = []
@@ -102,13 +93,11 @@ class ComparePage(Page):
         yield Static(id="bar")
         yield Static(id="legend")
         with ContentSwitcher(initial="accuracies"):
-            yield from _scrolled("accuracies", HOW)
-            yield Chart(id="curves")
+            yield from _scrolled("accuracies", "reading…" if self._run_ids else HOW)
+            yield ComparedCurves(id="curves")
             yield from _scrolled("settings")
             yield from _scrolled("matrix")
-            with Vertical(id="fractions"):
-                yield Chart(id="lines")
-                yield from _scrolled("points")
+            yield FractionsPanel(id="fractions")
             yield from _scrolled("judgements")
 
     def on_mount(self) -> None:
@@ -118,6 +107,10 @@ class ComparePage(Page):
         self.query_one("#legend").display = False
         self.feed.watch_runs(self)
         self.set_interval(FOLLOW_S, self._follow)
+
+    @property
+    def curves(self) -> ComparedCurves:
+        return self.query_one(ComparedCurves)
 
     def on_resize(self, event: events.Resize) -> None:
         self._draw_legend()
@@ -170,11 +163,12 @@ class ComparePage(Page):
             self.subject = f"{count}, testing the differences"
             self._show(await self.ask(compared_runs.with_differences, self.runs, compared))
         except (UserError, OSError) as error:
-            self.subject = count
             self.sirt.say_error(error)
-            return
+            if self._compared is None:
+                self._put("accuracies", Text(failures.said(error), "red"))
+        else:
+            self._follow()
         self.subject = count
-        self._follow()
 
     @work(group="follow")
     async def _follow(self) -> None:
@@ -184,12 +178,13 @@ class ComparePage(Page):
         self._reading = True
         try:
             self._logs = self._logs or compared_runs.Logs(self.runs, self._run_ids)
-            self._views = await self.ask(self._logs.read)
+            views = await self.ask(self._logs.read)
         except (UserError, OSError):
             return  # a run was deleted: reading the accuracies has said so
         finally:
             self._reading = False
-        self._draw_curves()
+        self.curves.show_views(views)
+        self._draw_bar()
 
     @work(exclusive=True, group="overview")
     async def _read_overview(self) -> None:
@@ -230,8 +225,8 @@ class ComparePage(Page):
             case "accuracies":
                 text.append("  % [95 %], paired difference, Holm's p of McNemar's test", "dim")
             case "curves":
-                text.append("  " + " ".join(self._metric), "bold")
-                text.append(f"  over {self._over()}", "dim")
+                text.append("  " + " ".join(self.curves.metric), "bold")
+                text.append(f"  over {self.curves.over}", "dim")
             case "judgements":
                 text.append("  what judges prefer, % [95 %]; j asks one", "dim")
             case "settings":
@@ -239,44 +234,6 @@ class ComparePage(Page):
             case _:
                 text.append(f"  {PROMPTS[self._prompt]} prompt, the whole experiment", "bold")
         self.query_one("#bar", Static).update(text)
-
-    def _draw_curves(self) -> None:
-        there = self._metrics()
-        if not there:
-            return
-        if self._metric not in there:
-            self._metric = there[0]
-            self._draw_bar()
-        metric = self._metric[1]
-        over = self._over()
-        series = []
-        for number, view in self._drawn().items():
-            places = x_axis.Places().take(view, over)
-            x, y = GrowingSeries().take(view.metrics[metric], places)
-            series.append(Series(comparison.letter(number), x, y, comparison.colour(number)))
-        self.query_one("#curves", Chart).show(series, x=x_axis.AXES[over])
-
-    def _metrics(self) -> list[tuple[str, str]]:
-        """Phase and metric of each curve that any of the runs has; a kind's rounds in turn."""
-        phases = sorted({phase for views in self._views for phase in views})
-        return [
-            (phase, series)
-            for kind in DRAWN
-            for metric in metrics_of(kind)
-            for series in metric.series
-            for phase in phases
-            if phase.split()[0] == kind
-            and any(series in views[phase].metrics for views in self._views if phase in views)
-        ]
-
-    def _drawn(self) -> dict[int, PhaseView]:
-        """The logs of the runs that have this curve, by the number of the run."""
-        phase, metric = self._metric
-        found = {n: views[phase] for n, views in enumerate(self._views) if phase in views}
-        return {n: view for n, view in found.items() if metric in view.metrics}
-
-    def _over(self) -> x_axis.Over:
-        return self._across if self._across in x_axis.offered(self._drawn().values()) else "steps"
 
     def _draw_settings(self) -> None:
         if self._compared is not None:
@@ -286,14 +243,7 @@ class ComparePage(Page):
     def _draw_overview(self) -> None:
         assert self._overview is not None
         self._put("matrix", comparison.matrix_table(self._overview.matrices))
-        lines = self._overview.fractions
-        chart = self.query_one("#lines", Chart)
-        chart.display = any(len(points) > 1 for points in lines.values())  # else there is no line
-        chart.show(
-            Series(name, [x for x, _ in points], [100 * cell.value for _, cell in points])
-            for name, points in lines.items()
-        )
-        self._put("points", draw_table(comparisons.fractions(lines)))
+        self.query_one(FractionsPanel).show(self._overview.fractions)
 
     # --- keys ---
 
@@ -328,17 +278,11 @@ class ComparePage(Page):
         return reference, next(run_id for run_id in self._run_ids if run_id != reference)
 
     def action_metric(self) -> None:
-        """The next curve that any of the runs has."""
-        there = self._metrics()
-        if there:
-            at = there.index(self._metric) if self._metric in there else -1
-            self._metric = there[(at + 1) % len(there)]
-            self._draw_curves()
-            self._draw_bar()
+        self.curves.next_metric()
+        self._draw_bar()
 
-    def action_across(self) -> None:
-        self._across = x_axis.following(self._over(), self._drawn().values())
-        self._draw_curves()
+    def action_x_axis(self) -> None:
+        self.curves.next_x_axis()
         self._draw_bar()
 
     def action_prompt(self) -> None:
@@ -370,23 +314,11 @@ class ComparePage(Page):
         if self._compared is None or self._overview is None:
             self.sirt.say("there is nothing to export yet", "warning")
             return
-        picture = {f"{view}.svg": self.app.export_screenshot(title=f"SIRT {view}")}
-        hint = f"{view}.md, .tex, .csv, and this picture as .svg; nothing there is overwritten"
-        said = await self.sirt.ask_text(f"Export {view} into which folder?", hint=hint)
-        if not said:
-            return
-        folder = Path(said).expanduser()
-        try:
-            shown = Shown(
-                self._compared, self._overview, self._settings, self._views, self._metric,
-                self._judged,
-            )  # fmt: skip
-            files = await self.ask(shown.files, view)
-            made = await self.ask(partial(write_new, folder, files | picture))
-        except (UserError, OSError) as error:
-            self.sirt.say_error(error)
-        else:
-            self.sirt.say(f"{len(made)} files are in {folder}")
+        shown = Shown(
+            self._compared, self._overview, self._settings, self.curves.views,
+            self.curves.metric, self._judged,
+        )  # fmt: skip
+        await shown.export(self, view)
 
 
 def _scrolled(name: str, text: str = "") -> ComposeResult:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.report.folder import write_new
+from engine.schema.errors import UserError
 from engine.tables import accuracies, answers, comparisons
 
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from engine.queries.comparison import Compared, Overview
     from engine.queries.judgements import Judgement
     from engine.store.phase_log import PhaseView
+    from sirt_tui.page import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,22 @@ class Shown:
     views: Sequence[dict[str, PhaseView]]
     metric: tuple[str, str]
     judged: Sequence[Judgement]
+
+    async def export(self, page: Page, view: str) -> None:
+        """The view in every format, into a folder that is asked for."""
+        picture = {f"{view}.svg": page.app.export_screenshot(title=f"SIRT {view}")}
+        hint = f"{view}.md, .tex, .csv, and this picture as .svg; nothing there is overwritten"
+        said = await page.sirt.ask_text(f"Export {view} into which folder?", hint=hint)
+        if not said:
+            return
+        folder = Path(said).expanduser()
+        try:
+            files = await page.ask(self.files, view)
+            made = await page.ask(write_new, folder, files | picture)
+        except (UserError, OSError) as error:
+            page.sirt.say_error(error)
+        else:
+            page.sirt.say(f"{len(made)} files are in {folder}")
 
     def files(self, view: str) -> dict[str, str]:
         """Names and texts. Of curves, Markdown and LaTeX have the ends alone."""

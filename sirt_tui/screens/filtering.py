@@ -1,24 +1,21 @@
 """Which runs a person means: words, ``field:value``, ``acc>80``, and ``-`` before any of them.
 
-Accuracies are in per cent, ``minutes`` is what a run took, ``days`` its age."""
+Accuracies are in per cent, ``acc`` that with the plain prompt. Times have a unit: ``took>2h``,
+``age<3d``."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from engine.queries import filter_language
+from engine.schema.specs import Arm, FollowUp
+from engine.store.phase_log import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from engine.store.run_row import RunRow
-
-
-def best(row: RunRow) -> float | None:
-    """The better accuracy of a run's two prompt styles on its own task, in per cent."""
-    found = [share for share in (row.plain, row.cot) if share is not None]
-    return 100 * max(found) if found else None
 
 
 FIELDS: dict[str, Callable[[RunRow], str]] = {
@@ -38,9 +35,10 @@ FIELDS: dict[str, Callable[[RunRow], str]] = {
     "family": lambda r: {True: "in", False: "out", None: ""}[r.in_family],
 }
 FIGURES: dict[str, Callable[[RunRow], float | None]] = {
-    "acc": best,
-    "plain": lambda r: None if r.plain is None else 100 * r.plain,
+    **dict.fromkeys(("acc", "plain"), lambda r: None if r.plain is None else 100 * r.plain),
     "cot": lambda r: None if r.cot is None else 100 * r.cot,
+    "took": lambda r: r.seconds,
+    "age": lambda r: (datetime.now(UTC) - r.created).total_seconds(),
     "minutes": lambda r: None if r.seconds is None else r.seconds / 60,
     "days": lambda r: (datetime.now(UTC) - r.created) / timedelta(days=1),
     "seed": lambda r: float(r.seed),
@@ -52,6 +50,12 @@ RUNS: filter_language.Language[RunRow] = filter_language.Language(
     FIGURES,
     searched=lambda row: (of(row) for of in FIELDS.values()),
     exact=frozenset({"seed", "fraction", "rounds", "family"}),
+    values={
+        "state": get_args(State),
+        "arm": get_args(Arm) + get_args(FollowUp),
+        "family": ("in", "out"),
+    },
+    times=frozenset({"took", "age"}),
 )
 ALL: filter_language.Filter[RunRow] = filter_language.Filter()
 

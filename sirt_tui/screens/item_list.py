@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 from engine.queries import item_filter
-from engine.schema.sanitize import one_line
 from sirt_tui.format import count
 from sirt_tui.panels.item_files import items_text
+from sirt_tui.panels.titles import problem_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -110,11 +110,12 @@ class ItemList:
 
     def status(self, source: Source) -> Text:
         """How many there are, and how far a search is."""
-        text = items_text(source, len(self._numbers), self.total, self.filter is not None)
+        text = problem_text(self.filter.problem if self.filter else "")
+        text.append_text(
+            items_text(source, len(self._numbers), self.total, self.filter is not None)
+        )
         if self.seen < self.total:
             text.append(f"  looked at {count(self.seen)}", "cyan")
-        if self.filter is not None and self.filter.problem:
-            text.append(f"  {one_line(self.filter.problem, 200)}", "red")
         return text
 
     def open(self, reader: Reader, items: Iterable[Item]) -> None:

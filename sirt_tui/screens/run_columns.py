@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 
 
-def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> list[Column[RunRow]]:
+def run_columns(
+    clock: Callable[[], datetime], looked: Callable[[], bool], by_acc: bool = False
+) -> list[Column[RunRow]]:
     """``looked``: whether the folders have been looked at. Before that, what the index says of an
-    unfinished run is not shown: it may be long past."""
+    unfinished run is not shown: it may be long past. ``by_acc``: a filter asks for ``acc``, so the
+    head says which accuracy that is."""
+    plain = ("acc=plain", 9) if by_acc else ("plain", 6)
 
     def state(row: RunRow) -> Cell:
         if row.state != "done" and not looked():
@@ -48,7 +52,7 @@ def run_columns(clock: Callable[[], datetime], looked: Callable[[], bool]) -> li
         Column("student", "student", 14, _student, 6, narrow=9, sort=lambda r: r.student),
         Column("teacher", "teacher", 14, _teacher, 7, narrow=9, sort=lambda r: r.teacher),
         Column("task", "task", 18, _task, 5, narrow=15, sort=_task),
-        Column("plain", "plain", 6, lambda r: percent(r.plain), 0, "right", sort=lambda r: r.plain),
+        Column("plain", *plain, lambda r: percent(r.plain), 0, "right", sort=lambda r: r.plain),
         Column("cot", "CoT", 5, lambda r: percent(r.cot), 0, "right", sort=lambda r: r.cot),
         Column("of", "% of", 4, lambda r: str(r.fraction), 12, "right", sort=lambda r: r.fraction),
         Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),

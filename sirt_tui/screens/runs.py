@@ -11,9 +11,9 @@ from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.schema.errors import UserError
-from engine.schema.sanitize import one_line
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel
+from sirt_tui.panels.titles import problem_text
 from sirt_tui.screens import filtering, run_commands
 from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.screens.run_columns import counts_text, run_columns
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
+    from sirt_tui.widgets.columns import Column
 
 AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
 REST_S = 0.15  # the cursor rests: only then the phases of its run are read
-FILTER = "Filter: words, field:value, acc>80, -word"
+FILTER = "Filter: words, state:failed, acc>80, cot>80, took>2h, age<3d, -word"
 EMPTY = """\
 No runs here yet.
 
@@ -97,8 +98,7 @@ class RunsPage(Page):
         yield Input(placeholder=FILTER, id="filter", compact=True)
         yield Static(Text(EMPTY), id="empty")
         with Container(id="body"):
-            columns = run_columns(self.sirt.clock, lambda: self._whole)
-            yield RowTable(columns, lambda row: row.run_id)
+            yield RowTable(self._columns(), lambda row: row.run_id)
             yield PreviewPanel()
 
     def on_mount(self) -> None:
@@ -110,6 +110,9 @@ class RunsPage(Page):
         self.call_after_refresh(self.feed.watch_runs, self)
         self.set_interval(AGEING_S, self.table.redraw)
         self.table.focus()
+
+    def _columns(self) -> list[Column[RunRow]]:
+        return run_columns(self.sirt.clock, lambda: self._whole, "acc" in self._filter.names)
 
     @property
     def table(self) -> RowTable[RunRow]:
@@ -142,7 +145,9 @@ class RunsPage(Page):
         self.call_after_refresh(self._draw_status)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._filter = filtering.parse(event.value)
+        before, self._filter = self._filter, filtering.parse(event.value)
+        if ("acc" in self._filter.names) != ("acc" in before.names):
+            self.table.set_columns(self._columns())
         self._draw()
 
     def on_input_submitted(self) -> None:
@@ -186,13 +191,12 @@ class RunsPage(Page):
         self._keep_time()
 
     def _draw_status(self) -> None:
-        text = counts_text(self._rows, len(self.table.rows), self._whole)
+        text = problem_text(self._filter.problem)
+        text.append_text(counts_text(self._rows, len(self.table.rows), self._whole))
         if self.table.hidden_order:
             text.append(f"  by {self.table.hidden_order}", "dim")
         if self.table.marked:
             text.append(f"  ● {len(self.table.marked)} marked", "bold")
-        if self._filter.problem:
-            text.append(f"  {one_line(self._filter.problem, 200)}", "red")
         self.query_one("#status", Static).update(text)
 
     def _keep_time(self) -> None:

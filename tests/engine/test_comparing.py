@@ -79,6 +79,9 @@ def test_only_settings_that_differ_are_shown(recorded, pair):  # noqa: F811
     assert "seed" not in differing
     assert dict(comparison.settings(recorded, pair, every=True))["seed"] == ("0", "0")
     assert comparison.settings(recorded, [pair[0], pair[0]]) == []
+    # a phase that only one of them has differs in nothing: the arm tells it
+    assert not any(name.startswith("refine.settings.") for name in differing)
+    assert all(len({value for value in values if value}) > 1 for values in differing.values())
 
 
 def test_logs_are_read_on_and_rest_when_all_is_done(recorded, pair):  # noqa: F811

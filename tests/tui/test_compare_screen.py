@@ -42,6 +42,31 @@ TWO = (("instruct-only", "wren-3m"), ("both", "wren-3m"))
 
 
 @pytest.mark.slow
+def test_a_reference_without_scores_is_the_reason_that_nothing_is_tested(recorded):
+    async def check(app, pilot):
+        await settled(pilot, lambda: "nothing can be tested against it" in text_of(app))
+        assert "no question in common" not in text_of(app)
+        await pilot.press("r")  # the other is the reference now
+        await settled(pilot, lambda: "nothing can be tested" not in text_of(app))
+        await settled(pilot, lambda: "not scored yet" in text_of(app))
+
+    live, done = ("both", "otter-3m"), ("both", "wren-3m")
+    comparing(recorded, some(recorded, live, done), check)
+
+
+def test_runs_that_are_being_read_are_not_called_unchosen(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test() as pilot:
+            app.open_compare(some(recorded, *TWO))
+            await settled(pilot, lambda: isinstance(app.screen, ComparePage))
+            body = app.screen.query_one("#accuracies > Static")
+            assert "Mark runs" not in str(body.render())
+
+    asyncio.run(flow())
+
+
+@pytest.mark.slow
 def test_each_view_of_two_runs(recorded):
     async def check(app, pilot):
         pages = {}
@@ -84,7 +109,7 @@ def test_rounds_have_curves_of_their_own_over_steps_time_or_epochs(recorded):
     once = run_of(recorded, "both", "wren-3m")
 
     async def check(app, pilot):
-        await settled(pilot, lambda: app.screen._views, "the logs")
+        await settled(pilot, lambda: app.screen.curves.views, "the logs")
         chart = app.screen.query_one("#curves", Chart)
         await pilot.press("tab")
         await settled(pilot, lambda: "refine 1 loss  over steps" in text_of(app))
@@ -166,19 +191,19 @@ def test_curves_of_a_live_run_go_on(recorded):
 
     async def check(app, pilot):
         assert "running" in text_of(app)
-        await settled(pilot, lambda: app.screen._views, "the logs")
+        await settled(pilot, lambda: app.screen.curves.views, "the logs")
         chart = app.screen.query_one("#curves", Chart)
         await pilot.press("tab")
         while "instruct loss" not in text_of(app):
             await pilot.press("c")
             await pilot.pause()
         assert len(chart._series) == 2
-        view = app.screen._views[1]["elicit"]
+        view = app.screen.curves.views[1]["elicit"]
         with EventWriter(attempt.events, attempt.alive) as writer:
             writer._seq = view.next_seq
             writer.emit(Metric(step=99, values={"plain_correct": 0.25}))
         grown = len(view.metrics.get("plain_correct", ())) + 1
-        now = lambda: app.screen._views[1]["elicit"].metrics.get("plain_correct", ())  # noqa: E731
+        now = lambda: app.screen.curves.views[1]["elicit"].metrics.get("plain_correct", ())  # noqa: E731
         await settled(pilot, lambda: len(now()) == grown, "the new point")
 
     comparing(recorded, [finished, live], check)
@@ -190,7 +215,7 @@ def test_each_view_is_exported_once(recorded, view, tmp_path):
     target = tmp_path / "out"
 
     async def check(app, pilot):
-        await settled(pilot, lambda: app.screen._views, "the logs")
+        await settled(pilot, lambda: app.screen.curves.views, "the logs")
         for _ in range(VIEWS.index(view)):
             await pilot.press("tab")
         for said in ("files are in", "is there already"):

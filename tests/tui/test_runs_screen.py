@@ -26,7 +26,11 @@ def listing(runs, check, size=(120, 40)):
 def test_the_filter_says_what_it_does_not_know(recorded):
     words = {
         "stat:done": "no field 'stat': did you mean 'state'?",
-        "acc:80": "'acc' is a figure: ask for acc>1",
+        "acc:80": "'acc' is a figure: ask for acc>80",
+        "acc>abc": "'abc' is no number: acc>80, say",
+        "lr>1e-5": "no figure 'lr'",
+        "age<2x": "'2x' is no time: age<2h, say",
+        "state:faild": "no state 'faild': did you mean 'failed'?",
         "arm>1": "'arm' is no figure: ask for arm:1",
         "plaim>1": "no figure 'plaim': did you mean 'plain'?",
     }
@@ -42,8 +46,33 @@ def test_the_filter_says_what_it_does_not_know(recorded):
     listing(recorded, check)
 
 
+def test_the_head_says_which_accuracy_a_filter_means(recorded):
+    async def check(app, pilot):
+        box = app.screen.query_one("#filter")
+        assert "acc=plain" not in text_of(app)
+        box.value = "acc>=98.5"
+        await settled(pilot, lambda: "acc=plain" in text_of(app))
+        rows = app.screen.table.rows
+        assert len(rows) == 3
+        assert all(row.plain > 0.98 for row in rows)  # none for its 100 with the other prompt
+        box.value = ""
+        await settled(pilot, lambda: "acc=plain" not in text_of(app))
+
+    listing(recorded, check, (80, 24))
+
+
 def test_figures_of_every_column_can_be_asked_for(recorded):
-    counts = {"plain>99": 2, "cot<50": 1, "minutes>0": 9, "days>0 state:failed": 1, "seed=0": 9}
+    counts = {
+        "plain>99": 2,
+        "cot<50": 1,
+        "minutes>0": 9,
+        "days>0 state:failed": 1,
+        "seed=0": 9,
+        "age>1h": 9,
+        "took>65s": 2,
+        "plain=98.5": 1,
+        "plain>9.85e1": 2,
+    }
 
     async def check(app, pilot):
         box = app.screen.query_one("#filter")

@@ -1,0 +1,74 @@
+"""One metric of several runs over each other: each run's letter and colour, as in the legend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.schema.metrics import DRAWN, metrics_of
+from sirt_tui.panels import comparison, x_axis
+from sirt_tui.widgets.chart import Chart, GrowingSeries, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.store.phase_log import PhaseView
+
+
+class ComparedCurves(Chart):
+    """``views``: by run, each phase's log; ``metric``: the phase and metric that is drawn."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.views: Sequence[dict[str, PhaseView]] = ()
+        self.metric = ("refine", "loss")
+        self._over: x_axis.Over = "steps"
+
+    @property
+    def over(self) -> x_axis.Over:
+        return self._over if self._over in x_axis.offered(self._drawn().values()) else "steps"
+
+    def show_views(self, views: Sequence[dict[str, PhaseView]]) -> None:
+        self.views = views
+        there = self._metrics()
+        if there and self.metric not in there:
+            self.metric = there[0]
+        if there:
+            self._show_curves()
+
+    def next_metric(self) -> None:
+        """The next curve that any of the runs has."""
+        if there := self._metrics():
+            at = there.index(self.metric) if self.metric in there else -1
+            self.metric = there[(at + 1) % len(there)]
+            self._show_curves()
+
+    def next_x_axis(self) -> None:
+        self._over = x_axis.following(self.over, self._drawn().values())
+        self._show_curves()
+
+    def _show_curves(self) -> None:
+        over, series = self.over, []
+        for number, view in self._drawn().items():
+            places = x_axis.Places().take(view, over)
+            x, y = GrowingSeries().take(view.metrics[self.metric[1]], places)
+            series.append(Series(comparison.letter(number), x, y, comparison.colour(number)))
+        self.show(series, x=x_axis.AXES[over])
+
+    def _metrics(self) -> list[tuple[str, str]]:
+        """Phase and metric of each curve that any of the runs has; a kind's rounds in turn."""
+        phases = sorted({phase for views in self.views for phase in views})
+        return [
+            (phase, series)
+            for kind in DRAWN
+            for metric in metrics_of(kind)
+            for series in metric.series
+            for phase in phases
+            if phase.split()[0] == kind
+            and any(series in views[phase].metrics for views in self.views if phase in views)
+        ]
+
+    def _drawn(self) -> dict[int, PhaseView]:
+        """The logs of the runs that have this curve, by the number of the run."""
+        phase, metric = self.metric
+        found = {n: views[phase] for n, views in enumerate(self.views) if phase in views}
+        return {n: view for n, view in found.items() if metric in view.metrics}
