@@ -10,12 +10,12 @@ from engine.cli.output import echo
 from engine.cli.progress import LiveLine
 from engine.machine.state import phase_state
 from engine.planning.graph import unique_phases
+from engine.queries.doing import doing
 from engine.queries.rows import queued_runs
 from engine.scheduling import daemon
 from engine.scheduling.standing import ENDED, Fact, standings
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
-from engine.schema.rates import rate_text
 from engine.schema.specs import EvaluateSpec
 from engine.store.eventlog import EventReader
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
@@ -194,16 +194,4 @@ def label(spec: PhaseSpec) -> str:
 def _at_work(spec: PhaseSpec, view: PhaseView) -> str:
     """How far it is, and what it pays."""
     paid = spending(spec, view)
-    return f"{_progress(view)}, {paid.text}" if paid else _progress(view)
-
-
-def _progress(view: PhaseView) -> str:
-    found = view.progress
-    if found is None or not view.counting:
-        return view.activity or "starting"
-    if view.waiting:
-        return f"{found.done}/{found.total}, {view.activity}"
-    parts = [f"{found.done}/{found.total} {found.unit}"]
-    if view.rate:
-        parts += [rate_text(view.rate, found.unit), f"{duration(view.seconds_left)} left"]
-    return ", ".join(parts + [view.activity] * bool(view.activity))
+    return ", ".join([*doing(view), paid.text] if paid else doing(view))

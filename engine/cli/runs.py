@@ -19,6 +19,7 @@ from engine.cli.output import (
 )
 from engine.commands import queue_changes, run_changes
 from engine.queries.checking import missing_figures
+from engine.queries.doing import doing
 from engine.queries.remarks import remarks
 from engine.queries.runs import (
     PhaseStatus,
@@ -192,12 +193,12 @@ def _read_by(one: Accuracy) -> str:
 def _phase_line(runs: RunsFolder, phase: PhaseStatus) -> tuple[str, ...]:
     view, progress = phase.view, phase.view.progress
     done = f"{progress.done}/{progress.total} {progress.unit}" if progress else NOTHING
-    if phase.state == "running" and view.counting and view.seconds_left is not None:
-        done += f", {duration(view.seconds_left)} left"
-    says = phase.error or (view.activity if phase.state == "running" else "")
+    if phase.state == "running":
+        done = ", ".join(doing(view))
+    says = phase.error
     if phase.state == "running" and view.last_event and age(view.last_event) > 60:
         silent = age(view.last_event) - ahead(runs.root)
-        says = f"no event for {duration(silent)}; {says}" if silent > 60 else says
+        says = f"no event for {duration(silent)}" if silent > 60 else says
     if phase.waits:
         says = phase.waits
     if phase.blocked_by:

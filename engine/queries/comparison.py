@@ -141,7 +141,7 @@ class Logs:
         for n, follower in enumerate(self._followers):
             before = self._found[n]
             if before is None or before.state != "done":
-                self._found[n] = follower.advance() or before
+                self._found[n] = follower.advance_to_the_end() or before
         found = [status for status in self._found if status is not None]
         rounds = any(status.file.spec.rounds > 1 for status in found)
         return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.queries.runs import RunStatus, damage_of, run_status
-from engine.store.eventlog import EventReader
+from engine.store.eventlog import EventReader, ends
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 
 if TYPE_CHECKING:
@@ -15,16 +15,23 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 2.0  # a process that died leaves no event, so states are looked at anyway
 READ_MS = 200.0  # of the loop that follows; what is left over comes with the next look
+END_BYTES = 65_536  # of a log; a shorter one is read whole at once
 AT_ONCE = 500  # events in memory; a view keeps a tenth of what they weigh
 
 
 @dataclass
 class PhaseFollower:
-    """The last attempt's log of a phase, folded as it grows. A new attempt starts afresh."""
+    """The last attempt's log of a phase, folded as it grows. A new attempt starts afresh.
+
+    The log's end is read first, so that what the phase does now is known at once: ``view`` is that
+    of the end alone as long as the log is ``reading``.
+    """
 
     folder: PhaseDir
     attempt: int = 0
     view: PhaseView = EMPTY
+    reading: bool = False
+    _whole: PhaseView = EMPTY
     _reader: EventReader | None = None
     _at_end: bool = False
 
@@ -35,23 +42,31 @@ class PhaseFollower:
         told = damage_of(read, self.view, self.folder) if read else ""
         return f"the log of {self.folder.id} was damaged: {told}" if told else ""
 
-    def advance(self) -> bool:
-        """Fold what is new; True when there was anything."""
+    def advance(self, until: float) -> bool:
+        """Fold what is new until that moment; True when there was anything."""
         last = self.folder.last_attempt()
         if last is None:
             return False
         if self._reader is None or last.number != self.attempt:
-            self.attempt, self.view, self._reader = last.number, EMPTY, EventReader(last.events)
-        end = time.monotonic() + READ_MS / 1000
-        before = self.view
+            self.attempt, self._whole, self._reader = last.number, EMPTY, EventReader(last.events)
+            self.reading = last.events.exists() and last.events.stat().st_size > END_BYTES
+            if self.reading:
+                known = ends(last.events, END_BYTES)
+                first = known[0].seq if known else 0
+                self.view = fold_all(known, replace(EMPTY, next_seq=first))
+                return True
+        before = self._whole
         self._at_end = False
-        while events := self._reader.read(AT_ONCE, 1000 * (end - time.monotonic())):
-            self.view = fold_all(events, self.view)
-            if time.monotonic() > end:
+        while events := self._reader.read(AT_ONCE, 1000 * (until - time.monotonic())):
+            self._whole = fold_all(events, self._whole)
+            if time.monotonic() > until:
                 break
         else:
             self._at_end = True
-        return self.view is not before
+        caught_up = self.reading and self._at_end
+        if self._at_end or not self.reading:
+            self.view, self.reading = self._whole, False
+        return caught_up or self._whole is not before
 
 
 @dataclass
@@ -67,7 +82,8 @@ class RunFollower:
 
     def advance(self) -> RunStatus | None:
         """None when nothing is new. ``UserError`` when the run's file can't be read."""
-        moved = {id_ for id_, follower in self._phases.items() if follower.advance()}
+        until = time.monotonic() + READ_MS / 1000
+        moved = {id_ for id_ in self._livelier_first() if self._phases[id_].advance(until)}
         due = time.monotonic() - self._looked >= LOOK_EVERY_S
         ended = any(self._phases[i].view.outcome for i in moved)
         if self._status is None or due or ended:
@@ -81,6 +97,19 @@ class RunFollower:
         self._status = self._with_views(self._status)
         return self._status
 
+    def advance_to_the_end(self) -> RunStatus | None:
+        """As :meth:`advance`, once all logs have been read."""
+        found = self.advance()
+        while any(follower.reading for follower in self._phases.values()):
+            found = self.advance() or found
+        return found
+
+    def _livelier_first(self) -> list[str]:
+        """What is at work is read before what is over."""
+        phases = self._status.phases if self._status else ()
+        at_work = [phase.id for phase in phases if phase.state == "running"]
+        return [*at_work, *(id_ for id_ in self._phases if id_ not in at_work)]
+
     def _look(self) -> RunStatus:
         self._looked = time.monotonic()
         status = run_status(self.runs, self.run_id, with_views=False)
@@ -88,12 +117,13 @@ class RunFollower:
         for phase in status.phases:
             if phase.id not in self._phases:
                 follower = PhaseFollower(self.runs.phase(phase.id))
-                follower.advance()
+                follower.advance(time.monotonic() + READ_MS / 1000)
                 self._phases[phase.id] = follower
         return self._with_views(status)
 
     def _with_views(self, status: RunStatus) -> RunStatus:
-        phases = (replace(p, view=self._phases[p.id].view) for p in status.phases)
+        followers = ((p, self._phases[p.id]) for p in status.phases)
+        phases = (replace(p, view=f.view, reading=f.reading) for p, f in followers)
         torn = (line for p in status.phases if (line := self._phases[p.id].damage))
         return replace(status, phases=tuple(phases), damage=(*self._damage, *torn))
 

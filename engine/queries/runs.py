@@ -54,7 +54,7 @@ _RUN = re.compile(r"-[0-9a-f]{8}$")
 @dataclass(frozen=True, slots=True)
 class PhaseStatus:
     """A phase of a run: its state, and for one that can't start, which phases must be tried again
-    first."""
+    first. ``reading``: ``view`` is of the log's end alone, the rest is being read."""
 
     spec: PhaseSpec
     state: State
@@ -63,6 +63,7 @@ class PhaseStatus:
     blocked_by: tuple[str, ...]
     view: PhaseView = EMPTY
     waits: str = ""
+    reading: bool = False
 
     @property
     def id(self) -> str:

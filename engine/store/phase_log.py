@@ -131,7 +131,7 @@ class PhaseView:
         now = self.progress
         if now is None or now.total <= 0:
             return False
-        return not self.activity or 0 < now.done < now.total
+        return now.done < now.total and (now.done > 0 or not self.activity)
 
     @property
     def warnings(self) -> list[ev.Message]:

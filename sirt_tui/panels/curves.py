@@ -46,17 +46,23 @@ class CurvesPanel(RunPanel, Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._chosen: Key | None = None
+        self._selected = ""  # the phase under the cursor
         self._phases: Sequence[PhaseStatus] = ()
         self._over: x_axis.Over = "steps"
-        self._grown: dict[tuple[str, int, str, x_axis.Over], GrowingSeries] = {}
-        self._places: dict[tuple[str, int, x_axis.Over], x_axis.Places] = {}
+        self._grown: dict[tuple[str, int, bool, str, x_axis.Over], GrowingSeries] = {}
+        self._places: dict[tuple[str, int, bool, x_axis.Over], x_axis.Places] = {}
 
     def compose(self) -> ComposeResult:
         yield Chart()
 
     def draw(self, of: RunView) -> None:
-        """The chosen group of the run's phases."""
+        """The chosen group of the run's phases; of another phase under the cursor its first."""
         self._phases = of.status.phases
+        selected = of.chosen.id if of.chosen is not None else ""
+        if selected != self._selected:
+            mine = (key for key in self._there() if key[0] == selected)
+            self._chosen = next(mine, self._chosen)
+            self._selected = selected
         self._draw()
 
     def action_group(self, step: int) -> None:
@@ -77,14 +83,16 @@ class CurvesPanel(RunPanel, Vertical):
         there = self._there()
         if not there:
             entitle(self, "curves")
-            self.query_one(Chart).show(())
+            reading = any(phase.reading for phase in self._phases)
+            self.query_one(Chart).show((), empty="reading…" if reading else "no points yet")
             return
         shown = self._shown(there)
         phase, metric = there[shown]
         kind = phase.spec.kind
         over = self._over if self._over in x_axis.offered([phase.view]) else "steps"
         place = list(there).index(shown) + 1
-        keys = f"{place}/{len(there)}  c next  y log  + smooth  X {over}"
+        keys = "reading what was before  " if phase.reading else ""
+        keys += f"{place}/{len(there)}  c next  y log  + smooth  X {over}"
         rounds = [p.id for p in self._phases if p.spec.kind == kind]
         which = f", round {rounds.index(phase.id) + 1}" if len(rounds) > 1 else ""
         entitle(self, f"{kind} {metric.name}{which}", keys)
@@ -112,7 +120,7 @@ class CurvesPanel(RunPanel, Vertical):
         return next(key for key in there if key[0] == first.id)
 
     def _series(self, phase: PhaseStatus, metric: Metric, over: x_axis.Over) -> list[Series]:
-        attempt = (phase.id, phase.attempt)
+        attempt = (phase.id, phase.attempt, phase.reading)
         places = self._places.setdefault((*attempt, over), x_axis.Places()).take(phase.view, over)
         found = []
         for name, legend in metric.series.items():

@@ -25,7 +25,8 @@ class MemoryPanel(RunPanel, Vertical):
 
     NAME = "memory"
     BORDER_TITLE = "memory"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("u", "change", "Memory or use")]
+    KEYS: ClassVar[tuple[Binding, ...]] = (Binding("u", "change", "Memory or use", show=False),)
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,9 +42,11 @@ class MemoryPanel(RunPanel, Vertical):
 
     def draw(self, of: RunView) -> None:
         measured = [p for p in of.status.phases if len(p.view.resources)]
+        selected = [p for p in measured if of.chosen is not None and p.id == of.chosen.id]
         running = [p for p in measured if p.state == "running"]
-        shown = (running or measured)[-1:]
-        what = f"{shown[0].spec.kind}  u other" if shown else ""
+        shown = (selected or running or measured)[-1:]
+        other = "memory" if self._use else "use"
+        what = f"{shown[0].spec.title}  u {other}" if shown else ""
         entitle(self, "use, %" if self._use else "memory, GiB", what)
         series = (use_of if self._use else memory_of)(shown[0].view) if shown else []
         self.query_one(Chart).show(series)
@@ -53,18 +56,18 @@ def memory_of(view: PhaseView) -> list[Series]:
     """GiB: of the process tree, and used on each GPU."""
     readings = list(view.resources)
     process = [reading.rss / MIB_A_GIB for reading in readings]
-    return [_series(view, "process", process), *_cards(view, "used", 1 / MIB_A_GIB)]
+    return [_series(view, "process", process), *_gpus(view, "used", 1 / MIB_A_GIB)]
 
 
 def use_of(view: PhaseView) -> list[Series]:
     """Per cent: of CPU (100 a core), and of each GPU."""
     return [
         _series(view, "CPU", [reading.cpu for reading in view.resources]),
-        *_cards(view, "utilisation", 1.0),
+        *_gpus(view, "utilisation", 1.0),
     ]
 
 
-def _cards(view: PhaseView, field: str, scale: float) -> list[Series]:
+def _gpus(view: PhaseView, field: str, scale: float) -> list[Series]:
     readings = list(view.resources)
     count = max((len(reading.gpus) for reading in readings), default=0)
     nothing: dict[str, float] = {}

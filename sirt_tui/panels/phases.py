@@ -9,10 +9,10 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.schema.rates import rate_text
+from engine.queries.doing import doing
 from engine.schema.sanitize import one_line
 from engine.store.spending import spending
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, count, duration
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, duration
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
@@ -163,18 +163,12 @@ def _second_line(phase: PhaseStatus, now: datetime) -> str:
 
 
 def progress_line(view: PhaseView) -> str:
-    """``━━━━────  312/600 questions  4.1/s  1:10 left  43 answers open``."""
-    progress = view.progress
-    if progress is None or not view.counting:
-        return one_line(view.activity, 100) or "starting"
-    if view.waiting:
-        return f"{count(progress.done)}/{count(progress.total)}  {one_line(view.activity, 100)}"
-    filled = round(BAR * min(1.0, progress.done / progress.total))
-    parts = ["━" * filled + "─" * (BAR - filled)]
-    parts.append(f"{count(progress.done)}/{count(progress.total)} {progress.unit}")
-    if view.rate:
-        parts += [rate_text(view.rate, progress.unit), f"{duration(view.seconds_left)} left"]
-    return "  ".join(parts + [one_line(view.activity, 100)] * bool(view.activity))
+    """``━━━━────  312/600 questions  4.1/s  1 min 10 s left  43 answers open``."""
+    parts = [one_line(part, 100) for part in doing(view)]
+    if view.progress is not None and view.counting and not view.waiting:
+        filled = round(BAR * min(1.0, view.progress.done / view.progress.total))
+        parts.insert(0, "━" * filled + "─" * (BAR - filled))
+    return "  ".join(parts)
 
 
 def silence(view: PhaseView, now: datetime) -> str:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from engine.queries.doing import doing
 from engine.schema import events as ev
 from engine.schema.rates import rate_text
 from engine.store.phase_log import EMPTY, fold, fold_all
@@ -35,7 +38,7 @@ def test_a_rate_that_stands_alone_names_its_unit() -> None:
         (0, "loading weights", False),
         (5, "training", True),
         (17, "scoring the pairs", False),  # the steps are over, the phase isn't
-        (17, "", True),
+        (17, "", False),
         (0, "", True),
     ],
 )
@@ -44,6 +47,18 @@ def test_a_count_is_shown_while_it_says_more_than_the_words(
 ) -> None:
     view = fold(EMPTY, ev.Progress(done=done, total=17, unit="steps"))
     assert fold(view, ev.Activity(text=doing)).counting is counting
+
+
+def test_what_a_phase_does_now_is_told_wherever_its_count_stands() -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    view = fold(EMPTY, ev.Progress(ts=began, done=0, total=17, unit="steps"))
+    assert doing(view) == ["0/17 steps"]
+    later = began + timedelta(seconds=20)
+    view = fold(view, ev.Progress(ts=later, done=10, total=17, unit="steps"))
+    assert doing(view) == ["10/17 steps", "2.0 s/step", "14 s left"]
+    view = fold(view, ev.Progress(ts=later, done=17, total=17, unit="steps"))
+    assert doing(view) == ["finishing"]
+    assert doing(fold(view, ev.Activity(text="scoring the pairs"))) == ["scoring the pairs"]
 
 
 def test_what_comes_after_the_last_step_has_a_count_of_its_own() -> None:

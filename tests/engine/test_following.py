@@ -12,6 +12,7 @@ import pytest
 from engine.cli import follow as following
 from engine.cli.follow import follow
 from engine.machine import processes
+from engine.queries import following as logs
 from engine.scheduling import daemon, queue
 from engine.scheduling.queue import DeviceRequest
 from engine.schema import events as ev
@@ -143,3 +144,28 @@ def test_a_long_log_is_read_to_its_end_before_it_is_told_how_long_it_took(
     monkeypatch.setattr(daemon, "revive", lambda _: None)
     assert follow(runs, ["one"])
     assert capsys.readouterr().err.count("done in 1 min 15 s") == 3
+
+
+def test_the_end_of_a_long_log_is_known_before_its_history(runs, monkeypatch) -> None:
+    monkeypatch.setattr(logs, "READ_MS", 1.0)  # history takes many looks
+    now = datetime.now(UTC)
+    old = now - timedelta(hours=1)
+    begin = ev.PhaseStarted(ts=old, phase="p", attempt=1, host="here", pid=1, devices=())
+    steps = [ev.Metric(ts=old, step=n, values={"loss": 1.0}) for n in range(20_000)]
+    lately = ev.Progress(ts=now, done=7, total=9, unit="steps")
+    spec = queue.read_run(runs, "one").spec.phases[0]
+    attempt = runs.phase(spec.id).new_attempt()
+    lines = (e.model_copy(update={"seq": n}) for n, e in enumerate([begin, *steps, lately]))
+    attempt.events.write_bytes(b"".join(map(ev.encode, lines)))
+    follower = logs.RunFollower(runs, "one")
+    first = follower.advance()
+    assert first is not None
+    phase = first.phases[0]
+    assert phase.reading
+    assert (phase.view.last_event, phase.view.host, phase.view.gaps) == (now, "here", 0)
+    assert phase.view.progress is not None
+    assert phase.view.progress.done == 7
+    whole = follower.advance_to_the_end()
+    assert whole is not None
+    assert not whole.phases[0].reading
+    assert len(whole.phases[0].view.metrics["loss"]) == 20_000

@@ -58,6 +58,7 @@ class Chart(Widget, can_focus=True):
     def __init__(self, x: axes.X = "counts", id: str | None = None) -> None:
         super().__init__(id=id)
         self._x = x
+        self._empty = ""  # said where there is no point
         self._series: tuple[Series, ...] = ()
         self._thresholds: tuple[Threshold, ...] = ()
         self._smoothing = 0
@@ -75,8 +76,10 @@ class Chart(Widget, can_focus=True):
         series: Iterable[Series],
         thresholds: Iterable[Threshold] = (),
         x: axes.X | None = None,
+        empty: str = "no points yet",
     ) -> None:
         """Draw these instead; smoothing stays, and on the same axis zoom and cursor."""
+        self._empty = empty
         if x not in (None, self._x):
             self._x, self._view, self._cursor = x, None, None
         self._series = tuple(series)
@@ -160,7 +163,7 @@ class Chart(Widget, can_focus=True):
         above = self._legend(width)
         rows = self._rows = height - len(above) - 1
         if not any(map(math.isfinite, chain.from_iterable(s.y for s in self._series))):
-            return [Strip([Segment("no points yet", self._style("dim"))])]
+            return [Strip([Segment(self._empty, self._style("dim"))])]
         if width < LEAST[0] or rows < 1:
             return above
         left, right = self._x_range()
@@ -247,25 +250,22 @@ class Chart(Widget, can_focus=True):
 
     def _styles(self) -> list[Style]:
         """By owner: the curves, the same faint, and last (-1) nobody's."""
-        curves = [self._style(self._colour(n)) for n in range(len(self._series))]
+        series = enumerate(self._series)
+        curves = [self._style(s.style or COLOURS[n % len(COLOURS)]) for n, s in series]
         return [*curves, *(style + Style(dim=True) for style in curves), self._style("")]
 
     def _style(self, words: str) -> Style:
         """Over the widget's own."""
         return self._base + Style.parse(words)
 
-    def _colour(self, number: int) -> str:
-        return self._series[number].style or COLOURS[number % len(COLOURS)]
-
     def _legend(self, width: int) -> list[Strip]:
         """Name and value of each curve: its last, or that at the cursor."""
         at = math.inf if self._cursor is None else self._cursor
-        entries = []
+        entries, styles = [], self._styles()
         for n, series in enumerate(self._series):
             point = self._curves[n].smoothed.at(at)
-            style = self._style(self._colour(n))
             value = number(point[1] if point else None)
-            entries.append(Entry(mark_of(n, self._mode), style, series.name, value))
+            entries.append(Entry(mark_of(n, self._mode), styles[n], series.name, value))
         return legend(entries, self._state(), width, self._style(""))
 
     def _state(self) -> str:
