@@ -68,6 +68,8 @@ class RunActions:
         )
 
     async def export(self, run_ids: Sequence[str]) -> None:
+        if not run_ids:
+            return
         title = f"Export {named(run_ids)} into which folder?"
         hint = "Nothing there is overwritten."
         folder = await self._page.sirt.ask_text(title, hint=hint)
@@ -78,6 +80,8 @@ class RunActions:
 
     async def tag(self, rows: Sequence[RunRow]) -> None:
         """Of several runs, the tags that all have are changed; each keeps its others."""
+        if not rows:
+            return
         shared = [tag for tag in rows[0].tags if all(tag in row.tags for row in rows)]
         title = f"Tags of {rows[0].name if len(rows) == 1 else f'all {len(rows)} marked runs'}"
         hint = "Words with spaces between; a filter finds them as tag:WORD."
@@ -92,6 +96,8 @@ class RunActions:
 
     async def note(self, rows: Sequence[RunRow]) -> None:
         """Of several runs, the same note on each."""
+        if not rows:
+            return
         notes = {row.note for row in rows}
         title = f"Note on {rows[0].name if len(rows) == 1 else f'each of {len(rows)} marked runs'}"
         hint = "" if len(notes) == 1 else "They have different notes now; this one replaces them."

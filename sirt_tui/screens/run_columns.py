@@ -12,23 +12,29 @@ from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, counted, du
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from datetime import datetime
 
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
     from sirt_tui.widgets.columns import Cell
+    from sirt_tui.widgets.names import Names
 
+NEVER_GOES = -1  # however narrow it is
 COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 
 
 def run_columns(
-    clock: Callable[[], datetime], looked: Callable[[], bool], by_acc: bool = False
+    clock: Callable[[], datetime],
+    looked: Callable[[], bool],
+    names: Names,
+    asked: Container[str] = (),
+    experiments: bool = False,
 ) -> list[Column[RunRow]]:
     """``looked``: whether the folders have been looked at. Before that, what the index says of an
-    unfinished run is not shown: it may be long past. ``by_acc``: a filter asks for ``acc``, so the
-    head says which accuracy that is."""
-    plain = ("acc=plain", 9) if by_acc else ("plain", 6)
+    unfinished run is not shown: it may be long past. ``asked``: the figures of a filter: the head
+    says which accuracy ``acc`` is. ``names``: of all runs; ``experiments``: there are several."""
+    plain = ("acc=plain", 9) if "acc" in asked else ("plain", 6)
 
     def state(row: RunRow) -> Cell:
         if row.state != "done" and not looked():
@@ -47,7 +53,14 @@ def run_columns(
     return [
         Column("state", "state", 13, state, narrow=9, sort=lambda r: r.state),
         Column("phases", "phases", 6, phases, 2, sort=lambda r: r.ladder.count("done")),
-        Column("name", "name", 41, _name, 3, narrow=28, grows=True, sort=lambda r: r.name),
+        Column(
+            *("name", "name", 41, _name, NEVER_GOES),
+            narrow=28,
+            grows=True,
+            sort=lambda r: r.name,
+            shorten=names.short,
+        ),
+        *([Column("experiment", "experiment", 18, _experiment, 4, narrow=10)] * experiments),
         Column("arm", "arm", 13, lambda r: r.arm, 8, sort=lambda r: r.arm),
         Column("student", "student", 14, _student, 6, narrow=9, sort=lambda r: r.student),
         Column("teacher", "teacher", 14, _teacher, 7, narrow=9, sort=lambda r: r.teacher),
@@ -86,6 +99,10 @@ def ladder(row: RunRow) -> Text:
 
 def _name(row: RunRow) -> str:
     return one_line(row.name, 200)
+
+
+def _experiment(row: RunRow) -> str:
+    return one_line(row.experiment, 60)
 
 
 def _student(row: RunRow) -> str:

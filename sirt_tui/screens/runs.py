@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -17,6 +18,7 @@ from sirt_tui.panels.titles import problem_text
 from sirt_tui.screens import filtering, run_commands
 from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.screens.run_columns import counts_text, run_columns
+from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
-    from sirt_tui.widgets.columns import Column
 
 AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
@@ -92,6 +93,8 @@ class RunsPage(Page):
         self._working: Timer | None = None
         self._awaited: str | None = None
         self._actions = RunActions(self)
+        self._names = Names()
+        self._columns = partial(run_columns, self.sirt.clock, lambda: self._whole, self._names)
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
@@ -110,9 +113,6 @@ class RunsPage(Page):
         self.call_after_refresh(self.feed.watch_runs, self)
         self.set_interval(AGEING_S, self.table.redraw)
         self.table.focus()
-
-    def _columns(self) -> list[Column[RunRow]]:
-        return run_columns(self.sirt.clock, lambda: self._whole, "acc" in self._filter.names)
 
     @property
     def table(self) -> RowTable[RunRow]:
@@ -145,9 +145,7 @@ class RunsPage(Page):
         self.call_after_refresh(self._draw_status)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        before, self._filter = self._filter, filtering.parse(event.value)
-        if ("acc" in self._filter.names) != ("acc" in before.names):
-            self.table.set_columns(self._columns())
+        self._filter = filtering.parse(event.value)
         self._draw()
 
     def on_input_submitted(self) -> None:
@@ -181,7 +179,11 @@ class RunsPage(Page):
     # --- drawing ---
 
     def _draw(self) -> None:
-        self.table.show(filtering.apply(self._rows, self._filter))
+        rows = filtering.apply(self._rows, self._filter)
+        self._names.note(row.name for row in rows)
+        several = len({row.experiment for row in self._rows}) > 1
+        self.table.set_columns(self._columns(self._filter.names, several))
+        self.table.show(rows)
         if any(row.run_id == self._awaited for row in self._rows):
             self.table.move_to(self._awaited or "")
             self._awaited = None
@@ -284,15 +286,12 @@ class RunsPage(Page):
 
     @work
     async def action_export(self) -> None:
-        if meant := self._meant():
-            await self._actions.export([row.run_id for row in meant])
+        await self._actions.export([row.run_id for row in self._meant()])
 
     @work
     async def action_tag(self) -> None:
-        if meant := self._meant():
-            await self._actions.tag(meant)
+        await self._actions.tag(self._meant())
 
     @work
     async def action_note(self) -> None:
-        if meant := self._meant():
-            await self._actions.note(meant)
+        await self._actions.note(self._meant())

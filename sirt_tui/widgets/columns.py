@@ -21,7 +21,8 @@ Justify = Literal["left", "right"]
 class Column(Generic[T]):
     """``width`` in cells. Where room is short, columns shrink to ``narrow`` (not at all when that
     is 0), then those with the highest ``rank`` go. ``grows``: gets its width first, and the room
-    that is left. ``sort``: what rows are ordered by, None goes last; without it the column is
+    that is left. ``shorten``: makes a text that is too long so many cells, else its end is cut.
+    ``sort``: what rows are ordered by, None goes last; without it the column is
     not sorted by."""
 
     key: str
@@ -33,6 +34,13 @@ class Column(Generic[T]):
     grows: bool = False
     narrow: int = 0
     sort: Callable[[T], Any] | None = None
+    shorten: Callable[[str, int], str] | None = None
+
+    def cell_in(self, row: T, room: int) -> Cell:
+        cell = self.cell(row)
+        if self.shorten is not None and isinstance(cell, str) and cell_len(cell) > room:
+            return self.shorten(cell, room)
+        return cell
 
     @property
     def least(self) -> int:

@@ -10,6 +10,7 @@ from textual.strip import Strip
 
 if TYPE_CHECKING:
     from textual import events
+    from textual.message import Message
 
 HEADING: Final = 1
 LINES_KEPT: Final = 500
@@ -66,6 +67,10 @@ class PaintedLines(ScrollView, can_focus=True):
     def take_room(self, width: int) -> None:
         """As many lines as there are now, that wide."""
         self.virtual_size = Size(width, self.count + HEADING)
+
+    def tell(self, message: Message) -> None:
+        """As this widget's own: else what its parent's handler brings about ends at the parent."""
+        self.post_message(message.set_sender(self))
 
     def render_line(self, y: int) -> Strip:
         if y == 0:

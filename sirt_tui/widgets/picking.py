@@ -37,4 +37,4 @@ class PickTable(RowTable[T]):
 
     def action_pick(self) -> None:
         if self.row is not None:
-            self.post_message(self.Picked(self, self._key(self.row)))
+            self.tell(self.Picked(self, self._key(self.row)))

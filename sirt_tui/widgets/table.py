@@ -127,8 +127,9 @@ class RowTable(PaintedLines, Generic[T]):
         self._announce()
 
     def set_columns(self, columns: Sequence[Column[T]]) -> None:
-        self._look = Lines(columns)
-        self.repaint_all()
+        if [c.title for c in columns] != [c.title for c in self._look.columns]:
+            self._look = Lines(columns)
+            self.repaint_all()
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row of that key, when there is one."""
@@ -155,12 +156,11 @@ class RowTable(PaintedLines, Generic[T]):
         self.repaint_all()
         self.show(self._given)
         self.reveal(self._cursor)
-        self.post_message(self.Changed(self))
+        self.tell(self.Changed(self))
 
     def sort_next(self, step: int = 1) -> None:
         """Order by the next column that can be sorted by."""
-        keys = list(self.orders)
-        key, descending = self.sorted_by
+        keys, (key, descending) = list(self.orders), self.sorted_by
         at = keys.index(key) if key in keys else -step
         self.sort(keys[(at + step) % len(keys)], descending)
 
@@ -202,18 +202,18 @@ class RowTable(PaintedLines, Generic[T]):
         keys = {self._key(row) for row in self._rows}
         self.marked = self.marked - keys if keys <= self.marked else self.marked | keys
         self.redraw()
-        self.post_message(self.Changed(self))
+        self.tell(self.Changed(self))
 
     def tick(self) -> None:
         """Mark the row under the cursor, or take its mark away."""
         if self.row is not None:
             self.marked ^= {self._key(self.row)}
             self.redraw()
-            self.post_message(self.Changed(self))
+            self.tell(self.Changed(self))
 
     def action_select(self) -> None:
         if self.row is not None:
-            self.post_message(self.Selected(self, self._key(self.row)))
+            self.tell(self.Selected(self, self._key(self.row)))
 
     def on_click(self, event: events.Click) -> None:
         at = event.y + self.scroll_offset.y - HEADING
@@ -256,7 +256,7 @@ class RowTable(PaintedLines, Generic[T]):
         key = self._key(self.row) if self.row is not None else None
         if key != self._announced:
             self._announced = key
-            self.post_message(self.Highlighted(self, key))
+            self.tell(self.Highlighted(self, key))
 
     # --- drawing ---
 

@@ -75,7 +75,7 @@ class Lines(Generic[T]):
         """``plain``: without the cells' own colours, unreadable on the cursor's."""
         segments = [Segment(MARK if marked else " " * len(MARK), style)]
         for column, room in self.shown(width):
-            for text, name in pieces(column.cell(row), room, column.justify):
+            for text, name in pieces(column.cell_in(row, room), room, column.justify):
                 own = Style.null() if plain and "reverse" not in name else Style.parse(name)
                 segments.append(Segment(text, style + own))
             segments.append(Segment(" " * self._gap, style))

@@ -243,3 +243,23 @@ def test_the_mouse_ticks_and_folds(recorded):
         assert page.focused is page.query_one("#plan")
 
     composing_from(recorded, check, preset="pocket")
+
+
+def test_what_is_said_below_is_of_the_setting_that_would_be_edited(recorded):
+    async def check(app, pilot):
+        page = app.screen
+        await pilot.press("slash", *"rank")
+        below = page.query_one("#about")
+        await settled(
+            pilot, lambda: "instruct.lora.r" in str(below.render()), "the first that is left"
+        )
+        await pilot.press("enter", "down", "enter")
+        await settled(pilot, lambda: isinstance(app.screen, AskText))
+        assert "refine.lora.r" in text_of(app)
+        await pilot.press("escape", "escape")
+        await settled(pilot, lambda: len(page.panes.settings.table.rows) > 40)
+        await settled(
+            pilot, lambda: page.panes.settings.table.row.setting.name in str(below.render())
+        )
+
+    composing_from(recorded, check, preset="pocket")

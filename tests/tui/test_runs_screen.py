@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from sirt_tui.widgets.dialogs import AskText, Choose
+from engine.commands.run_changes import describe
+from engine.scheduling.queue import read_queue, read_run
+from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, said_by, settled, text_of
 
@@ -186,3 +189,63 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
 
     listing(recorded, check)
     assert not set(gone) & set(recorded.run_ids())
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_names_are_told_apart_at_any_width(recorded, width):
+    base = "both wren-1m <wren-3m pocket-compass pocket-boxes"
+    for seed, run_id in enumerate(recorded.run_ids()):
+        describe(recorded, run_id, name=f"{base} s{seed}")
+
+    async def check(app, pilot):
+        await settled(pilot, lambda: "both" in text_of(app))
+        lines = [line[:72] for line in text_of(app).splitlines()]  # without the preview
+        ends = [next((f"s{n}" for n in range(9) if f" s{n} " in f"{line} "), "") for line in lines]
+        assert sorted(filter(None, ends)) == [f"s{n}" for n in range(9)]
+        assert sum("both" in line for line in lines) >= 9
+
+    listing(recorded, check, (width, 24))
+
+
+def test_what_is_at_work_is_neither_deleted_nor_queued_again(recorded):
+    live = run_of(recorded, "both", "otter-3m")
+
+    async def check(app, pilot):
+        app.screen.table.move_to(live)
+        app.screen._rows = tuple(
+            replace(row, state="running") if row.run_id == live else row for row in app.screen._rows
+        )
+        app.screen._draw()
+        await pilot.press("d")
+        await settled(pilot, lambda: "running; stop it first (x)" in said_by(app))
+        assert not isinstance(app.screen, Confirm)
+        await pilot.press("r")
+        await settled(pilot, lambda: "there is nothing to retry" in said_by(app))
+        assert live not in read_queue(recorded).run_ids
+
+    listing(recorded, check)
+
+
+def test_tags_and_note_go_to_all_marked_runs(recorded):
+    describe(recorded, recorded.run_ids()[0], tags=("old",))
+
+    async def check(app, pilot):
+        await pilot.press("a", "t")
+        await settled(pilot, lambda: isinstance(app.screen, AskText))
+        assert "all 9 marked runs" in text_of(app)
+        app.screen.query_one("Input").value = "mine"
+        await pilot.press("enter")
+        await settled(
+            pilot, lambda: all("mine" in read_run(recorded, r).tags for r in recorded.run_ids())
+        )
+        assert read_run(recorded, recorded.run_ids()[0]).tags == ("old", "mine")
+        await pilot.press("N")
+        await settled(pilot, lambda: isinstance(app.screen, AskText))
+        app.screen.query_one("Input").value = "look again"
+        await pilot.press("enter")
+        await settled(
+            pilot,
+            lambda: all(read_run(recorded, r).note == "look again" for r in recorded.run_ids()),
+        )
+
+    listing(recorded, check)
