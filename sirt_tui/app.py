@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
@@ -12,6 +13,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
 from engine.schema.kinds import resolve
+from engine.schema.pasted import naming
 from engine.schema.sanitize import visible
 from engine.store.clock import ahead
 from sirt_tui import failures, hangup
@@ -179,6 +181,8 @@ class SirtApp(App[None]):
     def say(
         self, text: str, severity: Literal["information", "warning", "error"] = "information"
     ) -> None:
+        if self.runs.root != Path("runs").absolute():
+            text = naming(text, str(self.runs.root))
         self.notify(visible(text, 500), severity=severity, markup=False)
 
     def say_error(self, error: UserError | OSError) -> None:

@@ -12,7 +12,7 @@ import click
 
 from engine.cli import streams
 from engine.cli.given import GivenPath
-from engine.cli.output import echo
+from engine.cli.output import echo, name_folder
 from engine.schema.errors import UserError, explain
 from engine.schema.sanitize import one_line
 from engine.store.layout import RunsFolder
@@ -69,7 +69,7 @@ class _LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for word in args:
             _check_text(word, "argument")
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, _folder_first(args))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -83,6 +83,17 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(verb, line) for verb, (_, _, line) in VERBS.items()])
+
+
+def _folder_first(args: list[str]) -> list[str]:
+    """``--runs DIR`` belongs to the program, and may stand behind the verb all the same."""
+    end = args.index("--") if "--" in args else len(args)
+    at = next((n for n, word in enumerate(args[:end]) if word.split("=")[0] == "--runs"), None)
+    if at is None:
+        return args
+    width = 1 if "=" in args[at] else 2
+    rest = args[:at] + args[at + width :]
+    return [*args[at : at + width], *_folder_first(rest)]
 
 
 @click.group(cls=_LazyGroup, invoke_without_command=True)
@@ -107,6 +118,8 @@ def sirt(ctx: click.Context, folder: Path, no_mouse: bool) -> None:
     interface: Interface | None = ctx.obj
     ctx.obj = RunsFolder(Path(folder).absolute())
     _check_text(str(ctx.obj.root), "runs folder")
+    if ctx.get_parameter_source("folder") is click.core.ParameterSource.COMMANDLINE:
+        name_folder(folder)
     if ctx.invoked_subcommand is not None:
         return
     if interface is not None and sys.stdin.isatty() and sys.stdout.isatty():

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.schema.jsonfile import plain
+from engine.schema.pasted import naming
 from engine.schema.sanitize import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from typing import TypeVar
 
     from rich.console import Console
@@ -35,8 +38,17 @@ STATE_STYLE = {
 }
 
 
+_FOLDER: ContextVar[str] = ContextVar("the runs folder that was named with --runs", default="")
+
+
+def name_folder(folder: Path) -> None:
+    """Commands that are printed from now on name it too."""
+    _FOLDER.set(str(folder))
+
+
 def echo(text: str, err: bool = False, nl: bool = True) -> None:
     """Print text, whoever wrote it: names, notes, answers and errors may hold anything."""
+    text = naming(text, _FOLDER.get()) if _FOLDER.get() else text
     # click's own choice of a stream writes UTF-8 to terminals that don't know it
     stream = sys.stderr if err else sys.stdout
     click.echo(visible(text), file=stream, nl=nl)  # noqa: TID251  the one place
@@ -62,15 +74,26 @@ def print_table(table: Table, title: str = "", styles: dict[str, str] | None = N
     from rich.text import Text
 
     from engine.tables.table import text_of
-    from engine.tables.terminal import drawn
+    from engine.tables.terminal import drawn, stacked, widths
 
     def draw(cell: Cell) -> Text:
         text = text_of(cell)
         return Text(one_line(text), style=(styles or {}).get(text, ""))
 
-    shown = Text(visible(title)) if title else None
-    look = {"title": shown, "title_justify": "left"}
-    console().print(drawn(table, draw, {"overflow": "fold"}, **look))
+    out, shown = console(), Text(visible(title)) if title else None
+    texts = [[one_line(text) for text in row] for row in (table.headers, *table.texts)]
+    room = widths(texts, out.width)
+    if room is None:
+        for line in (
+            shown,
+            *(stacked(texts[0], [*map(draw, row)], out.width) for row in table.rows),
+        ):
+            out.print(line) if line is not None else None
+        return
+    found = drawn(table, draw, {"overflow": "fold"}, title=shown, title_justify="left")
+    for column, width in zip(found.columns, room, strict=True):
+        column.width = width
+    out.print(found)
 
 
 def show_table(table: Table, form: str, title: str = "") -> None:

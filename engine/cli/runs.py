@@ -35,7 +35,7 @@ from engine.schema.accuracy import NOTHING
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
-from engine.schema.sanitize import one_line
+from engine.schema.sanitize import one_line, settled
 from engine.schema.tiers import shares_text, unclear
 from engine.store.clock import ahead
 from engine.store.run import read_run
@@ -87,7 +87,17 @@ def row_json(row: RunRow) -> dict[str, object]:
 
 
 def _runs_table(rows: list[RunRow]) -> Table:
-    headers = ("run", "state", "arm", "student", "teacher", "trained on", "seed", "best", "age")
+    headers = (
+        "run",
+        "state",
+        "arm",
+        "student",
+        "teacher",
+        "trained on",
+        "seed",
+        "plain prompt, %",
+        "age",
+    )
     return Table(headers, tuple(_run_line(row) for row in rows))
 
 
@@ -236,7 +246,9 @@ def logs(runs: RunsFolder, run_id: str, phase: str | None, errors: bool, as_json
 
 
 def _stderr(attempt: AttemptDir) -> str:
-    return attempt.stderr.read_text(errors="replace") if attempt.stderr.is_file() else ""
+    if not attempt.stderr.is_file():
+        return ""
+    return settled(attempt.stderr.read_bytes().decode(errors="replace"))
 
 
 def _events(attempt: AttemptDir) -> list[Event]:

@@ -234,7 +234,8 @@ def save(draft: Draft, path: Path, overwrite: bool = False) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A draft that was left: its file, what it calls itself, and since when."""
+    """A draft that was left: its file, what it calls itself (empty where it doesn't yet), and since
+    when."""
 
     path: Path
     name: str
@@ -244,10 +245,19 @@ class Kept:
 def kept(runs: RunsFolder) -> tuple[Kept, ...]:
     """Newest first."""
     found = [
-        Kept(path, path.stem.rpartition("-")[0], datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        Kept(path, _name_in(path), datetime.fromtimestamp(path.stat().st_mtime, UTC))
         for path in runs.drafts.glob("*.yaml")
     ]
     return tuple(sorted(found, key=lambda draft: draft.changed, reverse=True))
+
+
+def _name_in(path: Path) -> str:
+    """It may have been renamed since the file was made; one that can't be read goes by its file."""
+    try:
+        draft = yaml_file.parse(yaml_file.read_text(path), path)
+    except (OSError, UserError):
+        return path.stem.rpartition("-")[0]
+    return str(draft.get("name") or "") if isinstance(draft, dict) else ""
 
 
 def lost_with(draft: Kept) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.machine.processes import OUT_OF_MEMORY, killed_for_memory
 from engine.schema.durations import duration
+from engine.schema.sanitize import settled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +89,7 @@ def _stderr(attempt: AttemptDir) -> list[str]:
     try:
         with attempt.stderr.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - STDERR_BYTES))
-            return file.read().decode(errors="replace").strip().splitlines()
+            return settled(file.read().decode(errors="replace")).strip().splitlines()
     except OSError:
         return []
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.queries.runs import RunStatus, damage_of, run_status
+from engine.schema.sanitize import settled
 from engine.store.eventlog import EventReader, ends
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 
@@ -141,4 +142,4 @@ def stderr_tail(folder: PhaseDir, max_bytes: int = 16_384) -> str:
     with attempt.stderr.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - max_bytes))
-        return file.read().decode(errors="replace")
+        return settled(file.read().decode(errors="replace"))

@@ -227,7 +227,7 @@ def _ancestor(
         what=spec.what,
         seed=spec.seed,
         settings=tuple(settings_of(spec)),
-        attempts=tuple(_try(attempt) for attempt in folder.attempts()),
+        attempts=_tries(folder, state),
         finished=manifest.get("finished"),
         files=manifest.get("files", {}),
         figures=manifest.get("figures", {}),
@@ -281,11 +281,18 @@ def _settings(settings: BaseModel, prefix: str) -> Iterator[Setting]:
             yield Setting(f"{prefix}{name}", value, known.default, source_of(model, name))
 
 
-def _try(attempt: AttemptDir) -> Try:
-    """Its first and its final event; what lies between is the interface's business."""
+def _tries(folder: PhaseDir, state: State) -> tuple[Try, ...]:
+    """The last one may be at work: then it is as its phase is."""
+    attempts = folder.attempts()
+    return tuple(_try(a, state if a == attempts[-1] else "lost") for a in attempts)
+
+
+def _try(attempt: AttemptDir, state: State) -> Try:
+    """Its first and its final event; ``state``: what it is where it has no final one."""
     final = final_event(attempt)
     first = first_event(attempt)
-    outcome = final.outcome if final else "no final event"
+    unended = "no final event" if state == "done" else state  # its log was damaged since
+    outcome = final.outcome if final else unended
     finished = final.ts if final else None
     if first is None:
         return Try(attempt.number, outcome, finished=finished)

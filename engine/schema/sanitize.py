@@ -33,6 +33,12 @@ def one_line(text: str, limit: int | None = None) -> str:
     return " ".join(visible(text, limit).split("\n"))
 
 
+def settled(text: str) -> str:
+    """As a terminal leaves it: of a line that was written over and over, what came last."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+
+
 def _shown(char: str) -> str:
     if char == "\n" or " " <= char <= "~":
         return char

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from engine.schema.accuracy import NOTHING
 from engine.schema.sanitize import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from engine.tables.table import Cell, Table
 
@@ -25,3 +27,38 @@ def drawn(
     for row in table.rows:
         found.add_row(*map(draw, row))
     return found
+
+
+def widths(texts: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Of the columns of these rows, in ``room`` cells with two between them and one at each end,
+    so that no word is broken; None where that can't be."""
+    columns = list(zip(*texts, strict=True))
+    found = [max(_longest_word(cell) for cell in column) for column in columns]
+    spare = room - sum(found) - 2 * len(found)
+    if spare < 0:
+        return None
+    whole = [max(map(cell_len, column)) for column in columns]
+    for at in sorted(range(len(found)), key=lambda n: whole[n] - found[n]):
+        more = min(spare, whole[at] - found[at])
+        found[at] += more
+        spare -= more
+    return found
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split(" ")))
+
+
+def stacked(headers: Sequence[str], row: Sequence[Text], room: int) -> Text:
+    """A row that has no room beside its heads: the first cell, and in lines below it what the
+    others say, none of them broken."""
+    text, line = Text().append_text(row[0]), Text(" ")
+    for header, cell in zip(headers[1:], row[1:], strict=True):
+        if cell.plain.strip() in ("", NOTHING):
+            continue
+        said = Text.assemble((f" {header} ", "dim"), cell)
+        if line.plain.strip() and line.cell_len + 1 + said.cell_len > room:
+            text.append("\n").append_text(line)
+            line = Text(" ")
+        line.append(" " * bool(line.plain.strip())).append_text(said)
+    return text.append("\n").append_text(line) if line.plain.strip() else text

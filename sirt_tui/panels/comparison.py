@@ -97,7 +97,7 @@ def why_untested(compared: Compared) -> dict[int, str]:
     if compared.reference in scored:
         del why[compared.reference]
         return why
-    return {compared.reference: "not scored yet: nothing can be tested against it; r takes another"}
+    return {compared.reference: "unscored, so nothing is tested; r for another"}
 
 
 def accuracies_table(compared: Compared) -> RichTable | Text:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.dialogs import Offer
 
 FILE, EMPTY = "a file", "nothing"
+NAMELESS = "without a name"
 
 
 async def start(
@@ -36,7 +37,13 @@ async def start(
     for draft in kept:
         key = str(draft.path)
         sources[key] = partial(documents.from_kept, draft.path)
-        offers.append((key, f"draft   {draft.name}, {draft.changed.astimezone():%d %b %H:%M}", key))
+        offers.append(
+            (
+                key,
+                f"draft   {draft.name or NAMELESS}, {draft.changed.astimezone():%d %b %H:%M}",
+                key,
+            )
+        )
     for preset in presets:
         sources[preset.value] = partial(documents.from_preset, preset.value)
         offers.append((preset.value, f"preset  {preset.value}", preset.about))
@@ -59,7 +66,7 @@ async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
         words = await page.ask(drafts.lost_with, draft)
         since = f"{draft.changed.astimezone():%d %b %H:%M}"
         lost = [f"It is saved nowhere else. Left {since}, it says:", *words]
-        if not await page.sirt.confirm(f"Delete the draft {draft.name}?", lost):
+        if not await page.sirt.confirm(f"Delete the draft {draft.name or NAMELESS}?", lost):
             return False
         await page.ask(drafts.forget, draft)
     except OSError as error:

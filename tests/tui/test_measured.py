@@ -64,7 +64,6 @@ def test_the_list_shows_filters_and_names_the_match_on_the_test_split(measured):
     train = accuracy(measured, served, prompt="plain", split="train")
     assert train != pytest.approx(row.plain)  # or nothing here could tell them apart
     plain = 100 * row.plain
-    assert row.plain < row.cot  # the list's better one is not what acc asks for
     assert parse(f"acc>{plain - 0.01:.2f}")(row)
     assert not parse(f"acc>{plain + 0.01:.2f}")(row)
     (line,) = [line for line in said(measured, "status").splitlines() if served in line]
