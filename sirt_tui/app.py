@@ -11,6 +11,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import Monochrome, NoColor
 
 from engine.schema.kinds import resolve
 from engine.schema.pasted import naming
@@ -66,6 +67,8 @@ class SirtApp(App[None]):
 
     def __init__(self, runs: RunsFolder, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__()
+        if self.no_color:  # Textual's own makes greys of them, which are colours too
+            self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
         self.runs = runs
         self.clock = clock or clock_of(runs)
         self.feed = Feed(runs)

@@ -47,6 +47,7 @@ class Page(Leavable[None]):
     """A screen of the program. Subclasses give ``TITLE`` and ``compose_body``."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
+    ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,Footer"  # where one is, and the way out
     subject = reactive("")
 
     @property

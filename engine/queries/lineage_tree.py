@@ -159,6 +159,8 @@ def setting(one: Setting) -> str:
 
 def number(value: Any) -> str:
     """A figure with four digits, anything else as it is."""
+    if value is None:
+        return "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.queries.study import ARM_ORDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from engine.schema.specs import RunSpec
     from engine.store.run_row import RunRow
@@ -40,3 +40,17 @@ def _same(row: RunRow, spec: RunSpec) -> bool:
     """True when all that the arm depends on and the run fixes is the same."""
     pairs = ((getattr(row, name), getattr(spec, name)) for name in CELL[row.arm])
     return all(mine is None or theirs is None or mine == theirs for theirs, mine in pairs)
+
+
+def with_experiment(rows: Sequence[RunRow], run_id: str) -> list[str]:
+    """The run and, after it, what else its experiment has for the same seed."""
+    mine = next((row for row in rows if row.run_id == run_id), None)
+    if mine is None:
+        return [run_id]
+    others = (
+        row.run_id
+        for row in reversed(rows)
+        if row.experiment == mine.experiment and row.seed == mine.seed
+        if row is not mine and row.is_cell
+    )
+    return [run_id, *others]

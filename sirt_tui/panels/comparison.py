@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
+from textual.widgets import Static
 
 from engine.schema.accuracy import Estimate
 from engine.schema.evaluation import Evaluation
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.store.run_row import RunRow
     from engine.tables.table import Cell
 
+SHARE = 4  # of the screen's height: a quarter
 SHADES = " ░▒▓█"
 HEAT = ("dim", "blue", "cyan", "yellow", "bold yellow")
 
@@ -38,6 +40,36 @@ def letter(number: int) -> str:
 def colour(number: int) -> str:
     """Of a run's letter and of its curves."""
     return COLOURS[number % len(COLOURS)]
+
+
+class Legend(Static):
+    """The runs with their letters: in a quarter of the screen, or all of them."""
+
+    DEFAULT_CSS = """
+    Legend {
+        display: none; height: auto; max-height: 70%; padding: 0 1; margin-bottom: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="legend")
+        self._compared: Compared | None = None
+        self._whole = False
+
+    def show(self, compared: Compared) -> None:
+        self._compared = compared
+        self.display = True
+        most = len(compared.rows) if self._whole else max(2, self.screen.size.height // SHARE)
+        self.update(legend(compared, most))
+
+    def toggle(self) -> None:
+        self._whole = not self._whole
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        if self._compared is not None:
+            self.show(self._compared)
 
 
 def legend(compared: Compared, most: int) -> Text:

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from engine.schema.metrics import DRAWN, metrics_of
+from engine.schema.specs import RefineSpec
 from sirt_tui.panels import x_axis
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
@@ -96,7 +97,7 @@ class CurvesPanel(RunPanel, Vertical):
         rounds = [p.id for p in self._phases if p.spec.kind == kind]
         which = f", round {rounds.index(phase.id) + 1}" if len(rounds) > 1 else ""
         entitle(self, f"{kind} {metric.name}{which}", keys)
-        lines = (Threshold(*metric.line),) if metric.line else ()
+        lines = (Threshold(*metric.line),) if metric.line and _holds(metric, phase) else ()
         self.query_one(Chart).show(self._series(phase, metric, over), lines, x_axis.AXES[over])
 
     def _there(self) -> dict[Key, tuple[PhaseStatus, Metric]]:
@@ -129,3 +130,9 @@ class CurvesPanel(RunPanel, Vertical):
                 grown = self._grown.setdefault((*attempt, name, over), GrowingSeries())
                 found.append(Series(legend, *grown.take(points, places)))
         return found
+
+
+def _holds(metric: Metric, phase: PhaseStatus) -> bool:
+    """A loss with a likelihood term does not begin at ln 2."""
+    spec = phase.spec
+    return not (isinstance(spec, RefineSpec) and metric.name == "loss" and spec.settings.sft_weight)

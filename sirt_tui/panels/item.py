@@ -58,7 +58,7 @@ class ItemPanel(VerticalScroll):
     ALLOW_MAXIMIZE = True
     DEFAULT_CSS = """
     ItemPanel { border: round $border; border-title-color: $text; padding: 0 1; }
-    ItemPanel:focus { border: round $primary; }
+    ItemPanel:focus { border: heavy $primary; }
     ItemPanel #sides { layout: grid; grid-size: 2; grid-rows: auto; height: auto; }
     ItemPanel #sides.one { grid-size: 1; }
     ItemPanel .side {

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from engine.schema.sanitize import one_line
 from sirt_tui.format import count
+from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +31,7 @@ class SourceBar(Static):
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append("[ ] " if len(names) > 1 else "", "dim")
         text.append("‹" if first else "", "dim")
-        for number, name in enumerate(names[first:], start=first):
-            text.append(f" {name} ", "reverse" if number == chosen else "")
-        self.update(text)
+        self.update(text.append_text(tabs(names, chosen, "screen.source_at", first)))
 
     def _room(self) -> int:
         return max(20, self.size.width - 8)

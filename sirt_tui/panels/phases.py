@@ -36,7 +36,7 @@ class PhasesPanel(Lines):
     BORDER_TITLE = "phases"
     DEFAULT_CSS = """
     PhasesPanel { border: round $border; border-title-color: $text; scrollbar-gutter: auto; }
-    PhasesPanel:focus { border: round $primary; }
+    PhasesPanel:focus { border: heavy $primary; border-title-style: bold reverse; }
     PhasesPanel > .phase--cursor { background: $surface-lighten-1; }
     PhasesPanel:focus > .phase--cursor { background: $primary; color: $text; text-style: bold; }
     """

@@ -9,6 +9,7 @@ from rich.text import Text
 from engine.schema.sanitize import one_line
 from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES
 from sirt_tui.widgets.columns import Column
+from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
     from engine.commands.queue_changes import Entry, Work
@@ -28,12 +29,17 @@ def _state(state: State, held: bool = False) -> Text:
 
 def work_columns() -> list[Column[Work]]:
     return [
-        Column("phase", "at work", 30, lambda w: Text(one_line(w.spec.title, 60))),
+        Column("phase", "at work", 30, lambda w: one_line(w.spec.title, 60), narrow=16),
         Column("state", "state", 13, lambda w: _state(w.state)),
-        Column("where", "on", 8, lambda w: Text(place(w))),
+        Column("where", "on", 8, lambda w: Text(place(w)), rank=1),
         Column("pid", "pid", 8, lambda w: Text(str(w.pid or NOTHING)), rank=2, justify="right"),
         Column("attempt", "try", 3, lambda w: Text(str(w.attempt)), rank=3, justify="right"),
-        Column("run", "run", 20, lambda w: Text(one_line(w.run_id, 80)), rank=1, grows=True),
+        Column(
+            *("run", "of run", 20, lambda w: one_line(w.run_id, 80)),
+            narrow=12,
+            grows=True,
+            shorten=middle_cut,
+        ),
         Column("paid", "paid", 16, lambda w: Text(_paid(w)), rank=4),
     ]
 
@@ -47,6 +53,10 @@ def queue_columns(requested: dict[str, str]) -> list[Column[tuple[int, Entry, St
     return [
         Column("place", "queue", 5, lambda e: Text(str(e[0])), justify="right"),
         Column("state", "state", 13, lambda e: _state(e[2], e[1].hold)),
-        Column("run", "run", 24, lambda e: Text(one_line(e[1].run_id, 80)), grows=True),
+        Column(
+            *("run", "run", 24, lambda e: one_line(e[1].run_id, 80)),
+            grows=True,
+            shorten=middle_cut,
+        ),
         Column("asks", "asks for", 10, lambda e: Text(requested.get(e[1].run_id, NOTHING)), rank=1),
     ]

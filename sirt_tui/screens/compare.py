@@ -12,20 +12,22 @@ from textual.widgets import ContentSwitcher, Static
 
 from engine.queries import comparison as compared_runs
 from engine.queries.judgements import judgements
+from engine.queries.sibling_runs import with_experiment
 from engine.schema.errors import UserError
 from sirt_tui import failures
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
 from sirt_tui.panels.compared_curves import ComparedCurves
+from sirt_tui.panels.comparison import Legend
 from sirt_tui.panels.fractions import FractionsPanel
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_files import Shown
+from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
-    from textual import events
     from textual.app import ComposeResult
 
     from engine.queries.comparison import Compared, Overview, Settings
@@ -40,7 +42,6 @@ HOW = (
     "One run alone is set beside the others of its experiment."
 )
 FOLLOW_S = 2.0
-LEGEND_SHARE = 4  # of the screen's height: a quarter
 
 
 class ComparePage(Page):
@@ -49,10 +50,6 @@ class ComparePage(Page):
     TITLE = "Compare"
     DEFAULT_CSS = """
     ComparePage #bar { height: 1; padding: 0 1; }
-    ComparePage #legend {
-        height: auto; max-height: 70%; padding: 0 1; margin-bottom: 1;
-        text-wrap: nowrap; text-overflow: ellipsis;
-    }
     ComparePage ContentSwitcher { height: 1fr; }
     ComparePage ContentSwitcher ScrollableContainer { padding: 0 1; height: 1fr; }
     ComparePage ContentSwitcher Static { width: auto; }
@@ -78,7 +75,6 @@ class ComparePage(Page):
         self._view = 0
         self._prompt = 0
         self._every = False
-        self._whole_legend = False
         self._mine: tuple[RunRow, ...] = ()
         self._all: tuple[RunRow, ...] = ()
         self._compared: Compared | None = None
@@ -91,7 +87,7 @@ class ComparePage(Page):
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="bar")
-        yield Static(id="legend")
+        yield Legend()
         with ContentSwitcher(initial="accuracies"):
             yield from _scrolled("accuracies", "reading…" if self._run_ids else HOW)
             yield ComparedCurves(id="curves")
@@ -104,16 +100,12 @@ class ComparePage(Page):
         super().on_mount()
         self._draw_bar()
         self.query_one("#accuracies").focus()
-        self.query_one("#legend").display = False
         self.feed.watch_runs(self)
         self.set_interval(FOLLOW_S, self._follow)
 
     @property
     def curves(self) -> ComparedCurves:
         return self.query_one(ComparedCurves)
-
-    def on_resize(self, event: events.Resize) -> None:
-        self._draw_legend()
 
     # --- what comes in ---
 
@@ -122,7 +114,7 @@ class ComparePage(Page):
         first = not self._all
         self._all = event.rows
         if first and len(self._run_ids) == 1:
-            self._run_ids = self._with_experiment(self._run_ids[0])
+            self._run_ids = with_experiment(self._all, self._run_ids[0])
         by_id = {row.run_id: row for row in event.rows if row.run_id in self._run_ids}
         mine = tuple(by_id[run_id] for run_id in self._run_ids if run_id in by_id)
         if self._run_ids and (mine != self._mine or first):
@@ -133,19 +125,6 @@ class ComparePage(Page):
         if self._run_ids and (judging != self._judging or first):
             self._judging = judging
             self._read_judged()
-
-    def _with_experiment(self, run_id: str) -> list[str]:
-        """The run and, after it, what else its experiment has for the same seed."""
-        mine = next((row for row in self._all if row.run_id == run_id), None)
-        if mine is None:
-            return [run_id]
-        others = (
-            row.run_id
-            for row in reversed(self._all)
-            if row.experiment == mine.experiment and row.seed == mine.seed
-            if row is not mine and row.is_cell
-        )
-        return [run_id, *others]
 
     @work(exclusive=True, group="compare")
     async def _read(self) -> None:
@@ -203,24 +182,14 @@ class ComparePage(Page):
 
     def _show(self, compared: Compared) -> None:
         self._compared = compared
-        self._draw_legend()
+        self.query_one(Legend).show(compared)
         self._put("accuracies", comparison.accuracies_table(compared))
 
     def _put(self, view: str, content: RenderableType) -> None:
         self.query_one(f"#{view} > Static", Static).update(content)
 
-    def _draw_legend(self) -> None:
-        if self._compared is not None:
-            least = max(2, self.size.height // LEGEND_SHARE)
-            most = len(self._compared.rows) if self._whole_legend else least
-            widget = self.query_one("#legend", Static)
-            widget.display = True
-            widget.update(comparison.legend(self._compared, most))
-
     def _draw_bar(self) -> None:
-        text = Text(no_wrap=True, overflow="ellipsis")
-        for number, name in enumerate(VIEWS):
-            text.append(f" {name} ", "reverse" if number == self._view else "")
+        text = tabs(VIEWS, self._view, "screen.view_at")
         match VIEWS[self._view]:
             case "accuracies":
                 text.append("  % [95 %], paired difference, Holm's p of McNemar's test", "dim")
@@ -248,7 +217,10 @@ class ComparePage(Page):
     # --- keys ---
 
     def action_view(self, step: int) -> None:
-        self._view = (self._view + step) % len(VIEWS)
+        self.action_view_at((self._view + step) % len(VIEWS))
+
+    def action_view_at(self, number: int) -> None:
+        self._view = number
         self.query_one(ContentSwitcher).current = VIEWS[self._view]
         name = "points" if VIEWS[self._view] == "fractions" else VIEWS[self._view]
         self.query_one(f"#{name}").focus()
@@ -291,8 +263,7 @@ class ComparePage(Page):
         self._draw_bar()
 
     def action_legend(self) -> None:
-        self._whole_legend = not self._whole_legend
-        self._draw_legend()
+        self.query_one(Legend).toggle()
 
     @work
     async def action_all_settings(self) -> None:

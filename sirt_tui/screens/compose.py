@@ -18,7 +18,7 @@ from sirt_tui.draft_document import DraftDocument
 from sirt_tui.page import Page
 from sirt_tui.panels.tree_choice import EACH, Offered
 from sirt_tui.screens import compose_dialogs, compose_launch
-from sirt_tui.screens.compose_panes import ComposePanes
+from sirt_tui.screens.compose_panes import PANES, ComposePanes
 from sirt_tui.screens.draft_plan import DraftPlan
 
 if TYPE_CHECKING:
@@ -157,6 +157,9 @@ class ComposePage(Page):
 
     def action_pane(self, step: int) -> None:
         self.panes.step(step)
+
+    def action_pane_at(self, number: int) -> None:
+        self.panes.go_to(PANES[number])
 
     def action_filter(self) -> None:
         self.panes.open_filter()

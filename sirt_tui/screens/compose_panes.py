@@ -16,6 +16,7 @@ from sirt_tui.panels.planned import PlanPanel, plan_line
 from sirt_tui.panels.settings_form import SettingsPanel
 from sirt_tui.panels.tree_choice import ChoicesPanel
 from sirt_tui.widgets.leaving import Part
+from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
     from textual import events
@@ -112,9 +113,7 @@ class ComposePanes(Part, Container):
             panel.show(plan.planned, offered.sizes, offered.where)
 
     def _draw_bar(self) -> None:
-        text = Text(no_wrap=True, overflow="ellipsis")
-        for name in PANES:
-            text.append(f" {name} ", "reverse" if name == self._pane else "")
+        text = tabs(PANES, PANES.index(self._pane), "screen.pane_at")
         self.query_one("#bar", Static).update(text.append_text(self._summary))
 
     def _draw_about(self) -> None:

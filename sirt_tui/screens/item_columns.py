@@ -8,6 +8,7 @@ from rich.text import Text
 
 from engine.schema.sanitize import one_line
 from sirt_tui.widgets.columns import Column
+from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
     from sirt_tui.screens.item_list import ItemRow
@@ -37,7 +38,7 @@ def item_columns(marks: ItemMarks, scored: bool) -> list[Column[ItemRow]]:
         Column("label", "what", 12, _label, 1, narrow=8),
         Column("length", "chars", 6, _length, 3, "right"),
         *([Column("margin", "margin", 7, _margin, 2, "right")] if scored else []),
-        Column("id", "id", 14, _id, 7, narrow=10),
+        Column("id", "id", 14, _id, 7, narrow=10, shorten=middle_cut),
         Column("text", "question", 40, _text, 6, narrow=24, grows=True),
     ]
 
@@ -67,7 +68,7 @@ def _margin(row: ItemRow) -> Cell:
 
 
 def _id(row: ItemRow) -> Cell:
-    return (one_line(row.item.id, 60), "dim") if row.item else ""
+    return one_line(row.item.id, 60) if row.item else ""
 
 
 def _text(row: ItemRow) -> Cell:

@@ -49,7 +49,7 @@ class PairsPage(Page):
     PairsPage ItemPanel { height: 1fr; }
     PairsPage.-narrow ItemPanel #sides { grid-size: 1; }
     PairsPage.-narrow ItemPanel { border: none; border-top: round $border; }
-    PairsPage.-narrow ItemPanel:focus { border: none; border-top: round $primary; }
+    PairsPage.-narrow ItemPanel:focus { border: none; border-top: heavy $primary; }
     PairsPage.-wide #body { layout: horizontal; }
     PairsPage.-wide #body RowTable { width: 74; height: 1fr; }
     PairsPage.zoomed #body RowTable { display: none; }
@@ -93,8 +93,7 @@ class PairsPage(Page):
 
     def on_mount(self) -> None:
         super().on_mount()
-        both = f"A {self._run_id}   B {self._against}"
-        self.subject = both if self._against else self._run_id
+        self.subject = f"A {self._run_id}   B {self._against}" if self._against else self._run_id
         self.table.focus()
         self._open(0)
         self.set_interval(AGAIN_S, self._look_again)
@@ -226,22 +225,23 @@ class PairsPage(Page):
 
     async def action_clear(self) -> None:
         """First what narrows the list, then back."""
-        narrowed = self.table.marked or self.has_class("zoomed")
-        if not self.close_filter() and not narrowed:
+        if self.close_filter() or self.table.marked or self.has_class("zoomed"):
+            self.remove_class("zoomed")
+            self.table.unmark()
+            self.table.focus()
+            self._draw_status()
+        else:
             self.sirt.open_runs()
-            return
-        self.remove_class("zoomed")
-        self.table.unmark()
-        self.table.focus()
-        self._draw_status()
 
     def action_step(self, step: int) -> None:
         self.table.action_move(step)
 
     def action_source(self, step: int) -> None:
-        if self._sources:
-            self._going = (self._going + step) % len(self._sources)
-            self._open(self._going)
+        self.action_source_at((self._going + step) % max(1, len(self._sources)))
+
+    def action_source_at(self, number: int) -> None:
+        self._going = number
+        self._open(number)
 
     def action_prompt(self) -> None:
         row = self.table.row

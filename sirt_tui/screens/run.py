@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -22,6 +21,7 @@ from sirt_tui.panels.run_panel import RunPanel, RunView
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.widgets.chart import Chart
+from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
     from textual import events
@@ -47,11 +47,8 @@ class PanelBar(Static):
 
     def show(self, names: tuple[str, ...], chosen: str) -> None:
         self.display = bool(names)
-        text = Text(no_wrap=True, overflow="ellipsis")
-        for name in names:
-            text.append(f" {name} ", "reverse" if name == chosen else "")
-        text.append("  [ ] to change", "dim")
-        self.update(text)
+        at = names.index(chosen) if chosen in names else -1
+        self.update(tabs(names, at, "screen.panel_at").append("  [ ] to change", "dim"))
 
 
 def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
@@ -227,9 +224,18 @@ class RunPage(Page):
         """Another panel where not all fit; else the focus goes on."""
         choice = self._choice() or NAMES
         at = choice.index(self._panel) if self._panel in choice else 0
-        self._panel = choice[(at + step) % len(choice)]
+        self.action_panel_at((at + step) % len(choice))
+
+    def action_panel_at(self, number: int) -> None:
+        """One that is zoomed gives its place to the other."""
+        zoomed = self.maximized is not None
+        self.minimize()
+        self._panel = (self._choice() or NAMES)[number]
         self._arrange()
-        self.query_one(f"#{self._panel}").focus()
+        panel = self.query_one(f"#{self._panel}")
+        panel.focus()
+        if zoomed:
+            self.maximize(panel, container=False)
 
     async def action_of_panel(self, name: str, action: str) -> None:
         panel = self.query_one(f"#{name}")
@@ -247,7 +253,7 @@ class RunPage(Page):
             self.minimize()
             return
         focused = self.focused
-        panels = [self.query_one(f"#{name}") for name in NAMES]
+        panels = [self.query_one(PhasesPanel), *(self.query_one(f"#{name}") for name in NAMES)]
         inside = [p for p in panels if focused is not None and p in focused.ancestors_with_self]
         self.maximize(inside[0] if inside else self.query_one(f"#{self._panel}"), container=False)
 

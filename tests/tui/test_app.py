@@ -15,7 +15,7 @@ from sirt_tui.app import DARK, LIGHT
 from sirt_tui.screens.help import WHERE, Help, keys_of
 from sirt_tui.widgets.dialogs import Confirm
 from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
-from tests.tui.helpers import app_on, settled, text_of
+from tests.tui.helpers import app_on, painted, settled, text_of
 
 ENOUGH = 3.5  # to 1; 3 is what WCAG 2 asks of large and bold text, 4.5 of small
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "scipy", "pandas")
@@ -96,6 +96,8 @@ def test_states_are_told_without_colour(recorded, name, monkeypatch):
             await show(name, pilot)
             strips = app.screen._compositor.render_strips()
             assert not [s for strip in strips for s in strip if s.style and coloured(s.style)]
+            if name in ("runs", "pairs", "compose"):
+                assert painted(app, "reverse"), "the cursor"
             assert SCREENS[name][1] in text_of(app)
 
     asyncio.run(flow())
@@ -123,9 +125,8 @@ def luminance(colour):
 
 
 def coloured(style):
-    """True when the colour is more than a shade of grey."""
-    colours = [c.triplet for c in (style.color, style.bgcolor) if c and c.triplet]
-    return any(max(c) - min(c) > 2 for c in colours)
+    """A grey is a colour too: only the terminal's own is none."""
+    return any(c is not None and not c.is_default for c in (style.color, style.bgcolor))
 
 
 def test_a_dialog_lies_in_the_middle_of_its_screen(recorded):
@@ -142,3 +143,50 @@ def test_a_dialog_lies_in_the_middle_of_its_screen(recorded):
             assert box.x > 0
 
     asyncio.run(check())
+
+
+def test_tabs_take_a_click(recorded):
+    """In Compare, Compose and Pairs, and on Run where not all panels fit."""
+
+    async def clicked(app, pilot, selector, name):
+        line = app.screen.query_one(selector)
+        at = str(line.render()).index(name)
+        await pilot.click(selector, offset=(at + 2, 0))
+        await settled(
+            pilot, lambda: painted(app, "reverse") and f" {name} " in painted(app, "reverse")
+        )
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(80, 24)) as pilot:
+            for name, bar, tab in (
+                ("compare", "#bar", "settings"),
+                ("pairs", "SourceBar", "demonstrations"),
+                ("compose", "#bar", "settings"),
+                ("run", "PanelBar", "log"),
+            ):
+                app.open_runs()
+                await show(name, pilot)
+                await clicked(app, pilot, bar, tab)
+
+    asyncio.run(flow())
+
+
+def test_a_zoomed_panel_leaves_the_title_and_the_way_out(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await show("run", pilot)
+            await pilot.press("z")  # the phases have the focus
+            await settled(
+                pilot, lambda: app.screen.maximized is app.screen.query_one("PhasesPanel")
+            )
+            assert "SIRT Run" in text_of(app)
+            assert "Zoom" in text_of(app)
+            await pilot.press("right_square_bracket")
+            await settled(pilot, lambda: app.screen.maximized is app.screen.query_one("#samples"))
+            await pilot.press("escape")
+            await settled(pilot, lambda: app.screen.maximized is None)
+            assert "SIRT Run" in text_of(app)
+
+    asyncio.run(flow())

@@ -1,0 +1,20 @@
+"""Names in a line, one of them chosen; a click chooses another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def tabs(names: Sequence[str], chosen: int, action: str, first: int = 0) -> Text:
+    """From the ``first`` name on. ``action`` is called with the number of the name."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for number, name in enumerate(names[first:], start=first):
+        click = Style.from_meta({"@click": f"{action}({number})"})
+        text.append(f" {name} ", Style(reverse=True) + click if number == chosen else click)
+    return text
