@@ -26,13 +26,11 @@ ADVICE = {
 
 
 class AlertsPanel(Static):
-    """Takes no room when there is nothing to say."""
+    """Takes no room when there is nothing to say. What has room for it is told in full; the log
+    has all of it."""
 
     DEFAULT_CSS = """
-    AlertsPanel {
-        height: auto; max-height: 4; padding: 0 1;
-        text-wrap: nowrap; text-overflow: ellipsis;
-    }
+    AlertsPanel { height: auto; max-height: 4; padding: 0 1; text-overflow: ellipsis; }
     """
 
     def show(self, of: RunView) -> None:
@@ -41,6 +39,8 @@ class AlertsPanel(Static):
         shown = lines[:LINES]
         if len(lines) > LINES:
             shown[-1] = Text(f"and {len(lines) - LINES + 1} more warnings in the log", "yellow")
+        whole = sum(-(-line.cell_len // max(1, self.screen.size.width - 2)) for line in shown)
+        self.styles.text_wrap = "wrap" if whole <= LINES else "nowrap"
         text = Text("\n").join(shown)
         if text != self.content:  # another text may take other room: the screen is laid out again
             self.update(text)
@@ -65,8 +65,7 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
 
 
 def _line(what: str, said: str, advice: str, style: str) -> Text:
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(what, style)
+    text = Text().append(what, style)
     text.append(said)
     if advice:
         text.append(f" ({advice})", "dim")

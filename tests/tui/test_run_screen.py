@@ -346,3 +346,60 @@ def test_stop_asks_once_and_retry_queues(recorded, monkeypatch):
         await settled(pilot, lambda: run_id not in read_queue(recorded).run_ids)
 
     watching(recorded, run_id, check)
+
+
+def test_curves_and_memory_are_of_the_phase_under_the_cursor(recorded):
+    async def check(app, pilot):
+        curves, memory = app.screen.query_one(CurvesPanel), app.screen.query_one(MemoryPanel)
+        for number, kind in ((1, "instruct"), (3, "refine"), (2, "elicit"), (1, "instruct")):
+            await pilot.press("home", *["down"] * number)
+            await settled(pilot, lambda k=kind: k in str(curves.border_title), f"curves of {kind}")
+            await settled(
+                pilot, lambda k=kind: k in str(memory.border_subtitle), f"memory of {kind}"
+            )
+        await pilot.press("u")  # wherever the focus is
+        await settled(pilot, lambda: "use, %" in str(memory.border_title))
+        await pilot.press("u")
+        await settled(pilot, lambda: "memory, GiB" in str(memory.border_title))
+
+    watching(recorded, run_of(recorded, "both", "wren-3m"), check, (200, 50))
+
+
+def test_while_a_long_log_is_read_no_silence_is_claimed(recorded, monkeypatch):
+    """The end is read first: what the phase does now is known at once."""
+    monkeypatch.setattr("engine.queries.following.READ_MS", 1.0)
+    run_id = run_of(recorded, "both", "otter-3m")
+    with going_on(live_phase(recorded, run_id).last_attempt()) as writer:
+        old = NOW - timedelta(hours=2)
+        for step in range(4_000):
+            writer.emit(Metric(ts=old, step=step, values={"loss": 1.0, "plain_correct": 0.5}))
+        writer.emit(Progress(ts=NOW, done=7, total=17, unit="answers"))
+
+        async def check(app, pilot):
+            texts = [text_of(app)]
+            await settled(pilot, lambda: texts.append(text_of(app)) or "7/17 answers" in texts[-1])
+            chart = app.screen.query_one(CurvesPanel).query_one(Chart)
+            await settled(
+                pilot,
+                lambda: texts.append(text_of(app)) or any(len(s.x) > 3_000 for s in chart._series),
+            )
+            assert not [text for text in texts if "silent for" in text]
+
+        watching(recorded, run_id, check)
+
+
+def test_a_count_that_is_over_says_what_is_done_now(recorded):
+    run_id = run_of(recorded, "both", "otter-3m")
+    with going_on(live_phase(recorded, run_id).last_attempt()) as writer:
+        writer.emit(Progress(ts=NOW - timedelta(minutes=10), done=0, total=17, unit="steps"))
+        writer.emit(Progress(ts=NOW, done=17, total=17, unit="steps"))
+        writer.emit(Activity(ts=NOW, text="reading what came of them"))
+
+        async def check(app, pilot):
+            await settled(pilot, lambda: "reading what came of them" in text_of(app))
+            assert "0 s left" not in text_of(app)
+            writer.emit(Activity(ts=NOW, text="scoring the pairs"))
+            await settled(pilot, lambda: "scoring the pairs" in text_of(app))
+            assert "0 s left" not in text_of(app)
+
+        watching(recorded, run_id, check)
