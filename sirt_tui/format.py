@@ -50,7 +50,7 @@ def duration(seconds: float | None) -> str:
 
 def roughly(seconds: float) -> str:
     """An estimate: ``about 3 d 4 h``, ``over a year``."""
-    said = duration(seconds)
+    said = duration(60 * round(seconds / 60) if seconds >= 120 else seconds)
     return said if said == OVER_A_YEAR else f"about {said}"
 
 

@@ -31,6 +31,7 @@ from engine.queries.runs import (
     run_status,
     unreadable,
 )
+from engine.scheduling.standing import ENDED
 from engine.schema.accuracy import NOTHING
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
@@ -292,6 +293,12 @@ def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
     echo(f"{plural(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
 
 
+def _has_nothing_to_retry(runs: RunsFolder, run_id: str) -> bool:
+    """It is at work, and none of its phases has ended badly."""
+    found = run_status(runs, run_id, with_views=False)
+    return found.state == "running" and not any(phase.state in ENDED for phase in found.phases)
+
+
 @click.command()
 @click.argument("run_ids", nargs=-1, required=True)
 @click.option("--follow", "following", is_flag=True, help="Stay and show progress.")
@@ -304,6 +311,10 @@ def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
     phases = [word for word in run_ids if runs.is_phase(word)]
     again = [run_changes.make_again(runs, phase) for phase in phases]
     found = find_runs(runs, [word for word in run_ids if word not in phases])
+    at_work = [run_id for run_id in found if _has_nothing_to_retry(runs, run_id)]
+    for run_id in at_work:
+        echo(f"{run_id}: running already, nothing to retry")
+    found = [run_id for run_id in found if run_id not in at_work]
     queued = list(dict.fromkeys([*again, *run_changes.retry(runs, found)]))
     if finished := len(set(found) - set(queued)):
         echo(f"{plural(finished, 'run')} finished before: nothing to do")

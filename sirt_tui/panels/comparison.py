@@ -16,6 +16,7 @@ from engine.tables.table import Table, text_of
 from sirt_tui.format import STATE_STYLES
 from sirt_tui.panels.figures import draw_table, figure
 from sirt_tui.widgets.chart.chart import COLOURS
+from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from engine.tables.table import Cell
 
 SHARE = 4  # of the screen's height: a quarter
+VALUE = 32  # cells of a setting's value: a path must not push the other runs off the screen
 SHADES = " ░▒▓█"
 HEAT = ("dim", "blue", "cyan", "yellow", "bold yellow")
 
@@ -144,7 +146,8 @@ def settings_table(
 ) -> RichTable | Text:
     if not found:
         return Text("these runs have the same settings", "dim")
-    return draw_table(comparisons.settings(found, letters(rows)))
+    table = comparisons.settings(found, letters(rows))
+    return draw_table(table, lambda cell: Text(middle_cut(one_line(text_of(cell)), VALUE)))
 
 
 def matrix_table(matrices: dict[str, Matrix]) -> RichTable | Text:

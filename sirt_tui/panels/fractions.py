@@ -34,8 +34,9 @@ class FractionsPanel(Vertical):
         """By arm, the share in per cent and the accuracy with it."""
         chart = self.query_one(Chart)
         chart.display = any(len(points) > 1 for points in lines.values())  # else there is no line
-        chart.show(
+        shown = (
             Series(name, [x for x, _ in points], [100 * cell.value for _, cell in points])
             for name, points in lines.items()
         )
+        chart.show(shown, most=100.0)
         self.query_one(Static).update(draw_table(comparisons.fractions(lines)))

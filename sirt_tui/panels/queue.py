@@ -30,7 +30,7 @@ def _state(state: State, held: bool = False) -> Text:
 def work_columns() -> list[Column[Work]]:
     return [
         Column("phase", "at work", 30, lambda w: one_line(w.spec.title, 60), narrow=16),
-        Column("state", "state", 13, lambda w: _state(w.state)),
+        Column("state", "state", 13, lambda w: _state(w.state), narrow=9),
         Column("where", "on", 8, lambda w: Text(place(w)), rank=1),
         Column("pid", "pid", 8, lambda w: Text(str(w.pid or NOTHING)), rank=2, justify="right"),
         Column("attempt", "try", 3, lambda w: Text(str(w.attempt)), rank=3, justify="right"),

@@ -19,7 +19,7 @@ from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel, RunView
 from sirt_tui.screens import follow_up_dialogs
-from sirt_tui.screens.run_actions import RunActions
+from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.widgets.chart import Chart
 from sirt_tui.widgets.tabs import tabs
 
@@ -265,7 +265,9 @@ class RunPage(Page):
 
     @work
     async def action_retry(self) -> None:
-        await RunActions(self).retry(self._state())
+        if (status := self._status) is not None:
+            state = to_retry(status.state, (phase.state for phase in status.phases))
+            await RunActions(self).retry({self._run_id: state})
 
     def _state(self) -> dict[str, State]:
         return {self._run_id: self._status.state} if self._status is not None else {}

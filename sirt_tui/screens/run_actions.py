@@ -10,7 +10,7 @@ from engine.schema.errors import UserError
 from sirt_tui.screens import run_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     States = Mapping[str, State]  # by the run's id
 
 ENDED: frozenset[State] = frozenset({"done", "stopped"})
-AT_WORK: frozenset[State] = frozenset({"running", "queued"})
+BADLY: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"})
 GO_ON = "Let it go on"  # instead of a stop
 
 
@@ -40,10 +40,9 @@ class RunActions:
             await self._do(stop, f"{named(meant)}: asked to stop")
 
     async def retry(self, runs: States) -> None:
-        meant = [run_id for run_id, state in runs.items() if state not in AT_WORK]
+        meant = [run_id for run_id, state in runs.items() if state != "running"]
         if runs and not meant:
-            states = " and ".join(sorted(set(runs.values())))
-            self._page.sirt.say(f"{named(runs)}: {states} already, there is nothing to retry")
+            self._page.sirt.say(f"{named(runs)}: running already, there is nothing to retry")
         if meant:
             retry = partial(run_commands.retry, self._page.runs, meant)
             await self._do(retry, f"{named(meant)}: ")
@@ -118,6 +117,11 @@ class RunActions:
             self._page.feed.hurry()
         self._page.sirt.say(f"{said}{told or ''}")
         return True
+
+
+def to_retry(state: State, phases: Iterable[State | None]) -> State:
+    """A run's state, or that of a phase which ended badly while others of it are at work."""
+    return next((phase for phase in phases if phase in BADLY), state)
 
 
 def named(run_ids: Sequence[str] | Mapping[str, object]) -> str:

@@ -16,7 +16,7 @@ from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel
 from sirt_tui.panels.titles import problem_text
 from sirt_tui.screens import filtering, run_commands
-from sirt_tui.screens.run_actions import RunActions
+from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.screens.run_columns import counts_text, run_columns
 from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table import RowTable
@@ -275,7 +275,7 @@ class RunsPage(Page):
 
     @work
     async def action_retry(self) -> None:
-        await self._actions.retry(self._states())
+        await self._actions.retry({r.run_id: to_retry(r.state, r.ladder) for r in self._meant()})
 
     @work
     async def action_delete(self) -> None:

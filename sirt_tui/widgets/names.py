@@ -27,18 +27,23 @@ class Names:
     def short(self, name: str, room: int) -> str:
         """In so many cells: ``both … s7``; at last cut in its middle."""
         words = name.split()
-        commonest = sorted(words, key=lambda word: (-self._having[word], -len(word)))
-        for word in commonest[: len(words) - 1]:
-            if cell_len(_said(words)) <= room:
+        left_out: set[int] = set()
+        for at in sorted(
+            range(len(words)), key=lambda n: (-self._having[words[n]], -len(words[n]))
+        ):
+            if cell_len(_said(words, left_out)) <= room or len(left_out) == len(words) - 1:
                 break
-            words[words.index(word)] = GAP
-        return middle_cut(_said(words), room)
+            left_out.add(at)
+        for at in sorted(left_out, key=lambda n: self._having[words[n]]):  # the telling ones first
+            if cell_len(_said(words, left_out - {at})) <= room:
+                left_out.remove(at)
+        return middle_cut(_said(words, left_out), room)
 
 
-def _said(words: list[str]) -> str:
+def _said(words: list[str], left_out: set[int]) -> str:
     """Gaps beside each other are one."""
-    kept = [word for n, word in enumerate(words) if word != GAP or words[n - 1 : n] != [GAP]]
-    return " ".join(kept)
+    shown = [GAP if n in left_out else word for n, word in enumerate(words)]
+    return " ".join(w for n, w in enumerate(shown) if w != GAP or shown[n - 1 : n] != [GAP])
 
 
 def middle_cut(text: str, room: int) -> str:

@@ -105,3 +105,9 @@ def test_a_draft_goes_by_the_name_that_it_has_now(recorded: RunsFolder) -> None:
     nameless = drafts.new_place(recorded, {})
     drafts.keep({"tasks": ["csqa"]}, nameless)
     assert {kept.name for kept in drafts.kept(recorded)} == {"second", ""}
+
+
+def test_a_run_at_work_is_not_said_to_be_queued_again(recorded: RunsFolder) -> None:  # noqa: F811
+    live = run_of(recorded, "both", "otter-3m")
+    told = said("--runs", str(recorded.root), "retry", live)
+    assert told == f"{live}: running already, nothing to retry\n"

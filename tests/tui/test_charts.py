@@ -21,6 +21,7 @@ from sirt_tui.widgets.chart import (
 from sirt_tui.widgets.chart.canvas import Canvas
 from sirt_tui.widgets.chart.curve import Average, Outline
 from sirt_tui.widgets.chart.series import columns
+from sirt_tui.widgets.chart.window import Window
 from tests.tui.helpers import settled, text_of
 
 NAN = float("nan")
@@ -253,3 +254,10 @@ def test_odd_values_and_sizes_draw_something(size):
 
 def test_names_are_untrusted():
     assert "\x1b" not in "".join(drawn([line("\x1b[31mred", [1, 2])]))
+
+
+def test_a_share_of_all_has_no_axis_above_all():
+    share = Window.around([[100.0, 100.0]], (0.0, 1.0), (), 100.0, log=False)
+    assert (share.bottom, share.top) == (95.0, 100.0)
+    free = Window.around([[100.0, 100.0]], (0.0, 1.0), (), math.inf, log=False)
+    assert free.top > 100.0

@@ -58,7 +58,7 @@ class Chart(Widget, can_focus=True):
     def __init__(self, x: axes.X = "counts", id: str | None = None) -> None:
         super().__init__(id=id)
         self._x = x
-        self._empty = ""  # said where there is no point
+        self._empty, self._most = "", math.inf
         self._series: tuple[Series, ...] = ()
         self._thresholds: tuple[Threshold, ...] = ()
         self._smoothing = 0
@@ -77,9 +77,11 @@ class Chart(Widget, can_focus=True):
         thresholds: Iterable[Threshold] = (),
         x: axes.X | None = None,
         empty: str = "no points yet",
+        most: float = math.inf,
     ) -> None:
-        """Draw these instead; smoothing stays, and on the same axis zoom and cursor."""
-        self._empty = empty
+        """Draw these instead; smoothing stays, and on the same axis zoom and cursor. ``empty`` is
+        said where there is no point; the axis shows no more than ``most`` that is possible."""
+        self._empty, self._most = empty, most
         if x not in (None, self._x):
             self._x, self._view, self._cursor = x, None, None
         self._series = tuple(series)
@@ -211,17 +213,8 @@ class Chart(Widget, can_focus=True):
 
     def _window(self, left: float, right: float) -> Window:
         values = [finite(curve.layers[0].between(left, right)[1]) for curve in self._curves]
-        if self._log:
-            values = [[math.log10(v) for v in part if v > 0] for part in values]
-        known = [part for part in values if part]
-        bottom, top = (min(map(min, known)), max(map(max, known))) if known else (0.0, 1.0)
-        if not self._log:
-            near = [t.y for t in self._thresholds if abs(t.y - bottom) < 2 * (top - bottom) + 1e-12]
-            bottom, top = min([bottom, *near]), max([top, *near])
-        if top - bottom <= 1e-12 * max(abs(top), abs(bottom), 1e-300):  # constant
-            margin = abs(top) * 0.05 or 1.0
-            bottom, top = bottom - margin, top + margin
-        return Window(left, right, bottom, top, self._log)
+        lines = [threshold.y for threshold in self._thresholds]
+        return Window.around(values, (left, right), lines, self._most, self._log)
 
     def _row(
         self,

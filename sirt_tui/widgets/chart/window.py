@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sirt_tui.widgets.chart.series import Spans
 
 
@@ -19,6 +21,28 @@ class Window:
     bottom: float
     top: float
     log: bool = False
+
+    @classmethod
+    def around(
+        cls,
+        values: Iterable[Sequence[float]],
+        across: tuple[float, float],
+        lines: Iterable[float],
+        most: float,
+        log: bool,
+    ) -> Window:
+        """All values of each curve, and the levels that lie near them."""
+        if log:
+            values = [[math.log10(v) for v in part if v > 0] for part in values]
+        known = [part for part in values if part]
+        bottom, top = (min(map(min, known)), max(map(max, known))) if known else (0.0, 1.0)
+        if not log:
+            near = [y for y in lines if abs(y - bottom) < 2 * (top - bottom) + 1e-12]
+            bottom, top = min([bottom, *near]), max([top, *near])
+        if top - bottom <= 1e-12 * max(abs(top), abs(bottom), 1e-300):  # constant
+            margin = abs(top) * 0.05 or 1.0
+            bottom, top = bottom - margin, top + margin
+        return cls(*across, bottom, top if log else min(top, most), log)
 
     def heights(self, spans: Spans) -> Spans:
         """0 at the bottom, 1 at the top; what has no place on a log scale is left out."""

@@ -1,0 +1,37 @@
+"""Names that are told apart where there is no room for all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from sirt_tui.widgets.names import Names, middle_cut
+
+SEEDS = [f"both wren-1m <wren-3m pocket-compass s{seed}" for seed in (0, 7, 8)]
+
+
+def shortened(names, room):
+    known = Names()
+    known.note(names)
+    return [known.short(name, room) for name in names]
+
+
+@pytest.mark.parametrize("room", [8, 12, 20, 28, 33])
+def test_what_differs_stays(room):
+    shown = shortened(SEEDS, room)
+    assert len(set(shown)) == 3
+    assert [name[-2:] for name in shown] == ["s0", "s7", "s8"]
+    assert max(map(len, shown)) <= room
+
+
+def test_only_as_much_is_left_out_as_has_to_be():
+    assert shortened(SEEDS, 42) == SEEDS
+    assert shortened(SEEDS, 30)[0] == "both wren-1m <wren-3m … s0"
+    mixed = ["instruct-only wren-1m <otter-3m pocket-compass s0", "baseline wren-1m s0"]
+    assert shortened(mixed, 40) == ["instruct-only wren-1m <otter-3m … s0", mixed[1]]
+
+
+def test_a_single_word_is_cut_in_its_middle():
+    assert shortened(["pocket-refine-only-s0-bfe24686"], 15) == ["pocket-…fe24686"]
+    assert middle_cut("train-000123", 9) == "trai…0123"
+    assert middle_cut("short", 9) == "short"
+    assert middle_cut("anything", 1) == "…"
