@@ -153,7 +153,7 @@ def test_the_end_of_a_long_log_is_known_before_its_history(runs, monkeypatch) ->
     begin = ev.PhaseStarted(ts=old, phase="p", attempt=1, host="here", pid=1, devices=())
     steps = [ev.Metric(ts=old, step=n, values={"loss": 1.0}) for n in range(20_000)]
     lately = ev.Progress(ts=now, done=7, total=9, unit="steps")
-    spec = queue.read_run(runs, "one").spec.phases[0]
+    spec = read_run(runs, "one").spec.phases[0]
     attempt = runs.phase(spec.id).new_attempt()
     lines = (e.model_copy(update={"seq": n}) for n, e in enumerate([begin, *steps, lately]))
     attempt.events.write_bytes(b"".join(map(ev.encode, lines)))

@@ -15,9 +15,9 @@ from engine.cli.main import sirt
 from engine.commands import drafts
 from engine.queries.lineage import lineage
 from engine.queries.lineage_tree import draw
-from engine.scheduling.queue import read_run
 from engine.schema.pasted import naming
 from engine.schema.sanitize import settled
+from engine.store.run import read_run
 from engine.tables.terminal import widths
 from tests.tui.conftest import recorded, run_of  # noqa: F401
 

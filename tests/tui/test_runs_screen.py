@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from engine.commands.run_changes import describe
-from engine.scheduling.queue import read_queue, read_run
+from engine.scheduling.queue import read_queue
+from engine.store.run import read_run
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, said_by, settled, text_of
