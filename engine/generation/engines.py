@@ -89,8 +89,11 @@ class LocalModel(Provider):
         place = self._place
         if place is None:
             return None
-        installed, on_gpu = find(place.runs), bool(place.devices.gpus)
-        if engine_for(self._card, self._generation, on_gpu, installed is not None) == "builtin":
+        on_gpu = bool(place.devices.gpus)
+        if engine_for(self._card, self._generation, on_gpu, installed=True) == "builtin":
+            return None
+        installed = find(place.runs)
+        if installed is None and wanted_engine(self._card, self._generation) == "auto":
             return None
         if installed is None:
             raise UserError(

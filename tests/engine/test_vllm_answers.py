@@ -201,7 +201,7 @@ def test_nobody_asked_for_it_so_the_builtin_engine_takes_its_place(
     fake: FakeVllm, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.knows([])
-    monkeypatch.setattr("engine.generation.engines.engine_for", lambda *_: "vllm")
+    monkeypatch.setattr("engine.generation.engines.engine_for", lambda *_, **__: "vllm")
     source = CARD.source.model_copy(update={"engine": "auto"})
     replies = answers(desk.model(CARD.model_copy(update={"source": source})))
     assert len(replies) == len(QUESTIONS)
