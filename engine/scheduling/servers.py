@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.generation.vllm.command import read_launch
-from engine.generation.vllm.folder import SERVERS
+from engine.generation.vllm.folder import servers_of
 from engine.generation.vllm.shared import idle, reap
 from engine.generation.vllm.wanted import tell_wanted
 
@@ -43,9 +43,9 @@ class Servers:
             with contextlib.suppress(OSError, ValueError, TypeError):  # ends just now
                 self._idle.append((folder, server, read_launch(folder).origin))
         wanted = {node.served for node in ready if node.served}
-        if wanted != self._wanted and (self._root / SERVERS).is_dir():
+        if wanted != self._wanted and servers_of(self._root).is_dir():
             self._wanted = wanted
-            tell_wanted(self._root / SERVERS, wanted)
+            tell_wanted(servers_of(self._root), wanted)
 
     def idle_on(self, card: Gpu) -> bool:
         """Whether nobody but servers that nobody holds is on a card."""

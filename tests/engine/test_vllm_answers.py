@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 
 from engine.generation.engines import LocalModel
 from engine.generation.vllm import parity
-from engine.generation.vllm.folder import SERVERS, ServerDir
+from engine.generation.vllm.folder import server_dirs, servers_of
 from engine.interfaces import Begun, Devices, Question, Reply, Workplace
 from engine.machine.vllm import VARIABLE
 from engine.models.loading import Loaded, load
@@ -51,8 +51,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: Loaded) -> Ite
     made.says([*words, loaded.tokenizer.eos_token_id])
     yield made
     made.go_on()
-    for folder in (tmp_path / SERVERS).glob("*/"):
-        ServerDir(folder).stop.touch()
+    for folder in server_dirs(tmp_path):
+        folder.stop.touch()
     wait_until(lambda: not made.alive())
 
 
@@ -220,8 +220,8 @@ def test_a_server_that_dies_is_started_again_and_only_what_was_open_is_asked_aga
     for batch in batches:
         replies |= {q.key: reply for q, reply in batch}
         if len(replies) == 5 and not first:
-            (folder,) = (desk.runs / SERVERS).glob("*/")
-            server = ServerDir(folder).living()
+            (folder,) = server_dirs(desk.runs)
+            server = folder.living()
             assert server is not None
             first = set(replies)
             os.kill(getattr(server, who)["pid"], signal.SIGKILL)
@@ -300,4 +300,4 @@ def test_the_parity_of_a_policy_is_checked_once(fake: FakeVllm, desk: Desk) -> N
     probes = [n for n in fake.notes("/v1/completions") if "logprobs" in n]
     answers(desk.model(), QUESTIONS[:6])
     assert [n for n in fake.notes("/v1/completions") if "logprobs" in n] == probes
-    assert json.loads(next((desk.runs / SERVERS).glob("*/parity/*.json")).read_text())
+    assert json.loads(next(servers_of(desk.runs).glob("*/parity/*.json")).read_text())

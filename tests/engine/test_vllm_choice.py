@@ -11,7 +11,7 @@ from engine.cli.system import doctor
 from engine.commands.doctor import examine
 from engine.generation.vllm import install
 from engine.generation.vllm.command import card_share, length_for, rank_for
-from engine.generation.vllm.folder import SERVERS, ServerDir
+from engine.generation.vllm.folder import server_dirs
 from engine.generation.vllm.shared import lease
 from engine.generation.vllm.wanted import is_wanted
 from engine.interfaces import Capacity, Devices
@@ -199,8 +199,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
     monkeypatch.setenv("FAKE_VLLM", str(made.folder))
     monkeypatch.setenv("SIRT_SERVER_IDLE_S", "1000")
     yield made
-    for folder in (tmp_path / SERVERS).glob("*/"):
-        ServerDir(folder).stop.touch()
+    for folder in server_dirs(tmp_path):
+        folder.stop.touch()
     wait_until(lambda: not made.alive())
 
 

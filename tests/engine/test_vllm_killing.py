@@ -15,7 +15,7 @@ import pytest
 
 from engine import catalog
 from engine.generation.vllm import parity
-from engine.generation.vllm.folder import SERVERS, ServerDir
+from engine.generation.vllm.folder import ServerDir, server_dirs
 from engine.machine.vllm import VARIABLE
 from engine.models.loading import load
 from engine.models.tokenizing import prepare_prompt
@@ -84,8 +84,7 @@ class Trial:
         return {json.loads(line)["key"] for line in lines if line.endswith("\n")}
 
     def server_dir(self) -> ServerDir | None:
-        found = list((self.runs.root / SERVERS).glob("*/launch.json"))
-        return ServerDir(found[0].parent) if found else None
+        return next((d for d in server_dirs(self.runs.root) if d.launch.exists()), None)
 
     def pid(self, who: str) -> int | None:
         """Of a living one."""
@@ -110,8 +109,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
     monkeypatch.setenv(VARIABLE, str(made.executable))
     yield made
     made.go_on()
-    for launch in tmp_path.glob(f"*/{SERVERS}/*/launch.json"):
-        ServerDir(launch.parent).stop.touch()
+    for runs in ("quiet", "runs"):
+        for folder in server_dirs(tmp_path / runs):
+            folder.stop.touch()
     wait_until(lambda: not made.alive())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.generation.vllm.folder import SERVERS, ServerDir
+from engine.generation.vllm.folder import server_dirs, servers_of
 from engine.generation.vllm.shared import lease, reap
 from engine.generation.vllm.wanted import tell_wanted
 from engine.generation.vllm.wire import Refused, call
@@ -27,8 +27,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
     monkeypatch.setenv("FAKE_VLLM", str(made.folder))
     monkeypatch.setenv("SIRT_SERVER_IDLE_S", "0.1")
     yield made
-    for folder in (tmp_path / SERVERS).glob("*/"):
-        ServerDir(folder).stop.touch()
+    for folder in server_dirs(tmp_path):
+        folder.stop.touch()
     wait_until(lambda: not made.alive())
 
 
@@ -78,13 +78,13 @@ def test_a_server_that_is_told_to_stop_stays_while_somebody_uses_it(
 
 def test_what_phases_that_are_ready_want_stays(fake: FakeVllm, tmp_path: Path) -> None:
     with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
-        tell_wanted(tmp_path / SERVERS, {"a-model"})
+        tell_wanted(servers_of(tmp_path), {"a-model"})
     again = lease(tmp_path, fake.launch())
     assert again is not None
     assert not again.began
     assert again.server.mark == mine.server.mark
     again.file.unlink()
-    tell_wanted(tmp_path / SERVERS, set())
+    tell_wanted(servers_of(tmp_path), set())
     wait_until(lambda: not fake.alive())
 
 
@@ -122,10 +122,10 @@ def test_what_was_left_when_all_that_watch_were_killed_is_taken_away(
     assert mine is not None
     keeper = mine.server.keeper["pid"]
     guards = [p for p in psutil.Process(keeper).children() if p.name() == "sh"]
-    for pid in [*(g.pid for g in guards), mine.server.leader["pid"], keeper]:
+    for pid in [*(g.pid for g in guards), keeper, mine.server.leader["pid"]]:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not mine.lives)
-    assert len(fake.alive()) == 1  # the worker, that nobody minds any more
+    wait_until(lambda: len(fake.alive()) == 1)  # the worker, that nobody minds any more
     assert len(reap(tmp_path)) == 1
     wait_until(lambda: not fake.alive())
     assert reap(tmp_path) == []

@@ -23,12 +23,14 @@ LENGTH: Final = re.compile(
 PORT: Final = re.compile(r"address already in use", re.IGNORECASE)
 QUANTISATION: Final = re.compile(
     r"Unknown quantization method|quantization.*(not supported|invalid|unrecognized)|"
-    r"No module named '(bitsandbytes|vllm_bnb)|install bitsandbytes",
+    r"No module named '(bitsandbytes|vllm_bnb)|install bitsandbytes|"
+    r"File \"[^\"]*(bitsandbytes|bnb)",
     re.IGNORECASE,
 )
 LORA: Final = re.compile(r"does(n't| not) support LoRA|LoRA is not supported", re.IGNORECASE)
-ERROR: Final = re.compile(r"\b(\w+(?:Error|Exception)): (.+)")
-PREFIX: Final = re.compile(r"^\([^)]*\)\s*|^(ERROR|INFO|WARNING) [\d-]+ [\d:.]+ \S+\s*")
+ERROR: Final = re.compile(r"^(\w*(?:Error|Exception))\b:?\s*(.*)")
+PREFIX: Final = re.compile(r"^\([^)]*\)\s*|^ERROR [\d-]+ [\d:.]+ \S+\s*")
+CONSEQUENCE: Final = "Engine core initialization failed"
 STAGES: Final = (  # the last one that the log holds is where it is
     ("Starting to load model", "loading weights"),
     ("Loading weights took", "getting ready"),
@@ -55,7 +57,7 @@ def why_it_ended(log: Path, code: int) -> str:
     said = tail(log)
     if PORT.search(said):
         return PORT_TAKEN
-    last = _last_error(said)
+    last = _first_cause(said)
     if MEMORY.search(said):
         return (
             f"out of memory ({last}); use source.precision: nf4, a smaller model, or engine: "
@@ -70,6 +72,8 @@ def lacks(log: Path) -> Literal["", "nf4", "lora"]:
     """What this vLLM can't do for the model, where that is why it ended: quantise to NF4, or take
     adapters."""
     said = tail(log)
+    if MEMORY.search(said):
+        return ""
     return "nf4" if QUANTISATION.search(said) else "lora" if LORA.search(said) else ""
 
 
@@ -80,19 +84,17 @@ def stage(log: Path) -> str:
     return max(found)[1] if found else "importing"
 
 
-def _last_error(said: str) -> str:
-    """The first cause among the last lines: later errors are its consequences."""
-    for line in said.splitlines():
-        found = ERROR.search(PREFIX.sub("", line))
-        if found and found[1] not in ("RuntimeError",):
-            return _short(f"{found[1]}: {found[2]}")
-    errors = [found for line in said.splitlines() if (found := ERROR.search(line))]
-    return _short(f"{errors[-1][1]}: {errors[-1][2]}") if errors else _short(_last_line(said))
+def _first_cause(said: str) -> str:
+    """The first error that is none's consequence; warnings, which may speak of errors, are none."""
+    lines = [PREFIX.sub("", PREFIX.sub("", line)) for line in said.splitlines()]
+    errors = [found for line in lines if (found := ERROR.search(line))]
+    causes = [found for found in errors if CONSEQUENCE not in found[2]] or errors
+    return _short(f"{causes[0][1]}: {causes[0][2]}".rstrip(": ")) if causes else _last_line(said)
 
 
 def _last_line(said: str) -> str:
     lines = [PREFIX.sub("", line).strip() for line in said.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return _short(lines[-1]) if lines else ""
 
 
 def _short(text: str, most: int = 200) -> str:

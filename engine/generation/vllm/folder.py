@@ -1,4 +1,4 @@
-"""``servers/<key>/`` beside the runs: the names of one server's files, and what they say.
+"""``servers/<host>/<key>/`` beside the runs: the names of one server's files, and what they say.
 
 Only the keeper writes ``server.json``; whoever asks writes a lease of its own.
 """
@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from engine.interfaces import Handle
 
-SERVERS: Final = "servers"
 DAMAGED: Final = (OSError, UserError, KeyError, TypeError)
 State = Literal["starting", "ready", "ending"]
 
@@ -151,7 +151,12 @@ class ServerDir:
         shutil.rmtree(self.merged, ignore_errors=True)
 
 
+def servers_of(runs: Path) -> Path:
+    """Where this machine's servers are; another may have the same runs on its disks."""
+    return runs / "servers" / socket.gethostname()
+
+
 def server_dirs(runs: Path) -> Iterator[ServerDir]:
-    """All that were ever started beside these runs."""
+    """All that this machine ever started beside these runs."""
     with contextlib.suppress(FileNotFoundError):
-        yield from map(ServerDir, sorted(p for p in (runs / SERVERS).iterdir() if p.is_dir()))
+        yield from map(ServerDir, sorted(p for p in servers_of(runs).iterdir() if p.is_dir()))

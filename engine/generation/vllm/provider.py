@@ -20,7 +20,7 @@ from engine.generation.vllm import Unfit, adapters, parity
 from engine.generation.vllm.command import AT_ONCE, MODEL, length_for
 from engine.generation.vllm.completions import TIMEOUT_S, Completions
 from engine.generation.vllm.faults import lacks
-from engine.generation.vllm.folder import SERVERS, ServerDir
+from engine.generation.vllm.folder import ServerDir, servers_of
 from engine.generation.vllm.optionprobs import next_logprobs
 from engine.generation.vllm.policy import merged, policy, without_adapters
 from engine.generation.vllm.reading import Reading, read_model
@@ -194,7 +194,7 @@ class VllmAnswers:
         self._place.merge(self._card, self._adapter, folder)
 
     def _folder(self, way: Policy) -> ServerDir:
-        return ServerDir(self._place.runs / SERVERS / way.launch.key)
+        return ServerDir(servers_of(self._place.runs) / way.launch.key)
 
     def _check(
         self,

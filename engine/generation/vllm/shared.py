@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from engine.generation.vllm import group, keeper
 from engine.generation.vllm.faults import stage
-from engine.generation.vllm.folder import SERVERS, Server, ServerDir, server_dirs
+from engine.generation.vllm.folder import Server, ServerDir, server_dirs, servers_of
 from engine.generation.vllm.wire import is_well
 from engine.machine import processes
 from engine.schema.errors import UserError
@@ -88,7 +88,7 @@ def leasing(
 ) -> Generator[list[Any], None, Lease]:
     """As :func:`lease`; yields an empty list every moment while it waits. Closing it gives the
     server up."""
-    folder = ServerDir(runs / SERVERS / launch.key)
+    folder = ServerDir(servers_of(runs) / launch.key)
     folder.path.mkdir(parents=True, exist_ok=True)
     began, started, mine = time.monotonic(), False, None
     try:
