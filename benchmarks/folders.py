@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import random
 import shutil
 import subprocess
@@ -71,7 +72,9 @@ def make(root: Path, count: int, live: int = 0) -> RunsFolder:
         file = RunFile(run_id=run_id_of(spec), name=spec.title, created=created, spec=spec)
         folder = runs.run_folder(file.run_id)
         folder.mkdir()
-        runs.run_file(file.run_id).write_text(file.model_dump_json(indent=1))
+        record = file.model_dump(mode="json")
+        record["spec"]["phases"] = file.spec.phase_ids
+        runs.run_file(file.run_id).write_text(json.dumps(record, indent=1))
         scores = {p.id: _score(p, chance) for p in spec.phases if isinstance(p, EvaluateSpec)}
         at_work = number >= count - live
         if number >= count - WHOLE:

@@ -1,6 +1,6 @@
 """What the interface costs, in a real terminal (tmux), beside a bare Textual table.
 
-    python -m benchmarks.interface [--only launch idle live keys] [--repeats 3] [--folders DIR]
+    python -m benchmarks.interface [--only launch index idle live keys] [--repeats 3] [--folders F]
 
 CPU seconds are those of the interface's process alone, user and system. *First paint*: until the
 first run's line is on the screen (a look every 10 ms). *After*: the CPU of the 26 seconds that
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.folders import STEPS, make, start_writers
 from benchmarks.pane import Pane
-from engine.queries.runs import list_runs
+from engine.queries.runs import list_runs, registry
 from engine.schema.events import Progress
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
@@ -42,6 +42,8 @@ IDLE_S = 20.0
 LIVE_S = 20.0
 LIVE, RATE = 8, 100.0
 KEYS = 40
+UPDATES = 30
+TARGETS = {1_000: ("<= 0.6", "", "<= 80"), 10_000: ("<= 1.2", "<= 2", "<= 150")}
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def launches(folders: Path, repeats: int) -> Iterator[Line]:
     yield from launch("bare Textual table, 200 rows", command, "cell 0.0", repeats)
     for count in (10, 1_000, 10_000):
         runs = folder_of(folders, count)
-        targets = ("<= 0.75", "<= 2", "<= 75") if count == 10_000 else ("", "", "")
+        targets = TARGETS.get(count, ("", "", ""))
         name = f"{count:,} runs"
         yield from launch(name, interface(runs), first_name(runs), repeats, targets)
 
@@ -99,6 +101,23 @@ def _launch(command: list[str], text: str) -> tuple[float, float, float, float]:
         time.sleep(AFTER_S)
         after = pane.used().cpu - painted.cpu
         return painted.cpu, painted.at - pane.began, after, pane.rss_mib()
+
+
+# --- the index ---
+
+
+def index(folders: Path) -> Iterator[Line]:
+    """A run's row replaced, by a program that has not read the index before."""
+    runs = folder_of(folders, 10_000)
+    walls, cpus = [], []
+    for row in list_runs(runs)[-UPDATES:]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        registry(runs).put([row])
+        walls.append(1000 * (time.perf_counter() - wall))
+        cpus.append(1000 * (time.process_time() - cpu))
+    said = f"{statistics.median(walls):.0f} ({min(walls):.0f} to {max(walls):.0f})"
+    yield Line("10,000 runs: an update of the index, ms", said, "<= 100")
+    yield Line("10,000 runs: an update of the index, CPU ms", f"{statistics.median(cpus):.0f}")
 
 
 # --- idle ---
@@ -272,7 +291,7 @@ def folder_of(folders: Path, count: int, live: int = 0) -> RunsFolder:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.interface")
-    parts = ("launch", "idle", "live", "keys")
+    parts = ("launch", "index", "idle", "live", "keys")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--repeats", type=int, default=3)
     default = Path(tempfile.gettempdir()) / "sirt-bench"
@@ -282,6 +301,7 @@ def main() -> None:
     folders.mkdir(parents=True, exist_ok=True)
     measured = {
         "launch": lambda: launches(folders, arguments.repeats),
+        "index": lambda: index(folders),
         "idle": lambda: idle(folders),
         "live": lambda: live(folders),
         "keys": lambda: keys(folders),

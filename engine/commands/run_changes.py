@@ -14,6 +14,7 @@ from engine.schema.errors import UserError
 from engine.store.item_notes import read_marks
 from engine.store.registry import folder_lock
 from engine.store.run import read_record, read_run, with_phases, write_run
+from engine.store.specification import has_own_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +78,7 @@ def _whole(runs: RunsFolder, run_id: str) -> RunFile:
         known |= {phase.id: phase for phase in unique_phases(expand(resolved))}
     for phase_id in record.spec.phase_ids:
         folder = runs.phase(phase_id)
-        if phase_id in known and not (folder.has_spec and not folder.manifest_file.is_dir()):
+        if phase_id in known and not (has_own_spec(folder) and not folder.manifest_file.is_dir()):
             folder.create(known[phase_id])
     return read_run(runs, run_id)
 

@@ -16,8 +16,9 @@ from engine.schema.specs import EvaluateSpec
 from engine.scoring.statistics import compared
 from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS, SCORE
-from engine.store.run import read_run, spec_in
+from engine.store.run import read_run
 from engine.store.sealing import verified, verified_bytes
+from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -129,7 +130,7 @@ def why_unscored(folder: PhaseDir) -> str:
     if not folder.done:
         return why_absent(folder)
     try:
-        spec_in(folder)
+        own_spec(folder)
         scored(folder)
     except UserError as error:
         return str(error)

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.schema.errors import UserError, advice
-from engine.schema.identity import STORED
-from engine.schema.jsonfile import SEAL, read_as, read_sealed, with_seal
+from engine.schema.jsonfile import read_sealed, with_seal
 from engine.store.writing import (
     follow_umask,
     replacing,
@@ -60,18 +59,6 @@ def atomic_write(path: Path, data: bytes | str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     atomic_write(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
-
-
-def _spec_of(raw: bytes) -> PhaseSpec:
-    """A phase's specification; of version 0.1 without a seal."""
-    from engine.schema.phase import PhaseSpec  # a list of runs does without pydantic
-
-    value = json.loads(raw)
-    if isinstance(value, dict) and SEAL in value:
-        if with_seal(value)[SEAL] != value.pop(SEAL):
-            raise ValueError("was changed after it was written")
-        raw = json.dumps(value).encode()
-    return PhaseSpec.model_validate_json(raw, context=STORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,23 +165,20 @@ class PhaseDir:
         Until the phase is done, what isn't part of the fingerprint (a price, a cap, a batch
         size) may change from launch to launch; the newest holds.
         """
+        from engine.store.specification import has_own_spec
+
         self.path.mkdir(parents=True, exist_ok=True)
         for file in (self.spec_file, self.manifest_file):
             if file.is_dir():  # nobody knows why; kept beside what will be written
                 file.rename(file.with_suffix(".damaged"))
-        if not self.done or not self.has_spec:
+        if not self.done or not has_own_spec(self):
             write_json(self.spec_file, with_seal(spec.model_dump(mode="json")))
-
-    @property
-    def has_spec(self) -> bool:
-        """Whether its specification is there and its own."""
-        with contextlib.suppress(OSError, UserError):
-            return self.spec().id == self.id
-        return False
 
     def spec(self) -> PhaseSpec:
         """``UserError`` when the file is damaged, ``FileNotFoundError`` when there is none."""
-        return read_as(self.spec_file, _spec_of, f"retry its run, or move {self.path} away")
+        from engine.store.specification import read_specification  # a list does without pydantic
+
+        return read_specification(self.spec_file)
 
     def attempts(self) -> list[AttemptDir]:
         """Oldest first."""

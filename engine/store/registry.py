@@ -18,6 +18,7 @@ import time
 import zlib
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
 from tinydb import TinyDB, where
@@ -175,9 +176,9 @@ class Registry:
 def newest_runs(runs: RunsFolder, count: int) -> list[RunRow]:
     """The newest runs of the index, newest first: what a screen shows before it has looked at the
     folders, and so without pydantic. Empty when there is no index."""
-    documents = [found for path in _files(runs) for found in _documents(path)]
-    documents.sort(key=lambda document: str(document.get("created")), reverse=True)
-    rows = filter(None, map(decode, documents[:count]))
+    documents = (found for path in _files(runs) for found in _documents(path))
+    newest = nlargest(count, documents, key=lambda document: str(document.get("created")))
+    rows = filter(None, map(decode, newest))
     return [row for row in rows if up_to_date(row, written_at(runs, row.run_id))]
 
 

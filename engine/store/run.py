@@ -16,10 +16,11 @@ from engine.schema.identity import STORED
 from engine.schema.jsonfile import digest, read_as
 from engine.schema.specs import RunCell, RunSpec
 from engine.store.layout import write_json
+from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec
-    from engine.store.layout import PhaseDir, RunsFolder
+    from engine.store.layout import RunsFolder
 
 SEALED = ("run_id", "created", "spec", "experiment_file")  # all but what a person may change
 
@@ -70,23 +71,12 @@ def with_phases(runs: RunsFolder, record: RunRecord) -> tuple[RunFile, dict[str,
     lost: dict[str, str] = {}
     for phase in record.spec.phases:
         try:
-            found.append(spec_in(runs.phase(phase)) if isinstance(phase, str) else phase)
+            found.append(own_spec(runs.phase(phase)) if isinstance(phase, str) else phase)
         except UserError as error:
             lost[str(phase)] = str(error)
     cell = {name: getattr(record.spec, name) for name in RunCell.model_fields}
     spec = RunSpec(**cell | {"phases": tuple(found)})
     return RunFile(**{name: value for name, value in record} | {"spec": spec}), lost
-
-
-def spec_in(folder: PhaseDir) -> PhaseSpec:
-    """A phase's specification; ``UserError`` when it is not there, or another's."""
-    try:
-        spec = folder.spec()
-    except FileNotFoundError:
-        raise UserError(f"{folder.spec_file}: not there; retry its run") from None
-    if spec.id != folder.id:
-        raise UserError(f"{folder.spec_file}: its settings belong to {spec.id}; retry its run")
-    return spec
 
 
 def write_run(runs: RunsFolder, record: RunRecord) -> None:
