@@ -1,4 +1,4 @@
-"""``phase.json``, the only place of a phase's specification; version 0.1 wrote it without a seal."""
+"""``phase.json``, the only place of a phase's specification; version 0.1 wrote no seal into it."""
 
 from __future__ import annotations
 
