@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 BAR = 20
 HISTORY = 40  # readings, two seconds apart
 HEIGHTS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    """``ours``: process id -> the phase that it works on."""
+
+    machine: Machine
+    gpus: Sequence[Gpu]
+    ours: dict[int, str]
 
 
 class GpusPanel(VerticalScroll):
@@ -45,18 +55,17 @@ class GpusPanel(VerticalScroll):
             kept = self._used.setdefault(key, deque(maxlen=HISTORY))
             kept.append(0.0 if math.isnan(share) else min(max(share, 0.0), 1.0))
 
-    def show(self, machine: Machine, gpus: Sequence[Gpu], ours: dict[int, str]) -> None:
-        """``ours``: process id -> the phase that it works on."""
-        text = Text()
+    def show(self, of: MachineView) -> None:
+        machine, text = of.machine, Text()
         share = machine.memory_used / machine.memory_total
         text.append("CPU     ", "bold")
         text.append(f"{machine.cores} cores, load {machine.load:.1f}  ")
         text.append(f"{self._history('cpu')}\n")
         text.append("memory  ", "bold")
         text.append(f"{bar(share)} {mib(machine.memory_used)} of {mib(machine.memory_total)}\n")
-        for gpu in gpus:
-            text.append_text(self._gpu(gpu, ours))
-        if not gpus:
+        for gpu in of.gpus:
+            text.append_text(self._gpu(gpu, of.ours))
+        if not of.gpus:
             text.append("GPU     ", "bold")
             text.append("none found (no NVIDIA driver answers); phases run on the CPU", "dim")
         self.query_one(Static).update(text)

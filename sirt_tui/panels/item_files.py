@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -18,13 +19,21 @@ if TYPE_CHECKING:
     from engine.store.item_notes import Marks
 
 
+@dataclass(frozen=True, slots=True)
+class SourcesView:
+    """``chosen``: the number of the one that is shown."""
+
+    sources: Sequence[Source]
+    chosen: int
+
+
 class SourceBar(Static):
     """One line; begins far enough to the right that the chosen one is seen."""
 
     DEFAULT_CSS = "SourceBar { height: 1; padding: 0 1; }"
 
-    def show(self, sources: Sequence[Source], chosen: int) -> None:
-        names = [one_line(_name(source), 40) for source in sources]
+    def show(self, of: SourcesView) -> None:
+        names, chosen = [one_line(_name(source), 40) for source in of.sources], of.chosen
         first = 0
         while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
             first += 1

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from engine.commands.composing import Planned, Problem
+    from sirt_tui.panels.draft_view import DraftView
 
 RUNS_SHOWN = 200
 NOTE_SHOWN = 300
 
 
 class PlanPanel(VerticalScroll):
-    """``show`` draws a plan, ``show_problems`` what stands in its way."""
+    """A plan, or what stands in its way."""
 
     BORDER_TITLE = "plan"
     DEFAULT_CSS = """
@@ -40,23 +41,27 @@ class PlanPanel(VerticalScroll):
     def wait(self) -> None:
         self.border_title = "plan (being worked out)"
 
-    def show(self, planned: Planned, sizes: Sequence[float], where: str) -> None:
-        """``sizes``: GiB of the GPUs to hold it against. ``where``: what the time is for."""
+    def show(self, of: DraftView) -> None:
         self.border_title = "plan"
-        self.remove_class("problems")
-        self.query_one(Static).update(plan_text(planned, sizes, where))
-
-    def show_problems(self, problems: Sequence[Problem]) -> None:
-        self.border_title = "plan"
-        self.add_class("problems")
-        text = Text()
-        text.append(f"{counted(len(problems), 'problem')} in the way of a plan\n\n", "bold red")
-        for problem in problems:
-            text.append("! ", "red")
-            if problem.key:
-                text.append(f"{visible(problem.key)}  ", "bold")
-            text.append(f"{visible(problem.text)}\n")
+        self.set_class(of.planned is None, "problems")
+        offered = of.offered
+        text = (
+            problems_text(of.problems)
+            if of.planned is None
+            else plan_text(of.planned, offered.sizes, offered.where)
+        )
         self.query_one(Static).update(text)
+
+
+def problems_text(problems: Sequence[Problem]) -> Text:
+    text = Text()
+    text.append(f"{counted(len(problems), 'problem')} in the way of a plan\n\n", "bold red")
+    for problem in problems:
+        text.append("! ", "red")
+        if problem.key:
+            text.append(f"{visible(problem.key)}  ", "bold")
+        text.append(f"{visible(problem.text)}\n")
+    return text
 
 
 def plan_line(planned: Planned) -> str:

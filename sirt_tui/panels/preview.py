@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 UNPARSED_HIGH = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """A run as the list knows it, and all of it once that has been read."""
+
+    row: RunRow
+    now: datetime
+    status: RunStatus | None = None
+
+
 class PreviewPanel(VerticalScroll, can_focus=False):
     """``show`` draws what the list knows at once, and the phases when they have been read."""
 
@@ -39,11 +49,11 @@ class PreviewPanel(VerticalScroll, can_focus=False):
         entitle(self, "")
         self.query_one(Static).update("")
 
-    def show(self, row: RunRow, now: datetime, status: RunStatus | None = None) -> None:
+    def show(self, of: RowView) -> None:
         if not self.children:  # the program is being left
             return
-        entitle(self, one_line(row.run_id, 80))
-        self.query_one(Static).update(row_text(row, now, status))
+        entitle(self, one_line(of.row.run_id, 80))
+        self.query_one(Static).update(row_text(of.row, of.now, of.status))
 
 
 def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Text:

@@ -15,11 +15,10 @@ from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.picking import PickTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from textual.app import ComposeResult
 
     from engine.queries.settings_form import Draft, Setting
+    from sirt_tui.panels.draft_view import DraftView
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,9 @@ class SettingsPanel(Vertical):
     def table(self) -> PickTable[SettingRow]:
         return self.query_one(PickTable)
 
-    def show_draft(self, draft: Draft, problems: Mapping[str, str]) -> None:
-        """``problems``: what is wrong, by the file's key."""
+    def show(self, of: DraftView) -> None:
         settings = [setting for setting in settings_form.settings() if setting.is_setting]
-        self._rows = [_row(draft, setting, problems.get(setting.key, "")) for setting in settings]
+        self._rows = [_row(of.draft, setting, of.problem(setting.key)) for setting in settings]
         self.table.marked = {row.setting.key for row in self._rows if row.changed}
         self._draw()
 

@@ -11,6 +11,7 @@ from engine.commands.composing import Choice, gpu_sizes
 from engine.queries import settings_form
 from engine.schema.sanitize import one_line
 from sirt_tui.format import NOTHING
+from sirt_tui.panels.draft_view import DraftView
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.picking import PickTable
 
@@ -109,7 +110,7 @@ class ChoicesPanel(PickTable[Row]):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(choice_columns(), lambda row: row.key, id=id)
         self._opened = set(OPENED)
-        self._drawn: tuple[Draft, Offered, Mapping[str, str]] = ({}, Offered(), {})
+        self._drawn = DraftView({}, Offered())
 
     def unfold_changed(self, draft: Draft) -> None:
         """Nothing that a draft says is hidden."""
@@ -122,23 +123,22 @@ class ChoicesPanel(PickTable[Row]):
     def fold(self, key: str) -> None:
         """Or unfold."""
         self._opened ^= {key}
-        self.show_draft(*self._drawn)
+        self.show_draft(self._drawn)
 
     def show_offered(self, offered: Offered) -> None:
         """The machine has moved."""
-        draft, _, problems = self._drawn
-        self.show_draft(draft, offered, problems)
+        self.show_draft(replace(self._drawn, offered=offered))
 
-    def show_draft(self, draft: Draft, offered: Offered, problems: Mapping[str, str]) -> None:
-        """``problems``: what is wrong, by the file's key."""
-        self._drawn = (draft, offered, problems)
+    def show_draft(self, of: DraftView) -> None:
+        self._drawn = of
+        draft, offered = of.draft, of.offered
         mine = [setting for setting in settings_form.settings() if not setting.is_setting]
         rows: list[Row] = []
         for setting in sorted(mine, key=lambda setting: _rank(setting, offered)):
             if _rank(setting, offered) == REST and not any(row.key == DEVICES for row in rows):
                 rows += device_rows(offered, DEVICES in self._opened)
             opened = setting.key in self._opened
-            rows += rows_of_setting(draft, setting, offered, problems.get(setting.key, ""), opened)
+            rows += rows_of_setting(draft, setting, offered, of.problem(setting.key), opened)
         self.show(rows)
 
 

@@ -140,7 +140,7 @@ class ComposePage(Page):
             self.sirt.say_error(error)
             return
         self._draw()
-        panes.show_plan(self._offered, self._plan)
+        panes.show_plan(self._document.draft, self._offered, self._plan)
 
     def _draw(self) -> None:
         self.panes.show(self._document.draft, self._offered, self._plan)

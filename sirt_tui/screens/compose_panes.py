@@ -8,10 +8,10 @@ from rich.text import Text
 from textual.containers import Container
 from textual.widgets import Static
 
-from engine.commands import composing
 from sirt_tui.format import counted
 from sirt_tui.panels import settings_form as setting_rows
 from sirt_tui.panels import tree_choice
+from sirt_tui.panels.draft_view import DraftView
 from sirt_tui.panels.planned import PlanPanel, plan_line
 from sirt_tui.panels.settings_form import SettingsPanel
 from sirt_tui.panels.tree_choice import ChoicesPanel
@@ -90,9 +90,9 @@ class ComposePanes(Part, Container):
     # --- drawing ---
 
     def show(self, draft: Draft, offered: Offered, plan: DraftPlan) -> None:
-        problems = composing.by_setting(plan.problems)
-        self.choices.show_draft(draft, offered, problems)
-        self.settings.show_draft(draft, problems)
+        view = DraftView(draft, offered, plan.planned, plan.problems)
+        self.choices.show_draft(view)
+        self.settings.show(view)
         self._summary = Text()
         if plan.problems:
             self._summary.append(f"  ! {counted(len(plan.problems), 'problem')}", "red")
@@ -105,12 +105,8 @@ class ComposePanes(Part, Container):
         """A plan is being made."""
         self.query_one(PlanPanel).wait()
 
-    def show_plan(self, offered: Offered, plan: DraftPlan) -> None:
-        panel = self.query_one(PlanPanel)
-        if plan.planned is None:
-            panel.show_problems(plan.problems)
-        else:
-            panel.show(plan.planned, offered.sizes, offered.where)
+    def show_plan(self, draft: Draft, offered: Offered, plan: DraftPlan) -> None:
+        self.query_one(PlanPanel).show(DraftView(draft, offered, plan.planned, plan.problems))
 
     def _draw_bar(self) -> None:
         text = tabs(PANES, PANES.index(self._pane), "screen.pane_at")

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from engine.commands import queue_changes, run_changes
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
-from sirt_tui.panels.gpus import GpusPanel
+from sirt_tui.panels.gpus import GpusPanel, MachineView
 from sirt_tui.panels.queue import queue_columns, work_columns
 from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.widgets.table import RowTable
@@ -96,7 +96,8 @@ class DevicesPage(Page):
         if self._machine is not None:
             working = self._now.working if self._now else ()
             ours = {w.pid: w.spec.title for w in working if w.pid is not None}
-            self.query_one(GpusPanel).show(self._machine.machine, self._machine.gpus, ours)
+            view = MachineView(self._machine.machine, self._machine.gpus, ours)
+            self.query_one(GpusPanel).show(view)
 
     def on_feed_queue_changed(self, event: Feed.QueueChanged) -> None:
         now = self._now = event.now

@@ -15,7 +15,7 @@ from engine.queries.item_files import sources
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, draw
-from sirt_tui.panels.item_files import SourceBar, marks_text
+from sirt_tui.panels.item_files import SourceBar, SourcesView, marks_text
 from sirt_tui.screens import item_commands
 from sirt_tui.screens.item_columns import item_columns
 from sirt_tui.screens.item_list import ItemList, ItemRow
@@ -132,7 +132,7 @@ class PairsPage(Page):
         self.table.unmark()
         self.feed.unwatch(self)
         self.feed.watch_marks(self, self._source.phase_id)
-        self.query_one(SourceBar).show(self._sources, self._chosen)
+        self.query_one(SourceBar).show(SourcesView(self._sources, self._chosen))
         self._sift(at=found.at)
         await self.tell_if_refused(item_commands.check_source, self._source)
 

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
-from sirt_tui.panels.preview import PreviewPanel
+from sirt_tui.panels.preview import PreviewPanel, RowView
 from sirt_tui.panels.titles import problem_text
 from sirt_tui.screens import filtering, run_commands
 from sirt_tui.screens.run_actions import RunActions, to_retry
@@ -159,7 +159,7 @@ class RunsPage(Page):
             panel.clear()
         if row is None or not panel.display:
             return
-        panel.show(row, self.sirt.clock())
+        panel.show(RowView(row, self.sirt.clock()))
         await self.pause(REST_S)
         if not self._whole:
             return  # the first page is shown before anything else is read
@@ -167,7 +167,7 @@ class RunsPage(Page):
             status = await self.ask(run_commands.read, self.runs, row.run_id)
         except (UserError, OSError):
             return  # it was deleted meanwhile; the list will say so
-        panel.show(row, self.sirt.clock(), status)
+        panel.show(RowView(row, self.sirt.clock(), status))
 
     def await_runs(self, run_ids: Sequence[str]) -> None:
         """Show them all, and put the cursor on the first as soon as it is there."""

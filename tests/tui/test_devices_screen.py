@@ -11,7 +11,7 @@ from textual.app import App
 from engine.queries.machine import Gpu, GpuProcess, Machine
 from engine.scheduling import daemon, queue
 from engine.scheduling.queue import DeviceRequest, read_queue
-from sirt_tui.panels.gpus import GpusPanel
+from sirt_tui.panels.gpus import GpusPanel, MachineView
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -110,7 +110,7 @@ def test_a_card_names_who_is_on_it_and_which_phase_is_ours():
     async def flow():
         app = One()
         async with app.run_test(size=(80, 24)) as pilot:
-            app.query_one(GpusPanel).show(machine, cards, {11: "refine"})
+            app.query_one(GpusPanel).show(MachineView(machine, cards, {11: "refine"}))
             await pilot.pause()
             return text_of(app)
 
