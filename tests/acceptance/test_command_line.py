@@ -137,14 +137,14 @@ class TestFinished:
     def test_the_run_is_done_and_scored(self, finished: CommandLine) -> None:
         (run,) = finished.json("status")
         assert run["state"] == "done"
-        assert {(m["task"], m["prompt"], m["method"]) for m in run["marks"]} == {
+        assert {(m["task"], m["prompt"], m["method"]) for m in run["accuracies"]} == {
             ("pocket-sums", "plain", "match"),
             ("pocket-sums", "cot", "match"),
             ("pocket-compass", "plain", "match"),
             ("pocket-compass", "cot", "match"),
             ("pocket-compass", "plain", "logprob"),
         }
-        assert all(m["low"] <= m["accuracy"] <= m["high"] for m in run["marks"])
+        assert all(m["low"] <= m["accuracy"] <= m["high"] for m in run["accuracies"])
 
     def test_again_reuses_everything(self, finished: CommandLine) -> None:
         said = finished("run", str(SMALL))

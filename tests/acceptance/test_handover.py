@@ -49,7 +49,7 @@ def test_a_run_goes_to_a_colleague_and_its_model_to_the_hub(
     finished("bundle", run["run_id"], str(packed))
     assert "taken in" in colleague("import", str(packed))
     (theirs,) = colleague.json("status")
-    same = ("run_id", "state", "marks", "phases", "seconds")
+    same = ("run_id", "state", "accuracies", "phases", "seconds")
     assert {k: theirs[k] for k in same} == {k: run[k] for k in same}
     assert colleague("report", "--format", "csv") == finished("report", "--format", "csv")
     assert colleague("pairs", run["run_id"], "--json") == finished("pairs", run["run_id"], "--json")

@@ -39,7 +39,7 @@ def test_a_second_round_and_a_teacher_on_its_training_questions(
     assert [f["step0_loss"] for f in refined] == pytest.approx([0.6931] * 2, abs=1e-4)
     assert "both 2 rounds" in sirt("report", "small")
     (annotated,) = (phase["figures"] for phase in phases if phase["kind"] == "annotate")
-    marks = {mark["split"]: mark for mark in rows["teacher"]["marks"]}
+    marks = {mark["split"]: mark for mark in rows["teacher"]["accuracies"]}
     assert set(marks) == {"train", "test"}
     assert marks["train"]["correct"] == annotated["correct"]
     assert "took 24 replies" in sirt("logs", rows["teacher"]["run_id"], "--phase", "evaluate")

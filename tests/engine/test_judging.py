@@ -448,7 +448,7 @@ def test_detached_it_is_only_queued(
     conduct_here(monkeypatch)
     queued = call(runs, "--judge", card_file(tmp_path, server), "--detach")
     assert queued.exit_code == 0
-    assert "queued; look with `sirt status`" in queued.stderr
+    assert "queued; look with `sirt" in queued.stderr
     assert not queued.stdout
     assert not server.requests
     listed = CliRunner().invoke(sirt, ["--runs", str(runs.root), "status", "--json"])

@@ -347,7 +347,7 @@ def test_the_verb_queues_it_waits_for_it_and_merges_once(
         return CliRunner().invoke(sirt, [*options, "--dtype", "bf16"])
 
     queued = call("--merged", str(tmp_path / "one"), "--detach")
-    assert "queued; look with `sirt status`" in queued.stderr
+    assert "queued; look with `sirt" in queued.stderr
     assert "memory: about" in queued.stderr
     assert leftovers(tmp_path) == []
     (merging_run,) = read_queue(runs).run_ids
