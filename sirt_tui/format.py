@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from engine.schema import durations
+from engine.schema import counts, durations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,18 +67,8 @@ def age(then: datetime | None, now: datetime) -> str:
 
 
 def count(n: float | None) -> str:
-    """``950``, ``12.3k``, ``1.2M``."""
-    if n is None:
-        return NOTHING
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(n) >= size:
-            return f"{n / (1e3 if unit == 'k' else size):.1f}{unit}"
-    return f"{n:,.0f}".replace(",", " ")
-
-
-def counted(number: int, what: str) -> str:
-    """``1 run``, ``3 runs``."""
-    return f"{count(number)} {what}{'' if number == 1 else 's'}"
+    """As :func:`engine.schema.counts.count`; a dash where it isn't known."""
+    return NOTHING if n is None else counts.count(n)
 
 
 def percent(share: float | None) -> str:

@@ -11,7 +11,6 @@ from engine.catalog import TASKS
 from engine.cli.output import (
     echo,
     json_option,
-    plural,
     print_json,
     print_table,
     tell_passed_over,
@@ -21,6 +20,7 @@ from engine.commands import queue_changes
 from engine.commands.experiments import Planned, launch, plan_experiment
 from engine.machine.devices import memory
 from engine.planning import presets as preset_files
+from engine.schema.counts import counted
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
 from engine.tables.table import Table
@@ -63,7 +63,7 @@ def print_plan(planned: Planned) -> None:
     """Counts by kind with and without sharing, and the estimate."""
     plan, found = planned.plan, planned.estimate
     experiment = planned.resolved.experiment
-    echo(f"{experiment.name}: {plural(len(plan.runs), 'run')}. {experiment.description}")
+    echo(f"{experiment.name}: {counted(len(plan.runs), 'run')}. {experiment.description}")
     rows = [(kind, *map(str, counts)) for kind, counts in plan.counts().items()]
     total = ("all", str(plan.naive), str(len(plan.phases)), str(len(plan.to_do)))
     print_table(Table(("phase", "without sharing", "with sharing", "to do"), (*rows, total)))
@@ -73,7 +73,7 @@ def print_plan(planned: Planned) -> None:
     for note in planned.notes:
         echo(note)
     if plan.done:
-        echo(f"reused: {plural(len(plan.done), 'finished phase')}")
+        echo(f"reused: {counted(len(plan.done), 'finished phase')}")
     if not plan.to_do:
         return
     print_estimate(found)
@@ -171,14 +171,14 @@ def run(
     launched = launch(runs, planned, request)
     if launched.reused and not as_json:
         echo(
-            f"reused: {plural(len(launched.reused), 'run')} finished before, "
-            f"{plural(len(planned.plan.done), 'phase')}"
+            f"reused: {counted(len(launched.reused), 'run')} finished before, "
+            f"{counted(len(planned.plan.done), 'phase')}"
         )
     if detach:
         if as_json:
             print_json({"queued": launched.queued, "reused": launched.reused})
         else:
-            echo(f"{plural(len(launched.queued), 'run')} queued; look with: sirt status")
+            echo(f"{counted(len(launched.queued), 'run')} queued; look with: sirt status")
         return
     succeeded = follow(runs, launched.all, quiet=as_json)
     from engine.cli.results import print_report

@@ -11,11 +11,12 @@ import click
 
 from engine.cli.experiments import device_options, device_request
 from engine.cli.given import GivenPath
-from engine.cli.output import console, echo, json_option, plural, print_json, tell_passed_over
+from engine.cli.output import console, echo, json_option, print_json, tell_passed_over
 from engine.queries import answers
 from engine.queries.checking import left_out
 from engine.queries.lineage import lineage
 from engine.queries.runs import find_runs, run_status
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.schema.sanitize import visible
 
@@ -158,8 +159,10 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
     for run_id in run_ids:
         tell_passed_over(run_status(runs, run_id).damage)
     made = bundling.bundle(runs, run_ids, file, without_weights, lambda line: echo(line, err=True))
-    weights = f"; {plural(len(made.left_out), 'file')} of weights left out" if made.left_out else ""
-    what = f"{plural(len(made.runs), 'run')}, {plural(len(made.files), 'file')}{weights}"
+    weights = (
+        f"; {counted(len(made.left_out), 'file')} of weights left out" if made.left_out else ""
+    )
+    what = f"{counted(len(made.runs), 'run')}, {counted(len(made.files), 'file')}{weights}"
     echo(f"{file}: {what}; for `sirt import` elsewhere")
 
 
@@ -182,7 +185,7 @@ def take(runs: RunsFolder, files: tuple[Path, ...], as_json: bool) -> None:
         for run_id in found.runs_kept:
             echo(f"{run_id}: was here already")
         kept = f", {len(found.phases_kept)} were here already" if found.phases_kept else ""
-        echo(f"{plural(len(found.phases), 'phase')} new{kept}")
+        echo(f"{counted(len(found.phases), 'phase')} new{kept}")
         if found.filled:
             echo(f"missing weights added to {', '.join(found.filled)}")
         for phase_id in found.differs:

@@ -119,7 +119,3 @@ def tell_passed_over(lines: Iterable[str]) -> None:
     """What is damaged and so not shown, on stderr: the others are shown."""
     for line in lines:
         echo(f"sirt: passed over: {line}", err=True)
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

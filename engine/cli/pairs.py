@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.output import echo, json_option, plural, print_json, tell_passed_over
+from engine.cli.output import echo, json_option, print_json, tell_passed_over
 from engine.commands import curating
 from engine.queries import item_filter
 from engine.queries.checking import check_source, left_out
 from engine.queries.item_files import sources
 from engine.queries.items import Reader
 from engine.queries.runs import find_runs
+from engine.schema.counts import counted
 from engine.schema.errors import UserError, nearest
 from engine.store import item_notes
 
@@ -134,7 +135,7 @@ def _tell_marked(runs: RunsFolder, chosen: Chosen, marked: list[str], as_json: b
         print_json({"marked": marked, "marks": marks})
         return
     left_out = len(item_notes.excluded_ids(marks))
-    echo(f"{plural(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} excluded")
+    echo(f"{counted(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} excluded")
 
 
 def _print_marks(marks: Marks, as_json: bool) -> None:
@@ -162,8 +163,8 @@ def _refine_again(runs: RunsFolder, run_id: str, as_json: bool) -> None:
         return
     became = "queued" if launched.queued else "finished before"
     echo(
-        f"{found.run_id}: {became}; without {found.left_out} of {plural(found.pairs, 'pair')}, "
-        f"{plural(len(found.new), 'new phase')}, {len(found.shared)} shared"
+        f"{found.run_id}: {became}; without {found.left_out} of {counted(found.pairs, 'pair')}, "
+        f"{counted(len(found.new), 'new phase')}, {len(found.shared)} shared"
     )
 
 
@@ -174,7 +175,7 @@ def _print(chosen: Chosen, limit: int, as_json: bool) -> None:
         return
     for item in chosen.reader.read(shown):
         _print_item(item, chosen.marks.get(item.id, item_notes.NONE))
-    echo(f"{len(shown)} of {plural(len(chosen.numbers), 'pair')}")
+    echo(f"{len(shown)} of {counted(len(chosen.numbers), 'pair')}")
 
 
 def _record(line: bytes, marks: Marks) -> Any:

@@ -11,7 +11,6 @@ from engine.cli.given import GivenPath
 from engine.cli.output import (
     echo,
     json_option,
-    plural,
     print_json,
     print_table,
     show_table,
@@ -21,6 +20,7 @@ from engine.cli.runs import row_json
 from engine.queries import answers
 from engine.queries.checking import accepted_of, checked_rows, left_out
 from engine.queries.runs import find_runs, list_runs, unreadable
+from engine.schema.counts import counted
 from engine.tables import accuracies, comparisons
 from engine.tables.table import Table
 
@@ -90,7 +90,7 @@ def report(
     finally:
         progress.clear()
     tell_passed_over(written.passed_over)
-    echo(f"{plural(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
+    echo(f"{counted(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
     if written.replaced:
         names = ", ".join(written.replaced)
         echo(f"left out, later runs have the same arm, models, tasks and seed: {names}")

@@ -12,7 +12,6 @@ from engine.cli.output import (
     STATE_STYLE,
     echo,
     json_option,
-    plural,
     print_json,
     print_table,
     tell_passed_over,
@@ -33,6 +32,7 @@ from engine.queries.runs import (
 )
 from engine.scheduling.standing import ENDED
 from engine.schema.accuracy import NOTHING
+from engine.schema.counts import counted
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
@@ -290,7 +290,7 @@ def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
     run_changes.stop(runs, found)
     while wait and any(run_status(runs, r, with_views=False).state == "running" for r in found):
         time.sleep(0.3)
-    echo(f"{plural(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
+    echo(f"{counted(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
 
 
 def _has_nothing_to_retry(runs: RunsFolder, run_id: str) -> bool:
@@ -317,9 +317,9 @@ def retry(runs: RunsFolder, run_ids: tuple[str, ...], following: bool) -> None:
     found = [run_id for run_id in found if run_id not in at_work]
     queued = list(dict.fromkeys([*again, *run_changes.retry(runs, found)]))
     if finished := len(set(found) - set(queued)):
-        echo(f"{plural(finished, 'run')} finished before: nothing to do")
+        echo(f"{counted(finished, 'run')} finished before: nothing to do")
     if queued:
-        echo(f"{plural(len(queued), 'run')} queued")
+        echo(f"{counted(len(queued), 'run')} queued")
     if queued and following:
         from engine.cli.follow import follow
 
@@ -335,11 +335,11 @@ def delete(runs: RunsFolder, run_ids: tuple[str, ...], yes: bool) -> None:
     """Delete RUN_IDS with the phases that no other run needs."""
     for run_id in find_runs(runs, run_ids):
         going, staying = run_changes.deletable(runs, run_id)
-        echo(f"{run_id}: deletes {plural(len(going), 'phase')}: {', '.join(going) or 'none'}")
+        echo(f"{run_id}: deletes {counted(len(going), 'phase')}: {', '.join(going) or 'none'}")
         if notes := run_changes.marked(runs, going):
-            echo(f"  deletes what you marked on {plural(notes, 'item')}")
+            echo(f"  deletes what you marked on {counted(notes, 'item')}")
         if staying:
-            echo(f"  keeps {plural(len(staying), 'phase')} that other runs need")
+            echo(f"  keeps {counted(len(staying), 'phase')} that other runs need")
         if yes or click.confirm("  delete?"):
             run_changes.delete(runs, run_id)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.given import GivenPath
-from engine.cli.output import echo, json_option, plural, print_json, print_table, tell_passed_over
+from engine.cli.output import echo, json_option, print_json, print_table, tell_passed_over
 from engine.commands import run_changes
 from engine.commands.doctor import examine
 from engine.generation.vllm import install
@@ -18,6 +18,7 @@ from engine.machine import vllm
 from engine.queries import checking
 from engine.queries.checking import missing_figures
 from engine.queries.runs import list_runs, unreadable
+from engine.schema.counts import counted
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _install(runs: RunsFolder, into: Path | None, yes: bool) -> None:
 @click.pass_obj
 def reindex(runs: RunsFolder) -> None:
     """Rebuild the registry from the folders."""
-    echo(f"{plural(run_changes.reindex(runs), 'run')} indexed")
+    echo(f"{counted(run_changes.reindex(runs), 'run')} indexed")
     rows = list_runs(runs)
     tell_passed_over([*unreadable(runs, rows), *missing_figures(runs, rows)])
 

@@ -54,7 +54,9 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
         name = phase.spec.title
         if advice := ADVICE.get(phase.state):
             said = one_line(phase.error, 300)
-            faults.append(_line(f"✗ {name} {phase.state}: ", said or "no word", advice, "bold red"))
+            faults.append(
+                _line(f"✗ {name} {phase.state}: ", said or "it left no error", advice, "bold red")
+            )
         if phase.state == "running" and (quiet := silence(phase.view, now)):
             hints.append(_line(f"! {name} runs, but is ", quiet, "", "yellow"))
         newest = {m.code or m.text: m for m in phase.view.warnings}

@@ -8,8 +8,9 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.schema.counts import counted
 from engine.schema.sanitize import one_line, visible
-from sirt_tui.format import NOTHING, OVER_A_YEAR, counted, money, roughly
+from sirt_tui.format import NOTHING, OVER_A_YEAR, money, roughly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

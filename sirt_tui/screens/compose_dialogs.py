@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from engine.commands import drafts
 from engine.queries import settings_form
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
 from sirt_tui.draft_document import DraftDocument
-from sirt_tui.format import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.commands import composing, device_request
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
-from sirt_tui.format import counted
 from sirt_tui.panels.planned import facts
 from sirt_tui.screens import compose_dialogs
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.containers import Container
 from textual.widgets import Static
 
-from sirt_tui.format import counted
+from engine.schema.counts import counted
 from sirt_tui.panels import settings_form as setting_rows
 from sirt_tui.panels import tree_choice
 from sirt_tui.panels.draft_view import DraftView

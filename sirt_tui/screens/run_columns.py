@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from engine.schema.counts import counted
 from engine.schema.sanitize import one_line
-from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, counted, duration, percent
+from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, duration, percent
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:

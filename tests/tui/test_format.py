@@ -72,7 +72,7 @@ def test_numbers(value, said):
 
 @pytest.mark.parametrize(
     ("n", "said"),
-    [(950, "950"), (9_999, "9 999"), (12_345, "12.3k"), (1_200_000, "1.2M"), (None, "–")],
+    [(950, "950"), (9_999, "9,999"), (12_345, "12.3k"), (1_200_000, "1.2M"), (None, "–")],
 )
 def test_counts(n, said):
     assert fmt.count(n) == said
