@@ -16,7 +16,6 @@ from engine.generation.local import policy_words
 from engine.generation.vllm.command import Dtype, Launch, cache_for, card_share, rank_for
 from engine.generation.vllm.reading import adapter_rank
 from engine.machine.devices import gpus, memory
-from engine.models import compat
 from engine.models.loading import compute_dtype
 from engine.planning.memory import bytes_a_token, parameters_of
 from engine.store.layout import hash_file
@@ -97,12 +96,11 @@ def merged(found: Policy) -> Policy:
 
 
 def _dtype(card: ModelCard) -> Dtype:
-    """As the builtin engine computes; but a 4-bit base on a CPU in 16 bits where that has
-    instructions for it."""
+    """As the builtin engine computes; but a 4-bit base always in 16 bits, in which vLLM lays out
+    what it has quantised."""
     precision = card.weights.precision
-    if precision == "nf4" and not torch.cuda.is_available() and compat.cpu_has_bf16():
-        return "bfloat16"
-    return NAMES[compute_dtype(precision)]
+    found = NAMES[compute_dtype(precision)]
+    return "bfloat16" if precision == "nf4" and found == "float32" else found
 
 
 def _name(adapter: Path) -> str:
