@@ -84,7 +84,8 @@ HIDDEN = {"phase_ids", "inputs", "figures", "written"}
 
 def row_json(row: RunRow) -> dict[str, object]:
     fields = {n: getattr(row, n) for n in row.__slots__ if n not in HIDDEN}
-    return fields | {"phases": row.phases, "accuracies": row.accuracies}
+    measured = {"accuracies": row.accuracies, "marks": row.accuracies}  # as in _status_json
+    return fields | {"phases": row.phases} | measured
 
 
 def _runs_table(rows: list[RunRow]) -> Table:
@@ -127,6 +128,7 @@ def _status_json(found: RunStatus) -> dict[str, object]:
         "note": found.file.note,
         "phases": [_phase_json(phase) for phase in found.phases],
         "accuracies": found.accuracies,
+        "marks": found.accuracies,  # their name in version 0.1, for scripts that read it
     }
 
 

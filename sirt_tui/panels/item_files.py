@@ -60,10 +60,10 @@ def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
 
 
 def marks_text(marks: Marks, rows: int) -> Text:
-    """How many items are flagged and excluded, and how many rows are marked just now."""
+    """How many items are flagged and excluded, and how many rows are ticked just now."""
     text = Text()
     for name, style in (("flagged", "bold yellow"), ("excluded", "bold red")):
         marked = sum(getattr(mark, name) for mark in marks.values())
         text.append(f"  {marked} {name}" if marked else "", style)
-    text.append(f"  ● {rows} marked" if rows else "", "bold")
+    text.append(f"  ● {rows} ticked" if rows else "", "bold")
     return text

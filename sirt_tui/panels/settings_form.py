@@ -39,7 +39,7 @@ class SettingRow:
 
 
 class SettingsPanel(Vertical):
-    """The settings' table, with a filter above it. Changed ones are marked."""
+    """The settings' table, with a filter above it. Changed ones are ticked."""
 
     DEFAULT_CSS = """
     SettingsPanel { height: 1fr; }
@@ -63,7 +63,7 @@ class SettingsPanel(Vertical):
     def show(self, of: DraftView) -> None:
         settings = [setting for setting in settings_form.settings() if setting.is_setting]
         self._rows = [_row(of.draft, setting, of.problem(setting.key)) for setting in settings]
-        self.table.marked = {row.setting.key for row in self._rows if row.changed}
+        self.table.ticked = {row.setting.key for row in self._rows if row.changed}
         self._draw()
 
     def open_filter(self) -> None:

@@ -105,7 +105,7 @@ class Offered:
 class ChoicesPanel(PickTable[Row]):
     """Headings unfold to what there is to tick."""
 
-    mark_cells = 8  # where rows are folded and ticked
+    tick_cells = 8  # where rows are folded and ticked
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(choice_columns(), lambda row: row.key, id=id)

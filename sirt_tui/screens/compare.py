@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions", "judgements")
 PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
 HOW = (
-    "Mark runs with space in the list of runs (1), then press c.\n"
+    "Tick runs with space in the list of runs (1), then press c.\n"
     "One run alone is set beside the others of its experiment."
 )
 FOLLOW_S = 2.0

@@ -59,14 +59,14 @@ class DevicesPage(Page):
         with Container(id="body"):
             yield GpusPanel()
             working: RowTable[Work] = RowTable(
-                work_columns(), lambda w: w.spec.id, id="working", marks=False
+                work_columns(), lambda w: w.spec.id, id="working", ticks=False
             )
             yield working
             waiting: RowTable[tuple[int, Entry, State]] = RowTable(
                 queue_columns(self._requested),
                 lambda entry: entry[1].run_id,
                 id="queue",
-                marks=False,
+                ticks=False,
             )
             yield waiting
 

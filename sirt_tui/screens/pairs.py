@@ -62,13 +62,13 @@ class PairsPage(Page):
         Binding("left_square_bracket", "source(-1)", "Source before", show=False),
         Binding("o", "prompt", "Prompts", tooltip="The question, then each prompt"),
         Binding("d", "differ", "Differences", show=False, tooltip="Highlight differences or not"),
-        Binding("f", "flag", "Flag", tooltip="Flag or unflag (the marked ones, else this one)"),
+        Binding("f", "flag", "Flag", tooltip="Flag or unflag (the ticked ones, else this one)"),
         Binding("x", "exclude", "Exclude", tooltip="Leave out of refining again, or not"),
         Binding("X", "exclude_all", "Exclude all that the filter finds", show=False),
         Binding("N", "note", "Note", show=False),
         Binding("R", "refine_again", "Refine again", tooltip="Refine without the excluded pairs"),
         Binding("z", "zoom", "Item alone, or with the list", show=False),
-        Binding("escape", "clear", "Clear filter and marks, then back", show=False),
+        Binding("escape", "clear", "Clear filter and ticks, then back", show=False),
     ]
 
     def __init__(self, run_id: str, against: str | None = None) -> None:
@@ -129,7 +129,7 @@ class PairsPage(Page):
         self._marks.open(self._source, found.reader, found.marks)
         self._prompt = 0
         self.table.set_columns(item_columns(self._marks, self._source.scores is not None))
-        self.table.unmark()
+        self.table.untick()
         self.feed.unwatch(self)
         self.feed.watch_marks(self, self._source.phase_id)
         self.query_one(SourceBar).show(SourcesView(self._sources, self._chosen))
@@ -209,7 +209,7 @@ class PairsPage(Page):
     def _draw_status(self) -> None:
         if self._sources:
             text = self._items.status(self._source)
-            text.append_text(marks_text(self._marks.all, len(self.table.marked)))
+            text.append_text(marks_text(self._marks.all, len(self.table.ticked)))
             self.query_one("#status", Static).update(text)
 
     @work(exclusive=True, group="item")
@@ -225,9 +225,9 @@ class PairsPage(Page):
 
     async def action_clear(self) -> None:
         """First what narrows the list, then back."""
-        if self.close_filter() or self.table.marked or self.has_class("zoomed"):
+        if self.close_filter() or self.table.ticked or self.has_class("zoomed"):
             self.remove_class("zoomed")
-            self.table.unmark()
+            self.table.untick()
             self.table.focus()
             self._draw_status()
         else:
@@ -260,9 +260,9 @@ class PairsPage(Page):
     # --- marks ---
 
     def _meant(self) -> list[int]:
-        """Numbers of the marked rows, else of the one under the cursor."""
-        marked = sorted(int(key) for key in self.table.marked)
-        return marked or ([self.table.row.number] if self.table.row is not None else [])
+        """Numbers of the ticked rows, else of the one under the cursor."""
+        ticked = sorted(int(key) for key in self.table.ticked)
+        return ticked or ([self.table.row.number] if self.table.row is not None else [])
 
     @work
     async def action_flag(self) -> None:

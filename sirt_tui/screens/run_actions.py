@@ -82,7 +82,7 @@ class RunActions:
         if not rows:
             return
         shared = [tag for tag in rows[0].tags if all(tag in row.tags for row in rows)]
-        title = f"Tags of {rows[0].name if len(rows) == 1 else f'all {len(rows)} marked runs'}"
+        title = f"Tags of {rows[0].name if len(rows) == 1 else f'all {len(rows)} ticked runs'}"
         hint = "Words with spaces between; a filter finds them as tag:WORD."
         text = await self._page.sirt.ask_text(title, " ".join(shared), hint)
         if text is not None:
@@ -98,7 +98,7 @@ class RunActions:
         if not rows:
             return
         notes = {row.note for row in rows}
-        title = f"Note on {rows[0].name if len(rows) == 1 else f'each of {len(rows)} marked runs'}"
+        title = f"Note on {rows[0].name if len(rows) == 1 else f'each of {len(rows)} ticked runs'}"
         hint = "" if len(notes) == 1 else "They have different notes now; this one replaces them."
         text = await self._page.sirt.ask_text(title, notes.pop() if len(notes) == 1 else "", hint)
         if text is not None:

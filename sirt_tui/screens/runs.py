@@ -67,8 +67,8 @@ class RunsPage(Page):
         Binding("slash", "filter", "Filter", tooltip=FILTER, priority=True),
         Binding("n", "app.open_compose", "New", tooltip="Compose an experiment"),
         Binding("p", "pairs", "Pairs", tooltip="Preference pairs of this run"),
-        Binding("c", "compare", "Compare", tooltip="Compare the marked runs (space marks)"),
-        Binding("v", "versus", "Answers of two marked runs", show=False),
+        Binding("c", "compare", "Compare", tooltip="Compare the ticked runs (space ticks)"),
+        Binding("v", "versus", "Answers of two ticked runs", show=False),
         Binding("x", "stop", "Stop"),
         Binding("r", "retry", "Retry"),
         Binding("d", "delete", "Delete"),
@@ -76,12 +76,12 @@ class RunsPage(Page):
         Binding("s", "sort", "Sort by the next column", show=False),
         Binding("S", "reverse", "Reverse the order", show=False),
         Binding("o", "order", "Sort by a column", show=False),
-        Binding("a", "mark_all", "Mark all that are shown, or none", show=False),
+        Binding("a", "tick_all", "Tick all that are shown, or none", show=False),
         Binding("t", "tag", "Tags", show=False),
         Binding("N", "note", "Note", show=False),
         Binding("C", "compose_from", "Compose from this run", show=False),
         Binding("right_square_bracket", "preview", "Preview on or off", show=False),
-        Binding("escape", "clear", "Clear filter and marks", show=False),
+        Binding("escape", "clear", "Clear filter and ticks", show=False),
     ]
 
     def __init__(self) -> None:
@@ -197,8 +197,8 @@ class RunsPage(Page):
         text.append_text(counts_text(self._rows, len(self.table.rows), self._whole))
         if self.table.hidden_order:
             text.append(f"  by {self.table.hidden_order}", "dim")
-        if self.table.marked:
-            text.append(f"  ● {len(self.table.marked)} marked", "bold")
+        if self.table.ticked:
+            text.append(f"  ● {len(self.table.ticked)} ticked", "bold")
         self.query_one("#status", Static).update(text)
 
     def _keep_time(self) -> None:
@@ -212,11 +212,11 @@ class RunsPage(Page):
 
     def action_clear(self) -> None:
         self.close_filter()
-        self.table.unmark()
+        self.table.untick()
         self.table.focus()
         self._draw_status()
 
-    def action_mark_all(self) -> None:
+    def action_tick_all(self) -> None:
         self.table.tick_all()
 
     def action_sort(self) -> None:
@@ -247,9 +247,9 @@ class RunsPage(Page):
 
     def action_versus(self) -> None:
         """Two runs' predictions on the same questions, the older run first."""
-        meant = [row for row in self._rows if row.run_id in self.table.marked]
+        meant = [row for row in self._rows if row.run_id in self.table.ticked]
         if len(meant) != 2:
-            self.sirt.say("mark two runs first (space), then v sets their answers side by side")
+            self.sirt.say("tick two runs first (space), then v sets their answers side by side")
             return
         first, second = sorted(meant, key=lambda row: row.created)
         self.sirt.open_pairs(first.run_id, second.run_id)
@@ -260,11 +260,11 @@ class RunsPage(Page):
     # --- what is done to runs ---
 
     def _meant(self) -> list[RunRow]:
-        """The marked runs, else the one under the cursor; in the order of the table."""
-        marked = [row for row in self._rows if row.run_id in self.table.marked]
-        if not marked and self.table.row is not None:
+        """The ticked runs, else the one under the cursor; in the order of the table."""
+        ticked = [row for row in self._rows if row.run_id in self.table.ticked]
+        if not ticked and self.table.row is not None:
             return [self.table.row]
-        return marked
+        return ticked
 
     def _states(self) -> dict[str, State]:
         return {row.run_id: row.state for row in self._meant()}
@@ -281,7 +281,7 @@ class RunsPage(Page):
     async def action_delete(self) -> None:
         meant = self._states()
         if await self._actions.delete(meant):
-            self.table.marked.difference_update(meant)
+            self.table.ticked.difference_update(meant)
             self._draw_status()
 
     @work

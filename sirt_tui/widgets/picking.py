@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class PickTable(RowTable[T]):
-    """Marks are the owner's: it says what they mean. A click in the first ``mark_cells`` picks."""
+    """Ticks are the owner's: it says what they mean. A click in the first ``tick_cells`` picks."""
 
-    mark_cells = 0
+    tick_cells = 0
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(

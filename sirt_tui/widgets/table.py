@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from sirt_tui.widgets.painted_lines import HEADING, PaintedLines
-from sirt_tui.widgets.table_lines import MARK, Lines, Order
+from sirt_tui.widgets.table_lines import TICK, Lines, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,11 +26,11 @@ T = TypeVar("T")
 
 
 class RowTable(PaintedLines, Generic[T]):
-    """Rows, a cursor, marks, an order. Filtering is the owner's: it shows other rows.
+    """Rows, a cursor, ticks, an order. Filtering is the owner's: it shows other rows.
 
-    ``key`` names a row, so that cursor and marks stay with it when rows come and go. Any sequence
+    ``key`` names a row, so that cursor and ticks stay with it when rows come and go. Any sequence
     will do: without an order only visible rows are asked for. A click moves the cursor; on the row
-    under it, or twice, it opens; on the marks, ``mark_cells`` wide, it ticks.
+    under it, or twice, it opens; in the first ``tick_cells`` it ticks.
     """
 
     DEFAULT_CSS = """
@@ -47,7 +47,7 @@ class RowTable(PaintedLines, Generic[T]):
         Binding("pageup", "page(-1)", "Page up", show=False),
         Binding("home,g", "end(0)", "First", show=False),
         Binding("end,G", "end(1)", "Last", show=False),
-        Binding("space", "mark", "Mark", show=False),
+        Binding("space", "tick", "Tick", show=False),
         Binding("enter", "select", "Open", show=False),
     ]
 
@@ -68,23 +68,23 @@ class RowTable(PaintedLines, Generic[T]):
             self.key = key
 
     class Changed(Message):
-        """Other rows are marked, or the order is another."""
+        """Other rows are ticked, or the order is another."""
 
         def __init__(self, table: RowTable[Any]) -> None:
             super().__init__()
             self.table = table
 
-    mark_cells = len(MARK)
+    tick_cells = len(TICK)
 
     def __init__(
         self,
         columns: Sequence[Column[T]],
         key: Callable[[T], str],
         id: str | None = None,
-        marks: bool = True,
+        ticks: bool = True,
     ) -> None:
         super().__init__(id=id)
-        self._marks = marks
+        self._ticks = ticks
         self._clicked = -1  # the row to open when the same click comes again
         self._look = Lines(columns)
         self._key = key
@@ -92,7 +92,7 @@ class RowTable(PaintedLines, Generic[T]):
         self._rows: Sequence[T] = ()
         self._cursor = 0
         self._announced: str | None = None
-        self.marked: set[str] = set()
+        self.ticked: set[str] = set()
         self.sorted_by = Order()
 
     # --- rows ---
@@ -137,8 +137,8 @@ class RowTable(PaintedLines, Generic[T]):
         if found is not None:
             self._put(found)
 
-    def unmark(self) -> None:
-        self.marked.clear()
+    def untick(self) -> None:
+        self.ticked.clear()
         self.repaint_all()
 
     def _where(self, kept: str | None) -> int:
@@ -189,25 +189,25 @@ class RowTable(PaintedLines, Generic[T]):
     def action_end(self, which: int) -> None:
         self._put(which * (len(self._rows) - 1))
 
-    def action_mark(self) -> None:
+    def action_tick(self) -> None:
         if self.row is not None:
             self.tick()
             self._put(self._cursor + 1)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self._marks if action == "mark" else super().check_action(action, parameters)
+        return self._ticks if action == "tick" else super().check_action(action, parameters)
 
     def tick_all(self) -> None:
-        """Mark all rows; when they all are, take their marks away."""
+        """Tick all rows; when they all are, untick them."""
         keys = {self._key(row) for row in self._rows}
-        self.marked = self.marked - keys if keys <= self.marked else self.marked | keys
+        self.ticked = self.ticked - keys if keys <= self.ticked else self.ticked | keys
         self.redraw()
         self.tell(self.Changed(self))
 
     def tick(self) -> None:
-        """Mark the row under the cursor, or take its mark away."""
+        """Tick or untick the row under the cursor."""
         if self.row is not None:
-            self.marked ^= {self._key(self.row)}
+            self.ticked ^= {self._key(self.row)}
             self.redraw()
             self.tell(self.Changed(self))
 
@@ -227,7 +227,7 @@ class RowTable(PaintedLines, Generic[T]):
         opens = at == (self._cursor if event.chain == 1 else self._clicked)
         self._put(at)
         self._clicked = -1 if opens else at
-        if self._marks and event.x < self.mark_cells:
+        if self._ticks and event.x < self.tick_cells:
             self.tick()
         elif opens:
             self.action_select()
@@ -273,5 +273,5 @@ class RowTable(PaintedLines, Generic[T]):
         if at == self._cursor:
             style += self.get_component_rich_style("row--cursor")
             plain = self.has_focus
-        marked = self._key(row) in self.marked
-        return self._look.row(row, self.size.width, style, marked, plain)
+        ticked = self._key(row) in self.ticked
+        return self._look.row(row, self.size.width, style, ticked, plain)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.columns import Column
 
 T = TypeVar("T")
-MARK = "● "
+TICK = "● "
 ROOMY = 100  # from so many cells on, two of them lie between columns
 
 
@@ -59,21 +59,21 @@ class Lines(Generic[T]):
         if width != self._width:
             self._width = width
             self._gap = 2 if width >= ROOMY else 1
-            self._shown = fit(self.columns, width - len(MARK), self._gap)
+            self._shown = fit(self.columns, width - len(TICK), self._gap)
         return self._shown
 
     def at(self, x: int, width: int) -> Column[T] | None:
         """The column that a cell belongs to."""
-        left = len(MARK)
+        left = len(TICK)
         for column, room in self.shown(width):
             if left <= x < left + room + self._gap:
                 return column
             left += room + self._gap
         return None
 
-    def row(self, row: T, width: int, style: Style, marked: bool, plain: bool) -> Strip:
+    def row(self, row: T, width: int, style: Style, ticked: bool, plain: bool) -> Strip:
         """``plain``: without the cells' own colours, unreadable on the cursor's."""
-        segments = [Segment(MARK if marked else " " * len(MARK), style)]
+        segments = [Segment(TICK if ticked else " " * len(TICK), style)]
         for column, room in self.shown(width):
             for text, name in pieces(column.cell_in(row, room), room, column.justify):
                 own = Style.null() if plain and "reverse" not in name else Style.parse(name)
@@ -82,7 +82,7 @@ class Lines(Generic[T]):
         return Strip(segments).adjust_cell_length(width, style)
 
     def heading(self, order: Order, width: int, style: Style) -> Strip:
-        segments = [Segment(" " * len(MARK), style)]
+        segments = [Segment(" " * len(TICK), style)]
         for column, room in self.shown(width):
             arrow = order.arrow if column.key == order.key else ""
             title = column.title[: room - len(arrow)] + arrow

@@ -61,7 +61,7 @@ def test_runs_that_are_being_read_are_not_called_unchosen(recorded):
             app.open_compare(some(recorded, *TWO))
             await settled(pilot, lambda: isinstance(app.screen, ComparePage))
             body = app.screen.query_one("#accuracies > Static")
-            assert "Mark runs" not in str(body.render())
+            assert "Tick runs" not in str(body.render())
 
     asyncio.run(flow())
 
@@ -142,7 +142,7 @@ def test_no_run_says_how_to_choose_some(recorded):
     async def check(app, pilot):
         return text_of(app)
 
-    assert "Mark runs with space" in comparing(recorded, (), check)
+    assert "Tick runs with space" in comparing(recorded, (), check)
 
 
 def test_a_run_that_was_not_scored_says_so(recorded):

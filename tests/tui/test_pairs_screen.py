@@ -261,14 +261,14 @@ def test_two_runs_answers_and_the_questions_that_flipped(recorded, run_id):
 
 
 @pytest.mark.slow
-def test_two_marked_runs_are_opened_from_the_list(recorded, run_id):
+def test_two_ticked_runs_are_opened_from_the_list(recorded, run_id):
     async def flow():
         app = app_on(recorded)
         async with app.run_test(size=(120, 40)) as pilot:
             await settled(pilot, lambda: "9 runs" in text_of(app))
             table = app.screen.query_one(RowTable)
             await pilot.press("v")
-            await settled(pilot, lambda: "mark two runs" in said_by(app))
+            await settled(pilot, lambda: "tick two runs" in said_by(app))
             for wanted in (run_id, run_of(recorded, "instruct-only", "wren-3m")):
                 table.move_to(wanted)
                 await pilot.press("space")

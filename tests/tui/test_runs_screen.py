@@ -118,7 +118,7 @@ def test_the_preview_follows_the_cursor(recorded):
 
 
 @pytest.mark.slow
-def test_marked_runs_are_exported_and_retried_together(recorded, tmp_path, monkeypatch):
+def test_ticked_runs_are_exported_and_retried_together(recorded, tmp_path, monkeypatch):
     from engine.scheduling import daemon
     from engine.scheduling.queue import read_queue
 
@@ -129,7 +129,7 @@ def test_marked_runs_are_exported_and_retried_together(recorded, tmp_path, monke
         for run_id in ended:
             app.screen.table.move_to(run_id)
             await pilot.press("space")
-        await settled(pilot, lambda: "● 2 marked" in text_of(app))
+        await settled(pilot, lambda: "● 2 ticked" in text_of(app))
         await pilot.press("e")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
         app.screen.query_one("Input").value = str(tmp_path / "out")
@@ -155,14 +155,14 @@ def test_what_has_ended_is_neither_stopped_nor_queued(recorded):
     listing(recorded, check)
 
 
-def test_all_that_the_filter_leaves_are_marked_by_one_key(recorded):
+def test_all_that_the_filter_leaves_are_ticked_by_one_key(recorded):
     async def check(app, pilot):
         app.screen.query_one("#filter").value = "arm:instruct-only"
         await settled(pilot, lambda: len(app.screen.table.rows) == 2)
         await pilot.press("a")
-        await settled(pilot, lambda: "● 2 marked" in text_of(app))
+        await settled(pilot, lambda: "● 2 ticked" in text_of(app))
         await pilot.press("a")
-        await settled(pilot, lambda: "marked" not in text_of(app))
+        await settled(pilot, lambda: "ticked" not in text_of(app))
 
     listing(recorded, check)
 
@@ -186,7 +186,7 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
         await settled(pilot, lambda: "for good" in text_of(app))
         await pilot.press("y")
         await settled(pilot, lambda: "7 runs" in text_of(app))
-        await settled(pilot, lambda: "marked" not in text_of(app))
+        await settled(pilot, lambda: "ticked" not in text_of(app))
 
     listing(recorded, check)
     assert not set(gone) & set(recorded.run_ids())
@@ -227,13 +227,13 @@ def test_what_is_at_work_is_neither_deleted_nor_queued_again(recorded):
     listing(recorded, check)
 
 
-def test_tags_and_note_go_to_all_marked_runs(recorded):
+def test_tags_and_note_go_to_all_ticked_runs(recorded):
     describe(recorded, recorded.run_ids()[0], tags=("old",))
 
     async def check(app, pilot):
         await pilot.press("a", "t")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
-        assert "all 9 marked runs" in text_of(app)
+        assert "all 9 ticked runs" in text_of(app)
         app.screen.query_one("Input").value = "mine"
         await pilot.press("enter")
         await settled(

@@ -1,4 +1,4 @@
-"""The table of rows: what the mouse does to cursor, marks and order."""
+"""The table of rows: what the mouse does to cursor, ticks and order."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_a_double_click_opens_once_wherever_the_cursor_was():
     with_table(check)
 
 
-def test_a_click_on_the_marks_ticks_that_row_and_opens_nothing():
+def test_a_click_on_the_ticks_ticks_that_row_and_opens_nothing():
     async def check(app, pilot, table):
         await pilot.click(RowTable, offset=(0, 3))
-        assert (table.row, table.marked) == ("ccc", {"ccc"})
+        assert (table.row, table.ticked) == ("ccc", {"ccc"})
         await pilot.click(RowTable, offset=(1, 4))
-        assert table.marked == {"ccc", "dd"}
+        assert table.ticked == {"ccc", "dd"}
         await pilot.click(RowTable, offset=(0, 3))
-        assert table.marked == {"dd"}
+        assert table.ticked == {"dd"}
         assert not app.opened
 
     with_table(check)
