@@ -81,8 +81,9 @@ def draft_of_run(runs: RunsFolder, run_id: str) -> Draft:
     record = read_record(runs, run_id)
     if record.spec.arm in get_args(FollowUp):
         raise UserError(f"{run_id}: is made of other runs; compose from one of those")
-    if record.experiment_file:
-        return cell_of(draft_of_preset(str(runs.experiment(record.experiment_file))), record.spec)
+    experiment = runs.experiment(record.experiment_file)
+    if experiment.is_file():
+        return cell_of(draft_of_preset(str(experiment)), record.spec)
     return draft_of_phases(read_run(runs, run_id).spec)
 
 
@@ -105,8 +106,8 @@ def cell_of(draft: Draft, cell: RunCell) -> Draft:
 
 
 def draft_of_phases(spec: RunSpec) -> Draft:
-    """Of a run of version 0.1, which kept no file: put together from its phases. Its models are
-    told as cards of the file; what decides no phase of this run is lost."""
+    """Of a run whose experiment's file is not kept (version 0.1 kept none): put together from its
+    phases. Its models are told as cards of the file; what decides no phase of this run is lost."""
     trained = [p for p in spec.phases if isinstance(p, InstructSpec | ElicitSpec | RefineSpec)]
     annotated = [p for p in spec.phases if isinstance(p, AnnotateSpec)]
     asked = [p for p in spec.phases if isinstance(p, EvaluateSpec)]

@@ -13,7 +13,7 @@ from engine.scheduling import daemon, queue
 from engine.schema.errors import UserError
 from engine.store.item_notes import read_marks
 from engine.store.registry import folder_lock
-from engine.store.run import read_record, read_run, with_phases, write_run
+from engine.store.run import read_record, with_phases, write_run
 from engine.store.specification import has_own_spec
 
 if TYPE_CHECKING:
@@ -73,14 +73,21 @@ def _whole(runs: RunsFolder, run_id: str) -> RunFile:
     record = read_record(runs, run_id)
     file, lost = with_phases(runs, record)
     known = {phase.id: phase for phase in file.spec.phases}
-    if lost and record.experiment_file:
-        resolved = load_experiment(str(runs.experiment(record.experiment_file)))
+    experiment = runs.experiment(record.experiment_file)
+    if lost and experiment.is_file():
+        resolved = load_experiment(str(experiment))
         known |= {phase.id: phase for phase in unique_phases(expand(resolved))}
     for phase_id in record.spec.phase_ids:
         folder = runs.phase(phase_id)
         if phase_id in known and not (has_own_spec(folder) and not folder.manifest_file.is_dir()):
             folder.create(known[phase_id])
-    return read_run(runs, run_id)
+    file, lost = with_phases(runs, record)
+    for phase_id in lost:
+        raise UserError(
+            f"{runs.phase(phase_id).spec_file}: can't be restored: the run's experiment is not "
+            "kept, or plans another phase now; launch it again, or import a bundle of the run"
+        )
+    return file
 
 
 def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:

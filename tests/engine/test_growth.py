@@ -187,7 +187,7 @@ def test_a_lost_specification_is_named_and_hides_neither_its_run_nor_others(
         read_run(runs, run_id)
     shutil.rmtree(phase.path)
     assert {row.run_id: row.state for row in list_runs(runs)}[run_id] == "waiting"
-    with pytest.raises(UserError, match="not there; retry its run"):
+    with pytest.raises(UserError, match=f"{phase.id}/phase.json: can't be restored"):
         retry(runs, [run_id])  # it names no experiment, so nobody can say what it was
 
 
@@ -226,6 +226,11 @@ def test_a_phase_whose_folder_is_gone_is_written_again_from_the_experiment(
         shutil.rmtree(launched.phase(phase.id).path)
     assert retry(launched, [run_id]) == [run_id]
     assert read_run(launched, run_id).spec == spec
+
+    shutil.rmtree(launched.root / "experiments")
+    found = composing.plan(launched, drafts.draft_of_run(launched, run_id))
+    assert isinstance(found, Planned)
+    assert [run.fingerprint for run in found.plan.runs] == [spec.fingerprint]
 
 
 def test_a_bundle_brings_its_experiments_file_and_no_other(
