@@ -1,1 +1,1 @@
-"""This machine: its cores, memory and graphics cards, and which processes live or how they died."""
+"""This machine: its cores, memory and GPUs, which processes are alive, and how others died."""

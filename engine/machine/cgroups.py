@@ -22,8 +22,8 @@ def groups() -> Iterator[Path]:
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has ended for want of memory: in this process's group where
-    it counts them, else on this machine; 0 where nobody counts."""
+    """How many processes the kernel's OOM killer has ended: in this process's control group where
+    that is counted, else on this machine; 0 without a count."""
     for path in (*(group / "memory.events" for group in groups()), *_counts_of_v1(), VMSTAT):
         try:
             found = _OOM_KILL.search(path.read_text())
@@ -41,7 +41,7 @@ def _counts_of_v1() -> Iterator[Path]:
 
 
 def _lines() -> list[tuple[str, str]]:
-    """Controllers ("" in v2) and group."""
+    """Controllers ("" in v2) and group path."""
     try:
         lines = [line.split(":", 2) for line in MINE.read_text().splitlines()]
     except OSError:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 STDERR_LINES = 5
 STDERR_BYTES = 65_536
-BAR = re.compile(r"\d%\|")  # a progress bar says nothing of a death
+BAR = re.compile(r"\d%\|")  # a progress bar explains no death
 FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
-FULL_BYTES = 1 << 20  # less than this is no room to go on in
+FULL_BYTES = 1 << 20  # with less free space a disk counts as full
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 
 
@@ -38,13 +38,13 @@ def how(code: int | None) -> str:
 
 
 def last_words(attempt: AttemptDir, code: int | None) -> str:
-    """Of an attempt without a final event, in one line; ``code``: see :func:`how`."""
+    """How an attempt without a final event ended, in a line; ``code``: see :func:`how`."""
     ran = _ran(attempt)
     died = how(code) + (f" after {duration(ran)}" if ran is not None else "")
     if reason := _out_of_memory(attempt, code):
         died += f": {reason}"
     said = _stderr(attempt)
-    if code is None or code >= 0 or code == -signal.SIGBUS:  # mapped files: no room is a signal
+    if code is None or code >= 0 or code == -signal.SIGBUS:  # a full disk under a mapped file
         if code == errno.ENOSPC or any(sign in line for line in said for sign in FULL):
             return f"the disk was full: {died}; free some space and retry"
         if _no_room(attempt.path):
@@ -72,8 +72,8 @@ def _ran(attempt: AttemptDir) -> float | None:
 
 
 def _out_of_memory(attempt: AttemptDir, code: int | None) -> str:
-    """What the kernel's counter told whoever saw the end (:func:`processes.write_exit_code`), or
-    tells now, when nobody did: it may have ended the conductor as well."""
+    """Words for an end by the kernel's OOM killer, "" otherwise: as noted at the time
+    (:func:`processes.write_exit_code`), else by the counter now (the conductor may be dead too)."""
     if code is None and killed_for_memory(attempt):
         return f"{OUT_OF_MEMORY} meanwhile"
     if code != -signal.SIGKILL:

@@ -1,7 +1,7 @@
-"""What this machine has and who uses it: GPUs by NVML, CPU and memory by psutil.
+"""This machine's devices and who uses them: GPUs through NVML, CPU and memory through psutil.
 
 No driver means no GPUs, never an error. GPU numbers are NVML's, which CUDA shares when it is
-told to order cards by PCI bus (:func:`environment`).
+told to order GPUs by PCI bus (:func:`environment`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RESOURCE_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """Somebody on a card. ``ours``: it runs under this user id. ``used`` in MiB."""
+    """A process that uses a GPU. ``ours``: under this user id. ``used``: MiB."""
 
     pid: int
     user: str
@@ -42,7 +42,7 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One card: memory in MiB, utilisation in 0..100."""
+    """One GPU: memory in MiB, utilisation in 0..100."""
 
     index: int
     name: str
@@ -73,7 +73,7 @@ class Machine:
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """All cards with their users; empty without NVIDIA driver."""
+    """All GPUs with their users; empty without NVIDIA driver."""
     with _nvml() as nvml:
         if nvml is None:
             return ()
@@ -84,7 +84,7 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def allowed_gpus(found: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
-    """The cards that ``CUDA_VISIBLE_DEVICES`` leaves to this user; all without it."""
+    """The GPUs that ``CUDA_VISIBLE_DEVICES`` allows; all of them when it is not set."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return found
@@ -103,8 +103,8 @@ def machine() -> Machine:
 
 
 def memory() -> tuple[float, float]:
-    """In MiB: what there is, and what can be had now; of the machine, or of the control group
-    that this process is in, if that may have less."""
+    """Total and available memory in MiB: the machine's, or that of this process's control group
+    if its limit is lower."""
     here = psutil.virtual_memory()
     total, available = float(here.total), float(here.available)
     for folder in groups():
@@ -128,7 +128,7 @@ def cores() -> int:
 
 
 def environment(devices: Devices) -> dict[str, str]:
-    """What a process must find in its environment before it imports torch."""
+    """The environment variables a process needs before it imports torch."""
     threads = str(devices.threads)
     return {
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
@@ -177,7 +177,7 @@ def _read_gpu(nvml: Any, index: int) -> Gpu:
 def _utilisation(nvml: Any, card: Any) -> float:
     try:
         return float(nvml.nvmlDeviceGetUtilizationRates(card).gpu)
-    except nvml.NVMLError:  # a partitioned card has no such number
+    except nvml.NVMLError:  # a partitioned GPU has no such number
         return float("nan")
 
 
@@ -204,7 +204,7 @@ def _text(value: str | bytes) -> str:
 
 
 class ResourceMonitor:
-    """Emits what this process tree uses, every two seconds while it is entered."""
+    """A context manager that emits what this process tree uses every two seconds."""
 
     def __init__(
         self,
@@ -220,8 +220,8 @@ class ResourceMonitor:
 
     @property
     def peaks(self) -> dict[str, float]:
-        """``memory_gib`` of the process tree, and ``card_memory_gib`` where it has cards: the most
-        that was seen at once, as a manifest's figures have it."""
+        """Peak memory for the manifest's figures: ``memory_gib`` of the process tree, and
+        ``card_memory_gib`` where it has GPUs."""
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB: short peaks too
         found = {"memory_gib": round(max(self._peak, own) / 1024, 3)}
         if self._card_peak:
@@ -251,7 +251,7 @@ class ResourceMonitor:
 
 
 def _tree_usage(pid: int | None = None) -> tuple[float, float]:
-    """Resident memory in MiB and CPU seconds so far, of a process (this one) and its
+    """Resident memory in MiB and CPU seconds so far of a process (by default this one) and its
     descendants."""
     me = psutil.Process(pid)
     rss = seconds = 0.0
@@ -264,7 +264,7 @@ def _tree_usage(pid: int | None = None) -> tuple[float, float]:
 
 
 def resident_mib(pid: int) -> float:
-    """Of a process of this machine with its descendants; 0 when it is gone."""
+    """Resident memory of a process and its descendants; 0 when it is gone."""
     try:
         return _tree_usage(pid)[0]
     except psutil.Error:

@@ -1,7 +1,7 @@
-"""Which process is meant: a pid alone proves nothing, since pids are used again.
+"""Identities of processes: a pid alone is not enough, since pids are used again.
 
-An identity is a pid, when it started, and on which host and boot. On Linux the start is in
-clock ticks since boot, which no clock change moves; elsewhere it is psutil's creation time.
+An identity is a pid, its start time, and its host and boot. On Linux the start is in
+clock ticks since boot, which setting the clock doesn't move; elsewhere psutil's creation time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STARTTIME = 19  # field 22 of /proc/<pid>/stat, counted after the command's clos
 
 
 def identity(pid: int | None = None) -> Handle:
-    """Of this process, or of another (a zombie too); ``ProcessLookupError`` when it is gone."""
+    """The identity of this or another process (or zombie); ``ProcessLookupError`` if gone."""
     pid = os.getpid() if pid is None else pid
     found = _look(pid)
     if found is None:
@@ -46,7 +46,7 @@ def identity(pid: int | None = None) -> Handle:
 
 
 def probe(who: Handle) -> Probe:
-    """``running``, ``exited`` (a zombie has), or ``unknown`` when it is on another host."""
+    """``running``, ``exited`` (zombies too), or ``unknown`` for a process of another host."""
     if who["host"] != socket.gethostname():
         return "unknown"
     if who["boot"] != _boot():
@@ -100,7 +100,7 @@ def wait_gone(who: Handle, timeout_s: float) -> bool:
 
 
 def kill_group(pid: int) -> None:
-    """Kill a session leader's group: with it go data-loading and distributed workers."""
+    """Kill a session leader's process group, data-loading and distributed workers too."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -112,7 +112,7 @@ def spawn(
     env: dict[str, str] | None = None,
     pass_fds: tuple[int, ...] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program that outlives its starter: own session, no terminal, root as its folder."""
+    """Start a program that outlives its parent: in its own session, without terminal, in ``/``."""
     package_parent = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(p for p in (package_parent, os.environ.get("PYTHONPATH")) if p)
     with stdout.open("ab") as out, stderr.open("ab") as err:
@@ -129,7 +129,7 @@ def spawn(
 
 
 def write_owner(attempt: AttemptDir, launcher: str, handle: Handle, devices: Devices) -> None:
-    """``process.json``: who runs the attempt and on what, for whoever comes later."""
+    """Write ``process.json``: which process runs the attempt, and on which devices."""
     owner: dict[str, Any] = {
         "launcher": launcher,
         "host": socket.gethostname(),
@@ -141,16 +141,16 @@ def write_owner(attempt: AttemptDir, launcher: str, handle: Handle, devices: Dev
 
 
 def write_exit_code(attempt: AttemptDir, code: int) -> None:
-    """For later readers, by whoever saw it; negative: the signal that killed it. A second line
-    says when it was the kernel, for want of memory."""
+    """Record how the attempt's process exited; negative: the signal that killed it. A second line
+    says when the kernel did so for lack of memory."""
     why = f"{OUT_OF_MEMORY}\n" if code == -signal.SIGKILL and killed_for_memory(attempt) else ""
     with contextlib.suppress(OSError):  # disk full or folder deleted: it stays unknown
         atomic_write(attempt.exit_code, f"{code}\n{why}")
 
 
 def killed_for_memory(attempt: AttemptDir) -> int:
-    """How many processes the kernel has ended for want of memory since the attempt began; 0 on
-    another machine, or after another start of this one."""
+    """How many processes the kernel has ended for lack of memory since the attempt began; 0 on
+    another machine, or after a reboot."""
     try:
         owner = read_object(attempt.process)
         before, who = owner.get("oom_kills"), owner["handle"]
@@ -161,7 +161,7 @@ def killed_for_memory(attempt: AttemptDir) -> int:
 
 
 def await_exit_code(attempt: AttemptDir, timeout_s: float = 0.5) -> int | None:
-    """Of a process that has just ended: its parent may still be at writing it."""
+    """Read the exit code of a process that just ended, once its parent has written it."""
     deadline = time.monotonic() + timeout_s
     while (code := read_exit_code(attempt)) is None and time.monotonic() < deadline:
         time.sleep(POLL_S)

@@ -1,7 +1,7 @@
-"""In which state a phase is: what its folder says, then what its launcher knows.
+"""The state of a phase, from its folder and then from its launcher.
 
-Read from the end of the log, without folding it all: a list of thousands of runs needs the
-final event only.
+Only the end of the log is read: a list of thousands of runs needs no more than each final
+event.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 65_536
 UNKNOWN = Poll("unknown")
-DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # a process file
+DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # process.json
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseState:
-    """``error``: the final event's line, or how a lost phase died and what it said last. ``why``:
-    what a pending one is pending for."""
+    """A phase's state. ``error``: the final event's line, or how a lost phase died and its last
+    output. ``why``: what a pending phase waits for."""
 
     state: State
     attempt: int = 0
@@ -45,7 +45,7 @@ class PhaseState:
 
 
 def phase_state(folder: PhaseDir) -> PhaseState:
-    """``waiting`` when nobody has tried it yet."""
+    """The phase's state; ``waiting`` before any attempt."""
     attempt = folder.last_attempt()
     number = attempt.number if attempt else 0
     if folder.done:
@@ -68,7 +68,7 @@ def phase_state(folder: PhaseDir) -> PhaseState:
 
 
 def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
-    """Who began it, when, and on what; None when that can't be read."""
+    """The event that opened the attempt; None when it can't be read."""
     try:
         with attempt.events.open("rb") as file:
             event = ev.decode(file.readline())
@@ -78,21 +78,21 @@ def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
 
 
 def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
-    """The last event when it is final."""
+    """The attempt's final event, if it has one."""
     lines = _last_lines(attempt)
     event = ev.decode(lines[-1]) if lines else None
     return event if isinstance(event, ev.PhaseFinished) else None
 
 
 def recent_view(attempt: AttemptDir) -> PhaseView:
-    """What the last events say: progress, rate and money of late, at the same price however long
-    the log is."""
+    """Progress, recent rate and cost from the last events; takes the same time however long the
+    log is."""
     events = (event for line in _last_lines(attempt) if (event := ev.decode(line)))
     return replace(fold_all(events), gaps=0)  # what is before them is not missing
 
 
 def _last_lines(attempt: AttemptDir) -> list[bytes]:
-    """Whole lines at the log's end; the first may have been cut, and is no event then."""
+    """The lines at the log's end; the first may be cut off, and is then no event."""
     try:
         with attempt.events.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
@@ -103,7 +103,7 @@ def _last_lines(attempt: AttemptDir) -> list[bytes]:
 
 
 def poll_attempt(attempt: AttemptDir) -> Poll:
-    """What the launcher that started it knows now."""
+    """Ask the launcher that started the attempt."""
     try:
         process = read_json(attempt.process)
         launcher = catalog.launcher(process["launcher"])

@@ -1,4 +1,4 @@
-"""Where vLLM's executable is: a program of its own, since it can't share this environment."""
+"""Finds vLLM's executable, which needs a Python environment separate from this program's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READY: Final = "sirt-ready"  # in it, once it is whole
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """``vllm`` as it was found.
+    """A ``vllm`` executable.
 
     Attributes:
         path: what is started.
@@ -35,7 +35,7 @@ class Executable:
 
 
 def find(runs: Path) -> Executable | None:
-    """What ``$SIRT_VLLM`` names, else the environment beside the runs, else ``vllm`` on PATH.
+    """Find what ``$SIRT_VLLM`` names, else the runs' own environment, else ``vllm`` on PATH.
 
     ``UserError`` when the variable names nothing that can be started.
     """
@@ -54,7 +54,7 @@ def find(runs: Path) -> Executable | None:
 
 
 def is_installed(runs: Path) -> bool:
-    """Whether there is one; a variable that names nothing is told by whoever needs it."""
+    """Whether vLLM is found; a wrong ``$SIRT_VLLM`` is no error here, only in :func:`find`."""
     try:
         return find(runs) is not None
     except UserError:
@@ -70,6 +70,6 @@ def executable(path: Path, origin: str) -> Executable:
 
 
 def clean_environment() -> dict[str, str]:
-    """This program's own packages must not be seen by the other environment."""
+    """The environment variables without those that would show vLLM our own packages."""
     hidden = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     return {name: value for name, value in os.environ.items() if name not in hidden}

@@ -1,1 +1,1 @@
-"""An experiment becomes runs, runs become phases: what is shared, what it takes."""
+"""Planning: an experiment's runs, their shared phases, and the time and memory needed."""

@@ -1,4 +1,4 @@
-"""Who runs a local model that answers, this program's own loop or vLLM, and what a server takes."""
+"""Which engine, builtin or vLLM, generates a local model's answers, and what a server needs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from engine.schema.settings import GenerationSettings
     from engine.schema.specs import PhaseSpec
 
-LEAST: Final = 0.3e9  # weights from which a server's start pays
+LEAST: Final = 0.3e9  # parameters from which a server is worth its start
 Runner = Literal["builtin", "vllm"]
-START_S: Final = 60.0  # measured 25 to 115 s; once for phases that share a server
-# floating-point operations a second in answers: on a CPU core twice what the builtin engine was
-# seen to get; on a GPU not measured here
+START_S: Final = 60.0  # seconds (25 to 115 measured); once for phases that share a server
+# FLOP/s when vLLM generates: on a CPU core twice the rate measured for the builtin engine; on a GPU
+# not measured here
 FLOPS: Final = {"cpu": 6e10, "gpu": 3e13}
-PROCESSES_GIB: Final = 2.1  # vLLM's four on a CPU beside weights and cache, measured
-CACHED_TOKENS: Final = 65_536  # that a CPU's cache is made for
+PROCESSES_GIB: Final = 2.1  # vLLM's four processes on a CPU without weights and cache, measured
+CACHED_TOKENS: Final = 65_536  # tokens in the KV cache on a CPU
 
 
 def wanted_engine(card: ModelCard, generation: GenerationSettings) -> Engine:
-    """What a person has asked for: by the card, else by the settings."""
+    """The engine that the card asks for, else the settings."""
     weights = card.source.weights
     named = weights.engine if weights else "builtin"
     return generation.engine if named == "auto" else named
@@ -31,7 +31,7 @@ def wanted_engine(card: ModelCard, generation: GenerationSettings) -> Engine:
 def engine_for(
     card: ModelCard, generation: GenerationSettings, on_gpu: bool, installed: bool
 ) -> Runner:
-    """``auto``: vLLM where it is installed, on a GPU, for a model that is large enough."""
+    """The engine used; ``auto`` is vLLM where it is installed, on a GPU, for larger models."""
     wanted = wanted_engine(card, generation)
     if wanted != "auto":
         return wanted
@@ -48,7 +48,7 @@ def served_model(spec: PhaseSpec, on_gpu: bool, installed: bool) -> str:
 
 
 def server_gib(card: ModelCard) -> float:
-    """Of the machine's memory, for a phase that starts a server on the CPU: the server, and the
-    model itself once more, which the server is held against."""
+    """GiB of main memory for a phase that starts a server on the CPU: the server, and a second
+    copy of the model to compare it with."""
     cache = max(1.0, CACHED_TOKENS * bytes_a_token(card) / GIB)
     return RUNTIME + PROCESSES_GIB + cache + 6.0 * parameters_of(card) / GIB

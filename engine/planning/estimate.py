@@ -1,8 +1,8 @@
 """How long, how much memory and how much money a plan will take.
 
-Finished phases like the one asked about are the best witness; where there is none, the figure
-comes from the model's size and is called rough. Rates for the rough figure are deliberately
-conservative: a plan that ends early disappoints nobody.
+Estimates rest on what similar finished phases took; where there is none, the figure comes from
+the model's size and is called rough. The rates behind rough figures are deliberately low, so
+that plans more often end early than late.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
 ANSWER_TOKENS = 200
-# floating-point operations a second that phases of this kind really get: a few per cent of what
-# a card can do when it generates, about a third when it trains; on a CPU core half of what the
-# pocket models were seen to get
+# FLOP/s that phases of this kind reach: on a GPU a few per cent of its peak when generating, about
+# a third of it when training; on a CPU core half the rate that was measured with the pocket
+# models
 GPU_FLOPS = {"generate": 5e12, "train": 1e14}
 CPU_FLOPS = {"generate": 3e10, "train": 5e10}
 BYTES = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}
@@ -40,12 +40,12 @@ OVERHEAD_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of all phases still to do.
+    """Time, memory and money for all phases still to do.
 
-    ``seconds``: one after the other, on one device. ``from_history``, ``rough``, ``unknown``:
+    ``seconds``: one by one, on one device. ``from_history``, ``rough``, ``unknown``:
     how many phases each kind of figure rests on. ``money``: per currency, paid teachers at
     their cards' prices. ``memory``: GiB of the largest phase of each kind, weights and
-    activations. ``passed_over``: finished phases that are damaged and so no witnesses, a line each.
+    activations. ``passed_over``: a line for each finished phase too damaged to measure from.
     """
 
     seconds: float
@@ -59,19 +59,19 @@ class Estimate:
 
     @property
     def memory_gib(self) -> float | None:
-        """Of the largest phase; None where no local model works."""
+        """The largest phase's memory; None without local models."""
         return max(self.memory.values(), default=None)
 
     @property
     def speed(self) -> str:
-        """What the rough figures rest on, beside the sizes of models."""
+        """The rates that the rough figures assume."""
         flops = GPU_FLOPS if self.on_gpu else CPU_FLOPS
         generate, train = (f"{flops[kind] / 1e9:,.0f}" for kind in ("generate", "train"))
         return f"{generate} GFLOP/s when generating, {train} in training"
 
 
 def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
-    """Time, memory and money for what a plan still has to do."""
+    """Time, memory and money for the phases of a plan still to do."""
     to_do = plan.to_do
     amounts = _amounts(plan.phases, runs)
     passed_over: list[str] = []
@@ -114,7 +114,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
 
 
 def _amounts(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:
-    """Phase -> questions it works on, at most: how many the gate keeps isn't known before."""
+    """Phase -> its questions, at most: how many the gate keeps isn't known before."""
     found: dict[str, int] = {}
     phases = list(phases)
     planned = {spec.id for spec in phases}

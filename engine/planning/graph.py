@@ -1,4 +1,4 @@
-"""Pure planning: experiment -> runs -> graph of phases, what is shared, done and to do."""
+"""Expands an experiment to runs and to a graph of shared phases, done or to do. No I/O."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an experiment needs. ``phases``: each once, inputs first. ``done``: ids of those that
-    need not run."""
+    """An experiment's runs and phases. ``phases``: each once, inputs first. ``done``: ids of those
+    already finished."""
 
     runs: tuple[RunSpec, ...]
     phases: tuple[PhaseSpec, ...]
@@ -58,19 +58,19 @@ class Plan:
 
     @property
     def naive(self) -> int:
-        """Phases without sharing."""
+        """Number of phases without sharing."""
         return sum(counts[0] for counts in self.counts().values())
 
     @property
     def of_the_runs_alone(self) -> int:
-        """Phases of each run by itself, without the measurements it is held against."""
+        """Phases of each run by itself, without the evaluations it is compared with."""
         return sum(len(run.phases) for run in self.runs)
 
     def counts(self) -> dict[str, tuple[int, int, int]]:
         """Kind -> (without sharing, with sharing, still to do).
 
-        Without sharing each run is made by itself, and so is what its table holds it against:
-        the measurements of its teacher, its bare student and its instructed student.
+        Without sharing, each run is made by itself, and so are the evaluations that its table
+        compares it with: of its teacher, its bare student and its instructed student.
         """
         naive = Counter(p.kind for run in self.runs for p in run.phases)
         naive["evaluate"] += _measured_for_comparison(self.runs)
@@ -80,7 +80,7 @@ class Plan:
 
 
 def _measured_for_comparison(runs: Iterable[RunSpec]) -> int:
-    """Evaluations of other runs of the experiment that each run's table needs beside its own."""
+    """How many evaluations of other runs the runs' tables need beside their own."""
     asked = {_cell_of(run): _asked(run) for run in runs}
     total = 0
     for run in runs:
@@ -105,7 +105,7 @@ def _asked(run: RunSpec) -> frozenset[Evaluation]:
 
 
 def make_plan(resolved: Resolved, is_done: Callable[[str], bool]) -> Plan:
-    """Expand and look up what is there."""
+    """Expand the experiment and look up which phases are done."""
     runs = expand(resolved)
     phases = unique_phases(runs)
     return Plan(runs, phases, frozenset(p.id for p in phases if is_done(p.id)))
@@ -122,8 +122,8 @@ def expand(resolved: Resolved) -> tuple[RunSpec, ...]:
 
 
 def cells(resolved: Resolved) -> Iterator[Cell]:
-    """Combinations that mean something: a baseline has no teacher, a teacher no student, and
-    neither depends on what students are taught."""
+    """The meaningful combinations: a baseline has no teacher, a teacher no student, and neither
+    depends on what students are taught."""
     experiment = resolved.experiment
     for seed, arm in product(experiment.seeds, experiment.arms):
         if arm == "baseline":
@@ -211,7 +211,7 @@ def _phases(
 
 
 def annotate(resolved: Resolved, teacher: ModelCard, task: str) -> AnnotateSpec:
-    """Seeded by ``data_seed`` alone, so that demonstrations serve every seed."""
+    """The annotate phase; seeded by ``data_seed`` alone, so that all seeds share it."""
     from engine import catalog
 
     settings = resolved.experiment.settings
@@ -315,13 +315,13 @@ def _on_the_tables_tasks(
 
 
 def _commits(settings: EvaluateSettings, model: ModelCard) -> bool:
-    """A file of ready answers can't be asked to go on."""
+    """Whether unclear answers are completed; imported answers can't be."""
     return settings.commit == "on" and not model.source.ready_made
 
 
 def _on_what_it_annotates(resolved: Resolved, teacher: ModelCard) -> Iterator[PhaseSpec]:
-    """A teacher on the training questions: those it annotates, whatever the run's seed; with the
-    annotation's own prompt its demonstrations are scored, and nothing is asked twice."""
+    """Evaluations of a teacher on the training questions that it annotates, for any run's seed;
+    with the annotation's own prompt its demonstrations are scored instead of new answers."""
     experiment = resolved.experiment
     settings = experiment.settings
     for task in dict.fromkeys((*experiment.tasks, *experiment.refine_tasks)):

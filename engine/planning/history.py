@@ -1,4 +1,4 @@
-"""Finished phases as witnesses: what phases like them took, in time and memory."""
+"""Time and memory that finished phases took, from which similar ones are estimated."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Likeness = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What a finished phase took: seconds, and at its peak GiB of the machine's and of the cards'
-    memory; None where it was not measured (an earlier version, no card)."""
+    """A finished phase's seconds, and its peak GiB of main memory and of GPU memory; None where
+    that was not measured (an earlier version, no GPU)."""
 
     seconds: float | None
     memory: float | None
@@ -29,15 +29,15 @@ class Witness:
 
 
 def likeness(spec: PhaseSpec) -> Likeness:
-    """Phases that take about as much as each other."""
+    """A key shared by phases that take about as long."""
     return spec.kind, spec.card and spec.card.name, spec.size
 
 
 def history(
     runs: RunsFolder, passed_over: list[str] | None = None
 ) -> dict[Likeness, list[Witness]]:
-    """All finished phases, by what they are like. ``passed_over`` is told of damaged folders,
-    which are no witnesses, a line each."""
+    """What finished phases took, by :func:`likeness`. ``passed_over`` is called with a line for
+    each damaged folder, which is skipped."""
     past: dict[Likeness, list[Witness]] = defaultdict(list)
     told = passed_over if passed_over is not None else []
     for folder in runs.phase_dirs():
@@ -58,7 +58,7 @@ def history(
 
 @lru_cache(maxsize=100_000)
 def _witness(folder: PhaseDir, _finished: int) -> tuple[Likeness, Witness]:
-    """Kept, for a plan that is made again and again while somebody composes it."""
+    """Cached: a plan is remade at every change while somebody composes it."""
     figures = folder.manifest()["figures"]
     names = ("seconds", "memory_gib", "card_memory_gib")
     return likeness(folder.spec()), Witness(*(_figure(figures.get(name)) for name in names))

@@ -1,9 +1,9 @@
-"""How much memory a phase takes: from its model's shape, or from what such phases were measured
-to take.
+"""How much memory a phase takes: as measured in similar phases, or estimated from its model's
+shape.
 
 The shape is read from the model's own ``config.json`` where it is a folder on this machine, and
-follows from the number of weights elsewhere. The figures are for the dtype that is computed in
-on the device at hand (:func:`engine.models.loading.compute_dtype` says it to torch).
+is otherwise estimated from the number of parameters. Figures are for the compute dtype of the
+device at hand (:func:`engine.models.loading.compute_dtype`).
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 GIB: Final = 2**30
 RUNTIME: Final = 0.6  # GiB: Python with torch and transformers, measured
 ON_CARD: Final = 0.8  # GiB: a CUDA context with its libraries
-BESIDE_CARD: Final = 2.5  # GiB of the machine's memory for a phase whose model is on a card
-TOKENS: Final = 350  # of a prompt with its answer, where nobody has counted them yet
-# bytes a token, layer and hidden unit that training keeps (Korthikanti et al., 2022, without the
-# attention scores, which are never stored)
+BESIDE_CARD: Final = 2.5  # GiB of main memory for a phase whose model is on a GPU
+TOKENS: Final = 350  # in a prompt with its answer, while not yet counted
+# bytes of activations per token, layer and hidden unit in training (Korthikanti et al., 2022,
+# without attention scores, which are never stored)
 KEPT: Final = {2: 34, 4: 68}
 AT_ONCE: Final = 64  # sequences that a training step on a CPU reads at once, at most
-POCKET: Final = 50e6  # weights below which a matrix product is too small for two threads
-UNKNOWN_BYTES: Final = 2.0**19  # a token of a 7B model that doesn't group its heads
+POCKET: Final = 50e6  # parameters below which two threads don't speed up a matrix product
+UNKNOWN_BYTES: Final = 2.0**19  # per token: a 7B model without grouped-query attention
 SPARE: Final = 1.3  # what the allocator holds beyond the tensors, measured
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a model decides its memory: layers, width, width of keys and values together a
-    token and layer, and tokens in its vocabulary."""
+    """The sizes that decide a model's memory: layers, width, width of keys and values together
+    (per token and layer), and vocabulary size."""
 
     layers: int
     hidden: int
@@ -50,7 +50,7 @@ class Shape:
 
 
 def shape_of(card: ModelCard) -> Shape | None:
-    """None where neither a folder nor the number of weights tells."""
+    """A model's shape; None without a folder or a parameter count."""
     weights = card.source.weights
     if weights and weights.path:
         found = _shape_in(Path(weights.path).expanduser())
@@ -63,18 +63,18 @@ def shape_of(card: ModelCard) -> Shape | None:
 
 
 def is_pocket(card: ModelCard) -> bool:
-    """False where nobody knows: a model of the hub, most likely."""
+    """Whether a model is tiny; False when its size is unknown."""
     return 0 < parameters_of(card) < POCKET
 
 
 def parameters_of(card: ModelCard) -> float:
-    """A model's number of weights, as its card says or its shape; 0 where nobody knows."""
+    """A model's number of parameters, from its card or its shape; 0 when unknown."""
     shape = shape_of(card)
     return card.parameters or (_parameters(shape) if shape else 0.0)
 
 
 def bytes_a_token(card: ModelCard) -> float:
-    """What keys and values of one token take in 16 bits; a large model's where nobody knows."""
+    """Bytes of one token's keys and values in 16 bits; a large model's when unknown."""
     shape = shape_of(card)
     return 2.0 * shape.layers * shape.cached if shape else UNKNOWN_BYTES
 
@@ -94,8 +94,8 @@ def _shape_in(folder: Path) -> Shape | None:
 
 
 def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
-    """On the card, or in the machine's memory where there is none; None for a model that works
-    elsewhere, or of which nothing is known."""
+    """Estimated memory on the GPU, or main memory without one; None for a model that runs
+    elsewhere or is of unknown size."""
     card = spec.card
     source = card.source.weights if card else None
     if not card or not source or (shape := shape_of(card)) is None:
@@ -104,7 +104,7 @@ def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
     width = 2 if on_gpu and source.precision != "fp32" else 4
     step = spec.step
     beside = _training(step, shape, width) if step else _answering(spec, shape, width)
-    if step and not on_gpu:  # it cuts its passes to a quarter of what is free
+    if step and not on_gpu:  # its passes are limited to a quarter of the free memory
         beside = min(beside, memory()[0] * 2**20 / 4)
     return (ON_CARD if on_gpu else RUNTIME) + (weights + SPARE * beside) / GIB
 
@@ -112,7 +112,7 @@ def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
 def needed_gib(
     spec: PhaseSpec, on_gpu: bool, history: Mapping[Likeness, Sequence[Witness]]
 ) -> float | None:
-    """What phases like it were measured to take on such a device, else :func:`rough_gib`."""
+    """Memory measured in similar phases on such a device, else :func:`rough_gib`."""
     from engine.planning.history import likeness
 
     if not spec.card or not spec.card.source.needs_device:
@@ -130,8 +130,8 @@ def _parameters(shape: Shape) -> float:
 
 
 def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> float:
-    """On a CPU 4-bit weights are unpacked to answer, and 16-bit ones computed in 32 bits; the
-    16-bit file that they are made of stays mapped, two bytes a weight."""
+    """On a CPU, 4-bit weights are unpacked for generation and 16-bit ones computed in 32 bits; the
+    16-bit file stays mapped, at two bytes a weight."""
     if on_gpu:
         beside = 2.0 if spec.unpacks and source.precision == "nf4" else 0.0
         return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision] + beside
@@ -140,7 +140,7 @@ def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> floa
 
 
 def _answering(spec: PhaseSpec, shape: Shape, width: int) -> float:
-    """Bytes: the cache of a full batch, and its logits while a token is drawn."""
+    """Bytes of a full batch's KV cache, and of its logits while a token is drawn."""
     generation = spec.generation
     tokens = TOKENS
     rows = min(generation.max_batch, max(1, generation.token_budget // tokens))
@@ -150,6 +150,6 @@ def _answering(spec: PhaseSpec, shape: Shape, width: int) -> float:
 
 
 def _training(step: tuple[int, int], shape: Shape, width: int) -> float:
-    """Bytes: what one pass keeps for its gradient, with the logits of its answers."""
+    """Bytes that one pass keeps for its gradient, with the logits of its answers."""
     rows, tokens = min(step[0], AT_ONCE), min(step[1], TOKENS)
     return rows * tokens * (shape.layers * shape.hidden * KEPT[width] + 2 * 4 * shape.hidden)

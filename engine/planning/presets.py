@@ -49,7 +49,7 @@ class Resolved:
 
     @cached_property
     def tasks(self) -> dict[str, TaskRef]:
-        """By name, each once for all the phases that work on it."""
+        """Tasks by name, each shared by all phases that use it."""
         return {
             name: TaskRef(
                 name=name, source=source, prompt_version=prompt_version(catalog.task(name))
@@ -59,7 +59,7 @@ class Resolved:
 
     @property
     def taught_pairs(self) -> list[tuple[str, str]]:
-        """Teacher and student, of the families that the experiment is about."""
+        """Pairs of teacher and student that the experiment's ``family`` allows."""
         return _taught_pairs(self.experiment, self.cards)
 
 
@@ -72,7 +72,7 @@ def card_names() -> list[str]:
 
 
 def find_experiment(name: str) -> Path:
-    """A path as it is given, or the shipped preset of that name."""
+    """The given path, or the shipped preset of that name."""
     path = Path(name)
     if path.suffix in {".yaml", ".yml"} or path.exists():
         return path
@@ -83,7 +83,7 @@ def find_experiment(name: str) -> Path:
 
 
 def load_experiment(name: str) -> Resolved:
-    """Load, look up and resolve; ``Problems`` tells all that is wrong at once."""
+    """Load and resolve an experiment; ``Problems`` lists all that is wrong."""
     path = find_experiment(name)
     try:
         experiment = load(path, Experiment)
@@ -96,7 +96,7 @@ def load_experiment(name: str) -> Resolved:
 
 
 def _unknown_names(path: Path) -> list[str]:
-    """What can be said of the names in a file that is no experiment yet."""
+    """The unknown names in a file that is not yet a valid experiment."""
     problems: list[str] = []
     try:
         data = parse(read_text(path), path)
@@ -115,7 +115,7 @@ def _unknown_names(path: Path) -> list[str]:
 
 
 def resolve(experiment: Experiment, path: Path) -> Resolved:
-    """Look up every name of an experiment; local paths are relative to ``path``'s folder."""
+    """Look up all names in an experiment; local paths are relative to ``path``'s folder."""
     problems: list[str] = []
     cards: dict[str, ModelCard] = {}
     sources: dict[str, TaskSource] = {}
@@ -143,7 +143,7 @@ def resolve(experiment: Experiment, path: Path) -> Resolved:
 
 @contextmanager
 def _collecting(problems: list[str], where: str) -> Iterator[None]:
-    """Note an error and go on; what a preset file says of itself names its own place."""
+    """Collect errors and go on; an error in a preset file already names its place."""
     try:
         yield
     except UserError as error:
@@ -222,7 +222,7 @@ def _check_card(name: str, own: Iterable[str]) -> None:
 
 
 def load_card(name: str) -> ModelCard:
-    """A shipped card as its file has it, not yet at a revision."""
+    """A shipped card as in its file, its revision not yet resolved."""
     path = card_file(name)
     card = load(path, ModelCard)
     if card.name != name:
@@ -231,7 +231,7 @@ def load_card(name: str) -> ModelCard:
 
 
 def judge_card(name: str) -> ModelCard:
-    """A judge by a card's file, or by the name of a shipped model; resolved."""
+    """A judge's resolved card, by its file or by a shipped model's name."""
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         path = card_file(name)
@@ -270,7 +270,7 @@ def _existing(path: Path, card: str) -> Path:
 
 
 def _check_weights(folder: Path, card: str) -> None:
-    """What can be said of a model's folder without loading it."""
+    """Refuse a folder that is no model's, without loading it."""
     names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
     if "config.json" not in names:
         raise UserError(f"card {card!r}: {folder}: no config.json, so no model's folder")
@@ -281,7 +281,7 @@ def _check_weights(folder: Path, card: str) -> None:
 
 
 def hash_weights(folder: Path) -> str:
-    """16 hex digits over every file that changes what a model says."""
+    """16 hex digits: a hash of all files that affect a model's answers."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         if file.suffix in {".safetensors", ".json", ".jinja", ".model", ".txt"}:
@@ -290,7 +290,7 @@ def hash_weights(folder: Path) -> str:
 
 
 def hash_sampled(file: Path) -> str:
-    """A file's content; of large ones size and 16 slices, since training changes all weights."""
+    """Hash a file; of large ones only size and 16 slices, as training changes all weights."""
     size = file.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with file.open("rb") as handle:

@@ -1,4 +1,4 @@
-"""Reading a YAML 1.2 file into a strict model, with every problem told at once; and writing one.
+"""Reads YAML 1.2 files into strict models, reporting all problems at once; and writes YAML.
 
 In YAML 1.2 ``1e-6`` is a number, ``010`` is ten, ``1:30`` and ``on`` are words. A key that is
 repeated, a file that is too large and aliases that grow without end are refused.
@@ -31,7 +31,7 @@ M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
 SHORT = 80  # characters of a value in a message
 LARGEST_FILE = 1 << 20  # bytes
-LARGEST_VALUE = 100_000  # values once aliases are written out
+LARGEST_VALUE = 100_000  # values once aliases are expanded
 HINTS = {
     "cannot start any token": "; indent with spaces, and quote a text that begins so",
     "expected <block end>": "; check the indentation",
@@ -46,7 +46,7 @@ class _TooLarge(Exception):
 
 
 class _Constructor(RoundTripConstructor):
-    """Dates stay the texts that they are written as; what would grow without end is not built."""
+    """Keeps dates as text, and refuses documents whose aliases grow without end."""
 
     def construct_document(self, node: Node) -> Any:
         if _size(node, {}) > LARGEST_VALUE:
@@ -128,7 +128,7 @@ def _line_of(error: MarkedYAMLError) -> int:
 
 
 def _size(node: Node, known: dict[int, int]) -> int:
-    """Values of a tree in which aliases are written out."""
+    """Number of values in a tree once aliases are expanded."""
     if id(node) not in known:
         known[id(node)] = 0
         known[id(node)] = 1 + sum(_size(child, known) for child in _children(node))
@@ -144,7 +144,7 @@ def _children(node: Node) -> list[Node]:
 
 
 def _plain(value: Any) -> Any:
-    """Without the library's own types, which remember how a value was written."""
+    """The value without the library's own types, which keep its notation."""
     match value:
         case dict():
             return {key: _plain(child) for key, child in value.items()}
@@ -169,7 +169,7 @@ def dump(value: Any, in_one_line: bool = False) -> str:
 
 
 def _laid_out(value: Any) -> Any:
-    """Lists of plain values go in one line."""
+    """Put lists of plain values in one line."""
     if isinstance(value, dict):
         return {key: _laid_out(child) for key, child in value.items()}
     if not isinstance(value, list | tuple):
@@ -210,13 +210,13 @@ def _with_line(path: Path, root: Any, problem: str) -> str:
 
 
 def _own(errors: list[Any]) -> list[Any]:
-    """Without lists called too short only because their items are wrong."""
+    """The errors without lists called too short because their items are wrong."""
     deeper = {error["loc"][:-1] for error in errors}
     return [e for e in errors if e["type"] != "too_short" or e["loc"] not in deeper]
 
 
 def in_order(problems: Iterable[str]) -> list[str]:
-    """By line."""
+    """Problems sorted by line."""
     return sorted(problems, key=_line_number)
 
 
@@ -264,7 +264,7 @@ def _short(value: Any) -> str:
 
 
 def _in_data(location: Location, data: Any, last_is_key: bool) -> Location:
-    """Pydantic's location without the tags of unions, which the file doesn't have."""
+    """Pydantic's location without union tags, which are not in the file."""
     kept: list[str | int] = []
     for index, part in enumerate(location):
         if (isinstance(data, dict) and part in data) or (
@@ -278,7 +278,7 @@ def _in_data(location: Location, data: Any, last_is_key: bool) -> Location:
 
 
 def _find_line(node: Any, location: Location) -> int:
-    """Of the deepest part of ``location`` that the file has; from 1."""
+    """Line (from 1) of the deepest part of ``location`` in the file."""
     line = node.lc.line if isinstance(node, CommentedMap | CommentedSeq) else 0
     for part in location:
         if isinstance(node, CommentedMap):
@@ -299,7 +299,7 @@ def _keys(model: type[BaseModel], location: Location) -> list[str]:
 
 
 def _schema(model: type[BaseModel], location: Location) -> dict[str, Any]:
-    """What may stand at a place, as JSON schema."""
+    """The JSON schema of what is allowed at a location."""
     known: Any = model.model_json_schema()
     definitions = known.get("$defs", {})
     for part in location:
