@@ -1,1 +1,1 @@
-"""Where it is written: folders, logs, seals, locks and the registry."""
+"""Storage on disk: folders, event logs, seals, locks and the index of runs."""

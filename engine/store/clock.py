@@ -1,4 +1,4 @@
-"""Whose clock stamps files: on a network disk it is another machine's."""
+"""The difference between our clock and the one that sets files' times."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _AHEAD: dict[Path, tuple[float, float]] = {}  # folder -> when it was looked at,
 
 
 def ahead(folder: Path) -> float:
-    """Seconds by which this machine's clock is ahead of the one that stamps files there, which is
-    another machine's on a network disk. 0 where no file can be made to see it."""
+    """Seconds by which this machine's clock is ahead of the one that sets files' times there
+    (another machine's on a network disk). 0 where no file can be made to find out."""
     now = time.monotonic()
     looked_at, found = _AHEAD.get(folder, (-CHECK_S, 0.0))
     if now - looked_at < CHECK_S:

@@ -28,8 +28,8 @@ STALE_AFTER_S = 4 * HEARTBEAT_S
 class EventWriter:
     """Appends events, numbers them, and touches ``alive`` while it is open.
 
-    Safe to call from several threads. It holds a little room on the disk, so that a phase which
-    fills it can still say so (:meth:`emit_last`).
+    Safe to call from several threads. It reserves a little disk space, so that a phase that fills
+    the disk can still report it (:meth:`emit_last`).
     """
 
     def __init__(self, path: Path, alive: Path, heartbeat_s: float = HEARTBEAT_S) -> None:
@@ -54,7 +54,7 @@ class EventWriter:
         self.copy(event)
 
     def copy(self, event: Event) -> None:
-        """As :func:`emit`, of an event that was read: what another version has said is kept."""
+        """Append an event that was read, with what another version put into it."""
         with self._lock:
             line = encode(event.model_copy(update={"seq": self._seq}))
             left = memoryview(b"\n" + line if self._torn else line)
@@ -64,7 +64,7 @@ class EventWriter:
             self._seq += 1
 
     def emit_last(self, event: Event) -> None:
-        """As :meth:`emit`, in the room that was held for it where there is no other."""
+        """As :meth:`emit`; uses the reserved space when the disk is full."""
         try:
             self.emit(event)
         except OSError:
@@ -75,7 +75,7 @@ class EventWriter:
         try:
             return os.write(self._fd, line)
         except OSError as error:
-            error.filename = str(self._path)  # a write does not say of which file
+            error.filename = str(self._path)  # a failed write doesn't name its file
             raise
 
     def close(self) -> None:
@@ -96,11 +96,11 @@ class EventWriter:
 
 @dataclass
 class EventReader:
-    """Reads what is new since the last call, bounded by records and milliseconds.
+    """Reads the events since the last call, limited by number and time.
 
     ``offset``: bytes consumed, always at a line's end. ``corrupt``: complete lines that held no
     event; they are skipped and counted, since one bad line must not hide the rest. ``problem``: why
-    nothing could be read the last time, though something is there.
+    an existing log could not be read the last time.
     """
 
     path: Path
@@ -144,8 +144,8 @@ class EventReader:
 
 
 def ends(path: Path, size: int) -> list[Event]:
-    """A log's first event, and those of its last ``size`` bytes: who writes it, and what it does
-    now, whatever the length of the log. The second follows the first as far as a fold can tell."""
+    """A log's first event and those of its last ``size`` bytes, to fold a long log cheaply: who
+    writes it, and what it does now. The fold sees no gap between them."""
     try:
         with path.open("rb") as file:
             first = decode(file.readline())

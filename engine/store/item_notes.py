@@ -1,8 +1,8 @@
-"""What a person noted on pairs and other items: flagged, left out, a note.
+"""A person's marks on pairs and other items: flags, exclusions and notes.
 
 Marks are kept by item in the folder of the phase that made the items, so every run that shares
 the phase shows them, and no index holds them. Each change reads the file, changes it and replaces
-it under the folder's lock: two who mark at once lose nothing.
+it under the folder's lock, so that simultaneous changes are all kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Marks = dict[str, "Mark"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``excluded``: refining again leaves the pair out. An empty mark is not kept."""
+    """A mark on one item. ``excluded``: left out when refining again. Empty ones aren't stored."""
 
     flagged: bool = False
     excluded: bool = False
@@ -41,7 +41,7 @@ _KNOWN = frozenset(field.name for field in fields(Mark))
 
 
 def read_marks(runs: RunsFolder, phase_id: str) -> Marks:
-    """By item's id; ``UserError`` naming the file when it is damaged."""
+    """Marks by item id; ``UserError`` naming a damaged file."""
     return {item: _mark(raw) for item, raw in _read(runs.phase(phase_id).marks).items()}
 
 
@@ -54,7 +54,7 @@ def mark(
     excluded: bool | None = None,
     note: str | None = None,
 ) -> Marks:
-    """Change what is given, on these items; returns all marks of the phase."""
+    """Change the given fields of these items' marks; returns all marks."""
     file = runs.phase(phase_id).marks
     if not file.parent.is_dir():
         raise UserError(f"{file.parent}: no such phase; it was deleted, perhaps")
@@ -80,7 +80,7 @@ def excluded_ids(marks: Marks) -> tuple[str, ...]:
 
 
 def _mark(raw: dict[str, Any]) -> Mark:
-    """Fields of a later version are kept in the file and ignored here."""
+    """The mark without a later version's fields, which stay in the file."""
     return Mark(**{name: value for name, value in raw.items() if name in _KNOWN})
 
 

@@ -1,7 +1,7 @@
-"""The only place where file names are spelled.
+"""The names of all files and folders below ``runs/``, and nothing else spells them.
 
-Truth is written last: outputs are published by renaming a whole folder, then the manifest is
-renamed into place, then the final event is written. A manifest's presence means done.
+A phase's outputs are published by renaming a whole folder, then the manifest is renamed into
+place, then the final event is written. A phase with a manifest is done.
 """
 
 from __future__ import annotations
@@ -82,17 +82,17 @@ class AttemptDir:
 
     @property
     def process(self) -> Path:
-        """Who runs it: launcher, host and the launcher's handle, as JSON."""
+        """JSON: which launcher runs the attempt, its host and handle."""
         return self.path / "process.json"
 
     @property
     def exit_code(self) -> Path:
-        """Written by a launcher that can see the exit status; absent otherwise."""
+        """The exit status; absent if the launcher could not see it."""
         return self.path / "exit"
 
     @property
     def stop(self) -> Path:
-        """Its presence asks the phase to stop at the next safe point."""
+        """A file that asks the phase to stop at the next safe point."""
         return self.path / "stop"
 
     @property
@@ -120,7 +120,7 @@ class PhaseDir:
 
     @property
     def work(self) -> Path:
-        """What a next attempt picks up: replies, batches, checkpoints."""
+        """Replies, batches and checkpoints, for the next attempt to resume from."""
         return self.path / "work"
 
     @property
@@ -133,12 +133,12 @@ class PhaseDir:
 
     @property
     def seals_file(self) -> Path:
-        """What was said of outputs since; see :mod:`engine.store.sealing`."""
+        """Later hashes of outputs; see :mod:`engine.store.sealing`."""
         return self.path / "seals.json"
 
     @property
     def lock(self) -> Path:
-        """Held by the attempt that works in this folder."""
+        """The lock held by the attempt that works in this folder."""
         return self.path / ".lock"
 
     @property
@@ -152,7 +152,7 @@ class PhaseDir:
 
     @property
     def marks(self) -> Path:
-        """What a person noted on its items: flags, exclusions, notes. No phase reads it."""
+        """A person's flags, exclusions and notes on items. No phase reads it."""
         return self.path / "marks.json"
 
     @property
@@ -160,16 +160,16 @@ class PhaseDir:
         return self.manifest_file.is_file()
 
     def create(self, spec: PhaseSpec) -> None:
-        """Make the folder and its ``phase.json``, which is the only place of the specification.
+        """Make the folder and its ``phase.json``, the only copy of the specification.
 
-        Until the phase is done, what isn't part of the fingerprint (a price, a cap, a batch
-        size) may change from launch to launch; the newest holds.
+        Until the phase is done, settings outside the fingerprint (a price, a cap, a batch size)
+        may change from launch to launch; the newest apply.
         """
         from engine.store.specification import has_own_spec
 
         self.path.mkdir(parents=True, exist_ok=True)
         for file in (self.spec_file, self.manifest_file):
-            if file.is_dir():  # nobody knows why; kept beside what will be written
+            if file.is_dir():  # for an unknown reason; kept beside what will be written
                 file.rename(file.with_suffix(".damaged"))
         if not self.done or not has_own_spec(self):
             write_json(self.spec_file, with_seal(spec.model_dump(mode="json")))
@@ -181,7 +181,7 @@ class PhaseDir:
         return read_specification(self.spec_file)
 
     def attempts(self) -> list[AttemptDir]:
-        """Oldest first."""
+        """All attempts, oldest first."""
         if not self.path.is_dir():
             return []
         found = [AttemptDir(p) for p in self.path.iterdir() if _ATTEMPT.search(p.name)]
@@ -198,7 +198,7 @@ class PhaseDir:
         return attempt
 
     def next_attempt(self) -> AttemptDir:
-        """Where the next attempt will be."""
+        """The next attempt's folder, not yet made."""
         last = self.last_attempt()
         return AttemptDir(self.path / f"attempt-{(last.number if last else 0) + 1:03d}")
 
@@ -206,7 +206,7 @@ class PhaseDir:
         self, staged: Path, figures: dict[str, Any], accepted: dict[str, list[str]] | None = None
     ) -> None:
         """Rename ``staged`` to ``out/``, then write the manifest with sizes and hashes.
-        ``accepted``: input phase -> what was accepted of it although it had changed."""
+        ``accepted``: input phase -> its changed outputs that a person accepted."""
         if self.out.exists():  # an earlier attempt died between the two renames
             shutil.rmtree(self.out)
         follow_umask(staged)
@@ -240,7 +240,7 @@ def hash_file(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ConductorDir:
-    """``conductor/``: who conducts this folder, and what it said."""
+    """``conductor/``: the files of the process that starts this folder's phases."""
 
     path: Path
 
@@ -250,12 +250,12 @@ class ConductorDir:
 
     @property
     def starting(self) -> Path:
-        """Held by whoever starts one because there is none."""
+        """The lock held while a conductor is being started."""
         return self.path / "starting"
 
     @property
     def process(self) -> Path:
-        """The holder of the lock: pid, start time and host, as JSON."""
+        """JSON: pid, start time and host of the lock's holder."""
         return self.path / "process.json"
 
     @property
@@ -265,7 +265,7 @@ class ConductorDir:
 
     @property
     def waiting(self) -> Path:
-        """Phase -> why it has to wait although its inputs are there, as JSON."""
+        """JSON: phase -> why it has to wait although its inputs are there."""
         return self.path / "waiting.json"
 
     @property
@@ -274,13 +274,13 @@ class ConductorDir:
 
     @property
     def stderr(self) -> Path:
-        """What conductor and pre-imported process say outside their log, crashes above all."""
+        """Stderr of the conductor and of its pre-imported process, such as crashes."""
         return self.path / "stderr.log"
 
 
 @dataclass(frozen=True, slots=True)
 class JudgementDir:
-    """``judgements/<key>/``: a judgement that version 0.1 made, when judging was no phase yet. Its
+    """``judgements/<key>/``: a judgement made by version 0.1, before judging was a phase. Its
     replies and verdicts are used; nothing is written here any more."""
 
     path: Path
@@ -295,12 +295,12 @@ class JudgementDir:
 
     @property
     def verdicts(self) -> Path:
-        """Its presence means done."""
+        """The verdicts; exists once done."""
         return self.path / VERDICTS
 
     @property
     def seal(self) -> Path:
-        """The verdicts' hash; the oldest have none."""
+        """The verdicts' hash; missing in the oldest."""
         return self.path / "seal.json"
 
 
@@ -312,17 +312,17 @@ class RunsFolder:
 
     @property
     def registry(self) -> Path:
-        """Folder of the index's files."""
+        """The folder with the index."""
         return self.root / "registry"
 
     @property
     def old_registry(self) -> Path:
-        """The index as versions before 0.2 kept it."""
+        """The index file of versions before 0.2."""
         return self.root / "registry.json"
 
     @property
     def lock(self) -> Path:
-        """Held while registry, queue or a ``run.json`` is changed."""
+        """The lock for changes of registry, queue or a ``run.json``."""
         return self.root / ".lock"
 
     @property
@@ -331,12 +331,12 @@ class RunsFolder:
 
     @property
     def conductor(self) -> Path:
-        """Folder of the conductor: its lock, process file, heartbeat and log."""
+        """The conductor's folder: its lock, process file, heartbeat and log."""
         return self.root / "conductor"
 
     @property
     def drafts(self) -> Path:
-        """Experiments that somebody composes and has not saved yet."""
+        """Experiments being composed and not saved yet."""
         return self.root / "drafts"
 
     def experiment(self, name: str) -> Path:
@@ -362,14 +362,14 @@ class RunsFolder:
         return PhaseDir(self.phases / phase_id)
 
     def is_phase(self, word: str) -> bool:
-        """Whether a word is the id of a phase that is here."""
+        """Whether a word is the id of a phase in this folder."""
         return bool(_PHASE.fullmatch(word)) and (self.phases / word).is_dir()
 
     def judgement(self, key: str) -> JudgementDir:
         return JudgementDir(self.root / "judgements" / key)
 
     def judgements(self) -> list[JudgementDir]:
-        """Those that are done, by key; also where the verdicts are gone since."""
+        """Finished judgements by key, also those whose verdicts were lost since."""
         found = map(JudgementDir, sorted((self.root / "judgements").glob("*")))
         return [folder for folder in found if folder.verdicts.exists() or folder.seal.exists()]
 
@@ -380,7 +380,7 @@ class RunsFolder:
         return self.root / run_id / "run.json"
 
     def has_run_file(self, run_id: str) -> bool:
-        """Without a ``Path``, which keeps the names of all that were ever made."""
+        """Whether a run exists; asks without ``Path``, which interns every name."""
         return os.path.exists(f"{self.root}/{run_id}/run.json")  # noqa: PTH110
 
     def run_ids(self) -> list[str]:
@@ -388,7 +388,7 @@ class RunsFolder:
         return sorted(filter(self.has_run_file, self.folder_names()))
 
     def folder_names(self) -> list[str]:
-        """What may be a run; those that have a run file are."""
+        """Names of folders that are runs if they hold a run file."""
         if not self.root.is_dir():
             return []
         with os.scandir(self.root) as entries:

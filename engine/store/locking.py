@@ -1,8 +1,8 @@
-"""The one place that makes locks.
+"""File locks, all made here.
 
-A lock is the kernel's (``flock``): whoever holds it and dies, however that happens, has let go of
-it. A lock that is a mere file would work on disks without those, and would outlive a conductor
-that was killed, or let a second one in; so such disks are refused, in one line.
+Locks are the kernel's (``flock``): they are released when their holder dies, in whatever way. On
+disks without ``flock`` a mere lock file would outlive a killed conductor or let a second one in;
+so such disks are refused with one line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.E
 
 
 def acquire(path: Path, timeout_s: float = 0.0) -> FileLock:
-    """``Timeout`` when another holds it that long, ``UserError`` where the disk has no locks."""
+    """Take the lock; ``Timeout`` when it stays held, ``UserError`` if the disk has no locks."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=timeout_s)
@@ -39,7 +39,7 @@ def acquire(path: Path, timeout_s: float = 0.0) -> FileLock:
 
 @contextmanager
 def held(path: Path, timeout_s: float = 0.0) -> Iterator[None]:
-    """As :func:`acquire`, for a block."""
+    """Hold the lock during a block."""
     lock = acquire(path, timeout_s)
     try:
         yield

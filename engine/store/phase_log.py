@@ -1,8 +1,8 @@
-"""fold(view, event) -> view: the one reading of a phase's log, for screens, ``status`` and tests.
+"""Folds a phase's events into a view of its state, for screens, ``status`` and tests.
 
-A view is frozen; an attempt that nobody has read yet is :data:`EMPTY`, so nothing is ever None
-that a panel would have to guard against. Series grow by appending to a shared list of which
-each view sees its own length, so folding n events costs O(n).
+A view is frozen; that of an attempt not yet read is :data:`EMPTY`, so no panel has to handle
+None. Series grow by appending to a shared list of which each view sees its own length, so
+folding n events costs O(n).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Tail(Generic[T]):
         self.length = length
 
     def append(self, item: T, keep: int | None = None) -> Tail[T]:
-        """A longer view; this one is unchanged. With ``keep``, old elements are let go."""
+        """A longer view; this one is unchanged. With ``keep``, old elements are dropped."""
         items = self._items
-        if self.length != len(items):  # somebody else has grown this list: branch off
+        if self.length != len(items):  # another view has appended to it: copy
             items = items[: self.length]
         if keep is not None and len(items) >= 2 * keep:
             items = items[-keep + 1 :]
@@ -61,7 +61,7 @@ class Tail(Generic[T]):
 
 
 class Moment(NamedTuple):
-    """When a step was measured: Unix time in seconds, and passes over the data if it said so."""
+    """When a step was measured: Unix time in seconds, and the epoch if it was reported."""
 
     step: int
     at: float
@@ -70,12 +70,12 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PhaseView:
-    """Everything that the events of one attempt say.
+    """The state of one attempt, from all its events.
 
-    ``metrics``: name -> (step, value) points; ``moments``: when those were. ``gaps``: sequence
-    numbers that are missing, which means that the log was damaged. ``unknown``: events of kinds
-    this version does not know. ``latest``: the last event of each kind that nothing else here is
-    made of. ``cost_began``: what earlier attempts had paid.
+    ``metrics``: name -> (step, value) points; ``moments``: their times. ``gaps``: number of
+    missing sequence numbers, which mean that the log was damaged. ``unknown``: events of kinds
+    this version does not know. ``latest``: the last event of each kind that no other field here
+    holds. ``cost_began``: what earlier attempts had paid.
     """
 
     phase: str = ""
@@ -111,7 +111,7 @@ class PhaseView:
 
     @property
     def rate(self) -> float | None:
-        """Units of progress a second since this attempt began counting; none while it waits."""
+        """Units of progress per second since this attempt began counting; None in waits."""
         first, now = self.progress_began, self.progress
         if self.waiting or first is None or now is None or now.done <= first.done:
             return None
@@ -126,8 +126,8 @@ class PhaseView:
 
     @property
     def counting(self) -> bool:
-        """Whether the count says more than the words do: not before the first of them, nor while
-        work goes on after the last."""
+        """Whether progress is under way: false before the first unit, and while work goes on
+        after the last."""
         now = self.progress
         if now is None or now.total <= 0:
             return False
@@ -223,9 +223,9 @@ def attempt_state(
     alive_age_s: float | None,
     stale_after_s: float,
 ) -> State:
-    """The liveness rule, in this order: the final event's outcome; handed over and not begun is
-    *pending*; gone without a final event is *lost*; a launcher that can't know and a stale
-    heartbeat is *unreachable*; else *running*."""
+    """The attempt's state, by the first rule that fits: the final event's outcome; *pending* if
+    launched but not begun; *lost* if gone without final event; *unreachable* if the launcher
+    can't know and the heartbeat is stale; else *running*."""
     if outcome is not None:
         return outcome
     if probe == "pending":

@@ -1,4 +1,4 @@
-"""Which program made something: its version, its commit, the libraries it stood on."""
+"""Which program made an output: its version, its commit and its libraries' versions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ GIT_TIMEOUT_S = 5.0
 
 @cache
 def provenance() -> dict[str, Any]:
-    """``program``, ``commit`` (None where it isn't a checkout) and ``libraries``. Asked once in a
-    process: what runs is what was imported."""
+    """``program``, ``commit`` (None outside a checkout) and ``libraries``. Cached: a process runs
+    what it imported."""
     found = {name: _version(name) for name in LIBRARIES}
     return {"program": _version("sirt"), "commit": commit(), "libraries": found}
 
 
 def commit(checkout: Path = CHECKOUT) -> str | None:
-    """The commit of the code; ends in ``-dirty`` when files of it were changed since."""
+    """The code's commit; ends in ``-dirty`` when its files were changed since."""
     if not (checkout / ".git").exists():  # an installed package may lie inside another checkout
         return None
     command = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--dirty"]

@@ -1,6 +1,6 @@
 """The index of runs: TinyDB files, one document a run, scalars and accuracies only.
 
-It is never the truth: delete or damage it, and the next look rebuilds it from the folders. Every
+It only caches what the folders hold: when deleted or damaged, it is rebuilt from them. Every
 change happens under the folder's lock and replaces a file atomically. Runs are spread over
 :data:`FILES` files, since TinyDB rewrites the whole file that it changes: with ten thousand runs in
 one, that took half a second.
@@ -49,7 +49,7 @@ Stamp = tuple[int, int, int]  # of a file or a folder: time of change (ns), size
 
 @contextmanager
 def folder_lock(runs: RunsFolder) -> Iterator[None]:
-    """Held while the registry, the queue or a run file is changed."""
+    """Hold the lock for changing the registry, the queue or a run file."""
     from engine.store.locking import Timeout, held
 
     try:
@@ -88,9 +88,9 @@ class IndexFile(Storage):
 
 
 class Registry:
-    """Rows by run id. ``rebuild`` makes a row from a run's folder.
+    """The index of runs. ``rebuild`` makes a row from a run's folder.
 
-    A file is read again when it was replaced; documents that are as before give the same rows.
+    A file is read again when it was replaced; unchanged documents give the same row objects.
     """
 
     def __init__(self, runs: RunsFolder, rebuild: Callable[[str], RunRow | None]) -> None:
@@ -99,8 +99,8 @@ class Registry:
         self._known: dict[Path, tuple[Stamp | None, dict[str, RunRow]]] = {}
 
     def rows(self) -> list[RunRow]:
-        """All runs, by id; what the index misses or has of an older file is read from the run's
-        folder, and runs whose folder is gone are left out."""
+        """All runs, sorted by id; missing or outdated rows are read from the run's folder, and
+        runs whose folder is gone are left out."""
         known = self.indexed()
         rows = (
             known[run_id]
@@ -111,7 +111,7 @@ class Registry:
         return [row for row in rows if row is not None]
 
     def indexed(self) -> dict[str, RunRow]:
-        """What the files say, by run id; runs whose document is damaged are missing."""
+        """The rows in the index files, by run id, without damaged documents."""
         for path in _files(self._runs):
             stamp = stamp_of(path)  # before it is read: what is written meanwhile is newer
             before = self._known.get(path, (None, {}))
@@ -120,8 +120,8 @@ class Registry:
         return {run_id: row for _, rows in self._known.values() for run_id, row in rows.items()}
 
     def put(self, rows: Iterable[RunRow]) -> None:
-        """Add or replace rows. One whose run's file was written since, or may have been, is made
-        again of what is in the file, under the lock: whoever writes last is right."""
+        """Add or replace rows. A row whose run file was or may have been written since is rebuilt
+        from the file, under the lock, so the last writer wins."""
         given = {row.run_id: row for row in rows}
         if not given:
             return
@@ -133,7 +133,7 @@ class Registry:
             self._leave_old()
 
     def refresh(self, run_ids: Iterable[str]) -> None:
-        """Make the rows of these runs again."""
+        """Rebuild the rows of these runs."""
         rows = (self._row_of(run_id) for run_id in run_ids)
         self.put(row for row in rows if row is not None)
 
@@ -159,7 +159,7 @@ class Registry:
         return written_at(self._runs, run_id)
 
     def _by_file(self, run_ids: Iterable[str]) -> dict[Path, list[str]]:
-        """File -> the runs that are in it."""
+        """Index file -> the runs in it."""
         files = _files(self._runs)
         found: dict[Path, list[str]] = {}
         for run_id in run_ids:
@@ -174,8 +174,8 @@ class Registry:
 
 
 def newest_runs(runs: RunsFolder, count: int) -> list[RunRow]:
-    """The newest runs of the index, newest first: what a screen shows before it has looked at the
-    folders, and so without pydantic. Empty when there is no index."""
+    """The newest runs of the index, newest first, for a screen's first paint: reads no run folder
+    and imports no pydantic. Empty when there is no index."""
     documents = (found for path in _files(runs) for found in _documents(path))
     newest = nlargest(count, documents, key=lambda document: str(document.get("created")))
     rows = filter(None, map(decode, newest))
@@ -187,19 +187,19 @@ def _files(runs: RunsFolder) -> list[Path]:
 
 
 def _changing(path: Path) -> TinyDB:
-    """A file's database; it is written once, at the end of the block."""
+    """An index file's database, written once at the end of the block."""
     return TinyDB(path, storage=CachingMiddleware(IndexFile))  # type: ignore[no-untyped-call]
 
 
 def _read(path: Path, before: dict[str, RunRow]) -> dict[str, RunRow]:
-    """A file's rows; those that are as they were ``before`` are the same objects."""
+    """A file's rows; unchanged ones are the same objects as ``before``."""
     rows = filter(None, map(decode, _documents(path)))
     return {r.run_id: old if (old := before.get(r.run_id)) == r else r for r in rows}
 
 
 def _documents(path: Path) -> list[Document]:
-    """All of a file; none where it is damaged or not there."""
-    gc.disable()  # it would look through all documents again and again: twice the time
+    """A file's documents; none if it is damaged or missing."""
+    gc.disable()  # collecting while all documents are read doubles the time
     try:
         with TinyDB(path, storage=IndexFile) as db:
             return list(db)
@@ -208,7 +208,7 @@ def _documents(path: Path) -> list[Document]:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """None when there is nothing."""
+    """Its stamp; None if missing."""
     try:
         found = os.stat(path)  # noqa: PTH116  thousands of them
     except OSError:
@@ -225,7 +225,7 @@ def written_at(runs: RunsFolder, run_id: str) -> int:
 
 
 def up_to_date(row: RunRow, written: int) -> bool:
-    """Whether an indexed row was made of the run's file as it is."""
+    """Whether a row was made from the run's file as it is now."""
     return row.written == written >= 0
 
 
@@ -238,7 +238,7 @@ def encode(row: RunRow) -> dict[str, Any]:
 
 
 def decode(document: dict[str, Any]) -> RunRow | None:
-    """The row of a document; None when it is not one. Words that many rows share are kept once."""
+    """A document's row; None if it isn't one. Strings shared by many rows are stored once."""
     try:
         found = {n: value for n, value in document.items() if n in FIELDS}
         for name in WORDS:

@@ -1,4 +1,4 @@
-"""A run as its own file says it: which cell it is, what a person calls it, and its phases' ids.
+"""Reads and writes ``run.json``: a run's cell, its name and notes, and its phases' ids.
 
 A phase's specification stands in its folder's ``phase.json`` alone. Version 0.1 wrote it into
 ``run.json`` too: such files are read as they are.
@@ -27,7 +27,7 @@ SEALED = ("run_id", "created", "spec", "experiment_file")  # all but what a pers
 
 class RunRecord(BaseModel):
     """Content of ``run.json``. ``name``, ``tags`` and ``note`` may change; the rest may not, and
-    has a ``seal`` (empty in older files). ``experiment_file``: its name in ``experiments/``."""
+    is hashed in ``seal`` ("" in older files). ``experiment_file``: name in ``experiments/``."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -66,7 +66,7 @@ def read_run(runs: RunsFolder, run_id: str) -> RunFile:
 
 
 def with_phases(runs: RunsFolder, record: RunRecord) -> tuple[RunFile, dict[str, str]]:
-    """The run with those of its phases that can be read, and why others can't, by their ids."""
+    """The run with its readable phases, and phase id -> why another can't be read."""
     found: list[PhaseSpec] = []
     lost: dict[str, str] = {}
     for phase in record.spec.phases:
@@ -80,8 +80,8 @@ def with_phases(runs: RunsFolder, record: RunRecord) -> tuple[RunFile, dict[str,
 
 
 def write_run(runs: RunsFolder, record: RunRecord) -> None:
-    """Replace the run's file, sealed; call it under the folder's lock, when the phases' folders are
-    there."""
+    """Replace the run's file, sealed; call it under the folder's lock, once the phases' folders
+    exist."""
     value = record.model_dump(mode="json")
     if isinstance(record, RunFile):
         value["spec"]["phases"] = record.spec.phase_ids

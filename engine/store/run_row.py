@@ -1,4 +1,4 @@
-"""A run as a list shows it: light enough to hold ten thousand, and read without pydantic."""
+"""One row in a list of runs: small enough for ten thousand, and read without pydantic."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ FIGURES = (  # of an accuracy, in the index; a later version may only append
 class RunRow:
     """What a list of runs shows, and what the registry keeps: scalars and accuracies only.
 
-    ``state`` and ``ladder`` are as of the last look; for a run that isn't finished they are looked
-    at again. ``ladder``: one state a kind of phase, None where the run has none.
+    ``state`` and ``ladder`` are as of the last look; unless the run is finished they are checked
+    again. ``ladder``: one state for each kind of phase, None where the run has none.
     ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
-    phase at work began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
-    trained on (the first evaluated one where it was trained on none). ``inputs``: of each phase,
-    the phases that it needs. ``figures``: what :attr:`accuracies` are made of when they are asked
-    for, which of ten thousand runs they seldom are. ``curated``: how many pairs a person has left
-    out; such a run is no cell of its experiment's tables. ``written``: when the run's file, of
-    which the row was made, was written (in ns).
+    running phase began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
+    trained on (without training, the first evaluated one). ``inputs``: for each phase, the phases
+    that it needs. ``figures``: plain values from which :attr:`accuracies` are built on demand,
+    since few of many runs need them. ``curated``: how many pairs a person has left
+    out; such a run is no cell of its experiment's tables. ``written``: when the run file from
+    which the row was made was written (in ns).
     """
 
     run_id: str
@@ -67,8 +67,8 @@ class RunRow:
 
     @property
     def is_cell(self) -> bool:
-        """Of its experiment's tables. What is made of runs that are done, a judgement or a merged
-        student, is none: its arm is the kind of its phase."""
+        """Whether it is a cell of its experiment's tables. A judgement or a merged student is
+        not: its ``arm`` is the kind of its phase."""
         return self.arm not in PHASES
 
     @property
@@ -86,7 +86,7 @@ class RunRow:
 
     @property
     def accuracies(self) -> tuple[Accuracy, ...]:
-        """Of the finished evaluations."""
+        """The finished evaluations' results."""
         found = (dict(zip(FIGURES, values, strict=False)) for values in self.figures)
         return tuple(
             Accuracy.of(Evaluation(one["task"], one["prompt"], one["split"], one["method"]), one)
@@ -95,7 +95,7 @@ class RunRow:
 
     @property
     def trained_on(self) -> str:
-        """``A``, ``A > B`` for cross-task runs; empty where nothing was trained."""
+        """The task, or ``A > B`` for cross-task runs; empty without training."""
         if self.refine_task in (None, self.task):
             return self.task or ""
         return f"{self.task} > {self.refine_task}"
@@ -107,7 +107,7 @@ def figures_of(accuracies: Iterable[Accuracy]) -> list[list[Any]]:
 
 
 def _short(value: Any) -> Any:
-    """As JSON gives it back."""
+    """Tuples as lists, floats rounded."""
     if isinstance(value, tuple):
         return list(map(_short, value))
     return round(value, 6) if isinstance(value, float) else value

@@ -1,9 +1,9 @@
-"""What a finished phase has published is checked before it is used.
+"""Checks a finished phase's outputs against their hashes before they are used.
 
-The manifest has size and hash of every output. ``seals.json`` beside it has what was said of
-files later, the newest last: outputs that a person accepted as they have become, and those of
-old phases, which had no hash until somebody looked. A file is hashed once a process and state
-(time of change, size, inode); a folder that can't be written to is read all the same.
+The manifest has size and hash of every output. ``seals.json`` beside it has later hashes, the
+newest last: of changed outputs that a person accepted, and of outputs of old phases, whose
+manifest has none. A process hashes a file again only when its time of change, size or inode
+differ; a read-only folder can be read all the same.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _first_seen: dict[str, dict[str, Facts]] = {}  # old phases' outputs
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """``file``: below the phase's folder. ``was``: what the manifest or an earlier seal said, None
-    when nothing did. ``why``: ``accepted`` by a person, or ``first sight``."""
+    """A later hash of an output. ``file``: below the phase's folder. ``was``: size and hash until
+    then, None without any. ``why``: ``accepted`` by a person, or ``first sight``."""
 
     file: str
     why: Literal["accepted", "first sight"]
@@ -57,8 +57,8 @@ class Seal:
 
 
 def verified(folder: PhaseDir, name: str) -> Path:
-    """The path of an output, a file or a folder of files; ``UserError`` naming the file when it is
-    not what was published, nor accepted."""
+    """The path of an output (file or folder); ``UserError`` naming a file that is neither as it
+    was published nor accepted."""
     for file, facts in _wanted(folder, name):
         if problem := _problem(folder, file, facts):
             raise UserError(problem)
@@ -66,7 +66,7 @@ def verified(folder: PhaseDir, name: str) -> Path:
 
 
 def verified_bytes(folder: PhaseDir, name: str) -> bytes:
-    """The content of a small output, checked as it is read."""
+    """The checked content of a small output."""
     file = f"out/{name}"
     raw = read_bytes(folder.path / file)
     facts = sealed_files(folder).get(file)
@@ -76,13 +76,13 @@ def verified_bytes(folder: PhaseDir, name: str) -> bytes:
 
 
 def problems(folder: PhaseDir) -> list[str]:
-    """A line for every output that is not what was published, nor accepted."""
+    """A line for every output that changed since publication and wasn't accepted."""
     found = (_problem(folder, file, facts) for file, facts in sealed_files(folder).items())
     return [problem for problem in found if problem]
 
 
 def sealed_files(folder: PhaseDir) -> dict[str, Facts]:
-    """Output (below the phase's folder) -> size and hash, by the newest word on it."""
+    """Output (path below the phase's folder) -> its newest recorded size and hash."""
     found: dict[str, Facts] = {
         file: facts
         for file, facts in folder.manifest()["files"].items()
@@ -94,7 +94,7 @@ def sealed_files(folder: PhaseDir) -> dict[str, Facts]:
 
 
 def seals(folder: PhaseDir) -> tuple[Seal, ...]:
-    """What was said of outputs since the phase ended; ``UserError`` when the file is damaged."""
+    """Seals of outputs made since the phase ended; ``UserError`` if the file is damaged."""
     path, todo = folder.seals_file, "move it away and accept again"
     try:
         return tuple(Seal(**entry) for entry in read_sealed(path, todo)["seals"])
@@ -105,8 +105,8 @@ def seals(folder: PhaseDir) -> tuple[Seal, ...]:
 
 
 def accepted(folder: PhaseDir) -> list[str]:
-    """What was accepted of a finished phase's outputs, and of what it was made from, a line each;
-    ``UserError`` when what tells it is damaged."""
+    """A line for each accepted change of a finished phase's outputs or inputs; ``UserError`` when
+    the record of it is damaged."""
     if not folder.done:
         return []
     inherited = folder.manifest().get("accepted", {})
@@ -115,8 +115,8 @@ def accepted(folder: PhaseDir) -> list[str]:
 
 
 def accept(folder: PhaseDir) -> list[Seal]:
-    """Take the outputs as they are now; returns what had changed. ``UserError`` for one that is
-    not there: there is nothing to accept."""
+    """Accept the outputs as they are now; returns what had changed. ``UserError`` for a missing
+    output."""
     known = sealed_files(folder)
     fresh = []
     for file, facts in known.items():
@@ -140,7 +140,7 @@ def _write(folder: PhaseDir, fresh: list[Seal]) -> None:
 
 
 def _wanted(folder: PhaseDir, name: str) -> Iterator[tuple[str, Facts | None]]:
-    """The files that an output consists of, with what is said of them."""
+    """An output's files with their recorded size and hash."""
     known = sealed_files(folder)
     path = f"out/{name}"
     listed = {f: facts for f, facts in known.items() if f == path or f.startswith(f"{path}/")}
@@ -151,7 +151,7 @@ def _wanted(folder: PhaseDir, name: str) -> Iterator[tuple[str, Facts | None]]:
 
 
 def _unlisted(folder: PhaseDir, name: str, known: dict[str, Facts]) -> list[str]:
-    """Files of an output that nothing is said of."""
+    """Files of an output without a recorded hash."""
     place = folder.out / name if name else folder.out
     files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
     names = (str(path.relative_to(folder.path)) for path in files)
@@ -159,7 +159,7 @@ def _unlisted(folder: PhaseDir, name: str, known: dict[str, Facts]) -> list[str]
 
 
 def _first_sight(folder: PhaseDir) -> dict[str, Facts]:
-    """Seal the outputs of an old phase as they are, and say so once."""
+    """Record the hashes of an old phase's outputs at first sight."""
     path = str(folder.path)
     if path not in _first_seen:
         known = ((file, _facts(folder.path / file)) for file in _unlisted(folder, "", {}))
@@ -167,13 +167,13 @@ def _first_sight(folder: PhaseDir) -> dict[str, Facts]:
         if seen := _first_seen[path].items():
             log.warning("%s: made without hashes; its outputs are sealed as they are now", path)
             fresh = [Seal(f, "first sight", _now(), was=None, **now) for f, now in seen]
-            with contextlib.suppress(OSError):  # only read from: who may write says it again
+            with contextlib.suppress(OSError):  # read-only: done again by whoever may write
                 _write(folder, fresh)
     return _first_seen[path]
 
 
 def _problem(folder: PhaseDir, file: str, facts: Facts | None) -> str:
-    """Why a file is not what is said of it; empty when it is."""
+    """How a file differs from its recorded hash; "" if it doesn't."""
     path = folder.path / file
     now = _facts(path)
     if isinstance(now, str):

@@ -1,4 +1,4 @@
-"""``phase.json``, the only place of a phase's specification; version 0.1 wrote no seal into it."""
+"""Reads ``phase.json``, a phase's specification; version 0.1 wrote no seal into it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_specification(file: Path) -> PhaseSpec:
-    """``UserError`` when the file is damaged, ``FileNotFoundError`` when there is none."""
+    """The specification; ``UserError`` if damaged, ``FileNotFoundError`` if missing."""
     return read_as(file, _parsed, f"retry its run, or move {file.parent} away")
 
 
@@ -31,7 +31,7 @@ def _parsed(raw: bytes) -> PhaseSpec:
 
 
 def own_spec(folder: PhaseDir) -> PhaseSpec:
-    """A phase's specification; ``UserError`` when it is not there, or another's."""
+    """A phase's specification; ``UserError`` if missing or another phase's."""
     try:
         spec = read_specification(folder.spec_file)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a phase pays its endpoint: so far, an hour, by its end, and at most. Pure."""
+"""What a phase pays its endpoint: so far, per hour, in total, and at most."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """``cost``: over all attempts. ``an_hour``: since this attempt began to count, None once it is
-    over. ``at_end``: forecast, if what is left costs as what this attempt has done; None while
-    nothing is. ``cap``: the card's ``max_spend``. All in the cost's currency."""
+    """A phase's cost, ``cost`` over all attempts. ``an_hour``: rate of this attempt, None once it
+    is over. ``at_end``: forecast at this attempt's cost per unit; None before the first. ``cap``:
+    the card's ``max_spend``. All in the cost's currency."""
 
     cost: Cost
     an_hour: float | None = None
@@ -40,7 +40,7 @@ class Spending:
 
 
 def spending(spec: PhaseSpec, view: PhaseView) -> Spending | None:
-    """None where the phase pays nobody, or has not told yet."""
+    """A phase's cost; None where it is free or not yet reported."""
     cap = spec.card.source.cap if spec.card else None
     cost = view.cost
     over = view.outcome is not None
@@ -68,7 +68,7 @@ def _at_end(view: PhaseView) -> float | None:
 
 
 def in_all(costs: Iterable[Cost]) -> list[str]:
-    """What several phases have cost together, a text a currency."""
+    """The total cost of several phases, one text per currency."""
     totals: dict[str, Cost] = {}
     for cost in costs:
         before = totals.get(cost.currency)
@@ -83,7 +83,7 @@ def _sum(one: Cost, other: Cost) -> Cost:
 
 
 def money(amount: float, currency: str) -> str:
-    """Cents where there are any, else two digits that count.
+    """Money with cents, or with two significant digits below a cent.
 
     >>> money(4.971, "USD"), money(0.00031, "USD")
     ('4.97 USD', '0.00031 USD')

@@ -1,4 +1,4 @@
-"""Something done every few seconds in a thread: heartbeats, resource figures, signs of life."""
+"""Runs a function every few seconds in a thread, for heartbeats and resource figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Ticker:
     """Calls ``act`` every ``every_s`` seconds from its start to its stop.
 
     It ends by itself when ``act`` raises ``OSError``: the disk is full or the folder is gone, which
-    the phase itself meets as well, and reports.
+    the phase itself will report.
     """
 
     def __init__(self, name: str, act: Callable[[], object], every_s: float) -> None:
@@ -25,7 +25,7 @@ class Ticker:
         self._thread.start()
 
     def stop(self, wait: bool = True) -> None:
-        """``wait``: until a call that is under way has ended."""
+        """Stop; ``wait`` for a call under way to end."""
         self._over.set()
         if wait:
             self._thread.join()

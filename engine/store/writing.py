@@ -1,4 +1,4 @@
-"""Files and folders that appear whole, even after a power cut, with the rights of the umask."""
+"""Writes files and folders atomically and durably, with the permissions of the umask."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written beside ``path``, and to be it when all is well. Who may read it is the
-    umask's to say, which :mod:`tempfile` passes over."""
+    """Open a temporary file that replaces ``path`` when the block succeeds. Its permissions are
+    the umask's, which :mod:`tempfile` ignores."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with beside.open("xb") as file:
@@ -26,14 +26,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(beside)):
-            error.filename = str(path)  # a write does not say of which file
+            error.filename = str(path)  # a failed write doesn't name its file
         raise
     sync_folder(path.parent)
 
 
 def follow_umask(folder: Path) -> None:
-    """Some libraries make files that only their owner may read, whatever the umask."""
-    mask = os.umask(0o077)  # to ask is to set
+    """Give files the umask's permissions, since some libraries ignore it."""
+    mask = os.umask(0o077)  # it can only be read by setting it
     os.umask(mask)
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
