@@ -16,9 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.interfaces import Devices, Held
-from engine.machine import deaths, processes
-from engine.machine.state import DAMAGED, UNKNOWN, alive_age
+from engine.machine import processes
 from engine.scheduling.claims import Claims
 from engine.scheduling.folders import Folders
 from engine.scheduling.policy import (
@@ -30,19 +28,19 @@ from engine.scheduling.policy import (
     starts,
 )
 from engine.scheduling.queue import Queue, change, read_queue
+from engine.scheduling.watching import Running, adopted, tell_end, watch
 from engine.schema.errors import UserError, explain, told
-from engine.schema.jsonfile import read_json
-from engine.store.eventlog import HEARTBEAT_S, STALE_AFTER_S
-from engine.store.layout import AttemptDir, ConductorDir
+from engine.store.eventlog import HEARTBEAT_S
+from engine.store.layout import ConductorDir
 from engine.store.registry import folder_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from engine.interfaces import Capacity, Handle, Launcher, Poll, Slot
+    from engine.interfaces import Capacity, Launcher
     from engine.scheduling.policy import QueuedRun, Standing, Start
     from engine.scheduling.servers import Servers
-    from engine.store.layout import PhaseDir, RunsFolder
+    from engine.store.layout import RunsFolder
 
 IDLE_S = 10.0
 LOCAL = ("local", "forked")  # the latter in what version 0.1 started
@@ -61,24 +59,6 @@ class Timing:
     idle: float = IDLE_S
     grace: float = 75.0
     back_off: float = 30.0
-
-
-@dataclass
-class Running:
-    """A phase process that this conductor watches, started by it or by an earlier one."""
-
-    phase: PhaseDir
-    attempt: AttemptDir
-    launcher: Launcher
-    handle: Handle
-    devices: Devices
-    slot: Slot
-    memory: float = 0.0
-    stop_seen: float | None = None
-
-    @property
-    def held(self) -> Held:
-        return Held(self.handle, self.devices, self.slot, self.memory)
 
 
 class Conductor:
@@ -143,6 +123,10 @@ class Conductor:
             pause.wait(self._timing.poll)
         log.info("told to leave; %d phases go on", len(self.running))
 
+    def adopt(self) -> None:
+        """Watch what an earlier conductor left running, whether its run is still queued or not."""
+        self.running |= adopted(self.runs, self._folders, self._claims, self._launcher)
+
     def leave(self) -> None:
         self._leave = True
 
@@ -161,7 +145,9 @@ class Conductor:
 
     def step(self) -> bool:
         """One look; True while something runs or could run."""
-        ended = self._watch()
+        ended = watch(self.running, self._timing.grace, self._say)
+        for running, poll in ended:
+            tell_end(self._folders, running, poll)
         if ended or self._stamp() != self._queue_stamp or time.monotonic() >= self._next_look:
             self._look()
         waiting = self._start_ready()
@@ -301,105 +287,8 @@ class Conductor:
         except OSError as error:  # the phase says it too, as soon as it runs
             self._say(explain(error), logging.ERROR)
 
-    # --- watching ---
-
-    def adopt(self) -> None:
-        """Watch what an earlier conductor left running, whether its run is still queued or not."""
-        for phase in self.runs.phase_dirs():
-            attempt = self._folders.open_attempt(phase)
-            if attempt is None or self._revoked(attempt):
-                continue
-            try:
-                owner = read_json(attempt.process)
-                launcher = self._launcher(owner["launcher"])
-                handle, given = owner["handle"], owner["devices"]
-                if launcher.poll({attempt: handle})[attempt].state == "exited":
-                    continue
-                devices = Devices(tuple(given["gpus"]), given["threads"])
-                slot = self._folders.slot(phase, devices)
-            except DAMAGED:  # another program's, or deleted
-                continue
-            memory = self._claims.of(phase, devices)
-            self.running[phase.id] = Running(
-                phase, attempt, launcher, handle, devices, slot, memory
-            )
-            log.info("%s attempt %d: adopted", phase.id, attempt.number)
-
-    def _revoked(self, attempt: AttemptDir) -> bool:
-        """Take back an attempt whose starter was killed before anything ran in it.
-
-        Only the holder of the conductor's lock starts attempts, so nobody else is at it. Should
-        its process still come up, it finds no folder to say so in, and leaves.
-        """
-        if attempt.process.exists() or attempt.events.exists():
-            return False
-        revoked = attempt.path.with_name(f".revoked-{attempt.path.name}")
-        try:
-            attempt.path.rename(revoked)
-        except OSError:
-            return False
-        shutil.rmtree(revoked, ignore_errors=True)
-        log.info("%s: was never started; taken back", attempt.path)
-        return True
-
     def _launcher(self, name: str) -> Launcher:
         return self._local if name in LOCAL else catalog.launcher(name)
-
-    def _watch(self) -> bool:
-        """True when a phase has ended. A heartbeat decides where the launcher can't know."""
-        ended = False
-        for phase_id, poll in self._polled().items():
-            running = self.running[phase_id]
-            lives = poll.state in ("pending", "running")
-            if lives or (poll.state == "unknown" and self._beats(running.attempt)):
-                self._enforce_stop(running, begun=poll.state != "pending")
-                continue
-            ended = True
-            del self.running[phase_id]
-            self._tell_end(running, poll)
-        return ended
-
-    def _polled(self) -> dict[str, Poll]:
-        """All that a launcher has started is asked for at once."""
-        known: dict[AttemptDir, Poll] = {}
-        for launcher in {id(r.launcher): r.launcher for r in self.running.values()}.values():
-            mine = [r for r in self.running.values() if r.launcher is launcher]
-            known |= launcher.poll({r.attempt: r.handle for r in mine})
-        return {name: known.get(r.attempt, UNKNOWN) for name, r in self.running.items()}
-
-    def _beats(self, attempt: AttemptDir) -> bool:
-        age = alive_age(attempt)
-        return age is not None and age < STALE_AFTER_S
-
-    def _enforce_stop(self, running: Running, begun: bool) -> None:
-        """What has not begun can't hear that it shall stop."""
-        if not running.attempt.stop.exists():
-            return
-        now = time.monotonic()
-        if running.stop_seen is None:
-            log.info("%s: asked to stop", running.phase.id)
-            running.stop_seen = now
-            if not begun:
-                self._cancel(running)
-        elif now - running.stop_seen > self._timing.grace:
-            self._say(f"{running.phase.id}: did not stop; killed", logging.WARNING)
-            running.stop_seen = now
-            self._cancel(running)
-
-    def _cancel(self, running: Running) -> None:
-        running.launcher.cancel({running.attempt: running.handle})
-
-    def _tell_end(self, running: Running, poll: Poll) -> None:
-        name, number = running.phase.id, running.attempt.number
-        outcome = self._folders.outcome(running.phase, running.attempt)
-        if outcome is not None:
-            log.info("%s attempt %d: %s", name, number, outcome)
-        elif poll.state == "unknown":
-            log.warning("%s attempt %d: no heartbeat from its host", name, number)
-        else:
-            code = processes.await_exit_code(running.attempt) if poll.code is None else poll.code
-            log.warning("%s attempt %d: lost, %s", name, number, deaths.how(code))
-            self._cancel(running)  # workers that it left behind
 
     def _say(self, text: str, level: int = logging.INFO) -> None:
         """Once: the loop comes by again every moment."""

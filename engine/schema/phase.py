@@ -57,6 +57,16 @@ class TaskRef(Frozen):
         return identity_of(self, exclude={"source"}) | {"source": source}
 
 
+class Tracking(Frozen):
+    """Which trackers a training reports to beside its own log, and the project's name there.
+
+    No part of a fingerprint: it changes what is watched, not what comes out.
+    """
+
+    report_to: tuple[str, ...] = ()
+    project: str = "sirt"
+
+
 class PhaseSpec(Frozen):
     """What every kind of phase says of itself; each adds its inputs and its identity.
 

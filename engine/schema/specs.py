@@ -14,7 +14,7 @@ from engine.schema.cards import Frozen, ModelCard
 from engine.schema.evaluation import Evaluation
 from engine.schema.identity import identity_of
 from engine.schema.kinds import METHOD, PHASES
-from engine.schema.phase import PhaseSpec, TaskRef, digest, identity_of_model
+from engine.schema.phase import PhaseSpec, TaskRef, Tracking, digest, identity_of_model
 from engine.schema.settings import (
     AnnotateSettings,
     ElicitSettings,
@@ -28,26 +28,16 @@ from engine.schema.settings import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    FollowUp = Literal["judge", "merge"]  # made of runs that are done: no cells of an experiment
+else:
+    FollowUp = Literal[tuple(kind for kind in PHASES if kind not in METHOD)]
+
 __all__ = [
     "AnnotateSpec", "Arm", "ElicitSpec", "EvaluateSpec", "FollowUp", "InstructSpec",
     "PhaseSpec", "RefineSpec", "RunSpec", "TaskRef", "Tracking",
 ]  # fmt: skip
 Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
 PhaseId = Annotated[str, Field(pattern=r"^[a-z_]+-[0-9a-f]{16}$")]
-if TYPE_CHECKING:  # made of runs that are done: no cells of an experiment
-    FollowUp = Literal["judge", "merge"]
-else:
-    FollowUp = Literal[tuple(kind for kind in PHASES if kind not in METHOD)]
-
-
-class Tracking(Frozen):
-    """Which trackers a training reports to beside its own log, and the project's name there.
-
-    No part of a fingerprint: it changes what is watched, not what comes out.
-    """
-
-    report_to: tuple[str, ...] = ()
-    project: str = "sirt"
 
 
 def _round(number: int) -> str:
@@ -93,9 +83,8 @@ class AnnotateSpec(PhaseSpec):
         return self.task.name, self.settings.limit
 
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
-        limit = self.settings.most(has_classes=True)
-        available = rows(*self.reads)
-        return available if limit is None else min(limit, available)
+        limit, available = self.settings.most(has_classes=True), rows(*self.reads)
+        return min(limit or available, available)
 
     def _generation(self) -> dict[str, Any]:
         return {
@@ -256,8 +245,7 @@ class RefineSpec(PhaseSpec):
 
     @property
     def size(self) -> object:
-        settings = self.settings
-        return settings.max_steps, settings.epochs, settings.batch_size
+        return self.settings.max_steps, self.settings.epochs, self.settings.batch_size
 
     @property
     def step(self) -> tuple[int, int]:
@@ -334,9 +322,7 @@ class EvaluateSpec(PhaseSpec):
         return self.task.name, self.prompt, self.split, self.limit, self.method
 
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
-        if self.answers:
-            return 0
-        available = rows(*self.reads)
+        available = 0 if self.answers else rows(*self.reads)
         return min(self.limit or available, available)
 
     @property
