@@ -1,1 +1,1 @@
-"""Who runs where, and when."""
+"""Decides which phase runs on which device, and when."""

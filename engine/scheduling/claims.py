@@ -1,4 +1,4 @@
-"""Memory that phases will have taken at their peak, and who waits for it."""
+"""The memory that running phases will need at their peak, and which phases wait for memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Claims:
-    """In GiB of the machine's memory."""
+    """The machine's memory, in GiB, that running phases are expected to need."""
 
     def __init__(self, runs: RunsFolder, folders: Folders) -> None:
         self._folders = folders
@@ -35,8 +35,8 @@ class Claims:
             self._file.unlink()
 
     def of(self, phase: PhaseDir, devices: Devices) -> float:
-        """What it will have taken at its peak: beside a GPU little more than the libraries; 0 where
-        nobody knows."""
+        """The memory a phase needs at its peak, in GiB; 0 when unknown. A phase on a GPU needs
+        little more than what its libraries take."""
         if phase.id not in self._claimed:
             try:
                 needed = self._folders.needed(phase.spec(), on_gpu=bool(devices.gpus))
@@ -46,7 +46,7 @@ class Claims:
         return self._claimed[phase.id]
 
     def tell_waiting(self, runs: Iterable[QueuedRun], left: set[str], free: Capacity) -> list[str]:
-        """Write down who could start but for memory, for screens and ``status``, and return it.
+        """Record and return the phases that only lack memory, for the screens and ``status``.
         ``left``: ready phases that have not been started."""
         total = free.memory_total
         short = {

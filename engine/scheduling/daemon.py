@@ -1,7 +1,7 @@
-"""Detached, one for a runs folder: starting it, being it, and who it is.
+"""The conductor process: one detached process per runs folder that starts its phases.
 
-The lock on ``conductor/lock`` says that there is one; the kernel lets go of it when the process
-dies, however it dies. What it does is in :mod:`engine.scheduling.loop`.
+It holds the lock on ``conductor/lock`` while it lives; the kernel releases the lock when the
+process dies, however it dies. What the process does is in :mod:`engine.scheduling.loop`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ log = logging.getLogger(__name__)
 
 
 def ensure_running(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
-    """See that a conductor looks at the queue as it is now.
+    """Make sure that a conductor reads the queue as it is now.
 
-    Call it after the queue was changed. It always starts one, which leaves at once when another
-    conducts: whether the lock is held says nothing here, for its holder may be dying. A living
-    one gives up its lock under the queue's lock, after a last look (``Conductor._resign``), so
+    Call it after changing the queue. It always starts a conductor, which exits at once when
+    another one runs: checking the lock is not enough, since its holder may be dying. A conductor
+    releases its lock under the queue's lock, after a last look (``Conductor._resign``), so
     either it still sees the change or the new one gets the lock.
     """
     folder = ConductorDir(runs.conductor)
@@ -63,7 +63,7 @@ def ensure_running(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
 
 
 def revive(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
-    """Start a conductor when none lives. Of many who notice at once, one starts it."""
+    """Start a conductor if none is running; of several callers at once, only one starts it."""
     if _lives(runs):
         return
     with contextlib.suppress(Timeout), held(ConductorDir(runs.conductor).starting):
@@ -75,7 +75,7 @@ def revive(runs: RunsFolder, program: tuple[str, ...] = ENGINE) -> None:
 
 
 def _lives(runs: RunsFolder) -> bool:
-    """Of a conductor on another machine its heartbeat tells."""
+    """Whether the conductor is alive; one on another machine is judged by its heartbeat."""
     who = holder(runs)
     if who is None or processes.is_alive(who):
         return who is not None
@@ -87,7 +87,7 @@ def _lives(runs: RunsFolder) -> bool:
 
 
 def make_way(runs: RunsFolder, keys: Iterable[str]) -> None:
-    """End a conductor that was started without the environment variables that this process has.
+    """Stop a conductor that was started without environment variables that this process has.
 
     ``keys``: variables with the API keys of what is about to be queued. Phases get their
     conductor's environment, since no key is ever written down for it to read. Call it before the
@@ -113,7 +113,7 @@ def _lacks(who: dict[str, Any], names: Iterable[str]) -> bool:
 
 
 def holder(runs: RunsFolder) -> dict[str, Any] | None:
-    """Identity of the living conductor; ``None`` when there is none."""
+    """The identity of the running conductor; ``None`` when there is none."""
     try:
         who: dict[str, Any] = read_json(ConductorDir(runs.conductor).process)
         return who if processes.probe(who) != "exited" else None
@@ -122,7 +122,7 @@ def holder(runs: RunsFolder) -> dict[str, Any] | None:
 
 
 def waiting(runs: RunsFolder) -> dict[str, str]:
-    """Phase -> why it waits although its inputs are there; empty when nobody conducts."""
+    """Why each ready phase still waits, by phase; empty when no conductor is running."""
     try:
         said = read_json(ConductorDir(runs.conductor).waiting)
     except DAMAGED:
@@ -133,7 +133,7 @@ def waiting(runs: RunsFolder) -> dict[str, str]:
 def conduct(
     runs: RunsFolder, program: tuple[str, ...] = ENGINE, timing: Timing | None = None
 ) -> int:
-    """Become the folder's conductor until idle; returns at once when there is one already."""
+    """Run as the folder's conductor until idle; returns at once when there is one already."""
     folder = ConductorDir(runs.conductor)
     folder.path.mkdir(exist_ok=True)
     _open_log(folder)
@@ -146,7 +146,7 @@ def conduct(
     held = folder.lock.stat().st_ino
 
     def holds() -> bool:
-        """Not when the folder was deleted, and perhaps made anew, under a living conductor."""
+        """Whether the lock is still the folder's; not when the folder was deleted or made anew."""
         try:
             return folder.lock.stat().st_ino == held
         except OSError:

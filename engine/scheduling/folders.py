@@ -1,4 +1,4 @@
-"""What the conductor reads from the runs folder, again and again, without reading it all again."""
+"""What the conductor reads from the runs folder, cached so that only changes are read again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Folders:
-    """Runs' phases are read once for each state of their file; attempts that are over, once."""
+    """Reads runs and phases; a run's file is read again only when changed, a past attempt never."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
@@ -43,7 +43,7 @@ class Folders:
         self._history: dict[Likeness, list[Witness]] | None = None
 
     def queued_run(self, entry: Entry) -> QueuedRun:
-        """``UserError`` when the run was deleted or its file is damaged."""
+        """A queued run with its phases; ``UserError`` if it was deleted or its file is damaged."""
         nodes = self._nodes_of(entry.run_id)
         return QueuedRun(entry.run_id, nodes, entry.devices, entry.forgiven, entry.hold)
 
@@ -72,18 +72,18 @@ class Folders:
         )
 
     def _served(self, spec: PhaseSpec) -> str:
-        """The model that it asks a server for, on a card or without one."""
+        """The model that a phase asks a server for, on a GPU or on the CPU."""
         there = is_installed(self._runs.root)
         return served_model(spec, True, there) or served_model(spec, False, there)
 
     def needed(self, spec: PhaseSpec, on_gpu: bool) -> float:
-        """GiB; 0 where nobody knows. What finished phases took is looked up once."""
+        """The memory a phase needs, in GiB; 0 when unknown. Finished phases are looked up once."""
         if self._history is None:
             self._history = history(self._runs)
         return needed_gib(spec, on_gpu, self._history) or 0.0
 
     def generations(self, phases: Sequence[PhaseDir]) -> frozenset[str]:
-        """What these phases are asking; another phase that would ask the same waits for them."""
+        """What these phases generate; another phase with the same generations waits for them."""
         for phase in phases:
             if phase.id not in self._generations:
                 self._generations[phase.id] = None
@@ -93,7 +93,7 @@ class Folders:
         return frozenset(key for key in found if key)
 
     def facts(self, wanted: Iterable[QueuedRun]) -> dict[str, Fact]:
-        """Phase -> what its folder says, for all phases of these runs."""
+        """The state and last attempt of every phase of these runs, by phase."""
         ids = {node.id for run in wanted for node in run.nodes}
         return {phase_id: self._fact(self._runs.phase(phase_id)) for phase_id in ids}
 
@@ -112,7 +112,7 @@ class Folders:
         return known
 
     def outcome(self, phase: PhaseDir, attempt: AttemptDir) -> str | None:
-        """``None`` when the attempt has no final event and the phase no manifest."""
+        """How an attempt ended; ``None`` if it has no final event and the phase no manifest."""
         final = final_event(attempt)
         if final is not None:
             return final.outcome + (f" ({final.error})" if final.error else "")
@@ -123,7 +123,7 @@ class Folders:
         return last.number if last else 0
 
     def cpu_threads(self, phase_id: str) -> int:
-        """Of the last attempt; 0 when it was on a card, or there was none."""
+        """The CPU threads of the last attempt; 0 when it ran on a GPU, or there was none."""
         last = self._runs.phase(phase_id).last_attempt()
         if last is None:
             return 0
@@ -134,12 +134,12 @@ class Folders:
             return 0
 
     def open_attempt(self, phase: PhaseDir) -> AttemptDir | None:
-        """The last attempt when it has no final event."""
+        """The last attempt, if it has no final event yet."""
         attempt = phase.last_attempt()
         return None if attempt is None or final_event(attempt) else attempt
 
     def slot(self, phase: PhaseDir, devices: Devices) -> Slot:
-        """Which kind of place a running phase takes."""
+        """Which kind of slot a running phase takes."""
         if devices.gpus:
             return "gpu"
         return "api" if node_of(phase.spec()).remote else "cpu"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def become(phase: PhaseDir, attempt: AttemptDir, devices: Devices, launcher: str) -> int:
     """Run the attempt in this process; returns the exit code.
 
-    A starter that was killed before it could say who runs the attempt has not: so it is said
-    here, before anything heavy is imported. With several cards there is one process a card;
+    The starter may be killed before it records which process runs the attempt, so this process
+    records it before anything heavy is imported. On several GPUs there is one process per GPU;
     the first (rank 0) runs the attempt, the others only compute.
     """
     rank = int(os.environ.get("RANK", "0"))
@@ -42,7 +42,7 @@ def become(phase: PhaseDir, attempt: AttemptDir, devices: Devices, launcher: str
 
 
 def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) -> int:
-    """The same recipe, for its collective steps: own log, the common stop file, no outputs."""
+    """Run the recipe for its collective steps: own log, the common stop file, no outputs."""
     from engine import catalog
     from engine.phases.context import Context
     from engine.store.eventlog import EventWriter

@@ -1,4 +1,4 @@
-"""Pure: where every queued phase stands, and which ones to start on the devices that are free.
+"""The scheduling policy, without side effects: which queued phases to start on the free devices.
 
 Queue order first, then the order within a run; a phase that several runs share stands in one
 place only and starts once.
@@ -30,10 +30,10 @@ __all__ = ["ENDED_BADLY", "Fact", "Standing", "standings", "starts"]
 
 
 class DeviceRequest(Frozen):
-    """What a run's phases shall have: exactly these cards, a number of cards, or CPU only.
+    """The devices requested for a run: exactly these GPUs, a number of GPUs, or only the CPU.
 
-    A list with a count means: so many out of these. Nothing at all means one card where there
-    is one, else CPU. ``launcher``: who starts them.
+    A list with a count means that many of the listed GPUs. With neither, it is one GPU if there
+    is one, else the CPU. ``launcher``: the launcher that starts the phases.
     """
 
     gpus: tuple[int, ...] | None = None
@@ -44,13 +44,13 @@ class DeviceRequest(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What scheduling needs to know of a phase.
+    """What scheduling needs to know about a phase.
 
-    ``remote``: an endpoint or a file does the work, so no device. ``trains``: can use several
-    cards; the others get one. ``memory``: GiB of the machine's that it takes on the CPU,
-    ``card_memory``: GiB of a card's that it takes there; 0 where nobody knows. ``pocket``: so small
-    a model that a second thread would slow it. ``generation``: phases that have it in common ask
-    the same questions; the later one takes what the earlier has.
+    ``remote``: an endpoint or a file does the work, so it needs no device. ``trains``: can use
+    several GPUs; other phases get one. ``memory``: GiB of the machine's memory that it takes on
+    the CPU, ``card_memory``: GiB of GPU memory that it takes there; 0 when unknown. ``pocket``: so
+    small a model that a second thread would slow it. ``generation``: phases that share it ask
+    the same questions; the later one takes the earlier one's replies.
     ``served``: the model that it asks a shared server for, as the server's launch names it; ""
     where it asks none.
     """
@@ -68,7 +68,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRun:
-    """``forgiven``: phase -> number of the attempt up to which failures don't count."""
+    """A run to schedule. ``forgiven``: by phase, the attempt up to which failures don't count."""
 
     run_id: str
     nodes: tuple[Node, ...]
@@ -88,15 +88,15 @@ class Start:
 
 
 def node_of(spec: PhaseSpec) -> Node:
-    """A phase's part in scheduling; hashes its spec, so keep the answer."""
+    """A phase's node for scheduling; this hashes its spec, so keep the result."""
     remote = spec.card is not None and not spec.card.source.needs_device
     return Node(spec.id, spec.inputs, remote, spec.trains, generation=spec.generation_key)
 
 
 def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str, Standing]:
-    """Phase -> where it stands, in the order in which phases are to be considered. ``queued``:
+    """The state of each phase, in the order in which phases are to be considered. ``queued``:
     could start now; ``waiting``: for its inputs. An input that none of the runs has was there when
-    the run was made; the phase itself says when it is gone."""
+    the run was made; the phase itself reports when it is gone."""
     runs = list(runs)
     nodes = {node.id: node for run in runs for node in run.nodes}
     needs = ((node.id, node.inputs) for node in nodes.values())
@@ -114,7 +114,7 @@ def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str,
 
 
 def blocked(stands: Mapping[str, Standing]) -> dict[str, list[str]]:
-    """Phase that ended badly -> those that wait for it."""
+    """For each phase that ended badly, the phases that wait for it."""
     found: dict[str, list[str]] = {}
     for phase, where in stands.items():
         if where.state == "blocked":
@@ -135,7 +135,7 @@ def starts(
     """Which of the ready phases to start now, and on what. ``kept``: how many CPU threads a phase
     had in its last attempt, and has again, since rounding depends on it.
 
-    A phase that must wait for cards keeps those it waits for from later ones, so that a request
+    A phase that must wait for GPUs keeps those it waits for from later ones, so that a request
     for many is not starved by requests for few; CPU and endpoint phases go on meanwhile. One that
     must wait for as many threads as it had keeps all that are free.
     """
@@ -164,8 +164,8 @@ def starts(
 
 
 def _threads(node: Node, waiting: Iterable[Node], free: Capacity) -> int:
-    """Of a phase on the CPU: an even share of the free ones among those that have the memory to
-    run beside it. Two phases of one thread each are faster than one with two."""
+    """The threads of a CPU phase: an even share of the free ones among the phases whose memory
+    fits beside it. Two phases of one thread each are faster than one with two."""
     if node.pocket:
         return 1
     if free.share:
@@ -205,13 +205,13 @@ def _place(
 
 
 def short_of_memory(node: Node, free: Capacity) -> bool:
-    """Whether it has to wait until others have given memory back."""
+    """Whether a phase has to wait until other phases have released memory."""
     return node.memory > free.memory and not free.alone
 
 
 @dataclass(frozen=True, slots=True)
 class _Cards:
-    """``count`` cards out of ``pool``, of which ``available`` can be had now."""
+    """``count`` GPUs to be taken from ``pool``, of which ``available`` are free now."""
 
     count: int
     pool: tuple[int, ...] = ()
@@ -223,9 +223,9 @@ def _on_cpu(wanted: _Cards | None) -> bool:
 
 
 def _cards(node: Node, request: DeviceRequest, free: Capacity) -> _Cards | None:
-    """``None``: never to be had on this machine (see :func:`problem`).
+    """The GPUs a request can have; ``None`` if this machine can never meet it (:func:`problem`).
 
-    Cards that somebody else uses are only taken when they are named.
+    GPUs that somebody else uses are only taken when they are named.
     """
     if problem(request, free.cards):
         return None
@@ -239,7 +239,7 @@ def _cards(node: Node, request: DeviceRequest, free: Capacity) -> _Cards | None:
 
 
 def problem(request: DeviceRequest, cards: Sequence[int]) -> str:
-    """Why a request can never be met with these cards; "" when it can."""
+    """Why a request can never be met with these GPUs; "" when it can."""
     if request.cpu:
         return ""
     absent = sorted(set(request.gpus or ()) - set(cards))

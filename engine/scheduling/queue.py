@@ -1,4 +1,4 @@
-"""``queue.json``: which runs are wanted, in which order, on which devices.
+"""The queue, ``queue.json``: which runs to do, in which order, on which devices.
 
 Every change happens under the folder's lock and replaces the file atomically. The queue says
 what is wanted, never what has happened: that is in the phase folders.
@@ -43,7 +43,7 @@ API_SLOTS = 4
 
 
 class Entry(Frozen):
-    """A wanted run. ``forgiven``: phase -> attempt up to which failures are tried again."""
+    """A queued run. ``forgiven``: by phase, the attempt up to which failures are tried again."""
 
     run_id: str
     devices: DeviceRequest = DeviceRequest()
@@ -52,7 +52,7 @@ class Entry(Frozen):
 
 
 class Queue(Frozen):
-    """First entry first. ``cpu_slots``: CPU phases at once, each with its share of the
+    """The queued runs in order. ``cpu_slots``: CPU phases at once, each with its share of the
     cores; when not set, as many as are ready share those that are free;
     ``api_slots``: phases at once whose model is behind an endpoint or in a file."""
 
@@ -71,7 +71,7 @@ class Queue(Frozen):
         raise UserError(f"run {run_id!r} is not in the queue: {nearest(run_id, self.run_ids)}")
 
     def with_entry(self, changed: Entry) -> Queue:
-        """The entry of the same run replaced, or appended."""
+        """The queue with the run's entry replaced, or appended if it has none."""
         if changed.run_id not in self.run_ids:
             return self.with_entries((*self.entries, changed))
         same = changed.run_id
@@ -85,7 +85,7 @@ class Queue(Frozen):
 
 
 def read_queue(runs: RunsFolder) -> Queue:
-    """Empty when there is none; ``UserError`` when the file was damaged by hand."""
+    """The queue, empty when there is no file; ``UserError`` when the file is damaged."""
     todo = "mend it, or delete it and launch again"
     try:
         return read_as(runs.queue, _queue_of, todo)
@@ -101,7 +101,7 @@ def _queue_of(raw: bytes) -> Queue:
 
 
 def change(runs: RunsFolder, edit: Callable[[Queue], Queue]) -> Queue:
-    """Read, edit, replace, under the lock."""
+    """Read, edit and replace the queue under its lock."""
     with folder_lock(runs):
         before = read_queue(runs)
         after = edit(before)
@@ -111,8 +111,8 @@ def change(runs: RunsFolder, edit: Callable[[Queue], Queue]) -> Queue:
 
 
 def enqueue(runs: RunsFolder, run_ids: Iterable[str], devices: DeviceRequest) -> Queue:
-    """Put runs at the end (those already there keep their place), and try again what has ended
-    without success in any of their phases."""
+    """Append runs (those already queued keep their place), and retry those of their phases that
+    ended without success."""
     run_ids = list(run_ids)
 
     def edit(queue: Queue) -> Queue:
@@ -125,7 +125,7 @@ def enqueue(runs: RunsFolder, run_ids: Iterable[str], devices: DeviceRequest) ->
 
 
 def retry(runs: RunsFolder, run_id: str) -> Queue:
-    """Try again what has failed, stopped or died in a run; it need not be queued any more."""
+    """Retry the phases of a run that failed, stopped or died; it need not be queued any more."""
 
     def edit(queue: Queue) -> Queue:
         entry = queue.entry(run_id) if run_id in queue.run_ids else Entry(run_id=run_id)
@@ -136,7 +136,7 @@ def retry(runs: RunsFolder, run_id: str) -> Queue:
 
 
 def move(runs: RunsFolder, run_id: str, position: int) -> Queue:
-    """To place ``position`` (0 is first); beyond the end means last."""
+    """Move a run to ``position`` (0 is first); beyond the end means last."""
 
     def edit(queue: Queue) -> Queue:
         entry = queue.entry(run_id)
@@ -148,17 +148,17 @@ def move(runs: RunsFolder, run_id: str, position: int) -> Queue:
 
 
 def hold(runs: RunsFolder, run_id: str, held: bool) -> Queue:
-    """A held run starts no phase, and keeps its place."""
+    """Hold or release a run; a held run starts no phase and keeps its place."""
     return change(runs, lambda q: q.with_entry(q.entry(run_id).model_copy(update={"hold": held})))
 
 
 def remove(runs: RunsFolder, run_id: str) -> Queue:
-    """Take a run off the queue; what it has running goes on (see :func:`request_stop`)."""
+    """Take a run off the queue; its running phases go on (see :func:`request_stop`)."""
     return change(runs, lambda q: q.without(run_id))
 
 
 def set_limits(runs: RunsFolder, cpu_slots: int | None, api_slots: int = API_SLOTS) -> Queue:
-    """How many phases without a card may run at once."""
+    """Set how many phases without a GPU may run at once."""
     limits = {"cpu_slots": cpu_slots, "api_slots": api_slots}
     return change(runs, lambda q: q.model_copy(update=limits))
 
@@ -194,7 +194,7 @@ def _phases(runs: RunsFolder, run_id: str) -> list[PhaseDir]:
 
 
 def _ended_attempts(runs: RunsFolder, run_id: str) -> dict[str, int]:
-    """Phase -> last attempt, where that is over without success or was asked to stop."""
+    """The last attempt by phase, if it ended without success or was asked to stop."""
     ended = {}
     for phase in _phases(runs, run_id):
         attempt = phase.last_attempt()

@@ -1,6 +1,6 @@
-"""One attempt of one phase, from first to last event, in this process.
+"""Runs one attempt of one phase in this process, from its first event to its last.
 
-Order of the end: outputs by rename, manifest by rename, final event. Whatever goes wrong
+It ends in this order: outputs by rename, manifest by rename, final event. Whatever goes wrong
 before that becomes a final event with one clear line; a killed process leaves none, which is
 how death is told from failure.
 """
@@ -61,7 +61,7 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
 
 @contextmanager
 def _sole_attempt(phase: PhaseDir) -> Iterator[None]:
-    """Two attempts never share a work folder, even if a starter lost track of the first."""
+    """Lock the phase, so that two attempts never share a work folder."""
     try:
         with held(phase.lock, OTHER_ATTEMPT_TIMEOUT_S):
             yield
@@ -95,7 +95,7 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
 
 
 def _tell_memory(context: Context, spec: PhaseSpec) -> None:
-    """Said before anything is loaded: a machine that swaps can't say it any more."""
+    """Warn of too little memory before anything is loaded: a swapping machine no longer can."""
     needed = rough_gib(spec, on_gpu=bool(context.devices.gpus))
     if needed is None or context.devices.gpus:
         return
@@ -126,7 +126,7 @@ def _finished(outcome: str, error: str, figures: dict[str, Any]) -> ev.PhaseFini
 
 
 def _one_line(problem: Exception) -> str:
-    """The error a user reads; the traceback is in stderr.log."""
+    """The error in one line, as the user reads it; the traceback is in stderr.log."""
     if isinstance(problem, UserError):
         return str(problem)
     if isinstance(problem, OSError) and problem.strerror:

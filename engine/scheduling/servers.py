@@ -1,5 +1,5 @@
-"""vLLM's servers that phases share, as the conductor sees them: who is still to be asked, and who
-has to go when its memory is needed."""
+"""The vLLM servers that phases share, as the conductor sees them: which are in use, and which
+must end when their memory is needed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 
 class Servers:
-    """A server's own keeper ends it when nobody holds it and no phase that is ready wants it; what
-    is asked for here is an end before that."""
+    """Ends unused servers early, when their GPU or memory is needed. A server's own keeper ends it
+    only when no phase holds it and no ready phase wants it."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._root = runs.root
@@ -37,7 +37,7 @@ class Servers:
             log.info("vLLM: %s", line)
 
     def look(self, ready: Iterable[Node]) -> None:
-        """Before each round of starts. ``ready``: phases that could start now."""
+        """Read the servers before each round of starts. ``ready``: phases that could start now."""
         self._idle = []
         for folder, server in idle(self._root):
             with contextlib.suppress(OSError, ValueError, TypeError):  # ends just now
@@ -48,13 +48,13 @@ class Servers:
             tell_wanted(servers_of(self._root), wanted)
 
     def idle_on(self, card: Gpu) -> bool:
-        """Whether nobody but servers that nobody holds is on a card."""
+        """Whether a GPU is used by nothing but servers that no phase holds."""
         leaders = {server.leader["pid"] for _, server, _ in self._idle}
         return bool(leaders) and all(_group(p.pid) in leaders for p in card.processes)
 
     def in_the_way(self, node: Node, devices: Devices, free: Capacity) -> bool:
-        """Whether a start on these devices has to wait for a server of another model to go, which
-        is on its card or in its memory; it is asked to."""
+        """Whether a start on these devices must wait for another model's server, which holds the
+        GPU or memory, to end; the server is asked to."""
         found = False
         for folder, _, origin in self._idle:
             if origin == node.served:
@@ -68,8 +68,8 @@ class Servers:
         return found
 
     def make_room(self, short: Iterable[Node]) -> None:
-        """Servers that nobody holds end before a phase waits for memory; the one that it would
-        ask itself stays."""
+        """End servers that no phase holds before a phase waits for memory; the server that the
+        phase itself would ask stays."""
         for node in short:
             for folder, _, origin in self._idle:
                 if origin != node.served:

@@ -1,7 +1,7 @@
-"""Where phases and runs stand, of what the folders say and of the queue; who blocks whom. Pure.
+"""The state of phases and runs, and what blocks them, from their folders and the queue.
 
-The one derivation: the list of runs, ``sirt status``, following, the screens and the scheduler
-all use it.
+The list of runs, ``sirt status``, following, the screens and the scheduler all use this one
+derivation; it has no side effects.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WORST_FIRST: tuple[State, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a phase's folder says: its state and the number of its last attempt."""
+    """A phase's state and the number of its last attempt, as its folder records them."""
 
     state: State
     attempt: int = 0
@@ -34,14 +34,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``blocked_by``: the phases that ended without success and have to be tried again first."""
+    """A phase's state. ``blocked_by``: the phases that ended badly and must be retried first."""
 
     state: State
     blocked_by: tuple[str, ...] = ()
 
     @property
     def because(self) -> str:
-        """The phase that a blocked one is blocked by; empty for others."""
+        """The phase that blocks this one; empty when it is not blocked."""
         return self.blocked_by[0] if self.state == "blocked" else ""
 
 
@@ -51,12 +51,12 @@ NOBODY_TRIED = Fact("waiting")
 def standings(
     needs: Needs, facts: Mapping[str, Fact], forgiven: Mapping[str, int] | None
 ) -> dict[str, Standing]:
-    """Phase -> where it stands, in the order of ``needs``.
+    """The state of each phase, in the order of ``needs``.
 
-    ``forgiven``: phase -> attempt up to which a bad end will be tried again; None when nobody has
-    queued these phases. What nobody has tried yet, or will be tried again, is ``queued``, and
-    ``waiting`` where it isn't wanted. What needs a phase that ended badly is ``blocked``; what
-    needs an unreachable one is ``waiting``, since that may still come to its end.
+    ``forgiven``: by phase, the attempt up to which a bad end will be retried; None when these
+    phases are not queued. A phase not tried yet, or to be retried, is ``queued``, or ``waiting``
+    if it isn't wanted. A phase that needs one that ended badly is ``blocked``; one that needs an
+    unreachable one is ``waiting``, since that may still come to its end.
     """
     found: dict[str, Standing] = {}
     for phase, inputs in needs:
@@ -93,7 +93,7 @@ def _standing(
 
 
 def forgiven_by(entries: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Of all entries of the queue together: whoever tries a shared phase again does it for all."""
+    """The forgiven attempts of all queued runs: retrying a shared phase retries it for all."""
     merged: dict[str, int] = {}
     for entry in entries:
         for phase, attempt in entry.items():
@@ -102,7 +102,7 @@ def forgiven_by(entries: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def run_state(states: Collection[State]) -> State:
-    """Done when all phases are; else the state that matters most."""
+    """A run's state: done when all its phases are; else the state that matters most."""
     if all(state == "done" for state in states):
         return "done"
     return next((state for state in WORST_FIRST if state in states), "waiting")

@@ -1,1 +1,1 @@
-"""How phase processes are started so that they outlive whoever started them."""
+"""Starts phase processes that outlive the process that started them."""

@@ -1,4 +1,4 @@
-"""Forks phases from a process that has imported the training stack already.
+"""Starts phases by forking a process that has already imported the training stack.
 
 That process (:mod:`engine.scheduling.launchers.warm`) belongs to one launcher, by an inherited
 socket; when its launcher is gone it only waits for its children, to write down how they ended.
@@ -30,7 +30,7 @@ LIMIT_BYTES = 65_536
 
 
 class Forks:
-    """``log``: where the pre-imported process says what goes wrong with it.
+    """Forks phases; ``log`` is the file for errors of the pre-imported process.
 
     After :data:`MAX_FAILURES` failures :attr:`usable` stays False.
     """
@@ -48,7 +48,7 @@ class Forks:
         return self._failures < MAX_FAILURES
 
     def warm_up(self) -> None:
-        """Start importing, unless that is under way or done; ``OSError`` when it can't start."""
+        """Start the imports unless they are running or done; ``OSError`` if that fails."""
         if self._socket is not None:
             return
         ours, theirs = socket.socketpair()
@@ -60,7 +60,7 @@ class Forks:
         self._socket = ours
 
     def ready(self) -> bool:
-        """Whether a start would fork at once; imports are begun when nobody has."""
+        """Whether a phase can be forked at once; starts the imports if they have not begun."""
         self.warm_up()
         if not self.imported and self._socket and select.select([self._socket], [], [], 0)[0]:
             self.imported = self._read().get("imported", False)
@@ -84,7 +84,7 @@ class Forks:
         return handle
 
     def _read(self) -> dict[str, Any]:
-        """The next answer; ``OSError`` when there is none, or it is an error."""
+        """The process's next answer; ``OSError`` when there is none, or it is an error."""
         assert self._socket is not None
         line = b""
         try:
@@ -110,18 +110,18 @@ class Forks:
         return ""
 
     def abandon(self) -> None:
-        """Count a failure and let the process go; the next ``ready`` starts another."""
+        """Count a failure and release the process; the next ``ready`` starts another."""
         self._failures += 1
         self.close()
 
     def close(self) -> None:
-        """Let the process go: it ends when its last child has."""
+        """Release the process: it ends when its last child has ended."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
         self.imported = False
 
     def reap(self) -> None:
-        """Leave no zombie of the pre-imported process."""
+        """Collect the pre-imported process's exit status, so that no zombie stays."""
         if self._process is not None:
             self._process.poll()

@@ -1,5 +1,5 @@
-"""Phases as processes of this machine, each in a session of its own: forked where that is faster,
-spawned where it isn't possible. They outlive whoever started them.
+"""Runs phases as processes of this machine, each in its own session: forked where that is faster,
+else spawned. They outlive the process that started them.
 
 Only a parent can see how a process ends, so that is written down by the one that sees it.
 """
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 ENGINE = (sys.executable, "-m", "engine")
 LOOK_S = (
-    2.0  # to ask all cards for their users, or to walk the processes of a machine, takes a while
+    2.0  # asking all GPUs for their users, or listing the machine's processes, takes a while
 )
 log = logging.getLogger(__name__)
 
 
 class LocalLauncher:
-    """``program``: what ``phase PHASE_DIR ATTEMPT_DIR …`` is appended to. ``forks``: forks phases
+    """``program``: command to append ``phase PHASE_DIR ATTEMPT_DIR …`` to. ``forks``: forks phases
     on one GPU or none; all are spawned without it, or once it has failed too often. ``gives_way``:
     whether nobody is on a GPU but what ends when a phase needs its place."""
 
@@ -85,7 +85,7 @@ class LocalLauncher:
         return self._seen[1]
 
     def _still_to_take(self, one: Held) -> float:
-        """GiB of its peak that it does not hold yet."""
+        """The memory, in GiB, that the phase will still take before it reaches its peak."""
         if not one.memory or one.handle.get("host") != socket.gethostname():
             return 0.0
         pid = one.handle["pid"]
@@ -96,8 +96,8 @@ class LocalLauncher:
         return max(0.0, one.memory - holds)
 
     def _ready(self) -> bool:
-        """False while the imports go on that the forks wait for; they begin at the first question
-        for them."""
+        """Whether a phase can be started now; False while the imports for forking still run.
+        The first call begins them."""
         if self._forks is None or not self._forks.usable:
             return True
         try:
@@ -143,7 +143,7 @@ class LocalLauncher:
                 processes.wait_gone(handle, processes.KILL_WAIT_S)
 
     def _say(self, text: str) -> None:
-        """Once: it is asked several times a second."""
+        """Log a line once, though the caller comes here several times a second."""
         if text not in self._said:
             self._said.add(text)
             log.warning("%s", text)
@@ -160,8 +160,8 @@ def cpu_free(cores: int, at_once: int | None, running: Iterable[int]) -> tuple[i
 def phase_command(
     program: tuple[str, ...], phase: PhaseDir, attempt: AttemptDir, devices: Devices
 ) -> tuple[str, ...]:
-    """With several cards, one process a card by ``accelerate launch``: a trainer in one plain
-    process refuses to see more than one."""
+    """The command of a phase; on several GPUs ``accelerate launch`` starts one process per GPU,
+    since a trainer in one plain process refuses to see more than one."""
     arguments = ["phase", str(phase.path.resolve()), str(attempt.path.resolve())]
     arguments += ["--threads", str(devices.threads)]
     if devices.gpus:

@@ -1,4 +1,4 @@
-"""Plays a recorded attempt into a new one, at a chosen speed: demos, and tests of screens.
+"""Replays a recorded attempt as a new one, at a chosen speed, for demos and tests of screens.
 
     python -m engine.scheduling.launchers.replay SRC_ATTEMPT DST_PHASE [--speed 10]
 
@@ -35,7 +35,7 @@ def replay(
     speed: float = 10.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> AttemptDir:
-    """Returns the new attempt when all is played; ``UserError`` when there is nothing to play.
+    """Replay all events and return the new attempt; ``UserError`` when there are none.
 
     A recording that ends without a final event leaves a *lost* phase, as it should.
     """

@@ -112,8 +112,8 @@ def _import_all(modules: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _capability_without_cuda() -> Iterator[None]:
-    """bitsandbytes asks for each card's compute capability on import, which starts CUDA; the
-    driver's management library knows it too."""
+    """Give bitsandbytes each GPU's compute capability from the driver's management library:
+    it asks on import, and would start CUDA."""
     cuda = importlib.import_module("torch.cuda")
 
     def from_nvml(device: Any = None) -> tuple[int, int]:
@@ -168,7 +168,7 @@ def _open_files() -> list[str]:
 
 
 def _wake_on_child() -> socket.socket:
-    """Readable as soon as a child has ended."""
+    """A file descriptor that becomes readable as soon as a child has ended."""
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
@@ -212,7 +212,7 @@ def _fork(
 def _child(
     phase: PhaseDir, attempt: AttemptDir, devices: Devices, inherited: tuple[socket.socket, ...]
 ) -> None:
-    """Never returns: the parent's stack below must not be unwound in the child."""
+    """Run the phase in the child; never returns, since the parent's stack must not unwind here."""
     code = 1
     try:
         os.setsid()
