@@ -1,8 +1,8 @@
 """The conductor's loop: puts ready phases on free devices and watches them.
 
-It keeps no truth of its own: what is wanted is in the queue, what has happened in the phase
-folders, who runs in each attempt's process file. So it can be killed at any moment; the next
-one reads the same folders, adopts what still runs and goes on.
+It keeps no state of its own: what to run is in the queue, what has happened in the phase
+folders, which process runs in each attempt's process file. So it can be killed at any moment;
+the next one reads the same folders, adopts what still runs and goes on.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. ``grace``: between asking a phase to stop and killing it; longer than replies that
-    are under way and paid for are waited for. ``look``: between two full looks at the folders
-    when nothing seems to change. ``back_off``: after a start that failed, by a full disk for
-    example."""
+    """The loop's waiting times in seconds. ``grace``: between asking a phase to stop and killing
+    it; longer than a phase waits for replies already paid for. ``look``: between two full reads
+    of the folders when nothing seems to change. ``back_off``: after a start that failed, for
+    example by a full disk."""
 
     poll: float = 0.3
     look: float = 5.0
@@ -62,7 +62,7 @@ class Timing:
 
 
 class Conductor:
-    """One look after another, until there is nothing left to do (:meth:`run`).
+    """Starts and watches the queued phases until nothing is left to do (:meth:`run`).
 
     ``local`` starts phases on this machine, beside the ``servers`` that they share; other launchers
     are found by name. ``holds`` says
@@ -100,7 +100,7 @@ class Conductor:
     # --- the loop ---
 
     def run(self) -> None:
-        """Until idle or told to leave; running phases are left running."""
+        """Loop until idle or told to leave; running phases are left running."""
         self.adopt()
         busy_at = time.monotonic()
         pause = threading.Event()
@@ -124,14 +124,14 @@ class Conductor:
         log.info("told to leave; %d phases go on", len(self.running))
 
     def adopt(self) -> None:
-        """Watch what an earlier conductor left running, whether its run is still queued or not."""
+        """Watch the phases an earlier conductor left running, even if their run isn't queued."""
         self.running |= adopted(self.runs, self._folders, self._claims, self._launcher)
 
     def leave(self) -> None:
         self._leave = True
 
     def _resign(self) -> bool:
-        """True when the queue is still what was last looked at.
+        """Release the lock; True when the queue is unchanged since the last look.
 
         Under the queue's lock: whoever queues a run and then finds this conductor's lock held
         can rely on being seen (see :func:`ensure_running`).
@@ -144,7 +144,7 @@ class Conductor:
             return True
 
     def step(self) -> bool:
-        """One look; True while something runs or could run."""
+        """Look at the queue once and act; True while something runs or could run."""
         ended = watch(self.running, self._timing.grace, self._say)
         for running, poll in ended:
             tell_end(self._folders, running, poll)
@@ -168,7 +168,7 @@ class Conductor:
         return status.st_ino, status.st_mtime_ns
 
     def _look(self) -> None:
-        """Read the queue, and the folders of its phases; finished runs leave."""
+        """Read the queue and its phases' folders; finished runs are taken off the queue."""
         self._next_look = time.monotonic() + self._timing.look
         stamp = self._stamp()
         try:
@@ -226,7 +226,7 @@ class Conductor:
         return any(waits)
 
     def _start_with(self, name: str, wanted: list[QueuedRun], queued: set[str]) -> bool:
-        """By one launcher."""
+        """Start the phases that one launcher is responsible for."""
         asked = [run for run in wanted if run.request.launcher == name and not run.hold]
         try:
             launcher = self._launcher(name)
@@ -262,7 +262,7 @@ class Conductor:
         return not reason
 
     def _start(self, start: Start, name: str) -> None:
-        """What asks a model elsewhere needs no device, and always starts here."""
+        """Start a phase; one that asks a model elsewhere needs no device and always starts here."""
         name = "local" if start.slot == "api" else name
         launcher = self._launcher(name)
         phase = self.runs.phase(start.phase)
@@ -291,7 +291,7 @@ class Conductor:
         return self._local if name in LOCAL else catalog.launcher(name)
 
     def _say(self, text: str, level: int = logging.INFO) -> None:
-        """Once: the loop comes by again every moment."""
+        """Log a line once, though the loop comes here many times."""
         if text not in self._said:
             self._said.add(text)
             log.log(level, "%s", text)

@@ -1,4 +1,4 @@
-"""Phases that run or are pending: those that an earlier conductor has left, and how all fare."""
+"""Watches running and pending phases, including those that an earlier conductor started."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Running:
 def adopted(
     runs: RunsFolder, folders: Folders, claims: Claims, launcher_of: Callable[[str], Launcher]
 ) -> dict[str, Running]:
-    """Phase -> its attempt that somebody before has started and that has not ended."""
+    """By phase, the attempt that an earlier conductor started and that has not ended."""
     found: dict[str, Running] = {}
     for phase in runs.phase_dirs():
         attempt = folders.open_attempt(phase)
@@ -76,8 +76,8 @@ def adopted(
 def _taken_back(attempt: AttemptDir) -> bool:
     """Take back an attempt whose starter was killed before anything ran in it.
 
-    Only the holder of the conductor's lock starts attempts, so nobody else is at it. Should
-    its process still come up, it finds no folder to say so in, and leaves.
+    Only the holder of the conductor's lock starts attempts, so no other process interferes. If
+    its process still starts, it finds no attempt folder and exits.
     """
     if attempt.process.exists() or attempt.events.exists():
         return False
@@ -92,8 +92,8 @@ def _taken_back(attempt: AttemptDir) -> bool:
 
 
 def watch(running: dict[str, Running], grace_s: float, say: Say) -> list[tuple[Running, Poll]]:
-    """Those that have ended, which are dropped from ``running``. A heartbeat decides where the
-    launcher can't know; who was asked to stop, and has not within the grace, is ended."""
+    """Return the phases that have ended, and drop them from ``running``. A heartbeat decides if the
+    launcher can't tell; a phase that was asked to stop is killed after the grace."""
     ended = []
     for phase_id, poll in _polled(running).items():
         one = running[phase_id]
@@ -106,7 +106,7 @@ def watch(running: dict[str, Running], grace_s: float, say: Say) -> list[tuple[R
 
 
 def _polled(running: dict[str, Running]) -> dict[str, Poll]:
-    """All that a launcher has started is asked for at once."""
+    """Poll all running phases, with one request to each launcher."""
     known: dict[AttemptDir, Poll] = {}
     for launcher in {id(r.launcher): r.launcher for r in running.values()}.values():
         mine = [r for r in running.values() if r.launcher is launcher]
@@ -120,7 +120,7 @@ def _beats(attempt: AttemptDir) -> bool:
 
 
 def _enforce_stop(running: Running, begun: bool, grace_s: float, say: Say) -> None:
-    """What has not begun can't hear that it shall stop."""
+    """Cancel a phase that was asked to stop: at once if it has not begun, else after the grace."""
     if not running.attempt.stop.exists():
         return
     now = time.monotonic()
@@ -136,7 +136,7 @@ def _enforce_stop(running: Running, begun: bool, grace_s: float, say: Say) -> No
 
 
 def tell_end(folders: Folders, running: Running, poll: Poll) -> None:
-    """How it ended, in the conductor's log; workers that a lost one left behind are ended."""
+    """Log how a phase ended; worker processes that a lost phase left behind are killed."""
     name, number = running.phase.id, running.attempt.number
     outcome = folders.outcome(running.phase, running.attempt)
     if outcome is not None:
