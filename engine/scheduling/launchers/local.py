@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from engine.store.layout import AttemptDir, PhaseDir
 
 ENGINE = (sys.executable, "-m", "engine")
-LOOK_S = (
-    2.0  # asking all GPUs for their users, or listing the machine's processes, takes a while
-)
+LOOK_S = 2.0  # asking all GPUs for their users, or listing the machine's processes, takes a while
 log = logging.getLogger(__name__)
 
 
