@@ -160,9 +160,9 @@ class PhaseDir:
         return self.manifest_file.is_file()
 
     def create(self, spec: PhaseSpec) -> None:
-        """Make the folder and its ``phase.json``. Until the phase is done, what isn't part of the
-        fingerprint (a price, a cap, a batch size) may change from launch to launch; the newest
-        holds."""
+        """Make the folder and its ``phase.json``, the only copy of the specification. Until the
+        phase is done, settings outside the fingerprint (a price, a cap, a batch size) may change
+        from launch to launch; the newest apply."""
         from engine.store.specification import has_own_spec
 
         self.path.mkdir(parents=True, exist_ok=True)
