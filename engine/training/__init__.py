@@ -1,1 +1,1 @@
-"""Who learns: trainers, adapters, checkpoints, guards."""
+"""Training of the student: trainers, adapters, checkpoints, and checks that it learned."""

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: what a killed training resumes from.
+"""Checkpoints from which a killed training resumes; incomplete ones are never used.
 
 A checkpoint counts once it is flushed to the disk and sealed: a marker, written last, lists
 every file with its size and hash. A folder without a seal, or with a file missing or cut off, was
@@ -26,7 +26,7 @@ Facts = dict[str, dict[str, Any]]
 
 
 def name(step: int) -> str:
-    """The trainer's own name for the checkpoint of a step."""
+    """The folder name that the trainer gives the checkpoint of a step."""
     return f"checkpoint-{step}"
 
 
@@ -35,7 +35,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 def seal(checkpoint: Path, layout: dict[str, int]) -> None:
-    """Flush a finished checkpoint and mark it as whole.
+    """Flush a finished checkpoint to disk and mark it as complete.
 
     ``layout`` is how a step's batch was cut; a resumed training must cut it the same way.
     """
@@ -57,7 +57,7 @@ def state_file(checkpoint: Path) -> Path:
 
 
 def whole(folder: Path, step: int) -> Path:
-    """The checkpoint of a step; ``UserError`` when it is not what was saved."""
+    """The checkpoint of a step; ``UserError`` when it differs from what was saved."""
     checkpoint = folder / name(step)
     if problem := _torn(checkpoint) or _changed(checkpoint):
         raise UserError(f"{checkpoint}: {problem}; a retry goes on without it")
@@ -65,8 +65,8 @@ def whole(folder: Path, step: int) -> Path:
 
 
 def newest(folder: Path, tell: Callable[[str], None]) -> Path | None:
-    """The newest whole checkpoint that has also the best so far beside it, which may be what is
-    published in the end; later ones are deleted on the way. ``tell`` takes a line for each that
+    """The newest complete checkpoint whose best checkpoint so far is there too, since that one may
+    be published in the end; later ones are deleted. ``tell`` takes a line for each that
     was changed since it was saved."""
     sound: list[Path] = []
     for checkpoint in sorted((p for p in folder.glob("checkpoint-*") if p.is_dir()), key=step_of):
@@ -81,7 +81,7 @@ def newest(folder: Path, tell: Callable[[str], None]) -> Path | None:
 
 
 def _torn(checkpoint: Path) -> str:
-    """A kill and a full disk leave such folders; not worth a word."""
+    """Whether a checkpoint is incomplete, as a kill or a full disk leaves it; not reported."""
     try:
         listed = read_object(checkpoint / _SEAL)["files"]
         same = {n: f["bytes"] if isinstance(f, dict) else f for n, f in listed.items()}
@@ -92,7 +92,7 @@ def _torn(checkpoint: Path) -> str:
 
 
 def _changed(checkpoint: Path) -> str:
-    """Which file of a checkpoint is not what was saved; older seals have sizes only."""
+    """The file of a checkpoint that differs from what was saved; older seals hold only sizes."""
     try:
         listed = read_sealed(checkpoint / _SEAL, "")["files"]
     except UserError:

@@ -1,4 +1,4 @@
-"""What reaches into the privates of TRL, PEFT and transformers' trainer, all of it.
+"""All code that depends on private parts of TRL, PEFT and transformers' trainer.
 
 Written for the releases in ``CHECKED``; ``tests/training/test_compat.py`` fails when another one is
 installed, or when a private thing is gone. (What loading needs of bitsandbytes and torch is in
@@ -40,8 +40,8 @@ TRLS_LOG_PROBS: Final = trl.trainer.utils._ChunkedLogProbFunction
 
 
 class _LogProbs:
-    """In place of TRL's function, with its arguments and results: ours where it can stand in, which
-    is on a CPU for an output layer that is plain and frozen; TRL's everywhere else."""
+    """Replaces TRL's log-probability function, with the same arguments and results: ours on a CPU
+    for a plain, frozen output layer; TRL's everywhere else."""
 
     @staticmethod
     def apply(
@@ -70,19 +70,19 @@ trl.trainer.utils._ChunkedLogProbFunction = _LogProbs
 
 
 class _Lean:
-    """What TRL's trainers do beside training, left out; a full disk said in one line."""
+    """Leaves out what TRL's trainers do besides training; reports a full disk in one line."""
 
     def create_model_card(self, *_: Any, **__: Any) -> None: ...
 
     def _send_telemetry(self) -> None:
-        """Nothing leaves this machine."""
+        """Send no telemetry: nothing leaves this machine."""
 
     def floating_point_ops(self, _: Any) -> int:
-        """Not counted: it walks over all parameters in every pass."""
+        """Not computed, since it would walk over all parameters in every pass."""
         return 0
 
     def _save(self, output_dir: str, state_dict: Any = None) -> None:
-        """The adapter that is trained. The reference is rebuilt from its own phase, never
+        """Save only the trained adapter. The reference is rebuilt from its own phase, never
         restored; tokenizer and settings are the phase's inputs."""
         trainer: Any = self
         trainer.model.create_or_update_model_card = lambda _folder: None
@@ -109,7 +109,7 @@ class _Lean:
 
 
 def _disk_error(error: Exception, folder: Path) -> OSError:
-    """The writers of torch and safetensors hide the system's error in text of their own."""
+    """The system's disk error, which torch and safetensors hide in a message of their own."""
     if isinstance(error, OSError) and error.errno:
         return OSError(error.errno, f"{os.strerror(error.errno)} (checkpoint)", str(folder))
     full = "No space left" in str(error) or shutil.disk_usage(folder).free < 1 << 20
@@ -118,20 +118,20 @@ def _disk_error(error: Exception, folder: Path) -> OSError:
 
 
 class InstructTrainer(_Lean, SFTTrainer):
-    """SFT on examples that are tokenised, cut and labelled already."""
+    """An SFT trainer for examples that are already tokenised, cut and labelled."""
 
 
 class PairTrainer(_Lean, EvenPasses, DPOTrainer):
-    """DPO on pairs that are tokenised and cut already."""
+    """A DPO trainer for pairs that are already tokenised and cut."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
         return dataset
 
     def remember_reference(self, seen: Callable[[int, int], None] = lambda *_: None) -> None:
-        """Score all pairs under the reference once instead of in every pass. ``seen`` is told
-        how many of how many are scored.
+        """Score all pairs under the reference once instead of in every pass. ``seen`` is called
+        with the number scored and the total.
 
-        Right in fp32 alone: 16-bit rounding depends on how a batch is padded, and would no
+        Only correct in fp32: 16-bit rounding depends on how a batch is padded, and would no
         longer cancel between policy and reference.
         """
         done, total = 0, len(self.train_dataset) + len(self.eval_dataset)
@@ -154,13 +154,13 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
 
 
 def prepared(trainer: Any, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Rows of the trainer's table as one batch on its device."""
+    """Rows of the trainer's dataset, collated into one batch on its device."""
     batch: dict[str, Any] = trainer._prepare_inputs(trainer.data_collator(list(rows)))
     return batch
 
 
 def log_probs(trainer: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-    """Of the chosen and of the rejected answers ``[pairs]`` under the model as it is."""
+    """Log-probabilities ``[pairs]`` of the chosen and rejected answers under the current model."""
     inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
     labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
     with torch.no_grad(), trainer.accelerator.autocast():
@@ -170,7 +170,7 @@ def log_probs(trainer: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, ...]:
 
 
 def preference_loss(trainer: Any, batch: dict[str, Any]) -> tuple[float, float]:
-    """DPO's plain loss and reward margin of a prepared batch, whatever objective is set."""
+    """Plain DPO's loss and reward margin on a prepared batch, whatever the objective set."""
     objective = trainer.loss_types, trainer.loss_weights
     trainer.loss_types, trainer.loss_weights = ["sigmoid"], [1.0]
     trainer.model.eval()

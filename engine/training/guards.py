@@ -1,4 +1,4 @@
-"""Checks against trainings that run through and teach nothing."""
+"""Checks for trainings that finish without error but leave the model unchanged or wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LN2 = math.log(2)
 
 
 def adapter_weights(model: Any) -> Weights:
-    """A copy, in host memory and fp32, of the weights of the adapter ``default``."""
+    """A copy of the weights of the adapter ``default``, in fp32 and host memory."""
     state = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
     return {key: value.detach().to("cpu", torch.float32, copy=True) for key, value in state.items()}
 
@@ -76,7 +76,7 @@ def moved_weights(start: Weights, now: Weights) -> float:
 
 
 def check_changed(start: Weights, now: Weights) -> None:
-    """``UserError`` when training left every single weight as it was."""
+    """``UserError`` when training changed no weight at all."""
     if all(torch.equal(now[key], before) for key, before in start.items()):
         raise UserError(
             "training changed no weight of the adapter: learning_rate is too small, or the warm-up "
@@ -85,7 +85,7 @@ def check_changed(start: Weights, now: Weights) -> None:
 
 
 def check_reference(model: Any, values: Weights) -> None:
-    """``UserError`` unless the frozen copy ``ref`` still is the starting point."""
+    """``UserError`` unless the frozen copy ``ref`` still equals the starting point."""
     parameters = dict(model.named_parameters())
     for key, value in values.items():
         twin = parameters.get(key.replace(".default.", ".ref."))
@@ -97,7 +97,7 @@ def check_reference(model: Any, values: Weights) -> None:
 
 
 def check_end_of_text(token_ids: Tensor, in_loss: Tensor, end: int) -> None:
-    """``UserError`` unless each row has the token that ends an answer where the loss applies.
+    """``UserError`` unless the loss includes the end-of-answer token in each row.
 
     Args:
         token_ids: (rows, tokens), as the collator gives them to the model.
@@ -112,7 +112,7 @@ def check_end_of_text(token_ids: Tensor, in_loss: Tensor, end: int) -> None:
 
 
 def check_start(loss: float, margin: float) -> None:
-    """``UserError`` unless DPO starts at its reference: loss ln 2 and no reward margin."""
+    """``UserError`` unless DPO starts at its reference: loss ln 2 and zero reward margin."""
     if not (abs(loss - LN2) <= 1e-4 and abs(margin) <= 1e-4):
         raise UserError(
             f"DPO does not start from its reference: loss {loss:.6f} instead of {LN2:.6f}, reward "

@@ -1,9 +1,9 @@
-"""Log-probabilities of answers from the last states and the output layer, on a CPU.
+"""Log-probabilities of answers from the last hidden states and the output layer, on a CPU.
 
-TRL cuts the vocabulary into pieces, and computes the logits of each a second time on the way back.
-Here rows are cut. A row's gradient is a factor, known on the way back, times
-``weight[target] - p @ weight``, which is made on the way there while the row's probabilities are at
-hand: two products with the vocabulary instead of three, and no second look at it. Each row is
+TRL splits the vocabulary into chunks and recomputes each chunk's logits in the backward pass.
+Here the rows are split. A row's gradient is a factor, known in the backward pass, times
+``weight[target] - p @ weight``, which the forward pass computes while it has the row's
+probabilities: two products with the vocabulary instead of three, and no recomputation. Each row is
 summed whole and rounded once, so in 16 bits nothing drifts (TRL needs 32-bit products for that).
 """
 
@@ -24,8 +24,8 @@ KNOWN: Final = ("entropy", "mean_logits", "is_top1")
 
 
 class AnswerLogProbs(torch.autograd.Function):
-    """``[rows]`` each: log-probability of the target, entropy, mean logit, whether the target is
-    the likeliest token. Only the first is differentiable, and only in ``hidden``.
+    """For each row: the target's log-probability, the entropy, the mean logit, and whether the
+    target is the likeliest token. Only the first is differentiable, and only in ``hidden``.
 
     Args:
         hidden: ``[rows, hidden]`` states, in the dtype of ``weight``.
@@ -67,7 +67,7 @@ class AnswerLogProbs(torch.autograd.Function):
 
 
 def _seen(logits: Tensor, chances: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """From ``[rows, vocabulary]`` fp32 logits and their softmax, and ``[rows, 1]`` targets."""
+    """The values of :data:`KNOWN` from fp32 logits, their softmax and ``[rows, 1]`` targets."""
     best, at = logits.max(dim=-1, keepdim=True)
     total = best - chances.gather(1, at).log()  # logsumexp; the likeliest is far from zero
     mean = (chances * logits).sum(dim=-1, keepdim=True)

@@ -1,8 +1,8 @@
-"""An adapter merged into its base, as a folder that plain ``transformers`` loads.
+"""Merges an adapter into its base model, as a folder that plain ``transformers`` loads.
 
 The base is the one that was trained on. A 4-bit base is dequantised first: PEFT merges into a
-4-bit layer by quantising the sum again, and the original weights are others than the student
-learned on. What was written is then loaded again and held against the student.
+4-bit layer by quantising the sum again, and the original weights are not those the student
+learned on. The written model is then loaded again and compared with the student.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def merge(
 ) -> Parity:
     """Write the merged model with tokenizer and generation settings into an empty ``folder``.
 
-    ``dtype``: of the written weights; that in which the student computes when it is None. ``step``
-    is told what is done next, and may raise to end it; ``tell`` takes what is to be known of the
+    ``dtype``: of the written weights; if None, the one in which the student computes. ``step``
+    is called with what is done next, and may raise to end it; ``tell`` takes messages about the
     weights.
     ``UserError`` when the weights can't be loaded, don't fit, or can't be written.
     """
@@ -93,14 +93,14 @@ def merge(
 
 
 def written_bytes(card: ModelCard, dtype: str | None) -> int:
-    """About how much the merged weights take on the disk; 0 when that isn't known."""
+    """The approximate size of the merged weights on disk; 0 when that isn't known."""
     source = card.weights
     wanted = DTYPES[dtype] if dtype else compute_dtype(source.precision)
     return int((card.parameters or 0) * wanted.itemsize)
 
 
 def _probes(loaded: Loaded, texts: Sequence[str]) -> list[_Probe]:
-    """Answered one by one, as plain ``generate`` does."""
+    """Prompts with the student's answers, generated one by one, as plain ``generate`` does."""
     ends = end_ids(loaded)
     probes = []
     for text in texts:
@@ -114,7 +114,7 @@ def _probes(loaded: Loaded, texts: Sequence[str]) -> list[_Probe]:
 
 
 def _logs(model: Any, ids: list[int], start: int) -> Tensor:
-    """Log-probabilities in host memory for every token from ``start`` on: (tokens, vocabulary)."""
+    """Log-probabilities of every token from ``start`` on, in host memory: (tokens, vocabulary)."""
     device = model.get_input_embeddings().weight.device
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([ids], device=device)).logits[0, start - 1 : -1]
@@ -140,7 +140,7 @@ def _write(loaded: Loaded, sampling: Sampling, folder: Path) -> None:
 
 
 def _generation_config(loaded: Loaded, sampling: Sampling) -> Any:
-    """As the card draws answers, so that ``generate`` does what the scores were made with."""
+    """The model card's sampling settings, so that ``generate`` does what the scores used."""
     how: dict[str, Any] = {"do_sample": False}
     if sampling.temperature > 0:
         how = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p}

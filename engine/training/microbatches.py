@@ -1,9 +1,9 @@
-"""A step of DPO is the same however its batch is cut into passes.
+"""Makes a DPO step independent of how its batch is split into micro-batches (passes).
 
-TRL takes the mean over each pass, the trainer the mean over the passes. So a short last pass
-would weigh as much as a full one, and in the likelihood term a token of a pass of short answers
-more than one of a pass of long answers. How a batch is cut follows from the free memory, which
-is no setting.
+TRL takes the mean over each pass, and the trainer the mean over the passes. So a short last pass
+would weigh as much as a full one, and in the likelihood term a token in a pass of short answers
+more than one in a pass of long answers. How a batch is split depends on the free memory, which
+is not a setting.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class EvenPasses:
-    """For a ``DPOTrainer``: each term of a pass weighs as what it is a mean of, pairs, or the
-    winners' tokens in the likelihood term ``sft``; in training among the passes of a step, on the
-    held-out pairs among all of them, which the trainer weighs by their pairs."""
+    """Weights a ``DPOTrainer``'s loss terms by their number of pairs, or of the winners' tokens in
+    the likelihood term ``sft``: in training relative to the passes of the same step, in evaluation
+    relative to all held-out pairs, where the trainer itself weights passes by their pairs."""
 
     _usual: Tensor  # (2,): pairs and winners' tokens of this step's passes, on the mean
 
@@ -47,7 +47,7 @@ class EvenPasses:
             trainer.loss_weights = weights
 
     def _shares(self, inputs: dict[str, Any], training: bool) -> tuple[float, float]:
-        """What a pass counts beside the usual one, by its pairs and by its winners' tokens."""
+        """The weight of a pass relative to an average one, by its pairs and its winners' tokens."""
         sizes = _sizes(inputs)
         if training:
             pairs, tokens = (sizes.to(self._usual.device) / self._usual).tolist()
@@ -56,12 +56,12 @@ class EvenPasses:
 
     @cached_property
     def _tokens_of_a_winner(self) -> float:
-        """Of the held-out pairs, on the mean."""
+        """The mean number of tokens of a winner among the held-out pairs."""
         trainer: Any = self
         return fmean(map(len, trainer.eval_dataset["chosen_ids"]))
 
 
 def _sizes(batch: dict[str, Any]) -> Tensor:
-    """Pairs and winners' tokens; a batch's first half are the winners."""
+    """The number of pairs and of winners' tokens; a batch's first half are the winners."""
     winners = batch["completion_mask"].chunk(2, dim=0)[0][:, 1:]
     return torch.tensor([len(winners), int(winners.sum())], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What refine's loss prefers: from the settings to the arguments of TRL's ``DPOConfig``.
+"""The refine phase's objective: from its settings to the arguments of TRL's ``DPOConfig``.
 
 Whatever the objective, a pair's reward is ``beta`` times how much more likely the policy makes an
 answer than the reference does, and plain DPO's loss at the start is checked to be ln 2.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def dpo(settings: RefineSettings) -> dict[str, Any]:
     """Direct preference optimisation (Rafailov et al., 2023), with a likelihood term on the winner
-    where ``sft_weight`` says so (RPO, Pang et al., 2024)."""
+    if ``sft_weight`` is set (RPO, Pang et al., 2024)."""
     terms = {"sigmoid": 1.0}
     if settings.sft_weight:
         terms["sft"] = settings.sft_weight

@@ -1,4 +1,4 @@
-"""What a refinement made of each pair: its log-probabilities before and after.
+"""The log-probabilities of each preference pair before and after a refinement.
 
 One forward pass over all pairs under the kept checkpoint, and one under the reference where its
 scores were not remembered: about a hundredth of the paper's thousand steps of 128 pairs.
@@ -30,8 +30,8 @@ def score_pairs(
     held_out: Sequence[str],
     seen: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[PairScore]:
-    """Scores of the trainer's pairs, whose ids are given in the order of its rows. ``seen`` is
-    told how many of how many are scored.
+    """The scores of the trainer's pairs, whose ids are given in the order of its rows. ``seen`` is
+    called with the number scored and the total.
 
     The trained adapter's weights are replaced by those of ``adapter``, the one that is kept.
     """
@@ -70,6 +70,6 @@ def _policy(trainer: Any, part: list[dict[str, Any]]) -> tuple[list[float], list
 
 
 def _listed(halves: Iterable[torch.Tensor]) -> tuple[list[float], list[float]]:
-    """Of the chosen and of the rejected answers."""
+    """The scores of the chosen and of the rejected answers, as lists."""
     chosen, rejected = halves
     return chosen.tolist(), rejected.tolist()

@@ -1,4 +1,4 @@
-"""What the trainer does, told as events; when it must stop or give up."""
+"""Reports a training's progress as events, and decides when it must stop or give up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOISE_ENDS = ("_runtime", "_per_second", "train_loss")
 
 
 class Watcher(Protocol):
-    """Where a training reports to, and whether somebody wants it to stop."""
+    """What a training reports its progress to, and asks whether it should stop."""
 
     @property
     def stop_requested(self) -> bool: ...
@@ -34,7 +34,7 @@ class Watcher(Protocol):
 
 
 def out_of_patience(state: TrainerState, patience_steps: int | None) -> bool:
-    """Whether the held-out loss has not improved for so many steps."""
+    """Whether the held-out loss has not improved for the given number of steps."""
     best = state.best_global_step
     return patience_steps is not None and best and state.global_step - best >= patience_steps
 

@@ -1,5 +1,5 @@
-"""Trackers that a training reports to beside its own log: transformers' callbacks, told where to
-write and which curve to go on with. Off unless the experiment says ``report_to``.
+"""Experiment trackers (transformers' callbacks) that a training reports to besides its own log.
+They write to the phase's folder and continue its curve. Off unless ``report_to`` is set.
 
 The trainer does not make the callbacks itself, since some look for their folder when they are made.
 Their files go below the phase's ``work/``, never into the current folder. Nothing is sent anywhere
@@ -31,8 +31,8 @@ WANDB_HOST: Final = "https://api.wandb.ai"
 def reporting(
     trainer: Any, names: Iterable[str], step: int, has_ended: Callable[[], bool]
 ) -> Iterator[None]:
-    """Around the training of a trainer that starts after ``step``; ``has_ended`` says whether it
-    is complete or will go on in another attempt."""
+    """Runs the trackers around a training that starts after ``step``; ``has_ended`` says whether
+    it is complete or will go on in another attempt."""
     folder = Path(trainer.args.output_dir).parent / TRACKERS
     with ExitStack() as stack:
         if trainer.is_world_process_zero():
@@ -45,7 +45,7 @@ def reporting(
 
 
 def needs(package: str) -> Callable[[Tracker], Tracker]:
-    """The package that a tracker is made with: an experiment that asks for it is refused where that
+    """The package that a tracker needs; an experiment that asks for the tracker is refused if it
     is not installed."""
 
     def mark(tracker: Tracker) -> Tracker:
@@ -60,8 +60,8 @@ def needs(package: str) -> Callable[[Tracker], Tracker]:
 def tensorboard(
     trainer: Any, folder: Path, step: int, _has_ended: Callable[[], bool]
 ) -> Iterator[None]:
-    """An events file an attempt; one that resumes takes back what the last one had logged
-    beyond its checkpoint."""
+    """TensorBoard, with one events file per attempt; a resumed attempt removes what the last one
+    logged after its checkpoint."""
     from torch.utils.tensorboard import SummaryWriter
     from transformers.integrations import TensorBoardCallback
 
@@ -76,7 +76,7 @@ def tensorboard(
 @needs("wandb")
 @contextmanager
 def wandb(trainer: Any, folder: Path, _step: int, has_ended: Callable[[], bool]) -> Iterator[None]:
-    """One run for all attempts of a phase, by wandb's own resuming. Steps that are done again are
+    """Weights & Biases, with one run for all attempts of a phase. Repeated steps are
     logged again, at the same ``train/global_step`` and with the same values."""
     import wandb as library
     from transformers.integrations import WandbCallback
@@ -102,7 +102,7 @@ def wandb(trainer: Any, folder: Path, _step: int, has_ended: Callable[[], bool])
 
 
 def _wandb_is_set_up() -> bool:
-    """Whether somebody has chosen a mode, given a key, or logged in on this machine."""
+    """Whether wandb has a mode, a key or a login on this machine."""
     if os.environ.get("WANDB_MODE") or os.environ.get("WANDB_API_KEY"):
         return True
     host = urlsplit(os.environ.get("WANDB_BASE_URL", WANDB_HOST)).hostname or ""
@@ -117,8 +117,8 @@ def _wandb_is_set_up() -> bool:
 def trackio(
     trainer: Any, folder: Path, _step: int, _has_ended: Callable[[], bool]
 ) -> Iterator[None]:
-    """A database in the folder; the run goes on under its name. Steps that are done again are
-    logged again. A Space is used where ``TRACKIO_SPACE_ID`` says so."""
+    """Trackio, with a database in the folder; the run goes on under its name. Repeated steps are
+    logged again. A Space is used if ``TRACKIO_SPACE_ID`` is set."""
     from transformers.integrations import TrackioCallback
 
     with _environment({"TRACKIO_DIR": str(folder)}):

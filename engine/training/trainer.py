@@ -1,7 +1,7 @@
-"""TRL's trainers, made quiet, lean and resumable.
+"""Runs TRL's trainers quietly, without extra work, and resumable.
 
 Several GPUs: start the phase under ``accelerate launch``; the batch is divided among the
-processes and only the first one tells and saves. Checked with two processes on a CPU (the same
+processes and only the first one reports and saves. Checked with two processes on a CPU (the same
 losses as with one), not on GPUs; a stop request may reach the processes at different steps.
 """
 
@@ -42,7 +42,7 @@ SCHEDULES = {"constant": "constant_with_warmup"}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the examples of one optimiser step are cut: per device and pass x passes x devices."""
+    """How one optimiser step's batch is split: examples per device and pass x passes x devices."""
 
     per_device: int
     accumulation: int
@@ -58,9 +58,9 @@ class Layout:
 
 
 def solve_layout(batch: int, at_once: int, resume: Path | None) -> Layout:
-    """Cut a batch into equal passes of at most ``at_once`` examples a device.
+    """Split a batch into equal passes of at most ``at_once`` examples per device.
 
-    The gradient is the mean over the whole batch, however it is cut. A resumed training keeps its
+    The gradient is the mean over the whole batch, however it is split. A resumed training keeps its
     layout as long as the number of processes is the same, since rounding depends on it.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -79,7 +79,7 @@ def solve_layout(batch: int, at_once: int, resume: Path | None) -> Layout:
 
 
 def batch_within(watcher: Watcher, wanted: int, examples: int) -> int:
-    """The batch size, but no more than all there is."""
+    """The batch size, limited to the number of examples there are."""
     if wanted <= examples:
         return wanted
     watcher.warn(
@@ -90,7 +90,7 @@ def batch_within(watcher: Watcher, wanted: int, examples: int) -> int:
 
 
 def examples_at_once(loaded: Loaded, tokens: int) -> int:
-    """How many sequences of so many tokens fit through the model at once while it trains.
+    """How many sequences of the given length fit into memory in one training pass.
 
     About 34 bytes a token, layer and hidden unit are kept in 16 bit (Korthikanti et al. 2022,
     without the attention scores, which are never stored); recomputing keeps two a layer and
@@ -108,7 +108,7 @@ def examples_at_once(loaded: Loaded, tokens: int) -> int:
 
 
 def recomputes(loaded: Loaded) -> bool:
-    """Whether to trade a fifth of the speed for memory: real models on a GPU."""
+    """Whether to use gradient checkpointing, a fifth slower: for real models on a GPU."""
     return loaded.device.type == "cuda" and loaded.model.num_parameters() >= LARGE
 
 
@@ -161,7 +161,7 @@ def arguments(
     warmup: int,
     save_every: int,
 ) -> dict[str, Any]:
-    """What SFTConfig and DPOConfig have in common, under transformers' names."""
+    """The arguments that SFTConfig and DPOConfig share, under transformers' names."""
     for tracker in spec.tracking.report_to:
         catalog.check_tracker(tracker)  # where it was planned need not be where it runs
     settings, cuda = spec.settings, loaded.device.type == "cuda"
@@ -201,7 +201,7 @@ def arguments(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A training that ended: its state and the checkpoint of its last step."""
+    """The result of a training: its final state and the checkpoint of its last step."""
 
     state: TrainerState
     stopped: bool
@@ -215,7 +215,7 @@ def train(
     trackers: Iterable[str],
     patience_steps: int | None = None,
 ) -> Outcome:
-    """Train to the end, or to a stop; from a checkpoint when there is one.
+    """Train to the end or until stopped, starting from a checkpoint if there is one.
 
     A checkpoint of a training that had ended is not trained further: the attempt that made it
     died before its results were published.
@@ -245,7 +245,7 @@ def _has_ended(state: TrainerState, steps: int, patience_steps: int | None) -> b
 
 
 def last_logged(state: TrainerState, key: str) -> float | None:
-    """The newest logged value; also after a resume, since a checkpoint keeps the history."""
+    """The last logged value of a metric, kept across resumes by the checkpoint's history."""
     return next((entry[key] for entry in reversed(state.log_history) if key in entry), None)
 
 
@@ -259,7 +259,7 @@ def warn_of_long_warmup(watcher: Watcher, warmup: int, steps: int) -> None:
 
 
 def describe(trainer: Any, layout: Layout, examples: int) -> str:
-    """What is about to happen, in one line."""
+    """Describe the training that is about to start, in one line."""
     args = trainer.args
     return (
         f"{args.max_steps} steps of {layout.batch} out of {examples} examples "
@@ -281,7 +281,7 @@ def warn_if_still(watcher: Watcher, figures: dict[str, Any]) -> None:
 def common_figures(
     trainer: Any, layout: Layout, outcome: Outcome, start: guards.Weights, adapter: Path
 ) -> dict[str, Any]:
-    """The figures of either training; ``UserError`` when the exported adapter is unchanged."""
+    """Figures of SFT and DPO alike; ``UserError`` when the exported adapter is unchanged."""
     exported = guards.saved_weights(adapter)
     guards.check_changed(start, exported)
     return {
