@@ -1,4 +1,4 @@
-"""What is written and said: cards, settings, experiments, phase specs, events, records.
+"""Data models: cards, settings, experiments, phase specs, events and records.
 
 Imports the standard library and pydantic, nothing else.
 """

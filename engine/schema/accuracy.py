@@ -1,8 +1,8 @@
-"""Figures that are uncertain, each with its 95 % interval. Shares and differences in 0..1.
+"""Measured figures with their 95 % intervals. Shares and differences are in 0..1.
 
-``Share``     counted, such as right answers of all questions
+``Share``     a proportion, such as right answers of all questions
 ``Estimate``  a mean over runs, or a difference of two models
-``Accuracy``  what an evaluation has measured
+``Accuracy``  the result of an evaluation
 ``Comparison``  two models on the same questions
 """
 
@@ -21,7 +21,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``count`` of ``total``, with Wilson's interval."""
+    """A proportion, with Wilson's interval."""
 
     count: int
     total: int
@@ -30,7 +30,7 @@ class Share:
 
     @property
     def value(self) -> float | None:
-        """None where there is nothing to count."""
+        """The share; None when ``total`` is 0."""
         return self.count / self.total if self.total else None
 
     @property
@@ -43,9 +43,9 @@ class Share:
 class Estimate:
     """A mean over ``runs``, or a difference of means.
 
-    From two seeds on the interval is Student's t over the seeds, and ``sd`` their spread; of one
-    seed (``sd`` is None) it tells the uncertainty of the questions alone. ``signed``: a
-    difference, told in points.
+    With two or more seeds the interval is Student's t over the seeds and ``sd`` their spread;
+    with one (``sd`` is None) it reflects the sampling of questions alone. ``signed``: a
+    difference, shown in points.
     """
 
     value: float
@@ -72,9 +72,9 @@ def said(value: float, low: float, high: float, sign: str = "", spread: str = ""
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """What an evaluation measured. ``unparsed``, ``truncated``, ``with_steps``: shares of the
-    answers; ``legacy``: accuracy by the authors' matcher; ``tiers``: how many answers each rule
-    of the scorer read."""
+    """An evaluation's result. ``unparsed``, ``truncated``, ``with_steps``: shares of the
+    answers; ``legacy``: accuracy by the authors' matcher; ``tiers``: number of answers found by
+    each rule of the scorer."""
 
     evaluation: Evaluation
     right: Share
@@ -98,7 +98,7 @@ class Accuracy:
         return self.right.text
 
     def figures(self) -> dict[str, Any]:
-        """Flat, for the index and ``--json``; a later version may only append."""
+        """A flat dict for the index and ``--json``; versions may only append."""
         what, right = self.evaluation, self.right
         return {
             "task": what.task, "prompt": what.prompt, "method": what.method, "split": what.split,
@@ -108,7 +108,7 @@ class Accuracy:
 
     @classmethod
     def of(cls, what: Evaluation, found: Mapping[str, Any]) -> Accuracy:
-        """From the figures of a score; what a later version added is passed over."""
+        """The accuracy in a score's figures; a later version's are ignored."""
         right = Share(found["correct"], found["total"], found["low"], found["high"])
         behind = {name: found[name] for name in BEHIND if name in found}
         tiers = dict(found.get("tiers", ()))
@@ -120,8 +120,8 @@ class Comparison:
     """Two models' answers to the same questions.
 
     ``difference``: accuracy of ``b`` minus accuracy of ``a``, with its paired interval.
-    ``gained``, ``lost``: questions only b, only a gets right. ``p``: exact McNemar;
-    ``adjusted``: by Holm, over the table that it stands in.
+    ``gained``, ``lost``: questions only b, only a gets right. ``p``: exact McNemar test;
+    ``adjusted``: Holm-corrected over its table.
     """
 
     evaluation: Evaluation
@@ -140,4 +140,4 @@ class Comparison:
         return (self.gained + self.lost) / self.total
 
 
-BEHIND = tuple(field.name for field in fields(Accuracy))[2:]  # what stands behind an accuracy
+BEHIND = tuple(field.name for field in fields(Accuracy))[2:]  # all but its first two fields

@@ -1,4 +1,4 @@
-"""Cards: which model answers, and where a benchmark's rows are."""
+"""Model cards, and the sources of models and benchmarks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 Precision = Literal["nf4", "bf16", "fp32"]
-SECONDS_A_REPLY = 4.0  # of an endpoint, roughly
+SECONDS_A_REPLY = 4.0  # a rough guess for endpoints
 Engine = Literal["auto", "builtin", "vllm"]
 
 
@@ -43,7 +43,7 @@ class Frozen(BaseModel):
 
 
 class Origin(NamedTuple):
-    """Where answers come from, for people: a hub id, a folder, a server; and at which revision."""
+    """A model's origin to show: a hub id, a folder or a server, and its revision."""
 
     place: str
     revision: str | None = None
@@ -51,13 +51,13 @@ class Origin(NamedTuple):
 
 
 class ModelSource(Frozen):
-    """Where a model's answers come from, and all that the program must know of that.
+    """Where a model's answers come from: the base of all kinds of sources.
 
     ``provider``: the class that answers (:class:`engine.interfaces.Provider`). ``note``: what it
-    is, in two words, where that is not weights on this machine. ``needs_device``: answering takes
-    a GPU, or CPU cores and memory. ``ready_made``: the answers are there, and nothing else can be
-    asked. ``files``: fields with a local file or folder -> the fields that its content's hash is
-    filled in; ``folders``: those of them that hold weights.
+    is, in two words, unless it is weights on this machine. ``needs_device``: answering takes
+    a GPU, or CPU cores and memory. ``ready_made``: the answers exist, and no others can be
+    generated. ``files``: fields with a local file or folder -> the fields that receive its
+    content's hash; ``folders``: those of them that hold weights.
     """
 
     provider: ClassVar[str]
@@ -73,11 +73,11 @@ class ModelSource(Frozen):
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: GetCoreSchemaHandler, /
     ) -> CoreSchema:
-        """Where any source may stand, its kind decides which class reads it."""
+        """Pydantic reads any source with the class named by its kind."""
         return one_of(SOURCES, handler) if cls is ModelSource else handler(source)
 
     def identity(self) -> dict[str, Any]:
-        """What of it determines the answers: a local file counts by its content, not its place."""
+        """The fields that determine the answers: a local file by its content, not its path."""
         return identity_of(self, exclude={name for name in self.files if getattr(self, name)})
 
     @property
@@ -87,42 +87,42 @@ class ModelSource(Frozen):
 
     @property
     def weights(self) -> LocalWeights | None:
-        """What this machine can load: to train it, merge it and read probabilities off it."""
+        """Weights this machine can load, to train, merge or read probabilities; else None."""
         return None
 
     @property
     def key_variables(self) -> tuple[str, ...]:
-        """Environment variables that hold its keys."""
+        """Names of environment variables with its keys."""
         return ()
 
     @property
     def bills_in(self) -> str | None:
-        """The currency in which it is paid; None where it costs nothing."""
+        """The currency of its prices; None where it costs nothing."""
         return None
 
     @property
     def cap(self) -> float | None:
-        """What a phase may spend at most."""
+        """The most a phase may spend."""
         return None
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost, in the currency it :attr:`bills_in`."""
+        """The price of these tokens, in the currency :attr:`bills_in`."""
         return 0.0
 
     def seconds(self, questions: int) -> float:
-        """About how long so many answers take, where no device of this machine makes them."""
+        """About how long these answers take, unless this machine generates them."""
         return 0.0
 
     def contradictions(self, max_new_tokens: int) -> Iterator[str]:
-        """What of it can't work, a line each that follows the card's name."""
+        """A line for each setting that can't work, to follow the card's name."""
         return iter(())
 
 
 class LocalWeights(ModelSource):
     """Weights that this machine loads: a hub id or a folder, never both.
 
-    ``revision`` is a hub commit; for a folder it is filled in with a hash of the content,
-    so that replaced weights are told apart.
+    ``revision`` is a hub commit, or for a folder a hash of its content, filled in by the
+    program, so that replaced weights are noticed.
     """
 
     provider = "engine.generation.engines:LocalModel"
@@ -168,8 +168,8 @@ class LocalWeights(ModelSource):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Which engine runs it is no part, as the device is none: it rounds otherwise, and draws
-        otherwise from the same distribution."""
+        """Without engine and device: they change rounding and random draws, but not the
+        distribution that answers are drawn from."""
         hidden = {"engine", "path"} if self.path else {"engine"}
         hidden.add("chat_template" if self.template_revision else "template_revision")
         return identity_of(self, exclude=hidden)
@@ -257,7 +257,7 @@ class Endpoint(ModelSource):
 
 
 class ImportedAnswers(ModelSource):
-    """Demonstrations that somebody has already made: a JSONL or Parquet file."""
+    """Demonstrations from an existing JSONL or Parquet file."""
 
     provider = "engine.generation.imported:ImportedProvider"
     note = "ready answers"
@@ -284,7 +284,7 @@ class ImportedAnswers(ModelSource):
 
 
 class Sampling(Frozen):
-    """How answers are drawn. ``temperature: 0`` is greedy."""
+    """How answers are sampled. ``temperature: 0`` is greedy."""
 
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -294,8 +294,8 @@ class Sampling(Frozen):
 class ModelCard(Frozen):
     """A model's preset.
 
-    ``family`` decides in-family and out-family; ``provenance`` says for each choice whether
-    the paper states it, it was inferred, or it is ours.
+    ``family`` decides in-family and out-family; ``provenance`` says whether each choice is
+    the paper's, inferred, or ours.
     """
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)] = Field(
@@ -315,7 +315,7 @@ class ModelCard(Frozen):
 
     @property
     def weights(self) -> LocalWeights:
-        """``UserError`` for a card whose model is not this machine's to load."""
+        """The weights; ``UserError`` when the model can't be loaded here."""
         found = self.source.weights
         if found is None:
             raise UserError(

@@ -1,4 +1,4 @@
-"""How long something took or will take: the one place that writes a time."""
+"""Formats durations for people; all are written here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ UNITS: Final = ((DAY, 3_600, "d", "h"), (3_600, 60, "h", "min"), (60, 1, "min", 
 def duration(seconds: float | None) -> str:
     """``45 s``, ``3 min 20 s``, ``2 h``, ``3 d 4 h``: two units at most; ``unknown`` without one.
 
-    At last ``over a year``: nobody waits longer, and a figure would only look exact. A clock that
-    was set back makes it 0.
+    Longer ones are ``over a year``, since a figure would only look exact. Negative ones, from a
+    clock set back, count as 0.
     """
     if seconds is None or math.isnan(seconds):
         return "unknown"

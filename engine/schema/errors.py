@@ -1,4 +1,4 @@
-"""Errors that a user can cause and mend: one line each, no traceback."""
+"""Errors that a user can cause and fix: one line each, no traceback."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MOST = 30
 
 
 class UserError(Exception):
-    """What is wrong, where, the nearest valid thing and what to do, in one line."""
+    """One line: what is wrong, where, the nearest valid thing and what to do."""
 
 
 class Problems(UserError):
-    """Everything that is wrong with one input, told at once."""
+    """All problems of one input, reported at once."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -27,18 +27,18 @@ class Problems(UserError):
 
 
 def explain(error: OSError) -> str:
-    """What the system refused, where, and what to do, in one line."""
+    """One line: what the system refused, where, and what to do."""
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}{advice(error)}"
 
 
 def told(error: Exception) -> str:
-    """An error's one line, whosever it is."""
+    """Any error's message in one line."""
     return explain(error) if isinstance(error, OSError) else str(error)
 
 
 def advice(error: OSError) -> str:
-    """What to do about it, as the end of a line; "" when that is nobody's to say."""
+    """What to do about it, as the end of a line; "" when unknown."""
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     match error.errno:
         case errno.ENOSPC if path is not None and _no_inodes(path.parent):
@@ -58,7 +58,7 @@ def advice(error: OSError) -> str:
 
 
 def _no_inodes(folder: Path) -> bool:
-    """Whether a disk is full of files rather than of bytes; some don't count files."""
+    """Whether a disk has run out of inodes; some disks don't count them."""
     try:
         found = os.statvfs(folder)
     except OSError:
@@ -67,13 +67,13 @@ def _no_inodes(folder: Path) -> bool:
 
 
 def _readable(path: Path) -> bool:
-    """Then it was writing that was refused; so it was where a file is still to be made."""
+    """Whether a path, or the folder of a missing one, can be read."""
     there = path if os.path.lexists(path) else path.parent
     return os.access(there, os.R_OK | (os.X_OK if there.is_dir() else 0))
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint for a misspelled name: the closest valid one, else all (the first, when many).
+    """A hint for a misspelled name: the closest valid one, else all or the first few.
 
     >>> nearest("csqaa", ["csqa", "piqa"])
     "did you mean 'csqa'?"

@@ -1,4 +1,4 @@
-"""What was measured, and the one name that tables, titles and headings give it."""
+"""What an evaluation measures, and its name in tables, titles and headings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Method = Literal["match", "logprob", "commit"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Evaluation:
-    """A task's split under a prompt style, and how the answer was told.
+    """A task's split with a prompt style, and how answers were read.
 
     ``method``: ``match`` reads the model's text, ``logprob`` takes the likeliest option letter,
-    ``commit`` reads what the model said when it was asked to finish an unclear answer.
+    ``commit`` reads the model's completion of an unclear answer.
     """
 
     task: str

@@ -1,8 +1,8 @@
-"""What a phase process says while it works: one JSON object a line.
+"""The events that a phase's process logs while it works: one JSON object per line.
 
-The writer is strict: it raises for all but the kinds below and their fields. The reader is
-tolerant: an unknown kind becomes :class:`Unknown`, unknown fields are kept, so an old screen
-opens a new run. JSON has no NaN: non-finite floats are written as ``"nan"``, ``"inf"`` and
+The writer is strict: it raises for unknown kinds and fields. The reader is tolerant: an unknown
+kind becomes :class:`Unknown` and unknown fields are kept, so that older versions of the program can
+show newer runs. JSON has no NaN: non-finite floats are written as ``"nan"``, ``"inf"`` and
 ``"-inf"`` and read back as floats where a float is expected.
 """
 
@@ -53,10 +53,10 @@ JsonFloat = Annotated[float, BeforeValidator(_decode_float), PlainSerializer(_en
 
 
 class Event(BaseModel):
-    """Envelope: schema version, gapless sequence number within an attempt, UTC time.
+    """Base of all events: schema version, gapless sequence number within an attempt, UTC time.
 
-    A new kind may stand beside what emits it; the last one of each such kind is kept in the view of
-    its phase (``latest``), and what it has :attr:`said` is shown.
+    A new kind may be defined beside the code that emits it; its phase's view keeps the last one
+    (``latest``) and shows its :attr:`said`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -68,12 +68,12 @@ class Event(BaseModel):
 
     @property
     def said(self) -> str:
-        """For people, in a line; empty where something else shows it."""
+        """A line for people; empty where it is shown otherwise."""
         return ""
 
 
 class PhaseStarted(Event):
-    """First event of every attempt. ``details``: resolved facts that are not in the spec
+    """First event of each attempt. ``details``: resolved facts that are not in the spec
     (device name, package versions, the hub commit that a revision resolved to)."""
 
     kind: Literal["phase_started"] = "phase_started"
@@ -86,8 +86,8 @@ class PhaseStarted(Event):
 
 
 class Activity(Event):
-    """What it is busy with now, in a few words ("loading weights"). ``waiting``: with nothing but
-    waiting for somebody else, so that its rate so far says nothing."""
+    """The phase's current activity in a few words ("loading weights"). ``waiting``: it only waits
+    for another process, so its rate so far means nothing."""
 
     kind: Literal["activity"] = "activity"
     text: str
@@ -95,7 +95,7 @@ class Activity(Event):
 
 
 class Progress(Event):
-    """``done`` of ``total`` ``unit``; ``resumed`` of them were there before this attempt."""
+    """``done`` of ``total`` ``unit``; ``resumed`` of them come from earlier attempts."""
 
     kind: Literal["progress"] = "progress"
     done: int
@@ -105,7 +105,7 @@ class Progress(Event):
 
 
 class Metric(Event):
-    """Named values at one optimiser step (or batch number, for generation)."""
+    """Named values at one optimiser step (in generation: batch number)."""
 
     kind: Literal["metric"] = "metric"
     step: int
@@ -114,7 +114,7 @@ class Metric(Event):
 
 
 class Sample(Event):
-    """A generation worth showing, right or wrong."""
+    """A generated answer to show, right or wrong."""
 
     kind: Literal["sample"] = "sample"
     item: str
@@ -125,12 +125,12 @@ class Sample(Event):
 
 
 class Answering(Event):
-    """Which program answers, and how the policy is served there.
+    """Which engine generates the answers, and with which weights.
 
-    ``engine``: ``builtin`` or ``vllm``; ``version`` of the latter. ``policy``: which weights
-    answer, in words. ``startup_s``: waited for the server, 0 where one was ready. ``parity``: mean
-    difference of log-probabilities, in nats a token, from the model as it was trained; None where
-    it could not be checked.
+    ``engine``: ``builtin`` or ``vllm``; ``version`` of the latter. ``policy``: the weights that
+    answer, in words. ``startup_s``: seconds waited for the server, 0 if it was ready. ``parity``:
+    mean difference of log-probabilities, in nats per token, from the model as it was trained; None
+    if not checked.
     """
 
     kind: Literal["answering"] = "answering"
@@ -172,8 +172,8 @@ class Resource(Event):
 
 
 class Cost(Event):
-    """Paid usage so far in this phase, over all attempts. ``possible``: on top of ``spent``, what
-    replies that broke off under way can have cost at most."""
+    """Cost of this phase so far, over all attempts. ``possible``: the most that interrupted
+    replies may have cost on top of ``spent``."""
 
     kind: Literal["cost"] = "cost"
     requests: int
@@ -185,7 +185,7 @@ class Cost(Event):
 
     @property
     def text(self) -> str:
-        """``1.2400 USD``, with what is possible on top where there is any."""
+        """``1.2400 USD``, followed by ``possible`` unless it is 0."""
         on_top = f" (+{self.possible:.4f} possibly, for replies cut off)" if self.possible else ""
         return f"{self.spent:.4f} {self.currency}{on_top}"
 
@@ -200,7 +200,7 @@ class Artefact(Event):
 
 
 class Message(Event):
-    """For the person who watches. A ``code`` names a known condition, for panels to pin."""
+    """A message for the user. A ``code`` names a known condition, for panels to pin."""
 
     kind: Literal["message"] = "message"
     level: Literal["info", "warning", "error"]
@@ -209,7 +209,7 @@ class Message(Event):
 
 
 class CheckpointSaved(Event):
-    """Training can resume from here."""
+    """A checkpoint to resume from."""
 
     kind: Literal["checkpoint_saved"] = "checkpoint_saved"
     step: int
@@ -241,12 +241,12 @@ class _Known:
 
 @cache
 def _known() -> TypeAdapter[Any]:
-    """Made at the first line that is read: the classes of all kinds are there then."""
+    """Built at the first line read, when all kinds' classes can be imported."""
     return TypeAdapter(_Known)
 
 
 def undeclared(event: Event) -> list[str]:
-    """What an event says that this version doesn't know: its kind, or fields at any depth."""
+    """An event's parts that this version doesn't know: its kind, or fields at any depth."""
     if type(event) is Event or isinstance(event, Unknown):
         return [f"kind {event.kind!r}"]
     return list(_undeclared(event, ""))

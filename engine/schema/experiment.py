@@ -25,7 +25,7 @@ from engine.schema.specs import Arm
 
 
 class Settings(Frozen):
-    """The settings of all phases; what an experiment leaves out keeps its default."""
+    """The settings of all phases; those not given keep their defaults."""
 
     annotate: AnnotateSettings = AnnotateSettings()
     instruct: InstructSettings = InstructSettings()
@@ -42,8 +42,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 class Experiment(Frozen):
     """A spec file: lists that expand to runs.
 
-    Every combination of the lists that means something becomes a run; screens show what each
-    field's description says of it.
+    Every meaningful combination of the lists becomes a run; screens show each field's
+    description.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(

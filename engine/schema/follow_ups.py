@@ -1,4 +1,4 @@
-"""Phases that are made of runs that are done: a judge on two of them, a student merged.
+"""Phases on finished runs: judging two of them, or merging a trained student.
 
 They belong to no cell of an experiment; each is a small run of its own
 (:mod:`engine.commands.follow_ups`).
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Dtype = Literal["fp32", "bf16", "fp16"]
-PROBES: Final = 16  # prompts on which a merged model is held against its student
+PROBES: Final = 16  # prompts on which a merged model is compared with its student
 
 
 class JudgeSpec(PhaseSpec):
-    """A judge on two evaluations' answers to the same questions -> verdicts.
+    """A judge compares two evaluations' answers to the same questions -> verdicts.
 
     ``phases``: the evaluations, in the order of their ids, so that A against B and B against A are
     one phase. ``names``, ``task``, ``prompt`` and ``split`` are for people: they follow from the
@@ -66,7 +66,7 @@ class JudgeSpec(PhaseSpec):
 
     @property
     def orders(self) -> tuple[str, ...]:
-        """How the judge is asked about a question, once each."""
+        """The orders in which a question's answers are shown."""
         return ("own",) if self.settings.method == "answer" else ("straight", "swapped")
 
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
@@ -79,20 +79,20 @@ class JudgeSpec(PhaseSpec):
 
     @property
     def generation_key(self) -> str:
-        """Of all that determines the replies; how many are asked for does not. Never to be changed:
-        the folders of judgements that version 0.1 made have it as their name."""
+        """A hash of all that determines the replies, without their number. It must never change:
+        it names the folders of judgements that version 0.1 made."""
         judge = identity_of_model(self.judge)
         version, method = self.prompt_version, self.settings.method
         return digest(["judge", self.phases, judge, method, version, self.seed])
 
 
 class MergeSpec(PhaseSpec):
-    """A training's adapter added to the base that it was trained on -> a model folder.
+    """Merges a trained adapter into its base model -> a model folder.
 
-    ``data``: the phase that the training has learnt from; the merged model and the student are
-    compared on its prompts. ``dtype``: of the written weights, that in which the student computes
-    when it is None. Nothing is published above ``max_kl`` (mean nats a token between both; what
-    rounding explains when it is None).
+    ``data``: the phase whose data the adapter was trained on; the merged model and the student
+    are compared on its prompts. ``dtype``: of the written weights; None: the student's compute
+    dtype. Nothing is published if their mean KL in nats per token exceeds ``max_kl`` (None: what
+    rounding explains).
     """
 
     recipe = "engine.phases.merge:run"
@@ -126,7 +126,7 @@ class MergeSpec(PhaseSpec):
         return PROBES
 
     def passes(self, questions: int) -> float:
-        """The student answers, then both models read the answers; writing is not reckoned."""
+        """The student answers, then both models read the answers; writing isn't counted."""
         return 2.0 * 3 * questions
 
     def _identity(self) -> dict[str, Any]:

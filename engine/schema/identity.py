@@ -1,12 +1,12 @@
-"""What of a specification counts for a phase's fingerprint, and how old specifications are read.
+"""Which fields of a specification a phase's fingerprint covers, and how old ones are read.
 
-The baseline is what version 0.1 hashed: all its fields, whatever they hold. A field that came later
-says so (``since`` in its schema) and counts only while it differs from what was done before it
-existed: its ``before``, or its default where that has never changed. So finished work keeps its
-fingerprint when a setting is added or a default is changed, and a file that lacks a field means
-what was done then, whatever today's default is.
+Fields of version 0.1 are always hashed. A later field (with ``since`` in its schema) is hashed
+only when its value differs from what was done before it existed: its ``before``, or its default
+if that has never changed. So finished work keeps its fingerprint when a setting is added or a
+default is changed, and a file that lacks a field is read as what was done then, whatever today's
+default is.
 
-What no field tells, a change of what a kind of phase does, is told by the kind's ``algorithm``.
+A change in what a kind of phase does with the same fields is marked by its ``algorithm``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ STORED: Final = {"stored": True}  # pydantic's context when a file of the runs f
 
 
 def identity_of(model: BaseModel, exclude: Container[str] = frozenset()) -> dict[str, Any]:
-    """The model as plain values, without ``exclude`` and without later fields that change
-    nothing."""
+    """The model's hashed fields as plain values, without ``exclude`` and unchanged later
+    fields."""
     found: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
@@ -39,15 +39,15 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def as_it_was(stored: M) -> M:
-    """What was stored before its model had all of today's fields, with what those would have
-    been."""
+    """A stored model, with fields that it lacks set to what was done before they
+    existed."""
     later = {n: f for n, f in type(stored).model_fields.items() if "before" in _extra(f)}
     lacking = {n: _before(f) for n, f in later.items() if n not in stored.model_fields_set}
     return stored.model_copy(update=lacking) if lacking else stored
 
 
 def algorithm(number: int) -> Any:
-    """The field that says which algorithm a kind of phase means; files of 0.1 mean the first."""
+    """A field for the version of a phase's algorithm; files of 0.1 mean the first."""
     return Field(default=number, json_schema_extra={"before": 1})
 
 

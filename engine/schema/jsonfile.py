@@ -1,8 +1,8 @@
 """The one reader of this program's JSON files.
 
-Whatever is wrong with a file (not UTF-8, cut off, nested too deep, a number of thousands of
-digits, another shape, a folder in its place) is one :class:`UserError` with file and place. Only
-a file that is not there stays ``FileNotFoundError``: often that is no mistake.
+Anything wrong with a file (not UTF-8, cut off, nested too deep, a number of thousands of digits,
+another shape, a folder in its place) is one :class:`UserError` with file and place. Only a
+missing file stays ``FileNotFoundError``, which is often no mistake.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SUM = b',"sum":"'
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's content; ``UserError`` when the system doesn't give it."""
+    """The file's content; ``UserError`` when it can't be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -44,10 +44,10 @@ def read_json(path: Path) -> Any:
 
 
 def parse(raw: bytes, path: Path | str) -> Any:
-    """The value of a text that was read from ``path``."""
+    """The value of a JSON text read from ``path``."""
     try:
         value = json.loads(raw.decode())
-        if b"\\u" in raw:  # half a character, escaped: it could be read and never be written
+        if b"\\u" in raw:  # an escaped lone surrogate could be read but never written
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except UnicodeDecodeError as error:
@@ -73,7 +73,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_sealed(path: Path, todo: str) -> dict[str, Any]:
-    """An object that was written :func:`with_seal`; ``todo``: what to do when it was changed."""
+    """An object written :func:`with_seal`; ``todo``: advice when it was changed."""
     try:
         value = read_object(path)
         check_seal(path, value)
@@ -83,8 +83,8 @@ def read_sealed(path: Path, todo: str) -> dict[str, Any]:
 
 
 def read_as(path: Path, check: Callable[[bytes], T], todo: str = "") -> T:
-    """The file as ``check`` (a model's ``validate_json``) understands it; ``todo``: what to do when
-    it is damaged."""
+    """The file as parsed by ``check`` (a model's ``validate_json``); ``todo``: advice when it is
+    damaged."""
     from pydantic import ValidationError  # a list of runs does without pydantic
 
     advice = f"; {todo}" if todo else ""
@@ -99,7 +99,7 @@ def read_as(path: Path, check: Callable[[bytes], T], todo: str = "") -> T:
 
 
 def plain(value: Any) -> Any:
-    """What JSON has no word for as what it has one for; given to ``json.dumps`` as ``default``."""
+    """Convert a value that JSON lacks to one it has; the ``default`` of ``json.dumps``."""
     from pydantic import BaseModel
 
     if isinstance(value, BaseModel):
@@ -121,8 +121,8 @@ def with_sum(line: bytes) -> bytes:
 
 
 def without_sum(line: bytes) -> bytes | None:
-    """The line as it was before :func:`with_sum`; None when it was changed since, and as it is
-    when it has no checksum: older versions wrote none."""
+    """The line as before :func:`with_sum`; None if it was changed since. A line without checksum,
+    from an older version, is returned as it is."""
     line = line.rstrip(b"\n")
     if line[-18:-10] != _SUM:
         return line
@@ -136,14 +136,14 @@ def with_seal(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_seal(path: Path, value: dict[str, Any]) -> None:
-    """``UserError`` when the content is not what was written; without a seal all is accepted:
-    older versions wrote none."""
+    """``UserError`` when the content was changed since it was sealed; objects without a seal, from
+    older versions, pass."""
     if SEAL in value and _digest(value) != value[SEAL]:
         raise UserError(f"{path}: was changed after it was written")
 
 
 def digest(value: Any) -> str:
-    """Of a value as a file gives it back."""
+    """A hash of a value read from a file."""
     written = json.loads(json.dumps(value, default=str))
     return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()
 

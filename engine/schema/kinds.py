@@ -1,7 +1,7 @@
-"""Kinds of phases, models' sources, events and preference objectives, and where each is.
+"""Tables of the kinds of phases, sources, events and objectives: name -> class.
 
-A file says a kind; its class is looked up here when the file is read. Nothing is imported
-before, and a list of runs, which shows kinds only, does without pydantic.
+A file names a kind; its class is looked up and imported only when the file is read. So a list
+of runs, which shows only names of kinds, needs no pydantic.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ EVENTS = {
     "checkpoint_saved": "engine.schema.events:CheckpointSaved",
     "phase_finished": "engine.schema.events:PhaseFinished",
 }
-OBJECTIVES = {  # of refine: what its loss prefers
+OBJECTIVES = {  # refine's preference losses
     "dpo": "engine.training.objectives:dpo",
 }
 
@@ -60,14 +60,14 @@ def resolve(where: str) -> Any:
 
 
 def find(table: Mapping[str, str], what: str, name: str) -> Any:
-    """What a table names; ``UserError`` with the nearest name when it has no such row."""
+    """The object that a table names; ``UserError`` with the nearest name if it has none."""
     if name not in table:
         raise UserError(f"unknown {what} {name!r}: {nearest(name, table)}")
     return resolve(table[name])
 
 
 def one_of(table: Mapping[str, str], handler: GetCoreSchemaHandler) -> CoreSchema:
-    """How pydantic reads and writes a model that says in ``kind`` which of these it is."""
+    """A pydantic schema for models whose ``kind`` field names their class."""
     from pydantic_core import core_schema
 
     choices = {kind: handler.generate_schema(resolve(where)) for kind, where in table.items()}

@@ -1,6 +1,6 @@
-"""What phases measure as they go, and how it is drawn.
+"""The metrics that phases log while they work, and how their curves are drawn.
 
-A phase writes its metrics as events, under the names that TRL gives them where it has any.
+A phase logs its metrics as events, under TRL's names where it has any.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class Metric:
     """Curves that are read together, on one axis.
 
     ``phases``: kinds that measure it. ``series``: name in the events -> name in a legend.
-    ``unit``: of the axis. ``line``: a level to read them by. ``reported``: the series of which a
-    report has a figure.
+    ``unit``: of the axis. ``line``: a reference level. ``reported``: the series drawn in a report's
+    figures.
     """
 
     name: str

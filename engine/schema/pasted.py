@@ -1,4 +1,4 @@
-"""Commands in messages, so that they can be pasted where they are read."""
+"""Completes commands in messages so that they can be pasted into a shell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _COMMAND: Final = re.compile(r"(?:(?<=[`:(] )|(?<=[`(])|(?<=with )|(?<=or ))sirt
 
 
 def naming(text: str, folder: str) -> str:
-    """With ``--runs FOLDER`` in every command of ours.
+    """The text with ``--runs FOLDER`` in our commands.
 
     >>> naming("stopped; go on with: sirt retry a", "my runs")
     "stopped; go on with: sirt --runs 'my runs' retry a"

@@ -1,4 +1,4 @@
-"""What every kind of phase has: a fingerprint, a folder's name, and what the program asks of it.
+"""The base class of all phase specifications: fingerprint, folder name, inputs and sizes.
 
 A phase is a pure function of its :attr:`~PhaseSpec.fingerprint`: its kind, the settings and
 revisions that determine its outcome, and the fingerprints of its inputs. Names, prices and batching
@@ -37,7 +37,7 @@ def digest(value: Any) -> str:
 
 
 def identity_of_model(card: ModelCard) -> dict[str, Any]:
-    """What determines a model's answers."""
+    """The fields that determine a model's answers."""
     return {"source": card.source.identity(), "sampling": identity_of(card.sampling)}
 
 
@@ -68,12 +68,12 @@ class Tracking(Frozen):
 
 
 class PhaseSpec(Frozen):
-    """What every kind of phase says of itself; each adds its inputs and its identity.
+    """A phase's specification; each kind of phase has a subclass.
 
     ``recipe``: the function that does the work, ``(context, spec) -> figures``.
-    ``told``: the figures that a person looks for first. ``unpacks``: its model is held in 16 bits
-    beside the 4-bit one. ``algorithm``: raised in a kind's class when its recipe does something
-    else with the same settings; a stored phase keeps the number that it was planned with.
+    ``told``: the figures that are shown first. ``unpacks``: a 16-bit copy of its model is held
+    beside the 4-bit one. ``algorithm``: raised in a kind's class when its recipe changes its
+    results with the same settings; a stored phase keeps the number it was planned with.
     """
 
     recipe: ClassVar[str]
@@ -89,12 +89,12 @@ class PhaseSpec(Frozen):
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: GetCoreSchemaHandler, /
     ) -> CoreSchema:
-        """Where any phase may stand, its kind decides which class reads it."""
+        """Pydantic reads any phase with the class named by its kind."""
         return one_of(PHASES, handler) if cls is PhaseSpec else handler(source)
 
     @property
     def outdated(self) -> bool:
-        """Planned when its kind did something else: it can be read, and not be worked on."""
+        """Whether it was planned for an older algorithm: it can be read but not run."""
         return bool(self.algorithm != type(self).model_fields["algorithm"].default)
 
     @property
@@ -104,18 +104,18 @@ class PhaseSpec(Frozen):
 
     @property
     def card(self) -> ModelCard | None:
-        """The model that it works with."""
+        """The model that it uses, if any."""
         return None
 
     @property
     def step(self) -> tuple[int, int] | None:
-        """Sequences that one training step reads, and tokens in each, at most; None where it does
-        not train."""
+        """The most sequences in one training step, and tokens in each; None where it doesn't
+        train."""
         return None
 
     @property
     def trains(self) -> bool:
-        """It makes an adapter, and can use several GPUs."""
+        """Whether it trains an adapter; it can then use several GPUs."""
         return self.step is not None
 
     @property
@@ -125,7 +125,7 @@ class PhaseSpec(Frozen):
 
     @property
     def detail(self) -> str:
-        """What tells it from others of its kind and model, in a few words: task, prompt, round."""
+        """A few words that set it apart from others of its kind and model: task, prompt, round."""
         return ""
 
     @property
@@ -135,31 +135,31 @@ class PhaseSpec(Frozen):
 
     @property
     def what(self) -> str:
-        """What it works on, in a few words, as a run's ancestry tells it."""
+        """What it works on, in a few words, for a run's ancestry."""
         return " ".join(word for word in (self.card.name if self.card else "", self.detail) if word)
 
     def summary(self, figures: Mapping[str, Any]) -> str:
-        """The one finding that a person waits for, when it is done; "" for none."""
+        """A finished phase's main result in words; "" for none."""
         return ""
 
     @property
     def size(self) -> object:
-        """What decides how long it takes, beside kind and model: phases of one size are alike."""
+        """A key for its size: phases of equal kind, model and size take about as long."""
         return None
 
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
-        """How many questions or pairs it works on, at most. ``rows``: of a benchmark's split;
-        ``of``: what the phases before it work on, by their ids."""
+        """The most questions or pairs it works on. ``rows``: number in a benchmark's split;
+        ``of``: the same figure of earlier phases, by their ids."""
         return max((of.get(name, 0) for name in self.inputs), default=0)
 
     @property
     def prompt_tokens(self) -> int:
-        """Of a question, where nobody has counted them yet."""
+        """A guess of a question's tokens, if not counted."""
         return 150
 
     def passes(self, questions: int) -> float:
-        """Its work in floating-point operations for each weight and token: 2 to read or write one,
-        6 to train on one."""
+        """Its floating-point operations, divided by parameters and by tokens of a question: 2 to
+        read or write a token, 6 to train on it."""
         return 2.0 * questions
 
     def _identity(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class PhaseSpec(Frozen):
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over everything that determines the outcome."""
+        """A hash (16 hex digits) of all that determines the outcome."""
         return self._digest(self._identity())
 
     @cached_property
@@ -179,7 +179,7 @@ class PhaseSpec(Frozen):
         return f"{self.kind}-{self.fingerprint}"
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A changed copy has a fingerprint of its own; pydantic would copy the kept one too."""
+        """A changed copy gets its own fingerprint; pydantic would copy the cached one."""
         copy = super().model_copy(update=update, deep=deep)
         copy.__dict__.pop("fingerprint", None)
         copy.__dict__.pop("id", None)
@@ -187,8 +187,8 @@ class PhaseSpec(Frozen):
 
     @property
     def generation_key(self) -> str | None:
-        """Same for phases whose *generations* are the same, whatever is made of them after.
+        """A key that is equal for phases with the same *generations*, whatever is made of them.
 
-        A phase may take finished generations from another with the same key.
+        A phase may reuse generations from another with this key.
         """
         return None

@@ -1,4 +1,4 @@
-"""How fast something goes, in words: the one place that writes a rate."""
+"""Formats rates for people; all are written here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ SLOW: Final = ((60.0, 1.0, "s"), (3600.0, 60.0, "min"), (float("inf"), 3600.0, "
 
 
 def rate_text(per_second: float, unit: str, *, alone: bool = False) -> str:
-    """``4.1/s`` of a unit that stands beside it, ``4.1 tokens/s`` where it stands ``alone``;
-    ``34 s/step`` where one takes longer than a second, ``2.5 min/step`` than a minute."""
+    """A rate as text: ``4.1/s``, or ``4.1 tokens/s`` with its unit if ``alone``; ``34 s/step``
+    where one takes longer than a second, ``2.5 min/step`` than a minute."""
     if per_second >= 1:
         return f"{_figure(per_second)} {unit}/s" if alone else f"{_figure(per_second)}/s"
     seconds = 1 / per_second
@@ -18,5 +18,5 @@ def rate_text(per_second: float, unit: str, *, alone: bool = False) -> str:
 
 
 def _figure(value: float) -> str:
-    """Two digits at least."""
+    """At least two digits."""
     return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"

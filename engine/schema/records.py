@@ -1,4 +1,4 @@
-"""One line of each output file. Every raw text is kept, so that all else can be derived."""
+"""Records: the lines of output files. Raw texts are kept, so all else can be derived."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Finish = Literal["stop", "length", "filtered", "empty", "refused"]
 
 
 class Record(BaseModel):
-    """Strict to write; a reader of a later version keeps fields it does not know."""
+    """Base of all records: written strictly, read with a later version's fields kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Verdict(Record):
-    """What was extracted from a text and whether it equals the target.
+    """The answer extracted from a text, and whether it equals the target.
 
     ``tier`` names the rule that found the answer; ``None`` when nothing was found, which
-    counts as wrong and as unparsed. ``span``: where in the text the answer stands (first and
-    past-the-last character), None when that isn't known.
+    counts as wrong and as unparsed. ``span``: the answer's place in the text (first and
+    past-the-last character), None if unknown.
     """
 
     answer: str | None
@@ -31,7 +31,7 @@ class Verdict(Record):
     span: tuple[int, int] | None = None
 
     def at_the_end(self, text: str, kept: str) -> Verdict:
-        """The verdict on ``text`` as one on ``kept``, which ``text`` ends in, blanks apart."""
+        """The verdict with its span moved from ``text`` to ``kept``, the end of ``text``."""
         if self.span is None or kept == text:
             return self
         cut = len(text.rstrip()) - len(kept)
@@ -77,7 +77,7 @@ class _Asked(Record):
 
 
 class ElicitedAnswers(_Asked):
-    """Both answers of the student to one question, whatever the gate made of them."""
+    """The student's two answers to a question, kept by the gate or not."""
 
     plain: Answer
     cot: Answer
@@ -106,8 +106,8 @@ class Pair(_Asked):
 
 
 class PairScore(Record):
-    """What refine made of a pair: log-probabilities (natural, summed over the answer's tokens,
-    end of text included) under the reference and under the policy that was kept."""
+    """A pair's log-probabilities (natural, summed over the answer's tokens, end of text included)
+    under refine's reference and under the policy it kept."""
 
     id: str
     held_out: bool
@@ -118,9 +118,9 @@ class PairScore(Record):
 
 
 class Committed(Record):
-    """What a model said when it was asked to finish an answer that states nothing clearly.
+    """A model's completion of an answer that states no clear result.
 
-    ``cue``: the words it was given; ``text``: what it made of them.
+    ``cue``: the words added to the answer; ``text``: the completion.
     """
 
     cue: str
@@ -133,7 +133,7 @@ class Committed(Record):
 class Prediction(_Asked):
     """A model's answer to one test question.
 
-    ``committed``: None where the answer was clear, or where nobody asked.
+    ``committed``: None where the answer was clear, or not to be completed.
 
     ``option_logprobs``: natural log-probability of each option letter, with the log-prob method.
     """
@@ -149,12 +149,12 @@ class Prediction(_Asked):
 
 
 class JudgedAnswers(Record):
-    """Two answers to one question, and what a judge made of them.
+    """Two answers to one question, and a judge's verdicts on them.
 
-    ``first`` and ``second`` are the answers of the judgement's two phases. ``straight``: what
-    the judge preferred when the first answer was shown first, ``swapped`` when it was shown
-    second; None where its text holds no verdict. Answers that are the same are not asked about.
-    A judge that answers by itself is asked once, so there is one order.
+    ``first`` and ``second`` are the answers of the judgement's two phases. ``straight``: the
+    judge's preference when the first answer was shown first, ``swapped`` when it was shown
+    second; None where its text holds no verdict. Equal answers are not judged.
+    A judge that solves the question itself is asked once, so there is one order.
     """
 
     id: str
@@ -167,7 +167,7 @@ class JudgedAnswers(Record):
 
 
 class CommittedScore(Record):
-    """The accuracy when unclear answers are replaced by what the model committed itself to.
+    """The accuracy when unclear answers are replaced by the model's completions of them.
 
     ``asked``: how many were unclear; the others count as they were read.
     """
@@ -205,7 +205,7 @@ class Score(Record):
 
 
 class Parity(Record):
-    """The merged model against the trained student, on the student's own greedy answers.
+    """The merged model compared with the student, on the student's own greedy answers.
 
     ``prompts`` answered, ``tokens`` of the answers compared. ``mean_kl``, ``max_kl``: mean and
     largest over tokens of KL(student || merged), in nats. ``max_logit``: largest difference of two
@@ -237,7 +237,7 @@ class Parity(Record):
 
     @property
     def summary(self) -> str:
-        """In a line."""
+        """One line."""
         return (
             f"in {self.dtype}; against the trained student on {self.tokens} tokens of"
             f" {self.prompts} answers: mean KL {self.mean_kl:.2g} nats (largest {self.max_kl:.2g}),"

@@ -1,7 +1,7 @@
-"""Anybody's text made safe to show: what a terminal would obey is shown as a mark instead.
+"""Makes any text safe to show: control sequences become visible marks.
 
-Everything that steers (control characters, escapes, direction marks) or has no agreed width
-(zero-width characters, variation selectors, private use) becomes a visible character of one
+Control characters, escapes and direction marks, and characters without agreed width
+(zero-width characters, variation selectors, private use) become a visible character of one
 cell, so that text neither colours nor breaks the layout nor moves the cursor. The command line
 and the interface both show text through here, and nothing else does it.
 """
@@ -34,7 +34,7 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def settled(text: str) -> str:
-    """As a terminal leaves it: of a line that was written over and over, what came last."""
+    """The text as a terminal finally shows it: of an overwritten line only the last state."""
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
@@ -51,7 +51,7 @@ def _shown(char: str) -> str:
         case "Cc" | "Cf" | "Co" | "Cs" | "Cn" | "Zl" | "Zp":
             return "\u00b7"
         case "Mn" | "Me" | "Mc":
-            return "\u00b7"  # a mark that composes with no letter has no cell of its own
+            return "\u00b7"  # a combining mark that stands alone has no cell of its own
         case "Zs":
             return " "
         case _:

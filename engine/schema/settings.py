@@ -1,8 +1,8 @@
 """Every setting of the phases: its default, its meaning and where the default comes from.
 
 The source marks are those of the README's table: ``P`` the paper's text, ``A`` the same
-authors' earlier code or figure, ``I`` inferred, ``?`` unknown and so our choice, ``ours`` a
-matter of engineering that the paper does not touch. Screens and docs read them with
+authors' earlier code or figure, ``I`` inferred, ``?`` unknown and so our choice, ``ours`` an
+engineering choice outside the paper's scope. Screens and docs read them with
 :func:`source_of`.
 """
 
@@ -28,8 +28,8 @@ def setting(
 ) -> Any:
     """A field with its default, where that comes from, and what it means.
 
-    ``since``: the version that added it; ``before``: what was done before that, to be told when the
-    default becomes another. See :mod:`engine.schema.identity`.
+    ``since``: the version that added it; ``before``: the value that matches what was done before
+    that, given once the default changes. See :mod:`engine.schema.identity`.
     """
     extra: dict[str, JsonValue] = {"source": source}
     if since:
@@ -79,14 +79,14 @@ class AnnotateSettings(Frozen):
     )
 
     def most(self, has_classes: bool) -> int | None:
-        """How many questions of a task with or without classes; None: all there are."""
+        """The most questions of a task with or without classes; None: all of them."""
         if self.limit == "paper":
             return PAPERS_LIMIT if has_classes else None
         return self.limit
 
 
 class LoraSettings(Frozen):
-    """The adapter that both trainings write."""
+    """The LoRA adapter of both trainings."""
 
     r: Positive = setting(8, "A", "rank")
     alpha: Positive = setting(16, "A", "scale: the update is multiplied by alpha / r")
@@ -181,7 +181,7 @@ class RefineSettings(Frozen):
 
 
 class EvaluateSettings(Frozen):
-    """Generate, extract, match."""
+    """Generating and scoring answers."""
 
     prompts: tuple[PromptStyle, ...] = setting(("plain", "cot"), "P", "prompt styles")
     domain: Literal["all", "in"] = setting(
@@ -242,5 +242,5 @@ class GenerationSettings(Frozen):
     @field_validator("backend", mode="before")
     @classmethod
     def _gone(cls, backend: object) -> object:
-        """Two backends of versions up to 0.1, slower than the others; they said the same."""
+        """Replace two slower backends of version 0.1, which gave the same answers."""
         return "auto" if backend in ("static", "continuous") else backend

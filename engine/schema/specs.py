@@ -1,7 +1,7 @@
 """Run and phase specifications: a run is a path through phases.
 
-All that the program must know of a kind of phase stands in its class here. The class of a new kind
-may stand beside its recipe, and is named in :data:`engine.schema.kinds.PHASES`.
+Each kind of phase is described by its class. A new kind's class may be defined beside its recipe
+and must be listed in :data:`engine.schema.kinds.PHASES`.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ class InstructSpec(PhaseSpec):
 class ElicitSpec(PhaseSpec):
     """Student (bare when ``adapter`` is None) x the demonstrations' questions -> pairs.
 
-    ``adapter``: of an instruct phase, or in a later round of a refine phase. ``round`` is for
-    people: what it stands for follows from the adapter.
+    ``adapter``: of an instruct phase, or in a later round of a refine phase. ``round`` is only
+    shown: it follows from the adapter.
     """
 
     recipe = "engine.phases.elicit:run"
@@ -274,9 +274,9 @@ class RefineSpec(PhaseSpec):
 class EvaluateSpec(PhaseSpec):
     """Model (card, and an adapter or none) x task x one prompt style -> predictions, score.
 
-    ``limit`` questions are drawn by ``data_seed``. ``answers``: an annotate phase that has asked
-    the same model the same questions; what it was told is scored, nothing is asked again.
-    ``commit``: answers that state nothing clearly are asked to be finished.
+    ``limit`` questions are drawn by ``data_seed``. ``answers``: an annotate phase with the same
+    model and questions, whose answers are scored instead of generating new ones.
+    ``commit``: the model is asked to complete answers that state no clear result.
     """
 
     recipe = "engine.phases.evaluate:run"
@@ -327,7 +327,7 @@ class EvaluateSpec(PhaseSpec):
 
     @property
     def twin(self) -> str:
-        """The phase that asks the same questions and differs in :attr:`commit` alone."""
+        """The id of the phase that differs from this one in :attr:`commit` alone."""
         return self.model_copy(update={"commit": not self.commit}).id
 
     def _identity(self) -> dict[str, Any]:
@@ -368,7 +368,7 @@ class RunCell(Frozen):
 
     @property
     def in_family(self) -> bool | None:
-        """None where there is no pair of teacher and student."""
+        """Whether teacher and student share a family; None without."""
         if self.teacher_family is None or self.student_family is None:
             return None
         return self.teacher_family == self.student_family
@@ -379,7 +379,7 @@ class RunCell(Frozen):
 
     @property
     def title(self) -> str:
-        """What the cell is, in a few words."""
+        """A few words on the cell."""
         task = self.task or ""
         if self.refine_task and self.refine_task != self.task:
             task = f"{task}>{self.refine_task}"

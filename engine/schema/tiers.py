@@ -1,7 +1,7 @@
-"""How sure a rule is of the answer that it found.
+"""How reliable each rule (tier) for extracting an answer is.
 
-A *clear* tier reads a place where a text says that this is its answer. All others conclude from
-where something stands, and are right less often; a reader is told how much rests on them.
+A *clear* tier reads an explicit statement of the answer. All others infer the answer from its
+position and are right less often; reports show the share of answers that rest on them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def is_clear(tier: str | None) -> bool:
 
 
 def shares(tiers: Iterable[tuple[str, int]], total: int) -> dict[str, float]:
-    """Tier -> share of the ``total`` answers in 0..1, the commonest first; ``none`` for those in
-    which no rule found an answer."""
+    """Tier -> share of the ``total`` answers in 0..1, most common first; ``none``: no rule found
+    an answer."""
     ordered = dict(sorted(tiers, key=lambda one: (-one[1], one[0])))
     if none := total - sum(ordered.values()):
         ordered["none"] = none
@@ -44,6 +44,6 @@ def shares_text(tiers: Iterable[tuple[str, int]], total: int) -> str:
 
 
 def unclear(tiers: Iterable[tuple[str, int]], total: int) -> float:
-    """The share of answers that no clear tier has read."""
+    """The share of answers without a clear tier."""
     clear = sum(count for name, count in tiers if is_clear(name))
     return 1 - clear / total if total else 0.0
