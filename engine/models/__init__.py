@@ -1,4 +1,4 @@
-"""A card as a model in memory: weights, tokenizer, chat template, adapter."""
+"""Loads a card's model: weights, tokenizer, chat template and adapter."""
 
 from engine.models import compat
 

@@ -1,4 +1,4 @@
-"""A trained adapter as it is published."""
+"""Publishes a trained adapter."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WEIGHTS: Final = "adapter_model.safetensors"
 
 
 def export(checkpoint: Path, target: Path, card: ModelCard, commit: str | None) -> None:
-    """Put a checkpoint's adapter where it is published, in PEFT's standard form.
+    """Copy a checkpoint's adapter to its published folder, in PEFT's standard form.
 
-    It names its base as anybody finds it: the hub's id and ``commit``; a folder is no place
-    elsewhere and gives its card's name and its content's hash, which is no valid hub id. Lists,
-    which PEFT keeps as sets, are put in order: equal adapters are equal files.
+    It names its base model by hub id and ``commit``; a local folder, which others don't have, is
+    named by its card and its content's hash (no valid hub id). Lists, which PEFT keeps as sets,
+    are sorted, so that equal adapters are equal files.
     """
     target.mkdir(exist_ok=True)
     shutil.copyfile(checkpoint / WEIGHTS, target / WEIGHTS)

@@ -1,7 +1,7 @@
-"""What reaches into the privates of bitsandbytes and torch, all of it.
+"""All code that relies on private parts of bitsandbytes and torch.
 
 Written for the releases in ``CHECKED``; ``tests/training/test_compat.py`` fails when another one is
-installed, or when a private thing is gone.
+installed, or when a private part is gone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices by itself (AVX512-BF16 or AMX)."""
+    """Whether this CPU has bf16 matrix instructions (AVX512-BF16 or AMX)."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

@@ -1,6 +1,6 @@
-"""A model card as a model in memory: folder, weights, tokenizer, adapter, device.
+"""Loads a model card's model: folder, weights, tokenizer, adapter, device.
 
-Only safetensors are read: unpickling a stranger's weights runs a stranger's code. A hub
+Only safetensors are read, since unpickling weights can run foreign code. A hub
 repository is fetched first, so that every later step sees a folder and every error names a file.
 """
 
@@ -43,10 +43,10 @@ class Loaded:
 
     Attributes:
         model: a causal language model, or a ``PeftModel`` whose adapter is named ``default``.
-        tokenizer: with a chat template and a pad token that ends nothing.
+        tokenizer: with a chat template and a pad token that is no end token.
         device: where inputs go; with several GPUs the one with the first layer.
-        commit: of the hub's repository that the weights are from; None for a folder.
-        backend: what ``auto`` generation has settled on, once it has been asked.
+        commit: of the weights' hub repository; None for a folder.
+        backend: the one that ``auto`` generation chose, once it has.
     """
 
     model: Any
@@ -65,7 +65,7 @@ def load(
     doing: Callable[[str], None] = lambda _text: None,
 ) -> Loaded:
     """Load a card's weights with an adapter on top; ``UserError`` when that can't be done.
-    ``doing`` is told how far it is.
+    ``doing`` is called with its progress.
 
     ``trainable`` keeps an NF4 base quantised and the adapter in fp32 with gradients (TRL casts
     adapters to bf16, in which small updates round away). Without it the model is in eval mode.
@@ -87,7 +87,7 @@ def load(
 
 
 def open_folder(card: ModelCard, tell: Tell, doing: Callable[[str], None]) -> tuple[Path, Any]:
-    """The folder with a card's weights, fetched where it must be, and the tokenizer in it."""
+    """The folder with a card's weights, downloaded if necessary, and its tokenizer."""
     source = card.weights
     doing("loading weights" if source.path else f"fetching {source.hub}")
     folder = fetch(source, card.name)
@@ -99,7 +99,7 @@ def open_folder(card: ModelCard, tell: Tell, doing: Callable[[str], None]) -> tu
 
 
 def release(loaded: Loaded) -> None:
-    """Give the model's memory back; ``loaded`` is of no use afterwards."""
+    """Free the model's memory; ``loaded`` can't be used afterwards."""
     loaded.model = None
     gc.collect()
     if torch.cuda.is_available():
@@ -107,14 +107,14 @@ def release(loaded: Loaded) -> None:
 
 
 def quiet() -> None:
-    """Libraries' notes and progress bars stay away from a command line that tells its own."""
+    """Silence libraries' notes and progress bars, since the command line has its own."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def set_threads() -> None:
-    """Obey ``OMP_NUM_THREADS`` even where torch was imported before it was set (a fork)."""
+    """Apply ``OMP_NUM_THREADS`` even if it was set after torch's import (in a fork)."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         torch.set_num_threads(int(wanted))
@@ -170,7 +170,7 @@ def _download(source: LocalWeights) -> Path:
 
 
 def _check_weight_files(folder: Path) -> None:
-    """Every safetensors file that the model needs is there and whole."""
+    """Check that all safetensors files of the model are there and whole."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
@@ -190,7 +190,7 @@ def _check_weight_files(folder: Path) -> None:
 
 
 def _check_whole(file: Path) -> None:
-    """Reads the header only, which tells a truncated file from a whole one."""
+    """Check a file by its header, which is enough to detect truncation."""
     try:
         with safe_open(file, framework="pt"):
             pass
@@ -225,7 +225,7 @@ def _load_weights(folder: Path, source: LocalWeights) -> Any:
 
 @contextmanager
 def _telling_tensors(doing: Callable[[str], None]) -> Iterator[None]:
-    """Says in words what transformers' progress bars show, which stay as they are."""
+    """Report transformers' progress bars in words too; the bars stay as they are."""
 
     def counted(rows: Any, what: str) -> Iterator[Any]:
         for done, row in enumerate(rows):
@@ -247,18 +247,18 @@ def _telling_tensors(doing: Callable[[str], None]) -> Iterator[None]:
 
 
 def _read_last_states_whole(model: Any) -> None:
-    """The last position's states are a view with gaps, for which torch 2.13's matmul expands the
-    output matrix ``[rows, hidden, vocabulary]`` instead of multiplying once: five times the
-    memory and the time of reading a slice of prompts with a 0.5B."""
+    """Make the last position's states contiguous. For a view with gaps torch 2.13's matmul expands
+    the output matrix to ``[rows, hidden, vocabulary]``: five times the memory and time when a
+    0.5B model reads prompts."""
     output = model.get_output_embeddings()
     if output is not None:
         output.register_forward_pre_hook(lambda _module, states: (states[0].contiguous(),))
 
 
 def compute_dtype(precision: str) -> torch.dtype:
-    """What is computed in. NF4 computes in 16 bit on a GPU, as the paper does; on CPUs in fp32,
-    which is the faster there and keeps 4-bit weights exact when they are unpacked. 16 bits on a
-    CPU that has no instructions for them take ten times as long as 32."""
+    """The compute dtype. NF4 computes in 16 bits on a GPU, as in the paper; on CPUs in fp32, which
+    is faster there and keeps unpacked 4-bit weights exact. On a CPU without instructions for
+    16 bits these take ten times as long as 32."""
     if precision == "fp32" or (precision == "nf4" and not torch.cuda.is_available()):
         return torch.float32
     if not torch.cuda.is_available():
@@ -279,8 +279,8 @@ def _nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
 
 
 def device_map() -> str | dict[str, Any]:
-    """Everything on the one device there is; under ``accelerate launch`` on this rank's GPU;
-    over all GPUs where a single process sees several."""
+    """The devices for the layers: the only one; under ``accelerate launch`` this rank's GPU; all
+    GPUs where a single process sees several."""
     if not torch.cuda.is_available():
         return {"": "cpu"}
     if rank := os.environ.get("LOCAL_RANK"):
@@ -304,10 +304,10 @@ def _with_adapter(model: Any, adapter: Path, trainable: bool) -> Any:
 
 
 def _unpacking_pays(model: Any) -> bool:
-    """Whether 4-bit weights are better written out in fp32: on a CPU, where memory allows.
+    """Whether to unpack 4-bit weights to fp32 once: on a CPU with enough memory.
 
     The values are exact, so the logits are the same bit for bit; unpacking at each multiplication
-    costs a quarter to a third of the time even with 128 sequences at once.
+    takes a quarter to a third of the time even with 128 sequences at once.
     """
     if torch.cuda.is_available():
         return False

@@ -1,8 +1,8 @@
-"""A tokenizer that comes as a SentencePiece model alone, read as SentencePiece reads it.
+"""Corrects tokenizers that transformers reads from a SentencePiece model alone.
 
-Transformers takes pieces and merges from such a file. It leaves out the space that SentencePiece
-puts before a text, the way it treats white space, and that some pieces are whole symbols; without
-them a model sees other tokens than it was trained on.
+Transformers takes pieces and merges from such a file, but not the space that SentencePiece puts
+before a text, its treatment of white space, and the pieces that are whole symbols. Without
+these a model sees other tokens than it was trained on.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ CONTROL, USER_DEFINED = 3, 4  # kinds of pieces in SentencePiece's protocol
 
 
 def mend(tokenizer: Any, folder: Path) -> None:
-    """Complete ``tokenizer``, if it was made from ``folder/tokenizer.model`` by no class that
-    knows the model's family."""
+    """Complete ``tokenizer`` if it was read from ``folder/tokenizer.model`` by a generic
+    class."""
     file = folder / "tokenizer.model"
     known_better = (folder / "tokenizer.json").exists() or not file.exists()
     if known_better or type(tokenizer) is not PreTrainedTokenizerFast:

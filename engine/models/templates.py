@@ -1,7 +1,7 @@
-"""What a model's chat template writes around messages, found by rendering it.
+"""Finds what a model's chat template writes around messages, by rendering it.
 
-Where an assistant's turn ends, which tokens only the template may write, whether the prompt
-depends on the day, and what looks wrong with it: no list of known templates, so that any will do.
+It finds how an assistant's turn ends, which tokens only the template may write, whether the prompt
+depends on the date, and what looks wrong. This works with any template, without a list.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class TurnEnd:
     """How an assistant's turn ends.
 
     Attributes:
-        token: the id that an answer is taught to end with.
-        ends: ids at which an answer is over.
-        text: what the template writes after an answer where it writes no control token there;
-            an answer is over at it, too.
+        token: the id that ends an answer in training.
+        ends: ids that end a generated answer.
+        text: what the template writes after an answer if that is no control token; it ends an
+            answer, too.
     """
 
     token: int
@@ -44,9 +44,9 @@ class TurnEnd:
 
 
 def turn_end(tokenizer: Any) -> TurnEnd:
-    """Found in what the template writes between an answer and the next question.
+    """The turn's end, from what the template writes between an answer and the next question.
 
-    The first control token there ends a turn, and the tokenizer's end-of-text token always does.
+    The first control token there ends a turn, and so does the tokenizer's end-of-text token.
     A template that writes nothing after an answer leaves the end to the next turn's first token.
     """
     return _turn_end(tokenizer, tokenizer.chat_template, tokenizer.eos_token_id)
@@ -68,10 +68,10 @@ def _turn_end(tokenizer: Any, _template: str, eos: int) -> TurnEnd:
 
 
 def control_tokens(tokenizer: Any) -> dict[str, bool]:
-    """Tokens that a message's text must not turn into, and which of them the tokenizer marks as
-    special; the others are those that the template writes.
+    """Tokens that must not result from a message's text -> whether the tokenizer marks them as
+    special; the others are written by the template.
 
-    A token of one letter is left out: somebody made a letter the padding, and text needs it.
+    A token of one letter is left out: some models pad with a letter, which text needs.
     """
     return _control_tokens(tokenizer, tokenizer.chat_template)
 
@@ -85,7 +85,7 @@ def _control_tokens(tokenizer: Any, _template: str) -> dict[str, bool]:
 
 
 def check(tokenizer: Any, card: str) -> Iterator[str]:
-    """Refuse a template that can't be used (``UserError``); yield what looks wrong with others."""
+    """Refuse an unusable template (``UserError``); yield what looks wrong with a usable one."""
     try:
         prompt = render(tokenizer, [ASKED], cue=True)
         usable = prompt != render(tokenizer, [ASKED_NEXT], cue=True)
@@ -125,10 +125,10 @@ def check(tokenizer: Any, card: str) -> Iterator[str]:
 
 
 def pin(template: str, day: str) -> str:
-    """The template with a clock of its own that stands at ``day`` (YYYY-MM-DD), at midnight.
+    """The template with its date fixed to midnight of ``day`` (YYYY-MM-DD).
 
-    A macro in front hides the ``strftime_now`` that transformers offers to templates; so the day
-    goes with the tokenizer wherever it is saved.
+    A macro in front replaces the ``strftime_now`` that transformers offers to templates, so the
+    date is saved with the tokenizer.
     """
     return _with_clock(template, datetime.fromisoformat(day))
 
@@ -138,7 +138,7 @@ def _with_clock(template: str, now: datetime) -> str:
     used = [directive for directive in [*known, "%%"] if directive in template]
     written = "".join(f".replace({one!r}, {now.strftime(one)!r})" for one in used)
     macro = "{% macro strftime_now(format) %}{{ format" + written + " }}{% endmacro %}"
-    return macro + "\n" + template  # this line's end is no part of what is rendered
+    return macro + "\n" + template  # this newline is not rendered
 
 
 def _shows_the_day(tokenizer: Any) -> bool:
@@ -153,7 +153,7 @@ def _shows_the_day(tokenizer: Any) -> bool:
 
 
 def _missing_cue(tokenizer: Any, prompt: str) -> str:
-    """What the template writes between a prompt that got no cue and an answer."""
+    """What the template writes between a prompt without cue and an answer."""
     if prompt.removeprefix(_render(tokenizer, [ASKED])).strip():
         return ""
     whole = _render(tokenizer, [ASKED, SAID]) or _render(tokenizer, [ASKED, SAID, ASKED_NEXT])
@@ -162,7 +162,7 @@ def _missing_cue(tokenizer: Any, prompt: str) -> str:
 
 
 def render(tokenizer: Any, texts: list[str], cue: bool = False, **options: Any) -> str:
-    """Messages by turns of user and assistant through the template, as text."""
+    """Render alternating user and assistant messages to text."""
     turns = [
         {"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)
     ]
@@ -172,7 +172,7 @@ def render(tokenizer: Any, texts: list[str], cue: bool = False, **options: Any) 
 
 
 def _render(tokenizer: Any, texts: list[str], cue: bool = False) -> str:
-    """The same, and nothing where the template refuses such a conversation."""
+    """As :func:`render`, but "" where the template refuses the messages."""
     try:
         return render(tokenizer, texts, cue)
     except CANNOT_RENDER:
@@ -187,7 +187,7 @@ def _part(tokenizer: Any, texts: list[str], begin: str, end: str | None = None) 
 
 
 def _added(tokenizer: Any, text: str) -> list[int]:
-    """Ids of the tokens in a text that are written out in the tokenizer's list of added ones."""
+    """Ids of the tokens in a text that are in the tokenizer's list of added tokens."""
     ids = {t.content: i for i, t in tokenizer.added_tokens_decoder.items() if t.content.strip()}
     return [ids[found] for found in any_of(frozenset(ids)).findall(text)]
 

@@ -68,11 +68,11 @@ def _template(file: Path, card: str) -> str:
 
 
 def ensure_pad(tokenizer: Any, where: Path, tell: Callable[[str], None]) -> None:
-    """A pad token that ends neither text nor turn, without a new row in the embedding.
+    """Set a pad token that ends neither text nor turn, without a new embedding row.
 
-    Padding with EOS is the classic trap: a trainer that masks padding then masks the answer's
+    Padding with EOS is a common mistake: a trainer that masks padding then masks the answer's
     end, and the model never learns to stop. Padding is hidden by the attention mask, so any
-    special token that no answer holds will do.
+    special token that occurs in no answer will do.
     """
     ends = turn_end(tokenizer).ends
     if tokenizer.pad_token_id not in (None, *ends):
@@ -101,26 +101,26 @@ def prepare_prompt(tokenizer: Any, user_message: str) -> list[int]:
 
 
 def prepare_begun(tokenizer: Any, begun: Begun, room: int) -> list[int]:
-    """Token ids of an answer so far and the words to go on from, ``room`` tokens at most: of an
-    answer that is too long the end is kept."""
+    """Token ids of a begun answer and the words to continue from, at most ``room``: only the end
+    of a longer answer is kept."""
     ids = _answer(tokenizer, f"{begun.text.rstrip()}\n{begun.cue}")
     return ids[-max(room, 1) :]
 
 
 def prepare_answer(tokenizer: Any, text: str, finish: Finish) -> list[int]:
-    """Token ids of an answer to be learnt, with its turn's end where it ended by itself.
+    """Token ids of an answer to train on, with the turn's end if it ended by itself.
 
-    What the token limit cut off gets none: it would teach to stop in the middle.
+    An answer cut off by the token limit gets none, or it would teach to stop midway.
     """
     ids = _answer(tokenizer, text)
     return ids if finish == "length" else [*ids, turn_end(tokenizer).token]
 
 
 def read_answer(tokenizer: Any, tokens: Sequence[int]) -> tuple[str, bool]:
-    """What a model wrote, without control tokens, and whether text showed that its turn was over.
+    """A model's text without control tokens, and whether its text showed the end of its turn.
 
-    Tags around thinking stay, for the thinking to be told from the answer. Tokenizers mark some
-    control tokens as ordinary: those are taken off the end, where they are left over.
+    Tags around thinking stay, to tell thinking from the answer. Control tokens that the
+    tokenizer marks as ordinary are removed from the end, where they are left over.
     """
     control = _but_thinking(templates.control_tokens(tokenizer))
     special, ordinary = (
@@ -137,7 +137,7 @@ def read_answer(tokenizer: Any, tokens: Sequence[int]) -> tuple[str, bool]:
 
 
 def _answer(tokenizer: Any, text: str) -> list[int]:
-    """Of what is a control token, only tags around thinking are an answer's to write."""
+    """Ids of an answer's text, in which tags around thinking alone are control tokens."""
     broken, mark = _broken(text, frozenset(_but_thinking(templates.control_tokens(tokenizer))))
     return _ids(tokenizer, broken.split(mark))
 
@@ -147,8 +147,8 @@ def _but_thinking(control: dict[str, bool]) -> dict[str, bool]:
 
 
 def _broken(text: str, tokens: frozenset[str]) -> tuple[str, str]:
-    """The text with a mark inside each of the tokens, and the mark: a character that the text
-    doesn't hold. What lies on either side of it is encoded apart, so that no token comes of it."""
+    """The text with a mark inside each of the tokens, and the mark, a character not in the text.
+    Encoding the parts on either side separately keeps the tokens from being formed."""
     mark = next(one for one in map(chr, range(0xE000, 0xF900)) if one not in text)
     return templates.any_of(tokens).sub(lambda m: m[0][0] + mark + m[0][1:], text), mark
 
