@@ -1,1 +1,1 @@
-"""Benchmarks, one file a family."""
+"""Benchmarks, one file for each."""

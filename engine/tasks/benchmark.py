@@ -1,4 +1,4 @@
-"""What all benchmarks share: from a source to rows, and from rows to items."""
+"""The base of all benchmarks: reads rows from a source and turns them into items."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Benchmark:
     def load(
         self, source: TaskSource, split: Split, tell: Callable[[str], None] = lambda _: None
     ) -> list[Item]:
-        """All sound items of a split, in the source's order.
+        """All valid items of a split, in the source's order.
 
-        ``UserError`` when the source can't be read, or when rows of it can't be asked or scored;
-        where the source says so these are left out, and ``tell`` gets a line about them.
+        ``UserError`` when the source can't be read, or has rows that can't be asked or scored;
+        if the source allows it, these are left out, and ``tell`` gets a line about them.
         """
         if split not in self.hub_splits:
             raise UserError(
@@ -109,7 +109,7 @@ class Benchmark:
 
 
 def unique(items: Sequence[Item]) -> list[Item]:
-    """The items with ``#2``, ``#3``, ... after the ids that came before."""
+    """The items with ``#2``, ``#3``, ... appended to repeated ids."""
     seen: dict[str, int] = {}
     taken: set[str] = set()
     result = []
@@ -124,7 +124,7 @@ def unique(items: Sequence[Item]) -> list[Item]:
 
 
 def letter_of(row: Row, label: str, labels: Sequence[str]) -> str:
-    """The letter of an option by its place among ``labels``, whatever they are called."""
+    """The letter of an option by its position in ``labels``, whatever their names."""
     if label not in labels:
         raise row.error(f"the answer is {shown(label)}, but the options are {_listed(labels)}")
     place = labels.index(label)
@@ -141,7 +141,7 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def nested_choices(row: Row, stem: str) -> tuple[str, list[str], list[str]]:
-    """Question, option labels and option texts of a row of the CSQA and OBQA kind.
+    """Question, option labels and option texts of a CSQA or OBQA row.
 
     The hub's rows are flat (column ``stem``, ``choices`` as two lists); the original files nest
     ``question: {stem, choices: [{label, text}]}``.

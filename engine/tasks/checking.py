@@ -1,4 +1,4 @@
-"""The one check of all benchmarks' rows: what can't be asked or scored is told, never counted.
+"""Checks benchmarks' rows: those that can't be asked or scored are reported, never counted.
 
 Plans and phases both read rows through it, so that a plan is refused where a phase would fail.
 """
@@ -23,13 +23,13 @@ _WRAPPER: Final = re.compile(r"\\(?:text|mathrm|mbox|boxed|fbox)\b")
 
 
 class BadRows(UserError):
-    """Rows of a split can't be asked or scored; what can't be reached is another error."""
+    """Rows of a split can't be asked or scored. (Unreachable sources raise another error.)"""
 
 
 def sound(
     rows: Iterable[tuple[int, Row]], make: Callable[[int, Row], Item], kind: AnswerKind
 ) -> tuple[list[Item], list[RowError]]:
-    """The items of the rows that have one, and what is wrong with the others."""
+    """The items of valid rows, and what is wrong with the others."""
     items: list[Item] = []
     faults: list[RowError] = []
     for number, row in rows:
@@ -48,7 +48,7 @@ def sound(
 
 
 def fault(item: Item, kind: AnswerKind) -> str | None:
-    """Why an item can't be asked, or no answer to it could be right; None for a sound one."""
+    """Why an item can't be asked, or no answer could be right; None for a valid item."""
     if not item.question:
         return "the question is empty"
     if kind == "choice":
@@ -77,7 +77,7 @@ def _letter_fault(item: Item) -> str | None:
 
 
 def _is_formula(target: str) -> bool:
-    """Whether it says anything, and its braces close."""
+    """Whether it isn't empty and its braces close."""
     depth = 0
     for brace in re.findall(r"(?<!\\)[{}]", target):
         depth += 1 if brace == "{" else -1
@@ -106,7 +106,7 @@ def left_out(task: str, split: str, faults: Sequence[RowError], total: int) -> s
 
 
 def listed(faults: Sequence[RowError]) -> str:
-    """The first few, and how many more there are."""
+    """The first few, and how many are left out."""
     first, *others = faults[:SHOWN]
     if others and all(other.what == first.what for other in others):
         told = f"{first}; so are {' and '.join(other.where for other in others)}"

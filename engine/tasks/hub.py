@@ -1,4 +1,4 @@
-"""A benchmark's rows from the hub: the one place of a task that needs ``datasets``."""
+"""Reads a benchmark's rows from the hub; no other task module imports ``datasets``."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def _item(row: Row, fallback_id: str) -> Item:
 
 
 def _divide(rows: list[Row], split: Split) -> list[tuple[int, Row]]:
-    """Numbered rows of a split, drawn by question, independent of the rows' order. One without a
-    question is in both, to be told wherever it is read."""
+    """Numbered rows of a split, drawn by question, independent of the rows' order. Rows without a
+    question are in both, so that each reports them."""
     asked: dict[str, list[int]] = {}
     unread: set[int] = set()
     for number, row in enumerate(rows):

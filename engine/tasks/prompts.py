@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LETTERS = "ABCDEFGHIJ"
 _LISTED: Final = re.compile(r"\bA(?:, [B-J])+\b")
 TRIGGER = "Let's think step by step"
-# ours: of 20 questions of multiarith and gsm8k qwen2.5-coder-0.5b answers all in steps when asked
-# plainly, and none with these words
+# ours: asked plainly, qwen2.5-coder-0.5b answers 20 of 20 multiarith and gsm8k questions in steps;
+# with these words, none
 ONLY_THE_ANSWER = "Reply with the final number alone: no steps, no explanation."
 ONLY_THE_LETTER = "Reply with the letter of the answer alone: no steps, no explanation."
 NUMBER_INSTRUCTION = "Answer the following mathematical question with a numerical solution."
@@ -32,12 +32,12 @@ BOX_INSTRUCTION = (  # ours: answers that are formulas need to be set apart from
 
 
 def prompt_version(task: Task) -> int:
-    """The version of a task's instruction line that new runs ask with, from 1."""
+    """The version (from 1) of a task's instruction line in new runs."""
     return 1 + len(task.former_instructions)
 
 
 def instruction_of(task: Task, version: int) -> str:
-    """A task's instruction line in that version; ``UserError`` for one of a later program."""
+    """A task's instruction line in a version; ``UserError`` if the version is unknown."""
     if version > prompt_version(task):
         raise UserError(
             f"{task.name}: asked with prompt {version}, but this sirt knows {prompt_version(task)} "
@@ -53,8 +53,8 @@ def choice_instruction(count: int) -> str:
 
 
 def with_letters(instruction: str, choices: Sequence[str]) -> str:
-    """The instruction with the letters that a row of so many options has, where it lists others:
-    a task's own line is that of its usual rows."""
+    """The instruction with the letters for a row of ``count`` options: a task's own line has those
+    of its usual rows."""
     return _LISTED.sub(", ".join(LETTERS[: len(choices)]), instruction) if choices else instruction
 
 

@@ -1,4 +1,4 @@
-"""The same question asked again: within a set, or on both sides of a split."""
+"""Finds repeated questions, within a set or on both sides of a split."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Asked(Protocol):
 
 
 def normal(question: str) -> str:
-    """The question, whatever its case and blanks."""
+    """The question, ignoring case and blanks."""
     return " ".join(question.lower().split())
 
 
 def with_repeats(ids: frozenset[str], everything: Iterable[Asked]) -> frozenset[str]:
-    """These ids, and those of all that ask the same questions."""
+    """These ids, and those of items with the same questions."""
     rows = list(everything)
     asked = {normal(row.question) for row in rows if row.id in ids}
     return ids | {row.id for row in rows if normal(row.question) in asked}
 
 
 def shared(items: Iterable[Item], others: Iterable[Item]) -> int:
-    """How many of ``items`` stand in ``others`` too: question and options, in whatever order."""
+    """How many of ``items`` are in ``others`` too, by question and options in any order."""
     known = {_content(other) for other in others}
     return sum(_content(item) in known for item in items)
 

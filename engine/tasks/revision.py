@@ -1,4 +1,4 @@
-"""Sources at a revision: defaults filled in, paths made absolute, local files hashed."""
+"""Resolves sources: fills in defaults, makes paths absolute and hashes local files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PATHS = ("train", "test", "train_labels", "test_labels")
 
 
 def with_defaults(source: TaskSource, default: TaskSource) -> TaskSource:
-    """The source with the task's hub id, config and revision where it says nothing.
+    """The source, with the task's hub id, config and revision as defaults.
 
-    Another hub id than the task's own keeps its own config: the default belongs to the default.
+    With another hub id than the task's own, the default config is not used.
     """
     if source.is_local:
         return source
@@ -75,6 +75,6 @@ def _contents(path: Path) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=100_000)
 def _hashed(file: Path, *_state: int) -> str:
-    """Kept while the file is as it was: a plan is made again and again while it is composed."""
+    """Cached while the file is unchanged: a plan is remade while it is composed."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""One record of a benchmark's file: its columns are read through checks that name its place."""
+"""One record of a benchmark's file; errors in its columns name its file and line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _shown.maxlist = _shown.maxdict = 3
 
 
 class RowError(UserError):
-    """What is wrong with one row: ``where`` it stands, and ``what``."""
+    """An error in one row: ``where`` it is, and ``what`` is wrong."""
 
     def __init__(self, where: str, what: str) -> None:
         self.where, self.what = where, what
@@ -34,8 +34,8 @@ class RowError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``where``: file and line. ``broken``: why nothing could be read there; then it has no
-    columns, and whoever asks for one is told so."""
+    """A row. ``where``: file and line. ``broken``: why it couldn't be read; then it has no
+    columns, and reading one raises an error."""
 
     values: dict[str, Any]
     where: str
@@ -105,7 +105,7 @@ class Row:
         return [Row(value, self.where) for value in values]
 
     def key(self, column: str, fallback: str) -> str:
-        """The row's own name; ``fallback`` where it has none that could be one."""
+        """The row's own id; ``fallback`` where it has no usable one."""
         value = self.values.get(column)
         named = isinstance(value, str | int) and not isinstance(value, bool) and value
         return str(value) if named and _is_unicode(str(value)) else fallback
@@ -156,5 +156,5 @@ def _label(value: Any) -> str | None:
 
 
 def _is_unicode(text: str) -> bool:
-    """False for half a surrogate pair, which JSON can spell and no file can hold."""
+    """False for a lone surrogate, which JSON can escape but no file can hold."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,8 +1,8 @@
 """Reading a benchmark's rows: JSONL, JSON, CSV, Parquet and the hub.
 
-Every row knows where it comes from (``file:line``), so that an error in it names its place. A
-line that can't be read is a row all the same, a broken one: it counts, and the others keep their
-numbers. Only ``\\n`` and ``\\r\\n`` end a line; a text may hold any other sign.
+Every row has its origin (``file:line``), so that an error in it names its place. A line that
+can't be read becomes a broken row, so that the others keep their numbers. Only ``\\n`` and
+``\\r\\n`` end a line; a text may hold any other character.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _begins_with_an_object(text: str) -> bool:
 
 
 def _parse(text: str) -> Any:
-    """``ValueError`` in words for what is no JSON, or more than can be held."""
+    """Parse JSON; ``ValueError`` in words if it is invalid or too large."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -134,7 +134,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Row]:
     except csv.Error as problem:
         raise UserError(f"{path}:{start}: not CSV ({problem}); is a quote left open?") from None
     except StopIteration:
-        if fields:  # the blank line was taken into it
+        if fields:  # it is inside an unclosed field
             raise UserError(f"{rows[-1].where}: a quote is opened and never closed") from None
     return rows
 

@@ -1,7 +1,7 @@
-"""Which examples are drawn: seeded, class by class, and the same whatever order they come in.
+"""Draws examples: seeded, balanced over classes, and independent of the order they come in.
 
-Every draw ranks the ids with a generator of its own, so that a smaller draw is part of a
-larger one with the same seed. What is drawn keeps the order it came in.
+Every draw ranks the ids with its own generator, so that a smaller draw is part of a
+larger one with the same seed. Drawn examples keep their order.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def balanced(
 
 
 def _equal_quotas(sizes: Mapping[str, int], limit: int) -> dict[str, int]:
-    """How many of each class: as equal as the sizes allow, what is left over to the first."""
+    """How many of each class: as equal as sizes allow, with the remainder to the first."""
     quotas = dict.fromkeys(sizes, 0)
     left = min(limit, sum(sizes.values()))
     while left:
@@ -86,7 +86,7 @@ def fraction(items: Sequence[E], percent: int, seed: int) -> list[E]:
 def stratified_holdout(
     groups: Mapping[str, str] | Iterable[tuple[str, str]], share: float, seed: int
 ) -> frozenset[str]:
-    """Keys to hold out: ``share`` of all, each class in its proportion.
+    """Keys to hold out: a ``share`` of all, stratified by class.
 
     ``groups``: key -> class. At least one key is held out and one is left, when there are two.
     """
@@ -108,7 +108,7 @@ def stratified_holdout(
 
 
 def _ranked(keys: Collection[str], seed: int, purpose: str) -> list[str]:
-    """The keys in an order that depends on nothing but themselves, seed and purpose."""
+    """The keys in an order that depends only on themselves, seed and purpose."""
     ranked = sorted(keys)
     Random(f"{seed}/{purpose}").shuffle(ranked)
     return ranked
