@@ -1,4 +1,4 @@
-"""What can be said of generated answers without a judge.
+"""Measures of generated answers that need no judge.
 
 ``arithmetic``  equations in a text, and whether they are true
 ``measures``    answers -> one :class:`~engine.quality.measures.Quality`

@@ -1,8 +1,8 @@
-"""Arithmetic steps of a text: ``22 + 4 = 26``, ``22 plus 4 makes 26``; and whether they are true.
+"""Finds arithmetic steps in a text (``22 + 4 = 26``, ``22 plus 4 makes 26``) and checks them.
 
-A step is at least one operation on plain numbers with a stated result. In a run of steps
-(``2 + 3 = 5 + 1 = 6``) each result begins the next, as people write it. What is not plainly
-numbers on both sides (a variable, a power, a lone bracket) is no step and counts neither way.
+A step is at least one operation on plain numbers with a stated result. In a chain of steps
+(``2 + 3 = 5 + 1 = 6``) each result begins the next, as people write it. Anything but numbers on
+either side (a variable, a power, a lone bracket) is no step and is not counted.
 
 Sympy decides with exact fractions. A result with decimals may be rounded to them (``10 / 3 =
 3.33``), one without must be exact. A per cent sign may be meant or a mere unit: either will do.
@@ -20,7 +20,7 @@ from engine.scoring.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST: Final = 15  # digits of a number; more is noise
+LONGEST: Final = 15  # digits of a number; longer ones are ignored
 TERMS: Final = 8  # numbers in one step
 
 _WORDS: Final = {
@@ -29,7 +29,7 @@ _WORDS: Final = {
     r"\bplus\b": " + ",
     r"\bminus\b": " - ",
     r"\bis equal to\b|\bequals\b|\bmakes\b|\bgives\b": " = ",
-    r"<<[^<>\n]{0,200}>>|[$€£]": "",  # GSM8K's calculator marks say the same once more
+    r"<<[^<>\n]{0,200}>>|[$€£]": "",  # GSM8K's calculator marks repeat the step
     r"\\[dt]?frac\s?\{\s?([0-9.]+)\s?\}\s?\{\s?([0-9.]+)\s?\}": r"(\1/\2)",
     r"(?<=[0-9)])[xX](?=[0-9(])|(?<= )[xX](?= [0-9(])": " * ",
     r"(?<=[0-9])%\s?of\b": "% * ",
@@ -47,7 +47,7 @@ _STEP: Final = re.compile(
     rf"(?<![\w.,)])(?P<left>{_TERM}(?:[-+*/]{_TERM}){{1,{TERMS}}})="
     rf"(?=(?P<right>-?{_NUMBER}(?:/[0-9]{{1,{LONGEST}}}(?![-+*/=0-9]))?)(?![\w^(]|\.[0-9]))"
 )
-_DANGLING: Final = frozenset("+-*/^(")  # before a step: its beginning was not understood
+_DANGLING: Final = frozenset("+-*/^(")  # before a step: its beginning was not recognised
 _LETTERS: Final = re.compile(r"[a-zA-Z]+")
 _LEADING_ZEROS: Final = re.compile(r"(?<![0-9.])0+(?=[0-9])")
 

@@ -1,4 +1,4 @@
-"""Answers -> figures. Shares carry Wilson's 95 % interval; means are plain means.
+"""Quality measures of answers; shares have Wilson's 95 % interval, means have none.
 
 ``repetition`` is rep-4 of Welleck et al. (2020), "Neural text generation with unlikelihood
 training": of an answer's sequences of four words and signs, the share that had occurred in it
@@ -28,7 +28,7 @@ _PIECE: Final = re.compile(r"\w+(?:[.,']\w+)*|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One answer; ``tokens`` as counted by whoever generated it."""
+    """One answer; ``tokens`` as counted by its generator."""
 
     text: str
     choices: tuple[str, ...]
@@ -38,7 +38,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The answers of one phase.
+    """Measures of a phase's answers.
 
     ``with_steps``: answers that give reasons, not only a result. ``true_steps``: arithmetic
     steps that are true, of all that were found; its interval treats steps as independent, which
@@ -58,7 +58,7 @@ class Quality:
 
 
 def quality(said: Iterable[Said]) -> Quality:
-    """The figures of some answers, taken together; all are 0 without any."""
+    """The measures of some answers; all are 0 without any."""
     rows = list(said)
     total = len(rows)
     pieces = [_PIECE.findall(row.text) for row in rows]
