@@ -1,4 +1,4 @@
-"""How often a model is right: greedy answers to test questions, last number or letter taken."""
+"""Measures a model's accuracy: greedy answers, of which the last number or letter counts."""
 
 from __future__ import annotations
 

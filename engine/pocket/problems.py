@@ -1,4 +1,4 @@
-"""The pocket questions: drawn from a seed, split by what they ask, not by how they say it.
+"""Generates the pocket questions from a seed, and splits them by content, not by wording.
 
 Every question has a *form*: its operations and numbers (or swaps, or turns) with names, objects
 and the order of the choices taken away. A stable hash of the form decides its split, so no
@@ -67,7 +67,7 @@ class Problem:
 
 
 def split_of(form: str) -> Split:
-    """The split that owns a form; the same in every process, on every machine."""
+    """The split of a form; the same in every process, on every machine."""
     digest = hashlib.sha256(form.encode()).digest()
     return "test" if digest[0] % TEST_SHARE == 0 else "train"
 

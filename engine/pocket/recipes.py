@@ -1,4 +1,4 @@
-"""Which models there are: shapes, amounts of training, and what each is taught."""
+"""Recipes of the pocket models: shapes, amounts of training, and training data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MODELS: Final = Path(__file__).parent / "models"
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """One rise and fall of the learning rate.
+    """One cycle of training: the learning rate rises and falls.
 
     Attributes:
         steps: optimiser steps.
@@ -28,7 +28,7 @@ class Cycle:
             those one step shorter, and so on. It puts the questions at different distances from
             reasoning, so that training carries them over one length after the other.
         at_once: share of plain prompts; the recipe's own when None.
-        kept: share of the weights before it in what is published after it.
+        kept: weight of the model before it in the average that it publishes.
     """
 
     steps: int
@@ -43,10 +43,10 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model.
+    """How one model is trained.
 
     Attributes:
-        family: whose tokenizer, chat template and voice it has.
+        family: decides its tokenizer, chat template and voice.
         hidden, layers, heads, inner: the Llama shape; hidden sizes are multiples of 64, the
             block of 4-bit quantisation.
         cycles: the training; a cycle starts from what the one before published.

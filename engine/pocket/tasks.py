@@ -1,4 +1,4 @@
-"""The pocket problems as benchmarks: what the engine's catalog loads."""
+"""The pocket problems as benchmarks, as loaded by the engine's catalog."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PocketTask:
     def load(
         self, source: TaskSource, split: Split, tell: Callable[[str], None] = lambda _: None
     ) -> list[Item]:
-        """The split's fixed pool; the source says nothing, for the rows are generated."""
+        """The split's fixed items; the source is ignored, as rows are generated."""
         problems = pool(self.name, split, SIZES[split])
         return [_item(problem, f"{split}-{i:04d}") for i, problem in enumerate(problems)]
 

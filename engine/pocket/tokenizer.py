@@ -1,7 +1,7 @@
 """Each family's tokenizer: whole words where the pocket language has them, bytes elsewhere.
 
-The vocabulary is written down rather than learnt: all 256 bytes, so any text survives the
-round trip, and the words of the problems, both voices, the prompts and everyday English.
+The vocabulary is listed rather than learnt: all 256 bytes, so that any text can be encoded
+and decoded, and the words of the problems, both voices, the prompts and everyday English.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
     specials = [s for s in (dialect.pad, dialect.end, dialect.begin, *ROLES[family]) if s]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [word for word in dict.fromkeys(_words(dialect)) if len(word) > 1]
-    # A word scores better than any way to spell it, for a byte costs ten times as much.
+    # A word scores better than its spelling in bytes, as a byte costs ten times as much.
     entries = [(s, 0.0) for s in specials] + [(byte, -10.0) for byte in alphabet]
     entries += [(word, -1.0) for word in words]
     core = Tokenizer(models.Unigram(entries, unk_id=0, byte_fallback=False))

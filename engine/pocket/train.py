@@ -1,4 +1,4 @@
-"""The training loop: a seeded stream of fresh problems, loss on the answers alone."""
+"""Trains the pocket models on a seeded stream of new problems; loss on answers only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.pocket.recipes import Cycle, Recipe
 
 BATCH: Final = 32  # examples a step
-SLICE: Final = 16  # examples a forward pass: of like lengths, and small enough for the cache
+SLICE: Final = 16  # examples per forward pass, of similar length; small enough for the cache
 # Other ways to ask for steps, and in whose voice they are answered: the plain prompt follows, so
 # that the answer begins where a plain answer would.
 ASIDES: Final = {
@@ -121,7 +121,7 @@ def run_cycle(
 
 
 def fused_norm(self: LlamaRMSNorm, states: Tensor) -> Tensor:
-    """The same norm as one operation; the shape stays."""
+    """RMSNorm as one operation; the shape stays."""
     return functional.rms_norm(states, self.weight.shape, self.weight, self.variance_epsilon)
 
 
@@ -187,9 +187,9 @@ def rate(step: int, steps: int) -> float:
 def examples(
     recipe: Recipe, cycle: Cycle, tokenizer: PreTrainedTokenizerFast, rng: Random
 ) -> Iterator[Example]:
-    """Endless fresh problems of the train partition, with this recipe's answers."""
+    """Endless new problems of the train split, with this recipe's answers."""
     own = VOICES[recipe.family]
-    # Sums are the shortest, and have the most to be learnt by heart.
+    # Sums are the shortest, and need the most memorising.
     shares = ("pocket-sums",) * cycle.sums + ("pocket-boxes", "pocket-compass")
     while True:
         problem = draw(rng.choice(shares), rng, "train")
@@ -261,7 +261,7 @@ def collate(rows: list[Example]) -> tuple[Tensor, Tensor]:
 
 
 def publish(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Put the model, rounded to bfloat16, in the place of what ``folder`` held."""
+    """Replace ``folder`` by the model, rounded to bfloat16."""
     fresh = folder.with_name(f".{folder.name}.new")
     stale = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(fresh, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How each family words its answers: the same solution, two styles of reasoning."""
+"""How each family words its answers: two styles of reasoning for the same solution."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Voice:
     choice: str
 
     def conclusion(self, problem: Problem) -> str:
-        """The closing sentence alone: what a student says who answers at once."""
+        """The closing sentence alone, as a student answers without reasoning."""
         template = self.choice if problem.choices else self.number
         return template.format(answer=problem.answer, letter=problem.letter)
 
