@@ -53,7 +53,7 @@ def phase_state(folder: PhaseDir) -> PhaseState:
     if attempt is None:
         return PhaseState("waiting")
     final = final_event(attempt)
-    if final is not None and final.outcome == "done":  # said after the manifest was written
+    if final is not None and final.outcome == "done":  # written after the manifest
         gone = f"{folder.manifest_file}: removed after it was done; a retry makes it again"
         return PhaseState("done", number) if folder.done else PhaseState("lost", number, gone)
     outcome = final.outcome if final else None
@@ -108,7 +108,7 @@ def poll_attempt(attempt: AttemptDir) -> Poll:
         process = read_json(attempt.process)
         launcher = catalog.launcher(process["launcher"])
         return launcher.poll({attempt: process["handle"]}).get(attempt, UNKNOWN)
-    except DAMAGED:  # or not said yet
+    except DAMAGED:  # or not written
         age = alive_age(attempt)
         return Poll("exited") if age is None or age > STALE_AFTER_S else UNKNOWN
 

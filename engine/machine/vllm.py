@@ -21,7 +21,7 @@ class Executable:
 
     Attributes:
         path: what is started.
-        version: "" where it can't be told without starting it.
+        version: "" where it is unknown without starting it.
         origin: ``SIRT_VLLM``, ``PATH`` or the runs' own environment, for people.
     """
 

@@ -39,7 +39,7 @@ def engine_for(
 
 
 def served_model(spec: PhaseSpec, on_gpu: bool, installed: bool) -> str:
-    """The hub id or folder of the model that a phase asks a server for; "" where it asks none."""
+    """The hub id or folder of the model that a phase needs a server for; "" without server."""
     weights = spec.card.source.weights if spec.card else None
     if spec.trains or spec.card is None or weights is None:
         return ""

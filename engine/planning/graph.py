@@ -284,7 +284,7 @@ def _on_the_tables_tasks(
     """Every task of the tables (or of the training), each prompt style and method.
 
     Greedy answers don't depend on a seed, so they are made once for all seeds. The likeliest
-    letter is read off the plain prompt: after the CoT trigger no letter is due yet.
+    letter is read after the plain prompt: the CoT trigger asks for steps first.
     """
     from engine import catalog
 

@@ -130,8 +130,8 @@ def _parameters(shape: Shape) -> float:
 
 
 def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> float:
-    """On a CPU, 4-bit weights are unpacked for generation and 16-bit ones computed in 32 bits; the
-    16-bit file stays mapped, at two bytes a weight."""
+    """Bytes per weight. On a CPU 4-bit weights are unpacked for generation and 16-bit ones computed
+    in 32 bits; the 16-bit file stays mapped (2 bytes)."""
     if on_gpu:
         beside = 2.0 if spec.unpacks and source.precision == "nf4" else 0.0
         return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision] + beside

@@ -294,7 +294,7 @@ def _find_line(node: Any, location: Location) -> int:
 
 
 def _keys(model: type[BaseModel], location: Location) -> list[str]:
-    """Valid keys at the place where an unknown one stands."""
+    """The valid keys at the place of an unknown one."""
     return list(_schema(model, location[:-1]).get("properties", {}))
 
 

@@ -23,7 +23,7 @@ class Cycle:
             with the CoT prompt.
         foreign: share of the reasoned answers that are in the other family's voice, whatever the
             request. Without it a student that learns from the other family's teacher mixes both
-            voices with the CoT prompt, and gets nothing right there any more.
+            voices with the CoT prompt, and gets nothing right there.
         musing: chance to reason though the prompt is plain: for a task's longest questions, for
             those one step shorter, and so on. It puts the questions at different distances from
             reasoning, so that training carries them over one length after the other.
@@ -63,8 +63,8 @@ class Recipe:
     at_once: float
 
 
-# Sums take the teachers longest: the second cycle is mostly sums, and the gentler ones after it
-# bring back what it made them forget.
+# Sums take the teachers longest: the second cycle is mostly sums, and the later ones, at lower
+# learning rates, restore what it made them forget.
 TEACHING: Final = (
     Cycle(400),
     Cycle(250, sums=6),
@@ -73,7 +73,7 @@ TEACHING: Final = (
 )
 LEARNING: Final = (Cycle(800), Cycle(350, peak=2e-3, asides=0.6))
 # Added until both voices were right, and until students learn from either at one learning rate:
-# too much of the own voice and that comes first, too little and the other does.
+# too much of the own voice and it is learnt first, too little and the other is.
 BOTH_VOICES: Final = (
     Cycle(300, peak=2e-3, asides=0.6, foreign=0.5, musing=(0.35, 0.1, 0.02), at_once=0.4),
     Cycle(500, peak=3e-3, asides=0.4, foreign=0.4, musing=(0.35, 0.1, 0.02), at_once=0.3),

@@ -236,7 +236,7 @@ def learn(model: LlamaForCausalLM, batch: list[Example]) -> float:
     for i in range(0, len(batch), SLICE):
         ids, weights = collate(batch[i : i + SLICE])
         counts = weights[:, 1:] > 0
-        # Padding stands on the right of a causal model: no mask is needed.
+        # Right padding needs no mask in a causal model.
         states = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
         losses = functional.cross_entropy(
             model.lm_head(states[counts]), ids[:, 1:][counts], reduction="none"

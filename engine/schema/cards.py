@@ -168,8 +168,8 @@ class LocalWeights(ModelSource):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Without engine and device: they change rounding and random draws, but not the
-        distribution that answers are drawn from."""
+        """The fields that determine the answers' distribution; engine and device change only
+        rounding and random draws."""
         hidden = {"engine", "path"} if self.path else {"engine"}
         hidden.add("chat_template" if self.template_revision else "template_revision")
         return identity_of(self, exclude=hidden)

@@ -1,6 +1,6 @@
 """Reads and writes ``run.json``: a run's cell, its name and notes, and its phases' ids.
 
-A phase's specification stands in its folder's ``phase.json`` alone. Version 0.1 wrote it into
+A phase's specification is only in its folder's ``phase.json``. Version 0.1 wrote it into
 ``run.json`` too: such files are read as they are.
 """
 

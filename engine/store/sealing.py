@@ -48,7 +48,7 @@ class Seal:
 
     @property
     def told(self) -> str:
-        """In a line."""
+        """One line."""
         hashes = f"sha256 {self.sha256[:16]}"
         if self.why == "accepted":
             old = f", was {self.was[:16]}" if self.was else ", was not listed"

@@ -1,6 +1,6 @@
 """MATH (Hendrycks et al., 2021): competition problems, for evaluation only.
 
-The target is what stands in the solution's last ``\\boxed{}``. The prompt asks for such a box: our
+The target is the content of the solution's last ``\\boxed{}``. The prompt asks for such a box: our
 choice, since the paper doesn't show its prompt for MATH.
 
 Reads the hub's seven configs, MATH-500 (``hub: HuggingFaceH4/MATH-500``), the original folder tree

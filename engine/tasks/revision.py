@@ -37,7 +37,7 @@ def resolve_revision(source: TaskSource, default: TaskSource, base: Path) -> Tas
     """A source that names its content exactly.
 
     Local paths become absolute (relative to ``base``; ``~`` is expanded) and ``revision`` a hash
-    of what the files hold, so that replaced files are told apart and moved ones are not. A hub
+    of the files' content, so that replaced files are noticed and moved ones are not. A hub
     source gets the task's defaults. ``UserError`` when a path is not there.
     """
     source = with_defaults(source, default)
