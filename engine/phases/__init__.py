@@ -1,1 +1,1 @@
-"""Flat recipes, one a kind of phase, read top to bottom; what two share is a function."""
+"""The recipes, one for each kind of phase, and the functions that they share."""

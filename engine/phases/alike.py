@@ -1,4 +1,4 @@
-"""Pairs that prefer little: told where they are made, and again before they are trained on."""
+"""Warns of preference pairs whose two answers are alike, when made and again before training."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ WARN_FROM: Final = 0.5
 
 
 def tell_alike(ctx: Context, pairs: Sequence[Pair], settings: ElicitSettings) -> None:
-    """Warn where half of the plain answers or more reason in steps as the CoT ones do: then a pair
-    prefers no style, and where its loser is right too, no truth either."""
+    """Warn if half or more of the plain answers reason in steps like the CoT answers: then a pair
+    prefers no style, and if its loser is right too, no correctness either."""
     reasoned = sum(pair.plain_has_steps for pair in pairs)
     if not pairs or reasoned / len(pairs) < WARN_FROM:
         return

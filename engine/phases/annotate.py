@@ -1,8 +1,8 @@
-"""Annotate: the teacher answers every training question; what is right becomes a demonstration.
+"""Annotate: the teacher answers every training question; right answers become demonstrations.
 
 The teacher gets the task's zero-shot prompt (CoT by default, as the paper has it). Questions
 are drawn class by class, each with a seed of its own. Every raw reply is kept in ``work/``,
-every demonstration in the output with its verdict and, where it was dropped, why.
+every demonstration in the output with its verdict and, if it was dropped, the reason.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NO_REPLY = Reply("", "empty", 0, 0)
 
 
 def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
-    """Write ``demonstrations.jsonl`` in the order of the drawn items; returns the figures."""
+    """Write ``demonstrations.jsonl`` in the order of the drawn items; return the figures."""
     task = catalog.task(spec.task.name)
     ctx.activity("reading the questions")
     limit = spec.settings.most(has_classes=task.kind == "choice")
@@ -82,9 +82,9 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
 
 
 def _tell_overlap(ctx: Context, task: Task, items: list[Item], spec: AnnotateSpec) -> None:
-    """Benchmarks repeat themselves: a training question that is a test question too is said, and
-    kept, as the paper keeps it. Silent where the test split isn't at hand; where it is and can't
-    be scored, that is told now and not by the evaluation hours later."""
+    """Report training questions that are test questions too; they are kept, as in the paper.
+    Nothing is said if the test split isn't at hand; if it can't be scored, that is reported now
+    and not by the evaluation hours later."""
     try:
         repeated = shared(items, task.load(spec.task.source, "test"))
     except BadRows as error:
@@ -134,8 +134,8 @@ def _demonstration(
 
 
 def _why_dropped(reply: Reply | None, output: str, verdict: Verdict, keep: str) -> str | None:
-    """None for what is kept. Where there is no answer at all there is nothing to learn from,
-    so that is dropped with ``keep: all`` too."""
+    """Why a reply is dropped; None if it is kept. A reply without any answer teaches nothing,
+    so it is dropped with ``keep: all`` too."""
     if reply is None:
         return "no reply"
     if reply.finish in ("filtered", "refused"):
@@ -157,7 +157,7 @@ def _why_dropped(reply: Reply | None, output: str, verdict: Verdict, keep: str) 
 def _figures(
     demonstrations: list[Demonstration], spec: AnnotateSpec, store: ReplyStore
 ) -> dict[str, Any]:
-    """Counts of demonstrations; tokens and money are what this phase itself has used."""
+    """Counts of demonstrations, and the tokens and money that this phase itself has used."""
     dropped = Counter(d.dropped_because for d in demonstrations if d.dropped_because)
     figures = {
         "kept": sum(d.kept for d in demonstrations),
@@ -176,7 +176,7 @@ def _look_at(
     figures: dict[str, Any],
     settings: AnnotateSettings,
 ) -> None:
-    """Few demonstrations are a warning, none is an error: nothing could be trained on them."""
+    """Warn if there are few demonstrations; ``UserError`` if there are none to train on."""
     kept, total = figures["kept"], figures["total"]
     counts = ", ".join(f"{n} {why}" for why, n in figures["dropped"].items())
     if kept == 0:
@@ -196,7 +196,7 @@ def _look_at(
 
 
 def _look_for_reasoning(ctx: Context, kept: list[Demonstration], spec: AnnotateSpec) -> None:
-    """Ready answers may be a benchmark's own targets, from which nobody learns to reason."""
+    """Warn if imported answers give no reasoning, such as a benchmark's own targets."""
     if not spec.teacher.source.ready_made:
         return
     targets = sum(d.output.strip().casefold() == d.target.casefold() for d in kept)

@@ -1,8 +1,8 @@
-"""Ask a teacher all questions of a phase: a reply is filed first, then counted and shown.
+"""Asks a model all questions of a phase; each reply is saved before it is counted and shown.
 
 Shared by annotate, elicit, evaluate and judge. ``store`` decides what is still to be asked, so a
-retry goes on where the last attempt ended; ``Stopped`` and ``UserError`` leave everything
-that came back on file. Who is asked to stop takes in the replies that are under way first.
+retry goes on where the last attempt ended; ``Stopped`` and ``UserError`` leave all replies that
+came back on file. A phase that is asked to stop first waits for the replies already requested.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def ask_all(
     unit: str = "questions",
     label: Label | None = None,
 ) -> None:
-    """Ask what is not yet in ``store``, and file it there.
+    """Ask the questions that ``store`` has no reply to, and save the replies there.
 
-    With the ``card`` of an endpoint its cost is told too. About thirty replies are shown as
-    samples, with ``judge``'s verdict or a ``label``. A teacher that has nothing left to do is not
-    asked, and one may leave questions unanswered (imported demonstrations).
+    With the ``card`` of an endpoint, the cost is reported too. About thirty replies are shown as
+    samples, with ``judge``'s verdict or a ``label``. A teacher with no questions left is not
+    asked, and a teacher may leave questions unanswered (imported demonstrations).
     """
     if store.damaged:
         text = f"{store.path}: damaged lines: {store.damaged}; what they answered is asked again"
@@ -86,7 +86,7 @@ def ask_all(
 
 
 def workplace(ctx: Context, prompts: Sequence[str]) -> Workplace:
-    """Where a phase's model is asked. A model that has to be merged for that is held against the
+    """Where a phase's model runs. A model that has to be merged for that is compared with the
     student on some of the prompts."""
 
     def merge_into(card: ModelCard, adapter: Path, folder: Path) -> None:
@@ -106,9 +106,9 @@ def workplace(ctx: Context, prompts: Sequence[str]) -> Workplace:
 def filed(
     teacher: Provider, questions: Sequence[Question], store: ReplyStore, stopped: Callable[[], bool]
 ) -> Generator[Batch, None, None]:
-    """Replies to what ``store`` lacks, each filed before it is yielded; close it when done.
+    """Yield the replies that ``store`` lacks, each saved there first; close it when done.
 
-    Once ``stopped`` nothing new is asked, and what is under way is still taken in.
+    Once ``stopped``, nothing new is asked, and replies already requested are still saved.
     """
     done = frozenset(q.key for q in questions if q.key in store)
     pending = [replace(q, tries=store.tries(q.key)) for q in questions]
@@ -126,7 +126,7 @@ def filed(
 
 
 class _Reporter:
-    """Progress, cost and samples; a few times a second at most, however fast replies come."""
+    """Reports progress, cost and samples, at most a few times a second."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class _Reporter:
             self._ctx.emit(_cost(self._card, self._store, currency))
 
     def wait(self, what: str) -> None:
-        """Say while it waits that it does, and once when it goes on."""
+        """Report a wait while it lasts, and once when it is over."""
         now = time.monotonic()
         if what and (self._waited_at is None or now - self._waited_at >= WAIT_EVERY_S):
             self._waited_at = now
@@ -189,7 +189,7 @@ class _Reporter:
 
 
 def _beginning(text: str) -> str:
-    """Enough to look at: an event is read by every screen, again and again."""
+    """The beginning of a sample, kept short because every screen rereads the events."""
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters in all)"
 
 

@@ -1,8 +1,8 @@
-"""Committing to an answer: an unclear one is asked to be finished, in the same context.
+"""Asks the model to finish an unclear answer with a conclusion, in the same context.
 
 It is the second stage of zero-shot-CoT (Kojima et al., 2022, section 3): the model's own answer,
 then the words that lead to its conclusion, then a few tokens more. Their words for letters and
-numbers are used; those for expressions are ours. It is asked only where no clear tier reads the
+numbers are used; those for expressions are ours. It is asked only if no clear tier reads the
 first answer, so a model that concludes by itself is measured as it is.
 """
 
@@ -30,7 +30,7 @@ TOKENS: Final = 32  # enough for a letter with its option's text, or a number wi
 
 
 def cue(kind: AnswerKind, choices: tuple[str, ...]) -> str:
-    """The words that the model goes on from."""
+    """The words from which the model continues its answer."""
     match kind:
         case "choice":
             return f"Therefore, among A through {LETTERS[len(choices) - 1]}, the answer is"
@@ -49,10 +49,10 @@ def commit(
     store: ReplyStore,
     teacher: Callable[[ModelCard], Provider],
 ) -> list[Prediction]:
-    """The predictions; the unclear ones with what the model committed itself to.
+    """The predictions, the unclear ones with the answer that the model then committed to.
 
-    ``teacher`` makes who answers, of the card with its own limit of tokens. Replies are filed in
-    ``store`` beside the first ones, so a retry asks only what is missing.
+    ``teacher`` makes the answering model from the card with its own token limit. Replies are saved
+    in ``store`` beside the first ones, so a retry asks only what is missing.
     """
     unclear = {
         _key(p.id): p for p in predictions if not is_clear(p.verdict.tier) and p.finish != "refused"
@@ -90,7 +90,7 @@ def _key(item: str) -> str:
 
 
 def _committed(kind: AnswerKind, asked: Prediction, reply: Reply) -> Committed:
-    """The conclusion is read with its cue, as the statement that both make together."""
+    """The prediction with its conclusion, which is read together with its cue."""
     lead = cue(kind, asked.choices)
     said = reply.text.lstrip()
     return Committed(

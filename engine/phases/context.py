@@ -1,4 +1,4 @@
-"""What a recipe is given: its folder, its log, its inputs, and whether to stop."""
+"""The context that a recipe runs in: its folder, log and inputs, and whether to stop."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class Stopped(Exception):
-    """The phase was asked to stop and has kept what it had."""
+    """The phase was asked to stop, and what it had done is saved."""
 
 
 @dataclass
 class Context:
-    """One attempt, seen from inside.
+    """What one attempt of a phase can read, write and report.
 
-    A recipe keeps in ``folder.work`` what a next attempt picks up, writes its outputs under
+    A recipe keeps in ``folder.work`` what the next attempt continues from, writes its outputs under
     :attr:`staging` and returns its figures; the runner publishes them. ``accepted``: by input,
-    what a person has accepted of it although it had changed. ``pulse`` beats while it is entered.
+    the changes to it that a person has accepted. ``pulse`` runs while it is entered.
     """
 
     runs: RunsFolder
@@ -53,13 +53,13 @@ class Context:
         return self.work / "staging"
 
     def clear_staging(self) -> Path:
-        """An empty staging folder: an earlier attempt's leftovers are never published."""
+        """Empty the staging folder, so that an earlier attempt's leftovers are never published."""
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir()
         return self.staging
 
     def input(self, phase_id: str) -> PhaseDir:
-        """A finished input; every phase checks this itself, whoever launched it."""
+        """A finished input phase; every phase checks this itself, however it was started."""
         folder = self.runs.phase(phase_id)
         if not folder.done:
             raise UserError(f"{folder.path}: this input is not finished; run or retry it first")
@@ -78,7 +78,7 @@ class Context:
         self.pulse.heard(event)
 
     def doing(self, text: str) -> None:
-        """As :meth:`activity`, for what changes all the time: told every two seconds at most."""
+        """Like :meth:`activity` for text that changes often: reported at most every 2 seconds."""
         self.pulse.doing(text)
 
     def activity(self, text: str) -> None:
@@ -104,6 +104,6 @@ class Context:
         return self.attempt.stop.exists()
 
     def stop_point(self) -> None:
-        """Call between units of work that are safely on disk."""
+        """Raise :class:`Stopped` if asked to stop; call it when all work so far is on disk."""
         if self.stop_requested:
             raise Stopped

@@ -1,4 +1,4 @@
-"""The student answers every question with and without reasoning; the gate makes pairs."""
+"""Elicit: the student answers each question with and without reasoning; the gate makes pairs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
-    """Writes ``answers.jsonl`` (everything said) and ``pairs.jsonl`` (what the gate made)."""
+    """Write ``answers.jsonl`` (all answers) and ``pairs.jsonl`` (the pairs); return the figures."""
     demonstrations = _demonstrations(ctx, spec)
     take_generations(ctx, spec)
     store = ReplyStore(ctx.work / REPLIES)
@@ -90,13 +90,13 @@ def _kind(ctx: Context, spec: ElicitSpec) -> AnswerKind:
 
 
 def _styles(settings: ElicitSettings) -> tuple[Style, Style]:
-    """What asks for the plain answer, and for the reasoned one."""
+    """The prompt styles of the plain and of the reasoned answer."""
     return ("plain" if settings.plain == "paper" else "answer_only"), "cot"
 
 
 def _key(item: str, style: Style) -> str:
-    """A reply's name says which prompt it answers, so elicitations that differ in the plain style
-    share what they were told with the other."""
+    """A reply's key names its prompt, so elicit phases that differ only in the plain style share
+    their reasoned replies."""
     return f"{item}#{style}"
 
 
@@ -145,7 +145,7 @@ def _both(
 def _figures(
     ctx: Context, answers: list[ElicitedAnswers], pairs: list[Pair], dropped: Counter[str]
 ) -> dict[str, Any]:
-    """Counts, and what a reader must know before trusting the pairs."""
+    """The phase's counts, with warnings to read before trusting the pairs."""
     total = len(answers)
     from_student = sum(pair.winner == "student" for pair in pairs)
     figures: dict[str, Any] = {

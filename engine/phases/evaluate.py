@@ -1,4 +1,4 @@
-"""Any model on a task's test split with one prompt style: generate, extract, match."""
+"""Evaluate: tests a model on a task's test split with one prompt style, by answer matching."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TRUNCATED_WARNING = 0.05
 
 
 def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
-    """Writes ``predictions.jsonl`` (every answer) and ``score.json``."""
+    """Write ``predictions.jsonl`` (every answer) and ``score.json``; return the figures."""
     task = catalog.task(spec.task.name)
     items = task.load(spec.task.source, spec.split, ctx.message)
     if spec.limit is not None:
@@ -117,7 +117,7 @@ def _prediction(task: Task, item: Item, prompt: str, reply: Reply) -> Prediction
 def _by_logprob(
     ctx: Context, spec: EvaluateSpec, task: Task, items: list[Item], adapter: Path | None
 ) -> list[Prediction]:
-    """The likeliest option letter as the next text; nothing is generated."""
+    """Take the option letter with the highest log-probability; nothing is generated."""
     prompts = _prompts(spec, task, items)
     letters = [LETTERS[: len(item.choices)] for item in items]
     ctx.activity("probing options")

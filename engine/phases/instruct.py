@@ -45,7 +45,7 @@ IGNORED = -100  # a label that PyTorch's losses leave out
 
 @dataclass
 class Examples:
-    """Tokenised demonstrations: ids and labels, row by row.
+    """Tokenised demonstrations: token ids and labels, row by row.
 
     Attributes:
         whole: whether a row holds the token that ends an answer.
@@ -65,7 +65,7 @@ class Examples:
 
 
 def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
-    """Train an adapter; returns sizes, the last loss and how many weights moved."""
+    """Train an adapter; return sizes, the last loss and how many weights changed."""
     ctx = only_first_tells(ctx)
     settings, folder = spec.settings, ctx.work / CHECKPOINTS
     demonstrations = _demonstrations(ctx, spec)
@@ -108,7 +108,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
 
 
 def _demonstrations(ctx: Context, spec: InstructSpec) -> list[Demonstration]:
-    """The kept demonstrations, or the seeded part of them that the experiment asks for."""
+    """The kept demonstrations, or the random sample of them that the experiment asks for."""
     file = ctx.output(spec.demonstrations, DEMONSTRATIONS)
     everything = list(read_records(file, Demonstration))
     kept = fraction([d for d in everything if d.kept], spec.fraction, spec.data_seed)
@@ -123,8 +123,8 @@ def _demonstrations(ctx: Context, spec: InstructSpec) -> list[Demonstration]:
 def tokenise(
     tokenizer: Any, demonstrations: Sequence[Demonstration], settings: InstructSettings
 ) -> Examples:
-    """Prompt, output and its end token; labels cover output and end. A demonstration
-    that its teacher's token limit cut off (``keep: all``) has no end.
+    """Tokenise prompt, output and end token; labels cover output and end. A demonstration
+    that was cut off at its teacher's token limit (``keep: all``) has no end.
 
     What exceeds ``max_length`` is cut from the end; a demonstration of which no output is left
     is dropped.
@@ -187,7 +187,7 @@ def _trainer(
 
 
 def _check_labels(trainer: Any, examples: Examples, end: int) -> None:
-    """An answer's end is in the loss, in the batch as the collator pads it."""
+    """Check that the loss covers the end of each answer in a batch as the collator pads it."""
     rows = [i for i, whole in enumerate(examples.whole) if whole][:8]
     if rows:
         batch = trainer.data_collator([trainer.train_dataset[i] for i in rows])
@@ -195,7 +195,7 @@ def _check_labels(trainer: Any, examples: Examples, end: int) -> None:
 
 
 def _first_example(examples: Examples, tokenizer: Any) -> ev.Sample:
-    """What the model sees and where the loss applies, special tokens included."""
+    """Show what the model sees and where the loss applies, special tokens included."""
     ids, labels = examples.input_ids[0], examples.labels[0]
     begin = labels.count(IGNORED)
     return ev.Sample(

@@ -2,7 +2,7 @@
 
 Each pair is shown in both orders, or the judge answers the question itself
 (:class:`~engine.schema.settings.JudgeSettings`). Every reply is kept in ``work/`` before it is
-counted; a judgement of fewer questions, or one that an earlier version made, gives what it has.
+counted; replies of a phase with fewer questions or of an earlier version are reused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COUNTED = ("first", "second", "tie", "undecided")
 
 
 def run(ctx: Context, spec: JudgeSpec) -> dict[str, Any]:
-    """Write ``verdicts.jsonl``, a line a question; returns what they amount to."""
+    """Write ``verdicts.jsonl``, one line per question; return their summary."""
     task = catalog.task(spec.task.name)
     ctx.activity("reading both evaluations' answers")
     pairs = _pairs(ctx, spec)
@@ -72,7 +72,7 @@ def run(ctx: Context, spec: JudgeSpec) -> dict[str, Any]:
 
 
 def _pairs(ctx: Context, spec: JudgeSpec) -> list[Pair]:
-    """Answers to the questions that both were asked, in an order in which more include fewer."""
+    """Both answers to each shared question, in seeded order: a smaller limit takes a subset."""
     ours, theirs = (
         {p.id: p for p in read_records(ctx.output(phase, PREDICTIONS), Prediction)}
         for phase in spec.phases
@@ -82,7 +82,7 @@ def _pairs(ctx: Context, spec: JudgeSpec) -> list[Pair]:
 
 
 def _same(pair: Pair, spec: JudgeSpec) -> bool:
-    """Nothing to decide: the same text, or for one that goes by the result the same result."""
+    """Whether both answers are the same text, or the same result if only the result counts."""
     first, second = pair
     if spec.settings.method == "answer" and first.verdict.answer == second.verdict.answer:
         return True
@@ -94,7 +94,7 @@ def _keys(pair: Pair, spec: JudgeSpec) -> list[str]:
 
 
 def _questions(pair: Pair, spec: JudgeSpec, instruction: str) -> list[Question]:
-    """The same pair in both orders, or the question alone."""
+    """The judge's prompts: the same pair in both orders, or the question alone."""
     item, texts = pair[0], (pair[0].output, pair[1].output)
     if spec.settings.method == "answer":
         prompts = [render(instruction, item.question, item.choices, "cot")]
@@ -109,7 +109,7 @@ def _questions(pair: Pair, spec: JudgeSpec, instruction: str) -> list[Question]:
 
 
 def _label(spec: JudgeSpec, question: Question, reply: Reply) -> str:
-    """Whom a reply prefers, by name."""
+    """The name of the model that a reply prefers."""
     if spec.settings.method == "answer":
         return "its own answer"
     verdict = read_verdict(reply.text)

@@ -1,7 +1,7 @@
-"""Merge: the trained student as a model folder that plain ``transformers`` loads.
+"""Merge: writes the trained student as a model folder that plain ``transformers`` loads.
 
-The adapter is added to the base as it was trained on; what was written is loaded again and held
-against the student on prompts of its own training (:mod:`engine.training.merging`).
+The adapter is added to the base it was trained on; the written model is loaded again and compared
+with the student on prompts of its own training (:mod:`engine.training.merging`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, spec: MergeSpec) -> dict[str, Any]:
-    """Write ``model/``: weights, tokenizer, generation settings; returns how far it is from the
+    """Write ``model/``: weights, tokenizer, generation settings; return how far it is from the
     student. ``UserError``, and nothing published, when that is more than rounding explains."""
     adapter = ctx.output(spec.adapter, ADAPTER)
     prompts = _prompts(ctx, spec)
@@ -44,7 +44,7 @@ def run(ctx: Context, spec: MergeSpec) -> dict[str, Any]:
 
 
 def _prompts(ctx: Context, spec: MergeSpec) -> list[str]:
-    """Evenly over the training's data."""
+    """Prompts taken evenly from the training's data."""
     name = PAIRS if spec.data.startswith("elicit-") else DEMONSTRATIONS
     lines = ctx.output(spec.data, name).read_bytes().splitlines()
     count = min(PROBES, len(lines))

@@ -1,6 +1,6 @@
-"""The gate: from both answers to a preference pair, or the reason why there is none.
+"""The gate: makes a preference pair from both answers, or gives the reason why there is none.
 
-Pure, so that another gate or pair prompt needs no new generations.
+It has no side effects, so another gate or pair prompt needs no new generations.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def make_pair(
     settings: ElicitSettings,
     teacher_finish: Finish = "stop",
 ) -> Pair | str:
-    """The pair, or why the question gives none.
+    """The preference pair of a question, or the reason why it gives none.
 
     ``dpo_cot``: the student's own reasoning wins over its plain answer (the paper, section 2.2);
     where it is wrong, ``winner`` decides. ``dpo_answer`` (inferred, by symmetry): conditioned on
     the plain prompt, the right direct answer wins over the reasoned one. The loser isn't gated.
-    With ``thinking: drop`` neither text holds what was thought before the answer.
-    An answer that the token limit cut off counts as wrong here, as a teacher's does: preferring
-    it would teach not to end.
+    With ``thinking: drop`` neither text holds the thinking before the answer.
+    An answer cut off by the token limit counts as wrong here, as a teacher's does: preferring
+    it would teach the model not to end.
     """
     if settings.thinking == "drop":
         both = both.model_copy(

@@ -1,4 +1,4 @@
-"""A phase at work is never silent: what it does now is told again before ten seconds are over."""
+"""Reports a phase's current activity at least every ten seconds while it works."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SILENT_S: Final = 6.0  # with a round of the watch still less than ten
 
 
 class Pulse:
-    """While entered, it tells what was said with :meth:`doing` as soon as that changes, every two
-    seconds at most; where nothing changes, for how long the last has gone on."""
+    """While entered, it reports the text of :meth:`doing` when that changes, at most every two
+    seconds; if nothing changes, it reports how long the last activity has gone on."""
 
     def __init__(self, emit: Callable[[ev.Event], None]) -> None:
         self._emit = emit
@@ -28,12 +28,12 @@ class Pulse:
         self._ticker = Ticker("pulse", self._tell, EVERY_S)
 
     def doing(self, text: str) -> None:
-        """Cheap: a decode loop may call it at every step. Nothing is told with an empty text."""
+        """Set the current activity, or none if empty; cheap enough for every decoding step."""
         if text != self._now.text:
             self._now, self._since = ev.Activity(text=text), time.monotonic()
 
     def heard(self, event: ev.Event) -> None:
-        """What the phase told by itself."""
+        """Note an activity that the phase has reported by itself."""
         if isinstance(event, ev.Activity):
             self._now, self._told = event, event.text
             self._since = self._heard = time.monotonic()

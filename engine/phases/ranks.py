@@ -1,4 +1,4 @@
-"""Several processes that train one phase (``accelerate launch``): the first one speaks."""
+"""Lets only the first of several training processes (``accelerate launch``) report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class _Mute:
-    """A writer that keeps everything to itself."""
+    """An event writer that writes nothing."""
 
     def emit(self, event: Event) -> None: ...
 
@@ -22,7 +22,7 @@ def is_first() -> bool:
 
 
 def only_first_tells(ctx: Context) -> Context:
-    """The context as it is in the first process, and a silent one in all others."""
+    """The unchanged context in the first process, and a silent one in all others."""
     if is_first():
         return ctx
     mute: Any = _Mute()

@@ -59,7 +59,7 @@ CHECKED = 8  # pairs in the check of the starting point
 
 @dataclass
 class Tokenised:
-    """Pairs as token ids, row by row, and what the length limits did to them."""
+    """Pairs as token ids, row by row, with counts of what the length limits cut or dropped."""
 
     columns: dict[str, list[list[int]]] = field(
         default_factory=lambda: {"prompt_ids": [], "chosen_ids": [], "rejected_ids": []}
@@ -82,7 +82,7 @@ class Tokenised:
 
 
 def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
-    """Train the adapter further; returns sizes, losses and which checkpoint was picked."""
+    """Train the adapter further; return sizes, losses and which checkpoint was picked."""
     ctx = only_first_tells(ctx)
     settings, folder = spec.settings, ctx.work / CHECKPOINTS
     pairs = _pairs(ctx, spec)
@@ -146,7 +146,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
 
 
 def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
-    """All pairs but those left out by hand; what makes them doubtful is said before training."""
+    """All pairs except those excluded by hand; warns of doubtful pairs before training."""
     file = ctx.output(spec.pairs, PAIRS)
     excluded = set(spec.settings.exclude)
     everything = list(read_records(file, Pair))
@@ -165,7 +165,7 @@ def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
 
 
 def _held_out(pairs: Sequence[Pair], settings: RefineSettings, seed: int) -> frozenset[str]:
-    """Ids, class by class; whatever asks the same question as one of them is held out with it."""
+    """Ids of the held-out pairs, by class; pairs of the same question are held out together."""
     drawn = stratified_holdout({p.id: p.group for p in pairs}, settings.held_out, seed)
     return with_repeats(drawn, pairs)
 
@@ -175,7 +175,7 @@ def _counting_pairs(ctx: Context) -> Callable[[int, int], None]:
 
 
 def _in_order(scores: Iterable[PairScore], pairs: Sequence[Pair]) -> list[PairScore]:
-    """In the order of the pairs' file."""
+    """The pairs in the order of their file."""
     by_id = {score.id: score for score in scores}
     return [by_id[pair.id] for pair in pairs if pair.id in by_id]
 
@@ -191,7 +191,7 @@ def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:
 
 
 def tokenise(tokenizer: Any, pairs: Sequence[Pair], settings: RefineSettings) -> Tokenised:
-    """Prompt, and both answers with their end token, if they ended by themselves.
+    """Tokenise prompt and both answers, with the end token if they ended by themselves.
 
     A prompt that is too long loses its beginning, and with it the frame of the chat template:
     the end of the question and the cue to answer matter more. What then exceeds ``max_length``
@@ -271,7 +271,7 @@ def _trainer(
 
 
 def _steps(settings: RefineSettings, steps_per_epoch: int) -> int:
-    """The smaller of both caps."""
+    """The number of training steps: the smaller of both limits."""
     if settings.epochs is None:
         return settings.max_steps
     return min(settings.max_steps, math.ceil(settings.epochs * steps_per_epoch))
@@ -290,14 +290,14 @@ def _preference_arguments(settings: RefineSettings) -> dict[str, Any]:
 
 
 def _pays_to_remember(spec: RefineSpec, trainer: Any, layout: tr.Layout) -> bool:
-    """Whether the reference's scores are computed once: exact, and more than one pass to use."""
+    """Whether to compute the reference's scores once: if exact and used in more than one pass."""
     precision = spec.student.weights.precision
     more_than_a_pass = trainer.args.max_steps > layout.steps_per_epoch(len(trainer.train_dataset))
     return more_than_a_pass and compute_dtype(precision) is torch.float32
 
 
 def _check_start(ctx: Context, trainer: Any, training: Tokenised, end: int) -> float:
-    """The preference loss of a real batch before the first step; it must be ln 2."""
+    """Check that the preference loss of a real batch before the first step is ln 2."""
     rows = [trainer.train_dataset[i] for i in range(min(CHECKED, len(training)))]
     batch = trainer.data_collator(rows)
     whole = torch.tensor(training.whole[: len(rows)]).repeat(2)
@@ -309,7 +309,7 @@ def _check_start(ctx: Context, trainer: Any, training: Tokenised, end: int) -> f
 
 
 def _show_first_pair(ctx: Context, training: Tokenised, tokenizer: Any) -> None:
-    """The first pair as the model sees it, special tokens included."""
+    """Show the first pair as the model sees it, special tokens included."""
     prompt, chosen, rejected = (tokenizer.decode(ids[0]) for ids in training.columns.values())
     label, item = "first training example", training.names[0]
     ctx.emit(ev.Sample(item=item, prompt=prompt, text=chosen, label=label))
@@ -317,7 +317,7 @@ def _show_first_pair(ctx: Context, training: Tokenised, tokenizer: Any) -> None:
 
 
 def _picked(ctx: Context, state: Any, settings: RefineSettings) -> int:
-    """The step whose checkpoint is kept."""
+    """The training step whose checkpoint is kept."""
     best: int | None = state.best_global_step
     if best and state.best_metric >= guards.LN2 and not settings.sft_weight:
         ctx.warn(

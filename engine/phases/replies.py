@@ -1,9 +1,9 @@
-"""Replies on file: append-only, flushed to the disk before the next is counted.
+"""Stores a phase's replies in an append-only file, flushed to disk before they are counted.
 
-A paid reply is never paid twice, and a finished batch is never generated twice: a retry reads
-the file and asks only what is missing. A torn last line (killed while writing) is cut off; a
-damaged line elsewhere is passed over, and its question asked again. Replies that broke off
-under way are on file beside them: they may have been billed.
+A reply is never paid for twice, and a finished batch is never generated twice: a retry reads
+the file and asks only what is missing. An incomplete last line (killed while writing) is cut off; a
+damaged line elsewhere is skipped, and its question asked again. Replies that broke off
+in transit are stored beside them: they may have been billed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class ReplyStore:
     ``prompt_tokens`` and ``completion_tokens`` count every reply that this phase paid for,
     faulty ones too, but not those that it took from another phase. ``broken``: prompt and
     completion tokens, at most, of replies that broke off. ``own`` is False for another phase's
-    file, which is read and left as it is: somebody may be writing it. ``damaged``: lines that were
-    passed over.
+    file, which is only read: another process may be writing it. ``damaged``: lines that were
+    skipped.
     """
 
     def __init__(self, path: Path, own: bool = True) -> None:
@@ -75,11 +75,11 @@ class ReplyStore:
             self.completion_tokens += reply.completion_tokens
 
     def append(self, batch: Iterable[tuple[Question, Reply]]) -> None:
-        """File a batch; returns when it is on the disk."""
+        """Store a batch of replies; returns when it is on the disk."""
         self._file([(question.key, reply) for question, reply in batch], paid=True)
 
     def append_broken(self, broken: Sequence[BrokenOff]) -> None:
-        """File replies that broke off, so that a retry knows what they may have cost."""
+        """Store replies that broke off, so that a retry knows what they may have cost."""
         self._write(
             {"key": b.key, "broke_off": [b.prompt_tokens, b.completion_tokens], "why": b.why}
             for b in broken
@@ -91,7 +91,7 @@ class ReplyStore:
         self.broken = (self.broken[0] + prompt, self.broken[1] + completion)
 
     def take(self, other: ReplyStore) -> int:
-        """File the final replies of another phase's store that are missing here; how many."""
+        """Copy final replies that are missing here from another phase's store; return how many."""
         missing = [
             (key, replies[-1])
             for key, replies in other._replies.items()
@@ -117,11 +117,11 @@ class ReplyStore:
             os.fsync(file.fileno())
 
     def spent(self, card: ModelCard) -> float:
-        """What the phase has paid so far, over all attempts, in the card's currency."""
+        """What the phase has paid so far, over all attempts, in the model card's currency."""
         return card.source.price(self.prompt_tokens, self.completion_tokens)
 
     def usage(self, card: ModelCard) -> dict[str, Any]:
-        """Tokens, and at an endpoint money, as a phase's figures."""
+        """The tokens used, and for an endpoint the money spent, as a phase's figures."""
         used = {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
         if (currency := card.source.bills_in) is None:
             return used
@@ -129,17 +129,16 @@ class ReplyStore:
         return used | money | {"currency": currency}
 
     def most_spent(self, card: ModelCard) -> float:
-        """What it can have paid in all: a cap counts all of it."""
+        """The most that the phase can have paid in all; a spending cap counts all of it."""
         return self.spent(card) + self.possibly_spent(card)
 
     def possibly_spent(self, card: ModelCard) -> float:
-        """What replies that broke off can have cost at most."""
+        """The most that replies that broke off can have cost."""
         return card.source.price(*self.broken)
 
     def ask_again(self) -> None:
-        """Final replies without a word are final no more, when there are no others: with those
-        alone a phase can only fail, and a retry would change nothing. What they cost still
-        counts."""
+        """Mark empty final replies to be asked again if all are empty: with those alone a phase
+        can only fail, and a retry would change nothing. Their cost still counts."""
         if not any(reply.text.strip() for replies in self._replies.values() for reply in replies):
             for replies in self._replies.values():
                 replies[-1] = replace(replies[-1], final=False)
@@ -148,7 +147,7 @@ class ReplyStore:
         return isinstance(key, str) and self.get(key) is not None
 
     def get(self, key: str) -> Reply | None:
-        """The final reply, if there is one."""
+        """The final reply to a question, if there is one."""
         replies = self._replies.get(key)
         return replies[-1] if replies and replies[-1].final else None
 
@@ -159,17 +158,17 @@ class ReplyStore:
         return sum(replies[-1].final for replies in self._replies.values())
 
     def tries(self, key: str) -> int:
-        """Faulty replies on file for a key."""
+        """The number of faulty replies stored for a question."""
         return sum(not reply.final for reply in self._replies.get(key, ()))
 
 
 def _row(reply: Reply) -> dict[str, Any]:
-    """Its fields; those that are seldom set only where they are."""
+    """A reply's fields as stored; rarely set fields only if they are set."""
     return {k: v for k, v in asdict(reply).items() if v != "" or k not in ("thinking", "why")}
 
 
 def _reply(row: dict[str, Any]) -> Reply:
-    """What a later version adds is left out; ``ValueError`` for what no reply looks like."""
+    """A stored reply, without fields of later versions; ``ValueError`` if it is not a reply."""
     reply = Reply(**{f.name: row[f.name] for f in fields(Reply) if f.name in row})
     texts = (reply.text, reply.thinking, reply.why)
     if not all(isinstance(t, str) for t in texts) or reply.finish not in get_args(Finish):

@@ -1,4 +1,4 @@
-"""Generations that another phase has already made: taken, not made again.
+"""Reuses generations that another phase has already made.
 
 Two annotate phases that differ in what they keep, or two elicit phases that differ in their
 gate, have the same generations (:attr:`generation_key`) and different outputs.
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def take_generations(ctx: Context, spec: PhaseSpec) -> bool:
-    """Fill ``work/replies.jsonl`` from phases with the same generations, if any; from those too
-    that failed or were stopped, since a reply that is final stays one.
+    """Fill ``work/replies.jsonl`` from phases with the same generations, if any, also from phases
+    that failed or were stopped, since their final replies stay valid.
 
-    Call it before the phase opens its own store. True when replies were taken; they don't
+    Call it before the phase opens its own store. True when replies were copied; they don't
     count as this phase's usage.
     """
     if spec.generation_key is None:
@@ -40,12 +40,12 @@ def take_generations(ctx: Context, spec: PhaseSpec) -> bool:
 
 
 def take_from(ctx: Context, folder: PhaseDir, store: ReplyStore) -> int:
-    """How many replies of that phase are now in the store."""
+    """Copy the missing replies from another phase; returns how many were copied."""
     return take_replies(ctx, folder.work / REPLIES, folder.id, store)
 
 
 def take_replies(ctx: Context, file: Path, whose: str, store: ReplyStore) -> int:
-    """The same, for a file of replies."""
+    """Copy the missing replies from a file; returns how many were copied."""
     taken = store.take(ReplyStore(file, own=False))
     if taken:
         ctx.message(f"took {taken} replies from {whose}: the same generations")

@@ -1,4 +1,4 @@
-"""Thinking that a model writes before its answer: counted and told, whatever is done with it."""
+"""Counts and reports the thinking that a model writes before its answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def tell_thinking(
     ctx: Context, texts: Sequence[str], settings: AnnotateSettings | ElicitSettings
 ) -> int:
-    """How many of the texts hold thinking; said when any does."""
+    """The number of texts that hold thinking; reported if there are any."""
     count = sum(without_thinking(text) != text for text in texts)
     if count:
         done = "left out of what is learnt" if settings.thinking == "drop" else "learnt with them"
