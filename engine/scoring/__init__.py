@@ -1,4 +1,4 @@
-"""From a model's text to a verdict, and from verdicts to a score.
+"""Extracts answers from a model's texts, compares them with the targets and computes scores.
 
 ==============  =================================================================
 ``text``        a model's text with its mark-up made plain

@@ -1,4 +1,4 @@
-"""What a question asks for, in its own wording: how many of what, money, a percentage, a time."""
+"""Finds what a question asks for: a count of something, money, a percentage or a time."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _COUNTED: Final = re.compile(r"([$€£])?([0-9][0-9,.]*)(?:\s((?:[A-Za-z'-]{3,2
 
 
 class AskedFor(NamedTuple):
-    """Of the sentence that asks.
+    """What a question asks for, taken from the sentence that asks.
 
     ``nouns``: the words of "how many X", head last; ``units``: those that would answer;
     ``words``: all of its words, as stems; ``figures``: the whole question's numbers;
@@ -110,13 +110,13 @@ class AskedFor(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """The one unit or noun that is asked for, as a singular; "" where there is none."""
+        """The one unit or noun that is asked for, in the singular; "" if there is none."""
         return self.nouns[-1] if self.nouns else ""
 
 
 @lru_cache(maxsize=500)
 def asked_for(question: str) -> AskedFor:
-    """From the last sentence that asks."""
+    """Find what a question asks for in its last sentence that asks."""
     question = question.strip()
     asks = [part for part in re.split(r"(?<=[.?!])\s|\n", question) if _asks(part)]
     told = frozenset(figures(question))
@@ -146,7 +146,7 @@ def asked_for(question: str) -> AskedFor:
 
 
 def counted(text: str) -> frozenset[tuple[str, str]]:
-    """Each number with each of the words right behind it: ``3 red cups`` are red, and cups."""
+    """Pair each number with each word right after it: ``3 red cups`` gives "red" and "cups"."""
     return frozenset(
         (number, stem(word))
         for amount in _COUNTED.finditer(text)
@@ -162,13 +162,13 @@ def _asks(sentence: str) -> bool:
 
 
 def content(text: str) -> frozenset[str]:
-    """The words that say something, without their inflections."""
+    """The content words of a text, without their inflections."""
     words = map(root, re.findall(r"[^\W\d]{3,30}", text))
     return frozenset(word for word in words if not _COMMON.fullmatch(word))
 
 
 def _main_clause(sentence: str) -> str:
-    """What is asked, without the conditions before and after it."""
+    """The clause that asks, without the conditions before and after it."""
     asks = re.search(r"\b(?:how|what|find|calculate)\b", sentence, re.IGNORECASE)
     main = sentence[asks.start() :] if asks else sentence
     return re.split(r"\b(?:if|when|after|before|given|while|once)\b", main, maxsplit=1)[0]
@@ -185,7 +185,7 @@ def _noun_phrase(words: str) -> tuple[str, ...]:
 
 
 def stem(word: str) -> str:
-    """The word in its singular, near enough to compare."""
+    """The word's approximate singular, good enough to compare words."""
     word = re.sub(r"'s?$", "", word.lower().strip('.,;:!?"()*'))
     if word in _IRREGULAR:
         return _IRREGULAR[word]
@@ -197,7 +197,7 @@ def stem(word: str) -> str:
 
 
 def root(word: str) -> str:
-    """The word without its inflection, near enough to compare: ``sold`` is ``sell``."""
+    """The word's approximate base form, good enough to compare words: ``sold`` is ``sell``."""
     word = stem(word)
     if word in _PAST:
         return _PAST[word]

@@ -1,4 +1,4 @@
-"""What stands in LaTeX's ``\\boxed{}``."""
+"""Finds the content of LaTeX's ``\\boxed{}`` in a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text concludes at its end, where it doesn't say that this is the answer."""
+"""Finds the number that a text concludes with, if it doesn't state it as the answer."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ BACK: Final = 4  # sentences with numbers, from the end, among which a conclusio
 
 
 class _Told(NamedTuple):
-    """A sentence with its number; ``""`` where its numbers contend."""
+    """A sentence with its number; ``""`` if several of its numbers could be the answer."""
 
     sentence: str
     value: str
@@ -86,9 +86,9 @@ class _Told(NamedTuple):
 
 
 def concluded(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, str] | None:
-    """The tier and the number of the text's conclusion, as far as it has one.
+    """The tier and the number of the text's conclusion, if it has one.
 
-    A number alone on the first line counts if what explains it doesn't conclude itself.
+    A number alone on the first line counts if the explanation below it concludes nothing.
     """
     found = _at_end(text, wanted, cut_off)
     line, _, below = text.partition("\n")
@@ -125,9 +125,9 @@ def _at_end(text: str, wanted: AskedFor, cut_off: bool | None) -> tuple[str, str
 
 
 def _weighed(told: Sequence[_Told], known: Known, open_end: bool) -> _Told | None:
-    """The last sentence with a number, unless an earlier one rather answers the question.
+    """The last sentence with a number, unless an earlier one fits the question better.
 
-    None where it only says again what is known, or lists what was found.
+    None if it only repeats what is known, or lists what was found.
     """
     wanted, last = known.asked, told[0]
     if not last.value:
@@ -151,7 +151,7 @@ def _weighed(told: Sequence[_Told], known: Known, open_end: bool) -> _Told | Non
 
 
 def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
-    """The last sentences with a number, last first; none where the text gives up at its end.
+    """The last sentences with a number, last first; none if the text gives up at its end.
 
     None before the ``first`` is looked at.
     """
@@ -177,9 +177,9 @@ def _told(said: list[str], wanted: AskedFor, first: int) -> list[_Told]:
 
 
 def _asked_first(told: Sequence[_Told], known: Known) -> _Told:
-    """A sentence that says more of the question before a last one that says nothing of it.
+    """An earlier sentence that shares words with the question, if the last one shares none.
 
-    Of several, one that isn't an item of a list, and tells what was computed last.
+    Of several, one that isn't an item of a list, and gives what was computed last.
     """
     wanted = known.asked
     if says_of(told[0].sentence, wanted, beside=wanted.nouns):
@@ -195,14 +195,14 @@ def _asked_first(told: Sequence[_Told], known: Known) -> _Told:
 
 
 def _asked_item(told: Sequence[_Told], wanted: AskedFor) -> list[_Told]:
-    """The one item of a list that says most of the question, as far as there is one."""
+    """The one item of a list that shares most words with the question, if there is one."""
     said = [says_of(one.sentence, wanted) for one in told]
     best = max(said)
     return [told[said.index(best)]] if best and said.count(best) == 1 else []
 
 
 def _retells(told: _Told, wanted: AskedFor) -> bool:
-    """Whether it repeats what the question tells and speaks of something else than it asks."""
+    """Whether it repeats the question's facts and is not about what the question asks."""
     again = {number for number, _ in counted(told.sentence) & wanted.counted}
     if told.value not in again or told.tier != "last_number":
         return False

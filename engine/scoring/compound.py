@@ -1,4 +1,4 @@
-"""Quantities in two units ("3 hours and 30 minutes"), rewritten in the one that is asked for."""
+"""Rewrites quantities in two units ("3 hours and 30 minutes") in the unit that is asked for."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _AGAIN: Final = re.compile(
 
 
 def in_one_unit(text: str, wanted: str) -> str:
-    """Two units as one: the ``wanted`` of them (a singular); dollars where none is wanted.
+    """Rewrite two units as the ``wanted`` one (in the singular), or as dollars if none is wanted.
 
-    "90 minutes, i.e. 1 hour and 30 minutes" tells one amount twice: the second is left out.
+    "90 minutes, i.e. 1 hour and 30 minutes" gives one amount twice: the second is left out.
     """
     return _COMPOUND.sub(lambda found: _joined(found, wanted), _AGAIN.sub(_once, text))
 

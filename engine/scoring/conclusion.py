@@ -1,4 +1,4 @@
-"""Which of a sentence's numbers is what was asked for.
+"""Chooses which of a sentence's numbers answers the question.
 
 In this order, until one number is left: what follows "so" or an opening condition; the result of
 the sentence's own equation; how many more, if that is asked; a total; what the question asks how
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 class Known(NamedTuple):
-    """What is known where a sentence is read.
+    """What is known before a sentence is read.
 
-    ``results``: what was computed up to here, in order; ``seen``: the numbers told before.
+    ``results``: what was computed up to here, in order; ``seen``: the numbers given before.
     """
 
     asked: AskedFor
@@ -107,7 +107,7 @@ _WORD: Final = re.compile(r"[^\W\d][\w'-]{0,30}|[.,;:!?()=]|[0-9]")
 
 
 def choose(sentence: str, known: Known) -> str | None:
-    """The number asked for; None without any number, ``AMBIGUOUS`` where several contend."""
+    """The number asked for; None if there is no number, ``AMBIGUOUS`` if several fit equally."""
     rounded = _ROUNDED.search(sentence)
     if rounded and (value := _first(sentence[rounded.end() :])):
         return value
@@ -151,7 +151,7 @@ def _first(text: str) -> str | None:
 
 
 def _counts(sentence: str, asked: AskedFor) -> bool:
-    """Whether its first number counts what is asked for."""
+    """Whether the sentence's first number counts what is asked for."""
     one = next(quantities(sentence), None)
     return one is not None and bool(_words_after(sentence, one.end) & set(asked.nouns[-1:]))
 
@@ -231,7 +231,7 @@ def _named_as(asked: AskedFor, words: Iterable[set[str]]) -> Iterator[int]:
 
 
 def _in_asked_clause(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
-    """Of several, the one in the clause that says most of the question's words."""
+    """Of several numbers, the one in the clause that shares most words with the question."""
     ends = [0, *(match.start() + 1 for match in _CLAUSE.finditer(sentence)), len(sentence)]
     listed = any(
         0 <= one.start - end <= 5 for one in found for end in ends[1:]
@@ -257,7 +257,7 @@ def _ends_in_noun(text: str, asked: AskedFor) -> bool:
 
 
 def says_of(text: str, asked: AskedFor, beside: Iterable[str] = ()) -> int:
-    """How many of the question's words it says, ``beside`` some."""
+    """How many of the question's words the text contains, not counting those of ``beside``."""
     return len((asked.words - set(map(root, beside))) & content(text))
 
 
@@ -266,7 +266,7 @@ def _result(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
 
 
 def _words_after(sentence: str, end: int) -> set[str]:
-    """Stems of the words that name what is counted."""
+    """The stems of the words that name what is counted."""
     words: set[str] = set()
     if sentence[end : end + 2].strip().isdigit():  # 4 2 dollar games
         end += next((one.end for one in quantities(sentence[end : end + 30])), 0)
@@ -282,17 +282,17 @@ def _words_after(sentence: str, end: int) -> set[str]:
 
 
 def _after_opening(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
-    """After she gives 3 away she has 4."""
+    """The numbers after an opening condition: the 4 of "After she gives 3 away she has 4"."""
     return found[1:] if OPENS.match(sentence, lead(sentence)) else found
 
 
 def _main(sentence: str, found: list[Quantity], _: Known) -> list[Quantity]:
-    """Without what is said by the way."""
+    """The numbers without those that are only mentioned in passing."""
     return [one for one in found if not is_aside(sentence, one)]
 
 
 def _novel(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]:
-    """The one that wasn't told before; in "So ..." rather what was computed right before."""
+    """The one number not given before; in "So ..." rather what was computed right before."""
     novel = [one for one in found if known.seen and one.value not in known.seen]
     purpose = bool(novel) and _PURPOSE.search(sentence[: novel[0].start])
     if (lead(sentence) or purpose) and found[0].value in known.results[-1:]:
@@ -301,7 +301,7 @@ def _novel(sentence: str, found: list[Quantity], known: Known) -> list[Quantity]
 
 
 def _contended(sentence: str, found: list[Quantity], results: Sequence[str]) -> str:
-    """What was computed last, or the first that isn't the subject; none of two on a par."""
+    """The number computed last, or the first that isn't the subject; none of two on a par."""
     one, two = found[0], next(two for two in found if two.value != found[0].value)
     subject = one.start - lead(sentence) <= 1
     if sentence.startswith("is ") and one.start <= 5:
@@ -316,7 +316,7 @@ def _contended(sentence: str, found: list[Quantity], results: Sequence[str]) -> 
 
 
 def results_of(sentences: Iterable[str]) -> list[str]:
-    """What the equations in these sentences come to, in order."""
+    """The results of the equations in these sentences, in order."""
     values: list[str] = []
     for sentence in sentences:
         sides = sentence.split("=")

@@ -1,4 +1,4 @@
-"""Equations in a text: what they come to, and which numbers are only their terms."""
+"""Reads equations in a text: their results, and which numbers are only terms in them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DIGIT: Final = re.compile(r"[0-9]")
 
 
 def value_of(side: str) -> str | None:
-    """The number on one side of an equation; None where it is not worked out."""
+    """The number on one side of an equation; None if that side is not evaluated."""
     found = next(quantities(side), None)
     if (
         found is None
@@ -47,7 +47,7 @@ def value_of(side: str) -> str | None:
 
 
 def equation_value(sentence: str) -> str:
-    """What an equation comes to: ``3 * 4 = 12 + 6 = 18`` is 18; ``""`` for ``x = 85 - 3y``."""
+    """The result of an equation: 18 for ``3 * 4 = 12 + 6 = 18``; ``""`` for ``x = 85 - 3y``."""
     sides = sentence.split("=")
     while len(sides) > 1 and not _DIGIT.search(sides[-1]):
         sides.pop()
@@ -64,12 +64,12 @@ def equation_value(sentence: str) -> str:
 
 
 def main_part(side: str) -> str:
-    """Up to the next clause: what follows in the sentence isn't a part of the equation."""
+    """The text up to the next clause, since what follows isn't part of the equation."""
     return re.split(r"[,;]\s|\s\(|\s(?:so|and|which|because|for|in|per)\b", side, maxsplit=1)[0]
 
 
 def is_term(sentence: str, one: Quantity) -> bool:
-    """Whether it is part of an expression that is not worked out."""
+    """Whether a number is part of an expression that is not evaluated."""
     before = sentence[max(0, one.start - 24) : one.start]
     if before.rstrip("$€£ ").endswith(" -") and _ADDS.search(sentence):
         return True

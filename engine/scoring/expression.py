@@ -1,4 +1,4 @@
-"""Where a text states a mathematical expression.
+"""Finds the mathematical expression that a text gives as its answer.
 
 Tiers, most explicit first: ``boxed``, ``hash`` (a last line ``#### 3x``), ``statement`` ("the
 answer is ..."), ``conclusion`` (the last sentence with a value, when it concludes: "Therefore, the
@@ -98,7 +98,7 @@ _ABOUT: Final = re.compile(r"(?:about|approximately|roughly|approx\.?|≈)\s?$")
 
 
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
-    """The rules in order; each gives LaTeX without its delimiters."""
+    """Apply the rules in order; each gives LaTeX without its delimiters."""
     yield "boxed", lambda: _in_box(last_boxed(text.replace("\0", "")) or "") or None
     tail = _EMPHASIS.sub("", text[-WINDOW:].translate(_INVISIBLE | _MINUS)).rstrip()
     tail = _END_OF_PROOF.sub("", tail)
@@ -119,7 +119,7 @@ def tiers(text: str, asked: Asked) -> Iterator[Rule]:
 
 
 def _in_box(content: str) -> str:
-    """Without the words that lead to the value, and without its rounded form."""
+    """The box's content without the words before the value, and without its rounded form."""
     content = _BOX_LEAD.sub("", content)
     return next((part.strip() for part in _APPROX.split(content) if part.strip()), "")
 
@@ -148,7 +148,7 @@ def _json_answer(tail: str) -> str | None:
 
 
 def _sentences(tail: str) -> list[str]:
-    """Sentences, with a formula never cut, and a display belonging to what leads to it."""
+    """Sentences; formulas are never cut, and a display stays with the text that leads to it."""
     masked = _MATH.sub(lambda m: "\x01" * len(m[0]), tail)
     joined = list(masked)
     for match in _JOINED.finditer(masked):
@@ -227,7 +227,7 @@ def _chosen(sentence: str, led: int | None = None) -> str | None:
 
 
 def _without_operands(sentence: str, found: list[Stated]) -> list[Stated]:
-    """Without ``15%`` and ``240`` of "36 is 15% of 240"."""
+    """The values without operands, such as ``15%`` and ``240`` of "36 is 15% of 240"."""
     operands: set[int] = set()
     for number, (one, two) in enumerate(pairwise(found)):
         if _SHARE_OF.fullmatch(sentence[one.end - 2 : two.start + 1]):
@@ -236,7 +236,7 @@ def _without_operands(sentence: str, found: list[Stated]) -> list[Stated]:
 
 
 def _of_one_name(found: list[Stated]) -> bool:
-    """``$x = 7$ or $x = -3$``: all are values of one variable."""
+    """Whether all are values of one variable: ``$x = 7$ or $x = -3$``."""
     names = {value.latex.partition("=")[0].strip() for value in found}
     return len(names) == 1 and all("=" in value.latex for value in found)
 
@@ -269,7 +269,7 @@ def _before_reasons(words: str, found: list[Stated], leads: list[int]) -> int:
 
 
 def _without(sentence: str, found: list[Stated]) -> str:
-    """The sentence with its values blanked, so that words are words."""
+    """The sentence with its values blanked out, so that only its words are read."""
     for value in found:
         blank = "\x01" * (value.end - value.start)
         sentence = sentence[: value.start] + blank + sentence[value.end :]
@@ -277,7 +277,7 @@ def _without(sentence: str, found: list[Stated]) -> str:
 
 
 def _together(sentence: str, found: list[Stated]) -> str:
-    """The first value with those that are listed after it: ``$2$ and $3$``."""
+    """The first value together with those listed after it: ``$2$ and $3$``."""
     listed = [found[0].latex]
     for number in range(1, len(found)):
         if not _LINKED.fullmatch(_between(sentence, found, number)):
@@ -288,7 +288,7 @@ def _together(sentence: str, found: list[Stated]) -> str:
 
 
 def _between(sentence: str, found: list[Stated], number: int) -> str:
-    """What stands between a value and the one before, if they may be listed together."""
+    """The text between a value and the one before, if they may be listed together."""
     left, right = found[number - 1].latex, found[number].latex
     if ("=" in left) != ("=" in right) or not (_NAMED.match(right) or "=" not in right):
         return "="
@@ -296,7 +296,7 @@ def _between(sentence: str, found: list[Stated], number: int) -> str:
 
 
 def _value_of(latex: str) -> str | None:
-    """What an equation comes to: ``5`` of ``x = 5`` and of ``2 + 3 = 5``."""
+    """The result of an equation: ``5`` for ``x = 5`` and for ``2 + 3 = 5``."""
     latex = _APPROX.split(latex.strip())[0].rstrip(".,;: ")
     sides = re.split(r"(?<![\\<>!])=", latex)
     listed = "," in re.sub(r"[0-9],[0-9]{3}", "", latex)

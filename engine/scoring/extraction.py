@@ -1,4 +1,4 @@
-"""Which answer a text gives, and by which rule.
+"""Extracts the answer that a text gives, with the rule that found it.
 
 Rules are tried from the most explicit to the least; the first that finds an answer names its
 *tier*, which is kept with every verdict. A text in which no rule finds one is *unparsed*.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """A letter, a plain decimal number, or LaTeX; both fields are None when unparsed."""
+    """A found answer: a letter, a decimal number or LaTeX; both fields are None if unparsed."""
 
     answer: str | None
     tier: str | None
@@ -42,7 +42,7 @@ def extract(
     question: str = "",
     cut_off: bool | None = None,
 ) -> Found:
-    """The answer that ``text`` gives to a ``question`` with these ``choices``.
+    """Extract the answer that ``text`` gives to a ``question`` with these ``choices``.
 
     ``cut_off``: whether the text was cut off by a token limit; None when that isn't known.
 

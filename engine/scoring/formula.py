@@ -1,7 +1,7 @@
-"""When two mathematical expressions are equal; where a text states one is in ``expression``.
+"""Decides if two mathematical expressions are equal; ``expression`` finds them in a text.
 
 The structure (lists, sets, intervals, relations) is compared as such, scalars by their values;
-what is not understood in whole equals nothing but the same letters.
+an expression that is not fully understood equals only one with the same characters.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BELOW: Final = frozenset("<≤")
 
 
 def same_formula(target: str, answer: str) -> bool:
-    """Whether the two are equal; ``target`` is the gold.
+    """Whether two expressions are equal; ``target`` is the gold answer.
 
     Follows the gold's form, as MATH's readers do: ``x = 5`` is ``5``, a unit or a per cent sign
     may be missing, a list's order doesn't matter.
@@ -61,7 +61,7 @@ def same_formula(target: str, answer: str) -> bool:
 
 
 def _is_cheap(expression: str) -> bool:
-    """Short, and without powers of powers or huge factorials (``9^{9^9}`` never ends)."""
+    """Whether it is short, without powers of powers or huge factorials (``9^{9^9}`` never ends)."""
     if len(expression) > LONGEST or _TOWER.search(expression):
         return False
     raised = _POWER.findall(expression)
@@ -74,7 +74,7 @@ def _is_cheap(expression: str) -> bool:
 
 
 def _squeezed(expression: str) -> str:
-    """For equality by letter: no sizes, no blanks but those between digits."""
+    """The text for comparison by characters: no size commands, no blanks except between digits."""
     return re.sub(r"(?<![0-9])\s|\s(?![0-9])", "", plain_latex(expression))
 
 
@@ -102,12 +102,12 @@ def _is_relation(part: Part) -> bool:
 
 
 def _members(part: Part, other: Part) -> Part:
-    r"""The set that ``x \in [1, 2]`` names, unless the other says it so too."""
+    r"""The set that ``x \in [1, 2]`` names, unless the other has that form too."""
     return part.parts[-1] if part.kind == "∈" != other.kind else part
 
 
 def _stated(part: Part, other: Part, *, named: bool) -> Part:
-    """What an equation states, where the other is none: ``x = 5``, ``9 + 9 = 18``.
+    """The value an equation states, if the other is no equation: ``x = 5``, ``9 + 9 = 18``.
 
     ``named``: only where its first side is a name, as in the gold.
     """
@@ -148,7 +148,7 @@ def _difference(relation: Part) -> Value | None:
 
 
 def _as_interval(part: Part) -> Part:
-    """``x > 3`` and ``1 < x \\le 3`` as what they are of the line."""
+    """An inequality such as ``x > 3`` or ``1 < x \\le 3`` as an interval."""
     ends, signs = part.parts, part.kind
     if not signs or not set(signs) <= set("<≤>≥"):
         return part

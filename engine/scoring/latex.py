@@ -1,4 +1,4 @@
-"""LaTeX as people write it in answers, made plain and taken apart, without loss.
+"""Normalises the LaTeX of answers and parses its structure, without loss.
 
 :func:`read` gives the structure: lists, sets, brackets, unions, relations, matrices; what is left
 at the leaves is a *scalar*, with its unit, in LaTeX that a strict parser understands.
@@ -117,7 +117,7 @@ _SIGNS: Final = {r"\le": "≤", r"\ge": "≥", r"\ne": "≠", r"\in": "∈", r"\
 
 
 def plain_latex(expression: str) -> str:
-    """One spelling for what means the same; nothing that has a meaning is left out."""
+    """Give equivalent LaTeX one spelling; nothing that has a meaning is left out."""
     text = expression.strip()
     for opening, closing in (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$")):
         if len(text) > 2 and text.startswith(opening) and text.endswith(closing):
@@ -131,7 +131,7 @@ def plain_latex(expression: str) -> str:
 
 @lru_cache(maxsize=2_000)
 def read(expression: str) -> Part:
-    """The structure of an answer; never raises."""
+    """Parse the structure of an answer; never raises."""
     return _read(plain_latex(expression), 0)
 
 
@@ -160,7 +160,7 @@ def _read(text: str, depth: int) -> Part:
 
 
 def _words(text: str) -> str | None:
-    """``\\text{even}``, ``Monday``, ``no solution``; not ``xy`` or ``ab``."""
+    """An answer in words: ``\\text{even}``, ``Monday``, ``no solution``; not ``xy`` or ``ab``."""
     whole = re.fullmatch(r"\\text\s?\{([^{}]*)\}", text)
     inner = whole[1] if whole else text
     if not whole and not (_WORDS.fullmatch(inner) and re.search(r"[a-zA-Z]{3}", inner)):
@@ -196,7 +196,7 @@ def _matrix(text: str, depth: int) -> Part | None:
 
 
 def _bracketed(text: str, depth: int) -> Part | None:
-    """Brackets around all of it, with a comma inside, or a set's braces."""
+    """An answer in brackets with a comma inside, or in a set's braces."""
     pair = next((p for p in _BRACKETS if text.startswith(p[0]) and text.endswith(p[1])), None)
     if pair is None:
         return None
@@ -232,7 +232,7 @@ _CLOSERS: Final = frozenset({")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rc
 
 
 def _top_level(text: str) -> Iterator[tuple[int, str]]:
-    """Place and text of each token outside all brackets."""
+    """The position and text of each token outside all brackets."""
     depth = 0
     for match in _OPENING.finditer(text):
         depth += (match[0] in _OPENERS) - (match[0] in _CLOSERS)
@@ -241,7 +241,7 @@ def _top_level(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _pieces(text: str, separators: frozenset[str]) -> Iterator[str]:
-    """``text`` cut at separators outside all brackets."""
+    """Split ``text`` at separators outside all brackets."""
     start = 0
     for at, token in _top_level(text):
         if token in separators:

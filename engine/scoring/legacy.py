@@ -32,7 +32,7 @@ _NUMBER: Final = re.compile(r"-?[0-9][0-9,]*(?:\.[0-9]+)?")
 def legacy_verdict(
     kind: AnswerKind, text: str, target: str, choices: Sequence[str] = ()
 ) -> Verdict:
-    """As :func:`engine.scoring.verdict.judge`, by the reconstructed matcher."""
+    """Like :func:`engine.scoring.verdict.score_answer`, but by the reconstructed matcher."""
     if kind == "choice":
         return _choice(text, target, choices)
     numbers = _NUMBER.findall(text)

@@ -1,6 +1,6 @@
-"""Where in a reply its answer was read.
+"""Finds the place in a reply from which its answer was extracted.
 
-Rules read a cleaned text and hand on a value, so the place is found by trial: it is the place
+Rules read a cleaned text and return only a value, so the place is found by trial: it is the place
 where another answer, put there, is read instead. An answer that was made of several places
 ("2 hours and 30 minutes"), or told in words that are no option's own, has no such place.
 """
@@ -30,7 +30,7 @@ _MARKS: Final = r"[)\]}.:*_\"'\s-]{0,6}"  # between a letter and its option's te
 
 
 class _Place(NamedTuple):
-    """``instead``: what is put between ``start`` and ``end``."""
+    """A place to try; ``instead`` is the text put between ``start`` and ``end``."""
 
     start: int
     end: int
@@ -44,9 +44,9 @@ def locate(
     choices: Sequence[str],
     read: Callable[[str], str | None],
 ) -> tuple[int, int] | None:
-    """First and past-the-last character of the ``answer`` that ``read`` finds in ``text``.
+    """The start and end (exclusive) of the ``answer`` that ``read`` finds in ``text``.
 
-    None where no place is sure.
+    None if no place is certain.
     """
     if kind == "choice":
         other = _other_letter(text, answer, choices)
@@ -63,7 +63,7 @@ def locate(
 
 
 def _of_value(text: str, answer: str) -> Iterator[_Place]:
-    """Where the answer stands as it was read, and every number."""
+    """The places of the answer as it was read, and of every number."""
     for found in re.finditer(re.escape(answer), text):
         yield _Place(*found.span(), _OTHER_NUMBER)
     for found in _NUMBER.finditer(text):
@@ -71,13 +71,13 @@ def _of_value(text: str, answer: str) -> Iterator[_Place]:
 
 
 def _other_letter(text: str, answer: str, choices: Sequence[str]) -> str:
-    """One that the text doesn't mention, if there is one."""
+    """Another option letter, one that the text doesn't mention if there is one."""
     others = [x for x in reversed(LETTERS[: max(len(choices), 2)]) if x != answer]
     return next((x for x in others if not re.search(rf"\b{x}\b", text)), others[0])
 
 
 def _of_option(text: str, answer: str, other: str, choices: Sequence[str]) -> Iterator[_Place]:
-    """Where the letter stands, with its option's text behind it or not, and that text alone."""
+    """The places of the letter, with or without its option's text, and of that text alone."""
     told, untold = _option(answer, choices), _option(other, choices)
     own = re.escape(told) or "(?!)"
     pattern = rf"(?<![a-z0-9])(?:{own}|(?P<letter>{answer})(?P<own>{_MARKS}{own})?)(?![a-z0-9'])"

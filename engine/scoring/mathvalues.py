@@ -1,6 +1,6 @@
-"""Where mathematical values stand in a sentence: as math-verify finds them, and in plain text.
+"""Finds mathematical values in a sentence: as math-verify finds them, and in plain text.
 
-Used on a sentence at a time, so that no regular expression sees a long text.
+It reads one sentence at a time, so that no regular expression sees a long text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LONGEST: Final = 600  # characters of a sentence that are looked at
 
 
 class Stated(NamedTuple):
-    """A value in a text: its place, and its LaTeX without delimiters."""
+    """A mathematical value in a text: its place, and its LaTeX without delimiters."""
 
     start: int
     end: int
@@ -24,7 +24,7 @@ class Stated(NamedTuple):
 
     @property
     def is_name(self) -> bool:
-        """Only what something is called: ``x``, ``f(x)``, ``\\triangle ABC``."""
+        """Whether it is only a name: ``x``, ``f(x)``, ``\\triangle ABC``."""
         return _NAME.fullmatch(self.latex) is not None
 
 
@@ -54,7 +54,7 @@ _LEAD: Final = re.compile(r"^[\s*=$€£¥]+")
 
 
 def values(sentence: str) -> list[Stated]:
-    """All values, in order; one inside another is left out."""
+    """All values of a sentence, in order; one inside another is left out."""
     found = _as_math_verify(sentence) + _plain(sentence)
     kept: list[Stated] = []
     for value in sorted(found, key=lambda v: (v.start, -v.end)):
@@ -65,7 +65,7 @@ def values(sentence: str) -> list[Stated]:
 
 @lru_cache(maxsize=1)
 def _patterns() -> Sequence[re.Pattern[str]]:
-    """math-verify's own, the last resort of each kind: any LaTeX, any number or calculation."""
+    """math-verify's most general patterns: any LaTeX, any number or calculation."""
     from math_verify.parser import (
         ExprExtractionConfig,
         LatexExtractionConfig,
@@ -99,7 +99,7 @@ def _formulas(match: re.Match[str]) -> list[Stated]:
 
 
 def _is_prose(text: str) -> bool:
-    """What stands between two prices and is no formula: ``$12 and $13``."""
+    """Whether it is text between two prices and no formula: ``$12 and $13``."""
     return re.search(r"[a-zA-Z]{3}", re.sub(r"\\[a-zA-Z]+|\{[^{}]*\}", "", text)) is not None
 
 
@@ -116,7 +116,7 @@ def _number(match: re.Match[str]) -> Stated | None:
 
 
 def _plain(sentence: str) -> list[Stated]:
-    """What math-verify cuts in pieces: ``(3, 4)``, ``2√3``, ``x^2 + 1``, LaTeX without ``$``."""
+    """Values math-verify would split: ``(3, 4)``, ``2√3``, ``x^2 + 1``, LaTeX without ``$``."""
     return [
         Stated(match.start(), match.end(), match[0].strip())
         for match in _PLAIN.finditer(sentence)

@@ -1,4 +1,4 @@
-"""Numbers: where a text states one, and when two are equal.
+"""Finds the number that a text gives as its answer, and compares numbers.
 
 Tiers, most explicit first:
 
@@ -44,7 +44,7 @@ _EQUALS: Final = re.compile(r"≈|≃|\\approx\b|\b(?:equals|is equal to)\b")
 
 
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
-    """The rules in order; each gives plain decimal text or a fraction like ``1/3``."""
+    """Apply the rules in order; each gives a decimal number or a fraction like ``1/3``."""
     wanted = asked_for(asked.question)
     said = without_source(text)
     words = _prepared(said, wanted)
@@ -72,7 +72,7 @@ def _giving(value: str | None) -> Callable[[], str | None]:
 
 
 def same_number(left: str, right: str) -> bool:
-    """Equal as exact rational numbers: ``18.00`` is ``18``, ``0.5`` is ``1/2``."""
+    """Whether two numbers are exactly equal: ``18.00`` is ``18``, ``0.5`` is ``1/2``."""
     try:
         return Fraction(left.replace(",", "")) == Fraction(right.replace(",", ""))
     except (ValueError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Numbers as people write them, rewritten in digits.
+"""Rewrites numbers as people write them in plain digits.
 
 Groups of digits ("352 000", "1,00,000"), scales ("2.5 million"), fractions ("5½") and, apart from
 these, number words ("twenty-five", "two dozen"). A decimal comma is not guessed at.
@@ -98,7 +98,7 @@ _FRAC: Final = re.compile(r"\\[dtc]?frac\s?\{\s?(-?[0-9]+)\s?\}\s?\{\s?([0-9]+)\
 
 
 def with_digits(text: str, unit: str = "") -> str:
-    """Groups, scales and fractions in the one form that is read: ``352000``, ``5 1/2``.
+    """Rewrite digit groups, scales and fractions in one form: ``352000``, ``5 1/2``.
 
     A scale that is itself the ``unit`` asked for ("how many dozens") stays.
     """
@@ -126,7 +126,7 @@ def _multiplied(found: re.Match[str]) -> str:
 
 
 def words_as_digits(text: str, one: bool = False) -> str:
-    """Number words in digits; ``one`` alone only if asked for, since it is a pronoun too."""
+    """Rewrite number words in digits; ``one`` alone only if asked for: it is a pronoun too."""
 
     def digits(found: re.Match[str]) -> str:
         words = [word for word in re.split(r"[^a-z]+", found[0].lower()) if word]
@@ -138,7 +138,7 @@ def words_as_digits(text: str, one: bool = False) -> str:
 
 
 def in_digits(sentence: str) -> str:
-    """Number words in digits in a sentence that has no digits; "half" alone is ``1/2``."""
+    """Rewrite number words in a sentence without digits; "half" alone is ``1/2``."""
     if _DIGIT.search(sentence):
         return sentence
     digits = words_as_digits(sentence, one=_ONE.match(sentence) is not None)
@@ -148,7 +148,7 @@ def in_digits(sentence: str) -> str:
 
 
 def _value(words: list[str]) -> int:
-    """``["three", "hundred", "and", "six"]`` is 306; "a" counts as one."""
+    """The value of number words: ``["three", "hundred", "and", "six"]`` is 306; "a" is one."""
     total = group = 0
     for word in words:
         if word in _SCALES and _SCALES[word] >= 1_000:

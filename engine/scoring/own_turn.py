@@ -1,4 +1,4 @@
-"""The part of a reply that is the model's own turn: after its thinking, before the next speaker.
+"""Finds the model's own turn in a reply: after its thinking and before the next speaker.
 
 A model that doesn't know where to stop goes on as its template would: with another role's line,
 or with a question of its own, and answers that. Control tokens left over in the text end the turn
@@ -57,7 +57,7 @@ SAME: Final = 0.7  # share of words that an echo of the question, or of its end,
 
 
 def own_turn(text: str, question: str = "") -> Iterator[str]:
-    """What to read, in order: a later part counts only if an earlier one gives no answer.
+    """The parts of a reply to read, in order: a later one counts only if none before has an answer.
 
     First what comes before a new question or a second answer, then all up to the next speaker:
     some models restate the question before they answer. A restatement that is known to be one,
@@ -91,7 +91,7 @@ def own_turn(text: str, question: str = "") -> Iterator[str]:
 
 
 def _begins(text: str, start: int, mark: re.Match[str]) -> bool:
-    """Whether nothing was said between ``start`` and this mark."""
+    """Whether there is no text between ``start`` and this mark."""
     blank = _BLANK.match(text, start)
     return blank is not None and blank.end() >= mark.start()
 

@@ -1,4 +1,4 @@
-"""A program in a reply: what it prints is said to the reader, its source isn't."""
+"""Removes a program's source code from a reply; what it prints is kept."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _DIGIT: Final = re.compile(r"[0-9]")
 
 
 def ends_in_source(text: str) -> bool:
-    """Whether its last fence opens source and nothing closes it."""
+    """Whether the text ends inside a code block of source that is never closed."""
     fenced = list(_FENCED.finditer(text))
     return bool(fenced) and fenced[-1].end() == len(text) and not fenced[-1][0].endswith("```")
 
 
 def without_source(text: str) -> str:
-    """Without source between fences, or behind a last one; all of it if no number is left."""
+    """The text without source in code blocks; the whole text if no number would be left."""
     rest = _FENCED.sub("\n", text)
     return rest if _DIGIT.search(rest) else text

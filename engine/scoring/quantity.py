@@ -1,4 +1,4 @@
-"""Numbers in a text, each with the words around it."""
+"""Finds the numbers in a text, each with the words around it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _UNKNOWN: Final = re.compile(
 
 
 class Quantity(NamedTuple):
-    """A number in a text: plain decimal text or a fraction, and where it stands."""
+    """A number in a text, as a decimal or a fraction, with its place."""
 
     value: str
     start: int
@@ -44,7 +44,7 @@ class Quantity(NamedTuple):
 
 
 def quantities(text: str) -> Iterator[Quantity]:
-    """In order; without those that are too long, and without an unknown's coefficient."""
+    """The numbers in order, except those that are too long and coefficients of unknowns."""
     for match in _NUMBER.finditer(text):
         value = _canonical(match)
         if value is not None and not (_UNKNOWN.match(text, match.end()) and not match["currency"]):
@@ -52,7 +52,7 @@ def quantities(text: str) -> Iterator[Quantity]:
 
 
 def _canonical(match: re.Match[str]) -> str | None:
-    """Plain text of a matched number; None when it is too long to be one."""
+    """The plain form of a matched number; None if it is too long to be one."""
     if len(match["digits"]) > LONGEST or len(match["below"] or "") > LONGEST:
         return None
     value = Fraction(match["digits"].replace(",", ""))
@@ -65,7 +65,7 @@ def _canonical(match: re.Match[str]) -> str | None:
 
 
 def as_text(value: Fraction) -> str:
-    """``18``, ``0.5``; a fraction where no short decimal is exact."""
+    """A number as text: ``18``, ``0.5``; a fraction if no short decimal is exact."""
     if value.denominator == 1:
         return str(value.numerator)
     scaled = value * 10**LONGEST

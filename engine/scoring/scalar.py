@@ -1,4 +1,4 @@
-"""The value of a scalar expression, exact or to many digits, if all of it was understood.
+"""Computes the value of a scalar expression, exactly or to many digits, if it can be parsed.
 
 math-verify's parser reads it; what that parser is known to pass over in silence is caught before,
 and what it leaves unread after. Expressions with variables are equal when they agree at points
@@ -41,7 +41,7 @@ _PRODUCT: Final = re.compile(r"(?<=[0-9)])\s*(?=\()|(?<=\))\s*(?=[0-9])|(?<=[0-9
 
 
 class Value(NamedTuple):
-    """``names``: of the variables; ``points``: complex values, ``exact`` where one is rational."""
+    """A value: the variables' ``names``, values at ``points``, ``exact`` if one is rational."""
 
     names: frozenset[str]
     points: tuple[Any, ...]
@@ -50,7 +50,7 @@ class Value(NamedTuple):
 
 @lru_cache(maxsize=2_000)
 def value(latex: str) -> Value | None:
-    """What ``latex`` stands for; None when a part of it is not understood."""
+    """The value of ``latex``; None if a part of it is not understood."""
     try:
         return _evaluated(_parsed(_prepared(latex)))
     except Exception:  # _NotUnderstood, and whatever the parser and sympy raise on other things
@@ -82,7 +82,7 @@ class _NotUnderstood(ValueError):
 
 
 def _prepared(latex: str) -> str:
-    """For the parser: exact decimals, mixed numbers as sums, products of numbers spelt out."""
+    """LaTeX for the parser: exact decimals, mixed numbers as sums, explicit products."""
     text = _MIXED.sub(_mixed, latex)
     text = _REPEATING.sub(_repeating, text).replace(r"\degree", r"\cdot\frac{\pi}{180}")
     if _SILENT.search(text) or not _UNDERSTOOD.fullmatch(text):
@@ -108,7 +108,7 @@ def _fraction(number: Fraction) -> str:
 
 
 def _parsed(latex: str) -> sympy.Expr:
-    """All of ``latex``, to the last token."""
+    """Parse all of ``latex``, to the last token."""
     from antlr4 import Token
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, _Latex2Sympy
 

@@ -1,4 +1,4 @@
-"""Predictions -> Score."""
+"""Computes a score from predictions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def score(predictions: Iterable[Prediction], commit: bool = False) -> Score:
-    """Accuracy with its interval, and what to know beside it; all shares are 0 without any.
+    """Accuracy with its interval, and related shares; all are 0 without predictions.
 
-    ``commit``: the model was asked to finish its unclear answers; both accuracies are told.
+    ``commit``: the model was asked to finish its unclear answers; both accuracies are given.
     """
     rows = list(predictions)
     correct = sum(row.verdict.correct for row in rows)

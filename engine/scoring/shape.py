@@ -1,4 +1,4 @@
-"""A sentence's shape: where its main clause begins, and which numbers are said by the way."""
+"""Finds where a sentence's main clause begins, and which numbers are mentioned in passing."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ _SPARE: Final = re.compile(r"(?:\s\w{1,20}){0,2}\s(?:left\s?over|over|unused|ext
 
 
 def lead(sentence: str) -> int:
-    """Where the sentence begins, after "So" or "Therefore,"."""
+    """Where the sentence's content begins, after "So" or "Therefore,"."""
     found = _LEAD.match(sentence)
     return found.end() if found else 0
 
 
 def is_aside(sentence: str, one: Quantity) -> bool:
-    """Whether the number is said by the way."""
+    """Whether the number is only mentioned in passing."""
     if any(clause.start() < one.start < clause.end() for clause in _WHICH.finditer(sentence)):
         return True
     if _NAMES.match(sentence, one.end):
@@ -96,7 +96,7 @@ def is_aside(sentence: str, one: Quantity) -> bool:
 
 
 def resulting(sentence: str, found: list[Quantity]) -> list[Quantity]:
-    """The last one that the sentence tells as the result of those before it."""
+    """The last number that the sentence gives as the result of those before it."""
 
     def follows(one: Quantity) -> bool:
         return bool(_RESULT.search(sentence[max(0, one.start - 40) : one.start]))
@@ -119,7 +119,7 @@ def resulting(sentence: str, found: list[Quantity]) -> list[Quantity]:
 
 
 def on_a_par(sentence: str, one: Quantity, two: Quantity, subject: bool) -> bool:
-    """``5 cups and 2 pans``, ``6 workers 4 days``; not ``5 books cost $20``."""
+    """Whether two numbers rank equally: ``5 cups and 2 pans``; not ``5 books cost $20``."""
     between = sentence[one.end : two.start]
     coordinated = re.search(r"\b(?:and|plus|or|while)\b|,", between)
     return bool(_ON_A_PAR.fullmatch(between) and (coordinated or not subject))

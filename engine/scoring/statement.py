@@ -1,4 +1,4 @@
-"""Where a text states a number as its answer: behind ``####``, in a box, after "the answer is"."""
+"""Finds a number stated as the answer: after ``####``, in a box, or after "the answer is"."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ NEAR: Final = 600  # characters at the end in which two boxes may stand side by 
 
 
 def after_hash(text: str, wanted: AskedFor) -> str | None:
-    """The number behind the last ``####``."""
+    """The number after the last ``####``."""
     marks = list(_HASH.finditer(text))
     return _stated(sentence_from(text, marks[-1].end()), wanted) if marks else None
 
 
 def in_box(text: str, wanted: AskedFor) -> str | None:
-    """The last box's number; ``""`` when it holds none, or another box stands beside it."""
+    """The number in the last box; ``""`` if it holds none, or another box is beside it."""
     box = last_boxed(text)
     if not box:
         return None
@@ -114,7 +114,7 @@ def statement(text: str, wanted: AskedFor) -> str | None:
 
 
 def _another(scope: str, after: str) -> bool:
-    """Whether the next line, too, is a number and nothing else, and another one."""
+    """Whether the next line, too, is nothing but a number, and a different one."""
     line = after[1:].partition("\n")[0]
     if not (after.startswith("\n") and BARE.fullmatch(scope) and BARE.fullmatch(line)):
         return False
@@ -122,7 +122,7 @@ def _another(scope: str, after: str) -> bool:
 
 
 def _stated(scope: str, wanted: AskedFor) -> str | None:
-    """The number that a statement gives: all of it says what the answer is."""
+    """The number that a statement gives, all of which says what the answer is."""
     scope = in_digits(_REASON.split(scope, maxsplit=1)[0])
     told = scope if "=" in scope else scope.split(" (")[0]
     found = next(quantities(told), None)
@@ -134,7 +134,7 @@ def _stated(scope: str, wanted: AskedFor) -> str | None:
 
 
 def _hedges(scope: str, found: Quantity) -> bool:
-    """``12 or 14``; not ``18/24 or 3/4``."""
+    """Whether it names two different values: ``12 or 14``; not ``18/24 or 3/4``."""
     other = _OR.match(scope, found.end)
     if other is None:
         return _BETWEEN.match(scope) is not None

@@ -1,4 +1,4 @@
-"""Intervals and tests: how sure an accuracy is, and whether two models differ.
+"""Confidence intervals of accuracies, and tests whether two models differ.
 
 Accuracies and their differences are shares in 0..1; every interval is of 95 %.
 """
@@ -26,7 +26,7 @@ POWER = 0.8
 
 
 def share(count: int, total: int) -> Share:
-    """With Wilson's interval; everything is possible when total is 0."""
+    """A share with Wilson's interval, which is all of 0..1 when total is 0."""
     if total == 0:
         return Share(0, 0, 0.0, 1.0)
     from scipy.stats import binomtest
@@ -36,7 +36,7 @@ def share(count: int, total: int) -> Share:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Exact two-sided p-value that two models differ on the same questions.
+    """Exact two-sided p-value of McNemar's test of two models on the same questions.
 
     Counts are the questions that only one of the two got right; 1.0 when there are none.
     """
@@ -63,7 +63,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compared(
     evaluation: Evaluation, right_a: Mapping[str, bool], right_b: Mapping[str, bool]
 ) -> Comparison | None:
-    """Question id -> right or not, of both; ``None`` when they share no question."""
+    """Compare two models, given question id -> right or not; ``None`` if they share no question."""
     shared = sorted(right_a.keys() & right_b.keys())
     if not shared:
         return None
@@ -110,7 +110,7 @@ def paired_difference(gained: int, lost: int, total: int) -> Estimate:
 
 
 def _exact_interval(gained: int, lost: int) -> tuple[float, float]:
-    """Of gained minus lost, given how many differ: Clopper and Pearson's, 0 in it when p > 0.05."""
+    """Clopper-Pearson interval of gained minus lost, given how many differ; has 0 if p > 0.05."""
     from scipy.stats import binomtest
 
     differ = gained + lost
@@ -119,7 +119,7 @@ def _exact_interval(gained: int, lost: int) -> tuple[float, float]:
 
 
 def detectable(total: int, discordant: float) -> float | None:
-    """The smallest difference of two accuracies that a paired test finds four times in five.
+    """The smallest difference of two accuracies that a paired test detects with 80 % power.
 
     ``discordant``: share of the questions that exactly one of the two models gets right. McNemar's
     test, two-sided at 5 %, by the normal approximation of Connor (Biometrics 43, 1987). None
@@ -202,7 +202,7 @@ def over_questions(contributions: Sequence[Sequence[float]]) -> tuple[float, flo
 
 
 def _resampled(counted: Sequence[tuple[Any, Any]]) -> tuple[float, float]:
-    """Of a sum of means, the values and counts of each test set given. Drawing questions with
+    """Resample a sum of means from each test set's values and counts. Drawing questions with
     replacement is drawing multinomial counts, in a fraction of the time; scipy makes the interval
     of the means."""
     import numpy as np

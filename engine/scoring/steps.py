@@ -1,4 +1,4 @@
-"""Does a text reason in steps, or answer at once?
+"""Decides whether a text reasons in steps or only answers.
 
 A heuristic, used for shares and never for what is right: what is left of the text without its
 answer statement and the options' own texts counts as steps when it holds an equation or at

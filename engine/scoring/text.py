@@ -1,6 +1,6 @@
-"""A model's text with its mark-up made plain, so that the tiers see words only.
+"""Converts a model's text with mark-up to plain text, so that the tiers see words only.
 
-Linear in the text's length. Afterwards no run of white space is longer than one character, so
+This is linear in the text's length. Afterwards no white space is longer than one character, so
 that the tiers' regular expressions need no unbounded repeats and stay linear too.
 """
 
@@ -17,7 +17,7 @@ LETTERS: Final = "ABCDEFGHIJ"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is known of a text's question beside the text itself.
+    """The question that a text answers, and whether the text was cut off.
 
     Attributes:
         choices: option texts in the order of their letters.
@@ -58,7 +58,7 @@ _LINES: Final = re.compile(r" ?\n[ \n]*")
 
 @lru_cache(maxsize=2_000)
 def plain(text: str) -> str:
-    """Without emphasis, LaTeX fonts, invisible characters; typographic signs as ASCII."""
+    """Remove emphasis, LaTeX fonts, invisible characters; typographic signs become ASCII."""
     if not text.isascii() or "\0" in text:
         text = text.translate(_INVISIBLE).translate(_FULL_WIDTH).translate(_SIGNS)
     text = _ANSWER.sub("nswer", _EMPHASIS.sub("", text))
@@ -74,13 +74,13 @@ _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|\n")
 
 
 def sentence_from(text: str, start: int, longest: int = 400) -> str:
-    """From ``start`` to the end of that sentence or line, at most ``longest`` characters."""
+    """The text from ``start`` to the end of that sentence or line, at most ``longest`` long."""
     end = _SENTENCE_END.search(text, start, start + longest)
     return text[start : end.start() if end else start + longest]
 
 
 def sentence_before(text: str, end: int, longest: int = 120) -> str:
-    """What the sentence says before ``end``, at most ``longest`` characters."""
+    """The part of the sentence before ``end``, at most ``longest`` characters."""
     window = text[max(0, end - longest) : end]
     cuts = [match.end() for match in _SENTENCE_END.finditer(window)]
     return window[cuts[-1] :] if cuts else window

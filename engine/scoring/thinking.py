@@ -1,4 +1,4 @@
-"""A model's thinking before its answer, as its template marks it.
+"""Removes a model's thinking before its answer, as its template marks it.
 
 Tags (``<think>``, ``<reasoning>``, ``[THINK]`` ...), tokens (``<|begin_of_thought|>``,
 ``<|START_THINKING|>``), the channels of Harmony, and Granite's two sentences. A template that opens
@@ -31,7 +31,7 @@ _TAG: Final = re.compile(THOUGHT)
 
 
 def without_thinking(text: str) -> str:
-    """What follows the last closing tag; ``""`` when a block is never closed.
+    """The text after the last closing tag of thinking; ``""`` if a block is never closed.
 
     A text that holds no tag comes back as it is, so a result that differs from ``text`` tells
     that something was dropped.

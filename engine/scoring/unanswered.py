@@ -1,4 +1,4 @@
-"""Whether a text gives up on its question, or was cut off before its end."""
+"""Decides whether a text gives up on its question, or was cut off before its end."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ SHORT: Final = 12  # characters of a line that may well be there twice
 
 
 def gives_up(sentence: str) -> bool:
-    """Whether the sentence says that there is no answer, or none to be had."""
+    """Whether the sentence says that there is no answer, or that it can't be found."""
     return _REFUSES.search(sentence) is not None
 
 
 def before_open_maths(text: str) -> str:
-    """Up to where LaTeX's maths begin in which the text ends; all of it if it doesn't."""
+    """The text before LaTeX maths that it leaves open at its end; all of it if there is none."""
     starts = [
         text.rfind(opens) for opens, closes in _MATHS if text.rfind(opens) > text.rfind(closes)
     ]
@@ -79,7 +79,7 @@ def before_open_maths(text: str) -> str:
 
 
 def ends_early(sentences: list[str]) -> bool:
-    """Whether the last sentence hangs in the air, or the text repeats itself to its end."""
+    """Whether the last sentence is incomplete, or the text repeats itself to its end."""
     if not sentences:
         return False
     last = sentences[-1].rstrip()
@@ -97,7 +97,7 @@ def lacks_an_end(sentences: list[str]) -> bool:
 
 
 def unfinished(sentence: str) -> bool:
-    """Whether it is prose without an end; a number or a short line needs none."""
+    """Whether it is prose without end punctuation; a number or short line needs none."""
     words = sentence.rstrip()
     if _ENDED.search(words) or _EQUATION.search(words):
         return False
@@ -105,7 +105,7 @@ def unfinished(sentence: str) -> bool:
 
 
 def _loops(sentences: list[str]) -> bool:
-    """The same sentence again and again, apart from its numbers and its label."""
+    """Whether one sentence is repeated many times, apart from its numbers and its label."""
     exact = Counter(sentences)
     *before, last = sentences
     begun = [one for one in before if one.startswith(last) and one != last]

@@ -1,4 +1,4 @@
-"""Units behind a number: ``12\\text{ cm}^2``, ``90^\\circ``, ``50\\%``, ``\\$18``, ``5 hours``."""
+"""Finds units after a number: ``12\\text{ cm}^2``, ``90^\\circ``, ``\\$18``, ``5 hours``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _CURRENCY: Final = re.compile(r"(-?)\s?(?:\\\$|\$|\\text\{\s?\\?\$\s?\}|£|€)\
 
 
 def split_unit(text: str) -> tuple[str, str]:
-    """A scalar without its unit, and the unit's canonical name or ``""``."""
+    """Split a scalar from its unit; gives the unit's canonical name, or ``""``."""
     if money := _CURRENCY.match(text):
         return money[1] + text[money.end() :], "dollar"
     if (mark := _MARK.search(text)) and not _ANGLE.search(text):
@@ -59,7 +59,7 @@ def split_unit(text: str) -> tuple[str, str]:
 
 
 def canonical(words: str) -> str:
-    """``square centimeters`` and ``cm}^2`` alike: ``cm^2``."""
+    """A unit's canonical name: ``cm^2`` for both ``square centimeters`` and ``cm}^2``."""
     plain = re.sub(r"\\text|[{}\s.]+", " ", words.casefold().replace("per ", "/ "))
     names, power = [], ""
     for word in re.findall(r"[a-z%$]+|\^\s?[0-9]|/", plain):

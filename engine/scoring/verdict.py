@@ -1,4 +1,4 @@
-"""Extraction and comparison with the target."""
+"""Judges an answer: extracts it and compares it with the target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Asked(Protocol):
-    """Whatever was asked: an item, a demonstration, an earlier prediction."""
+    """Anything with a question and a target: an item, a demonstration, an earlier prediction."""
 
     @property
     def question(self) -> str: ...
@@ -38,7 +38,7 @@ def score_answer(
     question: str = "",
     cut_off: bool | None = None,
 ) -> Verdict:
-    """What ``text`` answers and whether that is the target; letters count, not option texts.
+    """The answer in ``text`` and whether it equals the target, compared by letter for options.
 
     ``question`` and ``cut_off`` as in :func:`engine.scoring.extraction.extract`.
     """

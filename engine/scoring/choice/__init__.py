@@ -1,4 +1,4 @@
-"""Option letters: where a text commits itself to one.
+"""Finds the option letter that a text gives as its answer.
 
 Tiers, most explicit first:
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 def tiers(text: str, asked: Asked) -> Iterator[Rule]:
-    """The rules in order; they end early where the text says that there is no single answer."""
+    """Apply the rules in order; stop early if the text says that there is no single answer."""
     options = Options(asked.choices)
     words = as_letters(unmarked(text).removeprefix(unmarked(asked.question)), options)
     reply = Reply(words[taken_back(words) :].lstrip(" .,!:;\n-"), options)

@@ -1,4 +1,4 @@
-"""What a reply puts into ``\\boxed{}``: a letter, an option's text, several, or something else."""
+"""Reads a reply's ``\\boxed{}``: a letter, an option's text, several, or something else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TWO: Final = re.compile(
 
 
 class Box(NamedTuple):
-    """``named``: the letter of the option whose text stands in it.
+    """The content of a reply's box. ``named``: the letter of the option whose text is in it.
 
     ``none_at``: where one stands that holds several letters, or says that none is right.
     ``other``: it holds something that is no option.

@@ -1,4 +1,4 @@
-"""What says that a reply does not commit itself: doubts, conditions, refusals, take-backs."""
+"""Finds signs that a reply gives no firm answer: doubts, conditions, refusals, take-backs."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ _TAKEN_BACK: Final = re.compile(
 
 
 def is_conditional(before: str, said: str, after: str) -> bool:
-    """ "If it were wet, it would be B": a condition and a "would" in one sentence.
+    """Whether a statement is conditional: "If it were wet, it would be B".
 
     ``before`` and ``after`` are what the sentence says around ``said``.
     """
@@ -129,7 +129,7 @@ def is_conditional(before: str, said: str, after: str) -> bool:
 
 
 def refusals(reply: Reply) -> Iterator[int]:
-    """Where it says that there is no single answer."""
+    """The places where a text says that there is no single answer."""
     yield from (match.end() for match in _REFUSAL.finditer(reply.text))
     yield from (start for start, sentence in reply.sentences if gives_up(sentence))
 

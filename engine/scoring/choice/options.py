@@ -1,4 +1,4 @@
-"""A question's options: where their own words stand in a text, and which of them it names."""
+"""Finds the texts of a question's options in a reply, and which options it names."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ RULED_OUT: Final = re.compile(
 
 
 def unmarked(text: str) -> str:
-    """Plain, and without the stars and underscores of emphasis."""
+    """The text as plain text, without the stars and underscores of emphasis."""
     return _RUPEES.sub("Rs", plain(text).translate(_STARS))
 
 
 def _denied(before: str) -> bool:
-    """What is said before it in its sentence denies it; "not A, but B" doesn't deny B."""
+    """Whether the words before it in its sentence deny it; "not A, but B" doesn't deny B."""
     before = _NOT_BUT.sub("", before)
     return bool(NEGATED.search(before) or _CONTRASTED.search(before))
 
@@ -82,7 +82,7 @@ class Options:
         return Values(self.texts)
 
     def own_text(self, text: str, letter: str, end: int) -> int:
-        """Where the text of the option ends that follows its letter; 0 when it doesn't."""
+        """Where the option's text after its letter ends; 0 if it doesn't follow."""
         option = self.texts[self.letters.index(letter)]
         first = end
         while end < len(text) and text[end] in _SKIPPED:
@@ -131,7 +131,7 @@ class Options:
         return re.compile(rf"(?<!\w)(?:{union})(?!\w)", re.IGNORECASE) if texts else None
 
     def named(self, text: str) -> list[tuple[str, bool]]:
-        """The options' texts that occur, in order, each with whether it stands unnegated."""
+        """The options' texts that occur, in order, each with whether it is not negated."""
         if self._any is None:
             return []
         return [
@@ -145,7 +145,7 @@ class Options:
         ]
 
     def _turned(self, text: str, end: int) -> bool:
-        """The sentence goes on against it: "makes waves, but not tides"; not "but not (B) wind"."""
+        """Whether the sentence then denies it: "waves, but not tides"; not "but not (B) wind"."""
         rest = sentence_from(text, end, 200)
         turn = _BUT.search(rest)
         if turn is None or not _AGAINST.search(rest, turn.start()):
@@ -153,12 +153,12 @@ class Options:
         return "not" not in turn[0] or self.at(text, end + turn.end()) is None
 
     def only(self, text: str) -> str | None:
-        """The letter of the one option whose text stands in ``text`` unnegated."""
+        """The letter of the only option whose text occurs in ``text`` without negation."""
         standing = {option for option, stands in self.named(text) if stands}
         return self.letter_of(standing.pop()) if len(standing) == 1 else None
 
     def letter_of(self, named: str) -> str | None:
-        """The letter of a text; None where two options share it."""
+        """The letter of the option with this text; None if two options share it."""
         same = [
             letter
             for letter, option in zip(self.letters, self.texts, strict=True)

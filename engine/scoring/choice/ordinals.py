@@ -1,6 +1,6 @@
-"""Options told by their place in the list: "the first option", "Solution 2", "the other one".
+"""Options named by their place in the list: "the first option", "Solution 2", "the other one".
 
-They are rewritten as letters ("option A") before anything is read.
+They are rewritten as letters ("option A") before the rules read the text.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NEAR: Final = 400  # characters before "the other one" in which the one is named
 
 
 def as_letters(text: str, options: Options) -> str:
-    """The text with its places as letters; as it is where an option's own text tells a place."""
+    """Rewrite places as letters; the text stays unchanged if an option's own text names a place."""
     if not options.texts or any(map(_PLACE.search, options.texts)):
         return text
     parts: list[str] = []

@@ -1,4 +1,4 @@
-"""Letters told by where they stand: at the beginning, at the end, or nowhere else."""
+"""Finds an answer letter by its position in the text: first, last or the only one."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def last_letter(reply: Reply) -> str | None:
 
 
 def _lists_lines(text: str, start: int) -> bool:
-    """The line before is an item of the same list."""
+    """Whether the line before is an item of the same list."""
     before = text[:start].rstrip("\n")
     return start > 0 and bool(_ITEM.match(before[before.rfind("\n") + 1 :]))
 
 
 def _lower_at_end(reply: Reply) -> str | None:
-    """ "... is (c)." or "... was (e) $78.20.": the last letter, alone in its sentence."""
+    """The last letter, alone in its sentence: "... is (c)." or "... was (e) $78.20."."""
     group = _last_group(reply)
     if group is None or group.letter is None:
         return None
@@ -96,7 +96,7 @@ def last_sentence(reply: Reply) -> str | None:
 
 
 def _last_group(reply: Reply) -> Group | None:
-    """The letters that the last sentence names; None where it rather lists or doubts them."""
+    """The letters that the last sentence names; None if it only lists or doubts them."""
     if not reply.sentences or reply.text.endswith("?"):
         return None
     text, (start, _) = reply.text, reply.sentences[-1]
@@ -120,7 +120,7 @@ def _last_group(reply: Reply) -> Group | None:
 
 
 def _standing(reply: Reply, group: Group) -> bool:
-    """Marked, not set aside, and nothing in its sentence speaks against it."""
+    """Whether a letter is marked as an option, and not ruled out or denied in its sentence."""
     before = reply.text[max(0, group.start - 40) : group.start]
     if not group.marked or group.range or DISMISSED.search(before):
         return False
@@ -148,5 +148,5 @@ def _begins_sentence(text: str, position: int) -> bool:
 
 
 def offers_several(reply: Reply) -> bool:
-    """Several letters stand: no option's text may decide between them."""
+    """Whether several letters remain as answers, so that no option's text may decide."""
     return len({x for g in reply.groups if _standing(reply, g) for x in g.letters}) > 1

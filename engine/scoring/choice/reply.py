@@ -1,6 +1,6 @@
-"""A reply's letters: which stand for options, which are named together, which are ruled out.
+"""Finds the option letters in a reply: which are named together, which are ruled out.
 
-An article, a part label, a variable and the letter of a wrong option are none.
+An article, a part label, a variable and the letter of a wrong option are not option letters.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _ENUMERATED: Final = re.compile(r"(?:^|\n|[.!?;,] )(?:[Oo]ption )?[-•(\[]{0,3}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Letters that are named together, as in "(A) bank or (D) mall"; mostly one alone.
+    """Letters that are named together, as in "(A) bank or (D) mall"; usually only one.
 
     Attributes:
         start: where the first begins, with its word and bracket.
@@ -78,7 +78,7 @@ class Group:
 
 
 class Reply:
-    """One reply, plain, and the options it can mean."""
+    """One reply as plain text, and the options it can mean."""
 
     def __init__(self, text: str, options: Options) -> None:
         self.text = text
@@ -86,13 +86,13 @@ class Reply:
 
     @cached_property
     def sentences(self) -> list[tuple[int, str]]:
-        """Where each sentence or line begins that holds a word, and what it says."""
+        """The start and text of each sentence or line that holds a word."""
         cuts = [0, *(cut.end() for cut in _SENTENCE_ENDS.finditer(self.text)), len(self.text)]
         parts = [(a, self.text[a:b].rstrip()) for a, b in pairwise(cuts)]
         return [(start, part) for start, part in parts if _WORD.search(part)]
 
     def letter_at(self, position: int, lower: bool = False) -> re.Match[str] | None:
-        """The letter that stands at ``position`` and is no article, word or wrong option."""
+        """The letter at ``position``, unless it is an article, a word or a wrong option."""
         text = self.text
         match = _LETTER.match(text, position)
         if match is None or match["letter"].upper() not in self.options.letters:
@@ -112,11 +112,11 @@ class Reply:
         return match
 
     def own_text(self, match: re.Match[str]) -> int:
-        """Where the option's own text ends that follows its letter; 0 when it doesn't."""
+        """Where the option's text after its letter ends; 0 if it doesn't follow."""
         return self.options.own_text(self.text, match["letter"].upper(), match.end())
 
     def is_asserted(self, match: re.Match[str]) -> bool:
-        """Neither asked nor ruled out."""
+        """Whether a letter is neither asked about nor ruled out."""
         text = self.text
         sentence_ends = bool(match["close"]) and text[match.end() : match.end() + 2] == ". "
         end = match.end() if sentence_ends else max(self.own_text(match), match.end())
@@ -131,7 +131,7 @@ class Reply:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """All letters of the text, those together that a list joins."""
+        """All option letters of the text; letters joined in a list form one group."""
         groups: list[Group] = []
         for marker in _MARKER.finditer(self.text):
             taken = groups[-1].end if groups else 0
@@ -147,7 +147,7 @@ class Reply:
 
     @cached_property
     def _group_at(self) -> dict[int, Group]:
-        """The group by the position of its first letter."""
+        """The groups by the position of their first letter."""
         return {self._first_letter(group): group for group in self.groups}
 
     def _first_letter(self, group: Group) -> int:
@@ -160,7 +160,7 @@ class Reply:
         return self._group_at.get(match.start("letter"))
 
     def quotes(self, position: int) -> bool:
-        """Whether ``position`` is inside a letter's own text, or a list of them."""
+        """Whether ``position`` is inside a group: a letter with its text, or a list of them."""
         index = bisect_right(self._starts, position) - 1
         return index >= 0 and self.groups[index].start < position < self.groups[index].end
 
@@ -169,7 +169,7 @@ class Reply:
         return [group.start for group in self.groups]
 
     def _group_of(self, marker: re.Match[str], taken: int) -> Group | None:
-        """The letter as a group; None for no option's letter, or inside an option's text."""
+        """The letter as a group; None if it is no option's letter or inside an option's text."""
         name = "letter" if marker["letter"] else "lower"
         letter, position = marker[name].upper(), marker.start(name)
         options = self.options
@@ -200,12 +200,12 @@ class Reply:
         )
 
     def _is_variable(self, marker: re.Match[str]) -> bool:
-        """An operator beside it: "(A) + (B) = 7"."""
+        """Whether the letter is a variable, with an operator beside it: "(A) + (B) = 7"."""
         before = self.text[max(0, marker.start() - 2) : marker.start()].rstrip()
         return before[-1:] in tuple("+*^=<>\\") or bool(_OPERATOR.match(self.text, marker.end()))
 
     def _join(self, left: Group, right: Group) -> Group | None:
-        """Both as one group when only a list's commas and words stand between."""
+        """Join two groups if only a list's commas and words are between them."""
         ends = [end for end in {left.end, left.bare_end} if end <= right.start <= end + 60]
         bare = right.letters[0] in "AI" and not right.marked
         if bare and not _ITEM_ENDS.match(self.text, right.end):
@@ -235,6 +235,6 @@ class Reply:
 
     @cached_property
     def goes_through_several(self) -> bool:
-        """Several options are gone through, each at the beginning of a line or sentence."""
+        """Whether the reply discusses several options, each at the start of a line or sentence."""
         found = {match[1] for match in _ENUMERATED.finditer(self.text)}
         return len(found & set(self.options.letters)) > 1

@@ -1,4 +1,4 @@
-"""Sentences that say which answer it is: "the answer is D", "D) Venice is correct"."""
+"""Finds sentences that state the answer: "the answer is D", "D) Venice is correct"."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ _BARE_LEAD: Final = re.compile(
 
 
 class Claim(NamedTuple):
-    """One statement: ``letter`` is None where it says that there is no single answer."""
+    """One stated answer; ``letter`` is None if it says that there is no single answer."""
 
     start: int
     end: int
@@ -151,7 +151,7 @@ def last_statement(reply: Reply) -> Claim | None:
 
 
 def _first_of_a_row(text: str, claims: Sequence[Claim]) -> Claim:
-    """The last claim; of claims without a word between them, the one that was reasoned.
+    """The last claim; of directly adjacent claims, the one that the reasoning led to.
 
     A model that runs on after its answer says "The answer is A. The answer is C." for questions
     of its own. Where nothing was reasoned before, its last word counts, unless it loops.
@@ -170,7 +170,7 @@ def _first_of_a_row(text: str, claims: Sequence[Claim]) -> Claim:
 
 
 def led_to(reply: Reply) -> Iterator[Claim]:
-    """What stands behind "the answer is": a letter, several, or that there is none."""
+    """The claim after "the answer is": a letter, several letters, or that there is none."""
     for cue in _CUE.finditer(reply.text):
         if _is_no_cue(cue, reply.text) or reply.quotes(cue.start()):
             continue
@@ -182,7 +182,7 @@ def led_to(reply: Reply) -> Iterator[Claim]:
 
 
 def concluded(reply: Reply) -> Claim | None:
-    """The last "so it must be D"."""
+    """The last conclusion such as "so it must be D"."""
     claims = []
     for cue in _CONCLUSION.finditer(reply.text):
         named = bool(
@@ -197,7 +197,7 @@ def concluded(reply: Reply) -> Claim | None:
 
 
 def _superlatives(reply: Reply) -> Iterator[Claim]:
-    """ "The most likely place is (D) Venice"."""
+    """Claims made with a superlative: "The most likely place is (D) Venice"."""
     for group in reply.groups:
         before = sentence_before(reply.text, group.start, 200)
         if not group.marked or not _SUPERLATIVE.search(before) or DOUBTED.search(before):
@@ -208,7 +208,7 @@ def _superlatives(reply: Reply) -> Iterator[Claim]:
 
 
 def _is_no_cue(cue: re.Match[str], text: str) -> bool:
-    """ "Answer" as a verb of others: "many would answer A"."""
+    """Whether "answer" is a verb about others: "many would answer A"."""
     return bool(
         cue["answer"]
         and not cue["link"]
@@ -217,7 +217,7 @@ def _is_no_cue(cue: re.Match[str], text: str) -> bool:
 
 
 def _claim_at(reply: Reply, cue: re.Match[str], lower: bool) -> Claim | None:
-    """The letter right behind a cue, unless it is doubted, asked, ruled out or conditional."""
+    """The letter right after a cue, unless it is doubted, asked, ruled out or conditional."""
     text = reply.text
     match = reply.letter_at(cue.end(), lower)
     before = sentence_before(text, cue.start())
@@ -234,7 +234,7 @@ def _claim_at(reply: Reply, cue: re.Match[str], lower: bool) -> Claim | None:
 
 
 def _says_none(reply: Reply, cue: re.Match[str]) -> bool:
-    """ "The answer is none of these", or a letter that no option has."""
+    """Whether it says "The answer is none of these", or names a letter that no option has."""
     text = reply.text
     if reply.options.refuses or DOUBTED.search(sentence_before(text, cue.start())):
         return False

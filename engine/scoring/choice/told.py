@@ -1,4 +1,4 @@
-"""Options told by their own text, or by their words, without a letter."""
+"""Finds options that are named by their own text or words, without a letter."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ _CONCLUDING: Final = re.compile(
 
 
 class Told(NamedTuple):
-    """Which option the last "the answer is ..." tells, exactly or nearly.
+    """The option that the last "the answer is ..." names, exactly or approximately.
 
-    ``says_none``: it tells several, or something that is no option.
+    ``says_none``: it names several, or something that is no option.
     """
 
     start: int = -1
@@ -106,7 +106,7 @@ def _told_at(reply: Reply, cue: re.Match[str]) -> Told | None:
 
 
 def _value_told(reply: Reply, start: int, scope: str) -> Told | None:
-    """The value right behind a cue, or behind the equality sign that ends its sentence."""
+    """The value right after a cue, or after the equals sign at the end of its sentence."""
     for part in (scope, scope.rpartition("=")[2] if "=" in scope else ""):
         is_value, equal = reply.options.values.first(part)
         if is_value and ("=" not in scope or part != scope):
@@ -115,14 +115,14 @@ def _value_told(reply: Reply, start: int, scope: str) -> Told | None:
 
 
 def _goes_on(reply: Reply, letter: str, end: int) -> bool:
-    """Another option's text follows in a list: "ladder, rope"."""
+    """Whether another option's text follows in a list: "ladder, rope"."""
     joined = _AND.match(reply.text, end)
     other = reply.options.at(reply.text, joined.end()) if joined else None
     return bool(other and other[0] != letter and not _SUBJECT.match(reply.text, other[1]))
 
 
 def superlative(reply: Reply) -> str | None:
-    """The option that the last "the best place to keep it is ..." begins with."""
+    """The option named right after the last "the best place to keep it is ..."."""
     letter = None
     for lead in _SUPERLATIVE.finditer(reply.text):
         here = reply.options.at(reply.text, lead.end())
@@ -134,7 +134,7 @@ def superlative(reply: Reply) -> str | None:
 
 
 def whole_text(reply: Reply) -> str | None:
-    """The one option that the whole text names unnegated, first or last of all it names."""
+    """The only option that the text names without negation, first or last of all it names."""
     options = reply.options
     if options.values.letters:
         sentence = _last_sentence(reply)
@@ -150,7 +150,7 @@ def whole_text(reply: Reply) -> str | None:
 
 
 def last_wording(reply: Reply) -> str | None:
-    """The option that the last sentence says in its own words, where no other one is named."""
+    """The option that the last sentence paraphrases, if no other option is named."""
     options, sentence = reply.options, _last_sentence(reply)
     told = _CONTRAST.split(sentence, maxsplit=1)[0]
     index = options.wording.nearest(told, share=0.7, distinct=0.7)
@@ -167,7 +167,7 @@ def last_wording(reply: Reply) -> str | None:
 
 
 def _says_another(reply: Reply, index: int) -> bool:
-    """Whether a sentence before the last says another option in its own words."""
+    """Whether a sentence before the last paraphrases another option."""
     wording = reply.options.wording
     before = [one for _, one in reply.sentences[-_FIRST:-1] if not NEGATED.search(one)]
     return any(
@@ -177,7 +177,7 @@ def _says_another(reply: Reply, index: int) -> bool:
 
 
 def first_wording(reply: Reply) -> str | None:
-    """The option of which some words, and nothing else, are the first sentence."""
+    """The option whose words, or some of them, are the whole first sentence."""
     wording, told = reply.options.wording, [sentence for _, sentence in reply.sentences[:_FIRST]]
     if len(told) < 2 or len(told[0]) > _PHRASE or told[0].endswith(("?", ":")):
         return None
@@ -187,7 +187,7 @@ def first_wording(reply: Reply) -> str | None:
 
 
 def remaining(reply: Reply) -> str | None:
-    """The one option that is left where the text names all others and speaks against them."""
+    """The one remaining option, if the text names all others and rules them out."""
     options = reply.options
     named = options.named(reply.text)
     if any(stands for _, stands in named) or options.refuses or options.values.letters:

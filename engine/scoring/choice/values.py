@@ -1,4 +1,4 @@
-"""Options that are quantities (``$1,800``, ``40 km/hr``, ``3/4``), compared by their values."""
+"""Compares options that are quantities (``$1,800``, ``40 km/hr``, ``3/4``) by their values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ABOUT: Final = re.compile(
 
 
 class Values:
-    """The options' values; nothing is told by value unless each of the options is one quantity."""
+    """The options' values, which are used only if every option is a single quantity."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         values = [self._begins(text, whole=True) for text in texts]
@@ -37,7 +37,7 @@ class Values:
 
     @staticmethod
     def _begins(text: str, whole: bool = False) -> Fraction | None:
-        """The quantity with which ``text`` begins; if ``whole``, only its unit may follow."""
+        """The quantity at the start of ``text``; if ``whole``, only its unit may follow."""
         text = in_digits(with_digits(text[:200])).strip()
         first = next(quantities(text), None)
         if first is None or not _ABOUT.fullmatch(text[: first.start]):

@@ -1,4 +1,4 @@
-"""A list in which every option has its verdict, and one option another than all the rest."""
+"""Reads lists that judge every option, in which one option's verdict differs from the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST: Final = 160  # characters of an item that are read
 
 
 def _items(reply: Reply) -> Iterator[tuple[str, int]]:
-    """Each item's letter and where its option's text ends; else the lines that begin with texts."""
+    """Each item's letter and its option text's end; else the lines that begin with option texts."""
     text, options = reply.text, reply.options
     lettered = list(_ITEM.finditer(text))
     for item in lettered:
@@ -32,7 +32,7 @@ def _items(reply: Reply) -> Iterator[tuple[str, int]]:
 
 
 def odd_one_out(reply: Reply) -> str | None:
-    """The letter whose verdict differs, where all others share theirs; of two, the one for it."""
+    """The only letter whose verdict differs from all others; of two letters, the accepted one."""
     told: dict[str, str] = {}
     for letter, start in _items(reply):
         end = _ITEM_ENDS.search(reply.text, start, start + LONGEST)

@@ -1,4 +1,4 @@
-"""An option told in other words: misspelt, inflected, with an article more, or in part.
+"""Recognises an option in other words: misspelt, inflected, with an extra article, or in part.
 
 Words are compared by their stems, and long words also by difflib (a letter more, fewer or
 swapped). What tells options apart are the words that only one of them has.
@@ -33,7 +33,7 @@ _VOWEL: Final = re.compile(r"[aeiouy]")
 
 
 def stem(word: str) -> str:
-    """``watching``, ``watched`` and ``watches`` alike; a rough suffix stripper."""
+    """A rough stem of a word: the same for ``watching``, ``watched`` and ``watches``."""
     ending = _ENDING.search(word)
     if len(word) < 4 or ending is None:
         return word
@@ -51,7 +51,7 @@ def words(text: str) -> list[str]:
 
 
 class Wording:
-    """The options' words, and which of them only one option has."""
+    """The options' words, and which of them occur in only one option."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.negations = [sum(word in _NEGATIONS for word in words(text)) for text in texts]
@@ -69,7 +69,7 @@ class Wording:
         return kept or {stem(word) for word in said}
 
     def nearest(self, text: str, share: float, distinct: float) -> int | None:
-        """The one option that ``text`` says in its own words.
+        """The one option that ``text`` expresses in other words.
 
         It has at least ``share`` of the option's words, at least ``distinct`` of those that no
         other option has (or all of several such), none that only another option has, and as many
@@ -96,12 +96,12 @@ class Wording:
         return index if enough and negations == self.negations[index] else None
 
     def all_own(self, text: str) -> set[int]:
-        """The options of which all of several own words are said."""
+        """The options whose several distinctive words are all in the text."""
         said = {stem(word) for word in words(text)[:_LONGEST]}
         return {n for n, unique in enumerate(self.unique) if len(unique) > 1 and unique <= said}
 
     def of_part(self, text: str) -> int | None:
-        """The option from which all of the words are, and at least one is in no other option."""
+        """The option that contains all of the words, at least one of which no other option has."""
         said = {stem(word) for word in words(text)[:_LONGEST] if word not in _FILLERS}
         found = [
             index
