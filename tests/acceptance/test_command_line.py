@@ -112,7 +112,7 @@ def test_runs_that_is_a_file(sirt: CommandLine) -> None:
 
 
 def limit_file_size() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
 
 
 def test_a_disk_that_fills_up(sirt: CommandLine) -> None:

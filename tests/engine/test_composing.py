@@ -286,7 +286,7 @@ def test_drafts_are_kept_each_in_a_file_of_its_own(runs):
     drafts.keep(SMALL, one)
     drafts.keep(SMALL | {"name": "../up"}, two)
     assert {draft.path for draft in drafts.kept(runs)} == {one, two}
-    assert {draft.name for draft in drafts.kept(runs)} == {"small"}
+    assert {draft.name for draft in drafts.kept(runs)} == {"small", "../up"}  # a name, no place
     assert drafts.new_place(runs, {"name": "../up"}).parent == runs.drafts
     assert drafts.draft_of_preset(str(one)) == SMALL
     assert runs.run_ids() == []

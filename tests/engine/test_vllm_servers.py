@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from engine.generation.vllm.folder import server_dirs, servers_of
-from engine.generation.vllm.shared import lease, reap
+from engine.generation.vllm.shared import lease, leasing, reap
 from engine.generation.vllm.wanted import tell_wanted
 from engine.generation.vllm.wire import Refused, call
 from engine.machine import processes
@@ -174,4 +174,8 @@ def test_only_who_knows_the_key_is_answered(fake: FakeVllm, tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("long_idle")
 def test_who_is_asked_to_stop_waits_for_no_server(fake: FakeVllm, tmp_path: Path) -> None:
-    assert lease(tmp_path, fake.launch(), stop=lambda: True) is None
+    waiting = leasing(tmp_path, fake.launch(), "", lambda _text: None, None)
+    assert next(waiting) == []
+    waiting.close()
+    (folder,) = server_dirs(tmp_path)
+    assert not list(folder.leases.iterdir())

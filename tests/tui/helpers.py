@@ -44,10 +44,14 @@ def text_of(app: SirtApp) -> str:
     return "\n".join(strip.crop(0, width).text.rstrip() for strip in lines[:height])
 
 
-def painted(app: SirtApp, look: str) -> list[str]:
-    """The pieces of text on the screen that a style holds, ``underline`` say, in order."""
-    strips = app.screen._compositor.render_strips()
-    return [part.text for strip in strips for part in strip if getattr(part.style, look, None)]
+def painted(app: SirtApp, *looks: str) -> list[str]:
+    """The pieces of text on the screen whose style has all these looks, ``underline`` say."""
+    return [
+        part.text
+        for strip in app.screen._compositor.render_strips()
+        for part in strip
+        if all(getattr(part.style, look, None) for look in looks)
+    ]
 
 
 def said_by(app: SirtApp) -> str:

@@ -79,7 +79,9 @@ def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
 
 def test_the_place_where_the_answer_was_read_is_underlined(recorded, run_id):
     async def check(app, pilot):
-        underlined = await settled(pilot, lambda: painted(app, "underline"), "the places")
+        underlined = await settled(
+            pilot, lambda: painted(app, "reverse", "underline"), "the places"
+        )
         (first, second) = row_of(app).item.sides
         assert underlined == [side.text[slice(*side.span)] for side in (first, second)]
         assert underlined == ["B) east", "B) east"]
