@@ -11,6 +11,7 @@ import os
 import resource
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -125,6 +126,15 @@ def cores() -> int:
         return max(1, len(os.sched_getaffinity(0)))
     except AttributeError:  # not on Linux
         return max(1, os.cpu_count() or 1)
+
+
+def has_bf16() -> bool:
+    """Whether the CPU has instructions for bf16 (AVX512-BF16 or AMX); False where nobody tells."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not on Linux
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def environment(devices: Devices) -> dict[str, str]:

@@ -14,26 +14,28 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from engine import catalog
+from engine.machine import devices
 from engine.machine.vllm import is_installed
 from engine.planning.engines import FLOPS, START_S, served_model, server_gib
 from engine.planning.history import history, likeness
-from engine.planning.memory import needed_gib
+from engine.planning.memory import is_pocket, needed_gib, parameters_of
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.planning.graph import Plan
+    from engine.schema.cards import ModelCard
     from engine.schema.settings import Split
     from engine.schema.specs import PhaseSpec, TaskRef
     from engine.store.layout import RunsFolder
 
 ANSWER_TOKENS = 200
 # FLOP/s that phases of this kind reach: on a GPU a few per cent of its peak when generating, about
-# a third of it when training; on a CPU core half the rate that was measured with the pocket
-# models
+# a third of it when training; on a CPU core as measured (BENCHMARKS.md, "Estimates of time")
 GPU_FLOPS = {"generate": 5e12, "train": 1e14}
-CPU_FLOPS = {"generate": 3e10, "train": 5e10}
+CPU_FLOPS = {"generate": 7e10, "train": 1e11}
+BF16_GAIN = 2  # on CPUs with instructions for it
 BYTES = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}
 OVERHEAD_S = 5.0
 
@@ -67,7 +69,8 @@ class Estimate:
         """The rates that the rough figures assume."""
         flops = GPU_FLOPS if self.on_gpu else CPU_FLOPS
         generate, train = (f"{flops[kind] / 1e9:,.0f}" for kind in ("generate", "train"))
-        return f"{generate} GFLOP/s when generating, {train} in training"
+        each = "" if self.on_gpu else " a core"
+        return f"{generate} GFLOP/s{each} when generating, {train} in training"
 
 
 def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
@@ -132,15 +135,29 @@ def _rows(task: TaskRef, split: Split) -> int:
 
 def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -> float | None:
     card = spec.card
-    rates = GPU_FLOPS if on_gpu else CPU_FLOPS
     if card is None:
         return OVERHEAD_S
     if not card.source.needs_device:
         return OVERHEAD_S + card.source.seconds(questions)
-    if card.parameters is None:
+    if not (parameters := parameters_of(card)):
         return None
     tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + spec.prompt_tokens
-    rate = rates["train" if spec.trains else "generate"]
     if served:
         rate = FLOPS["gpu" if on_gpu else "cpu"]
-    return OVERHEAD_S + spec.passes(questions) * tokens * card.parameters / rate
+    else:
+        rate = GPU_FLOPS[_work(spec)] if on_gpu else _cpu_rate(spec, card)
+    return OVERHEAD_S + spec.passes(questions) * tokens * parameters / rate
+
+
+def _work(spec: PhaseSpec) -> str:
+    return "train" if spec.trains else "generate"
+
+
+def _cpu_rate(spec: PhaseSpec, card: ModelCard) -> float:
+    """Pocket models use one core; a real model's phase has all, where it runs alone."""
+    rate = CPU_FLOPS[_work(spec)]
+    if is_pocket(card):
+        return rate
+    bf16 = card.source.weights is not None and card.source.weights.precision == "bf16"
+    gain = BF16_GAIN if bf16 and devices.has_bf16() else 1
+    return rate * devices.cores() * gain
