@@ -47,7 +47,7 @@ def test_every_verb_has_help(sirt: CommandLine) -> None:
 
 @pytest.mark.slow
 def test_an_empty_folder_says_what_to_do(sirt: CommandLine) -> None:
-    assert "sirt run pocket" in sirt()
+    assert "run pocket" in sirt()
     assert sirt.json("status") == []
 
 

@@ -126,7 +126,7 @@ def test_what_was_left_when_all_that_watch_were_killed_is_taken_away(
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not mine.lives)
     wait_until(lambda: len(fake.alive()) == 1)  # the worker, that nobody minds any more
-    assert len(reap(tmp_path)) == 1
+    wait_until(lambda: len(reap(tmp_path)) == 1)
     wait_until(lambda: not fake.alive())
     assert reap(tmp_path) == []
 

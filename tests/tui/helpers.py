@@ -25,9 +25,11 @@ def app_on(runs: RunsFolder) -> SirtApp:
     return SirtApp(runs, clock=lambda: NOW)
 
 
-async def settled(pilot: Pilot[Any], condition: Callable[[], Any], what: str = "") -> Any:
+async def settled(
+    pilot: Pilot[Any], condition: Callable[[], Any], what: str = "", within_s: float = DEADLINE_S
+) -> Any:
     """The condition's first true value; fails after a deadline."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         await pilot.pause()
         value = condition()

@@ -212,8 +212,9 @@ def test_curves_of_a_live_run_go_on(recorded):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
-def test_each_view_is_exported_once(recorded, view, tmp_path):
+def test_each_view_is_exported_once(recorded, view, tmp_path, monkeypatch):
     target = tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
 
     async def check(app, pilot):
         await settled(pilot, lambda: app.screen.curves.views, "the logs")
@@ -222,7 +223,7 @@ def test_each_view_is_exported_once(recorded, view, tmp_path):
         for said in ("files are in", "is there already"):
             await pilot.press("e")
             await settled(pilot, lambda: f"Export {view}" in text_of(app))
-            await pilot.press(*str(target), "enter")
+            await pilot.press(*target.name, "enter")
             await settled(pilot, lambda said=said: said in text_of(app), said)
 
     comparing(recorded, some(recorded, *TWO), check)

@@ -77,7 +77,9 @@ def test_compare_asks_a_judge_and_shows_what_it_prefers(
             await judged_from_compare(app, pilot, card_file(tmp_path, server), two)
             await settled(pilot, lambda: "judge pocket-sums plain" in text_of(app))
             await asyncio.to_thread(conduct, recorded)
-            await settled(pilot, lambda: "of 24, equal 0, undecided 0" in text_of(app), "findings")
+            await settled(
+                pilot, lambda: "of 24, equal 0, undecided 0" in text_of(app), "findings", 90
+            )
             app.open_compare(two)
             await settled(pilot, lambda: isinstance(app.screen, ComparePage))
             await settled(pilot, lambda: app.screen._judged)
