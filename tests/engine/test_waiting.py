@@ -209,8 +209,8 @@ def test_pages_of_a_server_under_maintenance_are_waited_out(
     monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(patience, "LONGEST_PAUSE_S", 0.05)
     pages = [raw(LOST_PAGE, "text/html"), error(502, "bad gateway"), hang_up, error(503, "up soon")]
-    server.script.extend(pages * 5)
+    server.script.extend(pages * 2)
     found = ask(server, 3, concurrency=3, patience_s=60.0)
     assert len(found.final) == 3
     assert found.problem == ""
-    assert len(server.requests) == 20 + 3
+    assert len(server.requests) == 8 + 3
