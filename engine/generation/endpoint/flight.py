@@ -33,6 +33,10 @@ LANDING_S = 60.0
 UNPROVED = 2
 REFUSED_IN_A_ROW, REFUSED_AMONG_ANSWERED = 5, 20
 REFUSALS_TOLD = 5
+CAP_IS_LOST = (
+    ": stopped, since the cap of {cap} can't be held where replies cost more than their limit "
+    "says; what came is kept; raise 'max_new_tokens' in the card to what the server really writes"
+)
 
 
 class Speaker(Protocol):
@@ -237,11 +241,8 @@ class Flight:
     def _judged(self, question: Question, reply: Reply) -> Reply:
         """Final, unless it has a content fault and may be asked again."""
         faulty = reply.finish in ("empty", "filtered") or not (reply.text.strip() or reply.why)
-        return replace(reply, final=not faulty or question.tries >= self._content_retries)
-
-    @property
-    def _content_retries(self) -> int:
-        return self._budget.endpoint.content_retries
+        most = self._budget.endpoint.content_retries
+        return replace(reply, final=not faulty or question.tries >= most)
 
     def _failed(self, ask: Ask, fault: Fault) -> None:
         if fault.kind in ("size", "question"):
@@ -301,11 +302,7 @@ class Flight:
             self._tell_once("length", f"{words}: the server does not keep to it")
         elif self.failure is None:
             cap = money(endpoint.max_spend, endpoint.currency)
-            self.failure = UserError(
-                f"{words}: stopped, since the cap of {cap} can't be held where replies cost more "
-                "than their limit says; what came is kept; raise 'max_new_tokens' in the card to "
-                "what the server really writes"
-            )
+            self.failure = UserError(f"{words}{CAP_IS_LOST.format(cap=cap)}")
 
     def _tell_first(self, fault: Fault) -> None:
         """A kind of fault once; a 429 is told by the throttle."""
