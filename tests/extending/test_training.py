@@ -108,7 +108,9 @@ def test_an_objective_a_tracker_a_setting_a_table_and_a_figure(program: Program)
     program.add("tracker", "tabs", TRACKER, '    "tabs": "engine.training.tabs:tabs",')
     place = rows()["setting"][1][0]
     program.insert(place, r"class ElicitSettings\(Frozen\):\n    \"\"\"[^\"]*\"\"\"\n", SETTING)
-    program.insert("engine/phases/pairing.py", r'    """The pair, or why[^"]*"""\n', READS)
+    program.insert(
+        "engine/phases/pairing.py", r'def make_pair\((?:.|\n)*?"""(?:.|\n)*?"""\n', READS
+    )
     line = '    "engine.report.counts:counts",'
     program.add("table of a report", "counts", TABLE, line)
     program.add("figure of a report", "dots", FIGURE, '    "engine.report.dots:DOTS",')
