@@ -124,7 +124,7 @@ def test_an_objective_a_tracker_a_setting_a_table_and_a_figure(program: Program)
     assert "the loser is too long" in json.dumps(found["elicit"]["figures"])
     changed = {one["name"]: one["value"] for one in found["refine"]["settings"]}
     assert changed["objective"] == "ipo"
-    (file,) = program.runs.glob("phases/refine-*/work/trackers/tabs/loss.tsv")
+    (file,) = program.runs.rglob("loss.tsv")
     losses = [float(line.split("\t")[1]) for line in file.read_text().splitlines()]
     # at the start policy and reference are one, so IPO's loss is (1 / (2 beta)) squared: 25
     assert losses[0] == pytest.approx(25.0, rel=0.2)

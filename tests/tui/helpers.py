@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sirt_tui.app import SirtApp
+from sirt_tui.panels.phases import PhasesPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,3 +60,19 @@ def painted(app: SirtApp, *looks: str) -> list[str]:
 def said_by(app: SirtApp) -> str:
     """What it has told beside the screen; tests don't show it."""
     return "\n".join(note.message for note in app._notifications)
+
+
+def watching(runs, run_id, check, size=(120, 40), app_of=app_on):
+    """Open a run and let ``check(app, pilot)`` look at it."""
+
+    async def flow():
+        app = app_of(runs)
+        async with app.run_test(size=size) as pilot:
+            app.open_run(run_id)
+            await settled(pilot, lambda: app.screen.query(PhasesPanel), "the screen")
+            panel = app.screen.query_one(PhasesPanel)
+            await settled(pilot, lambda: panel.count, "the phases")
+            await pilot.pause()
+            return await check(app, pilot)
+
+    return asyncio.run(flow())
