@@ -1,1 +1,1 @@
-"""What screens and the command line read; nothing here changes anything."""
+"""Read-only questions about runs, as the screens and the command line ask them."""

@@ -1,4 +1,4 @@
-"""What models said: reading, scoring again, comparing, exporting."""
+"""Read models' answers: list evaluations, compare runs, score again, export."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def evaluations(runs: RunsFolder, run_id: str) -> list[Evaluated]:
 
 
 def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
-    """Both runs' accuracies on the tasks and prompts they share, paired by question; p adjusted
-    over all of them."""
+    """Compare both runs' accuracies on the tasks and prompts they share, paired by question; p
+    values are adjusted over all of them."""
     mine, theirs = finished(runs, a), finished(runs, b)
     found = (paired(one, mine, theirs) for one in mine)
     shared = [comparison for comparison in found if comparison is not None]
@@ -63,7 +63,7 @@ def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A verdict that the present scorer gives otherwise."""
+    """An answer to which the present scorer gives another verdict."""
 
     id: str
     before: Verdict
@@ -72,8 +72,8 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """A kept evaluation under the present scorer: its accuracy in 0..1, its tiers, and every
-    answer that is read otherwise."""
+    """A kept evaluation scored again: its accuracy in 0..1, its tiers, and every answer that is now
+    read otherwise."""
 
     phase: str
     evaluation: Evaluation
@@ -83,8 +83,8 @@ class Rescored:
 
 
 def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
-    """Score kept predictions again. With ``write`` the tables use the new score from then on;
-    what the phase published stays as it is."""
+    """Score kept predictions again with the present scorer. With ``write`` the tables use the new
+    score; what the phase published stays as it is."""
     found = []
     for one in evaluations(runs, run_id):
         if one.spec.method == "match":
@@ -118,8 +118,8 @@ def _refresh_rows(runs: RunsFolder, phases: set[str]) -> None:
 
 
 def _published(folder: PhaseDir) -> Iterator[str]:
-    """Names of its files and folders. Weights may have been left out of a bundle; what else was
-    published must be there."""
+    """Yield the names of what a phase published. Weights may have been left out of a bundle;
+    everything else must be there."""
     sealed = sealed_files(folder)
     for name in dict.fromkeys(path.split("/")[1] for path in sealed):
         if f"out/{name}" in sealed or (folder.out / name).exists():
@@ -127,7 +127,7 @@ def _published(folder: PhaseDir) -> Iterator[str]:
 
 
 def export(runs: RunsFolder, run_id: str, folder: Path) -> list[Path]:
-    """Copy what a run's phases published into a folder of one's own; returns what is new.
+    """Copy what a run's phases published into a folder; return the new files and folders.
 
     ``UserError`` rather than overwriting anything.
     """

@@ -1,4 +1,4 @@
-"""Whether files are what their phases published, told by file; and accepting them as they are."""
+"""Check that files are what their phases published, and accept changed files as they are."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def checked_rows(runs: RunsFolder, rows: Iterable[RunRow]) -> tuple[list[RunRow], list[str]]:
-    """Rows without the figures of evaluations that can't be believed, and why, a line each. The
-    figures come from the index; here each is held against its phase's folder."""
+    """Return the rows without the figures of damaged evaluations, and the reasons, a line each. The
+    figures come from the index; here each is checked against its phase's folder."""
     why: dict[str, str] = {}
     found = []
     for row in rows:
@@ -41,7 +41,7 @@ def checked_rows(runs: RunsFolder, rows: Iterable[RunRow]) -> tuple[list[RunRow]
 
 
 def missing_figures(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
-    """Why finished runs have fewer figures than evaluations, a line each."""
+    """Say why finished runs have fewer figures than evaluations, a line each."""
     done = [row for row in rows if row.state == "done"]
     short = [row for row in done if len(row.accuracies) < len(row.evaluation_ids)]
     wrong = dict.fromkeys(phase_id for row in short for phase_id in row.evaluation_ids)
@@ -49,21 +49,21 @@ def missing_figures(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
 
 
 def left_out(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
-    """Why phases of these runs have nothing to show though they should, a line each."""
+    """Say why phases of these runs have nothing to show though they should, a line each."""
     ids = (i for run_id in run_ids for i in read_record(runs, run_id).spec.phase_ids)
     why = (why_absent(runs.phase(i)) for i in dict.fromkeys(ids))
     return [line for line in why if line]
 
 
 def check_source(source: Source) -> None:
-    """``UserError`` naming a file of items that is not what its phase published."""
+    """Raise ``UserError`` when a file of items is not what its phase published."""
     for file in (source.file, source.against, source.scores):
         if file is not None:
             verified(PhaseDir(file.parent.parent), file.name)
 
 
 def accepted_of(runs: RunsFolder, phase_ids: Iterable[str]) -> list[str]:
-    """What of these phases was accepted as changed, a line each."""
+    """List what was accepted in these phases although it had changed, a line each."""
     found = []
     for phase_id in dict.fromkeys(phase_ids):
         with suppress(UserError, OSError):  # told as damaged, where it is read
@@ -72,8 +72,7 @@ def accepted_of(runs: RunsFolder, phase_ids: Iterable[str]) -> list[str]:
 
 
 def accept_outputs(runs: RunsFolder, words: Iterable[str]) -> list[tuple[str, Seal]]:
-    """Accept the outputs of phases, or of all phases of runs, as they are now; returns what had
-    changed."""
+    """Accept the present outputs of phases, or of all phases of runs; return what had changed."""
     found = []
     for folder in _folders(runs, words):
         found += [(folder.id, seal) for seal in accept(folder)]

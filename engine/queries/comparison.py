@@ -1,4 +1,4 @@
-"""Several runs beside each other: accuracies, paired differences, settings, curves, matrix."""
+"""Compare several runs: accuracies, paired differences, settings, curves, transfer matrix."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Settings = list[tuple[str, tuple[str, ...]]]  # name, and its value in each run
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``cells[key][n]`` is run n's accuracy; ``differences[key][n]`` that from the reference,
-    None for the reference itself and where questions are not shared."""
+    """Runs' accuracies beside each other. ``cells[key][n]`` is run n's; ``differences[key][n]``
+    that from the reference, None for the reference itself and where runs share no questions."""
 
     rows: tuple[RunRow, ...]
     reference: int
@@ -43,7 +43,7 @@ class Compared:
 
 
 def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
-    """Rows in the order given; ``UserError`` names one that is not there."""
+    """Return the runs' rows in the order given; ``UserError`` names a run that is missing."""
     known = {row.run_id: row for row in registry(runs).rows()}
     missing = [run_id for run_id in run_ids if run_id not in known]
     if missing:
@@ -52,7 +52,7 @@ def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
 
 
 def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> Compared:
-    """Accuracies alone; :func:`with_differences` takes seconds and adds the tests."""
+    """Compare accuracies alone; :func:`with_differences` adds the tests, which take seconds."""
     rows, wrong = checked_rows(runs, rows_of(runs, run_ids))
     if wrong:
         raise Problems(wrong)
@@ -63,7 +63,7 @@ def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> 
 
 
 def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
-    """McNemar's exact test and the paired interval for each cell against the reference's."""
+    """Add McNemar's exact test and a paired interval for each cell against the reference."""
     measured = [finished(runs, row.run_id) for row in compared.rows]
     base = measured[compared.reference]
     found: dict[tuple[Evaluation, int], Comparison] = {}
@@ -82,8 +82,8 @@ def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
 
 
 def settings(runs: RunsFolder, run_ids: Sequence[str], every: bool = False) -> Settings:
-    """Name and value in each run, empty in one that has no such phase; ``every`` one, or only what
-    differs among those that have it: which phases a run has is told by its arm."""
+    """List each setting's name with its value in each run, empty where a run has no such phase.
+    Unless ``every``, only those are listed that differ among the runs that have them."""
     flat = [_flat_run(runs, run_id) for run_id in run_ids]
     names = dict.fromkeys(name for values in flat for name in values)
     return [
@@ -123,7 +123,7 @@ def _said(value: Any) -> str:
 
 
 class Logs:
-    """Logs of several runs, folded as they grow. Call it from one thread at a time."""
+    """The growing logs of several runs. Use it from one thread at a time."""
 
     def __init__(self, runs: RunsFolder, run_ids: Sequence[str]) -> None:
         self._followers = [RunFollower(runs, run_id) for run_id in run_ids]
@@ -131,13 +131,13 @@ class Logs:
 
     @property
     def at_rest(self) -> bool:
-        """Nothing will come any more."""
+        """Whether all runs are done, so that their logs grow no more."""
         return all(found is not None and found.state == "done" for found in self._found)
 
     def read(self) -> list[dict[str, PhaseView]]:
-        """By run: phase -> its log's view. A phase is called by its kind; where any of the runs
-        refines in rounds, ``refine 1``, ``refine 2``. Evaluations draw no curves and are left
-        out."""
+        """Return for each run its phases' logs as read so far, by the phase's kind (``refine 1``,
+        ``refine 2`` where any run refines in rounds). Evaluations draw no curves and are left out.
+        """
         for n, follower in enumerate(self._followers):
             before = self._found[n]
             if before is None or before.state != "done":
@@ -163,8 +163,8 @@ def _name(spec: PhaseSpec, rounds: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """``cells[trained on, evaluated on]``, as far as it was scored: means, as a report has them,
-    over runs that are alike but for seed, and teacher or student where several were tried."""
+    """Accuracy by the task trained on and the task evaluated on, as far as it was measured. Cells
+    are means, as in a report, over runs that differ in seed, teacher or student alone."""
 
     trained: tuple[str, ...]
     evaluated: tuple[str, ...]
@@ -173,8 +173,8 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Of whole experiments, for one prompt style. ``matrices``: which runs -> trained on x
-    evaluated on. ``fractions``: arm and teacher -> accuracy at each share of the demonstrations.
+    """Whole experiments, for one prompt style. ``matrices``: accuracy by task trained on and task
+    evaluated on, by which runs. ``fractions``: by arm and teacher, by share of demonstrations.
     """
 
     matrices: dict[str, Matrix]
@@ -182,8 +182,8 @@ class Overview:
 
 
 def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
-    """Matrix and fractions of these rows' experiments, averaged as in a report. Reading the
-    accuracies takes tens of microseconds a row."""
+    """Make the matrix and the fractions of these rows' experiments, averaged as in a report.
+    Reading the accuracies takes tens of microseconds a row."""
     study = Study("", tuple(rows))
     kinds = {"all": study.conditions} | {
         name: tuple(one for one in study.conditions if one.in_family is family)
@@ -195,7 +195,7 @@ def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
 
 
 def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Matrix:
-    """Trained-on x evaluated-on, whoever was taught by whom, on test splits."""
+    """Average test accuracy by task trained on and task evaluated on, over all teachers."""
     alike: dict[tuple[str, str], list[Measurement]] = {}
     for one in conditions:
         for task in study.tasks:
@@ -207,7 +207,7 @@ def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Mat
 
 
 def _together(study: Study, alike: Iterable[Measurement]) -> Estimate | None:
-    """The mean over the seeds that all have; where they share none, the first alone."""
+    """Return the mean over the seeds that all share, or the first cell if they share none."""
     known = [cell for cell in alike if cell in study.accuracies]
     if not study.shared_seeds(known):
         known = known[:1]
@@ -218,14 +218,14 @@ def _together(study: Study, alike: Iterable[Measurement]) -> Estimate | None:
 
 
 def trained_as(one: Condition) -> str:
-    """``both csqa``, ``instruct-only csqa 50%``, ``baseline``."""
+    """Name what was trained: ``both csqa``, ``instruct-only csqa 50%``, ``baseline``."""
     share = "" if one.fraction == 100 else f"{one.fraction}%"
     parts = (one.arm, one.trained_on if one.task else "", share, *one.variant)
     return " ".join(part for part in parts if part)
 
 
 def by_fraction(study: Study, prompt: Prompt) -> dict[str, list[tuple[int, Estimate]]]:
-    """Arm (and teacher) -> accuracy on the own task at each fraction of the demonstrations."""
+    """Return for each arm and teacher the accuracy on its own task by share of demonstrations."""
     alike: dict[str, dict[int, list[Measurement]]] = {}
     for one in study.conditions:
         task = one.refine_task or one.task

@@ -1,4 +1,4 @@
-"""What a phase does now, in words: the one place that tells it."""
+"""Say in words what a phase is doing now; nothing else does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def doing(view: PhaseView) -> list[str]:
-    """How far it is, how fast, how long still, and what it is at, as far as each is known.
+    """Say how far a phase is, how fast, how long it still takes and what it does, where known.
 
     Nothing is counted before the first step and after the last: then only the words hold.
     """

@@ -44,14 +44,14 @@ class Evaluated:
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """What it measured: as read, and as committed where it asks for that."""
+        """What the phase measured: the answers as read, and as committed if it asks for that."""
         read = Evaluation.of(self.spec)
         return (read, read.committed) if self.spec.commit else (read,)
 
     @property
     def accuracies(self) -> tuple[Accuracy, ...]:
-        """One for each of :attr:`evaluations`; empty when the score's file is damaged, so that the
-        others are still shown: ``sirt doctor`` names the file."""
+        """One for each of :attr:`evaluations`; empty when the score's file is damaged, so that
+        other phases are still shown (``sirt doctor`` names the file)."""
         try:
             found = scored(self.folder)
         except (OSError, UserError):
@@ -63,24 +63,24 @@ class Evaluated:
         return accuracy, Accuracy.of(read.committed, found | {"tiers": {}} | committed)
 
     def right(self, method: Method) -> dict[str, bool]:
-        """Question -> right or not; ``UserError`` when the file is not what was published."""
+        """Return which questions were answered right; ``UserError`` if the file has changed."""
         return right_answers(verified(self.folder, PREDICTIONS), method)
 
 
 def evaluations_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> list[Evaluated]:
-    """Those of a run's phases that evaluate and are done, in their order."""
+    """List the finished evaluations among a run's phases, in their order."""
     specs = (phase for phase in phases if isinstance(phase, EvaluateSpec))
     found = (Evaluated(spec, runs.phase(spec.id)) for spec in specs)
     return [one for one in found if one.folder.done]
 
 
 def finished(runs: RunsFolder, run_id: str) -> dict[Evaluation, Evaluated]:
-    """What a run measured -> its phase."""
+    """Return the finished phase behind each evaluation of a run."""
     return by_evaluation(evaluations_of(runs, read_run(runs, run_id).spec.phases))
 
 
 def by_evaluation(found: Iterable[Evaluated]) -> dict[Evaluation, Evaluated]:
-    """One that asked for commitments has measured two things."""
+    """Index phases by evaluation; a phase that asked for commitments measured two."""
     return {evaluation: one for one in found for evaluation in one.evaluations}
 
 
@@ -92,20 +92,20 @@ def accuracies_of(found: Iterable[Evaluated]) -> tuple[Accuracy, ...]:
 
 
 def scored(folder: PhaseDir) -> dict[str, Any]:
-    """A finished evaluation's figures; ``UserError`` or ``OSError`` when they can't be read."""
+    """Read a finished evaluation's figures; raises ``UserError`` or ``OSError`` if it can't."""
     if folder.rescored.exists():
         return _score(folder.rescored, read_sealed(folder.rescored, RESCORE))
     return published_score(folder)
 
 
 def published_score(folder: PhaseDir) -> dict[str, Any]:
-    """As :func:`scored`, as the phase itself scored."""
+    """Read the figures that the phase itself published, even if it was scored again since."""
     return _score(folder.score, parse(verified_bytes(folder, SCORE), folder.score))
 
 
 def _score(file: Path, found: Any, needed: frozenset[str] = NEEDED) -> dict[str, Any]:
-    """The content of a score's file, checked. Its ``committed`` part has no total of its own: the
-    questions are the same."""
+    """Check and return the content of a score's file. Its ``committed`` part has no total of its
+    own, since the questions are the same."""
     if not isinstance(found, dict) or not found.keys() >= needed:
         raise UserError(f"{file}: not a score")
     if not isinstance(found.get("tiers", {}), dict):
@@ -125,8 +125,8 @@ def _is_figure(value: object, most: float) -> bool:
 
 
 def why_unscored(folder: PhaseDir) -> str:
-    """Why a finished evaluation's figures can't be shown; empty when they can, and when it is not
-    finished."""
+    """Say why a finished evaluation's figures can't be shown, or why an unfinished one has none;
+    empty when nothing is wrong."""
     if not folder.done:
         return why_absent(folder)
     try:
@@ -140,8 +140,8 @@ def why_unscored(folder: PhaseDir) -> str:
 
 
 def why_absent(folder: PhaseDir) -> str:
-    """Why an unfinished phase has nothing to show, when its folder, its manifest or its process is
-    gone; empty otherwise."""
+    """Say why an unfinished phase has nothing to show, if its folder, manifest or process is gone;
+    empty otherwise."""
     if not folder.path.is_dir():
         return f"{folder.path}: not there; sirt retry makes it again"
     found = phase_state(folder)
@@ -156,8 +156,8 @@ def paired(
     a: Mapping[Evaluation, Evaluated],
     b: Mapping[Evaluation, Evaluated],
 ) -> Comparison | None:
-    """Two runs on the same questions; ``None`` when they share none, or when the task's prompt has
-    changed between them."""
+    """Compare two runs on the same questions; ``None`` when they share none, or when the task's
+    prompt has changed between them."""
     if evaluation not in a or evaluation not in b:
         return None
     both = a[evaluation], b[evaluation]
@@ -167,7 +167,7 @@ def paired(
 
 
 def right_answers(file: Path, method: Method = "match") -> dict[str, bool]:
-    """Question -> right or not; with ``commit`` as the model committed itself."""
+    """Read for each question whether its answer was right; ``commit`` reads the commitments."""
     return {p.id: _counted(p, method).correct for p in read_records(file, Prediction)}
 
 

@@ -1,6 +1,6 @@
-"""One line that says which things a person means: words, ``field:value``, ``figure>80``,
-``time<2h``, and ``-`` before any of them. What fields there are is the caller's: runs have others
-than pairs. A condition that can't be read is a problem, told with the nearest that can."""
+"""Parse a filter line: words, ``field:value``, ``figure>80``, ``time<2h``, each negated by ``-``.
+The caller says which fields there are, since runs have others than pairs. A condition that can't be
+read becomes a problem that names the nearest known one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 @dataclass(frozen=True, slots=True)
 class Filter(Generic[T]):
-    """``problem``: what is wrong with the words; such a word is left out of the tests. ``words``:
-    plain ones that must all occur; ``names``: fields and figures that are asked for."""
+    """A parsed filter. ``problem``: what is wrong with the words that can't be read and are
+    ignored. ``words``: plain words that must all occur; ``names``: fields and figures asked for."""
 
     tests: tuple[Callable[[T], bool], ...] = ()
     problem: str = ""
@@ -40,10 +40,10 @@ class Filter(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Language(Generic[T]):
-    """``fields``: what ``name:value`` is looked for in, whole values for those in ``exact``;
-    ``values``: those that a field can have, where they are known. ``figures``: numbers, those in
-    ``times`` in seconds. ``words``: words with a meaning of their own; any other word is looked for
-    in ``searched``."""
+    """What a filter may ask for. ``fields``: texts for ``name:value``, matched whole for those in
+    ``exact``; ``values``: a field's possible values, where known. ``figures``: numbers, in seconds
+    for those in ``times``. ``words``: words with a meaning of their own; any other word is looked
+    for in ``searched``."""
 
     fields: Mapping[str, Callable[[T], str]]
     figures: Mapping[str, Callable[[T], float | None]]
@@ -54,7 +54,7 @@ class Language(Generic[T]):
     words: Mapping[str, Callable[[T], bool]] = field(default_factory=dict)
 
     def parse(self, text: str) -> Filter[T]:
-        """All words must hold; ``"two words"`` in quotes are one, and no condition."""
+        """Parse a filter; all its words must hold. A quoted ``"two words"`` is plain text."""
         tests, problems, words, names = [], [], [], set()
         for quoted in _WORD.findall(text):
             word = quoted.replace('"', "")
@@ -125,13 +125,13 @@ class Language(Generic[T]):
 
 
 def _number(said: str) -> float | None:
-    """``80``, ``98.3``, ``1e-5``, ``80%``."""
+    """Read ``80``, ``98.3``, ``1e-5`` or ``80%``."""
     bare = said.removesuffix("%")
     return float(bare) if _NUMBER.match(bare) else None
 
 
 def _seconds(said: str) -> float | None:
-    """``45s``, ``30min``, ``1h30m``, ``2.5d``."""
+    """Read a time such as ``45s``, ``30min``, ``1h30m`` or ``2.5d``, in seconds."""
     parts = _TIME.findall(said.lower())
     if "".join(number + unit for number, unit in parts) != said.lower().replace(" ", ""):
         return None
@@ -139,7 +139,7 @@ def _seconds(said: str) -> float | None:
 
 
 def _shown_as(said: str, value: float) -> Callable[[float, float], bool]:
-    """Equal as far as digits were given: 98.33 is ``98.3``."""
+    """Test equality to as many decimals as were given: 98.33 equals ``98.3``."""
     digits = len(said.removesuffix("%").partition(".")[2])
     return lambda figure, _: round(figure, digits) == value or figure == value
 

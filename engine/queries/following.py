@@ -1,4 +1,4 @@
-"""One run, read again and again at the price of what is new."""
+"""Follow one run as it grows, reading only what is new."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AT_ONCE = 500  # events in memory; a view keeps a tenth of what they weigh
 
 @dataclass
 class PhaseFollower:
-    """The last attempt's log of a phase, folded as it grows. A new attempt starts afresh.
+    """The log of a phase's last attempt, read as it grows; a new attempt starts afresh.
 
     The log's end is read first, so that what the phase does now is known at once: ``view`` is that
     of the end alone as long as the log is ``reading``.
@@ -38,13 +38,13 @@ class PhaseFollower:
 
     @property
     def damage(self) -> str:
-        """What is wrong with the log, once all of it was read; empty for nothing."""
+        """What is wrong with the log, once all of it was read; empty when nothing is."""
         read = self._reader if self._at_end else None
         told = damage_of(read, self.view, self.folder) if read else ""
         return f"the log of {self.folder.id} was damaged: {told}" if told else ""
 
     def advance(self, until: float) -> bool:
-        """Fold what is new until that moment; True when there was anything."""
+        """Read new events until that time; return whether there were any."""
         last = self.folder.last_attempt()
         if last is None:
             return False
@@ -72,7 +72,7 @@ class PhaseFollower:
 
 @dataclass
 class RunFollower:
-    """``advance`` gives the run's status when something changed since the last call."""
+    """Follows one run; :meth:`advance` returns its status when something has changed."""
 
     runs: RunsFolder
     run_id: str
@@ -82,7 +82,7 @@ class RunFollower:
     _looked: float = float("-inf")
 
     def advance(self) -> RunStatus | None:
-        """None when nothing is new. ``UserError`` when the run's file can't be read."""
+        """Return the status, None if nothing is new; ``UserError`` if the run can't be read."""
         until = time.monotonic() + READ_MS / 1000
         moved = {id_ for id_ in self._livelier_first() if self._phases[id_].advance(until)}
         due = time.monotonic() - self._looked >= LOOK_EVERY_S
@@ -99,14 +99,14 @@ class RunFollower:
         return self._status
 
     def advance_to_the_end(self) -> RunStatus | None:
-        """As :meth:`advance`, once all logs have been read."""
+        """Do as :meth:`advance`, after reading all logs to their end."""
         found = self.advance()
         while any(follower.reading for follower in self._phases.values()):
             found = self.advance() or found
         return found
 
     def _livelier_first(self) -> list[str]:
-        """What is at work is read before what is over."""
+        """List running phases before the others, so that they are read first."""
         phases = self._status.phases if self._status else ()
         at_work = [phase.id for phase in phases if phase.state == "running"]
         return [*at_work, *(id_ for id_ in self._phases if id_ not in at_work)]
@@ -135,7 +135,7 @@ def _states(status: RunStatus) -> object:
 
 
 def stderr_tail(folder: PhaseDir, max_bytes: int = 16_384) -> str:
-    """The end of what the last attempt's process wrote to stderr; empty when there is none."""
+    """Return the end of what the last attempt wrote to stderr; empty when it wrote nothing."""
     attempt = folder.last_attempt()
     if attempt is None or not attempt.stderr.exists():
         return ""

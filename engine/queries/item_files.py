@@ -1,4 +1,4 @@
-"""Which files of items a run has, and which of them another run can be held against."""
+"""Find the files of items that a run has, and those that can be compared with another run's."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Source]:
-    """Files of a run's finished phases: pairs first, then what the pairs come from, then
-    predictions. With an ``other`` run: the predictions of both on the same questions."""
+    """List the files of a run's finished phases: pairs, then what they come from, then predictions.
+    With an ``other`` run: the predictions of both on the same questions."""
     if other is not None:
         return _both(runs, run_id, other)
     phases = read_run(runs, run_id).spec.phases
@@ -81,7 +81,7 @@ def _asked(folder: PhaseDir) -> int | None:
 
 
 def _figure(folder: PhaseDir, name: str) -> int | None:
-    """How many lines a phase says that it has written; None when it doesn't."""
+    """Return how many lines a phase says it has written; None when it doesn't say."""
     try:
         found = folder.manifest()["figures"].get(name)
     except (OSError, UserError):
@@ -90,7 +90,7 @@ def _figure(folder: PhaseDir, name: str) -> int | None:
 
 
 def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> Source:
-    """What the run's refine phase left out of these pairs, and what it made of the others."""
+    """Add what the run's refine phase left out of these pairs, and its scores of the others."""
     if refine is None:
         return pairs
     scores = runs.phase(refine.id).out / PAIR_SCORES
@@ -99,7 +99,7 @@ def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> 
 
 
 def _has(folder: PhaseDir, name: str) -> bool:
-    """Whether a phase has published it, be it still there or not; an older version's hasn't."""
+    """Whether a phase has published this file, even if it is gone; older versions may not have."""
     there = (folder.out / name).exists()
     try:
         return folder.done and (there or f"out/{name}" in sealed_files(folder))

@@ -1,4 +1,4 @@
-"""Which items a person means: ``winner:teacher chosen:wrong len>200 flagged words``.
+"""Filter items by a line such as ``winner:teacher chosen:wrong len>200 flagged words``.
 
 =====================  =====================================================================
 ``winner:teacher``     a pair's winner: student or teacher
@@ -33,7 +33,7 @@ VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer", "a", "
 
 
 def parse(text: str, marks: Marks) -> Filter[Item]:
-    """All words must hold; ``marks`` are those of the items' phase."""
+    """Parse a filter for items; ``marks`` are the marks of the items' phase."""
     fields: dict[str, Callable[[Item], str]] = {
         "winner": lambda item: item.label,
         "label": lambda item: item.label,

@@ -1,4 +1,4 @@
-"""What models said, item by item: pairs, demonstrations, elicited answers, predictions.
+"""Read what models said, item by item: pairs, demonstrations, elicited answers, predictions.
 
 An item is one question with one or two texts beside each other. Items are made as they are asked
 for, from files of any size (:mod:`engine.queries.line_index`); a file of 200,000 opens like one of
@@ -37,9 +37,9 @@ _ID = re.compile(rb'\{"id":"([^"\\]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One text. ``answer``, ``tier``: what was extracted and by which rule, None when nothing;
-    ``span``: where in the text it stands, None where that isn't known.
-    ``logps``: its log-probability (natural, summed) under refine's reference and its policy."""
+    """One text of an item. ``answer``, ``tier``: what was extracted and by which rule, None if
+    nothing; ``span``: where it stands in the text, None if unknown. ``logps``: the text's
+    log-probability (natural, summed) under refine's reference and its policy."""
 
     name: str
     text: str
@@ -59,7 +59,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question and what was said to it.
+    """One question with the texts that answer it.
 
     ``prompts``: name and text, the one in use first. ``label``: what became of it (who won, why
     it was dropped, how two runs differ). ``problem``: why the line can't be read, else empty.
@@ -78,8 +78,8 @@ class Item:
 
     @property
     def margin(self) -> float | None:
-        """How much further than the reference the policy sets the first text above the second,
-        in nats; training makes it grow from 0."""
+        """How much more than the reference the policy prefers the first text to the second, in
+        nats; training makes it grow from 0."""
         if len(self.sides) < 2 or self.sides[0].logps is None or self.sides[1].logps is None:
             return None
         (ref_a, policy_a), (ref_b, policy_b) = self.sides[0].logps, self.sides[1].logps
@@ -88,9 +88,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of items of a run. ``count``: lines it has, None when its phase does not say.
-    ``against``: the same questions answered by another run, ``names`` of both. ``scores``: what
-    refine made of the pairs. ``excluded``: what the run's refine phase left out."""
+    """A file of a run's items. ``count``: its lines, None when the phase does not say. ``against``:
+    another run's answers to the same questions; ``names``: what both are called. ``scores``:
+    refine's scores of the pairs. ``excluded``: pairs that the run's refine phase left out."""
 
     what: What
     title: str
@@ -104,7 +104,7 @@ class Source:
 
 
 class Reader:
-    """Items of a source by number. Every method reads files: call it in a thread."""
+    """Reads items of a source by number. Every method reads files: call it in a thread."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -117,23 +117,23 @@ class Reader:
         self.count = found
 
     def read(self, numbers: Sequence[int]) -> list[Item]:
-        """Items in the order asked for; a line that can't be read says why."""
+        """Return items in the order asked for; one whose line can't be read says why."""
         lines = self._lines.read(numbers)
         return [self._item(n, line) for n, line in zip(numbers, lines, strict=True)]
 
     def lines(self, numbers: Sequence[int]) -> list[bytes]:
-        """As they are in the file."""
+        """Return lines as they are in the file."""
         return self._lines.read(numbers)
 
     def ids(self, numbers: Sequence[int]) -> list[str]:
-        """Of the items that have one; a line that can't be read has none."""
+        """Return the ids of these items; a line that can't be read has none."""
         found = (id_of(line) for line in self._lines.read(numbers))
         return [item_id for item_id in found if item_id]
 
     def sift(
         self, keep: Filter[Item], stopped: Callable[[], bool]
     ) -> Iterator[tuple[int, list[int]]]:
-        """Every quarter of a second: how many items were looked at, and which are kept.
+        """Search all items, yielding every 0.25 s how many were read and which newly match.
 
         A line in which a word does not occur is not parsed; scores are read when asked for.
         """
@@ -155,7 +155,7 @@ class Reader:
         yield number + 1, kept
 
     def find(self, ids: Collection[str], numbers: Sequence[int]) -> int | None:
-        """The first of these numbers whose item has one of the ids."""
+        """Return the first of these numbers whose item has one of the ids."""
         for first in range(0, len(numbers), 1000):
             part = numbers[first : first + 1000]
             for number, line in zip(part, self._lines.read(part), strict=True):
@@ -178,8 +178,8 @@ class Reader:
 
 
 class _ById:
-    """Another file about the same items. They mostly stand in the same line there; where they
-    don't, ids are looked up, once for all."""
+    """Another file about the same items. Most stand in the same line there; the others are found by
+    an index of ids that is made once."""
 
     def __init__(self, path: Path) -> None:
         self._lines = Lines(path)
@@ -187,7 +187,7 @@ class _ById:
         self._block: tuple[int, list[bytes]] = (0, [])
 
     def record(self, number: int, wanted: str) -> dict[str, Any] | None:
-        """None when the other file has no such item."""
+        """Return the item's record, or None when this file has no such item."""
         line = self._line(number) if self._numbers is None else b""
         if id_of(line) != wanted:
             if self._numbers is None:
@@ -197,7 +197,7 @@ class _ById:
         return _parsed(line) if line else None
 
     def _line(self, number: int) -> bytes:
-        """Read with those that follow, which are mostly asked for next."""
+        """Read a line together with those after it, which are mostly asked for next."""
         first, lines = self._block
         if not first <= number < first + len(lines):
             first, lines = number, self._lines.read(range(number, number + BLOCK))
@@ -206,7 +206,7 @@ class _ById:
 
 
 def id_of(line: bytes) -> str:
-    """A record's id, mostly without parsing the rest; empty when there is none."""
+    """Return a record's id, mostly without parsing the rest; empty when it has none."""
     match = _ID.match(line)
     if match is not None:
         return match[1].decode(errors="replace")
@@ -262,7 +262,7 @@ def _remark(finish: str, tokens: int | None = None) -> str:
 
 
 def _pair(number: int, record: dict[str, Any], score: dict[str, Any] | None = None) -> Item:
-    """``score``: of a pair that refine has trained on or held out."""
+    """Make an item of a pair; ``score`` is refine's, of a pair that it trained on or held out."""
     prompts = (("plain", record["prompt_plain"]), ("cot", record["prompt_cot"]))
     if prompts[0][1] != record["prompt"]:
         prompts = prompts[::-1]

@@ -1,4 +1,4 @@
-"""What judges have said of runs' answers to each other, found by the two evaluations."""
+"""Read what judges said when they compared two runs' answers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Filed = tuple["Callable[[], JudgeSpec]", "Callable[[], list[JudgedAnswers]]"]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a judge made of two runs' answers; the tally's first is ``a``, its second ``b``.
-    ``fingerprint``: of all that determines the judge's replies."""
+    """A judge's comparison of two runs' answers; ``a`` is first in the tally, ``b`` second.
+    ``fingerprint``: the hash of all that determines the judge's replies."""
 
     a: str
     b: str
@@ -49,7 +49,7 @@ class Judgement:
 
 
 def judged_evaluations(runs: RunsFolder, run_id: str) -> dict[Evaluation, EvaluateSpec]:
-    """The finished evaluations whose answers a judge can read."""
+    """Return the finished evaluations whose answers a judge can read."""
     found = (one.spec for one in evaluations(runs, run_id) if one.spec.method == "match")
     return {Evaluation.of(spec): spec for spec in found}
 
@@ -59,9 +59,9 @@ def judgements(
     run_ids: Sequence[str],
     pass_over: Callable[[str], None] = lambda _line: None,
 ) -> list[Judgement]:
-    """What judges have said of these runs' answers to each other; nobody is asked. The run that
-    is named first is A. Of a judge that was asked about more and about fewer questions, the one
-    with more. ``pass_over`` takes a line for each judgement that is damaged."""
+    """Read the judgements between these runs; no judge is asked. The run that is named first is A.
+    If a judge was asked several times, the judgement with the most questions counts. ``pass_over``
+    is called with a line for each damaged judgement."""
     owners = _owners(runs, run_ids)
     found: dict[str, Judgement] = {}
     for read_spec, read_verdicts in _filed(runs):
@@ -82,13 +82,13 @@ def judgements(
 
 
 def judgement_of(runs: RunsFolder, spec: JudgeSpec, run_ids: Sequence[str]) -> Judgement:
-    """What a finished phase says of two of these runs."""
+    """Read what a finished judge phase says of two of these runs."""
     judged = _verdicts_of(runs.phase(spec.id))
     return _judgement(runs, spec, judged, _owners(runs, run_ids), run_ids)
 
 
 def _owners(runs: RunsFolder, run_ids: Sequence[str]) -> dict[str, tuple[str, EvaluateSpec]]:
-    """Evaluation -> the first of the runs that has it."""
+    """Return for each evaluation the first of the runs that has it."""
     owners: dict[str, tuple[str, EvaluateSpec]] = {}
     for run_id in run_ids:
         with contextlib.suppress(UserError):  # not evaluated yet
@@ -98,7 +98,7 @@ def _owners(runs: RunsFolder, run_ids: Sequence[str]) -> dict[str, tuple[str, Ev
 
 
 def _filed(runs: RunsFolder) -> Iterator[Filed]:
-    """What reads the spec and what reads the verdicts of every judgement that is done."""
+    """Yield, for every finished judgement, functions that read its spec and its verdicts."""
     for phase in runs.phase_dirs():
         if phase.id.startswith("judge-") and phase.done:
             yield partial(_spec_of, phase), partial(_verdicts_of, phase)
@@ -117,7 +117,7 @@ def _verdicts_of(phase: PhaseDir) -> list[JudgedAnswers]:
 
 
 def _earlier_spec(folder: JudgementDir) -> JudgeSpec:
-    """It told the evaluations, but not what of them is for people."""
+    """Read an older version's judgement, which did not store the names of runs and tasks."""
 
     def parsed(raw: bytes) -> JudgeSpec:
         told = json.loads(raw)
@@ -136,7 +136,7 @@ def _earlier_spec(folder: JudgementDir) -> JudgeSpec:
 
 
 def _earlier_verdicts(folder: JudgementDir) -> list[JudgedAnswers]:
-    """What was filed, as it was filed; the oldest have no seal."""
+    """Read an older version's verdicts as they were written; the oldest have no seal."""
     with contextlib.suppress(FileNotFoundError):
         sealed = read_sealed(folder.seal, JUDGE_AGAIN).get("sha256")
         if sealed != hash_file(folder.verdicts):
@@ -170,7 +170,7 @@ def _judgement(
 
 
 def _turned(row: JudgedAnswers) -> JudgedAnswers:
-    """The same with first and second exchanged; so are the two orders."""
+    """Exchange first and second, and with them the two orders."""
     return JudgedAnswers(
         id=row.id,
         first_correct=row.second_correct,

@@ -1,4 +1,4 @@
-"""A file's lines by number, opened in the same time whatever its size.
+"""Read a file's lines by number; opening it takes equally long whatever its size.
 
 Where a line begins is found as far as somebody asks: the first screenful of 200,000 lines costs
 what that of 5,000 costs. Nothing but the offsets is kept (8 bytes a line). Any thread may ask.
@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 
 
 class Lines:
-    """Finished files only: what is published never changes."""
+    """The lines of a finished file, which never changes again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,7 +32,7 @@ class Lines:
             raise UserError(f"{path}: can't be read ({error.strerror})") from error
 
     def reach(self, count: int) -> int:
-        """Find the first ``count`` lines; returns how many there are of them."""
+        """Find the first ``count`` lines; return how many of them exist."""
         with self._lock:
             starts = self._starts
             if len(starts) <= count and starts[-1] < self._size:
@@ -40,11 +40,11 @@ class Lines:
             return min(count, len(starts) - 1)
 
     def all(self) -> int:
-        """Find every line; returns how many there are."""
+        """Find every line; return how many there are."""
         return self.reach(self._size)
 
     def read(self, numbers: Sequence[int]) -> list[bytes]:
-        """Lines by number, from 0; one that does not exist is empty."""
+        """Return lines by number, from 0; one that does not exist is empty."""
         known = self.reach(max(numbers, default=-1) + 1)
         found = []
         with self.path.open("rb") as file:
@@ -58,7 +58,7 @@ class Lines:
         return found
 
     def scan(self) -> Iterator[bytes]:
-        """Every line in order, without looking for offsets."""
+        """Yield every line in order, without indexing."""
         with self.path.open("rb") as file:
             yield from file
 

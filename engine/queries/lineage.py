@@ -1,4 +1,4 @@
-"""Where a run's figures come from: its phases with their inputs, attempts, outputs and hashes.
+"""Trace a run's figures to their origin: phases with inputs, attempts, outputs and hashes.
 
 The graph is walked by each phase's ``inputs``, whatever the phases are and however many.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A model: its card's name, where its weights or answers come from, at which revision."""
+    """A model: its card's name, the source of its weights or answers, and the revision."""
 
     name: str
     family: str
@@ -46,7 +46,7 @@ NO_MODEL = Origin("", "", "", None, None, {})
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A benchmark and where its rows came from, at which revision."""
+    """A benchmark, the source of its rows, and the revision."""
 
     name: str
     source: str
@@ -66,7 +66,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One attempt. ``program``, ``commit``, ``libraries`` are None and empty in older logs."""
+    """One attempt. In older logs ``program``, ``commit`` are None and ``libraries`` is empty."""
 
     number: int
     outcome: str
@@ -82,8 +82,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """One phase. ``files``: outputs with size and sha256, as the manifest has them; ``accepted``:
-    what of them, or of what it was made from, was accepted although it had changed.
+    """One phase. ``files``: outputs with size and sha256, from the manifest; ``accepted``: which
+    outputs or inputs were accepted although they had changed.
 
     ``model``: :data:`NO_MODEL` where it works with none. ``parent``: of its inputs the one nearest
     to it, under which a tree shows it.
@@ -116,8 +116,8 @@ class Ancestor:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """A run and all that it descends from, inputs first. ``damage``: files that can't be read, a
-    line each."""
+    """A run and all the phases that it depends on, inputs first. ``damage``: files that can't be
+    read, a line each."""
 
     run_id: str
     name: str
@@ -138,7 +138,7 @@ class Lineage:
 
     @property
     def environments(self) -> dict[tuple[Any, ...], tuple[str, ...]]:
-        """(program, commit, python, libraries) -> the phases whose last attempt ran so."""
+        """The phases by the (program, commit, python, libraries) of their last attempt."""
         found: dict[tuple[Any, ...], tuple[str, ...]] = {}
         for phase in self.phases:
             if phase.attempts and (last := phase.attempts[-1]).program:
@@ -148,7 +148,7 @@ class Lineage:
 
 
 def lineage(runs: RunsFolder, run_id: str) -> Lineage:
-    """Everything a run comes from; ``UserError`` when there is no such run."""
+    """Return everything a run comes from; ``UserError`` when there is no such run."""
     status = run_status(runs, run_id, with_views=False)
     spec = status.file.spec
     states = {phase.id: (phase.state, phase.error) for phase in status.phases}
@@ -182,8 +182,8 @@ def lineage(runs: RunsFolder, run_id: str) -> Lineage:
 
 
 def with_ancestors(runs: RunsFolder, spec: RunSpec) -> Iterator[PhaseSpec]:
-    """The run's phases and what they read, inputs first; an input whose folder is gone is left
-    out."""
+    """Yield the run's phases and all their inputs, inputs first; inputs whose folders are gone are
+    left out."""
     known = {phase.id: phase for phase in spec.phases}
     given: set[str] = set()
 
@@ -243,7 +243,7 @@ def _score(folder: PhaseDir, spec: PhaseSpec) -> Accuracy | None:
 
 
 def _manifest(folder: PhaseDir) -> tuple[dict[str, Any], str]:
-    """Of a finished phase, and why it can't be read: the others are shown all the same."""
+    """Return a finished phase's manifest, or say why it can't be read."""
     try:
         return (folder.manifest() if folder.done else {}), ""
     except (OSError, UserError) as error:
@@ -251,12 +251,12 @@ def _manifest(folder: PhaseDir) -> tuple[dict[str, Any], str]:
 
 
 def origin_of(card: ModelCard) -> Origin:
-    """Where a card's answers come from."""
+    """Say where a card's answers come from."""
     return Origin(card.name, card.family, *card.source.origin, card.sampling.model_dump())
 
 
 def data_of(task: TaskRef) -> Data:
-    """Where a benchmark's rows come from."""
+    """Say where a benchmark's rows come from."""
     source = task.source
     files = ", ".join(file for file in (source.train, source.test) if file)
     hub = f"{source.hub} {source.config or ''}".strip() if source.hub else ""
@@ -264,7 +264,7 @@ def data_of(task: TaskRef) -> Data:
 
 
 def settings_of(spec: PhaseSpec) -> Iterator[Setting]:
-    """Every setting of a phase, nested ones by their path."""
+    """Yield every setting of a phase; nested ones are named by their path."""
     settings = getattr(spec, "settings", None)
     if settings is not None:
         yield from _settings(settings, "")
@@ -282,13 +282,13 @@ def _settings(settings: BaseModel, prefix: str) -> Iterator[Setting]:
 
 
 def _tries(folder: PhaseDir, state: State) -> tuple[Try, ...]:
-    """The last one may be at work: then it is as its phase is."""
+    """List the attempts; the last one may be running, so it has the phase's state."""
     attempts = folder.attempts()
     return tuple(_try(a, state if a == attempts[-1] else "lost") for a in attempts)
 
 
 def _try(attempt: AttemptDir, state: State) -> Try:
-    """Its first and its final event; ``state``: what it is where it has no final one."""
+    """Read an attempt's first and final event; ``state`` holds where there is no final one."""
     final = final_event(attempt)
     first = first_event(attempt)
     unended = "no final event" if state == "done" else state  # its log was damaged since

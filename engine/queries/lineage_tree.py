@@ -1,4 +1,4 @@
-"""A run's ancestry as a tree for a terminal: from the teacher down to the scores."""
+"""Draw a run's lineage as a tree for a terminal, from the teacher down to the scores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATES = {"done": "green", "failed": "bold red", "lost": "bold red", "running": 
 
 
 def draw(found: Lineage, safe: Callable[[str], str]) -> Tree:
-    """``safe`` makes a name or an error fit to print: whatever it holds is text, not markup."""
+    """Draw the tree; ``safe`` makes names and errors printable, so that none is read as markup."""
     tree = Tree(_head(found, safe), guide_style="dim")
     nodes: dict[str, Tree] = {}
     models: dict[str, Tree] = {}
@@ -48,7 +48,7 @@ def draw(found: Lineage, safe: Callable[[str], str]) -> Tree:
 
 
 def environments(found: Lineage) -> list[str]:
-    """What the phases were made with; one line where all agree."""
+    """Name the versions that made the phases, in one line where all agree."""
     made_with = found.environments
     if not made_with:
         return ["the versions that made it were not recorded"]
@@ -153,19 +153,19 @@ def _attempts(attempts: tuple[Try, ...]) -> list[str]:
 
 
 def setting(one: Setting) -> str:
-    """``learning_rate 0.0009 (2e-05)``: the value and, in brackets, the default."""
+    """Write a setting with its default in brackets: ``learning_rate 0.0009 (2e-05)``."""
     return f"{one.name} {number(one.value)} ({number(one.default)})"
 
 
 def number(value: Any) -> str:
-    """A figure with four digits, anything else as it is."""
+    """Write a float with four significant digits, and anything else as it is."""
     if value is None:
         return "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def when(moment: datetime | str) -> str:
-    """To the minute, in UTC."""
+    """Write a time to the minute, in UTC."""
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""What this machine has, and who uses it, now."""
+"""Read this machine's CPU, memory and GPUs, and who uses them now."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Gpu", "GpuProcess", "Machine", "MachineNow", "look"]
 
 @dataclass(frozen=True, slots=True)
 class MachineNow:
-    """CPU and memory of the machine, and its cards."""
+    """CPU and memory of the machine, and its GPUs."""
 
     machine: Machine
     gpus: tuple[Gpu, ...]
 
 
 def look() -> MachineNow:
-    """One reading; ``gpus`` is empty without an NVIDIA driver."""
+    """Take one reading; ``gpus`` is empty without an NVIDIA driver."""
     return MachineNow(devices.machine(), devices.gpus())

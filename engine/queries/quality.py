@@ -1,4 +1,4 @@
-"""What can be said of runs' answers without a judge: steps, length, repetition, arithmetic."""
+"""Measure answers without a judge: reasoning steps, length, repetition, true arithmetic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Figures = tuple[Evaluation, Quality]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The figures of one phase's answers to one prompt style."""
+    """The quality figures of one phase's answers to one prompt style."""
 
     run_id: str
     run: str
@@ -47,7 +47,7 @@ def measure(
     watch: Callable[[str, int, int], None] = lambda *_: None,
     pass_over: Callable[[str], None] | None = None,
 ) -> list[Measured]:
-    """Every finished elicit and evaluate phase of the runs, a phase that runs share under each.
+    """Measure every finished elicit and evaluate phase, once for each run that has it.
 
     ``watch`` is told how many of the runs have been read.
     ``UserError`` for a run that has none, and for answers that are damaged unless ``pass_over``
@@ -110,7 +110,7 @@ def _said(row: ElicitedAnswers, answer: Answer) -> Said:
 
 
 def _task_of(file: RunFile, annotate_id: str) -> str:
-    """Whose questions a phase has asked: those of its demonstrations."""
+    """Return the task of a phase's questions, which is that of its demonstrations."""
     for phase in file.spec.phases:
         if isinstance(phase, AnnotateSpec) and phase.id == annotate_id:
             return phase.task.name

@@ -1,6 +1,6 @@
-"""What a phase's log says beside progress, messages and accuracies, a line each: what a judgement
-or a merge came to, money, who answered, the last checkpoint, what it made, and what of the log
-could not be read. For ``sirt status`` and the Run screen."""
+"""Summarise what a phase's log says beyond progress, messages and accuracies, a line each: results
+of a judgement or merge, money, which engine answered, checkpoints, outputs, damage. ``sirt status``
+and the Run screen show it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def remarks(spec: PhaseSpec, view: PhaseView) -> Iterator[str]:
-    """Nothing where there is nothing to say. Times are UTC."""
+    """Yield the lines, none where there is nothing to say. Times are UTC."""
     if isinstance(said := view.figures.get("summary"), str):
         yield said
     if (paid := spending(spec, view)) is not None:
@@ -34,7 +34,7 @@ def remarks(spec: PhaseSpec, view: PhaseView) -> Iterator[str]:
 
 
 def doubts(view: PhaseView) -> Iterator[str]:
-    """What of the log is missing, or is of a later version."""
+    """Say which events of the log are missing, or are a later version's."""
     if view.gaps:
         yield f"events that are missing, since the log was damaged: {view.gaps}"
     if view.unknown:

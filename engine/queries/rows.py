@@ -1,4 +1,4 @@
-"""A run's row, made of its file and of what its phases' folders say."""
+"""Make a run's row from its file and its phases' folders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A phase at a look. ``began``, ``ended``: its last attempt's first and final event."""
+    """A phase's state when read; ``began``, ``ended``: its last attempt's first and last event."""
 
     found: PhaseState
     began: datetime | None = None
@@ -48,8 +48,8 @@ WAITING = Look(PhaseState("waiting"))
 
 
 class Looks:
-    """Phases' states. Runs share phases, so each is looked at once a round; one that has come
-    to rest only when its folder has changed (a new attempt, a manifest)."""
+    """Cached states of phases. Runs share phases, so each is read at most once a round, and a phase
+    at rest only when its folder has changed (a new attempt, a manifest)."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
@@ -57,11 +57,11 @@ class Looks:
         self._this_round: set[str] = set()
 
     def begin(self) -> None:
-        """A new round: everything may have moved."""
+        """Begin a new round, in which any phase may have changed."""
         self._this_round.clear()
 
     def look(self, phase_id: str) -> Look:
-        """The same object as before when nothing has changed."""
+        """Return a phase's state; the same object as before when nothing has changed."""
         if phase_id in self._this_round:
             return self._known[phase_id][1]
         self._this_round.add(phase_id)
@@ -81,7 +81,7 @@ class Looks:
 
 
 def look_at(folder: PhaseDir) -> Look:
-    """State and times of a phase from its folder."""
+    """Read a phase's state and times from its folder."""
     found = phase_state(folder)
     attempt = folder.last_attempt()
     if found.state == "waiting" or attempt is None:
@@ -91,7 +91,7 @@ def look_at(folder: PhaseDir) -> Look:
 
 
 def span(attempt: AttemptDir) -> tuple[datetime | None, datetime | None]:
-    """When the first and the last whole event of a log were written."""
+    """Return when the first and the last whole event of a log were written."""
     try:
         with attempt.events.open("rb") as file:
             first = file.readline(TAIL_BYTES)
@@ -112,7 +112,7 @@ def _written(line: bytes) -> datetime | None:
 
 
 class Progress(TypedDict):
-    """The fields of a row that follow from its phases' looks."""
+    """The fields of a row that follow from its phases' states."""
 
     state: State
     ladder: tuple[State | None, ...]
@@ -124,8 +124,8 @@ class Progress(TypedDict):
 def progress_of(
     needs: Mapping[str, Sequence[str]], looks: Sequence[Look], forgiven: Mapping[str, int] | None
 ) -> Progress:
-    """``needs``: phase -> its inputs; ``looks``: one a phase; ``forgiven``: as for
-    :func:`~engine.scheduling.standing.standings`."""
+    """Compute a run's progress. ``needs``: each phase's inputs; ``looks``: one for each phase;
+    ``forgiven``: as for :func:`~engine.scheduling.standing.standings`."""
     facts = {i: Fact(x.found.state, x.found.attempt) for i, x in zip(needs, looks, strict=True)}
     states = [one.state for one in standings(needs.items(), facts, forgiven).values()]
     state = run_state(states)
@@ -142,8 +142,8 @@ def progress_of(
 
 
 def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State | None, ...]:
-    """One state for each kind of phase of the method, in its order, then of any other that the
-    run has."""
+    """Return a state for each kind of phase of the method in order, then for any other kind that
+    the run has."""
     kinds: dict[str, list[State]] = {}
     for phase_id, state in zip(phase_ids, states, strict=True):
         kinds.setdefault(kind_of(phase_id), []).append(state)
@@ -152,7 +152,7 @@ def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State 
 
 
 def queued_runs(runs: RunsFolder) -> dict[str, dict[str, int]]:
-    """Run on the queue -> phase -> attempt up to which a bad end will be tried again."""
+    """Return for each queued run, by phase, the attempt up to which a failure is retried."""
     entries = read_queue(runs).entries
     forgiven = forgiven_by(entry.forgiven for entry in entries)
     return dict.fromkeys((entry.run_id for entry in entries), forgiven)
@@ -164,8 +164,8 @@ def row_of(
     forgiven: Mapping[str, int] | None = None,
     looks: Looks | None = None,
 ) -> RunRow | None:
-    """A run's row from its folder; None when its file can't be read. ``forgiven``: as for
-    :func:`~engine.scheduling.standing.standings`. ``looks``: phases already looked at."""
+    """Make a run's row from its folder; None when its file can't be read. ``forgiven``: as for
+    :func:`~engine.scheduling.standing.standings`. ``looks``: phases already read."""
     written = written_at(runs, run_id)  # before it is read: what is written meanwhile is newer
     try:
         file = read_record(runs, run_id)
@@ -206,14 +206,14 @@ def row_of(
 
 
 def accuracy_on(accuracies: Iterable[Accuracy], task: str | None, prompt: str) -> float | None:
-    """By match on the test split, where it was measured on that."""
+    """Return the string-match accuracy on the test split, or if not measured, on train."""
     found = {one.evaluation: one.value for one in accuracies}
     splits = (Evaluation(task or "", prompt, split) for split in ("test", "train"))
     return next((found[one] for one in splits if one in found), None)
 
 
 def with_progress(row: RunRow, progress: Progress) -> RunRow:
-    """The same object when nothing has changed."""
+    """Update a row's progress; return the same object when nothing has changed."""
     if all(getattr(row, name) == value for name, value in progress.items()):
         return row
     return replace(row, **progress)

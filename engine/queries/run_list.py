@@ -1,4 +1,4 @@
-"""All runs, looked at again and again at the price of what may have changed.
+"""List all runs, and keep the list current while reading only what may have changed.
 
 A finished run is read from the index, and again only when its file was written since or one of its
 phases' folders is gone; a run at rest costs a look at its folders' times; only what is at work is
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class _Seen(NamedTuple):
-    """What an unfinished run's row was made of; the same again gives the same row."""
+    """What an unfinished run's row was made from; the same inputs give the same row."""
 
     looks: tuple[Look, ...]
     forgiven: dict[str, int] | None
@@ -40,7 +40,7 @@ class _Seen(NamedTuple):
 
 
 class Roster:
-    """``look`` gives all rows, newest first: the same tuple when nothing has changed."""
+    """Keeps the list of all runs current; :meth:`look` returns it."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
@@ -58,7 +58,7 @@ class Roster:
         self._rows: tuple[RunRow, ...] | None = None
 
     def look(self) -> tuple[RunRow, ...]:
-        """``OSError`` when the folder can't be read just now."""
+        """Return all rows, newest first, the same tuple if unchanged; may raise ``OSError``."""
         moved = self._read_index() | self._read_present() | self._moved(self._runs.phases)
         if moved:
             self._stale = frozenset(self._outdated())
@@ -74,7 +74,7 @@ class Roster:
         return self._rows
 
     def damage(self) -> tuple[str, ...]:
-        """Why runs that are there have no row, and why the queue can't be read, a line each."""
+        """Say why existing runs have no row and why the queue can't be read, a line each."""
         told = [self._queue_problem] if self._queue_problem else []
         listed = {row.run_id for row in self._rows or ()}
         for run_id in sorted(self._present - listed) if len(listed) < len(self._present) else ():
@@ -85,8 +85,8 @@ class Roster:
         return tuple(told)
 
     def _keep(self) -> None:
-        """Put into the index what it misses and what has become final, each once: where one may
-        only read, the list is shown all the same."""
+        """Write to the index, once each, the rows that it misses or that have become final. A
+        folder that may only be read is listed all the same."""
         news = {
             seen.row
             for run_id, seen in self._seen.items()
@@ -97,19 +97,19 @@ class Roster:
             self._index.put(fresh)
 
     def _row(self, run_id: str) -> RunRow | None:
-        """None when the run's file can't be read: what the index says is of an older one then."""
+        """Return a run's row, or None when its file can't be read and the index is outdated."""
         seen = self._seen.get(run_id)
         return seen.row if seen else self._final(run_id)
 
     def _final(self, run_id: str) -> RunRow | None:
-        """The indexed row of a run that needs no look."""
+        """Return the indexed row of a run that need not be read."""
         row = self._indexed.get(run_id)
         return row if row and row.state == "done" and run_id not in self._stale else None
 
     # --- what says which runs there are ---
 
     def _moved(self, path: Path) -> bool:
-        """Whether a file, or what is in a folder, is another than at the last look."""
+        """Whether a file, or a folder's content, has changed since the last call."""
         stamp = stamp_of(path)
         moved = path not in self._stamps or self._stamps[path] != stamp
         self._stamps[path] = stamp
@@ -122,7 +122,7 @@ class Roster:
         return moved
 
     def _read_present(self) -> bool:
-        """A run is there from when its folder has its file until the folder is gone."""
+        """Find the present runs: from when a run's file is written until its folder is gone."""
         if self._moved(self._runs.root):
             self._names = frozenset(self._runs.folder_names())
         before = self._present
@@ -131,8 +131,8 @@ class Roster:
         return before != self._present
 
     def _outdated(self) -> Iterator[str]:
-        """Runs whose row in the index is of an older file than theirs, or tells of a phase whose
-        folder is gone. Folders can only have gone where theirs changed after the index."""
+        """Yield runs whose file is newer than their row in the index, or that lost a phase's
+        folder. The folders are listed only if theirs changed after the index."""
         index, phases = (self._stamps[path] for path in (self._runs.registry, self._runs.phases))
         unmoved = index is not None and phases is not None and phases[0] < index[0]
         there = None if unmoved else frozenset(p.id for p in self._runs.phase_dirs())
@@ -162,7 +162,7 @@ class Roster:
         return {run_id: seen for run_id, seen in found if seen is not None}
 
     def _look_at(self, run_id: str) -> _Seen | None:
-        """None when the run's file can't be read."""
+        """Read an unfinished run; None when its file can't be read."""
         forgiven, seen = self._queued.get(run_id), self._seen.get(run_id)
         known = seen.row if seen else self._indexed.get(run_id)
         if known is None or not up_to_date(known, written_at(self._runs, run_id)):
@@ -184,7 +184,7 @@ class Roster:
 
 
 def _evaluated(row: RunRow, looks: Iterable[Look]) -> int:
-    """How many evaluations are done."""
+    """Count the evaluations that are done."""
     pairs = zip(row.phases, looks, strict=True)
     return sum(kind == "evaluate" and look.found.state == "done" for (kind, _), look in pairs)
 

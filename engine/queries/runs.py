@@ -1,4 +1,4 @@
-"""Which runs there are and in which state; one run in full."""
+"""List runs and their states, and read one run in full."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ _RUN = re.compile(r"-[0-9a-f]{8}$")
 
 @dataclass(frozen=True, slots=True)
 class PhaseStatus:
-    """A phase of a run: its state, and for one that can't start, which phases must be tried again
-    first. ``reading``: ``view`` is of the log's end alone, the rest is being read."""
+    """A phase of a run: its state, and if it can't start, which phases must be retried first.
+    ``reading``: ``view`` covers only the log's end so far."""
 
     spec: PhaseSpec
     state: State
@@ -72,8 +72,8 @@ class PhaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """A run with all its phases, inputs first. ``damage``: files that can't be read or believed, a
-    line each."""
+    """A run with all its phases, inputs first. ``damage``: files that can't be read or are not as
+    published, a line each."""
 
     file: RunFile
     state: State
@@ -83,18 +83,18 @@ class RunStatus:
 
 
 def registry(runs: RunsFolder) -> Registry:
-    """The index, which rebuilds itself from the folders."""
+    """Open the index of runs, which rebuilds itself from the folders."""
     return Registry(runs, lambda run_id: row_of(runs, run_id))
 
 
 def list_runs(runs: RunsFolder) -> list[RunRow]:
-    """All runs, newest last. Runs that weren't finished at the last look are looked at again;
-    what has become final goes into the index."""
+    """List all runs, newest last. Unfinished runs are read again, and final ones are added to the
+    index."""
     return list(reversed(Roster(runs).look()))
 
 
 def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
-    """Why runs that are there have no row, and why the queue can't be read, a line each."""
+    """Say why existing runs have no row and why the queue can't be read, a line each."""
     told = []
     try:
         queued_runs(runs)
@@ -111,7 +111,7 @@ def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
 
 
 def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
-    """Run ids by id, by experiment, or by the beginning of ids."""
+    """Find run ids by id, by experiment, or by the beginning of an id."""
     known = runs.run_ids()
     rows = None
     found: list[str] = []
@@ -131,8 +131,8 @@ def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
 
 
 def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:
-    """Everything about one run. Views fold the last attempt's whole log; without them, those of
-    phases that pay an endpoint fold its end."""
+    """Read everything about one run. Views fold the last attempt's whole log; without them, only
+    phases that pay an endpoint have the end of theirs."""
     file, lost = with_phases(runs, read_record(runs, run_id))
     damage = list(lost.values())
     try:
@@ -167,12 +167,12 @@ def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:
 
 
 def view_of(folder: PhaseDir) -> PhaseView:
-    """The last attempt's log, folded."""
+    """Read the log of the phase's last attempt."""
     return read_view(folder)[0]
 
 
 def read_view(folder: PhaseDir) -> tuple[PhaseView, str]:
-    """The last attempt's log, folded, and in which way it is damaged, if it is."""
+    """Read the log of the phase's last attempt, and say how it is damaged, if it is."""
     attempt = folder.last_attempt()
     if attempt is None:
         return EMPTY, ""
@@ -183,7 +183,7 @@ def read_view(folder: PhaseDir) -> tuple[PhaseView, str]:
 
 
 def damage_of(reader: EventReader, view: PhaseView, folder: PhaseDir) -> str:
-    """In which way the log that was read is damaged, if it is."""
+    """Say how the log that was read is damaged; empty if it is not."""
     told = [reader.problem] if reader.problem else []
     told += [f"lines that can't be read: {reader.corrupt}"] if reader.corrupt else []
     told += [f"events that are missing: {view.gaps}"] if view.gaps > reader.corrupt else []
@@ -192,5 +192,5 @@ def damage_of(reader: EventReader, view: PhaseView, folder: PhaseDir) -> str:
 
 
 def age(when: datetime) -> float:
-    """Seconds since then."""
+    """Return the seconds since that time."""
     return (datetime.now(UTC) - when).total_seconds()

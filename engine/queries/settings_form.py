@@ -1,4 +1,4 @@
-"""What an experiment's file can say, key by key: for a screen on which it is chosen.
+"""List every key of an experiment's file, with its default and meaning, for an editing screen.
 
 Read off the models that check the file, so that a new field appears by itself.
 """
@@ -36,7 +36,7 @@ WORDS: dict[Source, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of the file, as ``settings.refine.beta``.
+    """One key of the file, such as ``settings.refine.beta``.
 
     ``default``: as the file would have it. ``required``: it has none. ``source``: where the
     default comes from, of settings only. ``many``: a list. ``text``: what is typed is meant as
@@ -59,12 +59,12 @@ class Setting:
 
     @property
     def is_setting(self) -> bool:
-        """Of a phase; the others are the experiment's own."""
+        """Whether it belongs to a phase; the other keys are the experiment's own."""
         return self.path[0] == SETTINGS
 
     @property
     def name(self) -> str:
-        """The key, without what all settings have in front."""
+        """The key without the prefix that all settings share."""
         return self.key.removeprefix(f"{SETTINGS}.")
 
     @property
@@ -75,12 +75,12 @@ class Setting:
 
 @cache
 def settings() -> tuple[Setting, ...]:
-    """All keys in the file's order, the settings of every phase among them."""
+    """Return all keys in the file's order, including the settings of every phase."""
     return tuple(_of_model(Experiment, {}, ""))
 
 
 def _of_model(model: type[BaseModel], given: Mapping[str, Any], prefix: str) -> Iterator[Setting]:
-    """``given``: the defaults of a model that is itself a default."""
+    """Yield a model's keys; ``given`` holds the defaults of a model that is itself a default."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         default = given.get(name, field.get_default(call_default_factory=True))
@@ -111,7 +111,7 @@ def _unwrapped(annotation: Any) -> Any:
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:
-    """The values that a type allows, if those are few: of literals, and of tuples of them."""
+    """Return the few values that a type allows: of literals, and of tuples of literals."""
     annotation = _unwrapped(annotation)
     match get_origin(annotation):
         case origin if origin is Literal:
@@ -139,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 
 def value_of(draft: Draft, setting: Setting) -> Any:
-    """What the draft says, else the default."""
+    """Return the draft's value, or else the default."""
     node: Any = draft
     for part in setting.path:
         if not isinstance(node, dict) or part not in node:
@@ -149,13 +149,13 @@ def value_of(draft: Draft, setting: Setting) -> Any:
 
 
 def listed(draft: Draft, setting: Setting) -> list[Any]:
-    """The value as a list, also where somebody forgot the brackets."""
+    """Return the value as a list, even where its brackets were forgotten."""
     value = value_of(draft, setting)
     return list(value) if isinstance(value, list) else [] if value is None else [value]
 
 
 def own_models(draft: Draft) -> list[str]:
-    """Names of the cards that the draft itself holds."""
+    """Return the names of the cards that the draft itself holds."""
     cards = draft.get("cards")
     given = [c for c in cards if isinstance(c, dict)] if isinstance(cards, list) else []
     return [str(card["name"]) for card in given if card.get("name")]
@@ -166,7 +166,7 @@ def is_changed(draft: Draft, setting: Setting) -> bool:
 
 
 def with_value(draft: Draft, setting: Setting, value: Any) -> Draft:
-    """Another draft. A default needs no word in the file, and neither does an empty section."""
+    """Return a draft with another value; defaults and empty sections are left out of the file."""
     changed = copy.deepcopy(draft)
     nodes = [changed]
     for part in setting.path[:-1]:
@@ -184,7 +184,7 @@ def with_value(draft: Draft, setting: Setting, value: Any) -> Draft:
 
 
 def toggled(draft: Draft, setting: Setting, option: Any) -> Draft:
-    """An item put into a list, or taken out; a single value chosen, or given up."""
+    """Add an item to a list or remove it; choose a single value or return to the default."""
     if not setting.many:
         same = value_of(draft, setting) == option
         return with_value(draft, setting, setting.default if same else option)
@@ -194,7 +194,7 @@ def toggled(draft: Draft, setting: Setting, option: Any) -> Draft:
 
 
 def next_option(draft: Draft, setting: Setting) -> Draft:
-    """The option after the present one; the draft itself where there are none to go through."""
+    """Choose the option after the present one; return the draft unchanged if it has none."""
     if setting.many or not setting.options:
         return draft
     now = value_of(draft, setting)
@@ -206,14 +206,14 @@ def next_option(draft: Draft, setting: Setting) -> Draft:
 
 
 def said(value: Any) -> str:
-    """A value as the file would have it, in one line."""
+    """Write a value as in the file, in one line."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
         value = int(value)
     return yaml_file.dump(value, in_one_line=True)
 
 
 def typed(setting: Setting, value: Any) -> str:
-    """What a person would type for it, and :func:`read` understands."""
+    """Write a value as a person would type it, so that :func:`read` understands it."""
     if (
         setting.many
         and isinstance(value, list)
@@ -224,7 +224,7 @@ def typed(setting: Setting, value: Any) -> str:
 
 
 def read(setting: Setting, text: str) -> Any:
-    """What a person typed for it; nothing means the default. ``UserError`` when it is no YAML."""
+    """Parse what a person typed; nothing means the default. ``UserError`` when it is no YAML."""
     text = text.strip()
     if not text:
         return setting.default

@@ -1,4 +1,4 @@
-"""Which runs stand beside a run in its table: the same cell under other arms."""
+"""Find the runs to show beside a run in its table: the same cell under other arms."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CELL: dict[str, tuple[str, ...]] = {
 
 
 def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow]:
-    """The run itself and, from its experiment, one run an arm that shares its cell; in the
-    order of the paper's tables. A teacher's run belongs to every seed and student."""
+    """Return the run and, from its experiment, one run per arm that shares its cell, in the order
+    of the paper's tables. A teacher's run belongs to every seed and student."""
     found: dict[str, RunRow] = {}
     for row in rows:
         if row.run_id == run_id:
@@ -37,13 +37,13 @@ def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow
 
 
 def _same(row: RunRow, spec: RunSpec) -> bool:
-    """True when all that the arm depends on and the run fixes is the same."""
+    """Whether everything agrees that the arm depends on and that the run fixes."""
     pairs = ((getattr(row, name), getattr(spec, name)) for name in CELL[row.arm])
     return all(mine is None or theirs is None or mine == theirs for theirs, mine in pairs)
 
 
 def with_experiment(rows: Sequence[RunRow], run_id: str) -> list[str]:
-    """The run and, after it, what else its experiment has for the same seed."""
+    """Return the run, then its experiment's other runs with the same seed."""
     mine = next((row for row in rows if row.run_id == run_id), None)
     if mine is None:
         return [run_id]

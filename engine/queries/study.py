@@ -1,4 +1,4 @@
-"""Runs as the paper's conditions: what was done, whatever the seed, and where it was measured."""
+"""Group runs into the paper's conditions, whatever their seed, with their accuracies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOY = "Toy models on toy tasks: this shows that the machinery works, nothing abo
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A row of the paper's tables: all of a run but its seed."""
+    """A row of the paper's tables: everything about a run but its seed."""
 
     arm: Arm
     student: str | None = None
@@ -47,22 +47,22 @@ class Condition:
 
     @property
     def full(self) -> bool:
-        """All of the demonstrations, all of the pairs, one round."""
+        """Whether it uses all demonstrations and all pairs, in one round."""
         return self.fraction == 100 and self.rounds == 1 and not self.curated
 
     @property
     def usual(self) -> bool:
-        """:attr:`full`, and one task."""
+        """Whether it is :attr:`full` and has one task."""
         return self.full and self.refine_task in (None, self.task)
 
     @property
     def pair(self) -> tuple[str | None, str | None, bool | None]:
-        """Student, teacher and whether they are of one family."""
+        """Student, teacher, and whether they belong to one family."""
         return self.student, self.teacher, self.in_family
 
     @property
     def trained_on(self) -> str:
-        """``A``; ``A > B`` for cross-task."""
+        """The task, or for cross-task runs both, as in ``A > B``."""
         if self.refine_task in (None, self.task):
             return self.task or NOTHING
         return f"{self.task} > {self.refine_task}"
@@ -73,13 +73,13 @@ class Condition:
 
     @property
     def method(self) -> str:
-        """``refined``, ``refined 50 %``, ``refined, 2 rounds``, ``refined, curated -7``."""
+        """A name such as ``refined``, ``refined 50 %`` or ``refined, 2 rounds``."""
         share = "" if self.fraction == 100 else f" {self.fraction} %"
         return ", ".join((f"{ARM_NAMES[self.arm]}{share}", *self.variant))
 
     @property
     def variant(self) -> tuple[str, ...]:
-        """What sets it apart beside arm, fraction and tasks."""
+        """What distinguishes it besides arm, fraction and tasks."""
         rounds = () if self.rounds == 1 else (f"{self.rounds} rounds",)
         return (*rounds, f"curated -{self.curated}") if self.curated else rounds
 
@@ -106,7 +106,7 @@ def condition_of(row: RunRow) -> Condition:
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment's runs. ``accuracies``: by cell and seed, of string match on test splits.
+    """An experiment's runs. ``accuracies``: string match on test splits, by cell and seed.
 
     ``runs``: the run of each condition and seed. Where settings were changed and it was run
     again, that is the newest that has accuracies, and ``replaced`` holds the others: the two are
@@ -146,7 +146,7 @@ class Study:
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
-        """Evaluated tasks: those that somebody was trained on first."""
+        """The evaluated tasks, beginning with those that some student was trained on."""
         trained = {task for condition in self.conditions for task in condition.own_tasks}
         return tuple(
             sorted({task for _, task, _ in self.accuracies}, key=lambda t: (t not in trained, t))
@@ -164,7 +164,7 @@ class Study:
         return [condition for condition in self.conditions if condition.arm in arms]
 
     def teacher_of(self, condition: Condition) -> Condition | None:
-        """The bare teacher that taught it."""
+        """Return the teacher's own condition, for a student's condition."""
         return self._bare("teacher", teacher=condition.teacher)
 
     def baseline_of(self, condition: Condition) -> Condition | None:
@@ -180,19 +180,19 @@ class Study:
         return self.estimate((1.0, (one, task, prompt)))
 
     def mean(self, cells: Sequence[Measurement | None]) -> Estimate | None:
-        """Over cells that were measured; None when one of them was not."""
+        """Average cells that were measured; None when one of them was not."""
         return self.estimate(*((1 / len(cells), cell) for cell in cells))
 
     def gap(
         self, over: Sequence[Measurement | None], under: Sequence[Measurement | None]
     ) -> Estimate | None:
-        """The mean of some cells minus that of others."""
+        """Return the mean of some cells minus that of others."""
         upper = ((1 / len(over), cell) for cell in over)
         return self.estimate(*upper, *((-1 / len(under), cell) for cell in under))
 
     def estimate(self, *cells: tuple[float, Measurement | None]) -> Estimate | None:
-        """A weighted sum over cells, with the seeds that all of them have; None without any, and
-        where one of them was not measured.
+        """Estimate a weighted sum of cells over the seeds they share; None if they share none or a
+        cell was not measured.
 
         A cell that is given twice, such as a teacher of two students, was measured once: its
         weights are added before its uncertainty is.
@@ -224,7 +224,7 @@ class Study:
     def _over_questions(
         self, weights: dict[Measurement, float], seed: int
     ) -> tuple[float, float] | None:
-        """None without the answers, or where cells of a task don't have the same questions."""
+        """Return the interval over questions, None if answers are missing or questions differ."""
         by_task: dict[str, list[tuple[float, dict[str, bool]]]] = {}
         for cell, weight in weights.items():
             answers = self.right(cell, seed) if self.right else None
@@ -245,11 +245,11 @@ class Study:
         return over_questions(contributions)
 
     def shared_seeds(self, cells: Iterable[Measurement]) -> list[int]:
-        """Seeds that every cell has."""
+        """Return the seeds that every cell has."""
         found = [set(self.accuracies.get(cell, ())) for cell in cells]
         return sorted(set.intersection(*found)) if found else []
 
 
 def is_question_answering(task: str) -> bool:
-    """Multiple choice, as against mathematics with a number for an answer."""
+    """Whether a task is multiple choice rather than mathematics with a numeric answer."""
     return task in catalog.TASKS and catalog.task(task).kind == "choice"
