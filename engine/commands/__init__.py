@@ -1,1 +1,1 @@
-"""What the command line and the screens change: launch, stop, retry, delete, export, import."""
+"""Commands that change things: launch, stop, retry, delete, import, export, report."""

@@ -45,8 +45,8 @@ SHORTEST_KEY = 8
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """``bundle.json``. ``files``: path in the archive -> bytes, sha256; ``left_out``: paths that
-    the manifests list and the archive lacks."""
+    """The content of ``bundle.json``. ``files``: path in the archive -> bytes, sha256;
+    ``left_out``: paths that the manifests list and the archive lacks."""
 
     format: int
     packed: str
@@ -63,8 +63,8 @@ def bundle(
     without_weights: bool = False,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Listing:
-    """Pack runs with all their phases; ``UserError`` rather than overwriting a file, packing a
-    run that is at work or giving away a key."""
+    """Pack runs with all their phases. ``UserError`` if the file exists, a run is at work, or a key
+    would be given away."""
     mode = _mode(file)
     if file.exists():
         raise UserError(f"{file}: is there already; give another name or move it away")
@@ -90,7 +90,7 @@ def bundle(
 
 
 def _mode(file: Path) -> str:
-    """tarfile's mode for a file's name."""
+    """Return tarfile's mode for a file's name."""
     kind = COMPRESSIONS.get(file.suffix)
     if kind is None or (kind == "zst" and "zst" not in tarfile.TarFile.OPEN_METH):
         raise UserError(f"{file}: can't be packed by that name; end it in .tar.gz, .tar.xz or .tar")
@@ -98,7 +98,7 @@ def _mode(file: Path) -> str:
 
 
 def _phases(runs: RunsFolder, run_ids: Iterable[str]) -> dict[str, PhaseSpec]:
-    """The runs' phases and their ancestors, each once."""
+    """Return the runs' phases and their ancestors, each once."""
     found = (
         spec for run_id in run_ids for spec in with_ancestors(runs, read_run(runs, run_id).spec)
     )
@@ -119,7 +119,7 @@ def _check_at_rest(runs: RunsFolder, phase_ids: Iterable[str]) -> None:
 def _collect(
     runs: RunsFolder, run_ids: Iterable[str], phase_ids: Iterable[str], without_weights: bool
 ) -> tuple[list[Path], list[Path]]:
-    """Paths below the runs folder: those to pack, and weights left out."""
+    """Return paths below the runs folder: those to pack, and the weights left out."""
     packed = [runs.run_file(run_id) for run_id in run_ids]
     names = {read_record(runs, run_id).experiment_file for run_id in run_ids} - {""}
     packed += [file for file in map(runs.experiment, sorted(names)) if file.is_file()]
@@ -132,7 +132,7 @@ def _collect(
 
 
 def _files(phase: PhaseDir) -> Iterator[Path]:
-    """What a phase gives away; an unfinished phase has no outputs yet."""
+    """Yield the files of a phase to pack; an unfinished phase has no outputs yet."""
     for file in (
         phase.spec_file,
         phase.manifest_file,
@@ -149,7 +149,7 @@ def _files(phase: PhaseDir) -> Iterator[Path]:
 
 
 def _check_sealed(runs: RunsFolder, phase_ids: Iterable[str], left_out: Iterable[Path]) -> None:
-    """Nothing is given away as a phase's output that the phase did not publish."""
+    """Check that every output is the one that its phase published."""
     ours = {runs.root / path for path in left_out}
     for phase in map(runs.phase, phase_ids):
         phase.spec()
@@ -159,8 +159,8 @@ def _check_sealed(runs: RunsFolder, phase_ids: Iterable[str], left_out: Iterable
 
 
 def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, PhaseSpec]) -> None:
-    """No file may hold a key; values of keys are looked for everywhere, what merely looks like
-    one not in model text."""
+    """Check that no file holds a key. Known keys are looked for everywhere; what merely looks like
+    one is ignored in model text."""
     keys = _keys(specs.values())
     for path in paths:
         if path.parent.name in WEIGHTS:
@@ -186,7 +186,7 @@ def _keys(specs: Iterable[PhaseSpec]) -> dict[str, bytes]:
 
 
 def _write(runs: RunsFolder, listing: Listing, file: Path, mode: str) -> None:
-    """Beside its place first, then by rename, so that a half-written file is never taken."""
+    """Write the archive under another name and rename it, so that no half-written file is used."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as raw, tarfile.open(fileobj=raw, mode=mode) as archive:  # type: ignore[call-overload]
@@ -204,7 +204,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Without the names and rights of whoever packed it."""
+    """Remove the names and rights of whoever packed it."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode = 0o644

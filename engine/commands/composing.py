@@ -1,4 +1,4 @@
-"""Composing an experiment: a draft of its file, checked and planned as it changes.
+"""Compose an experiment: check and plan a draft of its file as it changes.
 
 A draft is what the file will hold, as plain values. It is checked by writing it down and loading
 it like any file, so the screen and the command line can't disagree.
@@ -33,7 +33,7 @@ PAPER_FRACTIONS = (100, 75, 50, 25)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Something to pick: ``note`` in a few words, ``about`` in a few sentences."""
+    """A possible value of a key: ``note`` in a few words, ``about`` in a few sentences."""
 
     value: Any
     note: str = ""
@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """What this program brings: ``choices`` by the file's key, and the presets."""
+    """What the program ships: ``choices`` by the file's key, and the presets."""
 
     choices: dict[str, tuple[Choice, ...]]
     presets: tuple[Choice, ...]
@@ -50,15 +50,15 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """``key``: the file's key at fault, as ``settings.refine.beta``; empty when it is no single
-    one's."""
+    """A mistake in a draft. ``key``: the file's key at fault, as ``settings.refine.beta``; empty
+    when it is not a single one."""
 
     key: str
     text: str
 
 
 def shipped() -> Shipped:
-    """Reads the shipped cards and presets; a damaged one is left out, and the doctor names it."""
+    """Read the shipped cards and presets; damaged ones are left out, and the doctor names them."""
     cards = list(_readable(presets.card_names()))
     models = tuple(Choice(card.name, _note(card), _about(card)) for card in cards)
     local = {card.name for card in cards if card.source.weights}
@@ -113,8 +113,8 @@ def _preset(name: str) -> Choice:
 def plan(
     runs: RunsFolder, draft: Draft, on_gpu: bool | None = None
 ) -> Planned | tuple[Problem, ...]:
-    """What it needs, or everything that is wrong with it. ``on_gpu``: what the estimate is for;
-    None: a card where there is one."""
+    """Plan a draft, or return everything that is wrong with it. ``on_gpu``: whether the estimate is
+    for a GPU; None: if this machine has one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "draft.yaml"
         path.write_text(text_of(draft), encoding="utf-8")
@@ -127,7 +127,7 @@ def plan(
 
 
 def _problem(line: str, path: Path) -> Problem:
-    """``FILE:LINE: KEY: TEXT`` or ``FILE: KEY: TEXT`` without the file, which nobody has seen."""
+    """Parse ``FILE:LINE: KEY: TEXT`` or ``FILE: KEY: TEXT``, leaving out the temporary file."""
     if not line.startswith(str(path)):
         return Problem("", line)
     rest = line[len(str(path)) :].lstrip(":0123456789").strip()
@@ -136,12 +136,12 @@ def _problem(line: str, path: Path) -> Problem:
 
 
 def gpu_sizes(gpus: Iterable[Gpu]) -> tuple[float, ...]:
-    """GiB of the GPUs that are here, else of common ones: what a phase is held against."""
+    """Return the memory of this machine's GPUs in GiB, or of common GPUs if it has none."""
     return tuple(sorted({gpu.total / 1024 for gpu in gpus})) or COMMON_GIB
 
 
 def by_setting(problems: Iterable[Problem]) -> dict[str, str]:
-    """The first thing that is wrong with each key of the file, at the key or below it."""
+    """Return the first problem of each key of the file, at the key or below it."""
     found: dict[str, str] = {}
     for problem in problems:
         for setting in settings():

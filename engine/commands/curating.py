@@ -1,4 +1,4 @@
-"""Refine again without the pairs that a person left out.
+"""Refine a student again without the pairs that a person excluded.
 
 The new run shares everything up to the pairs with the old one; refine and its evaluations are
 new, since what is left out is part of refine's fingerprint. With nothing left out it is the
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Curated:
-    """The run that refining again makes. ``left_out`` of ``pairs``; phase ids by whether they are
-    there already."""
+    """The run that refining again would make. ``left_out`` of ``pairs`` are excluded; phases are
+    ``new`` or ``shared`` with finished work."""
 
     run_id: str
     spec: RunSpec
@@ -44,8 +44,8 @@ class Curated:
 
 
 def curated(runs: RunsFolder, run_id: str) -> Curated:
-    """What :func:`refine_again` would launch; changes nothing. ``UserError`` when the run has no
-    pairs, or already leaves out just these."""
+    """Return the run that :func:`refine_again` would launch, changing nothing. ``UserError`` when
+    the run has no pairs, or already leaves out just these."""
     file = read_run(runs, run_id)
     spec = file.spec
     refines = [p for p in spec.phases if isinstance(p, RefineSpec)]
@@ -83,13 +83,13 @@ def _ids(runs: RunsFolder, pairs_id: str) -> set[str]:
 
 
 def refine_again(runs: RunsFolder, found: Curated, request: DeviceRequest) -> Launched:
-    """Write the run and queue it."""
+    """Write the curated run and queue it."""
     return launch_runs(runs, [found.spec], request, experiment=Kept(found.experiment_file))
 
 
 def without(spec: RunSpec, left_out: Callable[[str], Collection[str]]) -> RunSpec:
-    """The run with pairs left out, besides those that its experiment leaves out. ``left_out``:
-    the ids by the phase that made the pairs. What follows from a changed phase changes with it."""
+    """Return the run with these pairs left out too, and all phases after them changed.
+    ``left_out``: gives the ids for the phase that made the pairs."""
     renamed: dict[str, str] = {}
     chosen: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""Which devices runs ask for, held against what this machine has."""
+"""Turn a choice of devices into a request, checked against this machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def device_request(
     cpu: bool = False,
     launcher: str = "local",
 ) -> DeviceRequest:
-    """These cards, a number of cards a phase, both (so many out of these), or the CPU; nothing
-    means one card where there is one. ``UserError`` when the launcher is not known or lacks what
-    is asked for."""
+    """Request these GPUs, a number of GPUs per phase, both (that many of these), or the CPU; by
+    default one GPU if there is one. ``UserError`` when the launcher is unknown or lacks what is
+    asked for."""
     present = list(catalog.launcher(launcher).capacity((), None).cards)
     missing = [index for index in gpus or () if index not in present]
     if missing:

@@ -1,4 +1,4 @@
-"""Does this machine have what phases need, and is this folder sound?"""
+"""Check whether this machine has what phases need, and whether a runs folder is sound."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOW_DISK_GIB = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's report, and what to do when it isn't ``ok``."""
+    """One line of the doctor's report; if it isn't ``ok``, it says what to do."""
 
     what: str
     verdict: Literal["ok", "warn", "bad"]
@@ -101,8 +101,8 @@ def _registry(runs: RunsFolder) -> str:
 
 
 def _outputs(runs: RunsFolder) -> str:
-    """Everything that phases have published and people have marked, read in full: what was changed
-    is used by nothing, and missing from every table."""
+    """Read all published outputs and all marks in full. What was changed is used by nothing, and
+    missing from every table."""
     phases = list(runs.phase_dirs())
     damaged = [line for phase in phases for line in _damage(runs, phase)]
     if damaged:
@@ -130,7 +130,7 @@ def _damage(runs: RunsFolder, phase: PhaseDir) -> Iterator[str]:
 
 
 def _unmade(phase: PhaseDir) -> Iterator[str]:
-    """Of a phase that has said that it is done, and isn't."""
+    """Say what is missing from a phase that reported success but has no finished outputs."""
     attempt = phase.last_attempt()
     final = final_event(attempt) if attempt else None
     if final is not None and final.outcome == "done":

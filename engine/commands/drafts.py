@@ -1,4 +1,4 @@
-"""Where a draft of an experiment's file comes from, and where it is kept and saved."""
+"""Make, keep and save drafts of experiment files."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ SUFFIXES = {".yaml", ".yml"}
 
 
 def draft_of_preset(name: str) -> Draft:
-    """A shipped preset's or a file's own words, see :func:`draft_of_text`."""
+    """Make a draft of a shipped preset or a file; see :func:`draft_of_text`."""
     path = presets.find_experiment(name)
     return draft_of_text(yaml_file.read_text(path), path)
 
 
 def draft_of_text(text: str, path: Path) -> Draft:
-    """What stands in the file ``path``; its relative paths become absolute, since the draft has no
-    folder. What is wrong in it stays in it, for the plan to say."""
+    """Make a draft of a file's text. Paths relative to ``path`` become absolute, since a draft has
+    no folder. Mistakes stay in it, for the plan to report."""
     draft = yaml_file.parse(text, path)
     if not isinstance(draft, dict):
         raise UserError(f"{path}: expected keys and values, got {type(draft).__name__}")
@@ -64,7 +64,7 @@ def draft_of_text(text: str, path: Path) -> Draft:
 
 
 def _parts(value: Any) -> list[dict[str, Any]]:
-    """The mappings among the values of a mapping or the items of a list."""
+    """Return the mappings among a mapping's values or a list's items."""
     items = value.values() if isinstance(value, dict) else value
     return [item for item in items or () if isinstance(item, dict)]
 
@@ -76,8 +76,8 @@ def _make_absolute(source: dict[str, Any], keys: tuple[str, ...], base: Path) ->
 
 
 def draft_of_run(runs: RunsFolder, run_id: str) -> Draft:
-    """The run's cell of the experiment that was launched. Weights, data files and shipped cards are
-    taken as they are now, so it plans the same phases while those are the same."""
+    """Make a draft of the run's cell of its experiment. Weights, data files and shipped cards are
+    read as they are now, so it plans the same phases while those are the same."""
     record = read_record(runs, run_id)
     if record.spec.arm in get_args(FollowUp):
         raise UserError(f"{run_id}: is made of other runs; compose from one of those")
@@ -88,7 +88,7 @@ def draft_of_run(runs: RunsFolder, run_id: str) -> Draft:
 
 
 def cell_of(draft: Draft, cell: RunCell) -> Draft:
-    """The experiment with one run only."""
+    """Reduce an experiment to one run."""
     one: Draft = {"arms": [cell.arm], "seeds": [cell.seed], "family": "all"}
     one |= {"teachers": [cell.teacher]} if cell.teacher else {}
     one |= {"students": [cell.student]} if cell.student else {}
@@ -106,8 +106,8 @@ def cell_of(draft: Draft, cell: RunCell) -> Draft:
 
 
 def draft_of_phases(spec: RunSpec) -> Draft:
-    """Of a run whose experiment's file is not kept (version 0.1 kept none): put together from its
-    phases. Its models are told as cards of the file; what decides no phase of this run is lost."""
+    """Rebuild a draft from a run's phases, when its experiment's file was not kept (as in version
+    0.1). Its models become cards of the file; nothing that decides a phase is lost."""
     trained = [p for p in spec.phases if isinstance(p, InstructSpec | ElicitSpec | RefineSpec)]
     annotated = [p for p in spec.phases if isinstance(p, AnnotateSpec)]
     asked = [p for p in spec.phases if isinstance(p, EvaluateSpec)]
@@ -151,7 +151,7 @@ def draft_of_phases(spec: RunSpec) -> Draft:
 def _evaluate_settings(
     spec: RunSpec, asked: Sequence[EvaluateSpec], measured: Sequence[EvaluateSpec]
 ) -> EvaluateSettings:
-    """``measured``: those that don't follow from what a teacher annotates."""
+    """Rebuild evaluate's settings; ``measured`` excludes evaluations that annotating implies."""
     shown = measured or asked
     splits = _once(p.split for p in asked) if spec.arm == "teacher" else ()
     return EvaluateSettings(
@@ -165,7 +165,7 @@ def _evaluate_settings(
 
 
 def _told(draft: Draft) -> Draft:
-    """Without what needs no word."""
+    """Leave out keys that have their default or are empty."""
     usual = {setting.key: setting.default for setting in settings_form.settings()}
     return {k: v for k, v in draft.items() if v not in (None, [], {}) and v != usual.get(k)}
 
@@ -175,7 +175,7 @@ def _once(values: Iterable[T]) -> list[T]:
 
 
 def _changed(model: BaseModel) -> dict[str, Any]:
-    """What differs from the defaults; the content of local files is theirs to say."""
+    """Return what differs from the defaults, without the hash of local files' content."""
     local = isinstance(model, TaskSource) and model.is_local
     hidden = {"revision"} if local else set[str]()
     return model.model_dump(mode="json", exclude_defaults=True, exclude=hidden)
@@ -195,13 +195,13 @@ def _papers_limit(task: str) -> int | None:
 
 
 def _any_student() -> str:
-    """A teacher's run has none, but the file wants one."""
+    """Return some student, which the file needs even for a teacher's run."""
     cards = map(presets.load_card, presets.card_names())
     return next(card.name for card in cards if card.source.weights)
 
 
 def _any_task() -> str:
-    """Nobody was trained, but the file wants a task to train on."""
+    """Return some task to train on, which the file needs even if nothing was trained."""
     return next(name for name in catalog.TASKS if catalog.task(name).trains)
 
 
@@ -209,21 +209,21 @@ def _any_task() -> str:
 
 
 def text_of(draft: Draft) -> str:
-    """The file, in the order of the reference."""
+    """Write the draft as a file, with its keys in the order of the reference."""
     ordered = {key: draft[key] for key in ORDER if key in draft}
     ordered |= {key: value for key, value in draft.items() if key not in ordered}
     return yaml_file.dump(ordered)
 
 
 def file_of(text: str) -> Path:
-    """The file that a person means by a path; a preset file has a suffix."""
+    """Return the file that a typed path means; ``.yaml`` is added unless it has that suffix."""
     path = Path(text.strip()).expanduser()
     return path if path.suffix in SUFFIXES else path.with_name(f"{path.name}.yaml")
 
 
 def save(draft: Draft, path: Path, overwrite: bool = False) -> None:
-    """A preset file that the command line takes as it is; ``UserError`` when it can't be
-    written or is there already."""
+    """Save a draft as an experiment's file; ``UserError`` when it can't be written or exists
+    already."""
     if path.exists() and not overwrite:
         raise UserError(f"{path}: is there already; give another name")
     try:
@@ -235,8 +235,8 @@ def save(draft: Draft, path: Path, overwrite: bool = False) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A draft that was left: its file, what it calls itself (empty where it doesn't yet), and since
-    when."""
+    """A draft that was left unsaved: its file, the experiment's name (may be empty), and when it
+    last changed."""
 
     path: Path
     name: str
@@ -244,7 +244,7 @@ class Kept:
 
 
 def kept(runs: RunsFolder) -> tuple[Kept, ...]:
-    """Newest first."""
+    """List the kept drafts, newest first."""
     found = [
         Kept(path, _name_in(path), datetime.fromtimestamp(path.stat().st_mtime, UTC))
         for path in runs.drafts.glob("*.yaml")
@@ -253,7 +253,7 @@ def kept(runs: RunsFolder) -> tuple[Kept, ...]:
 
 
 def _name_in(path: Path) -> str:
-    """It may have been renamed since the file was made; one that can't be read goes by its file."""
+    """Return the name in a draft, or if it can't be read, the one in its file's name."""
     try:
         draft = yaml_file.parse(yaml_file.read_text(path), path)
     except (OSError, UserError):
@@ -262,7 +262,7 @@ def _name_in(path: Path) -> str:
 
 
 def lost_with(draft: Kept) -> list[str]:
-    """What is gone when a kept draft is forgotten: all that it says."""
+    """Return what is lost when a kept draft is deleted, which is its whole text."""
     return draft.path.read_text(encoding="utf-8").splitlines()
 
 
@@ -271,12 +271,12 @@ def forget(draft: Kept) -> None:
 
 
 def new_place(runs: RunsFolder, draft: Draft) -> Path:
-    """A file for a draft that nobody else writes to."""
+    """Name a new file for a draft, which nobody else writes to."""
     name = "".join(c if c.isalnum() or c in "._" else "-" for c in str(draft.get("name", "draft")))
     return runs.drafts / f"{name.strip('-.') or 'draft'}-{secrets.token_hex(4)}.yaml"
 
 
 def keep(draft: Draft, place: Path) -> None:
-    """So that no hang-up loses it."""
+    """Write a draft to its file at once, so that it survives a lost connection."""
     place.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(place, text_of(draft))

@@ -44,9 +44,9 @@ NO_FILE = Kept("")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A resolved experiment, its runs and phases, and what they will take. ``text`` of the file
-    ``path``. ``notes``: what is to be known of the data, and of phases that were lost, before they
-    start."""
+    """A resolved experiment, its runs and phases, and an estimate of what they take. ``text`` is
+    the content of ``path``. ``notes``: remarks on the data and on phases that were lost, to read
+    before launching."""
 
     resolved: Resolved
     plan: Plan
@@ -57,14 +57,14 @@ class Planned:
 
     @property
     def experiment(self) -> Kept:
-        """The file as it is kept with the runs: it says the same wherever it lies."""
+        """The file as it is kept with the runs; it does not depend on where it lies."""
         text = text_of(draft_of_text(self.text, self.path))
         return Kept(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """Run ids by what became of them: ``reused`` were finished before."""
+    """Ids of launched runs; those ``reused`` had finished before and are not queued."""
 
     queued: tuple[str, ...]
     reused: tuple[str, ...]
@@ -75,9 +75,9 @@ class Launched:
 
 
 def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> Planned:
-    """What a preset needs, what is there, what is left; changes nothing. The estimate is for a
-    card where there is one, unless ``on_gpu`` says what it is for. ``Problems`` when a phase that
-    is still to do could not read its rows."""
+    """Plan a preset: what it needs, what is done, what is left. Changes nothing. The estimate is
+    for a GPU if there is one, unless ``on_gpu`` says otherwise. ``Problems`` when a phase that is
+    still to do could not read its rows."""
     path = find_experiment(name)
     resolved = load_experiment(name)
     plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
@@ -108,8 +108,8 @@ def launch_runs(
     tags: tuple[str, ...] = (),
     experiment: Kept = NO_FILE,
 ) -> Launched:
-    """As :func:`launch`, for runs that are resolved already. New ones are called ``name`` (by their
-    title when it is empty), get the ``tags`` and name their ``experiment``'s file."""
+    """Launch runs that are resolved already; see :func:`launch`. New ones get ``name`` (if empty,
+    their title), the ``tags`` and the ``experiment``'s file."""
     specs = list(specs)
     queued: list[str] = []
     reused: list[str] = []
@@ -138,7 +138,7 @@ def launch_runs(
 
 
 def run_id_of(spec: RunSpec) -> str:
-    """Readable, and the same for the same cell: launching twice does not make two runs."""
+    """Make a readable id; the same cell gets the same id, so launching twice makes one run."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{spec.experiment}-{spec.arm}").strip("-").lower()
     return f"{slug}-s{spec.seed}-{spec.fingerprint[:8]}"
 

@@ -1,4 +1,4 @@
-"""What is made of finished runs: a judgement between two of them, a student merged.
+"""Launch runs that follow up finished runs: a judgement between two, or a student's merge.
 
 Each is a small run of its own, in the experiment of the run that it is made of and tagged with the
 runs' ids: it is queued, watched, stopped, retried and deleted as any other.
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """Such a run before it is launched, with what its phases will take. ``name``, ``tags``: what it
-    is called where it is new."""
+    """A follow-up run before it is launched, with its plan and estimate. ``name`` and ``tags`` are
+    used if the run is new."""
 
     spec: RunSpec
     name: str
@@ -38,12 +38,12 @@ class FollowUp:
 
 
 def planned(runs: RunsFolder, spec: RunSpec, name: str, tags: tuple[str, ...]) -> FollowUp:
-    """With what of it is there; changes nothing."""
+    """Plan a follow-up run and note which phases are done; changes nothing."""
     done = frozenset(phase.id for phase in spec.phases if runs.phase(phase.id).done)
     plan = Plan((spec,), spec.phases, done)
     return FollowUp(spec, name, tags, plan, estimate(plan, runs, bool(devices.gpus())))
 
 
 def launch(runs: RunsFolder, wanted: FollowUp, request: DeviceRequest) -> Launched:
-    """Write the run and queue it, unless all of it is there."""
+    """Write the run and queue it, unless it is finished."""
     return launch_runs(runs, [wanted.spec], request, wanted.name, wanted.tags)

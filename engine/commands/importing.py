@@ -1,4 +1,4 @@
-"""Take in what :mod:`engine.commands.bundling` packed. The file comes from somebody else.
+"""Import a bundle from somebody else, after checking it; see :mod:`engine.commands.bundling`.
 
 Everything is unpacked beside the runs and checked against the bundle's list, the manifests and
 the fingerprints; only then is it renamed into place, phases first and runs last. What is here
@@ -63,7 +63,7 @@ listings: TypeAdapter[Listing] = TypeAdapter(Listing)
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What became of a bundle: runs and phases by whether they were here already.
+    """The result of an import: new runs and phases, and those kept since they were here already.
 
     ``filled``: phases of which missing weights were added. ``differs``: kept phases whose outputs
     here are not the bundle's, bit for bit: scores of the bundle were made from its own.
@@ -79,7 +79,7 @@ class TakenIn:
 
 
 def take_in(runs: RunsFolder, file: Path) -> TakenIn:
-    """Check a bundle and add its runs; ``UserError``, and no trace, when anything is wrong."""
+    """Check a bundle and add its runs; ``UserError``, leaving no trace, when anything is wrong."""
     runs.create()
     with _staging(runs) as staging:
         listing = _unpack(file, staging.root)
@@ -119,8 +119,8 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
 
 @contextmanager
 def _staging(runs: RunsFolder) -> Iterator[RunsFolder]:
-    """An empty folder beside the runs, in their layout. One import at a time; what a killed one
-    left behind is cleared by the next."""
+    """Make an empty runs folder inside the runs folder, to unpack into. Only one import runs at a
+    time; it first clears what a killed one left behind."""
     from engine.store.locking import Timeout, held
 
     folder = runs.root / ".import"
@@ -140,7 +140,7 @@ def _staging(runs: RunsFolder) -> Iterator[RunsFolder]:
 
 
 def _unpack(file: Path, folder: Path) -> Listing:
-    """Write the archive's files, plain ones of known names only; returns its list."""
+    """Write the archive's files, only plain ones with known names; return its list."""
     free = shutil.disk_usage(folder).free
     found: dict[str, dict[str, Any]] = {}
     try:
@@ -177,7 +177,7 @@ def _check_member(file: Path, member: tarfile.TarInfo, found: dict[str, Any]) ->
 
 
 def _written(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> dict[str, Any]:
-    """Size and hash of a member, once it is on the disk."""
+    """Write a member to the disk; return its size and hash."""
     source = archive.extractfile(member)
     assert source is not None
     target = folder / member.name
@@ -218,7 +218,7 @@ def _check_listing(file: Path, listing: Listing, staging: RunsFolder) -> None:
 
 
 def _checked(file: Path, staging: RunsFolder, phase: PhaseDir, listing: Listing) -> PhaseDir:
-    """A phase whose fingerprint and outputs are what its name and its manifest say."""
+    """Check that a phase's fingerprint and outputs match its name and its manifest."""
     where = f"{file}: {phase.id}"
     try:
         spec = phase.spec()
@@ -245,14 +245,14 @@ def _checked(file: Path, staging: RunsFolder, phase: PhaseDir, listing: Listing)
 
 
 def _outputs(phase: PhaseDir) -> dict[str, str]:
-    """Path -> sha256, as the manifest or a later seal has it."""
+    """Return each output's path and sha256, from the manifest or a later seal."""
     return {name: str(facts["sha256"]) for name, facts in sealed_files(phase).items()}
 
 
 def _sorted_runs(
     runs: RunsFolder, file: Path, staging: RunsFolder
 ) -> tuple[list[RunFile], list[str]]:
-    """Runs to add, and ids of those that are here; ``UserError`` when an id is taken."""
+    """Return the runs to add and the ids of those that exist; ``UserError`` when an id is taken."""
     fresh, known = [], []
     for run_id in staging.run_ids():
         theirs = read_run(staging, run_id)
@@ -275,7 +275,7 @@ def _sorted_runs(
 
 
 def _place_experiments(runs: RunsFolder, staging: RunsFolder) -> None:
-    """Named by their content, so one that is here already is the same."""
+    """Add the experiments' files; they are named by content, so existing ones are the same."""
     for file in (staging.root / "experiments").glob("*.yaml"):
         mine = runs.experiment(file.name)
         mine.parent.mkdir(exist_ok=True)
@@ -284,8 +284,7 @@ def _place_experiments(runs: RunsFolder, staging: RunsFolder) -> None:
 
 
 def _place(phase: PhaseDir, mine: PhaseDir) -> bool:
-    """Put a phase in its place, or its outputs into an unfinished phase that is here; False when
-    what is here stays as it is."""
+    """Add a phase, or its outputs if the phase here is unfinished; False when nothing was added."""
     if not mine.path.exists():
         phase.path.rename(mine.path)
         return True
@@ -295,7 +294,7 @@ def _place(phase: PhaseDir, mine: PhaseDir) -> bool:
 
 
 def _finish(phase: PhaseDir, mine: PhaseDir) -> bool:
-    """Outputs, then the manifest, then the attempts, numbered on; not while one is at work."""
+    """Add the outputs, then the manifest, then the attempts, renumbered; not to a running phase."""
     from engine.store.locking import Timeout, held
 
     with contextlib.suppress(Timeout), held(mine.lock):
@@ -316,7 +315,7 @@ def _finish(phase: PhaseDir, mine: PhaseDir) -> bool:
 
 
 def _fill(phase: PhaseDir, mine: PhaseDir) -> bool:
-    """Add outputs that the manifest here lists and that were left out before; True when any."""
+    """Add outputs that the manifest lists but that were left out before; True when any was."""
     wanted = _outputs(mine)
     theirs = _outputs(phase)
     filled = False

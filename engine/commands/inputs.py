@@ -1,4 +1,4 @@
-"""What a plan's phases will read, read before anything starts.
+"""Check what a plan's phases will read, before anything starts.
 
 A phase that finds a row it can't use fails hours after the launch; the same check here refuses
 the plan. Rows on the hub are not fetched for it: the phase that reads them first checks them.
@@ -23,7 +23,7 @@ from engine.schema.specs import PhaseSpec, TaskRef
 
 
 def look_at(phases: Iterable[PhaseSpec]) -> tuple[list[str], list[str]]:
-    """Problems as ``KEY: TEXT`` of the experiment's file, and notes for whoever reads the plan."""
+    """Return problems as ``KEY: TEXT`` of the experiment's file, and notes on the plan."""
     problems: list[str] = []
     notes: list[str] = []
     on_the_hub: dict[str, None] = {}
@@ -52,8 +52,8 @@ def _read_by(phases: Iterable[PhaseSpec]) -> Iterator[tuple[TaskRef, Split]]:
 
 @lru_cache(maxsize=64)
 def _rows(task: str, source: TaskSource, split: Split) -> tuple[str | None, tuple[str, ...]]:
-    """What is wrong, and what is left out. Kept, since ``source`` names its content: a plan is
-    made again and again while it is composed."""
+    """Return what is wrong with a task's rows, and which are left out. The result is cached by
+    ``source``, which includes the content, since composing plans many times."""
     notes: list[str] = []
     problem = _problem(lambda: catalog.task(task).load(source, split, notes.append))
     return problem and problem.removeprefix(f"{task}: "), tuple(notes)

@@ -33,7 +33,7 @@ __all__ = ["Comparable", "comparables", "judge_card", "plan_judging"]
 
 @dataclass(frozen=True, slots=True)
 class Comparable:
-    """Two runs' finished evaluations of one task with one prompt style; A's and B's."""
+    """Finished evaluations of run A and run B on the same task and prompt style."""
 
     a: EvaluateSpec
     b: EvaluateSpec
@@ -42,7 +42,7 @@ class Comparable:
 def comparables(
     runs: RunsFolder, a: str, b: str, tasks: Sequence[str] = (), prompts: Sequence[str] = ()
 ) -> list[Comparable]:
-    """What two runs have both answered, by generating; ``UserError`` when there is nothing."""
+    """List what both runs have answered by generating; ``UserError`` when there is nothing."""
     mine, theirs = judged_evaluations(runs, a), judged_evaluations(runs, b)
     shared = [one for one in mine if one in theirs and mine[one].id != theirs[one].id]
     if not shared:
@@ -69,8 +69,8 @@ def plan_judging(
     tasks: Sequence[str] = (),
     prompts: Sequence[str] = (),
 ) -> FollowUp:
-    """The run in which ``card`` judges between runs ``a`` and ``b``; changes nothing. ``UserError``
-    when they have no answers to the same questions."""
+    """Plan the run in which ``card`` judges between runs ``a`` and ``b``; changes nothing.
+    ``UserError`` when they have no answers to the same questions."""
     settings = settings or JudgeSettings()
     files = {run_id: read_run(runs, run_id) for run_id in (a, b)}
     wanted = comparables(runs, a, b, tasks, prompts)

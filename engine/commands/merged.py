@@ -1,4 +1,4 @@
-"""A run's student as a standard model folder: merged as a phase, described and copied there."""
+"""Export a run's student as a standard model folder, with its adapter merged into the base."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Training = InstructSpec | RefineSpec
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A published folder: which phase's adapter it holds, and how close it is to the student."""
+    """An exported folder: which phase's adapter it holds, and how close it is to the student."""
 
     folder: Path
     phase: str
@@ -62,7 +62,7 @@ def plan_merge(
     base: Path | None = None,
     max_kl: float | None = None,
 ) -> FollowUp:
-    """The run that merges a run's student, which it may be itself; changes nothing.
+    """Plan the run that merges a run's student (it may be that run itself); changes nothing.
 
     ``phase``: id or kind of the training whose adapter is taken; the run's last otherwise.
     ``base``: where the base model's folder is now, when it was trained elsewhere. ``max_kl``: see
@@ -85,7 +85,7 @@ def plan_merge(
 
 
 def check_place(folder: Path) -> None:
-    """``UserError`` when there is something."""
+    """Raise ``UserError`` when the folder exists."""
     if folder.exists():
         raise UserError(f"{folder}: is there already; give another folder or move it away")
 
@@ -93,7 +93,7 @@ def check_place(folder: Path) -> None:
 def export_merged(
     runs: RunsFolder, run_id: str, merge: MergeSpec, folder: Path, max_kl: float | None = None
 ) -> Merged:
-    """Copy a run's merged student into ``folder``, which is not there yet, with a card.
+    """Copy a run's merged student into the new ``folder``, with a model card.
 
     ``UserError``, and nothing left behind, when it is not done, or further than ``max_kl`` from the
     student (mean nats a token; what rounding explains when it is None).
@@ -126,7 +126,7 @@ def export_merged(
 
 
 def merged_from(runs: RunsFolder, run_id: str) -> tuple[str, MergeSpec]:
-    """Of a run that merges: the run whose student it is, and the phase; ``UserError`` for another
+    """Return the run whose student a merge run merges, and its phase; ``UserError`` for another
     run, or when that run is gone."""
     file = read_run(runs, run_id)
     merge = file.spec.phases[0]
@@ -139,7 +139,7 @@ def merged_from(runs: RunsFolder, run_id: str) -> tuple[str, MergeSpec]:
 
 
 def exported_before(folder: Path, run_id: str) -> bool:
-    """Whether a folder is this run's, as :func:`export_merged` left it."""
+    """Whether :func:`export_merged` made this folder for this run."""
     try:
         return bool(read_object(folder / LINEAGE).get("run_id") == run_id)
     except (OSError, UserError):
@@ -147,7 +147,7 @@ def exported_before(folder: Path, run_id: str) -> bool:
 
 
 def _training(runs: RunsFolder, run_id: str, wanted: str | None) -> Training:
-    """The phase whose adapter is meant; it must be done."""
+    """Return the finished training phase whose adapter is to be merged."""
     phases = read_run(runs, run_id).spec.phases
     found = [p for p in phases if isinstance(p, InstructSpec | RefineSpec)]
     if not found:
@@ -167,15 +167,15 @@ def _ids(phases: Sequence[Training]) -> list[str]:
 
 
 def _check_adapter(phase: PhaseDir) -> None:
-    """It may have been left out of a bundle."""
+    """Check that the adapter is there; a bundle may have left it out."""
     adapter = verified(phase, ADAPTER)
     if not adapter.is_dir():
         raise UserError(f"{adapter}: not there; the run was copied without it")
 
 
 def located(card: ModelCard, base: Path | None = None) -> ModelCard:
-    """The card with its weights where they are on this machine; ``UserError`` unless they are
-    those that were trained on."""
+    """Return the card with its weights' place on this machine; ``UserError`` unless they are the
+    weights that were trained on."""
     source = card.weights
     if source.path is None:
         if base is not None:
@@ -198,7 +198,7 @@ def located(card: ModelCard, base: Path | None = None) -> ModelCard:
 
 
 def _shipped(name: str, revision: str | None) -> Path | None:
-    """The folder of a shipped model of that name and content."""
+    """Return the folder of a shipped model with this name and content."""
     file = card_file(name)
     if not file.exists():
         return None
@@ -207,14 +207,14 @@ def _shipped(name: str, revision: str | None) -> Path | None:
 
 
 def _data_of(training: Training) -> tuple[str, str]:
-    """The phase that a training has learnt from, and its file."""
+    """Return the phase whose output a training has learnt from, and that file's name."""
     if isinstance(training, RefineSpec):
         return training.pairs, PAIRS
     return training.demonstrations, DEMONSTRATIONS
 
 
 def _example(runs: RunsFolder, training: Training) -> str:
-    """A prompt for the card: of the training data, so that no test question gets about."""
+    """Return a prompt for the model card, from the training data so that no test question leaks."""
     phase_id, name = _data_of(training)
     folder = runs.phase(phase_id)
     if not (folder.done and (folder.out / name).exists()):
@@ -224,7 +224,7 @@ def _example(runs: RunsFolder, training: Training) -> str:
 
 
 def _staging(folder: Path, model: Path) -> Path:
-    """An empty folder beside the target's place, on a disk with room for the weights."""
+    """Make an empty folder beside the target, on a disk with room for the weights."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder.parent).free
@@ -239,7 +239,7 @@ def _staging(folder: Path, model: Path) -> Path:
 
 
 def _describe(found: Lineage, spec: Training, parity: Parity, example: str, folder: Path) -> None:
-    """``README.md`` for people and the hub, ``lineage.json`` for programs."""
+    """Write ``README.md`` for people and the hub, and ``lineage.json`` for programs."""
     told: dict[str, Any] = plain(found) | {"adapter": spec.id, "parity": parity}
     (folder / LINEAGE).write_text(json.dumps(told, indent=1, ensure_ascii=False, default=plain))
     card = model_card(found, spec, parity, example)

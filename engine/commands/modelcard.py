@@ -1,4 +1,4 @@
-"""The README of an exported model: metadata for the hub, and what a reader has to know.
+"""Write the README of an exported model: metadata for the hub, and what a reader must know.
 
 ``modelcard.md.j2`` has its text: data, settings, scores with intervals, hashes of everything it
 descends from, and what it was made with. Toy models are called toy.
@@ -33,7 +33,7 @@ TOY_BELOW = 50e6  # weights
 def model_card(
     found: Lineage, spec: InstructSpec | RefineSpec, parity: Parity, question: str
 ) -> str:
-    """The card of the model that ``spec`` trained, in Markdown with a YAML head."""
+    """Write the card of the model that ``spec`` trained, in Markdown with a YAML head."""
     from huggingface_hub import ModelCard
 
     ancestors = _ancestors(found, spec.id)
@@ -61,8 +61,8 @@ def model_card(
 
 
 def without_places(found: Lineage) -> Lineage:
-    """For strangers: no machine's name or address, no private note; of local files and folders
-    the last part alone."""
+    """Remove what outsiders must not see: machines' names and addresses, private notes, and all but
+    the last part of local paths."""
     phases = []
     for phase in found.phases:
         attempts = tuple(replace(one, host="") for one in phase.attempts)
@@ -78,7 +78,7 @@ def _last_parts(places: str) -> str:
 
 
 def _ancestors(found: Lineage, phase_id: str) -> list[Ancestor]:
-    """The phase and all it descends from, inputs first."""
+    """Return the phase and all phases that it depends on, inputs first."""
     wanted = {phase_id}
     for phase in reversed(found.phases):
         if phase.id in wanted:
@@ -141,12 +141,12 @@ def _result(phase: Ancestor, kind: type[Any]) -> Any:
 
 
 def _asked(what: Evaluation) -> str:
-    """``cot prompt``, ``log-prob``."""
+    """Say how a model was asked: ``cot prompt`` or ``log-prob``, for example."""
     return what.style if what.method == "logprob" else f"{what.style} prompt"
 
 
 def trained_on(found: Lineage, phase_id: str) -> str:
-    """The kind of device of a phase's last attempt, ``cpu`` or ``cuda``; empty when unknown."""
+    """Return the device kind of a phase's last attempt, ``cpu`` or ``cuda``; empty if unknown."""
     attempts = next((p.attempts for p in found.phases if p.id == phase_id), ())
     devices = attempts[-1].devices if attempts else ()
     return devices[0].partition(":")[0] if devices else ""

@@ -1,5 +1,5 @@
-"""Send an exported model to the hub. The token is the hub client's own affair: from the
-environment or from its login, never kept, never printed."""
+"""Upload an exported model to the hub. The hub client reads the token from the environment or its
+login; this program never keeps or prints it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ALWAYS_THERE = frozenset({".gitattributes"})  # in every new repository
 
 
 def push(folder: Path, repo: str, private: bool = True) -> str:
-    """Upload a folder into a new or empty repository; returns its address. ``UserError`` when the
-    repository holds something, or the hub can't be reached or says no."""
+    """Upload a folder into a new or empty repository; return its address. ``UserError`` when the
+    repository holds something, or the hub can't be reached or refuses."""
     import httpx2
     from huggingface_hub import HfApi, errors
 

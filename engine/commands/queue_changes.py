@@ -1,4 +1,4 @@
-"""The queue and who works on it: what the conductor has where, and changing what comes next."""
+"""Show the queue and what is running, and change what runs next."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ __all__ = ["Conducting", "Entry", "Work", "hold", "look", "move", "set_cpu_slots
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A phase with a living attempt. ``gpus``: cards that it was given; none: it is on the CPU
-    or waits for an endpoint. ``paid``: what it pays its endpoint, as of late."""
+    """A phase with a living attempt. ``gpus``: its GPUs; empty on the CPU or while it waits for an
+    endpoint. ``paid``: what it has paid its endpoint so far."""
 
     run_id: str
     spec: PhaseSpec
@@ -50,8 +50,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Conducting:
-    """``conductor_pid`` is None when nobody conducts: nothing starts then. ``waiting``: phase ->
-    why it waits although its inputs are there."""
+    """The state of the queue. ``conductor_pid``: None when no conductor runs and so nothing starts.
+    ``waiting``: why phases wait although their inputs are there."""
 
     conductor_pid: int | None
     entries: tuple[Entry, ...]
@@ -63,7 +63,7 @@ class Conducting:
 
 
 def look(runs: RunsFolder) -> Conducting:
-    """As the folder says now. ``UserError`` when the queue was damaged by hand."""
+    """Read the queue and its running phases. ``UserError`` when the queue file is damaged."""
     wanted = read_queue(runs)
     who = daemon.holder(runs)
     forgiven = forgiven_by(entry.forgiven for entry in wanted.entries)
@@ -92,22 +92,22 @@ def look(runs: RunsFolder) -> Conducting:
 
 
 def hold(runs: RunsFolder, run_id: str, held: bool) -> None:
-    """A held run starts no phase and keeps its place; released, it may go on."""
+    """Hold a run, so that it starts no phase and keeps its place in the queue; or release it."""
     queue.hold(runs, run_id, held)
     if not held:
         daemon.ensure_running(runs)
 
 
 def set_cpu_slots(runs: RunsFolder, slots: int | None) -> None:
-    """How many phases may be on the CPU at once, each with its share of the cores; None: as many
-    as are ready share them, one a core at most."""
+    """Limit how many phases run on the CPU at once, each with its share of the cores. None: as many
+    as are ready, at most one per core."""
     if slots is not None and slots < 1:
         raise UserError(f"{slots} phases at once: give 1 or more, or nothing for as many as fit")
     queue.set_limits(runs, slots, read_queue(runs).api_slots)
 
 
 def _phases(runs: RunsFolder, run_id: str) -> tuple[PhaseSpec, ...]:
-    """None of a run whose file can't be read."""
+    """Return the run's phases; none when its file can't be read."""
     try:
         return read_run(runs, run_id).spec.phases
     except UserError:
@@ -128,7 +128,7 @@ def _work(runs: RunsFolder, run_id: str, spec: PhaseSpec, found: PhaseState) -> 
 
 
 def requested(request: DeviceRequest) -> str:
-    """What a run asked for, in a word."""
+    """Say in a word which devices a run asked for."""
     if request.cpu:
         return "CPU"
     if request.gpus is not None:

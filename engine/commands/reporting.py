@@ -1,4 +1,4 @@
-"""A study's report: gathers what its runs have measured and said, and writes the folder."""
+"""Write a study's report: tables, figures and sample answers of its runs, in one folder."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ GRAPHICS = "% \\usepackage{graphicx}"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where the report is, what is in it, the runs that later ones have replaced, and what is left
-    out since its files are damaged."""
+    """The report's folder and content, the runs that later ones have replaced, and what is left out
+    because its files are damaged."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -68,7 +68,7 @@ def write(
     folder: Path,
     watch: Watch = lambda *_: None,
 ) -> Written:
-    """Tables (Markdown, LaTeX, CSV), figures (SVG, PDF, PNG) and ``index.html``.
+    """Write tables (Markdown, LaTeX, CSV), figures (SVG, PDF, PNG) and ``index.html``.
 
     ``watch`` is told what is done, and of how many, while it takes time.
     ``UserError`` when nothing has been measured yet, or when the folder holds something else.
@@ -153,7 +153,7 @@ def _judgements(
 
 
 class _Material:
-    """Files of the study's runs, each read once."""
+    """Reads files of the study's runs, each once."""
 
     def __init__(self, runs: RunsFolder, study: Study) -> None:
         self._runs = runs
@@ -172,7 +172,7 @@ class _Material:
         return file.spec.phases
 
     def right(self, cell: Measurement, seed: int) -> dict[str, bool] | None:
-        """Question -> whether it was answered right; None where that was not measured."""
+        """Return which questions were answered right; None where that was not measured."""
         spec = self._evaluation(cell, seed)
         if spec is None:
             return None
@@ -181,7 +181,7 @@ class _Material:
         return self._right[spec.id]
 
     def _read(self, spec: PhaseSpec, read: Callable[[Path], T], name: str) -> T | None:
-        """None, and said once, for an output that is not what its phase published."""
+        """Read an output; if it is not what its phase published, return None and note it once."""
         try:
             return read(verified(self._runs.phase(spec.id), name))
         except UserError as error:
@@ -195,7 +195,7 @@ class _Material:
         return found.spec if found else None
 
     def curves(self) -> Iterator[Curve]:
-        """Of trainings on all demonstrations, each phase once however many runs share it."""
+        """Yield the curves of trainings on all demonstrations, once for each phase."""
         told: set[str] = set()
         for (condition, seed), row in self._study.runs.items():
             if condition.fraction != 100 or condition.curated:
@@ -215,7 +215,7 @@ class _Material:
         return [one for one in self._study.of_arm("both") if one.usual][:CONDITIONS_SHOWN]
 
     def samples(self) -> Iterator[Item]:
-        """The same questions, plain prompt: baseline, instructed, refined, teacher."""
+        """Yield questions with the plain answers of baseline, instructed, refined, teacher."""
         seed = self._study.seeds[0]
         for one in self._shown():
             task = one.task or ""
@@ -256,7 +256,7 @@ class _Material:
                     yield from self._pairs_of(spec, one)
 
     def _pairs_of(self, spec: PhaseSpec, one: Condition) -> Iterator[Item]:
-        """The first that the student's own reasoning wins, and one that the teacher's wins."""
+        """Yield the first pairs that the student wins, and one that the teacher wins."""
         left = {"student": SAMPLES - 1, "teacher": 1}
         for pair in self._read(spec, _pairs, PAIRS) or ():
             if not left[pair.winner]:
@@ -271,7 +271,7 @@ class _Material:
 
 
 def _right_answers(file: Path) -> dict[str, bool]:
-    """Of a checked file: without the models, which would take the time of the whole report."""
+    """Read verdicts from a checked file; parsing them as records would take far longer."""
     with file.open("rb") as lines:
         found = map(json.loads, lines)
         return {intern(x["id"]): bool(x["verdict"]["correct"]) for x in found}
@@ -290,7 +290,7 @@ def _said(name: str, text: str, verdict: Verdict) -> Said:
 
 
 def _telling(answers: dict[str, dict[str, Prediction]]) -> Iterator[dict[str, Prediction]]:
-    """A question each: gained by refining, lost by it, and otherwise the first."""
+    """Choose questions to show: one gained by refining, one lost, one always right, one wrong."""
     if not {"instructed", "refined"} <= answers.keys():
         return
     before, after = answers["instructed"], answers["refined"]

@@ -1,4 +1,4 @@
-"""Stop, retry, delete, reorder, tag: everything that changes runs which are there."""
+"""Change existing runs: stop, retry, delete, reorder, tag."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
-    """Take runs off the queue and ask their running phases to stop; work so far is kept.
+    """Take runs off the queue and ask their running phases to stop; finished work is kept.
 
     A phase that another queued run needs goes on. The conductor kills what does not stop.
     """
@@ -34,8 +34,8 @@ def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
 
 
 def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
-    """Queue runs again; failed, lost and stopped phases get a new attempt that goes on from
-    what the last one kept. Returns the runs that had something left to do."""
+    """Queue runs again; failed, lost and stopped phases get a new attempt that continues from what
+    the last one kept. Returns the runs that had something left to do."""
     files = {run_id: _whole(runs, run_id) for run_id in run_ids}
     left = {
         run_id: file.spec.phases
@@ -51,8 +51,8 @@ def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
 
 
 def make_again(runs: RunsFolder, phase_id: str) -> str:
-    """Let a finished phase be made again, in a run that has it; returns that run. What is kept
-    for a next attempt (replies, checkpoints) is used: nothing is paid or trained twice."""
+    """Queue a finished phase to be made again, in a run that has it; return that run. Kept replies
+    and checkpoints are used, so nothing is paid or trained twice."""
     folder = runs.phase(phase_id)
     rows = registry(runs).rows()
     run_id = next((row.run_id for row in rows if phase_id in row.phase_ids), None)
@@ -68,8 +68,8 @@ def make_again(runs: RunsFolder, phase_id: str) -> str:
 
 
 def _whole(runs: RunsFolder, run_id: str) -> RunFile:
-    """The run. Phases' files that somebody removed or damaged are written again, as the run has
-    them or as its experiment plans them."""
+    """Return the run, after restoring phase files that were removed or damaged, from the run or its
+    experiment."""
     record = read_record(runs, run_id)
     file, lost = with_phases(runs, record)
     known = {phase.id: phase for phase in file.spec.phases}
@@ -91,7 +91,7 @@ def _whole(runs: RunsFolder, run_id: str) -> RunFile:
 
 
 def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
-    """Phases that would go with these runs, and those that stay since another run needs them."""
+    """List the phases that these runs alone need, and those that other runs need too."""
     mine = {i for run_id in run_ids for i in read_record(runs, run_id).spec.phase_ids}
     rows = {row.run_id: row for row in registry(runs).rows()}
     others: set[str] = set()
@@ -106,12 +106,12 @@ def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
 
 
 def marked(runs: RunsFolder, phase_ids: Iterable[str]) -> int:
-    """Items with flags, exclusions or notes, which would go with these phases."""
+    """Count the items with flags, exclusions or notes in these phases."""
     return sum(len(read_marks(runs, phase_id)) for phase_id in phase_ids)
 
 
 def delete(runs: RunsFolder, *run_ids: str) -> list[str]:
-    """Delete runs and the phases that no other run needs; returns the deleted phases."""
+    """Delete runs and the phases that no other run needs; return the deleted phases."""
     going, _ = deletable(runs, *run_ids)
     busy = [p for p in going if phase_state(runs.phase(p)).state == "running"]
     if busy:
@@ -126,7 +126,7 @@ def delete(runs: RunsFolder, *run_ids: str) -> list[str]:
 
 
 def move(runs: RunsFolder, run_id: str, position: int) -> None:
-    """Put a queued run at a position; 0 is next."""
+    """Move a queued run to a position; 0 is next."""
     queue.move(runs, run_id, position)
 
 
@@ -137,7 +137,7 @@ def describe(
     tags: tuple[str, ...] | None = None,
     note: str | None = None,
 ) -> None:
-    """Change what a person calls a run; its spec stays. An empty note takes the old one away."""
+    """Change a run's name, tags or note; its spec stays. An empty note removes the old one."""
     for what, text in (("name", name), *(("tag", tag) for tag in tags or ())):
         if text is not None and not any(c.isprintable() and c != " " for c in text):
             raise UserError(f"{run_id}: an empty {what}; leave it out to keep what is there")
@@ -150,6 +150,6 @@ def describe(
 
 
 def reindex(runs: RunsFolder) -> int:
-    """Rebuild the registry from the folders; returns how many runs there are."""
+    """Rebuild the registry from the folders; return how many runs there are."""
     registry(runs).reindex()
     return len(list_runs(runs))
