@@ -1,1 +1,1 @@
-"""What a judge is asked about two answers, and what its verdicts amount to."""
+"""The prompt for a judge that compares two answers, and the tally of its verdicts."""

@@ -1,4 +1,4 @@
-"""What a judge is asked. The wording is ours: the paper's own is not known.
+"""The prompt for a judge. The wording is ours, since the paper's is not known.
 
 The rule is spelt out, so that a verdict can be held against correctness. Answers stand in marked
 blocks, since they are text that nobody has vetted.
@@ -26,7 +26,7 @@ REQUEST = (
 
 
 def comparison(question: str, choices: Sequence[str], first: str, second: str) -> str:
-    """The user message that shows ``first`` as answer A and ``second`` as answer B."""
+    """Return the user message that shows ``first`` as answer A and ``second`` as answer B."""
     lines = [RULE, f"Question: {question}"]
     lines += [f"{letter}) {text}" for letter, text in zip(LETTERS, choices, strict=False)]
     lines += [f"[Answer A]\n{first}\n[Answer B]\n{second}\n[End]", REQUEST]

@@ -1,4 +1,4 @@
-"""What a judge's texts amount to.
+"""Read a judge's replies and count its verdicts.
 
 A question counts for a model only when the judge prefers it in both orders. Two ties are a tie;
 everything else is undecided: the judge has contradicted itself, or given no verdict.
@@ -38,7 +38,7 @@ _VERDICT: Final = re.compile(
 
 
 def read_verdict(text: str) -> Label | None:
-    """The last line that ends in ``Verdict: …``; a line that names several says nothing."""
+    """Read the last line that ends in ``Verdict: …``; one that names several is ignored."""
     for line in reversed(plain(text).splitlines()):
         found = _VERDICT.search(line)
         if found and len(_WORD.findall(line)) == 1:
@@ -50,8 +50,8 @@ def read_verdict(text: str) -> Label | None:
 def by_own_answer(
     kind: AnswerKind, text: str, choices: Sequence[str], answers: tuple[str, str]
 ) -> Preference | None:
-    """What a judge prefers who was asked the question itself and said ``text``: of two answers
-    the one that agrees with its own, if exactly one does; None when it gives no answer."""
+    """Derive a preference from a judge's own answer ``text``: it prefers the one of two answers
+    that agrees with it, if exactly one does; None when it gives no answer."""
     own = extract(kind, text, choices).answer
     if own is None:
         return None
@@ -69,7 +69,7 @@ def outcome(judged: JudgedAnswers) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All questions of a judgement.
+    """The counts over all questions of a judgement.
 
     ``first``, ``second``, ``tie``, ``undecided``: shares of the questions, one each. ``p``:
     exact two-sided sign test over the decided ones. ``same``: answers that were the same text,
@@ -96,8 +96,8 @@ class Tally:
 
 
 def told(found: Tally, names: tuple[str, str]) -> str:
-    """``16 to 3 of 24, equal 5, undecided 0, sign test p 0.0044: ONE against OTHER``; ``names``:
-    whose answers the first and the second are."""
+    """Summarise as ``16 to 3 of 24, equal 5, undecided 0, sign test p 0.0044: ONE against OTHER``;
+    ``names``: who gave the first and the second answers."""
     counts = (found.first.count, found.second.count, found.tie.count, found.undecided.count)
     first, second, equal, undecided = counts
     return (
@@ -107,7 +107,7 @@ def told(found: Tally, names: tuple[str, str]) -> str:
 
 
 def tally(judged: Iterable[JudgedAnswers], both_orders: bool = True) -> Tally:
-    """With ``both_orders`` off the judge has seen no order, so none can have swayed it."""
+    """Count the verdicts; without ``both_orders``, the judge saw no order that could bias it."""
     rows = list(judged)
     outcomes = [outcome(row) for row in rows]
     total = len(rows)

@@ -1,4 +1,4 @@
-"""A study's report: tables, figures and one page, made of what its runs have measured.
+"""A study's report: tables, figures and one HTML page, made from its runs' results.
 
 ``sections``    study -> tables, one function a question
 ``differences`` paired tests: whether a step helped, what a test set can tell apart

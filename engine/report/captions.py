@@ -1,4 +1,4 @@
-"""What one has to know to read a figure: the text below it on the page and in LaTeX."""
+"""The figures' captions, on the HTML page and in LaTeX."""
 
 from __future__ import annotations
 

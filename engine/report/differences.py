@@ -1,5 +1,5 @@
-"""Whether a step helped, and how far the teacher still is: paired tests on the same questions,
-and what a test set can tell."""
+"""Paired tests on the same questions: whether each step helped, how far the teacher is ahead, and
+which differences a test set can detect."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Two conditions of one seed."""
+    """The test of one condition against another, with one seed."""
 
     before: Condition
     after: Condition
@@ -51,7 +51,7 @@ class Tested:
 
     @property
     def taught(self) -> Condition:
-        """The student in question."""
+        """The student's condition, when the other is its teacher; else the later condition."""
         return self.before if self.after.arm == "teacher" else self.after
 
 
@@ -61,7 +61,7 @@ Watch = Callable[[str, int, int], None]  # what is done, how many of it, of how 
 
 
 def steps(study: Study) -> Iterator[tuple[Condition, Condition]]:
-    """Which condition is held against which: each step of the method against the one before."""
+    """Yield the conditions to compare: each step of the method with the one before it."""
     for one in study.conditions:
         if one.arm == "both":
             yield replace(one, arm="instruct-only", refine_task=None, rounds=1, curated=0), one
@@ -85,7 +85,7 @@ def on_other_tasks(study: Study) -> Iterator[Held]:
 
 
 def to_teacher(study: Study) -> Iterator[Held]:
-    """What the teacher is ahead of those it taught, on their own tasks."""
+    """Yield each student with its teacher, to be compared on the tasks it was trained on."""
     for one in study.of_arm(*TAUGHT):
         teacher = study.teacher_of(one)
         if teacher is not None:
@@ -94,7 +94,7 @@ def to_teacher(study: Study) -> Iterator[Held]:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A table of tests. ``slug``: name of its files."""
+    """A question that a table of tests answers. ``slug``: the name of its files."""
 
     slug: str
     title: str
@@ -109,7 +109,7 @@ QUESTIONS = (
 
 
 def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
-    """Prompt by prompt and seed by seed."""
+    """Test the conditions pairwise, for each task, prompt style and seed."""
     found = [
         Tested(before, after, seed, comparison)
         for before, after, tasks in held
@@ -125,8 +125,8 @@ def paired(study: Study, held: Iterable[Held], right: Answers) -> list[Tested]:
 
 
 def sections_of(study: Study, right: Answers, watch: Watch) -> Iterator[Table]:
-    """Every question's tests, over the seeds too, and last what the test sets can tell. A table may
-    be without rows."""
+    """Yield each question's tests, by seed and over seeds, and last what the test sets can detect.
+    Tables may have no rows."""
     every = []
     for question in QUESTIONS:
         held = _watched(tuple(question.held(study)), question.title, watch)
@@ -144,7 +144,7 @@ def _watched(held: Sequence[Held], what: str, watch: Watch) -> Iterator[Held]:
 
 
 def differences(question: Question, found: Sequence[Tested]) -> Table:
-    """A line a seed."""
+    """Make a table of the tests, with a row per seed."""
     headers = (
         "compared", "student", "teacher", "family", "trained on", "evaluated on", "prompt", "seed",
         "n", "difference [95 %]", "gained", "lost", "p (Holm)", "detectable",
@@ -177,7 +177,7 @@ def _step(one: Tested) -> str:
 
 
 def over_the_seeds(question: Question, found: Sequence[Tested]) -> Table:
-    """The same, as means over seeds, of which there must be two."""
+    """Make a table of mean differences over seeds, where there are at least two."""
     groups: dict[tuple[str, ...], list[float]] = {}
     for one in found:
         key = (
@@ -212,7 +212,7 @@ def _least(total: int, discordant: float | None) -> str:
 
 
 def resolution(study: Study, found: Sequence[Tested]) -> Table:
-    """How small a difference each test set can tell."""
+    """Make a table of the smallest difference that each test set can detect."""
     rows = []
     for task, prompt in product(study.tasks, PROMPTS):
         totals = {

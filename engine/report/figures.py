@@ -1,4 +1,4 @@
-"""The paper's figures: each function draws one of a study, or is None where it can't."""
+"""The paper's figures: each function draws one from a study, or returns None if it can't."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ TASKS_FIT, TRAINING_FITS = 4, 16  # columns, and characters of a row's name, of 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A training metric of one run's phase: steps and values."""
+    """One training metric of a run's phase, as steps and values."""
 
     condition: Condition
     seed: int
@@ -73,7 +73,7 @@ class Curve:
 
     @property
     def trained(self) -> Condition:
-        """What was trained: an instruct phase serves every arm that comes after it."""
+        """The condition that was trained; every later arm shares an instruct phase's."""
         if self.kind != "instruct":
             return self.condition
         return replace(self.condition, arm="instruct-only", refine_task=None, rounds=1)
@@ -81,8 +81,8 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A finished figure. ``slug``: name of its files; ``caption``: all one has to know;
-    ``wide``: as a page, not as one of its columns."""
+    """A finished figure. ``slug``: the name of its files; ``caption``: all that a reader must know;
+    ``wide``: whether it spans the page rather than one column."""
 
     slug: str
     caption: str
@@ -94,7 +94,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What can be drawn of a study: ``draw`` gives None where it holds nothing for it."""
+    """A kind of figure; ``draw`` returns None when a study has no data for it."""
 
     slug: str
     caption: str
@@ -112,7 +112,7 @@ FIGURES = (
 
 
 def draw(study: Study, curves: Sequence[Curve]) -> Iterator[Drawn]:
-    """Every figure that the study can fill."""
+    """Draw every figure for which the study has data."""
     for picture in map(resolve, FIGURES):
         with styled():
             figure = picture.draw(study, curves)
@@ -122,7 +122,7 @@ def draw(study: Study, curves: Sequence[Curve]) -> Iterator[Drawn]:
 
 
 def bars(study: Study, prompt: Prompt) -> Figure | None:
-    """On the task trained on: what each step reaches, with the teacher's own line above it."""
+    """Draw each step's accuracy on the task trained on, below a line for the teacher's own."""
     pairs = list(dict.fromkeys(one.pair for one in study.of_arm(*TAUGHT)))
     tasks = list(dict.fromkeys(one.task for one in study.of_arm(*TAUGHT) if one.usual and one.task))
     if not any(cell[2] == prompt for cell in study.accuracies) or not tasks:
@@ -161,7 +161,7 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
 
 
 def fractions(study: Study) -> Figure | None:
-    """Accuracy (plain prompt) over the share of the demonstrations, a panel a pair and task."""
+    """Plot accuracy (plain prompt) over the share of demonstrations, a panel per pair and task."""
     taught = study.of_arm(*TAUGHT)
     shares = sorted({one.fraction for one in taught})
     cells = list(dict.fromkeys((*one.pair, one.task) for one in taught if not one.refine_task))
@@ -202,7 +202,7 @@ def fractions(study: Study) -> Figure | None:
 
 
 def matrix(study: Study) -> Figure | None:
-    """Refined students, plain prompt: trained on x evaluated on; the numbers stand in the cells."""
+    """Draw a heat map of refined students' plain accuracy: task trained on by task evaluated on."""
     refined = [one for one in study.of_arm("both") if one.fraction == 100]
     pairs = list(dict.fromkeys(one.pair for one in refined))
     if not refined or len(study.tasks) < 2:
@@ -238,7 +238,7 @@ def _by_task(study: Study, rows: Sequence[Condition]) -> Table:
 
 
 def _heat(axes: Axes, table: Table) -> None:
-    """A table's estimates as coloured cells; the accuracy and its interval stand in them."""
+    """Draw a table's estimates as coloured cells that hold the accuracy and its interval."""
     import numpy as np
 
     found = [[e if isinstance(e, Estimate) else None for e in row[1:]] for row in table.rows]
@@ -263,8 +263,8 @@ def _heat(axes: Axes, table: Table) -> None:
 
 
 def reasoning(study: Study) -> Figure | None:
-    """How often answers have steps, and how long they are, by method and prompt; means over
-    students, tasks and seeds, of trainings on everything."""
+    """Draw how often answers reason in steps, and their length, by method and prompt: means over
+    students, tasks and seeds, of trainings on all demonstrations."""
     from matplotlib.patches import Patch
 
     arms: tuple[Arm, ...] = ("teacher", *BARS)
@@ -295,7 +295,7 @@ def reasoning(study: Study) -> Figure | None:
 
 
 def _accuracies(study: Study, arm: Arm, prompt: Prompt) -> list[Accuracy]:
-    """Of trainings on everything, on the tasks trained on; of bare models on all tasks."""
+    """Return trained models' accuracies on their own tasks, and untrained models' on all tasks."""
     return [
         accuracy
         for (one, task, style), by_seed in study.accuracies.items()
@@ -307,7 +307,7 @@ def _accuracies(study: Study, arm: Arm, prompt: Prompt) -> list[Accuracy]:
 
 
 def training(curves: Sequence[Curve]) -> Figure | None:
-    """A line a run; a thick one for the mean where a training was done with several seeds."""
+    """Plot training curves, a line per run, and a thick line for the mean over several seeds."""
     from matplotlib.ticker import MaxNLocator
 
     drawn = [
@@ -340,7 +340,7 @@ def training(curves: Sequence[Curve]) -> Figure | None:
 
 
 def _mean_curve(seeds: Sequence[Curve]) -> list[tuple[int, float]]:
-    """At the steps that all of them have; nothing of a single one."""
+    """Average the curves at the steps that all have; return nothing for a single curve."""
     if len(seeds) < 2:
         return []
     tables = [dict(curve.points) for curve in seeds]

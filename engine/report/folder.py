@@ -1,4 +1,4 @@
-"""Writing a report's folder; again, too, as long as nobody has changed what is in it."""
+"""Write a report's folder, also again, unless somebody has changed a file in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MANIFEST = ".sirt-report.json"  # file -> sha256 of what was written; two while 
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
-    """Write the files, and remove those of the last time that are no longer made.
+    """Write the files, and remove those that an earlier report wrote and this one doesn't.
 
     ``UserError``, and nothing is touched, where a file is there that this did not write or that
     somebody has changed since.
@@ -43,7 +43,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
 
 
 def write_new(folder: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write files that are not there yet; ``UserError``, and nothing written, when one is."""
+    """Write new files; ``UserError``, with nothing written, when one of them exists."""
     there = [folder / name for name in files if (folder / name).exists()]
     if there:
         raise UserError(f"{there[0]}: is there already; give another folder or move it away")

@@ -1,4 +1,4 @@
-"""How a figure's panels are laid out, named and read."""
+"""Lay out a figure's panels, their axes and legends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES_IN_COLUMN = 3  # of a legend, side by side
 
 
 def panels(count: int, height: float, most: int = PANELS_WIDE) -> tuple[Figure, list[Axes]]:
-    """Axes in rows of at most ``most``, each ``height`` inches tall."""
+    """Make axes in rows of at most ``most``, each ``height`` inches tall."""
     import matplotlib.pyplot as plt
 
     wide = min(count, most)
@@ -36,18 +36,18 @@ def panels(count: int, height: float, most: int = PANELS_WIDE) -> tuple[Figure, 
 
 
 def error(found: Estimate) -> list[list[float]]:
-    """Below and above, in per cent, as matplotlib wants them."""
+    """Return the error bar's lengths below and above, in per cent, as matplotlib wants them."""
     low, high = interval(found)
     return [[max(100 * found.value - low, 0.0)], [max(high - 100 * found.value, 0.0)]]
 
 
 def interval(found: Estimate) -> tuple[float, float]:
-    """In per cent; t intervals may leave 0..100."""
+    """Return the interval in per cent; t intervals are cut to 0..100."""
     return 100 * max(found.low, 0.0), 100 * min(found.high, 1.0)
 
 
 def level(axes: Axes, found: Estimate, arm: Arm, left: float, right: float) -> None:
-    """What a model reaches without training: a line with its interval as a band."""
+    """Draw an untrained model's accuracy as a line, with its interval as a band."""
     colour = COLOURS[arm]
     low, high = interval(found)
     axes.fill_between([left, right], low, high, color=colour, alpha=0.15, lw=0)
@@ -56,14 +56,14 @@ def level(axes: Axes, found: Estimate, arm: Arm, left: float, right: float) -> N
 
 
 def percent_axis(axes: Axes) -> None:
-    """A little more than 0 to 100, so that what is at the ends can be seen."""
+    """Show a little more than 0 to 100, so that points at the ends can be seen."""
     axes.set_ylim(-1, 103)
     axes.set_yticks(range(0, 101, 20))
     axes.set_ylabel("right, %")
 
 
 def names(axes: Axes, names: Sequence[str]) -> None:
-    """Under the axis; aslant where they would run into each other."""
+    """Label the ticks with names, slanted where they would overlap."""
     slanted = sum(map(len, names)) > NAMES_FIT
     turned: dict[str, Any] = {"rotation": 20, "ha": "right"} if slanted else {}
     axes.set_xticks(range(len(names)), names, **turned)
@@ -76,7 +76,7 @@ def who(student: str | None, teacher: str | None, in_family: bool | None) -> str
 
 
 def legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One for all panels, above them; each name once."""
+    """Draw one legend above all panels, with each name once."""
     known: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):

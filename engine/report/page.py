@@ -1,4 +1,4 @@
-"""Everything as one HTML page: no script, no network; figures and text are inside it."""
+"""Make one HTML page of the report, with all figures inside: no scripts, no network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEMPLATE = Path(__file__).with_suffix(".html.j2")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One model's text; ``verdict``: ``right`` or ``wrong``."""
+    """One model's answer; ``verdict`` is ``right`` or ``wrong``."""
 
     name: str
     text: str
@@ -28,7 +28,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question with texts beside each other."""
+    """A question with several answers beside each other."""
 
     where: str
     question: str
@@ -38,9 +38,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a page shows. ``toy``: what has to be said of toys, else empty; ``appendix``: the long
-    tables behind the others, which come last; ``warnings``: files that were changed since they
-    were made, left out or accepted."""
+    """What the page shows. ``toy``: the caveat for toy models, else empty; ``appendix``: long
+    tables that come last; ``warnings``: files that changed after they were made, and whether they
+    were left out or accepted."""
 
     name: str
     description: str
@@ -55,7 +55,7 @@ class Report:
 
 
 def page(report: Report) -> str:
-    """Whatever models said is escaped: it is shown, never obeyed."""
+    """Make the page. Models' texts are escaped, so that none is read as HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(TEMPLATE.parent)

@@ -1,5 +1,5 @@
-"""The paper's tables: each function asks one question of a study, and gives no rows where the study
-can't answer it. Accuracies in per cent with 95 % intervals, differences and gaps in points."""
+"""The paper's tables, one function each, without rows if a study can't fill them. Accuracies are in
+per cent with 95 % intervals, differences and gaps in points."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HOW_TO_READ = (
 
 
 def who(condition: Condition) -> tuple[str, ...]:
-    """The cells under :data:`WHO`."""
+    """Return a condition's cells under the headers :data:`WHO`."""
     families = {True: "in", False: "out", None: NOTHING}
     return (
         condition.method,
@@ -49,7 +49,7 @@ def who(condition: Condition) -> tuple[str, ...]:
 
 
 def accuracies(study: Study) -> Table | None:
-    """Everything that was measured: a row a condition, a column a task and prompt."""
+    """List all accuracies: a row per condition, a column per task and prompt style."""
     columns = [(task, prompt) for task in study.tasks for prompt in PROMPTS]
     columns = [c for c in columns if any(cell[1:] == c for cell in study.accuracies)]
     rows = [
@@ -63,7 +63,7 @@ def accuracies(study: Study) -> Table | None:
 
 
 def families(study: Study) -> Table:
-    """In- and out-family, averaged over tasks and students: what each step leaves of the gap."""
+    """Compare in-family and out-family teachers: the gap to them that each step leaves."""
     rows = []
     for qa in (True, False):
         for in_family in (True, False):
@@ -114,7 +114,7 @@ def _family_row(
 
 
 def domains(study: Study) -> Table:
-    """In-domain: the task a student was trained on; out-domain: the mean of all the others."""
+    """Compare accuracy on the task trained on (in-domain) with the mean of all others."""
     taught = [one for one in study.of_arm("baseline", *TAUGHT) if one.usual]
     trained = list(dict.fromkeys(one.task for one in taught if one.task))
     rows = []
@@ -132,7 +132,7 @@ def domains(study: Study) -> Table:
 
 
 def cross_task(study: Study) -> Table | None:
-    """Instructed on one task, self-refined on another, beside what stays with one task."""
+    """Compare students refined on another task than instructed on with one-task students."""
     crossed = [one for one in study.of_arm("both") if one.trained_on != (one.task or NOTHING)]
     if not crossed:
         return None
@@ -153,7 +153,7 @@ def cross_task(study: Study) -> Table | None:
 
 
 def low_resource(study: Study) -> Table | None:
-    """Fractions of the demonstrations, for each way of training."""
+    """List accuracy by the fraction of demonstrations used, for each way of training."""
     fractions = sorted({one.fraction for one in study.of_arm(*TAUGHT)}, reverse=True)
     if len(fractions) < 2:
         return None
@@ -185,7 +185,7 @@ SECTIONS = (  # functions of a study; a table without rows, or None, is left out
 
 
 def sections(study: Study) -> Iterator[Table]:
-    """The tables that this study can fill."""
+    """Yield the tables that this study can fill."""
     for where in SECTIONS:
         found = resolve(where)(study)
         if found is not None and found.rows:

@@ -1,4 +1,4 @@
-"""How figures look: for a paper's column, readable in grey, with text that stays text."""
+"""The figures' style: sized for a paper's column, readable in grey, text kept as text."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Matplotlib without a display, in this style; what was set before comes back."""
+    """Use matplotlib without a display and in this style, restoring the old style at the end."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -61,7 +61,7 @@ def styled() -> Iterator[None]:
 
 
 def files(figure: Figure) -> tuple[bytes, bytes, bytes]:
-    """SVG, PDF and PNG: the same bytes for the same figure, so that a report stays unchanged."""
+    """Return the figure as SVG, PDF and PNG; the same figure always gives the same bytes."""
     import matplotlib.pyplot as plt
 
     vector, document, pixels = io.BytesIO(), io.BytesIO(), io.BytesIO()

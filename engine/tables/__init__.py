@@ -1,4 +1,4 @@
-"""What was measured laid out as tables, whoever reads them.
+"""Results laid out as tables, for the command line, the interface, reports and exports.
 
 ``table``        headers, rows and notes; Markdown, LaTeX, CSV
 ``latex``        tables and figures that pdflatex typesets as they are

@@ -25,7 +25,7 @@ MINE = " ◂"
 
 
 def by_run(rows: Iterable[RunRow]) -> Table:
-    """A row a run, by arm; a column an evaluation."""
+    """Make a table with a row per run, ordered by arm, and a column per evaluation."""
     ordered = _in_order(rows)
     columns = list(dict.fromkeys(a.evaluation for row in ordered for a in row.accuracies))
     columns.sort(key=lambda one: one.where)
@@ -37,7 +37,7 @@ def by_run(rows: Iterable[RunRow]) -> Table:
 
 
 def details(rows: Iterable[RunRow]) -> Table:
-    """What stands behind each accuracy, a line each."""
+    """Make a table of the figures behind each accuracy, a row each."""
     headers = (
         *WHO, "evaluated on",
         "n", "right [95 %]", "unparsed", "cut off", "with steps", "tokens", "legacy matcher",
@@ -69,7 +69,7 @@ def _behind(one: Accuracy) -> tuple[str, ...]:
 
 
 def of_siblings(rows: Sequence[RunRow], mine: str) -> Table:
-    """Grouped by task, a row an arm and a column a prompt style; one's own run has a sign."""
+    """Make a table by task and arm, with a column per prompt style; the own run is marked."""
     found = {
         (one.evaluation.where, row.arm, one.evaluation.style): one
         for row in rows
@@ -100,20 +100,20 @@ OF_MODEL: tuple[Column[Accuracy], ...] = (
 
 
 def of_model(found: Iterable[Accuracy]) -> Table:
-    """A line an accuracy."""
+    """Make a table with a row per accuracy."""
     return Table.of(found, OF_MODEL)
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A run's accuracy, and how it compares with the reference's."""
+    """A run's accuracy, and its comparison with the reference's."""
 
     accuracy: Accuracy
     comparison: Comparison | None
 
     @property
     def text(self) -> str:
-        """``87.2 [84.2, 89.7]; +5.1 [+1.0, +9.0], p 0.01, n 600``."""
+        """Text such as ``87.2 [84.2, 89.7]; +5.1 [+1.0, +9.0], p 0.01, n 600``."""
         if (found := self.comparison) is None:
             return self.accuracy.text
         difference = f"{found.difference.text}, p {found.adjusted:.2g}, n {found.total}"
@@ -121,7 +121,7 @@ class Tested:
 
 
 def compared(found: Compared, names: Sequence[str]) -> Table:
-    """A row an evaluation, a column a run with its difference from the reference."""
+    """Make a table with a row per evaluation and a column per run, with differences."""
     body = []
     for evaluation, accuracies in found.cells.items():
         differences = found.differences.get(evaluation, (None,) * len(accuracies))
@@ -132,7 +132,7 @@ def compared(found: Compared, names: Sequence[str]) -> Table:
 
 
 def who(row: RunRow) -> tuple[str, ...]:
-    """The cells under :data:`WHO`."""
+    """Return a run's cells under the headers :data:`WHO`."""
     teacher = row.teacher or NOTHING
     if row.teacher is not None and row.in_family is not None:
         teacher = f"{row.teacher} ({'in' if row.in_family else 'out'}-family)"
@@ -158,13 +158,13 @@ def _row_order(row: RunRow) -> tuple[object, ...]:
 
 
 def arm_text(row: RunRow) -> str:
-    """``both``, ``both 25%``, ``both 2 rounds``."""
+    """Name a run's arm, as ``both``, ``both 25%`` or ``both 2 rounds``."""
     parts = [row.arm, f"{row.fraction}%" if row.fraction != 100 else ""]
     parts.append(f"{row.rounds} rounds" if row.rounds != 1 else "")
     return " ".join(part for part in parts if part)
 
 
 def trained_on(row: RunRow) -> str:
-    """``A`` or, for cross-task runs, ``A > B``; and how many pairs a person has left out."""
+    """Name the task (``A > B`` for cross-task runs), and how many pairs were excluded by hand."""
     task = row.trained_on or NOTHING
     return f"{task}, curated -{row.curated}" if row.curated else task

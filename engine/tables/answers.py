@@ -1,4 +1,4 @@
-"""What can be said of answers, and what a judge prefers; shares in per cent."""
+"""Tables of answers' quality and of judges' preferences, with shares in per cent."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ JUDGED_NOTE = (
 
 
 def quality(found: Iterable[Measured]) -> Table:
-    """A line a run's phase, task and prompt."""
+    """Make a table with a row per phase, task and prompt style of a run."""
     return Table.of(found, QUALITY, "quality", "Quality of the answers", QUALITY_NOTE)
 
 
 def judgements(found: Iterable[Judgement]) -> Table:
-    """A line a pair of runs, task and prompt."""
+    """Make a table with a row per pair of runs, task and prompt style."""
     return Table.of(found, JUDGED, "judgements", "What a judge prefers", JUDGED_NOTE)
 
 
 def _alone(share: Share) -> str | None:
-    """Without its interval; 0 where there is nothing to count."""
+    """Write a share without its interval; 0 where nothing was counted."""
     return _per_cent(share.value or 0.0)
 
 

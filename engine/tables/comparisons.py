@@ -1,4 +1,4 @@
-"""Runs beside each other: paired differences, settings, curves, matrix, fractions."""
+"""Tables that compare runs: paired differences, settings, curves, matrix, fractions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DIFFERENCES: tuple[Column[Comparison], ...] = (
 
 
 def differences(found: Iterable[Comparison]) -> Table:
-    """A line an evaluation."""
+    """Make a table with a row per evaluation."""
     return Table.of(found, DIFFERENCES, "differences")
 
 
@@ -42,7 +42,7 @@ def settings(found: Sequence[tuple[str, tuple[str, ...]]], names: Sequence[str])
 def curves(
     views: Sequence[dict[str, PhaseView]], rows: Sequence[RunRow], kind: str, metric: str
 ) -> Table:
-    """Every point of every run: long, as plotting programs like it."""
+    """List every point of every run's curve in long form, as plotting programs want it."""
     lines = tuple(
         (row.run_id, row.name, str(x), repr(y))
         for row, points in _points(views, rows, kind, metric)
@@ -54,7 +54,7 @@ def curves(
 def curve_ends(
     views: Sequence[dict[str, PhaseView]], rows: Sequence[RunRow], kind: str, metric: str
 ) -> Table:
-    """First, lowest, highest and last value of each run's curve, for a page."""
+    """List the first, lowest, highest and last value of each run's curve, for a page."""
     lines = []
     for row, points in _points(views, rows, kind, metric):
         y = [value for _, value in points if math.isfinite(value)]
@@ -68,7 +68,7 @@ def curve_ends(
 def _points(
     views: Sequence[dict[str, PhaseView]], rows: Sequence[RunRow], kind: str, metric: str
 ) -> Iterator[tuple[RunRow, Tail[tuple[int, float]]]]:
-    """Of the runs that have the curve."""
+    """Yield the runs that have the curve, with its points."""
     for row, by_kind in zip(rows, views, strict=True):
         points = by_kind[kind].metrics.get(metric) if kind in by_kind else None
         if points:
@@ -76,7 +76,7 @@ def _points(
 
 
 def matrix(found: Matrix, evaluated: Sequence[str], slug: str = "matrix") -> Table:
-    """A row what was trained on, a column what was ``evaluated`` on."""
+    """Make a table with a row per training and a column per task in ``evaluated``."""
     rows = tuple(
         (name, *(found.cells.get((name, task)) for task in evaluated)) for name in found.trained
     )
@@ -84,7 +84,7 @@ def matrix(found: Matrix, evaluated: Sequence[str], slug: str = "matrix") -> Tab
 
 
 def fractions(lines: dict[str, list[tuple[int, Estimate]]]) -> Table:
-    """A row a way of training, a column a share of the demonstrations."""
+    """Make a table with a row per way of training and a column per share of demonstrations."""
     shares = {share for points in lines.values() for share, _ in points}
     columns = sorted(shares, reverse=True)
     rows = tuple((name, *map(dict(points).get, columns)) for name, points in lines.items())

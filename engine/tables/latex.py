@@ -1,5 +1,5 @@
-"""Tables and figures as LaTeX that pdflatex typesets as it is: booktabs' rules, numbers flush
-right, and no character that would stop it."""
+"""Write tables and figures as LaTeX that pdflatex accepts: booktabs, numbers flush right, special
+characters escaped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POWER = re.compile(r"\b(\d+(?:\.\d+)?)e(-?)0*(\d+)\b")
 
 
 def escaped(text: str) -> str:
-    """``5% -> a_b`` as text; ``-0.3`` and ``6e-47`` as the numbers that they are."""
+    """Escape text such as ``5% -> a_b``, and typeset numbers such as ``-0.3`` and ``6e-47``."""
     numbered = MINUS.sub("−", POWER.sub("\\1×10\0\\2\\3\1", text))
     typeset = "".join(SPECIAL.get(char, char) for char in numbered)
     return typeset.replace("\0", "$^{").replace("\1", "}$")
@@ -30,8 +30,8 @@ def escaped(text: str) -> str:
 def tabular(
     headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], about: str = ""
 ) -> str:
-    """A ``tabular``, or a ``longtable`` where it does not fit a page. ``about``: for its caption,
-    written above it as a comment, with the packages that it needs."""
+    """Write a ``tabular``, or a ``longtable`` if it exceeds a page. ``about`` is written above it
+    as a comment, for its caption, with the packages that it needs."""
     head, *body = (" & ".join(map(escaped, row)) + r" \\" for row in (headers, *rows))
     long = len(rows) > PAGEFUL
     kind, packages = ("longtable", "booktabs,longtable") if long else ("tabular", "booktabs")
@@ -48,7 +48,7 @@ def tabular(
 
 
 def figure(name: str, caption: str, wide: bool) -> str:
-    """A float with the file ``name.pdf``; ``wide``: across both columns."""
+    """Write a float with the file ``name.pdf``; ``wide``: across both columns."""
     kind, width = ("figure*", r"\textwidth") if wide else ("figure", r"\columnwidth")
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""A table, and how it is written: Markdown, LaTeX, CSV. A terminal's is in :mod:`.terminal`."""
+"""A table, written as Markdown, LaTeX or CSV; :mod:`.terminal` draws it for a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIGURE = re.compile(r"[+-]?\d[\d.,;+ ±%\[\]e-]*(n \d+)?$")
 
 
 class Figure(Protocol):
-    """A value with its interval."""
+    """A value with its interval, written by ``text``."""
 
     @property
     def text(self) -> str: ...
@@ -32,8 +32,8 @@ Column = tuple[str, Callable[[T], Cell]]  # its header, and the cell of what sta
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Words and figures; None is written as a dash. ``slug``: name of its files; ``title``,
-    ``note``: what one has to know to read it."""
+    """A table of texts and figures; None is written as a dash. ``slug``: the name of its files;
+    ``title``, ``note``: what a reader must know."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -50,7 +50,7 @@ class Table:
         title: str = "",
         note: str = "",
     ) -> Table:
-        """A line each of what was found."""
+        """Make a table with a row for each thing found."""
         rows = tuple(tuple(cell(one) for _, cell in columns) for one in found)
         return cls(tuple(header for header, _ in columns), rows, slug, title, note)
 
@@ -60,7 +60,7 @@ class Table:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Whether a column holds nothing but figures, with or without an interval."""
+        """For each column, whether it holds only figures, with or without an interval."""
         columns = zip(*self.texts, strict=True) if self.rows else ((),) * len(self.headers)
         return tuple(
             any(cell != NOTHING for cell in column)
@@ -73,7 +73,7 @@ class Table:
         return "\n".join("| " + " | ".join(map(_escaped, row)) + " |" for row in lines)
 
     def latex(self, about: str = "") -> str:
-        """With booktabs' rules; ``about``: what its caption may say."""
+        """Write it with booktabs' rules; ``about``: what its caption may say."""
         return latex.tabular(self.headers, self.texts, self.numeric, about)
 
     def csv(self) -> str:
@@ -82,7 +82,7 @@ class Table:
         return out.getvalue()
 
     def files(self, more: str = "") -> dict[str, str]:
-        """Names and contents; ``more`` stands behind the note in LaTeX's caption."""
+        """Return names and contents; ``more`` is added to the note in LaTeX's caption."""
         heading = f"# {self.title}\n\n{self.note}\n\n" if self.title else ""
         about = f"{self.title}: {self.note} {more}" if self.title else more
         return {

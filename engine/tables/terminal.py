@@ -1,4 +1,4 @@
-"""A table as rich draws it, for the command line and the interface."""
+"""Draw a table with rich, for the command line and the interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def drawn(
     table: Table, draw: Callable[[Cell], Text], columns: dict[str, Any], **look: Any
 ) -> RichTable:
-    """``draw`` makes a cell's text; ``columns``, ``look``: rich's options of columns and table."""
+    """Draw a table; ``draw`` makes a cell's text; ``columns``, ``look``: rich's options."""
     found = RichTable(box=None, header_style="bold", **look)
     for header in table.headers:
         found.add_column(Text(one_line(header)), **columns)
@@ -30,8 +30,8 @@ def drawn(
 
 
 def widths(texts: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """Of the columns of these rows, in ``room`` cells with two between them and one at each end,
-    so that no word is broken; None where that can't be."""
+    """Fit these rows' columns into ``room`` cells, with two between them and one at each end, so
+    that no word is broken; None if that is impossible."""
     columns = list(zip(*texts, strict=True))
     found = [max(_longest_word(cell) for cell in column) for column in columns]
     spare = room - sum(found) - 2 * len(found)
@@ -50,8 +50,8 @@ def _longest_word(text: str) -> int:
 
 
 def stacked(headers: Sequence[str], row: Sequence[Text], room: int) -> Text:
-    """A row that has no room beside its heads: the first cell, and in lines below it what the
-    others say, none of them broken."""
+    """Write a row that is too wide for columns: its first cell, and below it the other cells with
+    their headers, none of them broken."""
     text, line = Text().append_text(row[0]), Text(" ")
     for header, cell in zip(headers[1:], row[1:], strict=True):
         if cell.plain.strip() in ("", NOTHING):
