@@ -1,4 +1,4 @@
-"""The verbs as a command line: parse, call :mod:`engine.commands`, print.
+"""The command line: parse a verb, call :mod:`engine.commands`, print the result.
 
 Every verb is a module that is imported when it is called, so that ``sirt --help`` stays quick.
 """

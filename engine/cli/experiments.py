@@ -1,4 +1,4 @@
-"""plan, run, presets."""
+"""The verbs plan, run and presets."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _plan_json(planned: Planned) -> dict[str, Any]:
 
 
 def print_plan(planned: Planned) -> None:
-    """Counts by kind with and without sharing, and the estimate."""
+    """Print the number of phases by kind, with and without sharing, and the estimate."""
     plan, found = planned.plan, planned.estimate
     experiment = planned.resolved.experiment
     echo(f"{experiment.name}: {counted(len(plan.runs), 'run')}. {experiment.description}")
@@ -80,7 +80,7 @@ def print_plan(planned: Planned) -> None:
 
 
 def print_estimate(found: Estimate, err: bool = False) -> None:
-    """Time, memory and money of what is still to do."""
+    """Print the time, memory and money that unfinished phases will take."""
     tell_passed_over(found.passed_over)
     words = [f"{found.from_history} from finished phases like them" if found.from_history else ""]
     rough = f"{found.rough} rough, from model sizes and {found.speed}"
@@ -103,7 +103,7 @@ def print_estimate(found: Estimate, err: bool = False) -> None:
 
 
 def device_options(function: Any) -> Any:
-    """Which devices phases may use."""
+    """Add the options that say which devices phases may use."""
     for option in (
         click.option("--gpus", help="GPU indices the phases may use, as 0,1."),
         click.option(
@@ -118,7 +118,7 @@ def device_options(function: Any) -> Any:
 def device_request(
     gpus: str | None, gpu_count: int | None, cpu: bool, launcher: str = "local"
 ) -> DeviceRequest:
-    """From the options; ``UserError`` when they contradict each other or the machine."""
+    """Read the device options; ``UserError`` if they contradict each other or the machine."""
     if cpu and (gpus is not None or gpu_count is not None):
         raise UserError("--cpu means no GPU: leave out --gpus and --gpu-count, or --cpu")
     try:

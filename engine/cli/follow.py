@@ -1,4 +1,4 @@
-"""Following runs on a terminal: one line a phase that ends, one live line for what works now."""
+"""Follow runs on a terminal: a line for each finished phase, and a live line for running ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def follow(runs: RunsFolder, run_ids: Sequence[str], quiet: bool = False) -> boo
 
 
 class _Follower:
-    """What has been told already, and where each log has been read to."""
+    """What has been printed already, and how far each log has been read."""
 
     def __init__(
         self, runs: RunsFolder, run_ids: Sequence[str], phases: Sequence[PhaseSpec], quiet: bool
@@ -74,7 +74,7 @@ class _Follower:
         return all(self._states.get(p.id) == "done" for p in self._phases)
 
     def look(self) -> bool:
-        """One round; True when nothing is left that could go on."""
+        """Read and print once; return True when nothing is left that could go on."""
         self._check_place()
         running = []
         left = [spec for spec in self._phases if self._states.get(spec.id) != "done"]
@@ -105,12 +105,12 @@ class _Follower:
             )
 
     def _forgiven(self) -> dict[str, int] | None:
-        """Attempts that will be tried again; None when none of the runs is queued any more."""
+        """Return attempts that will be retried; None when none of the runs is queued."""
         queued = queued_runs(self._runs)
         return next((queued[run_id] for run_id in self._run_ids if run_id in queued), None)
 
     def _nothing_startable(self) -> bool:
-        """True when all is done, or what is left waits for a phase that ended badly."""
+        """Whether all is done, or the rest waits for phases that ended badly."""
         if set(self._states.values()) <= {"done", "blocked", "waiting", *ENDED}:
             return True  # waiting: somebody has taken the runs off the queue
         if time.monotonic() - self._conducted > CONDUCTOR_EVERY_S:
@@ -169,7 +169,7 @@ class _Follower:
 
 
 def _identity(runs: RunsFolder) -> tuple[int, int] | None:
-    """Of the folder itself, whatever is at its place."""
+    """Identify the folder itself, so that another folder at its place is noticed."""
     try:
         found = runs.root.stat()
     except OSError:
@@ -178,20 +178,20 @@ def _identity(runs: RunsFolder) -> tuple[int, int] | None:
 
 
 def _seconds(view: PhaseView) -> float | None:
-    """None without both ends, or when the clock was set back between them."""
+    """Return how long it took; None without both ends, or if the clock was set back between."""
     if view.started is None or view.finished is None or view.finished < view.started:
         return None
     return (view.finished - view.started).total_seconds()
 
 
 def label(spec: PhaseSpec) -> str:
-    """A phase in a few words: kind, model, task, and how the task is asked."""
+    """Describe a phase in a few words: kind, model, task, and how the task is asked."""
     trained = "+adapter" if isinstance(spec, EvaluateSpec) and spec.adapter else ""
     model = spec.card.name + trained if spec.card else ""
     return " ".join(word for word in (spec.kind, model, spec.detail) if word)
 
 
 def _at_work(spec: PhaseSpec, view: PhaseView) -> str:
-    """How far it is, and what it pays."""
+    """Say how far a running phase is, and what it pays."""
     paid = spending(spec, view)
     return ", ".join([*doing(view), paid.text] if paid else doing(view))

@@ -1,4 +1,4 @@
-"""What is made of finished runs, waited for: a judgement, a merged student."""
+"""Launch a judgement or a merge, and wait for it."""
 
 from __future__ import annotations
 

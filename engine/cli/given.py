@@ -1,4 +1,4 @@
-"""Types of what is given on the command line."""
+"""Parameter types of the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class GivenPath(click.Path):
-    """An empty one is a script's unset variable, and must not mean the working directory."""
+    """A path that may not be empty: a script's unset variable must not mean this folder."""
 
     def __init__(self, file_okay: bool = True, dir_okay: bool = True) -> None:
         super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)

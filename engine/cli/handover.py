@@ -1,4 +1,4 @@
-"""show, export, bundle, import: where a run comes from, and handing it on."""
+"""The verbs show, export, bundle and import: where runs come from, and passing them on."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def export(
 
 
 def _clear_up_when_ended() -> None:
-    """A polite kill ends it as ctrl+c does: what is half written is taken away."""
+    """Make SIGTERM end it as ctrl+c does, so that half-written files are removed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
@@ -119,8 +119,8 @@ def _merge(
     detach: bool,
     options: dict[str, Any],
 ) -> bool:
-    """Whether the folder is there now. One that was written before and only has to be sent is left
-    as it is."""
+    """Whether the folder is there now. A folder that was written before and only has to be sent is
+    left as it is."""
     from engine.cli.follow_up import make
     from engine.commands import merged
     from engine.schema.follow_ups import MergeSpec

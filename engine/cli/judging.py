@@ -1,4 +1,4 @@
-"""judge: a model compares two runs' answers."""
+"""The verb judge: a model compares two runs' answers."""
 
 from __future__ import annotations
 

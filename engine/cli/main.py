@@ -1,4 +1,4 @@
-"""The ``sirt`` command: its verbs, and what a user's error looks like."""
+"""The ``sirt`` command: its verbs, and how it reports a user's errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ VERBS = {
 
 
 class _LazyGroup(click.Group):
-    """Imports a verb's module when the verb is used; help needs none of them."""
+    """Imports a verb's module only when the verb is used; the help needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -86,7 +86,7 @@ class _LazyGroup(click.Group):
 
 
 def _folder_first(args: list[str]) -> list[str]:
-    """``--runs DIR`` belongs to the program, and may stand behind the verb all the same."""
+    """Move ``--runs DIR`` to the front, since it may also stand after the verb."""
     end = args.index("--") if "--" in args else len(args)
     at = next((n for n, word in enumerate(args[:end]) if word.split("=")[0] == "--runs"), None)
     if at is None:
@@ -129,7 +129,7 @@ def sirt(ctx: click.Context, folder: Path, no_mouse: bool) -> None:
 
 
 def main(interface: Interface | None = None) -> None:
-    """A user's error is one line a problem on stderr and exit code 2.
+    """Run the command; a user's errors are printed on stderr, a line each, with exit code 2.
 
     ``interface`` is what a call without a verb opens on a terminal; it is handed in, since the
     engine does not know the interface.
@@ -173,7 +173,7 @@ def _has_context(error: click.ClickException) -> bool:
 
 
 def _check_text(text: str, what: str) -> None:
-    """Names are written down in UTF-8; bytes that are no text could not be."""
+    """Refuse text that can't be written as UTF-8, which names in files are."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""How the command line prints: the one place where text leaves it; tables, JSON, durations."""
+"""Print text, tables and JSON; all output of the command line goes through here."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _FOLDER: ContextVar[str] = ContextVar("the runs folder that was named with --run
 
 
 def name_folder(folder: Path) -> None:
-    """Commands that are printed from now on name it too."""
+    """Name this runs folder in all commands that are printed from now on."""
     _FOLDER.set(str(folder))
 
 
 def echo(text: str, err: bool = False, nl: bool = True) -> None:
-    """Print text, whoever wrote it: names, notes, answers and errors may hold anything."""
+    """Print text safely: names, notes, answers and errors may hold control characters."""
     text = naming(text, _FOLDER.get()) if _FOLDER.get() else text
     # click's own choice of a stream writes UTF-8 to terminals that don't know it
     stream = sys.stderr if err else sys.stdout
@@ -55,22 +55,22 @@ def echo(text: str, err: bool = False, nl: bool = True) -> None:
 
 
 def write_over(text: str) -> None:
-    """One line of ``stderr``, over the one that stands there."""
+    """Replace the last line of ``stderr``."""
     click.echo(f"\r\x1b[K{one_line(text)}", file=sys.stderr, nl=False)  # noqa: TID251
 
 
 def json_option(function: F) -> F:
-    """``--json`` on everything that reports."""
+    """Add ``--json``, which every reporting verb has."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 def print_json(value: Any) -> None:
-    """All but ASCII is escaped: it is the same to a program and obeyed by no terminal."""
+    """Print JSON in ASCII only, so that a terminal obeys none of its characters."""
     echo(json.dumps(value, default=plain, indent=1).replace("\x7f", "\\u007f"))
 
 
 def print_table(table: Table, title: str = "", styles: dict[str, str] | None = None) -> None:
-    """A table for people; ``styles``: of cells that say exactly this."""
+    """Print a table for people; ``styles``: the style of cells with exactly this text."""
     from rich.text import Text
 
     from engine.tables.table import text_of
@@ -97,7 +97,7 @@ def print_table(table: Table, title: str = "", styles: dict[str, str] | None = N
 
 
 def show_table(table: Table, form: str, title: str = "") -> None:
-    """For people, or as Markdown, LaTeX or CSV to paste."""
+    """Print a table for people, or as Markdown, LaTeX or CSV to paste."""
     if form == "text":
         print_table(table, title)
     else:
@@ -106,7 +106,7 @@ def show_table(table: Table, form: str, title: str = "") -> None:
 
 
 def console() -> Console:
-    """For what is drawn; plain lines of 240 characters when the output is not a terminal."""
+    """Make a console for drawings; lines have 240 characters when it is not a terminal."""
     from rich.console import Console
 
     found = Console(highlight=False, markup=False)
@@ -116,6 +116,6 @@ def console() -> Console:
 
 
 def tell_passed_over(lines: Iterable[str]) -> None:
-    """What is damaged and so not shown, on stderr: the others are shown."""
+    """Say on stderr what is damaged and therefore not shown."""
     for line in lines:
         echo(f"sirt: passed over: {line}", err=True)

@@ -1,4 +1,4 @@
-"""pairs: read them, mark them, refine again without those that were left out."""
+"""The verb pairs: read pairs, mark them, and refine again without the excluded ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A run's pairs, and the numbers of those that are meant."""
+    """A run's pairs, and the numbers of those that were chosen."""
 
     reader: Reader
     marks: Marks
@@ -179,7 +179,7 @@ def _print(chosen: Chosen, limit: int, as_json: bool) -> None:
 
 
 def _record(line: bytes, marks: Marks) -> Any:
-    """As it is in the file, with its mark."""
+    """Return a pair as it is in the file, with its mark."""
     record = json.loads(line)
     mark = marks.get(record["id"])
     return record | {"mark": mark} if mark else record

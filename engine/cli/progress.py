@@ -1,4 +1,4 @@
-"""One live line on a terminal for what takes minutes: how far, how fast, how long still."""
+"""Show a live line for work that takes minutes: how far, how fast, how long still."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERY_S = 0.2
 
 
 class LiveLine:
-    """The last line of ``stderr``, written over; nothing where that is no terminal."""
+    """The last line of ``stderr``, rewritten in place; nothing when that is not a terminal."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.live = sys.stderr.isatty() and not quiet
@@ -29,14 +29,14 @@ class LiveLine:
 
 
 def pace(done: int, took: float, left: int) -> str:
-    """Rate and time left, once something is done."""
+    """Return rate and time left, once something is done."""
     if not done or not took:
         return ""
     return f", {rate_text(done / took, 'item')}, {duration(took / done * left)} left"
 
 
 class Progress:
-    """Tells how far one thing after the other is."""
+    """Shows the progress of several tasks, one after the other."""
 
     def __init__(self) -> None:
         self._line = LiveLine()
@@ -44,7 +44,7 @@ class Progress:
         self._began = self._told = 0.0
 
     def watch(self, what: str, done: int, total: int) -> None:
-        """``what`` may change on the way: rate and time left are of each alone."""
+        """Show progress; rate and time left start afresh when ``what`` changes."""
         now = time.monotonic()
         if what != self._what:
             self._what, self._began, self._told = what, now, 0.0

@@ -1,4 +1,4 @@
-"""quality: what can be said of answers."""
+"""The verb quality: measure answers without a judge."""
 
 from __future__ import annotations
 

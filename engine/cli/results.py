@@ -1,4 +1,4 @@
-"""report, compare, score."""
+"""The verbs report, compare and score."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SHOWN = 10  # changed verdicts an evaluation
 def print_report(
     runs: RunsFolder, run_ids: Sequence[str], form: str, details: bool = False
 ) -> None:
-    """The accuracy table of some runs, or what stands behind each accuracy."""
+    """Print the accuracy table of some runs, or the figures behind each accuracy."""
     found = list_runs(runs)
     rows, damaged = checked_rows(runs, [row for row in found if row.run_id in set(run_ids)])
     tell_passed_over([*unreadable(runs, found), *damaged])
@@ -113,7 +113,7 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
 
 
 def _comparison_json(found: Comparison) -> dict[str, Any]:
-    """Difference and interval in points."""
+    """Return a comparison for JSON, with difference and interval in points."""
     told = {name: value for name, value in asdict(found).items() if name != "evaluation"}
     gap = found.difference
     told |= {"difference": 100 * gap.value, "low": 100 * gap.low, "high": 100 * gap.high}

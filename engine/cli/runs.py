@@ -1,4 +1,4 @@
-"""status, logs, stop, retry, delete, queue, tag."""
+"""The verbs status, logs, stop, retry, delete, queue and tag."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
 
 
 def _cost_json(phase: PhaseStatus) -> dict[str, object] | None:
-    """As told, and what follows from it where it pays."""
+    """Return the cost as reported, and if the phase pays, the cost per hour and at its end."""
     cost = phase.view.cost
     if cost is None:
         return None
@@ -196,7 +196,7 @@ def _paid(phase: PhaseStatus) -> Spending | None:
 
 
 def _read_by(one: Accuracy) -> str:
-    """``, read by statement 91.0, last_number 9.0 (9.0 % unclear)``."""
+    """Say how answers were read: ``, read by statement 91.0, last_number 9.0 (9.0 % unclear)``."""
     if not one.tiers:
         return ""
     doubtful = 100 * unclear(one.tiers, one.total)
@@ -296,7 +296,7 @@ def stop(runs: RunsFolder, run_ids: tuple[str, ...], wait: bool) -> None:
 
 
 def _has_nothing_to_retry(runs: RunsFolder, run_id: str) -> bool:
-    """It is at work, and none of its phases has ended badly."""
+    """Whether the run is at work and none of its phases has ended badly."""
     found = run_status(runs, run_id, with_views=False)
     return found.state == "running" and not any(phase.state in ENDED for phase in found.phases)
 

@@ -1,4 +1,4 @@
-"""Standard streams as one finds them: closed, without most letters, or gone meanwhile."""
+"""Make standard streams usable: closed ones, poor encodings, and ones that vanish meanwhile."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOOKS_LIKE = {
 
 
 def prepare() -> None:
-    """Every verb may print, on whatever the three streams are."""
+    """Make printing possible, whatever the three streams are."""
     for fd in range(3):
         try:
             os.fstat(fd)
@@ -58,7 +58,7 @@ def prepare() -> None:
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:
-    """A letter that the terminal doesn't have, by letters that it has."""
+    """Replace characters that the terminal can't show by ones that it can."""
     assert isinstance(error, UnicodeEncodeError)
     text = error.object[error.start : error.end]
     spelled = (LOOKS_LIKE.get(c) or c.encode("ascii", "backslashreplace").decode() for c in text)
@@ -66,7 +66,7 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
 
 
 def settle() -> None:
-    """What can't be written any more goes nowhere: at its end Python would try again and fail."""
+    """Drop what can't be written any more; at exit Python would try again and fail."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -79,5 +79,5 @@ def settle() -> None:
 def _tell_unforeseen(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """As Python does; but an error's words may be anybody's text."""
+    """Print an unexpected error as Python does, with control characters made visible."""
     sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace))))

@@ -1,4 +1,4 @@
-"""devices, doctor, reindex, accept."""
+"""The verbs devices, doctor, reindex and accept."""
 
 from __future__ import annotations
 
