@@ -30,7 +30,6 @@ from engine.planning.graph import make_plan
 from engine.planning.presets import load_experiment
 from engine.queries.rows import ladder_of
 from engine.schema.accuracy import Accuracy, Share
-from engine.schema.evaluation import Evaluation
 from engine.schema.events import (
     Event,
     Metric,
@@ -103,7 +102,7 @@ def _specs(count: int, live: int) -> Iterator[RunSpec]:
 def _score(spec: EvaluateSpec, chance: random.Random) -> Accuracy:
     share = round(chance.random(), 3)
     right = Share(round(600 * share), 600, share * 0.95, share * 0.95 + 0.05)
-    return Accuracy(Evaluation.of(spec), right, 0.002, 0.0, 41.5, 1.0, share)
+    return Accuracy(spec.evaluation, right, 0.002, 0.0, 41.5, 1.0, share)
 
 
 def _row(file: RunFile, scores: dict[str, Accuracy]) -> RunRow:

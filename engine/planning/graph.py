@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from engine.schema.evaluation import Evaluation
 from engine.schema.kinds import PHASES
 from engine.schema.specs import (
     AnnotateSpec,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from engine.planning.presets import Resolved
     from engine.schema.cards import ModelCard
+    from engine.schema.evaluation import Evaluation
     from engine.schema.settings import EvaluateSettings, Split
 
 
@@ -101,7 +101,7 @@ def _cell_of(run: RunSpec) -> tuple[object, ...]:
 
 def _asked(run: RunSpec) -> frozenset[Evaluation]:
     evaluations = (p for p in run.phases if isinstance(p, EvaluateSpec))
-    return frozenset(map(Evaluation.of, evaluations))
+    return frozenset(one.evaluation for one in evaluations)
 
 
 def make_plan(resolved: Resolved, is_done: Callable[[str], bool]) -> Plan:

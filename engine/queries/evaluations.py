@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from engine.machine.state import phase_state
 from engine.schema.accuracy import BEHIND, Accuracy
 from engine.schema.errors import UserError, explain
-from engine.schema.evaluation import Evaluation
 from engine.schema.jsonfile import parse, read_sealed
 from engine.schema.records import Prediction
 from engine.schema.specs import EvaluateSpec
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.schema.accuracy import Comparison
-    from engine.schema.evaluation import Method
+    from engine.schema.evaluation import Evaluation, Method
     from engine.schema.records import Verdict
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir, RunsFolder
@@ -45,7 +44,7 @@ class Evaluated:
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """What the phase measured: the answers as read, and as committed if it asks for that."""
-        read = Evaluation.of(self.spec)
+        read = self.spec.evaluation
         return (read, read.committed) if self.spec.commit else (read,)
 
     @property
@@ -56,7 +55,7 @@ class Evaluated:
             found = scored(self.folder)
         except (OSError, UserError):
             return ()
-        read, committed = Evaluation.of(self.spec), found.get("committed")
+        read, committed = self.spec.evaluation, found.get("committed")
         accuracy = Accuracy.of(read, found)
         if committed is None:
             return (accuracy,)

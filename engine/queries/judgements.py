@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from engine.judging.verdicts import tally
 from engine.queries.answers import evaluations
 from engine.schema.errors import UserError, explain
-from engine.schema.evaluation import Evaluation
 from engine.schema.follow_ups import JudgeSpec
 from engine.schema.identity import STORED
 from engine.schema.jsonfile import read_as, read_sealed
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from engine.judging.verdicts import Tally
+    from engine.schema.evaluation import Evaluation
     from engine.schema.specs import EvaluateSpec
     from engine.store.layout import JudgementDir, PhaseDir, RunsFolder
 
@@ -51,7 +51,7 @@ class Judgement:
 def judged_evaluations(runs: RunsFolder, run_id: str) -> dict[Evaluation, EvaluateSpec]:
     """Return the finished evaluations whose answers a judge can read."""
     found = (one.spec for one in evaluations(runs, run_id) if one.spec.method == "match")
-    return {Evaluation.of(spec): spec for spec in found}
+    return {spec.evaluation: spec for spec in found}
 
 
 def judgements(

@@ -97,7 +97,7 @@ def _answers(file: RunFile, spec: PhaseSpec, folder: PhaseDir) -> Iterator[Answe
     if isinstance(spec, EvaluateSpec) and spec.method == "match":
         rows = read_records(verified(folder, PREDICTIONS), Prediction)
         said = [Said(p.output, p.choices, p.tokens, p.finish) for p in rows]
-        yield Evaluation.of(spec), said
+        yield spec.evaluation, said
     elif isinstance(spec, ElicitSpec):
         task = _task_of(file, spec.demonstrations)
         both = list(read_records(verified(folder, ANSWERS), ElicitedAnswers))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from engine.schema.specs import EvaluateSpec
+from typing import Literal
 
 Method = Literal["match", "logprob", "commit"]
 
@@ -23,10 +20,6 @@ class Evaluation:
     prompt: str
     split: str = "test"
     method: Method = "match"
-
-    @classmethod
-    def of(cls, spec: EvaluateSpec) -> Evaluation:
-        return cls(spec.task.name, spec.prompt, spec.split, spec.method)
 
     @property
     def style(self) -> str:

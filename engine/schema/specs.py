@@ -306,12 +306,16 @@ class EvaluateSpec(PhaseSpec):
         return self.task, self.split
 
     @property
+    def evaluation(self) -> Evaluation:
+        return Evaluation(self.task.name, self.prompt, self.split, self.method)
+
+    @property
     def detail(self) -> str:
-        return Evaluation.of(self).label
+        return self.evaluation.label
 
     @property
     def what(self) -> str:
-        return f"{self.task.name} {Evaluation.of(self).style}, {self.split} split"
+        return f"{self.task.name} {self.evaluation.style}, {self.split} split"
 
     def summary(self, figures: Mapping[str, Any]) -> str:
         value = figures.get("accuracy")

@@ -26,7 +26,7 @@ COMPASS = Evaluation("pocket-compass", "plain")
 def predictions(runs, run_id, key):
     """Id -> right, read by hand."""
     for spec in read_run(runs, run_id).spec.phases:
-        if isinstance(spec, EvaluateSpec) and Evaluation.of(spec) == key:
+        if isinstance(spec, EvaluateSpec) and spec.evaluation == key:
             lines = (runs.phase(spec.id).out / PREDICTIONS).read_text().splitlines()
             return {p["id"]: p["verdict"]["correct"] for p in map(json.loads, lines)}
     raise AssertionError(key)
