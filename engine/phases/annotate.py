@@ -17,7 +17,7 @@ from engine.phases.replies import ReplyStore
 from engine.phases.reuse import take_generations
 from engine.phases.thinking import tell_thinking
 from engine.schema.errors import UserError
-from engine.schema.records import Demonstration, Verdict
+from engine.schema.records import Demonstration, Verdict, asked
 from engine.scoring.steps import has_steps
 from engine.scoring.thinking import without_thinking
 from engine.scoring.verdict import score_reply
@@ -118,12 +118,8 @@ def _demonstration(
     output = without_thinking(said) if spec.settings.thinking == "drop" else said
     dropped = _why_dropped(reply, output, verdict, spec.settings.keep)
     return Demonstration(
-        id=item.id,
+        **asked(item),
         instruction=with_letters(instruction_of(task, spec.task.prompt_version), item.choices),
-        question=item.question,
-        choices=item.choices,
-        target=item.target,
-        group=item.group,
         prompt=question.prompt,
         output=output,
         finish=(reply or NO_REPLY).finish,

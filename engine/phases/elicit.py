@@ -20,6 +20,7 @@ from engine.schema.records import (
     Demonstration,
     ElicitedAnswers,
     Pair,
+    asked,
 )
 from engine.schema.specs import AnnotateSpec
 from engine.scoring.verdict import score_reply
@@ -131,11 +132,7 @@ def _both(
         )
 
     return ElicitedAnswers(
-        id=demonstration.id,
-        question=demonstration.question,
-        choices=demonstration.choices,
-        target=demonstration.target,
-        group=demonstration.group,
+        **asked(demonstration),
         plain=answer(styles[0]),
         cot=answer(styles[1]),
         teacher=demonstration.output,

@@ -12,7 +12,7 @@ from engine.phases.committing import commit
 from engine.phases.replies import ReplyStore
 from engine.phases.reuse import take_from
 from engine.schema import events as ev
-from engine.schema.records import Prediction, Score, Verdict
+from engine.schema.records import Prediction, Score, Verdict, asked
 from engine.scoring.legacy import legacy_verdict
 from engine.scoring.score import score
 from engine.scoring.verdict import score_reply
@@ -100,11 +100,7 @@ def _by_match(
 
 def _prediction(task: Task, item: Item, prompt: str, reply: Reply) -> Prediction:
     return Prediction(
-        id=item.id,
-        question=item.question,
-        choices=item.choices,
-        target=item.target,
-        group=item.group,
+        **asked(item),
         prompt=prompt,
         output=reply.text,
         finish=reply.finish,
@@ -138,11 +134,7 @@ def _by_logprob(
 def _probed(item: Item, prompt: str, options: tuple[float, ...]) -> Prediction:
     letter = LETTERS[max(range(len(options)), key=options.__getitem__)]
     return Prediction(
-        id=item.id,
-        question=item.question,
-        choices=item.choices,
-        target=item.target,
-        group=item.group,
+        **asked(item),
         prompt=prompt,
         output="",
         finish="stop",

@@ -12,6 +12,7 @@ from engine.schema.records import (
     ElicitedAnswers,
     Pair,
     Verdict,
+    asked,
 )
 from engine.scoring.steps import has_steps
 from engine.scoring.thinking import without_thinking
@@ -86,11 +87,7 @@ def _pair(
     if chosen.text.strip() == loser.text.strip():
         return SAME_TEXT
     return Pair(
-        id=both.id,
-        question=both.question,
-        choices=both.choices,
-        target=both.target,
-        group=both.group,
+        **asked(both),
         prompt=both.cot.prompt if prompt == "cot" else both.plain.prompt,
         prompt_plain=both.plain.prompt,
         prompt_cot=both.cot.prompt,

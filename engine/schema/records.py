@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -74,6 +74,11 @@ class _Asked(Record):
     choices: tuple[str, ...] = ()
     target: str
     group: str = ""
+
+
+def asked(of: object) -> dict[str, Any]:
+    """The question's fields, for a record on the same question as an item or another record."""
+    return {name: getattr(of, name) for name in _Asked.model_fields}
 
 
 class ElicitedAnswers(_Asked):
