@@ -40,8 +40,8 @@ Arm = Literal["baseline", "teacher", "instruct-only", "refine-only", "both"]
 PhaseId = Annotated[str, Field(pattern=r"^[a-z_]+-[0-9a-f]{16}$")]
 
 
-def _round(number: int) -> str:
-    return f"round {number}" if number > 1 else ""
+def _given(*inputs: str | None) -> tuple[str, ...]:
+    return tuple(name for name in inputs if name)
 
 
 def _share(fraction: int) -> str:
@@ -152,28 +152,16 @@ class InstructSpec(PhaseSpec):
         }
 
 
-class ElicitSpec(PhaseSpec):
-    """Student (bare when ``adapter`` is None) x the demonstrations' questions -> pairs.
+class RoundSpec(PhaseSpec):
+    """A step of a round of self-refinement, with the student that the round begins with.
 
-    ``adapter``: of an instruct phase, or in a later round of a refine phase. ``round`` is only
-    shown: it follows from the adapter.
+    ``adapter``: of an instruct phase, or in a later round of a refine phase; None: the student is
+    bare. ``round`` is only shown: it follows from the adapter.
     """
 
-    recipe = "engine.phases.elicit:run"
-    told = ("pairs", "questions", "winner_student", "winner_teacher")
-
-    kind: Literal["elicit"] = "elicit"
     student: ModelCard
     adapter: str | None
-    demonstrations: str
-    fraction: Annotated[int, Field(ge=1, le=100)] = 100
-    data_seed: int = 0
     round: Positive = 1
-    settings: ElicitSettings = ElicitSettings()
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return tuple(i for i in (self.adapter, self.demonstrations) if i)
 
     @property
     def card(self) -> ModelCard:
@@ -181,7 +169,24 @@ class ElicitSpec(PhaseSpec):
 
     @property
     def detail(self) -> str:
-        return _round(self.round)
+        return f"round {self.round}" if self.round > 1 else ""
+
+
+class ElicitSpec(RoundSpec):
+    """Student x the demonstrations' questions -> pairs."""
+
+    recipe = "engine.phases.elicit:run"
+    told = ("pairs", "questions", "winner_student", "winner_teacher")
+
+    kind: Literal["elicit"] = "elicit"
+    demonstrations: str
+    fraction: Annotated[int, Field(ge=1, le=100)] = 100
+    data_seed: int = 0
+    settings: ElicitSettings = ElicitSettings()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return _given(self.adapter, self.demonstrations)
 
     @property
     def what(self) -> str:
@@ -216,32 +221,21 @@ class ElicitSpec(PhaseSpec):
         return self._digest(self._generation())
 
 
-class RefineSpec(PhaseSpec):
-    """Student (bare when ``adapter`` is None) x pairs -> adapter; the student that made the pairs
-    is the start and the reference, in each round."""
+class RefineSpec(RoundSpec):
+    """Student x pairs -> adapter; the student that made the pairs is the start and the reference,
+    in each round."""
 
     recipe = "engine.phases.refine:run"
     told = ("pairs", "held_out", "step0_loss", "picked_step", "best_eval_loss", "moved_weights")
 
     kind: Literal["refine"] = "refine"
-    student: ModelCard
-    adapter: str | None
     pairs: str
-    round: Positive = 1
     settings: RefineSettings = RefineSettings()
     tracking: Tracking = Tracking()
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return tuple(i for i in (self.adapter, self.pairs) if i)
-
-    @property
-    def card(self) -> ModelCard:
-        return self.student
-
-    @property
-    def detail(self) -> str:
-        return _round(self.round)
+        return _given(self.adapter, self.pairs)
 
     @property
     def size(self) -> object:
@@ -295,7 +289,7 @@ class EvaluateSpec(PhaseSpec):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return tuple(i for i in (self.adapter, self.answers) if i)
+        return _given(self.adapter, self.answers)
 
     @property
     def card(self) -> ModelCard:
