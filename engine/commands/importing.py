@@ -31,6 +31,7 @@ from engine.commands.bundling import (
 from engine.queries.runs import registry
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
+from engine.schema.kinds import PHASES
 from engine.store.item_notes import read_marks
 from engine.store.layout import PhaseDir, RunsFolder, hash_file
 from engine.store.run import read_record, read_run
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from engine.store.run import RunFile
 
-PHASE = r"phases/(?:annotate|instruct|elicit|refine|evaluate)-[0-9a-f]{16}"
+PHASE = rf"phases/(?:{'|'.join(map(re.escape, PHASES))})-[0-9a-f]{{16}}"
 ALLOWED = re.compile(
     rf"{re.escape(LISTING)}"
     r"|(?!phases/|conductor/|drafts/|experiments/|registry/)[A-Za-z0-9][A-Za-z0-9._-]*/run\.json"

@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
+from engine.commands.bundling import bundle
+from engine.commands.importing import take_in
 from engine.commands.reporting import write
 from engine.planning.presets import judge_card
+from engine.queries.judgements import judgements
 from engine.schema.errors import UserError
 from engine.schema.records import Prediction
 from engine.store.jsonlines import read_records
@@ -62,6 +65,20 @@ def test_it_waits_prints_a_table_and_warns_of_unread_replies(
     (found,) = json.loads(again.stdout)
     assert found["tally"]["questions"] == 24
     assert set(server.delivered.values()) == {1}
+
+
+def test_a_judgement_travels_with_the_runs_that_it_compares(
+    runs: RunsFolder, server: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conduct_here(monkeypatch)
+    server.answer = longer
+    assert call(runs, "--judge", card_file(tmp_path, server)).exit_code == 0
+    file, elsewhere = tmp_path / "judged.tar", RunsFolder(tmp_path / "elsewhere")
+    bundle(runs, runs.run_ids(), file)
+    assert take_in(elsewhere, file).runs == tuple(runs.run_ids())
+    (found,) = judgements(elsewhere, (TEACHER, BARE))
+    assert found.tally.questions == 24
+    assert [found] == judgements(runs, (TEACHER, BARE))
 
 
 def test_a_judge_that_fails_says_why_and_the_same_call_goes_on(
