@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.commands.experiments import Kept, launch_runs, run_id_of
+from engine.commands.experiments import ExperimentFile, launch_runs, run_id_of
 from engine.queries.items import id_of
 from engine.queries.line_index import Lines
 from engine.schema.errors import UserError
@@ -84,7 +84,8 @@ def _ids(runs: RunsFolder, pairs_id: str) -> set[str]:
 
 def refine_again(runs: RunsFolder, found: Curated, request: DeviceRequest) -> Launched:
     """Write the curated run and queue it."""
-    return launch_runs(runs, [found.spec], request, experiment=Kept(found.experiment_file))
+    experiment = ExperimentFile(found.experiment_file)
+    return launch_runs(runs, [found.spec], request, experiment=experiment)
 
 
 def without(spec: RunSpec, left_out: Callable[[str], Collection[str]]) -> RunSpec:

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
 
-class Kept(NamedTuple):
+class ExperimentFile(NamedTuple):
     """An experiment's file in ``experiments/``; ``text`` is empty where it is there already."""
 
     name: str
     text: str = ""
 
 
-NO_FILE = Kept("")
+NO_FILE = ExperimentFile("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ class Planned:
     notes: tuple[str, ...] = ()
 
     @property
-    def experiment(self) -> Kept:
+    def experiment(self) -> ExperimentFile:
         """The file as it is kept with the runs; it does not depend on where it lies."""
         text = text_of(draft_of_text(self.text, self.path))
-        return Kept(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
+        return ExperimentFile(f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def launch_runs(
     request: DeviceRequest,
     name: str = "",
     tags: tuple[str, ...] = (),
-    experiment: Kept = NO_FILE,
+    experiment: ExperimentFile = NO_FILE,
 ) -> Launched:
     """Launch runs that are resolved already; see :func:`launch`. New ones get ``name`` (if empty,
     their title), the ``tags`` and the ``experiment``'s file."""
@@ -121,13 +121,12 @@ def launch_runs(
         if not (finished and _is_there(runs, run_id)):  # to read what is finished needs no writing
             if not written:
                 runs.create()
-                _keep(runs, experiment)
             now = datetime.now(UTC)
             file = RunFile(
                 run_id=run_id, name=name or spec.title, created=now, tags=tags, spec=spec,
                 experiment_file=experiment.name,
             )  # fmt: skip
-            _write_run(runs, file)
+            _write_run(runs, file, experiment)
             written.append(run_id)
     registry(runs).refresh(written)
     if queued:
@@ -151,18 +150,19 @@ def _is_there(runs: RunsFolder, run_id: str) -> bool:
         return False
 
 
-def _keep(runs: RunsFolder, experiment: Kept) -> None:
+def _keep(runs: RunsFolder, experiment: ExperimentFile) -> None:
     file = runs.experiment(experiment.name)
     if experiment.text and not file.exists():
         file.parent.mkdir(exist_ok=True)
         atomic_write(file, experiment.text)
 
 
-def _write_run(runs: RunsFolder, run: RunFile) -> None:
+def _write_run(runs: RunsFolder, run: RunFile, experiment: ExperimentFile) -> None:
     for phase in run.spec.phases:
         runs.phase(phase.id).create(phase)
     file = runs.run_file(run.run_id)
-    with folder_lock(runs):
+    with folder_lock(runs):  # with its experiment, which goes when its last run is deleted
+        _keep(runs, experiment)
         if _is_there(runs, run.run_id):
             return
         if file.exists():  # damaged by hand: kept beside the restored one

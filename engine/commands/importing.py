@@ -34,6 +34,7 @@ from engine.schema.jsonfile import read_json
 from engine.schema.kinds import PHASES
 from engine.store.item_notes import read_marks
 from engine.store.layout import PhaseDir, RunsFolder, hash_file
+from engine.store.registry import folder_lock
 from engine.store.run import read_record, read_run
 from engine.store.sealing import sealed_files
 from engine.store.writing import sync_folder, sync_tree
@@ -101,9 +102,10 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
                 filled += [phase.id] if _fill(phase, mine) else []
                 differs += [phase.id] if _outputs(phase) != _outputs(mine) else []
         sync_folder(runs.phases)
-        _place_experiments(runs, staging)
-        for run in fresh:
-            staging.run_folder(run.run_id).rename(runs.run_folder(run.run_id))
+        with folder_lock(runs):  # an experiment's file goes when its last run is deleted
+            _place_experiments(runs, staging)
+            for run in fresh:
+                staging.run_folder(run.run_id).rename(runs.run_folder(run.run_id))
         sync_folder(runs.root)
     taken = [run.run_id for run in fresh]
     registry(runs).refresh([*taken, *known])

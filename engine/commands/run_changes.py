@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.store.layout import RunsFolder
-    from engine.store.run import RunFile
+    from engine.store.run import RunFile, RunRecord
 
 
 def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
@@ -111,18 +111,31 @@ def marked(runs: RunsFolder, phase_ids: Iterable[str]) -> int:
 
 
 def delete(runs: RunsFolder, *run_ids: str) -> list[str]:
-    """Delete runs and the phases that no other run needs; return the deleted phases."""
+    """Delete runs, with the phases and the experiments' files that no other run needs; return the
+    deleted phases."""
     going, _ = deletable(runs, *run_ids)
     busy = [p for p in going if phase_state(runs.phase(p)).state == "running"]
     if busy:
         raise UserError(f"{busy[0]} is running; stop its run first")
+    records = [read_record(runs, run_id) for run_id in run_ids]
     for run_id in run_ids:
         queue.remove(runs, run_id)
         shutil.rmtree(runs.run_folder(run_id))  # first: half-deleted phases are then nobody's
     for phase_id in going:
         shutil.rmtree(runs.phase(phase_id).path, ignore_errors=True)
     registry(runs).remove(*run_ids)
+    with folder_lock(runs):
+        for name in {record.experiment_file for record in records} - {""}:
+            if not _is_named(runs, name, records):
+                runs.experiment(name).unlink(missing_ok=True)
     return going
+
+
+def _is_named(runs: RunsFolder, file: str, deleted: Iterable[RunRecord]) -> bool:
+    """Whether a run still names the experiment's file."""
+    experiments = {one.spec.experiment for one in deleted if one.experiment_file == file}
+    rows = (row for row in registry(runs).rows() if row.experiment in experiments)
+    return any(read_record(runs, row.run_id).experiment_file == file for row in rows)
 
 
 def move(runs: RunsFolder, run_id: str, position: int) -> None:

@@ -12,7 +12,7 @@ from engine.commands import composing, drafts
 from engine.commands.bundling import bundle
 from engine.commands.experiments import Planned, launch, plan_experiment
 from engine.commands.importing import take_in
-from engine.commands.run_changes import describe, retry
+from engine.commands.run_changes import delete, describe, retry
 from engine.interfaces import Devices
 from engine.machine.state import final_event
 from engine.queries.comparison import accuracies, with_differences
@@ -208,6 +208,16 @@ def test_an_experiments_file_is_stored_once_and_named_by_its_runs(launched: Runs
     (file,) = (launched.root / "experiments").iterdir()
     assert {read_record(launched, i).experiment_file for i in launched.run_ids()} == {file.name}
     assert drafts.draft_of_preset(str(file))["settings"] == {"refine": {"beta": 0.2}}
+
+
+def test_an_experiments_file_goes_with_the_last_run_that_names_it(launched: RunsFolder) -> None:
+    (file,) = (launched.root / "experiments").iterdir()
+    first, *others = launched.run_ids()
+    delete(launched, first)
+    assert file.exists()
+    delete(launched, *others)
+    assert not file.exists()
+    assert not launched.run_ids()
 
 
 def test_a_draft_of_a_launched_run_plans_that_run(launched: RunsFolder) -> None:
