@@ -19,7 +19,7 @@ from engine.store.spending import money
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     import openai
 
@@ -112,7 +112,21 @@ class Flight:
     def _ending(self) -> bool:
         return self.failure is not None or self.landing
 
-    def take_off(self, loop: asyncio.AbstractEventLoop) -> bool:
+    def batches(self) -> Generator[Batch]:
+        """What comes back, the questions that the server won't take last; empty batches now and
+        then while waiting. Closing it cancels what is in the air."""
+        with asyncio.Runner() as runner:
+            try:
+                while self._take_off(runner.get_loop()):
+                    batch = runner.run(self._landed())
+                    yield batch
+                    self._account(batch)
+                if rest := self._refused():
+                    yield rest
+            finally:
+                runner.run(self._close())
+
+    def _take_off(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Send as many as rate and money allow; whether anything is in the air."""
         most = int(self._throttle.limit) if self._proved else UNPROVED
         most += self._stuck
@@ -153,7 +167,7 @@ class Flight:
     def _under_way(self) -> int:
         return sum(not ask.resting for ask in self._in_air.values())
 
-    async def landed(self) -> Batch:
+    async def _landed(self) -> Batch:
         """What has come back, once something has; empty after a while without."""
         late = time.monotonic() > self._land_by
         for task, ask in self._in_air.items():
@@ -178,7 +192,7 @@ class Flight:
                 batch += self._arrived(ask.question, found)
         return batch
 
-    def account(self, batch: Batch) -> None:
+    def _account(self, batch: Batch) -> None:
         """What was filed is paid; a reply beyond its limit shows that the cap can't be held."""
         for question, reply in batch:
             if reply.finish == "refused":
@@ -190,14 +204,14 @@ class Flight:
             else:
                 self._too_long(reply)
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         for task, ask in self._in_air.items():
             self._cut_short(ask)
             task.cancel()
         await asyncio.gather(*self._in_air, return_exceptions=True)
         await self._client.close()
 
-    def refused(self) -> Batch:
+    def _refused(self) -> Batch:
         """Questions that the server won't take, at the end: theirs where it has taken others."""
         if not self._held or self._ending:
             return []

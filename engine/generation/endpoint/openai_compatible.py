@@ -7,7 +7,6 @@ there is nothing to lock.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -67,20 +66,11 @@ class EndpointProvider(Provider):
             return
         self._check_cap(waiting[0])
         on_file = len(questions) - len(waiting)
-        with asyncio.Runner() as runner:
-            flight = self._flight = Flight(
-                self._card, self._chat, self._budget, self._throttle, self._patience, waiting,
-                self._tell, answered=on_file > 0,
-            )  # fmt: skip
-            try:
-                while flight.take_off(runner.get_loop()):
-                    batch = runner.run(flight.landed())
-                    yield batch
-                    flight.account(batch)
-                if rest := flight.refused():
-                    yield rest
-            finally:
-                runner.run(flight.close())
+        flight = self._flight = Flight(
+            self._card, self._chat, self._budget, self._throttle, self._patience, waiting,
+            self._tell, answered=on_file > 0,
+        )  # fmt: skip
+        yield from flight.batches()
         self._tell_faults()
         if flight.failure is not None:
             raise flight.failure

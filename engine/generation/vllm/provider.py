@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import re
@@ -18,7 +17,7 @@ from engine.generation.optionprobs import letter_logprobs
 from engine.generation.questions import prepared
 from engine.generation.vllm import Unfit, adapters, parity
 from engine.generation.vllm.command import AT_ONCE, MODEL, length_for
-from engine.generation.vllm.completions import TIMEOUT_S, Completions
+from engine.generation.vllm.completions import Completions
 from engine.generation.vllm.faults import lacks
 from engine.generation.vllm.folder import ServerDir, servers_of
 from engine.generation.vllm.optionprobs import next_logprobs
@@ -238,28 +237,20 @@ class VllmAnswers:
             kind="openai_compatible",
             base_url=speaker.server.url,
             model=speaker.model,
-            concurrency=AT_ONCE,
-            timeout_s=TIMEOUT_S,
             http_retries=2,
             patience_s=0.0,
             content_retries=0,
         )
         card = self._card.model_copy(update={"source": endpoint})
         rate = _Rate(speaker, self._doing)
-        with asyncio.Runner() as runner:
-            flight = self._flight = Flight(
-                card, speaker, Budget(endpoint, card.sampling, 0.0), Throttle(AT_ONCE, self._tell),
-                Patience(endpoint), waiting, self._tell, answered=True,
-            )  # fmt: skip
-            try:
-                while flight.take_off(runner.get_loop()):
-                    batch = runner.run(flight.landed())
-                    yield batch
-                    flight.account(batch)
-                    rate.tell()
-                yield flight.refused()
-            finally:
-                runner.run(flight.close())
+        self._flight = Flight(
+            card, speaker, Budget(endpoint, card.sampling, 0.0), Throttle(AT_ONCE, self._tell),
+            Patience(endpoint), waiting, self._tell, answered=True,
+        )  # fmt: skip
+        with contextlib.closing(self._flight.batches()) as batches:
+            for batch in batches:
+                yield batch
+                rate.tell()
 
     def _failure(self, speaker: Completions, served: Served, waiting: int, lives: bool) -> str:
         said = speaker.faults[-1].words if speaker.faults else "no reply"
