@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from engine import catalog
 from engine.machine import devices
 from engine.machine.vllm import is_installed
-from engine.planning.engines import FLOPS, START_S, served_model, server_gib
+from engine.planning.engines import GAIN, START_S, served_model, server_gib
 from engine.planning.history import history, likeness
 from engine.planning.memory import is_pocket, needed_gib, parameters_of
 from engine.schema.errors import UserError
@@ -142,10 +142,9 @@ def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) 
     if not (parameters := parameters_of(card)):
         return None
     tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + spec.prompt_tokens
+    rate = GPU_FLOPS[_work(spec)] if on_gpu else _cpu_rate(spec, card)
     if served:
-        rate = FLOPS["gpu" if on_gpu else "cpu"]
-    else:
-        rate = GPU_FLOPS[_work(spec)] if on_gpu else _cpu_rate(spec, card)
+        rate *= GAIN["gpu" if on_gpu else "cpu"]
     return OVERHEAD_S + spec.passes(questions) * tokens * parameters / rate
 
 
