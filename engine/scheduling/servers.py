@@ -16,6 +16,7 @@ from engine.generation.vllm.wanted import tell_wanted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.generation.vllm.command import Launch
     from engine.generation.vllm.folder import Server, ServerDir
     from engine.interfaces import Capacity, Devices
     from engine.machine.devices import Gpu
@@ -32,7 +33,7 @@ class Servers:
     def __init__(self, runs: RunsFolder) -> None:
         self._root = runs.root
         self._wanted: set[str] | None = None
-        self._idle: list[tuple[ServerDir, Server, str]] = []
+        self._idle: list[tuple[ServerDir, Server, Launch]] = []
         for line in reap(self._root):
             log.info("vLLM: %s", line)
 
@@ -41,7 +42,7 @@ class Servers:
         self._idle = []
         for folder, server in idle(self._root):
             with contextlib.suppress(OSError, ValueError, TypeError):  # ends just now
-                self._idle.append((folder, server, read_launch(folder).origin))
+                self._idle.append((folder, server, read_launch(folder)))
         wanted = {node.served for node in ready if node.served}
         if wanted != self._wanted and servers_of(self._root).is_dir():
             self._wanted = wanted
@@ -56,23 +57,20 @@ class Servers:
         """Whether a start on these devices must wait for another model's server, which holds the
         GPU or memory, to end; the server is asked to."""
         found = False
-        for folder, _, origin in self._idle:
-            if origin == node.served:
-                continue
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                gpus = set(read_launch(folder).gpus)
-                short = not devices.gpus and not gpus and node.memory > free.memory
-                if short or gpus & set(devices.gpus):
-                    found = True
-                    self._end(folder, f"{node.id} needs its place")
+        for folder, _, launch in self._idle:
+            short = not devices.gpus and not launch.gpus and node.memory > free.memory
+            held = set(launch.gpus) & set(devices.gpus)
+            if launch.origin != node.served and (short or held):
+                found = True
+                self._end(folder, f"{node.id} needs its place")
         return found
 
     def make_room(self, short: Iterable[Node]) -> None:
         """End servers that no phase holds before a phase waits for memory; the server that the
         phase itself would ask stays."""
         for node in short:
-            for folder, _, origin in self._idle:
-                if origin != node.served:
+            for folder, _, launch in self._idle:
+                if launch.origin != node.served:
                     self._end(folder, f"{node.id} waits for memory")
 
     @staticmethod

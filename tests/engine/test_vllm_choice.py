@@ -12,7 +12,6 @@ from engine.commands.doctor import examine
 from engine.generation.vllm import install
 from engine.generation.vllm.command import card_share, length_for, rank_for
 from engine.generation.vllm.folder import server_dirs
-from engine.generation.vllm.shared import lease
 from engine.generation.vllm.wanted import is_wanted
 from engine.interfaces import Capacity, Devices
 from engine.machine.vllm import FOLDER, READY, VARIABLE, find, is_installed
@@ -29,7 +28,7 @@ from engine.schema.settings import GenerationSettings
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.layout import RunsFolder
 from engine.store.phase_log import EMPTY, fold
-from tests.engine.vllm_helpers import FakeVllm, wait_until
+from tests.engine.vllm_helpers import FakeVllm, lease, wait_until
 
 
 def card(engine: str = "auto", parameters: float = 7e9) -> ModelCard:

@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from engine.generation.vllm.folder import server_dirs, servers_of
-from engine.generation.vllm.shared import lease, leasing, reap
+from engine.generation.vllm.shared import leasing, reap
 from engine.generation.vllm.wanted import tell_wanted
 from engine.generation.vllm.wire import Refused, call
 from engine.machine import processes
 from engine.schema.errors import UserError
-from tests.engine.vllm_helpers import FakeVllm, wait_until
+from tests.engine.vllm_helpers import FakeVllm, lease, wait_until
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def long_idle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_ends_when_its_only_user_does(fake: FakeVllm, tmp_path: Path) -> None:
-    with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
-        assert mine.began
+    with lease(tmp_path, fake.launch()) as mine:
+        assert len(fake.starts) == 1
         assert mine.lives
         assert len(fake.alive()) == 2
     wait_until(lambda: not fake.alive())
@@ -53,11 +53,7 @@ def test_two_users_of_one_model_share_a_server_and_others_do_not(
     first = lease(tmp_path, fake.launch())
     again = lease(tmp_path, fake.launch(threads=2))
     other = lease(tmp_path, fake.launch(model="/another"))
-    assert first is not None
-    assert again is not None
-    assert other is not None
     assert again.server.mark == first.server.mark != other.server.mark
-    assert not again.began
     assert len(fake.starts) == 2
     for one in (first, again, other):
         one.file.unlink()
@@ -68,7 +64,7 @@ def test_two_users_of_one_model_share_a_server_and_others_do_not(
 def test_a_server_that_is_told_to_stop_stays_while_somebody_uses_it(
     fake: FakeVllm, tmp_path: Path
 ) -> None:
-    with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
+    with lease(tmp_path, fake.launch()) as mine:
         mine.folder.stop.touch()
         wait_until(lambda: not mine.folder.stop.exists())
         assert mine.lives
@@ -77,11 +73,10 @@ def test_a_server_that_is_told_to_stop_stays_while_somebody_uses_it(
 
 
 def test_what_phases_that_are_ready_want_stays(fake: FakeVllm, tmp_path: Path) -> None:
-    with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
+    with lease(tmp_path, fake.launch()) as mine:
         tell_wanted(servers_of(tmp_path), {"a-model"})
     again = lease(tmp_path, fake.launch())
-    assert again is not None
-    assert not again.began
+    assert len(fake.starts) == 1
     assert again.server.mark == mine.server.mark
     again.file.unlink()
     tell_wanted(servers_of(tmp_path), set())
@@ -90,7 +85,7 @@ def test_what_phases_that_are_ready_want_stays(fake: FakeVllm, tmp_path: Path) -
 
 @pytest.mark.usefixtures("long_idle")
 def test_a_user_that_is_killed_needs_nothing_any_more(fake: FakeVllm, tmp_path: Path) -> None:
-    with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
+    with lease(tmp_path, fake.launch()) as mine:
         dead = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         held = mine.folder.leases / f"{dead.pid}-x.json"
         held.write_text(json.dumps({"who": processes.identity(dead.pid)}))
@@ -104,12 +99,12 @@ def test_a_user_that_is_killed_needs_nothing_any_more(fake: FakeVllm, tmp_path: 
 @pytest.mark.usefixtures("long_idle")
 @pytest.mark.parametrize("who", ["keeper", "leader"])
 def test_no_process_is_left_when_one_is_killed(fake: FakeVllm, tmp_path: Path, who: str) -> None:
-    with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
+    with lease(tmp_path, fake.launch()) as mine:
         os.kill(getattr(mine.server, who)["pid"], signal.SIGKILL)
         wait_until(lambda: not fake.alive())
         wait_until(lambda: not mine.lives)
-        with lease(tmp_path, fake.launch()) as next_one:  # type: ignore[union-attr]
-            assert next_one.began
+        with lease(tmp_path, fake.launch()) as next_one:
+            assert len(fake.starts) == 2
             assert next_one.lives
             next_one.folder.stop.touch()
 
@@ -119,7 +114,6 @@ def test_what_was_left_when_all_that_watch_were_killed_is_taken_away(
     fake: FakeVllm, tmp_path: Path
 ) -> None:
     mine = lease(tmp_path, fake.launch())
-    assert mine is not None
     keeper = mine.server.keeper["pid"]
     guards = [p for p in psutil.Process(keeper).children() if p.name() == "sh"]
     for pid in [*(g.pid for g in guards), keeper, mine.server.leader["pid"]]:
@@ -162,7 +156,7 @@ def test_a_program_that_is_not_there_is_told(fake: FakeVllm, tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("long_idle")
 def test_only_who_knows_the_key_is_answered(fake: FakeVllm, tmp_path: Path) -> None:
-    with lease(tmp_path, fake.launch()) as mine:  # type: ignore[union-attr]
+    with lease(tmp_path, fake.launch()) as mine:
         assert mine.folder.server.stat().st_mode & 0o077 == 0
         body = {"max_tokens": 1, "seed": 1}
         call(mine.server, "/v1/completions", body)

@@ -13,6 +13,7 @@ import torch
 from engine.generation.backends import Request, compact, end_ids
 from engine.generation.vllm.command import Launch
 from engine.generation.vllm.parity import NEW_TOKENS
+from engine.generation.vllm.shared import Lease, leasing, run_out
 from engine.models.loading import Loaded
 from engine.schema.cards import Sampling
 
@@ -93,6 +94,11 @@ class FakeVllm:
             "rank": 0,
         }
         return Launch(**values | changed)
+
+
+def lease(runs: Path, launch: Launch) -> Lease:
+    """A server of the bare base, once it is ready."""
+    return run_out(leasing(runs, launch, "", lambda _text: None, None))
 
 
 def truth(loaded: Loaded, prompts: Sequence[list[int]]) -> list[dict[str, Any]]:

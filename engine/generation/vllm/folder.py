@@ -38,7 +38,6 @@ class Server:
         leader: vLLM's first process, whose process group all of it is.
         mark: in the environment of all its processes, so that nobody else's are taken for its.
         key: what it wants to be shown with a request; drawn by chance at each start.
-        startup_s: how long it took to be ready.
     """
 
     state: State
@@ -47,7 +46,6 @@ class Server:
     mark: str
     port: int
     key: str
-    startup_s: float = 0.0
 
     @property
     def url(self) -> str:

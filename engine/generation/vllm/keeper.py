@@ -75,7 +75,6 @@ class Keeper:
     def _keep(self) -> str:
         """Until it ends; why, where that was not wanted."""
         port, key, mark = _free_port(), secrets.token_urlsafe(24), secrets.token_hex(16)
-        began = time.monotonic()
         try:
             child = self._start(port, key, mark)
         except OSError as error:
@@ -85,7 +84,7 @@ class Keeper:
         server = Server("starting", me, leader, mark, port, key)
         try:
             self._folder.write(server)
-            return self._watch(child, server, began)
+            return self._watch(child, server)
         except OSError as error:  # no folder any more, or a full disk
             return f"its keeper can't go on: {error.strerror or error}"
         finally:
@@ -109,13 +108,12 @@ class Keeper:
                 start_new_session=True,
             )
 
-    def _watch(self, child: subprocess.Popen[bytes], server: Server, began: float) -> str:
+    def _watch(self, child: subprocess.Popen[bytes], server: Server) -> str:
         while True:
             if child.poll() is not None:
                 return why_it_ended(self._folder.log, child.returncode)
             if server.state == "starting" and is_well(server, HEALTH_S):
-                seconds = round(time.monotonic() - began, 1)
-                server = dataclasses.replace(server, state="ready", startup_s=seconds)
+                server = dataclasses.replace(server, state="ready")
                 self._folder.write(server)
             if self._over.is_set() or self._nobody_needs(server):
                 return ""

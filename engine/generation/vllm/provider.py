@@ -226,9 +226,9 @@ class VllmAnswers:
     @contextlib.contextmanager
     def _seat(self, served: Served) -> Iterator[None]:
         try:
-            yield
+            with served.lease:
+                yield
         finally:
-            served.lease.file.unlink(missing_ok=True)
             if served.policy.name:
                 adapters.unload(served.lease, served.policy)
 

@@ -31,14 +31,12 @@ KEEPER_S: Final = 30.0  # until a new keeper says who it is
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A server that is ready, for as long as this is open. ``waited_s``: until it was ready;
-    ``began``: whether it was started for this."""
+    """A server that is ready, for as long as this is open. ``waited_s``: until it was ready."""
 
     folder: ServerDir
     server: Server
     file: Path
     waited_s: float
-    began: bool
 
     @property
     def lives(self) -> bool:
@@ -53,21 +51,6 @@ class Lease:
 
     def __exit__(self, *_: object) -> None:
         self.file.unlink(missing_ok=True)
-
-
-def lease(
-    runs: Path,
-    launch: Launch,
-    adapter: str = "",
-    doing: Callable[[str], None] = lambda _text: None,
-    merge: Callable[[Path], None] | None = None,
-) -> Lease:
-    """A server for this launch, shared or started; returns when it is ready.
-
-    ``adapter``: its name, for others to see which are in use. ``merge`` writes the model into a
-    folder where that is to be made first. ``UserError`` when the server does not start, in a line.
-    """
-    return run_out(leasing(runs, launch, adapter, doing, merge))
 
 
 def run_out(waiting: Generator[Any, None, T]) -> T:
@@ -86,14 +69,18 @@ def leasing(
     doing: Callable[[str], None],
     merge: Callable[[Path], None] | None,
 ) -> Generator[list[Any], None, Lease]:
-    """As :func:`lease`; yields an empty list every moment while it waits. Closing it gives the
-    server up."""
+    """A server for this launch, shared or started; returns when it is ready, and yields an empty
+    list every moment until then. Closing it gives the server up.
+
+    ``adapter``: its name, for others to see which are in use. ``merge`` writes the model into a
+    folder where that is to be made first. ``UserError`` when the server does not start, in a line.
+    """
     folder = ServerDir(servers_of(runs) / launch.key)
     folder.path.mkdir(parents=True, exist_ok=True)
-    began, started, mine = time.monotonic(), False, None
+    began, mine = time.monotonic(), None
     try:
         while mine is None:
-            mine, started = _join_or_start(folder, launch, adapter, merge)
+            mine = _join_or_start(folder, launch, adapter, merge)
             if mine is None:
                 doing("waiting for a server of this model to start or end")
                 time.sleep(POLL_S)
@@ -102,7 +89,7 @@ def leasing(
             doing(f"starting vLLM: {stage(folder.log)}")
             time.sleep(POLL_S)
             yield []
-        return Lease(folder, server, mine, round(time.monotonic() - began, 1), started)
+        return Lease(folder, server, mine, round(time.monotonic() - began, 1))
     except BaseException:
         if mine is not None:
             mine.unlink(missing_ok=True)
@@ -111,26 +98,23 @@ def leasing(
 
 def _join_or_start(
     folder: ServerDir, launch: Launch, adapter: str, merge: Callable[[Path], None] | None
-) -> tuple[Path | None, bool]:
-    """The lease, and whether the server was started for it; no lease while one
-    is ending or another phase is starting one."""
+) -> Path | None:
+    """The lease; none while a server is ending or another phase is starting one."""
     try:
         with held(folder.lock):
             living = folder.living()
             if living is not None and _is_over(living):
-                return None, False
-            if living is not None:
-                return folder.add_lease(adapter), False
-            _clear(folder)
-            if merge is not None:
-                merge(folder.merged)
-                launch = replace(launch, model=str(folder.merged.resolve()))
-            write_json(folder.launch, asdict(launch))
-            mine = folder.add_lease(adapter)
-            _start(folder)
-            return mine, True
+                return None
+            if living is None:
+                _clear(folder)
+                if merge is not None:
+                    merge(folder.merged)
+                    launch = replace(launch, model=str(folder.merged.resolve()))
+                write_json(folder.launch, asdict(launch))
+                _start(folder)
+            return folder.add_lease(adapter)
     except Timeout:  # another phase is starting it
-        return None, False
+        return None
 
 
 def _is_over(server: Server) -> bool:
