@@ -1,1 +1,1 @@
-"""Who answers: a local model, an endpoint, a file of answers."""
+"""The providers that answer questions: a local model, an endpoint, a file of answers."""

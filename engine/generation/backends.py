@@ -1,4 +1,4 @@
-"""How a batch of prompts becomes token ids: one function a backend, all with one signature.
+"""Backends that generate token ids for a batch of prompts, all with the same signature.
 
 All draw the same samples, since the noise depends on item, step and token alone; they differ
 in speed. BENCHMARKS.md compares them.
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One batch.
+    """One batch of prompts to continue.
 
     Attributes:
-        prompts: token ids a prompt.
-        limits: most new tokens a prompt.
-        seeds: of each prompt's own random stream.
+        prompts: token ids of each prompt.
+        limits: most new tokens for each prompt.
+        seeds: the seed of each prompt's own random stream.
         ends: ids that end a text.
     """
 
@@ -56,13 +56,13 @@ def _moments(loaded: Loaded, request: Request) -> Iterator[Moment]:
 
 
 def compact(loaded: Loaded, request: Request) -> list[list[int]]:
-    """Our decode loop: finished rows leave, and nothing is copied at each step."""
+    """Generate with our decode loop, which drops finished rows and copies no cache at each step."""
     found = dict(row for moment in _moments(loaded, request) for row in moment.ended)
     return [found[i] for i in range(len(found))]
 
 
 def generate(loaded: Loaded, request: Request) -> list[list[int]]:
-    """Transformers' ``generate``: the reference that the others are checked against."""
+    """Generate with transformers' ``generate``, the reference for the other backends."""
     ids, mask = left_padded(request.prompts, loaded.device)
     keys = stream_keys(request.seeds, loaded.device)
     with torch.inference_mode():
@@ -89,7 +89,7 @@ def backend(name: str) -> Callable[[Loaded, Request], list[list[int]]]:
 
 
 def streamed(name: str) -> Callable[[Loaded, Request], Iterator[Moment]]:
-    """As :func:`backend`, row by row as they end; all at once where the backend can't tell."""
+    """Return a backend that yields rows as they end, or all at once if it can't do that."""
     run = backend(name)
 
     def at_once(loaded: Loaded, request: Request) -> Iterator[Moment]:
@@ -100,7 +100,7 @@ def streamed(name: str) -> Callable[[Loaded, Request], Iterator[Moment]]:
 
 
 def _plain_config(loaded: Loaded, request: Request) -> GenerationConfig:
-    """Greedy, with nothing left to the defaults that a model brings along."""
+    """Configure greedy decoding, overriding all defaults that a model brings along."""
     return GenerationConfig(
         do_sample=False,
         num_beams=1,
@@ -112,20 +112,20 @@ def _plain_config(loaded: Loaded, request: Request) -> GenerationConfig:
 
 
 def cut(tokens: Sequence[int], ends: tuple[int, ...], limit: int) -> list[int]:
-    """A row up to and with its first end token, ``limit`` tokens at most."""
+    """Cut a row after its first end token, and to ``limit`` tokens at most."""
     kept = list(tokens[:limit])
     first = next((i for i, token in enumerate(kept) if token in ends), len(kept))
     return kept[: first + 1]
 
 
 def end_ids(loaded: Loaded) -> tuple[int, ...]:
-    """Every id that ends a text of this model."""
+    """Return every token id that ends a text of this model."""
     return ends_of(loaded.tokenizer, getattr(loaded.model, "generation_config", None))
 
 
 def ends_of(tokenizer: Any, config: Any) -> tuple[int, ...]:
-    """The tokenizer's end of text, what the chat template writes after an answer, and those of the
-    model's own generation settings (Llama 3 ends a turn and a text with different ones)."""
+    """Collect the ids that end a text: from the tokenizer, the chat template, and the model's own
+    generation settings (Llama 3 ends a turn and a text with different ones)."""
     told = getattr(config, "eos_token_id", None) or []
     ids = [told] if isinstance(told, int) else list(told)
     return tuple(sorted(turn_end(tokenizer).ends | set(ids)))

@@ -1,4 +1,4 @@
-"""Which prompts share a batch: decided for all of them before the first token is generated."""
+"""Divide all prompts into batches before the first token is generated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def plan_batches(
     lengths: Sequence[int], new_tokens: int, token_budget: int, max_batch: int
 ) -> list[list[int]]:
-    """Indices of ``lengths`` (tokens a prompt) batch by batch.
+    """Return batches of indices into ``lengths`` (the prompts' lengths in tokens).
 
     Prompts of like length go together, the longest first, so that little is padded and memory
     runs out at once or never. A batch holds at most ``max_batch`` sequences and, padded to its

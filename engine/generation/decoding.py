@@ -1,4 +1,4 @@
-"""The decode loop: a batch of prompts to token ids.
+"""The decode loop, which continues a batch of prompts with new token ids.
 
 ``generate`` carries every row until the last one ends and copies the whole cache at each step.
 Here rows leave when a quarter of them have ended, the cache grows in place, what all prompts
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 SLICE: Final = 2048  # tokens of prompts read at once
 ROOM: Final = 64  # positions by which the cache grows
 STAY: Final = 0.75  # share of live rows at which the others leave
-LOOK: Final = {"cuda": 16}  # steps from one look at who has ended to the next: a card waits for it
+LOOK: Final = {"cuda": 16}  # steps between looks at which rows have ended: a GPU waits for a look
 MOMENT_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How far a batch is. ``ended``: rows that have ended since the last moment, with their new
-    tokens; ``read``: prompts; ``written``: tokens of all rows, on a card with what ended rows wrote
-    until somebody looked; ``open``: rows still written."""
+    """The progress of a batch. ``ended``: rows that ended since the last moment, with their new
+    tokens; ``read``: prompts read; ``written``: tokens of all rows, on a GPU including those after
+    a row's end that was not yet noticed; ``open``: unfinished rows."""
 
     ended: list[tuple[int, list[int]]] = field(default_factory=list)
     read: int = 0
@@ -41,7 +41,7 @@ class Moment:
 
 
 class RoomyLayer(DynamicLayer):
-    """Keys and values ``[rows, heads, room, size]`` of one layer, of which ``window`` is in use.
+    """Keys and values ``[rows, heads, room, size]`` of one layer; ``window`` is in use.
 
     ``used`` positions are filled; a step writes the next ones in place.
     """
@@ -55,7 +55,7 @@ class RoomyLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
-        """Append states ``[window, heads, new, size]``; all of the window's so far, as views."""
+        """Append states ``[window, heads, new, size]``; return views of all so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self.all_keys, self.all_values = (
@@ -71,14 +71,14 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def use(self, window: slice, used: int) -> None:
-        """Go on with these rows, of which ``used`` positions are filled."""
+        """Continue with the rows of this window, of which ``used`` positions are filled."""
         self.window, self.used = window, used
         if self.is_initialized:
             self.keys = self.all_keys[window, :, :used]
             self.values = self.all_values[window, :, :used]
 
     def share(self) -> None:
-        """Give every row what the first one holds."""
+        """Copy the first row's states to every row."""
         self.all_keys[1:, :, : self.used] = self.all_keys[:1, :, : self.used]
         self.all_values[1:, :, : self.used] = self.all_values[:1, :, : self.used]
 
@@ -98,7 +98,7 @@ def _with_room(states: Tensor, positions: int) -> Tensor:
 
 
 class Decoder:
-    """One batch: left-padded prompts, their cache, and the rows that are still being written.
+    """One batch: left-padded prompts, their cache, and the rows that are not finished.
 
     Args:
         model: any causal language model of transformers, or a ``PeftModel``.
@@ -121,8 +121,8 @@ class Decoder:
         self.first = torch.tensor([prompts[0][: self.shared]], device=device)
 
     def read(self) -> Generator[Moment, None, Tensor]:
-        """Fill the cache, a moment for each slice; returns ``[rows, vocabulary]`` logits of each
-        prompt's first new token."""
+        """Read the prompts into the cache, a moment for each slice; return logits ``[rows,
+        vocabulary]`` of the first new tokens."""
         if self.at_once is None:
             return self._forward(self.ids, self.mask)
         rows, width = self.mask.shape
@@ -142,12 +142,12 @@ class Decoder:
         return torch.cat(logits)
 
     def write(self, tokens: Tensor) -> Tensor:
-        """Append ``[rows]`` tokens; ``[rows, vocabulary]`` logits of the next ones."""
+        """Append ``[rows]`` tokens; return the next ones' logits ``[rows, vocabulary]``."""
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=-1)
         return self._forward(tokens[:, None], self.mask)
 
     def keep(self, rows: Tensor) -> None:
-        """Let all rows go but these."""
+        """Drop all rows but these."""
         self.cache.batch_select_indices(rows)
         self.mask = self.mask[rows]
 
@@ -177,7 +177,7 @@ def decode(
     choose: Callable[[Tensor, Tensor, int], Tensor],
     device: torch.device,
 ) -> Iterator[Moment]:
-    """New token ids of each prompt, up to and with its end token or up to its limit, as rows end.
+    """Continue each prompt up to and with its end token or up to its limit; yield rows as they end.
 
     Args:
         model: any causal language model of transformers, or a ``PeftModel``.
@@ -224,7 +224,7 @@ def _texts(written: Tensor, ended: Iterable[int]) -> list[tuple[int, list[int]]]
 
 
 def shared_start(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with; one at least is left to each."""
+    """Count the tokens that all prompts begin with, leaving at least one to each."""
     ordered = sorted(map(tuple, prompts))
     low, high = ordered[0], ordered[-1]  # what these two share, those between share
     most = min(len(p) for p in prompts) - 1
@@ -232,7 +232,7 @@ def shared_start(prompts: Sequence[Sequence[int]]) -> int:
 
 
 def left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """``[rows, longest]`` ids and attention mask. What the padding holds is never looked at."""
+    """Return ``[rows, longest]`` ids and attention mask; the padding's ids have no effect."""
     width = max(len(p) for p in prompts)
     ids = torch.tensor([[0] * (width - len(p)) + list(p) for p in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)

@@ -1,4 +1,4 @@
-"""A local model that answers, by the engine that its card, the settings or the machine choose."""
+"""Choose the engine for a local model, by its card, the settings and the machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LocalModel(Provider):
-    """The builtin engine, or vLLM once it is known where to work (:meth:`work_at`).
+    """Answers with the builtin engine, or with vLLM once :meth:`work_at` was called.
 
     Where nobody has asked for vLLM and it proves unfit before the first answer, the builtin
     engine takes its place, with a warning.
@@ -56,7 +56,7 @@ class LocalModel(Provider):
         return self._served.land() if self._served is not None else self._builtin.land()
 
     def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
-        """All questions of the phase; see :class:`engine.interfaces.Provider`."""
+        """Answer all questions of the phase; see :class:`engine.interfaces.Provider`."""
         if all(question.key in done for question in questions):
             return
         self._served = self._vllm()
@@ -84,8 +84,8 @@ class LocalModel(Provider):
         return self._builtin.option_logprobs(prompts, letters, seen)
 
     def _vllm(self) -> VllmAnswers | None:
-        """None where the builtin engine is to answer. ``UserError`` where vLLM was asked for and
-        is not there."""
+        """Return vLLM, or None for the builtin engine. ``UserError`` if vLLM was asked for and is
+        not installed."""
         place = self._place
         if place is None:
             return None
@@ -107,7 +107,7 @@ class LocalModel(Provider):
         )
 
     def _do_without(self, why: Unfit) -> None:
-        """``UserError`` where vLLM was asked for by name."""
+        """Fall back to the builtin engine; ``UserError`` if vLLM was asked for by name."""
         if wanted_engine(self._card, self._generation) == "vllm":
             raise UserError(f"{why} (engine: builtin does without vLLM)") from None
         self._served = None

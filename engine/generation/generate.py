@@ -1,4 +1,4 @@
-"""Answers of a local model: planned for all questions at once, generated batch by batch."""
+"""Generate a local model's answers batch by batch, planned for all questions at once."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def generate(
 
 
 def _words(moment: Moment, prompts: int, seconds: float) -> str:
-    """``seconds``: since all prompts were read."""
+    """Describe a batch's progress; ``seconds``: since all prompts were read."""
     if not moment.written:
         return f"reading prompts: {moment.read} of {prompts}"
     rate = rate_text(moment.written / max(seconds, 1e-3), "tokens", alone=True)
@@ -111,8 +111,8 @@ def within_memory(
     most: int,
     tell: Callable[[str], None],
 ) -> Generator[T, None, int]:
-    """All that ``answer`` yields of a batch, at most ``most`` rows at once, and half of that
-    whenever memory runs out: what it was at is then answered from the start.
+    """Yield from ``answer`` for a batch, at most ``most`` rows at once; whenever memory runs out,
+    answer the failed part again with half as many rows.
 
     Returns the number that fitted, with which the next batch starts. ``UserError`` when a single
     question doesn't fit.
@@ -145,7 +145,7 @@ def within_memory(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether it says that memory ran out: torch's own error on GPUs, a plain one on CPUs."""
+    """Whether an error means that memory ran out, on a GPU or on a CPU."""
     said = str(error).lower()
     return (
         isinstance(error, torch.OutOfMemoryError | MemoryError)

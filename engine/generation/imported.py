@@ -1,4 +1,4 @@
-"""Demonstrations that somebody has already made, read from a file and matched to questions.
+"""Read ready-made demonstrations from a file and match them to questions.
 
 JSON Lines, JSON or Parquet, one answer a row. The answer is in ``output`` (or ``response``,
 ``completion``, ``text``; ``answer`` only where none of these is, since beside them it is the
@@ -86,7 +86,7 @@ class ImportedProvider(Provider):
 
 
 def ready_answers(source: ImportedAnswers) -> list[Ready]:
-    """All answers of the file; ``UserError`` when it or a row of it can't be read so."""
+    """Read all answers of the file; ``UserError`` when it or one of its rows is unusable."""
     path = Path(source.path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; check 'path' in the teacher's card")
@@ -108,7 +108,7 @@ def ready_answers(source: ImportedAnswers) -> list[Ready]:
 
 
 def _answer_column(path: Path, rows: Sequence[Row]) -> str:
-    """The one column that the answers can be in."""
+    """Find the one column that holds the answers."""
     used = [name for name in ANSWER_COLUMNS if any(r.values.get(name) is not None for r in rows)]
     candidates = [name for name in used if name != "answer"]
     if candidates == ["text"]:  # the question's or the answer's, where there is an answer too
@@ -147,7 +147,7 @@ def _ready(row: Row, column: str, asked: Sequence[str]) -> Ready:
 
 
 def _asked(row: Row, columns: Sequence[str]) -> Iterator[str]:
-    """What the question may be known by.
+    """Yield the texts by which a row's question may be recognised.
 
     A context in a column of its own, as in Social IQa, belongs to the question; and an
     instruction that has an input is no question by itself.
@@ -162,7 +162,7 @@ def _asked(row: Row, columns: Sequence[str]) -> Iterator[str]:
 
 
 def _said(row: Row, column: str, role: str) -> str | None:
-    """A column's text, or what ``role`` says in a chat; None where there is nothing."""
+    """Return a column's text, or the message of ``role`` in a chat; None if it is empty."""
     value = row[column]
     if value is None:
         return None
@@ -196,7 +196,7 @@ def _reply(row: Ready) -> Reply:
 
 
 def _hint(row: Row, wanted: Sequence[str]) -> str:
-    """Which of the file's columns was probably meant."""
+    """Suggest which of the file's columns was probably meant."""
     hints = [(name, nearest(str(name), wanted)) for name in row.values]
     close = [f"{name!r}: {hint}" for name, hint in hints if "mean" in hint]
     return close[0] if close else "rename one of them"

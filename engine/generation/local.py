@@ -1,4 +1,4 @@
-"""A teacher, or a student, that runs on this machine."""
+"""A teacher or student that runs on this machine with the builtin engine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LANDING_S: Final = 60.0
 
 
 def policy_words(precision: Precision, adapter: bool, dtype: str) -> str:
-    """Which weights answer, for people."""
+    """Describe in words which weights answer."""
     base = "NF4" if precision == "nf4" else precision
     return f"{base} base{' with its adapter' if adapter else ''}, computed in {dtype}"
 
 
 class LocalProvider(Provider):
-    """Local weights, with an adapter or none, as someone who answers questions.
+    """Answers with local weights, with or without an adapter.
 
     The weights are loaded at the first question that is not ``done``, on every GPU this
     process sees, and let go when all are answered. It costs nothing, so ``spent`` is ignored.
@@ -58,13 +58,13 @@ class LocalProvider(Provider):
         self.doing = doing
 
     def land(self) -> bool:
-        """The batch at hand may end: a retry would have to generate all of it again."""
+        """Let the present batch end, for a while: a retry would generate all of it again."""
         if self._land_by is None:
             self._land_by = time.monotonic() + LANDING_S
         return time.monotonic() < self._land_by
 
     def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
-        """All questions of the phase, in batches planned for all; see ``generation.generate``."""
+        """Answer all questions in batches planned together; see ``generation.generate``."""
         if all(question.key in done for question in questions):
             return
         from engine.generation.generate import generate
@@ -87,7 +87,7 @@ class LocalProvider(Provider):
         letters: Sequence[Sequence[str]],
         seen: Callable[[int, int], None],
     ) -> list[tuple[float, ...]]:
-        """How likely each option letter is as the answer's start; nothing is generated."""
+        """Return option letters' log-probabilities as the answer's start."""
         from engine.generation.optionprobs import option_logprobs
 
         with self._loaded() as loaded:

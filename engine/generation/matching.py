@@ -1,4 +1,4 @@
-"""Which ready answer belongs to a question: told by its id, or by its words, all of them.
+"""Match ready answers to questions, by the item's id or by the question's exact words.
 
 A question is known by its own words alone, with its options in any of the usual layouts, or by
 the prompt that asks it. A text that holds a question, or is held by one, is another question.
@@ -30,7 +30,7 @@ _AFTER: Final = re.compile(rf"(?:\s(?:answer|a):)?(?:\s{TRIGGER.casefold()}\.?)?
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """One ready answer: by an item's id, by texts that its question may be known by, or both."""
+    """One ready answer, known by an item's id, by texts of its question, or by both."""
 
     id: str | None
     questions: tuple[str, ...]
@@ -38,7 +38,7 @@ class Ready:
 
 
 class Finder:
-    """Rows by id and by question. The first row wins where several answer the same.
+    """Finds rows by id or by question; the first of several matching rows wins.
 
     ``questions``: all that will be asked. ``ambiguous``: how many were left without an answer,
     since the only text for them asks another question too, the same words with other options.
@@ -58,8 +58,8 @@ class Finder:
         self._times = Counter(asked.values())
 
     def find(self, question: Question) -> Ready | None:
-        """By id, unless the row's own question says that it is another benchmark's; else by its
-        words."""
+        """Find the row by id, unless its question shows that it is another benchmark's; else by the
+        question's words."""
         asked = _Asked.of(question.prompt)
         row = self._by_id.get(question.key)
         if row is not None and (not row.questions or _is_of(row, asked)):
@@ -85,7 +85,7 @@ def _is_of(row: Ready, asked: _Asked) -> bool:
 
 
 def _beginning_with(head: str, texts: Sequence[str]) -> Iterator[str]:
-    """Of sorted texts."""
+    """Yield those of some sorted texts that begin with ``head``."""
     for place in range(bisect_left(texts, head), len(texts)):
         if not texts[place].startswith(head):
             return
@@ -94,7 +94,7 @@ def _beginning_with(head: str, texts: Sequence[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A prompt in its parts; all of it is the question where it is not made as the tasks' are."""
+    """A prompt in its parts; one that is not in the tasks' form is all question."""
 
     instruction: str
     question: str
@@ -115,7 +115,7 @@ class _Asked:
         return _key(self.question)
 
     def heads(self) -> Iterator[str]:
-        """How a text of the question can begin."""
+        """Yield the forms in which a text of the question can begin."""
         instruction = _normal(self.instruction)
         yield self.bare
         if instruction:
@@ -124,7 +124,7 @@ class _Asked:
 
     @cached_property
     def tails(self) -> frozenset[str]:
-        """How it can go on, to its end: with the options, in the layouts that others write."""
+        """The forms in which it can end: with the options, in the usual layouts."""
         if not self.options:
             return frozenset({""})
         options = [_normal(option) for option in self.options]
@@ -136,7 +136,7 @@ class _Asked:
 
 
 def _split(listed: str) -> Iterator[str]:
-    """Option texts of what follows the first label; an option may have several lines."""
+    """Split the text after the first label into options, which may have several lines."""
     for letter in LETTERS[1:]:
         text, label, listed = listed.partition(f"\n{letter}) ")
         yield text
@@ -150,6 +150,5 @@ def _normal(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    """What two texts of the same question share: case, blanks, and the words that ask don't
-    count."""
+    """Normalise a question's text: case, spacing and the words around it don't count."""
     return _AFTER.sub("", _BEFORE.sub("", _normal(text)))

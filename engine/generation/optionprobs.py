@@ -1,4 +1,4 @@
-"""Multiple choice without generating: how likely each option letter is as the answer's start."""
+"""Score option letters by their log-probability as the answer's start, without generating."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def option_logprobs(
     tell: Callable[[str], None] = lambda _line: None,
     seen: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[tuple[float, ...]]:
-    """Natural log-probability of each option letter as the next text after a chat prompt.
+    """Return each option letter's natural log-probability as the text after a chat prompt.
 
     A letter may be written with or without a leading space (``"A"``, ``" A"``), and each
     spelling may be several tokens: the spellings' probabilities are added, each the product
@@ -56,8 +56,8 @@ def letter_logprobs(
     letters: Sequence[Sequence[str]],
     look: Callable[[Sequence[Tokens], list[int]], Table],
 ) -> list[tuple[float, ...]]:
-    """As :func:`option_logprobs`, where ``look`` says how likely each of some tokens is as the
-    next after each of some contexts."""
+    """Do as :func:`option_logprobs`, where ``look`` returns the log-probabilities of given tokens
+    after given contexts."""
     begun = [tuple(prepare_prompt(tokenizer, prompt)) for prompt in prompts]
     spelled = {x: spellings(tokenizer, x) for x in {x for row in letters for x in row}}
     # A spelling of n tokens asks for the next token after the prompt and its first n - 1.
@@ -87,7 +87,7 @@ def letter_logprobs(
 
 
 def spellings(tokenizer: Any, letter: str) -> list[Tokens]:
-    """Token sequences for a letter as a continuation, each once.
+    """Return the distinct token sequences of a letter that continues a text.
 
     Tokenizers of the SentencePiece kind put a space before a text; the second form below is
     what such a letter is after other text: everything that follows a line's end.
@@ -111,7 +111,7 @@ def _next_logprobs(
     tell: Callable[[str], None],
     seen: Callable[[int, int], None],
 ) -> Table:
-    """For each context, the log-probability of each wanted token as its next."""
+    """Return for each context the log-probability of each wanted token as its next."""
 
     def rows(part: Sequence[int]) -> Iterator[Table]:
         ids, mask = left_padded([contexts[i] for i in part], loaded.device)

@@ -1,4 +1,4 @@
-"""Whether a way of generating says what the model itself says: greedy, one prompt at a time."""
+"""Check that a backend's greedy answers are those of the model, read one prompt at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TIE: Final = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
 
 
 def differences(loaded: Loaded, name: str) -> list[str]:
-    """Where backend ``name``, given all prompts at once, is not greedy; empty when it is.
+    """List where backend ``name``, with all prompts in a batch, is not greedy.
 
     One plain forward pass a prompt says of all the tokens at once what greedy decoding would have
     said in their place. A batch rounds otherwise than a single row, so another token counts only
@@ -52,8 +52,8 @@ def differences(loaded: Loaded, name: str) -> list[str]:
 
 
 def _greedy(loaded: Loaded, prompt: list[int], said: list[int], ends: tuple[int, ...]) -> list[int]:
-    """``said`` as long as greedy decoding agrees, then its own next token; all of ``said`` when it
-    ends as it should."""
+    """Return ``said`` up to where greedy decoding differs, then its token instead; all of ``said``
+    when it ends as it should."""
     ids = torch.tensor([prompt + said], device=loaded.device)
     with torch.inference_mode():
         logits = loaded.model(input_ids=ids).logits[0, len(prompt) - 1 :]
@@ -72,8 +72,8 @@ def _words(loaded: Loaded, tokens: list[int]) -> str:
 
 
 def settle(loaded: Loaded, wanted: str, tell: Callable[[str], None]) -> str:
-    """The backend to use: what was asked for; for ``auto`` the measured fastest, ``compact``,
-    if it is greedy where it should be on this model, else ``generate``."""
+    """Choose the backend: the one asked for; for ``auto`` the fastest, ``compact``, if its greedy
+    answers are the model's own, else ``generate``."""
     if wanted != "auto":
         return wanted
     if loaded.backend is None:
@@ -89,8 +89,8 @@ def settle(loaded: Loaded, wanted: str, tell: Callable[[str], None]) -> str:
 
 
 def self_test() -> str:
-    """Check every backend on a shipped model; one line for the doctor, ``UserError`` if one
-    disagrees."""
+    """Check every backend on a shipped model; return a line for the doctor, or raise ``UserError``
+    if one disagrees."""
     from engine.models.loading import load, release
     from engine.pocket.recipes import MODELS
 

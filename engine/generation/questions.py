@@ -1,4 +1,4 @@
-"""Questions as a local model reads them, and its tokens as a reply: whoever makes the tokens."""
+"""Turn questions into a local model's prompts, and its tokens into replies, for any engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def prepared(
     sampling: Sampling,
     tell: Callable[[str], None],
 ) -> tuple[list[list[int]], list[int]]:
-    """Token ids of each prompt, and how many new ones it may get.
+    """Return each prompt's token ids, and how many new tokens it may get.
 
     ``context``: tokens that the model can look at, None when it doesn't say. ``UserError`` when a
     prompt leaves no room for an answer.
@@ -33,14 +33,14 @@ def prepared(
 
 
 def context_of(config: Any) -> int | None:
-    """Tokens that a model can look at, by its configuration; None when that doesn't say."""
+    """Return the model's context length in tokens; None if its configuration doesn't say."""
     return getattr(config, "max_position_embeddings", None)
 
 
 def read_reply(
     tokenizer: Any, prompt_tokens: int, tokens: Sequence[int], ends: tuple[int, ...]
 ) -> Reply:
-    """A reply of at least one token; see :func:`engine.generation.generate.generate`."""
+    """Read a reply of at least one token; see :func:`engine.generation.generate.generate`."""
     ended = tokens[-1] in ends
     text, over = read_answer(tokenizer, tokens[:-1] if ended else tokens)
     return Reply(
@@ -52,7 +52,7 @@ def read_reply(
 
 
 def _prompt(tokenizer: Any, context: int | None, question: Question, wanted: int) -> list[int]:
-    """Token ids up to where the model goes on, with what it has begun to answer."""
+    """Return the prompt's token ids, with the begun answer that the model is to continue."""
     ids = prepare_prompt(tokenizer, question.prompt)
     if question.begun is None:
         return ids
@@ -67,7 +67,7 @@ def _limits(
     wanted: int,
     tell: Callable[[str], None],
 ) -> list[int]:
-    """New tokens for each prompt: as many as are wanted and the model's context holds."""
+    """Return each prompt's limit of new tokens: what is wanted, within the model's context."""
     if context is None:
         return [wanted] * len(prompts)
     for question, prompt in zip(questions, prompts, strict=True):

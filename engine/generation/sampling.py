@@ -1,4 +1,4 @@
-"""Sampling in which every item has its own random stream, whatever batch it lands in.
+"""Sample with a separate random stream for every item, whatever batch it is in.
 
 Adding independent Gumbel noise to logits / T and taking the argmax draws exactly from
 softmax(logits / T) (the Gumbel-max trick). The noise is a hash of the item's seed, the step and
@@ -26,24 +26,24 @@ GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: steps fall far apart
 
 
 def stream_keys(seeds: Sequence[int], device: Any) -> Tensor:
-    """``[rows]`` int64 keys; any integer is a seed, taken modulo 2^64."""
+    """Return ``[rows]`` int64 keys; any integer is a seed, taken modulo 2^64."""
     return torch.tensor([_signed(s) for s in seeds], dtype=torch.int64, device=device)
 
 
 def _signed(number: int) -> int:
-    """The number modulo 2^64, in the range of int64."""
+    """Return the number modulo 2^64, in the range of int64."""
     return ((number & ((1 << 64) - 1)) ^ (1 << 63)) - (1 << 63)
 
 
 def exponential_noise(keys: Tensor, step: int, vocabulary: int) -> Tensor:
-    """``[rows, vocabulary]`` fp32 draws from Exp(1), a function of key, step and token id; -log of
-    them is Gumbel noise."""
+    """Return ``[rows, vocabulary]`` fp32 draws from Exp(1), a function of key, step and token id;
+    their -log is Gumbel noise."""
     tokens = torch.arange(vocabulary, dtype=torch.int32, device=keys.device)
     return _draws(keys[:, None], step, tokens[None, :])
 
 
 def _draws(keys: Tensor, step: int, tokens: Tensor) -> Tensor:
-    """A draw a token of a row, for whatever shape both broadcast to.
+    """Draw for each token of each row, in the shape that ``keys`` and ``tokens`` broadcast to.
 
     The 31 random bits are kept where it matters: small draws, which make an unlikely token win,
     are exact down to 2^-32.
@@ -70,7 +70,7 @@ def _mix32(x: Tensor) -> Tensor:
 
 
 def choose(logits: Tensor, keys: Tensor, step: int, sampling: Sampling) -> Tensor:
-    """``[rows]`` the next token of each row, from ``[rows, vocabulary]`` logits.
+    """Choose each row's next token, ``[rows]``, from ``[rows, vocabulary]`` logits.
 
     Greedy at temperature 0; else drawn from softmax(logits / T), cut to its nucleus of mass
     ``top_p`` and renormalised.
@@ -81,10 +81,10 @@ def choose(logits: Tensor, keys: Tensor, step: int, sampling: Sampling) -> Tenso
 
 
 def _drawn_among_likely(logits: Tensor, keys: Tensor, step: int, temperature: float) -> Tensor:
-    """The same token, with noise for those alone that can win: the noise of two tokens differs by
-    less than :data:`REACH`, so none further below the best one can. At T = 0.1 that is a handful
-    of a vocabulary, for all of which the noise takes longer than the model. (A card draws all at
-    once: there it costs nothing, and looking which they are would make it wait.)"""
+    """Draw the same token, with noise only for tokens that can win. The noise of two tokens differs
+    by less than :data:`REACH`, which leaves a handful at T = 0.1; noise for the whole vocabulary
+    takes longer than the model. (A GPU draws for all tokens at once: that costs nothing there, and
+    finding the likely ones would make it wait.)"""
     floor = logits.amax(dim=-1, keepdim=True) - temperature * REACH
     rows, tokens = (logits >= floor).nonzero(as_tuple=True)
     noise = _draws(keys[rows], step, tokens.to(torch.int32))
@@ -95,7 +95,7 @@ def _drawn_among_likely(logits: Tensor, keys: Tensor, step: int, temperature: fl
 
 
 def perturb(logits: Tensor, keys: Tensor, step: int, sampling: Sampling) -> Tensor:
-    """Logits whose argmax is the sample."""
+    """Add noise to logits, so that their argmax is the sample."""
     logits = logits.float()
     if sampling.temperature == 0:
         return logits
@@ -106,7 +106,7 @@ def perturb(logits: Tensor, keys: Tensor, step: int, sampling: Sampling) -> Tens
 
 
 class SeededNoise(LogitsProcessor):
-    """The same for ``generate(do_sample=False)``, which takes the argmax itself."""
+    """Adds the noise within ``generate(do_sample=False)``, which takes the argmax itself."""
 
     def __init__(self, keys: Tensor, prompt_tokens: int, sampling: Sampling) -> None:
         self.keys, self.prompt_tokens, self.sampling = keys, prompt_tokens, sampling

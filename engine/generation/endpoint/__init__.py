@@ -1,1 +1,1 @@
-"""Answers over HTTP: requests, faults, waiting, limits, money."""
+"""Answers from an endpoint over HTTP: requests, faults, waiting, limits, money."""

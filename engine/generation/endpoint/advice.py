@@ -1,4 +1,4 @@
-"""A fault that ends a phase, in one line: what is wrong, where, what to do."""
+"""Explain a fault that ends a phase, in one line: what is wrong, where, what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def explain(fault: Fault, tries: int, card: ModelCard, endpoint: Endpoint) -> str:
-    """``tries``: how often the last question was sent. The words are scrubbed already."""
+    """Explain a fault after so many ``tries`` of the last question; keys are removed already."""
     where, here = f"{endpoint.base_url}: ", f"card {card.name!r}"
     words = fault.words
     counted = f"{tries} tries" if tries != 1 else "1 try"

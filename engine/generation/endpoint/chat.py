@@ -1,4 +1,4 @@
-"""One question over an OpenAI-compatible HTTP endpoint: sent once, and what came of it.
+"""Send one question to an OpenAI-compatible HTTP endpoint, once, and return the outcome.
 
 The SDK makes the request; it retries nothing, since what is worth a wait and what may be billed
 is decided for all questions together. The key never leaves: every text that comes from the
@@ -47,7 +47,7 @@ NO_KEY = "none"
 
 
 def read_key(card: ModelCard, endpoint: Endpoint) -> str:
-    """The key from the environment; a placeholder where the card names no variable."""
+    """Read the key from the environment, or return a placeholder if the card names none."""
     name = endpoint.api_key_env
     if name is None:
         return NO_KEY
@@ -71,7 +71,7 @@ def _wrong_with(url: str) -> str:
 
 
 async def send(create: Callable[..., Awaitable[Any]], request: dict[str, Any]) -> Response | Fault:
-    """Errors are returned, not raised: a chained exception would carry the key along."""
+    """Send a request; errors are returned, since a raised one would carry the key along."""
     try:
         raw = await create(**request)
     except Broken as broken:
@@ -95,7 +95,7 @@ class Chat:
         self._told: set[str] = set()
 
     def connect(self) -> openai.AsyncOpenAI:
-        """A client for one event loop; close it there. ``UserError`` when the key is missing."""
+        """Open a client for one event loop; close it there. ``UserError`` if the key is missing."""
         url, self._key = self._endpoint.base_url, read_key(self._card, self._endpoint)
         if problem := _wrong_with(url):
             raise UserError(f"card {self._card.name!r}, base_url: {url!r} {problem}")
@@ -110,7 +110,7 @@ class Chat:
         )
 
     def _http_client(self) -> BoundedClient | str:
-        """Or why there is none: it is made by what the environment says of proxies."""
+        """Make the client, or say why the environment's proxy settings prevent it."""
         most = most_bytes(self._card.sampling)
         try:
             return BoundedClient(self._endpoint.connect_s, self._endpoint.timeout_s, most)
@@ -118,7 +118,7 @@ class Chat:
             return self._short(str(error))
 
     async def ask(self, client: openai.AsyncOpenAI, question: Question) -> Reply | Fault:
-        """What came of asking once; again at once where the server wants it put otherwise."""
+        """Ask once; ask again at once only if the server wants another form of request."""
         while True:
             request = self._dialect.request(question)
             found = await send(client.chat.completions.with_raw_response.create, request)
@@ -150,7 +150,7 @@ class Chat:
         return Fault(said.kind, words, said.status, retry_after)
 
     def _no_reply(self, problem: NoReply, response: Response) -> Reply | Fault:
-        """A fault of the transport, whatever its status says; an empty account stays one."""
+        """Return a fault of the transport whatever its status, unless the account is empty."""
         words = self._short(problem.words)
         if problem.error is not None:
             status = faults.status_within(problem.error)
@@ -201,7 +201,7 @@ class Chat:
             self._tell(line)
 
     def _short(self, text: str) -> str:
-        """Scrubbed before it is cut, so that no half of a key remains."""
+        """Shorten a text after removing the key, so that no half of the key remains."""
         line = " ".join(self._scrub(text).split())
         return line if len(line) <= MESSAGE_LENGTH else line[: MESSAGE_LENGTH - 1] + "…"
 

@@ -1,8 +1,8 @@
-"""What a body under status 200 says: the model's words, or none of the model's.
+"""Read the model's reply from a body under status 200, or find that it holds none.
 
 Only a whole chat completion is a reply: a message and an end that is known. Anything else (a
 page, half a JSON, an error under status 200, a stream without an end) is :class:`NoReply`.
-Every figure and every field is a stranger's and may be anything at all.
+A server may send anything at all in any figure and any field.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _SCANNED = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class NoReply(Exception):
-    """No reply of the model, in words. ``begun``: one was under way. ``error``: the error body
-    that came instead."""
+    """The body holds no reply of the model. ``begun``: a reply was under way. ``error``: the error
+    body that came instead."""
 
     def __init__(
         self, words: str, body: Any = None, begun: bool = False, error: dict[str, Any] | None = None
@@ -61,7 +61,7 @@ class NoReply(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A reply of the model.
+    """A model's reply and the server's token counts.
 
     Attributes:
         text: what it says; ``thinking``: what it says to itself before, kept apart.
@@ -80,12 +80,12 @@ class Completion:
 
 
 def decoded(body: bytes) -> str:
-    """A body as text, whatever bytes are in it."""
+    """Decode a body as text, whatever bytes it holds."""
     return body.decode(json.detect_encoding(body), "replace")
 
 
 def read_completion(text: str) -> Completion:
-    """The reply in a body, JSON or a stream of events."""
+    """Read the reply in a body, which is JSON or a stream of events."""
     found = _from_stream(text) if _is_stream(text) else _parsed(text)
     if not isinstance(found, dict):
         raise NoReply(_unlike(text))
@@ -102,7 +102,7 @@ def read_completion(text: str) -> Completion:
 
 
 def parse_error(text: str) -> Any:
-    """The JSON of an error's body; None where it is none."""
+    """Parse the JSON of an error's body; None when it is not JSON."""
     try:
         return _parsed(text)
     except NoReply:
@@ -119,7 +119,7 @@ def _choice(found: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def _first(choices: Any) -> dict[str, Any] | None:
-    """The choice that was asked for, where a server sends more than one."""
+    """Return the first choice, which is the one asked for if a server sends several."""
     found = [c for c in choices if isinstance(c, dict)] if isinstance(choices, list) else []
     return next((c for c in found if c.get("index") in (0, None)), found[0] if found else None)
 
@@ -139,7 +139,7 @@ def _completion(message: dict[str, Any], end: Finish, body: dict[str, Any]) -> C
 
 
 def _parts(content: Any, body: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
-    """Texts, thoughts and refusals of a message's content: a text, or a list of parts."""
+    """Split a message's content, a text or a list of parts, into texts, thoughts and refusals."""
     if content is None:
         return [], [], []
     if isinstance(content, str):
@@ -160,7 +160,7 @@ def _parts(content: Any, body: dict[str, Any]) -> tuple[list[str], list[str], li
 
 
 def _inner_text(part: dict[str, Any]) -> str:
-    """A thinking part's text: in a field of its own, or in parts again."""
+    """Return a thinking part's text, from a field of its own or from nested parts."""
     for name in (*THINKING, "text", "content", "summary"):
         value = part.get(name)
         if isinstance(value, str):
@@ -171,7 +171,7 @@ def _inner_text(part: dict[str, Any]) -> str:
 
 
 def _string(value: Any) -> str:
-    """Empty for what is no string. Half a surrogate pair is not text."""
+    """Return a valid text; empty for anything that is no string."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
@@ -188,7 +188,7 @@ def _usage(body: dict[str, Any], text: str) -> tuple[tuple[int, int] | None, str
 
 
 def _figures(body: Any) -> tuple[int, int] | None:
-    """Prompt and completion tokens, if both are numbers that can be."""
+    """Return the prompt and completion tokens, if both are plausible numbers."""
     usage = body.get("usage") if isinstance(body, dict) else None
     if not isinstance(usage, dict):
         return None
@@ -214,7 +214,7 @@ def _is_stream(text: str) -> bool:
 
 
 def _from_stream(text: str) -> dict[str, Any]:
-    """Server-sent events, put together as one completion; ``NoReply`` without an end."""
+    """Join server-sent events into one completion; ``NoReply`` if the end is missing."""
     content: list[Any] = []
     aside: list[str] = []
     refusal, reason, usage, ended = "", None, None, False
@@ -248,7 +248,7 @@ def _from_stream(text: str) -> dict[str, Any]:
 
 
 def _chunks(text: str) -> Iterator[dict[str, Any] | None]:
-    """The events' JSON objects; None for the end mark."""
+    """Yield the events' JSON objects, and None for the end mark."""
     for line in re.split(r"\r\n|\n|\r", text):
         name, _, data = line.partition(":")
         if name.strip("\ufeff ") != "data":
@@ -272,12 +272,12 @@ def _parsed(text: str) -> Any:
 
 
 def _int(digits: str) -> int | float:
-    """A number of thousands of digits, which int() refuses, must not lose a reply."""
+    """Parse an integer, as a float if it is huge: int() refuses thousands of digits."""
     return int(digits) if len(digits) < 30 else float(digits)
 
 
 def _shallow(text: str) -> str:
-    """JSON with what is nested too deep for a parser put as null."""
+    """Replace JSON that is nested too deep for a parser by null."""
     if text.count("[") + text.count("{") <= DEEPEST:
         return text
     depth, kept, copied, cut_at = 0, [], 0, -1

@@ -1,4 +1,4 @@
-"""What a server takes: the parameters of a request, and what it has objected to.
+"""Adapt requests to the parameters that a server accepts.
 
 A parameter is put otherwise or left out only when the server says that it doesn't know it, or
 that its value can't be chosen. A value that is too large stays as it is: that is for the
@@ -43,7 +43,7 @@ STREAMS_ONLY = re.compile(
 
 @dataclass
 class Dialect:
-    """Requests as this server takes them; what was learnt is told once."""
+    """Makes requests in the form that this server accepts, and reports once what it learns."""
 
     endpoint: Endpoint
     sampling: Sampling
@@ -67,7 +67,7 @@ class Dialect:
         return {name: value for name, value in full.items() if name not in self._dropped}
 
     def learn(self, said: Objection, request: dict[str, Any]) -> bool:
-        """Whether a request that was refused will be put otherwise."""
+        """Learn from a refused request; return whether to send it again in another form."""
         if said.status not in (400, 422):
             return False
         words = f"{said.code} {said.param} {said.message} {said.text}"
@@ -103,7 +103,7 @@ class Dialect:
 
 
 def turns(question: Question) -> list[dict[str, str]]:
-    """The question; for an answer that is to be finished, the answer so far and the cue too."""
+    """Return the question as messages, with a begun answer and the cue to finish it, if any."""
     turns = [{"role": "user", "content": question.prompt}]
     if question.begun is not None:
         turns.append({"role": "assistant", "content": question.begun.text})
@@ -112,12 +112,12 @@ def turns(question: Question) -> list[dict[str, str]]:
 
 
 def sent_text(question: Question) -> str:
-    """All that is sent, as one text: what its tokens are counted by."""
+    """Return all that is sent as one text, for counting its tokens."""
     return "\n".join(turn["content"] for turn in turns(question))
 
 
 def _names(name: str, said: Objection) -> bool:
-    """An objection to this parameter: it is named as the culprit, or among the words."""
+    """Whether an objection is about this parameter, by its field or in its words."""
     if said.param:
         return said.param.rpartition(".")[2] == name
     return bool(re.search(rf"\b{name}\b", f"{said.message} {said.text}"))

@@ -1,4 +1,4 @@
-"""What keeps a request from bringing a reply, sorted by what can be done about it.
+"""Faults, which kept a request from bringing a reply, sorted by what can be done about them.
 
 A fault is never the model's word: it is waited out, or it ends a question, or the phase.
 Nothing here knows a key; whoever shows a fault's words scrubs them first.
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """An error as a server words it: OpenAI's form, or whatever JSON or text came instead."""
+    """A server's error message, in OpenAI's form or in whatever came instead."""
 
     status: int
     text: str
@@ -83,7 +83,7 @@ class Objection:
 
     @property
     def filtered(self) -> bool:
-        """The provider refused the prompt for what it says."""
+        """Whether the provider refused the prompt because of its content."""
         return bool(FILTERED.search(self.code))
 
     @property
@@ -100,13 +100,13 @@ class Objection:
 
     @property
     def too_large(self) -> bool:
-        """It says that something is more than can be, be it the prompt or a parameter."""
+        """Whether it says that the prompt or a parameter is too large."""
         said = f"{self.code} {self.message}"
         return bool(TOO_LARGE.search(re.sub(r"max_\w*tokens", "", said)))
 
 
 def objection(status: int, text: str, body: Any) -> Objection:
-    """What an error body says. ``body``: its JSON, or None."""
+    """Parse an error's body; ``body``: its JSON, or None."""
     found: Any = body.get("error", body) if isinstance(body, dict) else None
     if not isinstance(found, dict):
         return Objection(status, text, found if isinstance(found, str) else text)
@@ -125,7 +125,7 @@ def objection(status: int, text: str, body: Any) -> Objection:
 
 
 def status_within(body: dict[str, Any]) -> int:
-    """The status that an error under status 200 should have had; 500 where it says none."""
+    """Return the status that an error sent under status 200 names; 500 if it names none."""
     found = body.get("error", body)
     code = found.get("code", found.get("status")) if isinstance(found, dict) else None
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
@@ -135,7 +135,7 @@ def status_within(body: dict[str, Any]) -> int:
 
 
 def seconds_to_wait(header: str | None) -> float | None:
-    """``Retry-After`` in seconds from now, from a number or a date; None for anything else.
+    """Parse ``Retry-After``, a number or a date, as seconds from now; None if it is neither.
 
     >>> seconds_to_wait("20"), seconds_to_wait("-3"), seconds_to_wait("soon")
     (20.0, 0.0, None)

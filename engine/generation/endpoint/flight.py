@@ -1,4 +1,4 @@
-"""The requests of one ``answer`` call: waiting to be sent, in the air, and what came of them."""
+"""Manage the requests of one ``answer`` call: those to send, those under way, their outcomes."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ CAP_IS_LOST = (
 
 
 class Speaker(Protocol):
-    """How a server is spoken to."""
+    """Sends questions to a server."""
 
     def connect(self) -> openai.AsyncOpenAI:
-        """A client for one event loop; it is closed there."""
+        """Open a client for one event loop; it is closed there."""
         ...
 
     async def ask(self, client: openai.AsyncOpenAI, question: Question) -> Reply | Fault:
-        """What came of sending a question once."""
+        """Send a question once and return the outcome."""
         ...
 
 
 @dataclass
 class Ask:
-    """A question in the air. ``amount``: set aside for it. ``resting``: the fault after which it
-    waits for its next try; nothing of it is under way then. ``unaffordable``: the cap leaves
-    nothing for another."""
+    """A question under way. ``amount``: money set aside for it. ``resting``: the fault after which
+    it waits for its next try, with no request under way. ``unaffordable``: the spend cap allows no
+    other try."""
 
     question: Question
     amount: float
@@ -65,7 +65,7 @@ class Ask:
 
 
 class Flight:
-    """``waiting`` is the caller's: what is left in it at the end was not answered.
+    """The requests under way. Questions left in the caller's ``waiting`` were not answered.
 
     ``failure``: what ended the phase. ``lost``: questions whose replies broke every time while
     others came through. Under a cap no more than two are sent until a reply has shown that it
@@ -113,8 +113,8 @@ class Flight:
         return self.failure is not None or self.landing
 
     def batches(self) -> Generator[Batch]:
-        """What comes back, the questions that the server won't take last; empty batches now and
-        then while waiting. Closing it cancels what is in the air."""
+        """Yield replies as they come, empty batches while waiting, and refused questions last.
+        Closing it cancels the requests under way."""
         with asyncio.Runner() as runner:
             try:
                 while self._take_off(runner.get_loop()):
@@ -127,7 +127,7 @@ class Flight:
                 runner.run(self._close())
 
     def _take_off(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Send as many as rate and money allow; whether anything is in the air."""
+        """Send as many questions as rate and money allow; return whether any is under way."""
         most = int(self._throttle.limit) if self._proved else UNPROVED
         most += self._stuck
         while self._waiting and not self._ending and len(self._in_air) < most:
@@ -140,15 +140,15 @@ class Flight:
 
     @property
     def _stuck(self) -> bool:
-        """All in the air broke in a way that may be the questions' own: one more is sent, to see
-        whether others come through."""
+        """Whether all requests broke in ways that may be their questions' fault; then one more is
+        sent, to see whether others succeed."""
         return bool(self._in_air) and all(
             ask.resting is not None and (ask.resting.kind == "reply" or ask.resting.status == 500)
             for ask in self._in_air.values()
         )
 
     def land(self) -> bool:
-        """Nothing new is sent; whether replies are under way."""
+        """Send nothing new; return whether replies are under way."""
         if self._under_way and not self.landing:
             most = min(LANDING_S, self._budget.endpoint.timeout_s)
             self._land_by = time.monotonic() + most
@@ -157,7 +157,7 @@ class Flight:
 
     @property
     def landing_text(self) -> str:
-        """What a stop waits for, in words; empty where nobody wants one."""
+        """What a stop is waiting for, in words; empty if no stop was asked for."""
         if not self.landing:
             return ""
         left = max(0.0, self._land_by - time.monotonic())
@@ -168,7 +168,7 @@ class Flight:
         return sum(not ask.resting for ask in self._in_air.values())
 
     async def _landed(self) -> Batch:
-        """What has come back, once something has; empty after a while without."""
+        """Wait briefly, and return the replies that have arrived, if any."""
         late = time.monotonic() > self._land_by
         for task, ask in self._in_air.items():
             if self._ending and (ask.resting or late):
@@ -193,7 +193,7 @@ class Flight:
         return batch
 
     def _account(self, batch: Batch) -> None:
-        """What was filed is paid; a reply beyond its limit shows that the cap can't be held."""
+        """Count saved replies as paid; one beyond its limit shows that the cap can't be held."""
         for question, reply in batch:
             if reply.finish == "refused":
                 continue
@@ -212,7 +212,7 @@ class Flight:
         await self._client.close()
 
     def _refused(self) -> Batch:
-        """Questions that the server won't take, at the end: theirs where it has taken others."""
+        """At the end, return questions that the server refuses though it took others."""
         if not self._held or self._ending:
             return []
         if self._answered:
@@ -221,7 +221,7 @@ class Flight:
         return []
 
     async def _bring(self, ask: Ask) -> Reply | Fault:
-        """A reply, or the fault that no waiting has mended."""
+        """Wait for a reply, or for a fault that waiting has not cured."""
         while True:
             sent_at = time.monotonic()
             found = await self._chat.ask(self._client, ask.question)
@@ -253,7 +253,7 @@ class Flight:
         return [*self._let_go(), (question, reply)]
 
     def _judged(self, question: Question, reply: Reply) -> Reply:
-        """Final, unless it has a content fault and may be asked again."""
+        """Mark a reply as final unless it has a content fault and may be asked again."""
         faulty = reply.finish in ("empty", "filtered") or not (reply.text.strip() or reply.why)
         most = self._budget.endpoint.content_retries
         return replace(reply, final=not faulty or question.tries >= most)
@@ -282,8 +282,8 @@ class Flight:
         self._held = []
 
     def _let_go(self) -> Batch:
-        """The server takes other questions: what is too large for it stays unanswered, what it
-        rejects otherwise is for a retry."""
+        """Give up held questions, since the server takes others: those too large stay unanswered,
+        those rejected otherwise are left to a retry."""
         batch: Batch = []
         for question, fault in self._held:
             if fault.kind == "question":
@@ -297,7 +297,7 @@ class Flight:
         return batch
 
     def _may_be_billed(self, ask: Ask, fault: Fault) -> None:
-        """Counted against the cap, and to be filed."""
+        """Count a broken reply against the cap, and record it."""
         used = fault.usage or self._budget.most_tokens(sent_text(ask.question))
         self._budget.possible += self._budget.endpoint.price(*used)
         self.broken.append(BrokenOff(ask.question.key, *used, why=fault.words))
@@ -319,7 +319,7 @@ class Flight:
             self.failure = UserError(f"{words}{CAP_IS_LOST.format(cap=cap)}")
 
     def _tell_first(self, fault: Fault) -> None:
-        """A kind of fault once; a 429 is told by the throttle."""
+        """Report each kind of fault once; the throttle reports a 429."""
         if fault.kind != "limit":
             url = self._budget.endpoint.base_url
             self._tell_once(fault.kind, f"{url}: {fault.words}; waits and tries again")

@@ -1,4 +1,4 @@
-"""How many requests at a time, how many bytes, how much money: the limits of a paid endpoint."""
+"""The limits of a paid endpoint: requests at a time, bytes and money."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BODY_BYTES = 2**20  # whatever else a body holds
 
 
 def estimate_tokens(text: str) -> int:
-    """A token for every two bytes of UTF-8: about twice what English text takes.
+    """Estimate a token for every two bytes of UTF-8, about twice what English takes.
 
     Used where nobody has counted. It errs high, so that a spend cap holds.
     """
@@ -32,21 +32,21 @@ def estimate_tokens(text: str) -> int:
 
 
 def estimate_reply(text: str, most: int) -> int:
-    """As :func:`estimate_tokens`, for a reply of at most so many tokens: what can be within its
-    limit is taken to be."""
+    """Estimate as :func:`estimate_tokens`, assuming that the reply keeps to its limit of ``most``
+    tokens if it can."""
     found = estimate_tokens(text)
     within = len(text.encode("utf-8", "replace")) <= TEXT_BYTES_PER_TOKEN * most
     return min(found, most) if within else found
 
 
 def most_bytes(sampling: Sampling) -> int:
-    """More than any body can have that brings a reply within its token limit."""
+    """Return more bytes than any body needs for a reply within its token limit."""
     return BODY_BYTES + BODY_BYTES_PER_TOKEN * sampling.max_new_tokens
 
 
 @dataclass
 class Throttle:
-    """Requests at a time: halved when the server says 429, slowly raised while it doesn't.
+    """Limits requests at a time: halved after a 429, slowly raised without one.
 
     Additive increase, multiplicative decrease, as in TCP. A 429 to a request sent before the
     last halving says nothing new: one burst halves once.
@@ -66,7 +66,7 @@ class Throttle:
         self.limit = min(self.most, self.limit + 1 / self.limit)
 
     def limited(self, sent_at: float, retry_after: str | None) -> None:
-        """A 429 to a request that was sent then, by ``time.monotonic``."""
+        """Handle a 429 to a request that was sent at that ``time.monotonic``."""
         if sent_at > self._halved:
             self._halve(retry_after)
 
@@ -85,7 +85,7 @@ class Throttle:
 
 @dataclass
 class Budget:
-    """A cap that holds: what a request can cost at most is set aside before it is sent.
+    """Keeps to a spend cap: a request's highest cost is set aside before it is sent.
 
     ``spent``, ``possible`` (for replies that were cut, which the provider may bill) and
     ``reserved`` are in the card's currency.
@@ -100,12 +100,12 @@ class Budget:
     _overrun: int = 0
 
     def most_tokens(self, prompt: str) -> tuple[int, int]:
-        """Tokens of a question at most: of its prompt, and of an answer of full length."""
+        """Return the most tokens that a question can take, for its prompt and its answer."""
         prompt_tokens = math.ceil(len(prompt.encode("utf-8", "replace")) * self._tokens_per_byte)
         return prompt_tokens, self.sampling.max_new_tokens + self._overrun
 
     def worst(self, prompt: str) -> float:
-        """What a question can cost at most."""
+        """Return the most that a question can cost."""
         return self.endpoint.price(*self.most_tokens(prompt))
 
     def affords(self, amount: float) -> bool:
@@ -113,7 +113,7 @@ class Budget:
         return cap is None or self.spent + self.possible + self.reserved + amount <= cap
 
     def reserve(self, prompt: str) -> float | None:
-        """The amount set aside for a question; ``None`` when that could exceed the cap."""
+        """Set aside a question's highest cost; ``None`` when that would exceed the cap."""
         amount = self.worst(prompt)
         if not self.affords(amount):
             return None
@@ -123,8 +123,8 @@ class Budget:
     def settle(
         self, amount: float, prompt: str, prompt_tokens: int, completion_tokens: int
     ) -> None:
-        """Replace what was set aside by what was paid, and learn how dense prompts are here, and
-        by how little replies pass their limit (an end mark that is counted)."""
+        """Replace the amount set aside by the amount paid, and learn how many tokens prompts have
+        per byte and by how much replies exceed their limit (a counted end mark)."""
         self.release(amount)
         self.spent += self.endpoint.price(prompt_tokens, completion_tokens)
         density = prompt_tokens / max(1, len(prompt.encode("utf-8", "replace")))
@@ -132,7 +132,7 @@ class Budget:
         self._overrun = max(self._overrun, completion_tokens - self.sampling.max_new_tokens)
 
     def keeps_to_its_limit(self, completion_tokens: int) -> bool:
-        """But for an end mark or two, which some servers count on top."""
+        """Whether a reply is within its limit, allowing for an end mark or two."""
         return completion_tokens <= self.sampling.max_new_tokens + ENDS
 
     def release(self, amount: float) -> None:

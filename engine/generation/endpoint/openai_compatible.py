@@ -1,4 +1,4 @@
-"""A teacher behind an OpenAI-compatible endpoint: many questions at a time, none paid twice.
+"""A teacher behind an OpenAI-compatible endpoint: many requests at once, no reply paid twice.
 
 A plain generator outside, asyncio inside. All decisions (who is next, how many at a time,
 whether it can be afforded, whether to ask again) are taken in one place between replies, so
@@ -56,7 +56,7 @@ class EndpointProvider(Provider):
     def answer(
         self, questions: Sequence[Question], done: Container[str] = frozenset()
     ) -> Iterator[Batch]:
-        """Replies in the order in which they come; an empty batch now and then while waiting.
+        """Yield replies as they arrive, and empty batches while it waits.
 
         Once something fails for good, nothing new is sent, what is in flight is still yielded,
         and then the error is raised. Closing the iterator cancels what is in flight.
@@ -97,7 +97,7 @@ class EndpointProvider(Provider):
         return landing or self._patience.waiting
 
     def _check_cap(self, question: Question) -> None:
-        """A cap under what one reply may cost can only be broken or be of no use."""
+        """Refuse a spend cap that is lower than what one reply may cost."""
         worst, cap = self._budget.worst(sent_text(question)), self._endpoint.max_spend
         if cap is not None and worst > cap:
             currency, most = self._endpoint.currency, self._card.sampling.max_new_tokens

@@ -1,4 +1,4 @@
-"""Waiting out: a server that restarts, is busy or breaks off is asked again, slower and slower.
+"""Retry after temporary faults: a server that restarts or is busy is asked again, ever slower.
 
 A fault that passes is waited out until a question has been tried ``http_retries`` times more and
 ``patience_s`` is over. A question whose replies break while others come through is given up
@@ -28,7 +28,7 @@ SILENCE_S, SILENCES = 10.0, 5.0  # a silence is told from here on, in seconds an
 
 @dataclass
 class Spell:
-    """One question's faults since it was last sent in good weather."""
+    """One question's faults: their number, and when the first failed request was sent."""
 
     tries: int = 0
     since: float = 0.0
@@ -36,7 +36,7 @@ class Spell:
 
 @dataclass
 class Patience:
-    """The faults of all questions together: whether anything comes through, and since when not."""
+    """All questions' faults: whether any replies come, and since when not."""
 
     endpoint: Endpoint
     _well_at: float = -math.inf
@@ -51,12 +51,12 @@ class Patience:
         self._began_at = time.monotonic()
 
     def well(self) -> None:
-        """A reply came through."""
+        """Note that a reply came."""
         self._well_at, self._trouble = time.monotonic(), None
         self._replies += 1
 
     def pause(self, fault: Fault, spell: Spell, sent_at: float) -> float | None:
-        """Seconds until a question is sent again; None: no more of that."""
+        """Return the seconds until a question is sent again; None to give it up."""
         now = time.monotonic()
         spell.tries += 1
         spell.since = spell.since or sent_at
@@ -74,7 +74,7 @@ class Patience:
         return seconds
 
     def others_come(self, spell: Spell) -> bool:
-        """Replies have come since this question's first fault."""
+        """Whether replies have come since this question's first fault."""
         return self._well_at > spell.since
 
     def _note(self, fault: Fault, since: float, next_try: float) -> None:
@@ -99,7 +99,7 @@ class Patience:
         )
 
     def _silence(self, now: float) -> str:
-        """A server that hangs says nothing, and its requests are under way for minutes."""
+        """Report a long silence, since a server that hangs reports no fault itself."""
         quiet = now - self._well_at
         usual = (self._well_at - self._began_at) / max(1, self._replies)
         if not self._replies or quiet < max(SILENCE_S, SILENCES * usual):

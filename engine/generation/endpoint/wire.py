@@ -1,5 +1,5 @@
-"""The bytes of a reply: no more of them than a reply can have, none later than a request may
-take, and from nobody but the server that the card names.
+"""Receive replies within bounds: limited bytes, limited time, and only from the server that the
+card names.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CUT = "sirt_cut"
 
 
 class Broken(Exception):
-    """Carries a fault out of the SDK, which lets it pass."""
+    """Carries a fault through the SDK, which does not catch it."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.words)
@@ -34,7 +34,7 @@ class Broken(Exception):
 
 
 class BoundedClient(openai.DefaultAsyncHttpxClient):
-    """An HTTP client whose responses have come in whole, within bounds.
+    """An HTTP client that reads whole responses, within limits of time and size.
 
     Args:
         connect_s: seconds for a connection.
@@ -60,7 +60,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         )
 
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
-        """As the SDK calls it; whether it asks for a stream makes no difference."""
+        """Send as the SDK asks, but always read the whole response."""
         reached: set[str] = set()
 
         async def trace(event: str, _: object) -> None:
@@ -143,7 +143,7 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 
 async def _unpacked(raw: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
-    """Decompressed, a bounded piece at a time; ``zlib.error`` for what is damaged or cut."""
+    """Decompress in pieces of bounded size; ``zlib.error`` if the data is damaged or cut."""
     decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as its first bytes say
     async for chunk in raw:
         left = chunk

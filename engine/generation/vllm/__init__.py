@@ -1,4 +1,4 @@
-"""vLLM as a part of the program: installed, started, shared, asked and ended by it.
+"""vLLM as an engine: install it, start servers, share them, ask them, and end them.
 
 It can't share this environment (its transformers is another), so it is always a program of its
 own, spoken to over HTTP on this machine.
@@ -8,4 +8,4 @@ from engine.schema.errors import UserError
 
 
 class Unfit(UserError):
-    """vLLM can't stand in for the model; nothing was asked yet."""
+    """vLLM can't serve this model; no question was asked yet."""

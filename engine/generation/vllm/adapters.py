@@ -1,4 +1,4 @@
-"""Adapters on a running server: each has a seat while phases use it, one seat always empty."""
+"""Load adapters into a running server, which keeps one of its seats empty."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LOCK_S: Final = 60.0
 def load(
     lease: Lease, policy: Policy, doing: Callable[[str], None]
 ) -> Generator[list[Any], None, str]:
-    """Have the server take the policy's adapter, once; the name that it is asked by. Yields an
-    empty list every moment while it waits for a seat."""
+    """Load the policy's adapter into the server once; return its name for requests. Yields an empty
+    list every moment while it waits for a seat."""
     assert policy.adapter is not None
     while not _has_seat(lease, policy.name):
         doing("waiting for a seat for its adapter on the server")
@@ -43,7 +43,7 @@ def load(
 
 
 def unload(lease: Lease, policy: Policy) -> None:
-    """Free the seat, unless another phase uses the adapter; after the own lease was given back."""
+    """Free the adapter's seat unless another phase uses it; call it after giving back the lease."""
     with contextlib.suppress(Refused, Timeout, OSError), held(lease.folder.lock, LOCK_S):
         if lease.lives and not any(h["adapter"] == policy.name for h in lease.folder.holders()):
             call(lease.server, "/v1/unload_lora_adapter", {"lora_name": policy.name})

@@ -1,4 +1,4 @@
-"""What is started: vLLM's command line and environment for one model on these devices."""
+"""vLLM's command line and environment, for one model on given devices."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One server.
+    """All that determines how one server is started.
 
     Attributes:
         origin: what a card calls the model: its hub id or folder.
         model: the folder with the weights.
-        revision: of their content, so that replaced weights are another server's.
+        revision: the hash of their content, so that replaced weights get a new server.
         nf4: the base is quantised as it is loaded.
-        dtype: what is computed in.
+        dtype: the data type of its computations.
         length: most tokens of a prompt with its answer.
         rank: the largest adapter that it takes, 0 for none.
-        gpus, threads: where it runs; a part of the model on each card.
-        cache_gib: for keys and values, where there is no card.
-        card_share: of each card's memory that it may take.
+        gpus, threads: where it runs; the model is divided among the GPUs.
+        cache_gib: for keys and values, where there is no GPU.
+        card_share: the share of each GPU's memory that it may take.
     """
 
     executable: str
@@ -63,15 +63,15 @@ class Launch:
 
     @property
     def key(self) -> str:
-        """16 hex digits; phases with the same key share the server. How many threads the first
-        of them had does not matter to the others."""
+        """16 hex digits; phases with the same key share the server. The number of threads is not
+        part of the key."""
         kept = {name: value for name, value in asdict(self).items() if name != "threads"}
         text = json.dumps(kept, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def command(self, port: int) -> tuple[str, ...]:
-        """Prompts come as token ids and sampling with each request, so nothing of the model's
-        own generation settings is taken."""
+        """Return the command line. Requests bring token ids and sampling settings, so the model's
+        own generation settings are not used."""
         options: list[object] = [
             self.executable, "serve", self.model,
             "--host", "127.0.0.1", "--port", port,
@@ -101,7 +101,7 @@ class Launch:
         return tuple(map(str, options))
 
     def environment(self, key: str) -> dict[str, str]:
-        """All of it: nothing of this program's own Python gets through."""
+        """Return the whole environment, without anything of this program's own Python."""
         given = clean_environment() | environment(Devices(self.gpus, self.threads))
         given |= {
             "VLLM_API_KEY": key,
@@ -117,34 +117,34 @@ class Launch:
 
 
 def read_launch(folder: ServerDir) -> Launch:
-    """``OSError`` or ``ValueError`` when the file was taken away or changed."""
+    """Read ``launch.json``; ``OSError`` or ``ValueError`` if it is gone or changed."""
     values: dict[str, Any] = json.loads(folder.launch.read_text(encoding="utf-8"))
     return Launch(**values | {"gpus": tuple(values["gpus"])})
 
 
 def length_for(tokens: int, context: int | None) -> int:
-    """The length that a server is started with for prompts with answers of at most ``tokens``: a
-    power of two, so that phases of one model find the same server, within the model's context."""
+    """Return the length to start a server with, for prompts and answers of ``tokens``: a power of
+    two, so that a model's phases share a server, within the model's context."""
     wanted: int = max(SHORTEST, 1 << max(0, tokens - 1).bit_length())
     return wanted if context is None else min(wanted, context)
 
 
 def rank_for(rank: int) -> int:
-    """The smallest of the ranks that vLLM knows which holds an adapter's; most are no larger than
-    the first, so that they share a server with each other and with the bare base."""
+    """Return the smallest of vLLM's ranks that holds an adapter's; most adapters fit the first, so
+    that they share a server with each other and with the bare base."""
     return next((known for known in RANKS if known >= rank), RANKS[-1])
 
 
 def cache_for(bytes_a_token: float, length: int, memory_gib: float) -> int:
-    """GiB for keys and values on a CPU: for ``CACHED_TOKENS``, at most a quarter of the
-    memory, and one sequence of full length in any case."""
+    """Return the GiB for keys and values on a CPU: for ``CACHED_TOKENS``, at most a quarter of the
+    memory, but always enough for one sequence of full length."""
     wanted = math.ceil(CACHED_TOKENS * bytes_a_token / GIB)
     least = math.ceil(length * bytes_a_token / GIB)
     return max(1, least, min(wanted, int(memory_gib / 4)))
 
 
 def card_share(parameters: float, precision: str, total_mib: float) -> float:
-    """Of a card's memory: what the same model takes once more, for the parity check, stays free."""
+    """Return the share of a GPU's memory to use; the parity check needs the rest."""
     if not total_mib:
         return MOST_OF_A_CARD
     beside = parameters * BYTES[precision] / GIB + BESIDE_GIB

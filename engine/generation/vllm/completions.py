@@ -1,4 +1,4 @@
-"""Questions as token ids to a server of ours, and its tokens as replies.
+"""Send questions to our vLLM server as token ids, and read its tokens as replies.
 
 The prompt is rendered and its answer read by this program, as for its own loop, so that both
 engines answer the same question; only the tokens between come from the server.
@@ -35,7 +35,7 @@ TIMEOUT_S: Final = 3600.0  # a request waits behind hundreds; a server that died
 
 @dataclass
 class Completions:
-    """A way to speak to a server; see :class:`engine.generation.endpoint.flight.Speaker`.
+    """Sends questions to a server; see :class:`engine.generation.endpoint.flight.Speaker`.
 
     ``prompts`` and ``limits``: token ids and most new tokens of each question, by its key.
     ``faults``: what kept requests from bringing a reply, newest last.
@@ -94,5 +94,5 @@ class Completions:
 
 
 def tokens_of(completion: dict[str, Any]) -> list[int]:
-    """Ids of what was generated, the one that ended it included."""
+    """Return the generated token ids, including the one that ended the text."""
     return [int(token) for token in completion["choices"][0]["token_ids"]]

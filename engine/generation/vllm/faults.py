@@ -1,4 +1,4 @@
-"""Why a server did not start, or ended, in one line: from the end of its log."""
+"""Explain from the end of a server's log why it did not start, or ended, in one line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STAGES: Final = (  # the last one that the log holds is where it is
 
 
 def tail(log: Path) -> str:
-    """The end of a log, "" where there is none."""
+    """Return the end of a log; empty when there is none."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -53,7 +53,7 @@ def tail(log: Path) -> str:
 
 
 def why_it_ended(log: Path, code: int) -> str:
-    """``code`` proves nothing: an engine that crashed ends with 0."""
+    """Explain from the log; the exit ``code`` proves nothing, since crashes end with 0 too."""
     said = tail(log)
     if PORT.search(said):
         return PORT_TAKEN
@@ -69,8 +69,8 @@ def why_it_ended(log: Path, code: int) -> str:
 
 
 def lacks(log: Path) -> Literal["", "nf4", "lora"]:
-    """What this vLLM can't do for the model, where that is why it ended: quantise to NF4, or take
-    adapters."""
+    """Return what this vLLM can't do for the model, if it ended for that reason: quantise to NF4,
+    or load adapters."""
     said = tail(log)
     if MEMORY.search(said):
         return ""
@@ -78,14 +78,14 @@ def lacks(log: Path) -> Literal["", "nf4", "lora"]:
 
 
 def stage(log: Path) -> str:
-    """What a server that starts is at, in a few words."""
+    """Say in a few words what a starting server is doing."""
     said = tail(log)
     found = [(said.rfind(mark), words) for mark, words in STAGES if mark in said]
     return max(found)[1] if found else "importing"
 
 
 def _first_cause(said: str) -> str:
-    """The first error that is none's consequence; warnings, which may speak of errors, are none."""
+    """Return the first error that no other error caused; warnings don't count."""
     lines = [PREFIX.sub("", PREFIX.sub("", line)) for line in said.splitlines()]
     errors = [found for line in lines if (found := ERROR.search(line))]
     causes = [found for found in errors if CONSEQUENCE not in found[2]] or errors

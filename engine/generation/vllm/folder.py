@@ -1,6 +1,6 @@
-"""``servers/<host>/<key>/`` beside the runs: the names of one server's files, and what they say.
+"""The files of one server, in ``servers/<host>/<key>/`` beside the runs.
 
-Only the keeper writes ``server.json``; whoever asks writes a lease of its own.
+Only the keeper writes ``server.json``; each phase that uses the server writes a lease.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ State = Literal["starting", "ready", "ending"]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What ``server.json`` says.
+    """The content of ``server.json``: how to reach a server and who keeps it.
 
     Attributes:
         keeper: the process that started it and will end it.
-        leader: vLLM's first process, whose process group all of it is.
-        mark: in the environment of all its processes, so that nobody else's are taken for its.
-        key: what it wants to be shown with a request; drawn by chance at each start.
+        leader: vLLM's first process, which leads the process group of all others.
+        mark: in the environment of all its processes, to tell them from other processes.
+        key: the secret that each request must show; drawn at random at each start.
     """
 
     state: State
@@ -60,7 +60,7 @@ class ServerDir:
 
     @property
     def launch(self) -> Path:
-        """What is to be started."""
+        """The file that says how to start the server."""
         return self.path / "launch.json"
 
     @property
@@ -69,12 +69,12 @@ class ServerDir:
 
     @property
     def ended(self) -> Path:
-        """Why the last server ended that was not wanted to, in a line."""
+        """The file that says in a line why the last server ended unexpectedly."""
         return self.path / "ended"
 
     @property
     def stop(self) -> Path:
-        """Its presence asks the keeper to end it."""
+        """A file whose presence asks the keeper to end the server."""
         return self.path / "stop"
 
     @property
@@ -87,7 +87,7 @@ class ServerDir:
 
     @property
     def lock(self) -> Path:
-        """Held while it is decided whether it starts, is shared, or ends."""
+        """The lock to hold while deciding whether the server starts, is shared, or ends."""
         return self.path / "lock"
 
     @property
@@ -96,18 +96,18 @@ class ServerDir:
 
     @property
     def merged(self) -> Path:
-        """A merged model that is served from here, and goes with the server."""
+        """The merged model that is served from here, deleted with the server."""
         return self.path / "merged"
 
     def read(self) -> Server | None:
-        """None where none was started."""
+        """Read ``server.json``; None where no server was started."""
         try:
             return Server(**read_object(self.server))
         except DAMAGED:
             return None
 
     def write(self, server: Server) -> None:
-        """For its owner's eyes: the key is in it."""
+        """Write ``server.json``, readable for its owner only, since it holds the key."""
         beside = self.path / f".server.{secrets.token_hex(4)}"
         values = {name: getattr(server, name) for name in Server.__slots__}
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -116,19 +116,19 @@ class ServerDir:
         beside.replace(self.server)
 
     def living(self) -> Server | None:
-        """A server whose keeper is at work."""
+        """Return the server if its keeper is running."""
         found = self.read()
         return found if found is not None and processes.is_alive(found.keeper) else None
 
     def add_lease(self, adapter: str = "") -> Path:
-        """Of this process; delete the file when the server isn't needed any more."""
+        """Write a lease of this process; delete the file when it needs the server no more."""
         self.leases.mkdir(exist_ok=True)
         lease = self.leases / f"{os.getpid()}-{secrets.token_hex(4)}.json"
         write_json(lease, {"who": processes.identity(), "adapter": adapter})
         return lease
 
     def holders(self) -> list[dict[str, Any]]:
-        """Leases of living processes; those of the dead are taken away."""
+        """Return the leases of living processes, and delete those of dead ones."""
         found = []
         for lease in sorted(self.leases.glob("[0-9]*.json")):
             try:
@@ -143,18 +143,18 @@ class ServerDir:
         return found
 
     def forget(self) -> None:
-        """The server is gone, and what it used."""
+        """Delete what belonged to a server that is gone."""
         for file in (self.server, self.stop):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.merged, ignore_errors=True)
 
 
 def servers_of(runs: Path) -> Path:
-    """Where this machine's servers are; another may have the same runs on its disks."""
+    """Return the folder of this machine's servers; others may share the runs folder."""
     return runs / "servers" / socket.gethostname()
 
 
 def server_dirs(runs: Path) -> Iterator[ServerDir]:
-    """All that this machine ever started beside these runs."""
+    """Yield the folders of all servers that this machine started beside these runs."""
     with contextlib.suppress(FileNotFoundError):
         yield from map(ServerDir, sorted(p for p in servers_of(runs).iterdir() if p.is_dir()))

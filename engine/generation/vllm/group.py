@@ -1,4 +1,4 @@
-"""vLLM's processes: all of them in one group, all with the same mark in their environment."""
+"""vLLM's processes, which share a process group and a mark in their environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GUARD: Final = 'read over && exit; kill -s KILL -- "-$1"'
 
 
 def members(group: int, mark: str) -> list[psutil.Process]:
-    """The living of a group that carry the mark: a group's number may be another's by now."""
+    """Return a group's living processes that carry the mark; a group's number may be reused."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -31,7 +31,7 @@ def members(group: int, mark: str) -> list[psutil.Process]:
 
 
 def end(group: int, mark: str, grace_s: float) -> None:
-    """Asked first, then killed; shared memory that they held is given back.
+    """End the processes, by request and then by force, and free their shared memory.
 
     With requests under way vLLM doesn't listen to the first.
     """
@@ -59,7 +59,7 @@ def _shared_memory(process: psutil.Process) -> set[Path]:
 
 
 def guard(group: int) -> subprocess.Popen[bytes]:
-    """A shell that outlives this process for a moment, to take the group with it."""
+    """Start a shell that kills the group if this process dies."""
     return subprocess.Popen(
         ("sh", "-c", GUARD, "guard", str(group)),
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""An environment of its own is made for vLLM."""
+"""Install vLLM into an environment of its own."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ UNWANTED: Final = ("torchvision", "torchaudio", "torchcodec")
 
 
 def size_gib(gpu: bool) -> float:
-    """What an installation takes on the disk."""
+    """Return the disk space that an installation takes, in GiB."""
     return SIZE_GIB["cuda" if gpu else "cpu"]
 
 
 def install(folder: Path, gpu: bool, tell: Callable[[str], None]) -> Executable:
-    """Make the environment; an earlier attempt that broke off is gone on with.
+    """Make the environment, continuing an earlier attempt that broke off.
 
     ``tell`` takes a line for each step and package. ``UserError`` when the disk is too full or
     pip fails; its whole output is in ``install.log``.
@@ -64,7 +64,7 @@ def install(folder: Path, gpu: bool, tell: Callable[[str], None]) -> Executable:
 
 
 def _name_the_package(folder: Path) -> None:
-    """vLLM asks for the version of a package ``vllm``, which the CPU's package is not called."""
+    """Make the CPU's package known as ``vllm``, whose version vLLM asks for."""
     packages = next(folder.glob("lib/python*/site-packages"))
     named = packages / f"vllm-{VERSION}+cpu.dist-info"
     named.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The process that starts one server, watches it, and ends it when nobody needs it.
+"""The keeper: a process that starts one server, watches it, and ends it when nobody needs it.
 
 It belongs to no phase, so that phases can share the server. When it dies, so does the server
 (:func:`engine.generation.vllm.group.guard`); when both were killed, the next start takes away
@@ -49,7 +49,7 @@ def keep(path: Path) -> int:
 
 
 class Keeper:
-    """One server, from its start to its end."""
+    """Keeps one server from its start to its end."""
 
     def __init__(self, folder: ServerDir, launch: Launch, idle_s: float) -> None:
         self._folder = folder
@@ -59,7 +59,7 @@ class Keeper:
         self._over = threading.Event()
 
     def run(self) -> int:
-        """Returns 0 when nobody needed it any more, 1 when it ended by itself."""
+        """Return 0 when nobody needed the server any more, 1 when it ended by itself."""
         signal.signal(signal.SIGTERM, lambda *_: self._over.set())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for _ in range(STARTS):
@@ -73,7 +73,7 @@ class Keeper:
         return 1 if why else 0
 
     def _keep(self) -> str:
-        """Until it ends; why, where that was not wanted."""
+        """Start the server and watch it until it ends; say why if it should not have ended."""
         port, key, mark = _free_port(), secrets.token_urlsafe(24), secrets.token_hex(16)
         try:
             child = self._start(port, key, mark)
@@ -120,7 +120,7 @@ class Keeper:
             self._over.wait(POLL_S)
 
     def _nobody_needs(self, server: Server) -> bool:
-        """Then it is said, under the lock, that it ends: whoever comes now starts another."""
+        """Whether to end the server; if so, mark it as ending, so that nobody joins it."""
         if self._folder.read() is None:
             return True
         asked = self._folder.stop.exists()
@@ -149,7 +149,7 @@ def _free_port() -> int:
 
 
 def start(folder: ServerDir) -> subprocess.Popen[bytes]:
-    """A keeper of its own session, which outlives this process."""
+    """Start a keeper in its own session, so that it outlives this process."""
     log = folder.keeper_log
     command = (sys.executable, "-m", "engine", "serve", str(folder.path.resolve()))
     keeper = processes.spawn(command, log, log)

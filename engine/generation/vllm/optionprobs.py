@@ -1,4 +1,4 @@
-"""How likely some tokens are as the next, asked of a server: nothing is generated."""
+"""Ask a server for log-probabilities of next tokens, without generating."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def next_logprobs(
     wanted: list[int],
     seen: Callable[[int, int], None],
 ) -> Table:
-    """For each context, the log-probability of each wanted token as its next."""
+    """Return for each context the log-probability of each wanted token as its next."""
 
     def look(context: Tokens) -> dict[int, float]:
         body: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Whether a server answers as the policy that was trained: held against the model in this process.
+"""Check that a server answers as the trained policy does, by comparing it with the model itself.
 
 The server continues a few of the phase's own prompts greedily; one plain forward pass a prompt
 then says how likely the model itself finds each of those tokens, and which it would have said.
@@ -41,9 +41,9 @@ STRAYED: Final = 0.05  # of the tokens, at most
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """``difference``: mean absolute difference of log-probabilities, in nats a token.
-    ``strayed``: share of tokens that the model itself finds too much less likely than another.
-    ``tokens``: how many were compared."""
+    """How close a server is to the model. ``difference``: mean absolute difference of
+    log-probabilities, in nats a token. ``strayed``: share of tokens that are too much less likely
+    than the model's best. ``tokens``: how many were compared."""
 
     difference: float
     strayed: float
@@ -65,7 +65,7 @@ class Parity:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A prompt with what the server said, and how likely it found that."""
+    """A prompt with the server's answer and the log-probabilities that the server gave it."""
 
     prompt: Sequence[int]
     said: list[int]
@@ -83,8 +83,8 @@ def check(
     kept: Path,
     doing: Callable[[str], None],
 ) -> Parity | None:
-    """What ``kept`` says of an earlier check, else a new one; None where the model itself doesn't
-    fit beside the server."""
+    """Return an earlier check's result from ``kept``, or check now; None if the model itself
+    doesn't fit beside the server."""
     try:
         return Parity(**read_object(kept))
     except (OSError, UserError, TypeError):
@@ -111,7 +111,7 @@ def check(
 
 
 def probe(server: Server, model: str, prompt: Sequence[int], ends: tuple[int, ...]) -> Probe:
-    """The server's greedy answer. :class:`Refused` when it gives none."""
+    """Get the server's greedy answer; :class:`Refused` if it gives none."""
     body: dict[str, Any] = {
         "model": model,
         "prompt": list(prompt),
@@ -127,7 +127,7 @@ def probe(server: Server, model: str, prompt: Sequence[int], ends: tuple[int, ..
 
 
 def compare(loaded: Loaded, probes: Sequence[Probe], dtype: str) -> Parity:
-    """The model's own log-probabilities of the same tokens, and its likeliest."""
+    """Compare the probes with the model's own log-probabilities and most likely tokens."""
     apart: list[float] = []
     strayed = 0
     for one in probes:

@@ -1,4 +1,4 @@
-"""How a trained policy is served, so that what was trained is what answers.
+"""Decide how a trained policy is served, always on the weights that it was trained on.
 
 An adapter that was trained on a 4-bit base answers on that base, quantised in the same way; where
 this vLLM can't quantise, the model that was merged from the dequantised base and checked takes its
@@ -38,9 +38,9 @@ NAMES: Final[dict[torch.dtype, Dtype]] = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``words``: which weights answer, for people. ``adapter``: loaded into the server as it runs;
-    ``merge``: that a model is to be merged of base and adapter first. ``name``: what it is asked by
-    where it has an adapter."""
+    """How a policy is served. ``words``: which weights answer. ``adapter``: loaded while the server
+    runs; ``name``: its name in requests. ``merge``: whether base and adapter must be merged into a
+    model first."""
 
     words: str
     launch: Launch
@@ -57,7 +57,7 @@ def policy(
     devices: Devices,
     length: int,
 ) -> Policy:
-    """The base in the card's precision, with the adapter on it."""
+    """Serve the base in the card's precision, with the adapter on it."""
     source = card.weights
     nf4 = source.precision == "nf4"
     dtype = _dtype(card)
@@ -82,12 +82,12 @@ def policy(
 
 
 def without_adapters(found: Policy) -> Policy:
-    """A bare base on a server of its own, for models that vLLM takes no adapters for."""
+    """Serve a bare base on its own server, for models whose adapters vLLM can't load."""
     return replace(found, launch=replace(found.launch, rank=0))
 
 
 def merged(found: Policy) -> Policy:
-    """The same policy as plain 16-bit weights, from the folder that they are merged into."""
+    """Serve the same policy as plain 16-bit weights, from the folder they are merged into."""
     assert found.adapter is not None
     revision = f"{found.launch.revision}+{found.name}"
     launch = replace(found.launch, model="", revision=revision, nf4=False, rank=0)
@@ -96,15 +96,15 @@ def merged(found: Policy) -> Policy:
 
 
 def _dtype(card: ModelCard) -> Dtype:
-    """As the builtin engine computes; but a 4-bit base always in 16 bits, in which vLLM lays out
-    what it has quantised."""
+    """Return the builtin engine's data type; but a 4-bit base always computes in 16 bits, which
+    vLLM's quantised layout needs."""
     precision = card.weights.precision
     found = NAMES[compute_dtype(precision)]
     return "bfloat16" if precision == "nf4" and found == "float32" else found
 
 
 def _name(adapter: Path) -> str:
-    """By its content: the same adapter in another folder is the same."""
+    """Name an adapter by its content, so that copies in other folders share the name."""
     return f"adapter-{hash_file(adapter / 'adapter_model.safetensors')[:16]}"
 
 
@@ -113,6 +113,6 @@ def _cache(card: ModelCard, length: int) -> int:
 
 
 def _share(card: ModelCard, devices: Devices) -> float:
-    """Of each card's memory, so that the reference for the parity check has room beside it."""
+    """Return the share of each GPU's memory to use, leaving room for the parity check's model."""
     totals = [card.total for card in gpus() if card.index in devices.gpus]
     return card_share(parameters_of(card), card.weights.precision, min(totals, default=0.0))

@@ -1,4 +1,4 @@
-"""A local model that answers through vLLM: hundreds of questions in flight, on a shared server."""
+"""Answer through vLLM: hundreds of questions at a time, on a server that phases share."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ COUNTED: Final = re.compile(r"^vllm:(generation_tokens_total|num_requests_runnin
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A policy on a server that is ready and was held against the model. ``model``: what it is
-    asked by."""
+    """A policy on a server that is ready and was compared with the model. ``model``: its name in
+    requests."""
 
     policy: Policy
     lease: Lease
@@ -59,7 +59,7 @@ class Served:
 
 
 class VllmAnswers:
-    """One call's questions, answered by a server."""
+    """Answers the questions of one phase through a server."""
 
     def __init__(
         self,
@@ -82,8 +82,8 @@ class VllmAnswers:
         return self._flight is not None and self._flight.land()
 
     def answer(self, questions: Sequence[Question], done: Container[str]) -> Iterator[Batch]:
-        """Replies as they come. A server that dies is started again, and what was in flight is
-        asked again. :class:`Unfit` before the first of them."""
+        """Yield replies as they come. A server that dies is started again, and unanswered questions
+        are asked again. :class:`Unfit` is raised only before the first."""
         reading = read_model(self._card, self._tell, self._doing)
         sampling = self._card.sampling
         prompts, limits = prepared(
@@ -142,7 +142,7 @@ class VllmAnswers:
     def _serve(
         self, reading: Reading, length: int, prompts: Sequence[Sequence[int]]
     ) -> Generator[Batch, None, Served]:
-        """A server with the policy on it, held against the model."""
+        """Get a server with the policy loaded and compared with the model."""
         found, mine = yield from self._lease(reading, length)
         try:
             model = (yield from adapters.load(mine, found, self._doing)) if found.name else MODEL
@@ -162,7 +162,7 @@ class VllmAnswers:
         return Served(found, mine, model)
 
     def _lease(self, reading: Reading, length: int) -> Generator[Batch, None, tuple[Policy, Lease]]:
-        """With the base and its adapter, else in a way that this vLLM can."""
+        """Lease a server for base and adapter, or for another form that this vLLM can serve."""
         found = policy(
             self._card, self._adapter, reading, self._executable, self._place.devices,
             length_for(length, reading.context),
@@ -264,7 +264,7 @@ class VllmAnswers:
 
 
 class _Rate:
-    """Tells every two seconds how fast the server is, by its own count."""
+    """Reports the server's speed every two seconds, by its own count."""
 
     def __init__(self, speaker: Completions, doing: Callable[[str], None]) -> None:
         self._speaker = speaker
@@ -286,7 +286,7 @@ class _Rate:
 
 
 def _counts(metrics: str) -> dict[str, float]:
-    """Of all engines together."""
+    """Add up the counts of all engines."""
     found = {"generation_tokens_total": 0.0, "num_requests_running": 0.0}
     for name, value in COUNTED.findall(metrics):
         found[name] += float(value)

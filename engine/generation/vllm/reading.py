@@ -1,4 +1,4 @@
-"""A model as it is read without its weights: what prompts become, and where answers end."""
+"""Read a model without its weights: its tokenizer, its context, its end tokens."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``context``: tokens that the model can look at, None when it doesn't say. ``ends``: ids that
-    end a text."""
+    """A model without its weights. ``context``: its context length in tokens, None if unknown.
+    ``ends``: ids that end a text."""
 
     folder: Path
     tokenizer: Any
@@ -33,7 +33,7 @@ class Reading:
 
 
 def read_model(card: ModelCard, tell: Tell, doing: Callable[[str], None]) -> Reading:
-    """``UserError`` when folder, tokenizer or configuration can't be used."""
+    """Read it; ``UserError`` when folder, tokenizer or configuration can't be used."""
     folder, tokenizer = open_folder(card, tell, doing)
     trust = card.weights.trust_remote_code
     try:
@@ -49,7 +49,7 @@ def read_model(card: ModelCard, tell: Tell, doing: Callable[[str], None]) -> Rea
 
 
 def adapter_rank(adapter: Path) -> int:
-    """Of a LoRA adapter's folder."""
+    """Return the rank of the LoRA adapter in a folder."""
     try:
         return int(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"])
     except (OSError, ValueError, KeyError, TypeError):

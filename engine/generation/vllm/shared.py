@@ -1,4 +1,4 @@
-"""Servers that phases share: one is started when nobody has, and left to the others at the end."""
+"""Share servers between phases: use a running one, or start one and leave it to the others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEEPER_S: Final = 30.0  # until a new keeper says who it is
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A server that is ready, for as long as this is open. ``waited_s``: until it was ready."""
+    """A ready server, held while this is open. ``waited_s``: seconds until it was ready."""
 
     folder: ServerDir
     server: Server
@@ -40,7 +40,7 @@ class Lease:
 
     @property
     def lives(self) -> bool:
-        """Whether the server is still the one that was leased, and answers."""
+        """Whether the leased server is still the same one, and answers."""
         now = self.folder.living()
         if now is None or now.mark != self.server.mark:
             return False
@@ -54,7 +54,7 @@ class Lease:
 
 
 def run_out(waiting: Generator[Any, None, T]) -> T:
-    """What a generator returns, for callers with nothing to do meanwhile."""
+    """Run a generator to its end and return its value, ignoring what it yields."""
     while True:
         try:
             next(waiting)
@@ -69,8 +69,8 @@ def leasing(
     doing: Callable[[str], None],
     merge: Callable[[Path], None] | None,
 ) -> Generator[list[Any], None, Lease]:
-    """A server for this launch, shared or started; returns when it is ready, and yields an empty
-    list every moment until then. Closing it gives the server up.
+    """Share or start a server for this launch; return when it is ready, and yield an empty list
+    every moment until then. Closing it gives the server up.
 
     ``adapter``: its name, for others to see which are in use. ``merge`` writes the model into a
     folder where that is to be made first. ``UserError`` when the server does not start, in a line.
@@ -99,7 +99,7 @@ def leasing(
 def _join_or_start(
     folder: ServerDir, launch: Launch, adapter: str, merge: Callable[[Path], None] | None
 ) -> Path | None:
-    """The lease; none while a server is ending or another phase is starting one."""
+    """Lease a running server or start one; None while it is ending or being started."""
     try:
         with held(folder.lock):
             living = folder.living()
@@ -118,12 +118,12 @@ def _join_or_start(
 
 
 def _is_over(server: Server) -> bool:
-    """It ends, or has, and its keeper is about to see it."""
+    """Whether the server is ending, or has ended without its keeper noticing yet."""
     return server.state == "ending" or not processes.is_alive(server.leader)
 
 
 def _start(folder: ServerDir) -> None:
-    """Until the keeper says who it is, within the lock: else a second would be started."""
+    """Start a keeper and wait for its sign, holding the lock so that no second one starts."""
     started = keeper.start(folder)
     deadline = time.monotonic() + KEEPER_S
     while folder.living() is None and started.poll() is None:
@@ -133,7 +133,7 @@ def _start(folder: ServerDir) -> None:
 
 
 def _ready(folder: ServerDir, began: float) -> Server | None:
-    """The server once it answers; ``UserError`` when it never will."""
+    """Return the server once it answers; ``UserError`` when it never will."""
     server = folder.living()
     if server is None:
         why = _read(folder.ended) or f"its keeper ended; see {folder.keeper_log}"
@@ -153,7 +153,7 @@ def _read(file: Path) -> str:
 
 
 def _clear(folder: ServerDir) -> None:
-    """Nobody keeps it, so whatever is left of an earlier server is ended."""
+    """End what is left of an earlier server that has no keeper any more."""
     old = folder.read()
     if old is not None:
         group.end(old.leader["pid"], old.mark, grace_s=0)
@@ -162,8 +162,8 @@ def _clear(folder: ServerDir) -> None:
 
 
 def reap(runs: Path) -> list[str]:
-    """End what killed keepers have left behind, and remove folders of servers that are gone; a
-    line for each server that was ended."""
+    """End what killed keepers left behind, and delete what belonged to servers that are gone;
+    return a line for each server that was ended."""
     told = []
     for folder in server_dirs(runs):
         with contextlib.suppress(Timeout), held(folder.lock):
@@ -178,6 +178,6 @@ def reap(runs: Path) -> list[str]:
 
 
 def idle(runs: Path) -> list[tuple[ServerDir, Server]]:
-    """Servers that run and that no living phase holds."""
+    """Return running servers that no living phase holds."""
     found = ((folder, folder.living()) for folder in server_dirs(runs))
     return [(f, s) for f, s in found if s is not None and not f.holders()]

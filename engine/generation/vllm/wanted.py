@@ -1,4 +1,4 @@
-"""Whether a server is still to be asked by phases that could start now: the conductor says it."""
+"""Tell servers which models ready phases will ask for; the conductor keeps this list."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FILE: Final = "wanted.json"
 
 
 def tell_wanted(servers: Path, models: Collection[str]) -> None:
-    """Folders or hub ids of the models that ready phases will ask; kept by the conductor."""
+    """Write the list: folders or hub ids of the models that ready phases will ask."""
     write_json(servers / FILE, {"conductor": processes.identity(), "models": sorted(models)})
 
 
 def is_wanted(folder: ServerDir) -> bool:
-    """What a dead conductor said counts no more."""
+    """Whether a server's model is on the list; a dead conductor's list does not count."""
     try:
         said = read_object(folder.path.parent / FILE)
         origin = read_object(folder.launch)["origin"]

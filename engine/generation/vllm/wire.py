@@ -1,4 +1,4 @@
-"""Single requests to a server of ours: is it well, take this adapter, how likely is that."""
+"""Single HTTP requests to our vLLM server, such as a health check or loading an adapter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIMEOUT_S: Final = 600.0  # a request may wait behind many others
 
 
 class Refused(Exception):
-    """The server did not do it; why, in its words. ``status`` is 0 where it did not answer."""
+    """The server refused a request, as the message says; ``status`` is 0 without an answer."""
 
     def __init__(self, words: str, status: int = 0) -> None:
         super().__init__(words)
@@ -26,7 +26,7 @@ def call(
     body: dict[str, Any] | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> str:
-    """What it says to a GET, or to a POST of ``body``; :class:`Refused` unless its status is 200.
+    """Send a GET, or a POST of ``body``, and return the answer; :class:`Refused` unless status 200.
 
     Straight to this machine, whatever proxies the environment names.
     """
@@ -57,7 +57,7 @@ def is_well(server: Server, timeout_s: float) -> bool:
 
 
 def error_message(said: str) -> str:
-    """Of an error's body, in a line."""
+    """Return an error body's message in one line."""
     try:
         found = json.loads(said)
         found = found.get("error", found)
