@@ -1,13 +1,13 @@
-"""The terminal interface: screens over the engine's folder, queries and commands.
+"""The terminal interface: screens that show the engine's runs and change them.
 
-``app``      opens screens; ``page`` is what they share; ``dialogs`` and ``help`` lie over them
-``hangup``   ends it when the terminal is gone
-``feed``     the only poller: reads the folder in a thread, folds, posts messages
-``screens``  one file a screen: lays panels out, calls queries and commands
-``panels``   one file a panel: takes a view and draws it, knows nothing else
-``charts``   curves on character cells
-``table``    a table that renders the visible rows only
-``format``, ``filtering``, ``diff``   pure functions over text and figures
+``app``      opens screens; ``shell`` is the part of it that screens may use
+``page``     what all screens share
+``feed``     the only poller: reads the runs folder in a thread and posts what has changed
+``hangup``   ends the interface when the terminal is gone
+``screens``  a file per screen: lays panels out, calls queries and commands
+``panels``   a file per panel: draws what its screen gives it, knows nothing else
+``widgets``  tables, texts, dialogs and charts that know nothing of experiments
+``format``   figures and states as short text
 
-It imports ``engine.schema`` and ``engine.commands`` and nothing else of the engine.
+It reads by ``engine.queries``, changes by ``engine.commands``, and never loads the training stack.
 """

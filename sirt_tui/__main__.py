@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Textual is imported only when there is no subcommand."""
+    """Run the command line; only without a verb does it import Textual and open the interface."""
     command_line(open_interface)
 
 
 def open_interface(folder: Path, mouse: bool) -> None:
-    """Until the person quits. Everything that was launched goes on."""
+    """Run the interface until the person quits. Launched runs go on without it."""
     from engine.store.layout import RunsFolder
     from sirt_tui.app import SirtApp
 

@@ -1,4 +1,4 @@
-"""The application: opens screens, asks questions, shows errors. What screens do is theirs."""
+"""The application: it opens screens, asks questions and shows errors."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ DARK, LIGHT = "textual-dark", "textual-light"
 
 
 def clock_of(runs: RunsFolder) -> Callable[[], datetime]:
-    """This machine's clock, set as the one that stamps the folder's files: on a network disk a
-    phase is not silent because this machine is ahead."""
+    """Return a clock that agrees with the one that stamps the folder's files. On a network disk a
+    phase must not look silent only because this machine's clock is ahead."""
     off = timedelta(seconds=ahead(runs.root))
     return lambda: datetime.now(UTC) - off
 
 
 class SirtApp(App[None]):
-    """The stack of screens is the runs, and one other over it at most.
+    """The application; its screens are the list of runs, with at most one other on top.
 
     ``clock`` is frozen in tests, so that ages don't change; else it is the folder's.
     """
@@ -89,12 +89,12 @@ class SirtApp(App[None]):
     # --- screens ---
 
     def open_runs(self) -> None:
-        """Back to the home screen."""
+        """Go back to the home screen."""
         while len(self.screen_stack) > 2:
             self.pop_screen()
 
     def show_runs(self, run_ids: Sequence[str]) -> None:
-        """The home screen, with the cursor on the first of these runs as soon as it is read."""
+        """Go to the home screen, with the cursor on the first of these runs once it is read."""
         from sirt_tui.screens.runs import RunsPage
 
         self.open_runs()
@@ -113,7 +113,7 @@ class SirtApp(App[None]):
         self._open(ComposePage(preset, run_id))
 
     def open_pairs(self, run_id: str | None = None, against: str | None = None) -> None:
-        """What a run's models said; with another run: both runs' answers side by side."""
+        """Show what a run's models said, or two runs' answers side by side."""
         from sirt_tui.screens.pairs import PairsPage
 
         run_id = run_id or self._run_id
@@ -135,7 +135,7 @@ class SirtApp(App[None]):
         self._open(DevicesPage())
 
     def action_open(self, where: str) -> None:
-        """A screen that needs nothing to begin with, as ``package.module:Page``."""
+        """Open a screen that takes no arguments, given as ``package.module:Page``."""
         page: type[Page] = resolve(where)
         self._open(page())
 
@@ -144,7 +144,7 @@ class SirtApp(App[None]):
         self.push_screen(page)
 
     def choose_run(self, run_id: str | None) -> None:
-        """The run that the cursor is on: what ``2`` and ``4`` open."""
+        """Remember the run under the cursor, which ``2`` and ``4`` open."""
         self._run_id = run_id
 
     # --- questions and answers ---
@@ -156,13 +156,13 @@ class SirtApp(App[None]):
         agree: str = "Delete",
         refuse: str = "Keep it",
     ) -> bool:
-        """Ask once. Call it from a worker."""
+        """Ask for a confirmation. Call it from a worker."""
         from sirt_tui.widgets.dialogs import Confirm
 
         return await self.push_screen_wait(Confirm(question, lost, agree, refuse))
 
     async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
-        """One line of text, or None. Call it from a worker."""
+        """Ask for a line of text; None if the person leaves. Call it from a worker."""
         from sirt_tui.widgets.dialogs import AskText
 
         return await self.push_screen_wait(AskText(title, value, hint))
@@ -175,8 +175,8 @@ class SirtApp(App[None]):
         droppable: Container[str] = (),
         drop: Callable[[str], Awaitable[bool]] | None = None,
     ) -> str | None:
-        """One of several, or None; ``drop`` deletes one of the droppable. Call it from a
-        worker."""
+        """Ask to choose one of several; None if the person leaves. ``drop`` deletes one of the
+        ``droppable``. Call it from a worker."""
         from sirt_tui.widgets.dialogs import Choose
 
         return await self.push_screen_wait(Choose(title, offers, present, droppable, drop))
@@ -194,13 +194,13 @@ class SirtApp(App[None]):
     # --- the end ---
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys that come when the last screen is gone are nobody's."""
+        """Ignore keys that come after the last screen is gone."""
         if self.screen_stack or not isinstance(event, events.InputEvent):
             await super().on_event(event)
 
     def _fatal_error(self) -> None:
-        """What nobody foresaw ends the program with a line, instead of pages of local variables,
-        which may be anybody's text."""
+        """End after an unexpected error with one line, not with Textual's pages of local variables,
+        which may hold any text."""
         error = sys.exception() or self._exception
         if error is not None:
             self._exit_renderables.append(Text(visible(f"sirt: {failures.said(error)}")))
@@ -245,7 +245,7 @@ class SirtApp(App[None]):
         self.push_screen(Help(self.screen))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every key's action that works here, by its description."""
+        """List the actions of all keys that work here, for the command palette."""
         for node, binding, enabled, tip in screen.active_bindings.values():
             if binding.description and enabled and not binding.system:
                 action = binding.action

@@ -1,5 +1,5 @@
-"""What the colours' names mean on a dark and on a light ground: all of them can be told apart and
-read (4.5 to 1 at least)."""
+"""The colours on dark and on light backgrounds; all are distinct and readable (contrast of at least
+4.5 to 1)."""
 
 from __future__ import annotations
 

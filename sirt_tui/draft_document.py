@@ -1,4 +1,4 @@
-"""The draft on the screen: where it came from, what is not saved yet, where it is kept."""
+"""The draft on the screen: where it came from, whether it is saved, and where it is kept."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class DraftDocument:
-    """``saved``: the draft as its source or its file has it. ``file``: where it was last saved, or
-    the file it was read from; ``own``: saved there from here, so it may be written again.
-    ``place``: where it is kept while it is not saved; ``taken``: the kept draft it goes on from.
+    """A draft with its files. ``saved``: the draft as in its source or file. ``file``: where it was
+    last saved or read from; ``own``: whether it was saved from here, so that it may be overwritten.
+    ``place``: where it is kept while unsaved; ``taken``: the kept draft that it continues.
     """
 
     draft: Draft = field(default_factory=dict)
@@ -35,14 +35,14 @@ class DraftDocument:
 
     @property
     def said(self) -> str:
-        """For the head of the screen."""
+        """A description for the screen's header."""
         name = str(self.draft.get("name") or "no name yet")
         came = f"saved to {self.file}" if self.own else self.came
         return f"{name}, {came}{', changed' if self.unsaved else ''}"
 
 
 def from_preset(name: str) -> DraftDocument:
-    """A shipped preset, or a file; ``UserError`` when it can't be read."""
+    """Start from a shipped preset or a file; ``UserError`` when it can't be read."""
     draft = drafts.draft_of_preset(name)
     path = drafts.file_of(name)
     if path.exists():
@@ -56,12 +56,12 @@ def from_run(runs: RunsFolder, run_id: str) -> DraftDocument:
 
 
 def from_kept(path: Path) -> DraftDocument:
-    """A draft that was left unsaved, here or in another window."""
+    """Start from a draft that was left unsaved, here or in another window."""
     return DraftDocument(drafts.draft_of_preset(str(path)), {}, "from a kept draft", taken=path)
 
 
 def keep(runs: RunsFolder, document: DraftDocument) -> None:
-    """Write down what isn't saved, and forget what is; each window has a file of its own."""
+    """Write an unsaved draft to its own file; delete that file once the draft is saved."""
     if document.unsaved and document.draft:
         document.place = document.place or drafts.new_place(runs, document.draft)
         drafts.keep(document.draft, document.place)

@@ -1,4 +1,4 @@
-"""When something goes wrong that nobody foresaw: its traceback in a file that is named."""
+"""Report unexpected errors: the traceback goes to a file, whose name is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.schema.errors import UserError, told
 
 
 def said(error: BaseException) -> str:
-    """One line: what a person can mend as it is, anything else with the file of its traceback."""
+    """Describe an error in one line; an internal one names the file with its traceback."""
     match error:
         case UserError() | OSError():
             return told(error)
@@ -22,8 +22,8 @@ def said(error: BaseException) -> str:
 
 
 def kept(error: BaseException) -> str:
-    """The file with its traceback, in the user's state folder, or where that can't be written to
-    in the system's temporary one; why there is none when neither can be."""
+    """Write the traceback to the user's state folder, or else to the system's temporary folder;
+    return the file, or why there is none."""
     text = "".join(traceback.format_exception(error))
     name = f"sirt-failed-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "sirt"

@@ -1,4 +1,4 @@
-"""The only poller: one thread that reads the folder, folds, and posts what changed.
+"""The feed: the one thread that polls the runs folder and posts what has changed.
 
 A widget that watches gets messages from here and never reads a file itself; what is asked runs in
 threads too (:meth:`Feed.ask`), so the loop, and with it the keyboard, is never blocked. What
@@ -44,7 +44,7 @@ MACHINE_EVERY_S = 2.0
 
 @dataclass
 class _Watch:
-    """A widget's wish: ``look`` gives a message when there is news, every ``every`` seconds.
+    """What a widget watches: every ``every`` seconds ``look`` returns a message if there is news.
     ``said``: why it failed the last time."""
 
     widget: Widget
@@ -55,7 +55,7 @@ class _Watch:
 
 
 class Feed:
-    """Started on the first watch; ends with the process."""
+    """Polls the runs folder for widgets; it starts with the first watch, ends with the process."""
 
     class RunsChanged(Message):
         """All runs, newest first; ``damage``: files that can't be read, a line each."""
@@ -75,7 +75,7 @@ class Feed:
             self.error = error
 
     class MachineChanged(Message):
-        """A new reading of CPU and memory, and of the GPUs."""
+        """A new reading of CPU, memory and GPUs."""
 
         def __init__(self, now: MachineNow) -> None:
             super().__init__()
@@ -83,7 +83,7 @@ class Feed:
             self.gpus = now.gpus
 
     class QueueChanged(Message):
-        """The queue, what is at work, and who conducts."""
+        """The queue, the running phases and the conductor."""
 
         def __init__(self, now: Conducting) -> None:
             super().__init__()
@@ -99,7 +99,7 @@ class Feed:
             self.error = error
 
     class Failed(Message):
-        """What a widget watches can't be looked at; told once, until it can be again."""
+        """What a widget watches can't be read; posted once, until it can be read again."""
 
         def __init__(self, error: Exception) -> None:
             super().__init__()
@@ -115,7 +115,7 @@ class Feed:
         self._thread: threading.Thread | None = None
 
     def first_runs(self) -> tuple[RunRow, ...]:
-        """The newest runs as the index has them: something to show while the rest is read."""
+        """Return the newest runs from the index, to show while the others are read."""
         return tuple(newest_runs(self._runs, FIRST_PAGE))
 
     def watch_runs(self, widget: Widget) -> None:
@@ -143,7 +143,7 @@ class Feed:
             self._watches = [w for w in self._watches if w.widget is not widget]
 
     def hurry(self) -> None:
-        """Look at everything now: a command has changed something."""
+        """Poll everything now, since a command has changed something."""
         self._all.due = 0.0
         with self._lock:
             for watch in self._watches:
@@ -156,7 +156,7 @@ class Feed:
 
     @staticmethod
     async def ask(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """A call's answer, computed in a thread."""
+        """Compute a call's answer in a thread."""
         return await asyncio.to_thread(call, *args, **kwargs)
 
     def _watch(self, watch: _Watch) -> None:
@@ -189,7 +189,7 @@ class Feed:
 
     @staticmethod
     def _looked(watch: _Watch) -> Message | None:
-        """Whatever a file holds, the thread goes on: everything else is still looked at."""
+        """Poll for one watch; an error must not end the thread, which serves all others too."""
         try:
             message = watch.look()
         except Exception as error:
@@ -206,7 +206,7 @@ def _look_at_machine() -> Message:
 
 
 class _AllRuns:
-    """One roster however many watch the list: ten thousand rows are held and looked at once."""
+    """The list of all runs, held and polled once however many widgets watch it."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
@@ -216,7 +216,7 @@ class _AllRuns:
         self.due = 0.0
 
     def look(self) -> tuple[RunRow, ...] | None:
-        """The same tuple as before when nothing has moved; None until it could be read."""
+        """Return all rows, the same tuple if unchanged; None until they could be read."""
         if time.monotonic() < self.due:
             return self._rows
         if self._roster is None:
@@ -235,7 +235,7 @@ class _AllRuns:
 
 
 class _RunsLook:
-    """The list of runs when something in it moved."""
+    """Polls the list of runs for changes."""
 
     def __init__(self, all_runs: _AllRuns) -> None:
         self._all = all_runs
@@ -251,7 +251,7 @@ class _RunsLook:
 
 
 class _RunLook:
-    """One run when something in it moved."""
+    """Polls one run for changes."""
 
     def __init__(self, runs: RunsFolder, run_id: str) -> None:
         self._runs = runs
@@ -276,7 +276,7 @@ class _RunLook:
 
 
 class _QueueLook:
-    """The queue when it differs from the last one given."""
+    """Polls the queue for changes."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
@@ -296,7 +296,7 @@ class _QueueLook:
 
 
 class _MarksLook:
-    """A phase's marks when their file was replaced."""
+    """Polls a phase's marks for changes."""
 
     def __init__(self, runs: RunsFolder, phase_id: str) -> None:
         self._runs = runs

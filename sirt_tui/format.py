@@ -1,4 +1,4 @@
-"""Figures and states as short text; pure."""
+"""Write figures and states as short text."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ STATE_STYLES: dict[State, str] = {
 
 
 def duration(seconds: float | None) -> str:
-    """As :func:`engine.schema.durations.duration`; a dash where it isn't known."""
+    """Write a duration as :func:`engine.schema.durations.duration`; a dash if unknown."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     return durations.duration(seconds)
 
 
 def roughly(seconds: float) -> str:
-    """An estimate: ``about 3 d 4 h``, ``over a year``."""
+    """Write an estimated duration, as ``about 3 d 4 h`` or ``over a year``."""
     said = duration(60 * round(seconds / 60) if seconds >= 120 else seconds)
     return said if said == OVER_A_YEAR else f"about {said}"
 
 
 def age(then: datetime | None, now: datetime) -> str:
-    """How long ago, in one unit: ``now``, ``119 min``, ``47 h``, ``12 d``; never off by half."""
+    """Write how long ago in one unit, rounded down: ``now``, ``119 min``, ``47 h``, ``12 d``."""
     if then is None:
         return NOTHING
     seconds = (now - then).total_seconds()
@@ -67,22 +67,22 @@ def age(then: datetime | None, now: datetime) -> str:
 
 
 def count(n: float | None) -> str:
-    """As :func:`engine.schema.counts.count`; a dash where it isn't known."""
+    """Write a count as :func:`engine.schema.counts.count`; a dash if unknown."""
     return NOTHING if n is None else counts.count(n)
 
 
 def percent(share: float | None) -> str:
-    """A share in 0..1 as ``93.7``."""
+    """Write a share in 0..1 in per cent, as ``93.7``."""
     return NOTHING if share is None else f"{100 * share:.1f}"
 
 
 def interval(low: float, high: float) -> str:
-    """Bounds in 0..1 as ``91.4–95.4``."""
+    """Write bounds in 0..1 in per cent, as ``91.4–95.4``."""
     return f"{percent(low)}–{percent(high)}"
 
 
 def number(value: float | None) -> str:
-    """Four significant digits, never an exponent where six characters do."""
+    """Write four significant digits, with an exponent only where six characters don't suffice."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):
@@ -93,7 +93,7 @@ def number(value: float | None) -> str:
 
 
 def mib(value: float | None) -> str:
-    """A memory size given in MiB."""
+    """Write a memory size that is given in MiB."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value / 1024:.1f} GiB" if value >= 1024 else f"{value:.0f} MiB"
@@ -104,5 +104,5 @@ def money(amount: float | None, currency: str = "USD") -> str:
 
 
 def ladder(states: Iterable[State]) -> str:
-    """A phase ladder: one mark a phase."""
+    """Write the states of a run's phases, one mark each."""
     return "".join(STATE_MARKS[state] for state in states)

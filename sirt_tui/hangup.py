@@ -1,5 +1,5 @@
-"""The interface ends when its terminal is gone, also where no SIGHUP says so: after ``nohup``, or
-when what stood between dropped the line. Reading such a terminal gives nothing, over and over."""
+"""End the interface when its terminal is gone, even if no SIGHUP says so: after ``nohup``, or when
+a connection breaks. Reading from such a terminal returns nothing, forever."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LEAVE_S = 3.0  # for an orderly end; writing to such a terminal may fail in any 
 
 
 def watch(leave: Callable[[], object]) -> None:
-    """Call ``leave`` from a thread once nobody is at the other end of standard input, and end the
-    process when that does not."""
+    """Call ``leave`` from a thread once the other end of standard input is gone, and end the
+    process if that does not."""
     if not sys.__stdin__ or not sys.__stdin__.isatty():
         return
     poll = select.poll()

@@ -1,4 +1,4 @@
-"""What all screens share: the header line, the way to the other screens, and typed access."""
+"""What all screens share: the header line, the keys to other screens, the filter."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ P = ParamSpec("P")
 
 
 class HeaderLine(Static):
-    """One line: the program, the screen and what it shows, the folder."""
+    """The top line: the program, the screen, its subject, and the folder."""
 
     DEFAULT_CSS = """
     HeaderLine { dock: top; height: 1; background: $panel; color: $foreground; padding: 0 1; }
     """
 
     def show(self, title: str, subject: str, folder: str) -> None:
-        """Long parts are cut by the line's end; the folder goes last."""
+        """Show these parts, with the folder last; what is too long is cut at the end."""
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append("SIRT ", "bold")
         text.append(title, "bold")
@@ -44,7 +44,7 @@ class HeaderLine(Static):
 
 
 class Page(Leavable[None]):
-    """A screen of the program. Subclasses give ``TITLE`` and ``compose_body``."""
+    """A screen of the program. Subclasses define ``TITLE`` and ``compose_body``."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
     ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,Footer"  # where one is, and the way out
@@ -66,14 +66,14 @@ class Page(Leavable[None]):
         self.failed(event.error)
 
     def failed(self, error: BaseException) -> None:
-        """Beside the notice, in the header's line: nothing is being read any more."""
+        """Show a failure in the header too, since nothing is read any more."""
         self.subject = f"failed: {failures.said(error)}"
         super().failed(error)
 
     async def tell_if_refused(
         self, command: Callable[P, object], *args: P.args, **kw: P.kwargs
     ) -> None:
-        """Ask for a check of which nothing is shown but why it fails."""
+        """Run a check, and show only its error, if any."""
         try:
             await self.ask(command, *args, **kw)
         except (UserError, OSError) as error:
@@ -98,8 +98,8 @@ class Page(Leavable[None]):
             self._show_header()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """``/`` opens the filter before the next key is looked at, whatever has the focus; but in
-        a text it is a slash. (On a slow line keys come in bunches.)"""
+        """Let ``/`` open the filter at once, before the next key, except while typing text. (On a
+        slow line, keys come in bunches.)"""
         if action == "filter" and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
@@ -110,7 +110,7 @@ class Page(Leavable[None]):
         self.set_focus(box)
 
     def close_filter(self) -> bool:
-        """Clear it; whether it was open."""
+        """Clear and close the filter; return whether it was open."""
         box = self.query_one("#filter", Input)
         was_open = box.has_class("open")
         box.remove_class("open")

@@ -1,4 +1,4 @@
-"""What a screen may ask of the application: where the runs are, other screens, questions, words."""
+"""The parts of the application that screens may use: folder, other screens, questions, notices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Severity = Literal["information", "warning", "error"]
 
 
 class Shell(Protocol):
-    """The application, as screens know it; :class:`sirt_tui.app.SirtApp` knows the screens."""
+    """The application as screens see it; :class:`sirt_tui.app.SirtApp` implements it."""
 
     @property
     def runs(self) -> RunsFolder: ...

@@ -1,4 +1,4 @@
-"""One file a panel: it takes what its screen knows and draws it."""
+"""The panels, one file each; a panel draws what its screen gives it."""
 
 # of the Run screen, beside its phases, in the order in which [ and ] go through them; as many are
 # shown at once as there is room for

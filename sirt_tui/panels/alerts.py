@@ -1,4 +1,4 @@
-"""What matters about a run, on top: faults first, then warnings, each once."""
+"""The warnings on top of the Run screen: faults first, then warnings, each once."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ ADVICE = {
 
 
 class AlertsPanel(Static):
-    """Takes no room when there is nothing to say. What has room for it is told in full; the log
-    has all of it."""
+    """Shows a run's faults and warnings, in full where they fit; the log has all of them. Without
+    any, it takes no room."""
 
     DEFAULT_CSS = """
     AlertsPanel { height: auto; max-height: 4; padding: 0 1; text-overflow: ellipsis; }
@@ -47,7 +47,7 @@ class AlertsPanel(Static):
 
 
 def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] = ()) -> list[Text]:
-    """One line each: what is wrong, where, what to do. ``damage``: of the run's files."""
+    """Return a line for each fault: what is wrong, where, what to do. ``damage``: damaged files."""
     faults, hints, warnings = [], [], []
     hints += [_line("! ", one_line(said, 300), "", "yellow") for said in damage]
     for phase in phases:

@@ -1,4 +1,4 @@
-"""One metric of several runs over each other: each run's letter and colour, as in the legend."""
+"""Draw one metric of several runs in one chart, with each run's letter and colour."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ComparedCurves(Chart):
-    """``views``: by run, each phase's log; ``metric``: the phase and metric that is drawn."""
+    """The chart. ``views``: each run's logs by phase; ``metric``: the drawn phase and metric."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -36,7 +36,7 @@ class ComparedCurves(Chart):
             self._show_curves()
 
     def next_metric(self) -> None:
-        """The next curve that any of the runs has."""
+        """Draw the next metric that any of the runs has."""
         if there := self._metrics():
             at = there.index(self.metric) if self.metric in there else -1
             self.metric = there[(at + 1) % len(there)]
@@ -55,7 +55,7 @@ class ComparedCurves(Chart):
         self.show(series, x=x_axis.AXES[over])
 
     def _metrics(self) -> list[tuple[str, str]]:
-        """Phase and metric of each curve that any of the runs has; a kind's rounds in turn."""
+        """List the phase and metric of every curve, with the rounds of a kind in order."""
         phases = sorted({phase for views in self.views for phase in views})
         return [
             (phase, series)
@@ -68,7 +68,7 @@ class ComparedCurves(Chart):
         ]
 
     def _drawn(self) -> dict[int, PhaseView]:
-        """The logs of the runs that have this curve, by the number of the run."""
+        """Return the logs that have this curve, by the run's number."""
         phase, metric = self.metric
         found = {n: views[phase] for n, views in enumerate(self.views) if phase in views}
         return {n: view for n, view in found.items() if metric in view.metrics}

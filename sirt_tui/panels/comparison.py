@@ -1,4 +1,4 @@
-"""Tables of a comparison: accuracies with differences, settings, trained-on x evaluated-on."""
+"""Tables that compare runs: accuracies with differences, settings, transfer matrix."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ HEAT = ("dim", "blue", "cyan", "yellow", "bold yellow")
 
 
 def letter(number: int) -> str:
-    """What a run is called in the columns: A, B, …"""
+    """Return the run's letter in the columns: A, B, …"""
     return chr(ord("A") + number) if number < 26 else str(number + 1)
 
 
 def colour(number: int) -> str:
-    """Of a run's letter and of its curves."""
+    """Return the colour of a run's letter and curves."""
     return COLOURS[number % len(COLOURS)]
 
 
 class Legend(Static):
-    """The runs with their letters: in a quarter of the screen, or all of them."""
+    """Names the runs and their letters, in a quarter of the screen or in full."""
 
     DEFAULT_CSS = """
     Legend {
@@ -75,8 +75,8 @@ class Legend(Static):
 
 
 def legend(compared: Compared, most: int) -> Text:
-    """Letter and name of each run in ``most`` lines; which is the reference, and why a run can't be
-    tested against it."""
+    """Write each run's letter and name in ``most`` lines, marking the reference, and say why a run
+    can't be tested against it."""
     rows = compared.rows
     text = Text()
     cut = len(rows) > most
@@ -96,7 +96,7 @@ def legend(compared: Compared, most: int) -> Text:
 
 
 def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow]) -> Text:
-    """What judges made of these runs' answers to each other, four lines each."""
+    """Write what judges said when they compared these runs' answers, four lines each."""
     if not found:
         return Text("no judge has compared these runs' answers; j asks one", "dim")
     letters = {row.name: Text(letter(n), f"bold {colour(n)}") for n, row in enumerate(rows)}
@@ -118,7 +118,7 @@ def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow]) -> Text:
 
 
 def why_untested(compared: Compared) -> dict[int, str]:
-    """By run, why no cell could be tested; empty before the tests."""
+    """Say for each run without any test why; empty before the tests are made."""
     found = compared.differences.values()
     if not found:
         return {}
@@ -135,7 +135,7 @@ def why_untested(compared: Compared) -> dict[int, str]:
 
 
 def accuracies_table(compared: Compared) -> RichTable | Text:
-    """A line a task and prompt; below it what the paired test says of each run."""
+    """Make the table with a row per task and prompt, and the paired test in each cell."""
     if not compared.cells:
         return Text("none of these runs was scored yet", "dim")
     return draw_table(accuracies.compared(compared, letters(compared.rows)))
@@ -151,7 +151,7 @@ def settings_table(
 
 
 def matrix_table(matrices: dict[str, Matrix]) -> RichTable | Text:
-    """Heat maps under each other: shades that read without colour, and numbers."""
+    """Make heat maps with numbers and with shades that can be read without colour."""
     evaluated = sorted({task for found in matrices.values() for task in found.evaluated})
     if not evaluated:
         return Text("nothing was scored yet", "dim")

@@ -1,4 +1,4 @@
-"""What a run's phases measured, as curves: one group at a time."""
+"""Draw what a run's phases measured as curves, one metric at a time."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Key = tuple[str, str]  # phase, name of the metric
 
 
 class CurvesPanel(RunPanel, Vertical):
-    """``c`` goes through the groups; until then it shows the loss of what is at work. ``X``
-    changes what they are drawn over."""
+    """Shows a metric's curves: at first the running phase's loss, others with ``c``. ``X`` changes
+    the x axis."""
 
     NAME = "curves"
     BORDER_TITLE = "curves"
@@ -57,7 +57,7 @@ class CurvesPanel(RunPanel, Vertical):
         yield Chart()
 
     def draw(self, of: RunView) -> None:
-        """The chosen group of the run's phases; of another phase under the cursor its first."""
+        """Draw the chosen metric; if the cursor moved to another phase, that phase's first."""
         self._phases = of.status.phases
         selected = of.chosen.id if of.chosen is not None else ""
         if selected != self._selected:
@@ -101,7 +101,7 @@ class CurvesPanel(RunPanel, Vertical):
         self.query_one(Chart).show(self._series(phase, metric, over), lines, x_axis.AXES[over])
 
     def _there(self) -> dict[Key, tuple[PhaseStatus, Metric]]:
-        """Phase and metric of all curves that have a point."""
+        """Return the phase and metric of all curves that have a point."""
         return {
             (phase.id, metric.name): (phase, metric)
             for phase in self._phases
@@ -110,8 +110,8 @@ class CurvesPanel(RunPanel, Vertical):
         }
 
     def _shown(self, there: dict[Key, tuple[PhaseStatus, Metric]]) -> Key:
-        """The chosen one; else the first of what is at work, or of the last phase of the most
-        telling kind."""
+        """Return the chosen curve, or else the first one of the running phase or of the last phase
+        of the most informative kind."""
         if self._chosen in there:
             return self._chosen
         last = {phase.id: phase for phase, _ in reversed(there.values())}.values()
@@ -133,6 +133,6 @@ class CurvesPanel(RunPanel, Vertical):
 
 
 def _holds(metric: Metric, phase: PhaseStatus) -> bool:
-    """A loss with a likelihood term does not begin at ln 2."""
+    """Whether the metric's line holds: a loss with a likelihood term does not begin at ln 2."""
     spec = phase.spec
     return not (isinstance(spec, RefineSpec) and metric.name == "loss" and spec.settings.sft_weight)

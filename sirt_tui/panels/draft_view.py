@@ -1,4 +1,4 @@
-"""What the panels of Compose are given to draw."""
+"""The data that the panels of the Compose screen draw."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DraftView:
-    """A draft, what it can choose from, and its plan (None while there is none) or the problems in
-    the plan's way."""
+    """A draft, its possible values, and its plan (None while it is made) or the problems that
+    prevent one."""
 
     draft: Draft
     offered: Offered
@@ -24,5 +24,5 @@ class DraftView:
     problems: tuple[Problem, ...] = ()
 
     def problem(self, key: str) -> str:
-        """What is wrong with the file's key."""
+        """Return what is wrong with this key of the file."""
         return composing.by_setting(self.problems).get(key, "")

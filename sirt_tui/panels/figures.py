@@ -1,4 +1,4 @@
-"""Tables and figures with their intervals as panels draw them."""
+"""Draw tables and figures with their intervals, for panels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FITS = 60  # characters of a name
 
 
 def figure(cell: Cell) -> Text:
-    """A value in bold, what is to be known of it beside or below."""
+    """Draw a value in bold, with its interval or difference beside or below it."""
     match cell:
         case None:
             return Text(NOTHING, "dim")
@@ -51,8 +51,8 @@ def figure(cell: Cell) -> Text:
 
 
 def _difference(found: Comparison, questions: int) -> Text:
-    """Points with their interval, and Holm's p; coloured and starred only where the test says so.
-    ``n``: on how many questions, where not on all of them."""
+    """Draw a difference in points with its interval and Holm's p; only significant ones are
+    coloured and starred. ``n``: the number of questions, if not all."""
     sure = found.adjusted < SIGNIFICANT
     colour = "green" if found.difference.value > 0 else "red"
     text = Text.assemble((found.difference.text, colour if sure else "dim"))
@@ -62,7 +62,7 @@ def _difference(found: Comparison, questions: int) -> Text:
 
 
 def p_value(p: float) -> str:
-    """Two digits; what is tiny is only called small."""
+    """Write p with two significant digits; very small values only as a bound."""
     return "<1e-4" if p < 1e-4 else f"{p:.2g}"
 
 

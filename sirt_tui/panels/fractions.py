@@ -1,4 +1,4 @@
-"""What a share of the demonstrations is worth: a line an arm, and below it the figures."""
+"""Accuracy by the share of demonstrations: a line per arm, and the figures below."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FractionsPanel(Vertical):
-    """The chart only where an arm has several shares."""
+    """Shows a table, and a chart if any arm was trained with several shares."""
 
     DEFAULT_CSS = """
     FractionsPanel ScrollableContainer { height: auto; max-height: 50%; padding: 0 1; }
@@ -31,7 +31,7 @@ class FractionsPanel(Vertical):
             yield Static()
 
     def show(self, lines: dict[str, list[tuple[int, Estimate]]]) -> None:
-        """By arm, the share in per cent and the accuracy with it."""
+        """Show for each arm the shares in per cent and the accuracies."""
         chart = self.query_one(Chart)
         chart.display = any(len(points) > 1 for points in lines.values())  # else there is no line
         shown = (

@@ -1,4 +1,4 @@
-"""The machine: CPU and memory, and each GPU with its memory, use and users."""
+"""The machine's CPU, memory and GPUs, each with its use and its users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True, slots=True)
 class MachineView:
-    """``ours``: process id -> the phase that it works on."""
+    """A reading of the machine. ``ours``: the phase that each process id works on."""
 
     machine: Machine
     gpus: Sequence[Gpu]
@@ -36,7 +36,7 @@ class MachineView:
 
 
 class GpusPanel(VerticalScroll):
-    """``note`` takes each reading, of which a short history is kept; ``show`` draws."""
+    """Shows the machine; ``note`` keeps a short history of readings, ``show`` draws."""
 
     BORDER_TITLE = "devices"
 
@@ -48,7 +48,7 @@ class GpusPanel(VerticalScroll):
         yield Static(Text("looking", "dim"))
 
     def note(self, machine: Machine, gpus: Sequence[Gpu]) -> None:
-        """A reading for the history."""
+        """Add a reading to the history."""
         shares = {"cpu": machine.load / machine.cores}
         shares |= {gpu.uuid: gpu.utilisation / 100 for gpu in gpus}
         for key, share in shares.items():
@@ -90,7 +90,7 @@ class GpusPanel(VerticalScroll):
 
 
 def bar(share: float) -> str:
-    """A bar of fixed width; empty for what is not known."""
+    """Draw a bar of fixed width; empty for an unknown share."""
     filled = 0 if math.isnan(share) else round(BAR * min(max(share, 0.0), 1.0))
     return "█" * filled + "░" * (BAR - filled)
 

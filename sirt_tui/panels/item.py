@@ -1,4 +1,4 @@
-"""One item: the question or its prompt, and its texts side by side with what differs."""
+"""Show one item: its question or prompt, and its texts side by side with their differences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANSWER = "bold reverse underline"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How to show an item. ``prompt``: 0 the question, then its prompts one after the other."""
+    """How to show an item. ``prompt``: 0 for the question, then its prompts in turn."""
 
     mark: Mark
     left_out: bool = False
@@ -43,8 +43,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An item as texts: made in a thread, since telling long texts apart takes time. Titles are
-    texts too: a string would be read as markup."""
+    """An item as styled texts, made in a thread, since comparing long texts takes time. Titles are
+    not strings, since those would be read as markup."""
 
     title: Text
     subtitle: Text
@@ -53,7 +53,7 @@ class Drawn:
 
 
 class ItemPanel(VerticalScroll):
-    """``show`` puts what :func:`draw` has made."""
+    """Shows an item that :func:`draw` has drawn."""
 
     ALLOW_MAXIMIZE = True
     DEFAULT_CSS = """
@@ -79,7 +79,7 @@ class ItemPanel(VerticalScroll):
             yield Static(classes="side")
 
     def show(self, drawn: Drawn) -> None:
-        """Another item begins at its top; the same one stays where it was."""
+        """Show an item; another item begins at its top, the same one keeps its place."""
         if drawn.title != self._title:
             self._title = drawn.title
             self.scroll_home(animate=False)
@@ -94,12 +94,12 @@ class ItemPanel(VerticalScroll):
                 box.update(text)
 
     def say(self, text: str) -> None:
-        """In place of an item."""
+        """Show a text in place of an item."""
         self.show(Drawn(Text(), Text(), Text(text, "dim")))
 
 
 def draw(item: Item, shown: Shown) -> Drawn:
-    """Everything of it is plain text with styles of ours."""
+    """Draw an item; whatever its texts hold is shown as plain text."""
     title = Text(f"{item.number + 1}  {one_line(item.id, 60)}")
     subtitle = Text(one_line(item.label, 80))
     if item.problem:

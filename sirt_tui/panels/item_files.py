@@ -1,4 +1,4 @@
-"""Which files of items there are, and which of them is shown."""
+"""The bar of a run's files of items, and the counts of items and marks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourcesView:
-    """``chosen``: the number of the one that is shown."""
+    """The files of items; ``chosen``: the number of the one that is shown."""
 
     sources: Sequence[Source]
     chosen: int
 
 
 class SourceBar(Static):
-    """One line; begins far enough to the right that the chosen one is seen."""
+    """Shows the files in one line, scrolled so that the chosen one is visible."""
 
     DEFAULT_CSS = "SourceBar { height: 1; padding: 0 1; }"
 
@@ -51,7 +51,7 @@ def _name(source: Source) -> str:
 
 
 def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
-    """``13 of 24 pairs  of wren-1m``."""
+    """Write the number of items, as ``13 of 24 pairs  of wren-1m``."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{count(shown)} of " if filtered else "")
     text.append(f"{count(total)} {source.what}")
@@ -60,7 +60,7 @@ def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
 
 
 def marks_text(marks: Marks, rows: int) -> Text:
-    """How many items are flagged and excluded, and how many rows are ticked just now."""
+    """Write how many items are flagged and excluded, and how many rows are ticked."""
     text = Text()
     for name, style in (("flagged", "bold yellow"), ("excluded", "bold red")):
         marked = sum(getattr(mark, name) for mark in marks.values())

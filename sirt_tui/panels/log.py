@@ -1,4 +1,4 @@
-"""What a phase said, or the end of what its process wrote to stderr."""
+"""Show a phase's messages, or the end of what its process wrote to stderr."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
 
 
 class LogPanel(RunPanel, Lines):
-    """Of the chosen phase: messages by default; ``l`` changes to stderr and back."""
+    """Shows the chosen phase's messages; ``l`` switches to stderr and back."""
 
     NAME = "log"
     BORDER_TITLE = "log"
@@ -64,8 +64,8 @@ class LogPanel(RunPanel, Lines):
 
 
 def messages_text(view: PhaseView, told: Iterable[str]) -> Text:
-    """One line a message, with its time; then ``told``, what else the log says; what the phase is
-    busy with last."""
+    """Write a line per message with its time, then the remarks in ``told``, and last what the phase
+    is doing."""
     text = Text()
     for message in view.messages.last(LINES):
         text.append(f"{message.ts:%H:%M:%S} ", "dim")

@@ -1,4 +1,4 @@
-"""Memory and utilisation over time of the phase that was measured last: a curve a device."""
+"""Plot memory and utilisation of the last measured phase over time, a curve per device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIB_A_GIB = 1024.0
 
 
 class MemoryPanel(RunPanel, Vertical):
-    """``u`` changes between memory (GiB) and utilisation (per cent)."""
+    """Shows memory (GiB) or utilisation (per cent); ``u`` switches between them."""
 
     NAME = "memory"
     BORDER_TITLE = "memory"
@@ -53,14 +53,14 @@ class MemoryPanel(RunPanel, Vertical):
 
 
 def memory_of(view: PhaseView) -> list[Series]:
-    """GiB: of the process tree, and used on each GPU."""
+    """Return memory in GiB, of the process tree and of each GPU."""
     readings = list(view.resources)
     process = [reading.rss / MIB_A_GIB for reading in readings]
     return [_series(view, "process", process), *_gpus(view, "used", 1 / MIB_A_GIB)]
 
 
 def use_of(view: PhaseView) -> list[Series]:
-    """Per cent: of CPU (100 a core), and of each GPU."""
+    """Return utilisation in per cent, of the CPU (100 per core) and of each GPU."""
     return [
         _series(view, "CPU", [reading.cpu for reading in view.resources]),
         *_gpus(view, "utilisation", 1.0),

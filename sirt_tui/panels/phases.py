@@ -1,4 +1,4 @@
-"""The phase ladder: each phase's state, and for one at work its progress, rate and time left."""
+"""List a run's phases with their states, and running ones with progress, rate, time left."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ TITLE_WIDTH = 29  # the longest name of a benchmark fits, and its state stays in
 
 
 class PhasesPanel(Lines):
-    """A cursor over the phases; posts :class:`Chosen` when it moves to another. A phase has one
-    line or more."""
+    """Lists the phases under a cursor; posts :class:`Chosen` when the cursor moves. A phase takes
+    one or more lines."""
 
     BORDER_TITLE = "phases"
     DEFAULT_CSS = """
@@ -49,7 +49,7 @@ class PhasesPanel(Lines):
     ]
 
     class Chosen(Message):
-        """The phase that the other panels should show."""
+        """The phase that the other panels are to show."""
 
         def __init__(self, phase_id: str) -> None:
             super().__init__()
@@ -66,7 +66,7 @@ class PhasesPanel(Lines):
         return len(self._ids)
 
     def show(self, of: RunView) -> None:
-        """Redraw; the cursor stays on its phase."""
+        """Draw the phases again; the cursor stays on its phase."""
         phases = of.status.phases
         self._ids = tuple(phase.id for phase in phases)
         texts = [phase_text(phase, of.now).split("\n") for phase in phases]
@@ -74,7 +74,7 @@ class PhasesPanel(Lines):
         self.put_lines([line for lines in texts for line in lines])
 
     def choose(self, at: int) -> None:
-        """Put the cursor on the phase of that number."""
+        """Put the cursor on the phase with this number."""
         at = min(max(at, 0), len(self._ids) - 1)
         if at < 0 or at == self._cursor:
             return
@@ -121,7 +121,7 @@ class PhasesPanel(Lines):
         return at < len(self._owners) and self._owners[at] == self._cursor
 
     def _reveal(self) -> None:
-        """Scroll until all lines of the cursor's phase are in sight."""
+        """Scroll until all lines of the chosen phase are visible."""
         lines = [at for at, number in enumerate(self._owners) if number == self._cursor]
         top, height = self.scroll_offset.y, max(1, self.scrollable_content_region.height)
         if lines and not top <= lines[0] <= lines[-1] < top + height:
@@ -130,8 +130,8 @@ class PhasesPanel(Lines):
 
 
 def phase_text(phase: PhaseStatus, now: datetime) -> Text:
-    """One line, a second one with the progress of a phase at work, the fault of one that ended
-    badly or the finding of a judge, and what it pays."""
+    """Write a phase's state, and below it a running phase's progress, a failed one's error or a
+    judge's result, and what it pays."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
     text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
@@ -163,7 +163,7 @@ def _second_line(phase: PhaseStatus, now: datetime) -> str:
 
 
 def progress_line(view: PhaseView) -> str:
-    """``━━━━────  312/600 questions  4.1/s  1 min 10 s left  43 answers open``."""
+    """Write ``━━━━────  312/600 questions  4.1/s  1 min 10 s left  43 answers open``."""
     parts = [one_line(part, 100) for part in doing(view)]
     if view.progress is not None and view.counting and not view.waiting:
         filled = round(BAR * min(1.0, view.progress.done / view.progress.total))
@@ -172,7 +172,7 @@ def progress_line(view: PhaseView) -> str:
 
 
 def silence(view: PhaseView, now: datetime) -> str:
-    """Running, but without a word: a hint, not a state."""
+    """Say how long a running phase has logged nothing, if it is long; this is not a state."""
     if view.last_event is None:
         return ""
     seconds = (now - view.last_event).total_seconds()

@@ -1,4 +1,4 @@
-"""What a draft would do: runs, phases to do and reused, time, memory, money; or what is wrong."""
+"""Show a draft's plan: runs, phases to do and reused, time, memory, money; or its problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTE_SHOWN = 300
 
 
 class PlanPanel(VerticalScroll):
-    """A plan, or what stands in its way."""
+    """Shows a plan, or the problems that prevent one."""
 
     BORDER_TITLE = "plan"
     DEFAULT_CSS = """
@@ -66,7 +66,7 @@ def problems_text(problems: Sequence[Problem]) -> Text:
 
 
 def plan_line(planned: Planned) -> str:
-    """In a few words."""
+    """Summarise a plan in a few words."""
     plan = planned.plan
     words = [counted(len(plan.runs), "run"), f"{counted(len(plan.to_do), 'phase')} to do"]
     if plan.done:
@@ -103,8 +103,7 @@ def _append_phases(text: Text, planned: Planned) -> None:
 
 
 def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[str, Text]]:
-    """Time, memory and money, and what is to be known of the rows; nothing but a word where all is
-    there already."""
+    """List time, memory, money and notes on the rows; a single word when everything is done."""
     found = planned.estimate
     if not planned.plan.to_do:
         return [("time", Text("none: everything is there already", "green"))]
@@ -129,7 +128,7 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
 
 
 def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
-    """Each size of GPU, and whether the largest phase fits."""
+    """Write for each GPU size whether the largest phase fits."""
     text = Text()
     for size in sizes:
         good = memory_gib <= size

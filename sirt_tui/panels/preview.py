@@ -1,4 +1,4 @@
-"""The run under the cursor, in short: what it is, where it stands, what it reached."""
+"""Preview the run under the cursor: what it is, its state, its accuracies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNPARSED_HIGH = 0.05
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """A run as the list knows it, and all of it once that has been read."""
+    """A run's row from the list, and its full status once that has been read."""
 
     row: RunRow
     now: datetime
@@ -35,7 +35,7 @@ class RowView:
 
 
 class PreviewPanel(VerticalScroll, can_focus=False):
-    """``show`` draws what the list knows at once, and the phases when they have been read."""
+    """Shows a run's row at once, and its phases once they have been read."""
 
     DEFAULT_CSS = "PreviewPanel { scrollbar-size-vertical: 1; }"
 
@@ -110,7 +110,7 @@ def _teacher(row: RunRow) -> str | None:
 
 
 def _warnings(row: RunRow) -> list[str]:
-    """What makes an accuracy doubtful."""
+    """List what makes an accuracy doubtful."""
     found = []
     for one in row.accuracies:
         what = one_line(one.evaluation.label, 50)

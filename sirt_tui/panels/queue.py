@@ -1,4 +1,4 @@
-"""What is at work, and the queue in its order, as rows of tables."""
+"""The columns of the tables of running phases and of the queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def place(work: Work) -> str:
-    """Where it works."""
+    """Name the devices that a phase works on."""
     return "GPU " + ",".join(map(str, work.gpus)) if work.gpus else "CPU"
 
 
@@ -49,7 +49,7 @@ def _paid(work: Work) -> str:
 
 
 def queue_columns(requested: dict[str, str]) -> list[Column[tuple[int, Entry, State]]]:
-    """``requested``: run -> the devices it asked for, in a word."""
+    """Return the queue's columns; ``requested``: the devices that each run asked for."""
     return [
         Column("place", "queue", 5, lambda e: Text(str(e[0])), justify="right"),
         Column("state", "state", 13, lambda e: _state(e[2], e[1].hold)),

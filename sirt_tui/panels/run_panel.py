@@ -1,4 +1,4 @@
-"""What a panel of the Run screen is, and what it is given to draw."""
+"""The base of the Run screen's panels, and the data that they draw."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunView:
     """What the Run screen knows now. ``chosen``: the phase under the cursor; ``relatives``: the run
-    and those of the other arms that share its cell."""
+    and the other arms' runs that share its cell."""
 
     runs: RunsFolder
     status: RunStatus
@@ -31,7 +31,7 @@ class RunView:
 
 
 class RunPanel(Widget):
-    """Drawn about once a second from a :class:`RunView`, and when it comes into sight.
+    """A panel of the Run screen, drawn about once a second and when it becomes visible.
 
     ``NAME``: what the bar calls it, and its id. ``KEYS``: work wherever the focus is. It draws
     nothing while it is not displayed.

@@ -1,4 +1,4 @@
-"""Sample generations of a phase as they come, newest first, and whether each is right."""
+"""Show a phase's sampled answers as they come, newest first, and whether each is right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT_CHARS = 3_000
 
 
 class SamplesPanel(RunPanel, Lines):
-    """The newest generations of the chosen phase."""
+    """Shows the newest sampled answers of the chosen phase."""
 
     NAME = "samples"
     BORDER_TITLE = "samples"
@@ -31,7 +31,7 @@ class SamplesPanel(RunPanel, Lines):
         self._drawn: tuple[str, int] | None = None
 
     def draw(self, of: RunView) -> None:
-        """Only what differs from the last time."""
+        """Draw the samples, only if they have changed."""
         if of.chosen is None:
             return
         view = of.chosen.view
@@ -46,7 +46,7 @@ class SamplesPanel(RunPanel, Lines):
 
 
 def sample_text(sample: Sample) -> Text:
-    """Verdict, item, the prompt's end, and the generation; all of it as plain text."""
+    """Write verdict, item, the prompt's end and the answer, all as plain text."""
     text = Text(overflow="fold")
     verdict = sample.verdict
     if verdict is None:

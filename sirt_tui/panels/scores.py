@@ -1,4 +1,4 @@
-"""The accuracy table of a run's cell: its arms on each task, with intervals."""
+"""The accuracy table of a run and its siblings: the arms on each task, with intervals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ScoresPanel(RunPanel, ScrollableContainer, can_focus=True):
-    """One row an arm: the run and its relatives."""
+    """Shows the accuracies of the run and its relatives, a row per arm."""
 
     NAME = "scores"
     BORDER_TITLE = "accuracy, % [95 %]"
@@ -49,8 +49,8 @@ class ScoresPanel(RunPanel, ScrollableContainer, can_focus=True):
 
 
 def scores_table(rows: Sequence[RunRow], mine: str) -> RenderableType:
-    """Arms down and prompts across: it fits 80 columns. Below it, by which rules this run's answers
-    were read."""
+    """Make the table with a row per arm and a column per prompt, which fits 80 columns. Below it
+    stand the rules by which this run's answers were read."""
     if not any(row.accuracies for row in rows):
         return Text("no scores yet", "dim")
     table = draw_table(accuracies.of_siblings(rows, mine), _cell)

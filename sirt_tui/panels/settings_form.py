@@ -1,4 +1,4 @@
-"""Every setting of every phase: its value, its default, where that comes from, what it means."""
+"""The table of all settings: value, default, the default's source, meaning."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """``value`` and ``default`` as the file would have them."""
+    """A setting of the draft; ``value`` and ``default`` are written as in the file."""
 
     setting: Setting
     value: str
@@ -32,14 +32,14 @@ class SettingRow:
     problem: str = ""
 
     def matches(self, words: list[str]) -> bool:
-        """``changed`` finds the changed ones; any other word is looked for in all columns."""
+        """Whether the row matches: ``changed`` finds changed settings, other words any column."""
         setting = self.setting
         text = f"{setting.name} {self.value} {setting.origin} {setting.meaning}".lower()
         return all(self.changed if word == "changed" else word in text for word in words)
 
 
 class SettingsPanel(Vertical):
-    """The settings' table, with a filter above it. Changed ones are ticked."""
+    """Shows the settings with a filter above them; changed ones are ticked."""
 
     DEFAULT_CSS = """
     SettingsPanel { height: 1fr; }
@@ -72,7 +72,7 @@ class SettingsPanel(Vertical):
         box.focus()
 
     def close_filter(self) -> bool:
-        """False when there was none."""
+        """Clear and close the filter; return whether it was open."""
         box = self.query_one(Input)
         was_open = box.has_class("open")
         box.value = ""
@@ -129,7 +129,7 @@ def _meaning(row: SettingRow) -> Text:
 
 
 def describe(row: SettingRow) -> Text:
-    """In full: value, default and its source, what is wrong, what it means, what it may be."""
+    """Write all about a setting: value, default and source, problem, meaning, options."""
     setting = row.setting
     text = Text()
     text.append(setting.name, "bold")

@@ -1,4 +1,4 @@
-"""The texts in a panel's border, and before a list."""
+"""The titles in panels' borders, and the text of a filter's problem."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
-    """Plain text, never markup; the panel is painted again only when it is another."""
+    """Set a panel's titles as plain text; it is painted again only if they have changed."""
     if panel.border_title != Content(title).markup:
         panel.border_title = Text(title)
     if panel.border_subtitle != Content(subtitle).markup:
@@ -22,6 +22,6 @@ def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
 
 
 def problem_text(problem: str) -> Text:
-    """What is wrong with a filter stands first, where no width cuts it."""
+    """Write a filter's problem, to stand first in a line, where it is never cut."""
     text = Text(no_wrap=True, overflow="ellipsis")
     return text.append(f"{one_line(problem, 200)}  ", "bold red") if problem else text

@@ -1,4 +1,4 @@
-"""What an experiment consists of, as rows to tick: models, tasks, arms, devices and the rest."""
+"""The experiment's own keys as rows to tick: models, tasks, arms, devices and the rest."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experim
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The devices that are picked: the CPU, or GPUs (any, when none is), and how many of them a
-    training phase gets."""
+    """The chosen devices: the CPU, or GPUs (any, if none is named), and how many of them a training
+    phase gets."""
 
     cpu: bool = False
     gpus: tuple[int, ...] = ()
     each: int = 1
 
     def toggled(self, which: str) -> Placement:
-        """``cpu``, or the number of a GPU."""
+        """Choose ``cpu`` or the GPU of that number, or undo that choice."""
         if which == "cpu":
             return replace(self, cpu=not self.cpu)
         return replace(self, cpu=False, gpus=tuple(sorted({int(which)} ^ set(self.gpus))))
@@ -51,8 +51,8 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key of the file, or below it something to tick (``option``). ``opened``: None where
-    nothing lies below."""
+    """A key of the file, or below it a value to tick (``option``). ``opened``: None if there are no
+    values below."""
 
     key: str
     label: str
@@ -72,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What there is to pick from: ``choices`` by the file's key; the machine as it is now."""
+    """What can be chosen: ``choices`` by the file's key, and the machine as it is now."""
 
     choices: Mapping[str, Sequence[Choice]] = field(default_factory=dict)
     machine: MachineNow | None = None
@@ -88,22 +88,22 @@ class Offered:
 
     @property
     def on(self) -> str:
-        """The devices, in a few words."""
+        """The chosen devices in a few words."""
         return self.placement.said(bool(self.gpus))
 
     @property
     def where(self) -> str:
-        """What an estimate is for."""
+        """The kind of device that an estimate is for."""
         return "on a GPU" if self.on_gpu else "on the CPU"
 
     @property
     def sizes(self) -> tuple[float, ...]:
-        """GiB of the GPUs to hold a plan against."""
+        """The GPU sizes in GiB to compare a plan with."""
         return gpu_sizes(self.gpus)
 
 
 class ChoicesPanel(PickTable[Row]):
-    """Headings unfold to what there is to tick."""
+    """Shows keys as headings that unfold to values to tick."""
 
     tick_cells = 8  # where rows are folded and ticked
 
@@ -113,7 +113,7 @@ class ChoicesPanel(PickTable[Row]):
         self._drawn = DraftView({}, Offered())
 
     def unfold_changed(self, draft: Draft) -> None:
-        """Nothing that a draft says is hidden."""
+        """Unfold every key that the draft changes."""
         self._opened |= {
             setting.key
             for setting in settings_form.settings()
@@ -121,12 +121,12 @@ class ChoicesPanel(PickTable[Row]):
         }
 
     def fold(self, key: str) -> None:
-        """Or unfold."""
+        """Fold or unfold a key."""
         self._opened ^= {key}
         self.show_draft(self._drawn)
 
     def show_offered(self, offered: Offered) -> None:
-        """The machine has moved."""
+        """Show the machine's new state."""
         self.show_draft(replace(self._drawn, offered=offered))
 
     def show_draft(self, of: DraftView) -> None:
@@ -146,7 +146,7 @@ NAME, CHOSEN, REST = range(3)
 
 
 def _rank(setting: Setting, offered: Offered) -> int:
-    """The name, what spans the experiment's cells, and then the rest."""
+    """Order the rows: the name, then keys that span the experiment's cells, then the rest."""
     if setting.key == "name":
         return NAME
     spans = setting.options or setting.key in offered.choices or (setting.many and setting.default)
@@ -156,7 +156,7 @@ def _rank(setting: Setting, offered: Offered) -> int:
 def rows_of_setting(
     draft: Draft, setting: Setting, offered: Offered, problem: str, opened: bool
 ) -> list[Row]:
-    """The key with its value and, when it is opened, what there is to tick."""
+    """Return the key's row with its value, and if unfolded, the rows to tick."""
     value = settings_form.value_of(draft, setting)
     chosen = settings_form.listed(draft, setting)
     found = _choices(draft, setting, offered, chosen)
@@ -176,7 +176,7 @@ def rows_of_setting(
 def _choices(
     draft: Draft, setting: Setting, offered: Offered, chosen: Iterable[Any]
 ) -> list[Choice]:
-    """What there is to tick, the draft's own models and whatever else it has chosen among it."""
+    """List the values to tick, including the draft's own models and all values it has chosen."""
     known = list(offered.choices.get(setting.key, ()))
     known += [Choice(option) for option in setting.options if option is not None]
     if not known:
@@ -200,7 +200,7 @@ def _option(setting: Setting, choice: Choice, chosen: bool) -> Row:
 
 
 def device_rows(offered: Offered, opened: bool) -> list[Row]:
-    """The CPU and each GPU, with who uses it now."""
+    """Return rows for the CPU and each GPU, with who uses it now."""
     now, gpus, placement = offered.machine, offered.gpus, offered.placement
     about = "where phases run; a GPU that somebody else uses is waited for"
     heading = Row(DEVICES, DEVICES, offered.on, about, opened=opened)
@@ -222,7 +222,7 @@ def device_rows(offered: Offered, opened: bool) -> list[Row]:
 
 
 def gpu_use(gpu: Gpu) -> str:
-    """``free``, or who has how much of it."""
+    """Write ``free``, or who uses how much of the GPU."""
     size = f"{gpu.total / 1024:.0f} GiB"
     if not gpu.busy:
         return f"free, {size}"
@@ -258,7 +258,7 @@ def _note(row: Row) -> Text:
 
 
 def describe(row: Row) -> Text:
-    """What it means, and what is wrong with it."""
+    """Describe a row's meaning and its problem, if any."""
     text = Text()
     text.append(one_line(row.label, 80), "bold")
     text.append(f"  {one_line(row.note, 200)}\n", "dim")

@@ -1,4 +1,4 @@
-"""What curves are drawn over: steps, time since the phase began, passes over the data."""
+"""The x axes of curves: steps, time since the phase began, epochs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ AXES: dict[Over, X] = {"steps": "counts", "time": "seconds", "epochs": "figures"
 
 
 def offered(views: Iterable[PhaseView]) -> list[Over]:
-    """Epochs only where each of the logs speaks of them."""
+    """List the possible axes; epochs only if every log reports them."""
     moments = [view.moments for view in views]
     epochs = all(len(m) and m[-1].epoch is not None for m in moments)
     return ["steps", "time", "epochs"] if epochs else ["steps", "time"]
 
 
 def following(now: Over, views: Iterable[PhaseView]) -> Over:
-    """The next one that is offered; where this one isn't, steps were drawn."""
+    """Return the axis after the present one; steps count as present if that one is not possible."""
     there = offered(views)
     at = there.index(now) if now in there else 0
     return there[(at + 1) % len(there)]
 
 
 class Places:
-    """Where the steps of a growing log are; never further left than the step before."""
+    """Positions of a growing log's steps on the x axis, which never decrease."""
 
     def __init__(self) -> None:
         self._places: dict[int, float] = {}
@@ -38,7 +38,7 @@ class Places:
         self._last = -math.inf
 
     def take(self, view: PhaseView, over: Over) -> dict[int, float] | None:
-        """Step -> seconds or epochs; the same dict each time. None: steps are their own place."""
+        """Return each step's seconds or epochs, in the same dict each time; None for steps."""
         if over == "steps":
             return None
         moments = view.moments

@@ -1,4 +1,4 @@
-"""Selected runs beside each other: accuracies, curves, settings, matrix, fractions, judgements."""
+"""The Compare screen: accuracies, curves, settings, matrix, fractions, judgements."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FOLLOW_S = 2.0
 
 
 class ComparePage(Page):
-    """One run is compared with its experiment; several with the first of them."""
+    """Compares one run with its experiment, or several runs with the first of them."""
 
     TITLE = "Compare"
     DEFAULT_CSS = """
@@ -110,7 +110,7 @@ class ComparePage(Page):
     # --- what comes in ---
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
-        """Tests take seconds: they are made again only when a chosen run has changed."""
+        """Read again only what has changed, since the tests take seconds."""
         first = not self._all
         self._all = event.rows
         if first and len(self._run_ids) == 1:
@@ -128,7 +128,7 @@ class ComparePage(Page):
 
     @work(exclusive=True, group="compare")
     async def _read(self) -> None:
-        """First what is quick, then the tests, which take seconds."""
+        """Read the accuracies first, then make the tests, which take seconds."""
         count = f"{len(self._run_ids)} runs"
         try:
             compared = await self.ask(
@@ -151,7 +151,7 @@ class ComparePage(Page):
 
     @work(group="follow")
     async def _follow(self) -> None:
-        """The curves of what is at work go on; those of finished runs are read once."""
+        """Read running phases' curves as they grow; those of finished runs are read once."""
         if self._reading or not self._run_ids or (self._logs is not None and self._logs.at_rest):
             return
         self._reading = True
@@ -167,7 +167,7 @@ class ComparePage(Page):
 
     @work(exclusive=True, group="overview")
     async def _read_overview(self) -> None:
-        """Of whole experiments, not of the chosen runs alone: a matrix wants all its cells."""
+        """Read the whole experiments, since a matrix needs more than the chosen runs."""
         chosen = {row.experiment for row in self._mine}
         rows = [row for row in self._all if row.experiment in chosen]
         self._overview = await self.ask(compared_runs.overview, rows, PROMPTS[self._prompt])
@@ -232,13 +232,13 @@ class ComparePage(Page):
             self._read()
 
     def action_versus(self) -> None:
-        """The reference's answers beside those of the first other run."""
+        """Show the reference's answers beside those of the first other run."""
         if two := self._two():
             self.sirt.open_pairs(*two)
 
     @work(exclusive=True, group="judge")
     async def action_judge(self) -> None:
-        """Between the reference and the first other run."""
+        """Judge between the reference and the first other run."""
         if two := self._two():
             await follow_up_dialogs.judge(self, *two)
 

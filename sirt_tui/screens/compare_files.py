@@ -1,4 +1,4 @@
-"""What the compare screen shows as files: Markdown, LaTeX and CSV."""
+"""Write the Compare screen's views as files: Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """All that its views are made of. ``metric``: phase and name of the curve."""
+    """The data of all views. ``metric``: the phase and name of the curve."""
 
     compared: Compared
     overview: Overview
@@ -31,7 +31,7 @@ class Shown:
     judged: Sequence[Judgement]
 
     async def export(self, page: Page, view: str) -> None:
-        """The view in every format, into a folder that is asked for."""
+        """Ask for a folder, and write the view there in every format."""
         picture = {f"{view}.svg": page.app.export_screenshot(title=f"SIRT {view}")}
         hint = f"{view}.md, .tex, .csv, and this picture as .svg; nothing there is overwritten"
         said = await page.sirt.ask_text(f"Export {view} into which folder?", hint=hint)
@@ -47,7 +47,7 @@ class Shown:
             page.sirt.say(f"{len(made)} files are in {folder}")
 
     def files(self, view: str) -> dict[str, str]:
-        """Names and texts. Of curves, Markdown and LaTeX have the ends alone."""
+        """Return files' names and contents. Only CSV has the whole curves."""
         names = [row.name for row in self.compared.rows]
         match view:
             case "accuracies":

@@ -1,4 +1,4 @@
-"""Composing an experiment: what is chosen, every setting, and the plan that follows from them."""
+"""The Compose screen: the experiment's choices, every setting, and the resulting plan."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class ComposePage(Page):
-    """``preset`` (a name or a file) or ``run_id``: what to start from; neither asks."""
+    """Starts from ``preset`` (a name or a file) or ``run_id``; without either, it asks."""
 
     TITLE = "Compose"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -107,7 +107,7 @@ class ComposePage(Page):
             self._changed()
 
     async def _take(self, source: Callable[[], DraftDocument]) -> None:
-        """Show another draft; the one before is kept if it isn't saved."""
+        """Show another draft, keeping the one before if it isn't saved."""
         try:
             await self.ask(documents.keep, self.runs, self._document)
             self._document = await self.ask(source)
@@ -171,7 +171,7 @@ class ComposePage(Page):
     # --- choosing and setting ---
 
     def on_pick_table_picked(self, event: PickTable.Picked) -> None:
-        """Tick, unfold, or take the next value; what has none of these is edited."""
+        """Tick, unfold or choose the next value; otherwise edit the value."""
         row = self.panes.settings.table.row
         if event.table is self.panes.choices:
             self._pick_choice()

@@ -1,4 +1,4 @@
-"""The questions of the compose screen: what to start from, a setting's value, where to save."""
+"""The Compose screen's questions: what to start from, a setting's value, where to save."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMELESS = "without a name"
 async def start(
     page: Page, presets: Sequence[Choice], kept: Sequence[Kept]
 ) -> Callable[[], DraftDocument] | None:
-    """A kept draft, a preset, a file or nothing; what reads it, or None."""
+    """Ask what to start from; return a function that reads the draft, or None to leave."""
     sources: dict[str, Callable[[], DraftDocument]] = {}
     offers: list[Offer] = []
     for draft in kept:
@@ -60,7 +60,7 @@ async def start(
 
 
 async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
-    """Whether a kept draft was deleted."""
+    """Delete a kept draft after confirmation; return whether it was deleted."""
     draft = kept[key]
     try:
         words = await page.ask(drafts.lost_with, draft)
@@ -76,8 +76,7 @@ async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
 
 
 async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | None:
-    """What the setting shall be, or None when it stays; what was typed isn't lost when it is no
-    YAML."""
+    """Ask for a setting's value; None leaves it as it is. Text that is no YAML can be corrected."""
     now = settings_form.value_of(draft, setting)
     if setting.options and not setting.many:
         words = {settings_form.said(option): option for option in setting.options}
@@ -105,7 +104,7 @@ def _hint(setting: Setting) -> str:
 
 
 async def place(page: Page, document: DraftDocument) -> Path | None:
-    """Where to save; another's file is written over only when that is wanted."""
+    """Ask where to save; only a file saved from here is overwritten without confirmation."""
     name = str(document.draft.get("name") or "experiment")
     said = await page.sirt.ask_text(
         "Save to which file?",
@@ -123,7 +122,7 @@ async def place(page: Page, document: DraftDocument) -> Path | None:
 
 
 async def agreed(page: Page, planned: Planned, facts: Sequence[tuple[str, str]]) -> bool:
-    """Whether it shall be launched."""
+    """Ask whether to launch."""
     plan = planned.plan
     lines = [f"to do     {counted(len(plan.to_do), 'phase')}, {len(plan.done)} reused"]
     lines += [f"{name:<10}{said}" for name, said in facts]
@@ -132,7 +131,7 @@ async def agreed(page: Page, planned: Planned, facts: Sequence[tuple[str, str]])
 
 
 async def gpus_a_phase(page: Page, now: Placement) -> Placement:
-    """How many GPUs a training phase gets."""
+    """Ask how many GPUs a training phase gets."""
     text = await page.sirt.ask_text("GPUs for one training phase", str(now.each))
     if text and text.isdigit() and int(text):
         return replace(now, each=int(text))

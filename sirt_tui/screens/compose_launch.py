@@ -1,4 +1,4 @@
-"""What becomes of a draft: saved as a file, or launched."""
+"""Save a draft as a file, or launch it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def save(page: Page, document: DraftDocument, problems: Sequence[Problem])
 
 
 async def launch(page: Page, planned: Planned, offered: Offered) -> None:
-    """Once that is confirmed; the list of runs then shows them."""
+    """Launch the runs after confirmation, and show them in the list of runs."""
     try:
         devices = await page.ask(request, offered)
         found = facts(planned, offered.sizes, offered.where)
@@ -55,7 +55,7 @@ async def launch(page: Page, planned: Planned, offered: Offered) -> None:
 
 
 def request(offered: Offered) -> DeviceRequest:
-    """Called in a thread: the GPUs are looked at once more."""
+    """Check the devices once more and request them; call it in a thread."""
     now = offered.placement
     if not offered.on_gpu:
         return device_request.device_request(cpu=True)

@@ -1,4 +1,4 @@
-"""The three panes of Compose: what is chosen, the settings, the plan; and what is said of a row."""
+"""The Compose screen's three panes (choices, settings, plan), and the description of a row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PANES = ("choices", "settings", "plan")
 
 
 class ComposePanes(Part, Container):
-    """All three beside each other, or where it is narrow one at a time, named in a bar."""
+    """Shows all three panes, or on narrow screens one at a time, with a bar of their names."""
 
     SCOPED_CSS = False  # the width is the screen's
 
@@ -83,7 +83,7 @@ class ComposePanes(Part, Container):
 
     @property
     def setting(self) -> Setting | None:
-        """The one under the cursor."""
+        """The setting under the cursor."""
         row = self.settings.table.row if self._pane == "settings" else self.choices.row
         return row.setting if row is not None else None
 
@@ -102,7 +102,7 @@ class ComposePanes(Part, Container):
         self._draw_about()
 
     def wait(self) -> None:
-        """A plan is being made."""
+        """Show that a plan is being made."""
         self.query_one(PlanPanel).wait()
 
     def show_plan(self, draft: Draft, offered: Offered, plan: DraftPlan) -> None:
@@ -113,7 +113,7 @@ class ComposePanes(Part, Container):
         self.query_one("#bar", Static).update(text.append_text(self._summary))
 
     def _draw_about(self) -> None:
-        """The row under the cursor, in full."""
+        """Describe the row under the cursor."""
         text = Text()
         if self._pane == "settings":
             if self.settings.table.row is not None:
@@ -141,7 +141,7 @@ class ComposePanes(Part, Container):
         self._draw_about()
 
     def step(self, step: int) -> None:
-        """To the next pane, or the one before."""
+        """Go to the next pane, or the one before."""
         self.go_to(PANES[(PANES.index(self._pane) + step) % len(PANES)])
 
     def go_to(self, pane: str) -> None:
@@ -157,7 +157,7 @@ class ComposePanes(Part, Container):
         self.settings.open_filter()
 
     def close_filter(self) -> bool:
-        """Whether it was open."""
+        """Clear and close the filter; return whether it was open."""
         was_open = self.settings.close_filter()
         if was_open:
             self.go_to("settings")

@@ -1,4 +1,4 @@
-"""GPUs and who uses them, what is at work where, and the queue."""
+"""The Devices screen: GPUs and their users, running phases, and the queue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class DevicesPage(Page):
-    """The focused table is what keys mean: ``x`` stops a run, ``K`` and ``J`` move it."""
+    """Shows the devices and the queue; keys act on the table that has the focus."""
 
     TITLE = "Devices"
     DEFAULT_CSS = """
@@ -92,7 +92,7 @@ class DevicesPage(Page):
         self._draw_machine()
 
     def _draw_machine(self) -> None:
-        """With the phase that each of our processes works on."""
+        """Draw the machine, naming the phase that each of our processes works on."""
         if self._machine is not None:
             working = self._now.working if self._now else ()
             ours = {w.pid: w.spec.title for w in working if w.pid is not None}
@@ -120,7 +120,7 @@ class DevicesPage(Page):
     # --- keys ---
 
     def _meant(self) -> str | None:
-        """The run of the row under the cursor, in the table that has the focus."""
+        """Return the run under the cursor, in the table that has the focus."""
         if self.focused is self.working:
             return self.working.row.run_id if self.working.row else None
         return self.queue.row[1].run_id if self.queue.row else None
@@ -165,7 +165,7 @@ class DevicesPage(Page):
 
 
 def conductor_line(now: Conducting) -> Text:
-    """Who conducts, and how much may happen at once."""
+    """Say whether a conductor runs, and how many phases may run at once."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if now.conductor_pid is not None:
         text.append(f"▶ conductor {now.conductor_pid} at work", "cyan")

@@ -1,4 +1,4 @@
-"""The plan of the draft on the screen: kept and made again as soon as the draft rests."""
+"""Keep the draft on the screen and plan it again whenever it has stopped changing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REST_S = 0.2  # a draft that has rested so long is planned
 
 
 class DraftPlan:
-    """``planned`` or ``problems`` of the draft as it was when it last rested."""
+    """The plan or the problems of the draft, as it was when it last stopped changing."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -36,12 +36,12 @@ class DraftPlan:
         return self._version > 0
 
     def change(self) -> None:
-        """The draft is another."""
+        """Note that the draft has changed."""
         self._version += 1
         self._settled.clear()
 
     async def settled(self) -> Planned | None:
-        """The plan of the draft as it is; None where problems are in its way."""
+        """Wait for the present draft's plan; None if it has problems."""
         await self._settled.wait()
         return self.planned
 
@@ -51,8 +51,8 @@ class DraftPlan:
         on_gpu: Callable[[], bool],
         wait: Callable[[], None],
     ) -> None:
-        """Catch up with the draft. One at a time, and the newest wins: a thread that reads the
-        folder can't be called back. ``wait`` is called where a plan is being made."""
+        """Keep and plan the draft until it stops changing. Only one plan is made at a time, since a
+        thread can't be interrupted. ``wait`` is called before each."""
         page, version = self._page, -1
         found: Planned | tuple[Problem, ...] = ()
         self.at_work = True

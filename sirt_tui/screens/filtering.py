@@ -1,4 +1,4 @@
-"""Which runs a person means: words, ``field:value``, ``acc>80``, and ``-`` before any of them.
+"""Filter runs by words, ``field:value`` and ``acc>80``; ``-`` before any of them negates it.
 
 Accuracies are in per cent, ``acc`` that with the plain prompt. Times have a unit: ``took>2h``,
 ``age<3d``."""
@@ -61,7 +61,7 @@ ALL: filter_language.Filter[RunRow] = filter_language.Filter()
 
 
 def parse(text: str) -> filter_language.Filter[RunRow]:
-    """All words must hold. A word without a field is looked for in everything."""
+    """Parse a filter; all words must hold, and a word without a field is looked for in all."""
     return RUNS.parse(text)
 
 

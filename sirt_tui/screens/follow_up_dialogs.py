@@ -1,4 +1,4 @@
-"""Judging two runs and merging a student: what is asked before, and what it will take.
+"""Ask before judging two runs or merging a student, and say what it will take.
 
 Each becomes a run of its own, whose screen opens; leaving it stops nothing.
 """
@@ -98,7 +98,7 @@ async def _make(page: Page, plan: Callable[[], FollowUp], verb: str) -> None:
 
 
 def _takes(wanted: FollowUp) -> list[str]:
-    """Time, memory and money, and how it is queued."""
+    """List time, memory and money that it takes, and how it is queued."""
     found = wanted.estimate
     where = "a GPU" if found.on_gpu else "this CPU"
     lines = [f"{roughly(found.seconds)} on {where}" if not found.unknown else "time: unknown"]
@@ -124,7 +124,7 @@ async def _export(page: Page, run_id: str, merge: MergeSpec) -> None:
 
 
 async def _or_said(page: Page, verb: Callable[[], T]) -> T | None:
-    """The verb's answer; None, and said, when it is refused."""
+    """Run a command and return its result; if it is refused, show why and return None."""
     try:
         return await page.ask(verb)
     except (UserError, OSError) as error:

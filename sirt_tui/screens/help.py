@@ -1,4 +1,4 @@
-"""The help: every key that works where one is, generated from the bindings."""
+"""The help screen: every key that works at present, collected from the bindings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIDEWAYS = {"scroll_left", "scroll_right", "page_left", "page_right"}  # lines a
 
 
 class Help(Dialog[None]):
-    """Keys by where they come from: the screen, the focused panel, everywhere."""
+    """Lists the keys of the screen, of the focused panel, and those that work everywhere."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q", "dismiss", "Close"),
@@ -43,8 +43,8 @@ class Help(Dialog[None]):
 
 
 def keys_of(screen: Screen[object]) -> Table:
-    """Keys, what they do, where that comes from: the screen's first. Keys of the same action share
-    a line, no key comes twice, and none that moves what cannot move."""
+    """List keys, actions and where they work, the screen's first. Keys of the same action share a
+    line; useless scroll keys are left out."""
     app = screen.app
     lines: dict[tuple[int, str, str], list[str]] = {}
     for node, binding, enabled, tip in screen.active_bindings.values():

@@ -1,4 +1,4 @@
-"""The columns of a list of items."""
+"""The columns of the list of items."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERDICTS = {"right": ("✓", "green"), "wrong": ("✗", "red"), "unparsed": ("?"
 
 
 def item_columns(marks: ItemMarks, scored: bool) -> list[Column[ItemRow]]:
-    """``scored``: whether refine's margins are known."""
+    """Return the columns; ``scored``: whether refine's margins are known."""
 
     def marked(row: ItemRow) -> Cell:
         if row.item is None:

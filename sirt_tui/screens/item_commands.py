@@ -1,4 +1,4 @@
-"""What the list of items does; called in threads."""
+"""Commands of the list of items, to be called in threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCREENFUL = 60
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A source ready to be shown. ``at``: where the question stands that was looked at before."""
+    """A source ready to show. ``at``: the number of the question that was under the cursor."""
 
     sources: Sequence[Source]
     number: int
@@ -38,7 +38,7 @@ class Opened:
 def opened(
     runs: RunsFolder, run_id: str, against: str | None, number: int, here: str | None
 ) -> Opened:
-    """``number``: which source; ``here``: the id of the question to find in it."""
+    """Open source ``number``; ``here``: the id of a question to find in it."""
     found = sources(runs, run_id, against)
     number = min(number, len(found) - 1)
     reader = Reader(found[number])
@@ -63,7 +63,7 @@ def mark(
 
 
 def toggle(runs: RunsFolder, reader: Reader, numbers: Sequence[int], name: str) -> Marks:
-    """``flagged`` or ``excluded``: off when all of them are so, else on."""
+    """Switch ``flagged`` or ``excluded`` off if all items have it, else on."""
     ids = reader.ids(numbers)
     marks = item_notes.read_marks(runs, reader.source.phase_id)
     on = not all(getattr(marks.get(item, item_notes.NONE), name) for item in ids)
@@ -78,7 +78,7 @@ def curated(runs: RunsFolder, run_id: str) -> Curated:
 
 
 def told(found: Curated) -> list[str]:
-    """What refining again would do, a line each."""
+    """Say what refining again would do, a line each."""
     return [
         f"new: {kinds(found.new)}" if found.new else "new: no phase; that run is there already",
         f"shared: {kinds(found.shared)}" if found.shared else "shared: no phase",
@@ -87,7 +87,7 @@ def told(found: Curated) -> list[str]:
 
 
 def refine_again(runs: RunsFolder, found: Curated) -> str:
-    """What became of it, in one line."""
+    """Refine again and say in one line what became of it."""
     from engine.commands import curating
     from engine.commands.device_request import device_request
 

@@ -1,4 +1,4 @@
-"""What a source of items holds, or what a filter finds of it, read as it comes into sight."""
+"""The list of a source's items, all or filtered, read as they become visible."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ KEPT = 400  # items in memory
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """``item`` is None until it has been read."""
+    """A row of the list; ``item`` is None until it has been read."""
 
     number: int
     item: Item | None = None
 
 
 class ItemStore:
-    """Items that have been read; the others are asked for once with ``want``."""
+    """Items that have been read; others are requested through ``want``."""
 
     def __init__(self, want: Callable[[int], None]) -> None:
         self._items: dict[int, Item] = {}
@@ -52,7 +52,7 @@ class ItemStore:
 
 
 class ItemRows(Sequence[ItemRow]):
-    """The first ``length`` of these numbers as rows. Going through all of them reads nothing."""
+    """The first ``length`` of these numbers as rows; iterating over them reads nothing."""
 
     def __init__(self, store: ItemStore, numbers: Sequence[int], length: int) -> None:
         self._store = store
@@ -76,7 +76,7 @@ class ItemRows(Sequence[ItemRow]):
 
 
 class ItemList:
-    """``wanted`` is called when rows have come into sight that :meth:`read_wanted` has to read."""
+    """The list; ``wanted`` is called when visible rows need :meth:`read_wanted`."""
 
     def __init__(self, page: Page, wanted: Callable[[], object]) -> None:
         self._page = page
@@ -103,13 +103,13 @@ class ItemList:
 
     @property
     def why_none(self) -> str:
-        """In place of an item, where there is none."""
+        """The text to show when there is no item."""
         if self.seen < self.total:
             return "looking"
         return "the filter finds nothing; esc clears it" if self.filter else "it is empty"
 
     def status(self, source: Source) -> Text:
-        """How many there are, and how far a search is."""
+        """Write how many items there are, and how far a search is."""
         text = problem_text(self.filter.problem if self.filter else "")
         text.append_text(
             items_text(source, len(self._numbers), self.total, self.filter is not None)
@@ -119,7 +119,7 @@ class ItemList:
         return text
 
     def open(self, reader: Reader, items: Iterable[Item]) -> None:
-        """Another source, of which ``items`` have been read."""
+        """Open another source, of which ``items`` have been read."""
         self.reader = reader
         self._store = ItemStore(self._want)
         self._store.add(items)
@@ -130,7 +130,7 @@ class ItemList:
         self._wanted.add(number)
 
     async def read_wanted(self) -> Sequence[int]:
-        """Read what has come into sight since the last time, in one go; its numbers."""
+        """Read at once all rows that became visible; return their numbers."""
         numbers, self._wanted = sorted(self._wanted), set()
         reader, store = self.reader, self._store
         if reader is None or not numbers:
@@ -139,12 +139,12 @@ class ItemList:
         return numbers if store is self._store else ()
 
     def end_search(self) -> None:
-        """What it would still find is not wanted any more."""
+        """End the search, whose further results are not wanted."""
         self._search = object()
 
     async def search(self, words: str, marks: Marks, show: Callable[[bool], None]) -> None:
-        """All items, or those that the words find, as they are found. ``show`` is told whether
-        there are other rows now."""
+        """List all items, or those that the words find, as they are found. ``show`` is told whether
+        the rows have changed."""
         self._search = mine = object()
         reader = self.reader
         if reader is None:

@@ -1,4 +1,4 @@
-"""The marks on items: flags, notes, and which pairs a refinement leaves out."""
+"""Mark items: flags, notes, and pairs to exclude from refining again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ItemMarks:
-    """The marks of one source. ``changed`` is called when they are others."""
+    """The marks of one source; ``changed`` is called when they change."""
 
     def __init__(self, page: Page, changed: Callable[[], None]) -> None:
         self._page = page
@@ -40,19 +40,19 @@ class ItemMarks:
         return self.all.get(item_id, NONE)
 
     def left_out(self, item_id: str) -> bool:
-        """Whether the run's refine phase did without it."""
+        """Whether the run's refine phase left this pair out."""
         return self._source is not None and item_id in self._source.excluded
 
     def shown(self, item: Item, prompt: int, differ: bool) -> Shown:
         return Shown(self.of(item.id), self.left_out(item.id), prompt, differ)
 
     async def toggle(self, name: str, numbers: Sequence[int]) -> None:
-        """``flagged`` or ``excluded``."""
+        """Switch ``flagged`` or ``excluded`` for these items."""
         if name == "flagged" or self._can_exclude():
             await self._change(partial(item_commands.toggle, name=name), numbers)
 
     async def exclude(self, numbers: Sequence[int]) -> None:
-        """All of them, once that is confirmed."""
+        """Exclude all these items, after confirmation."""
         if not numbers or not self._can_exclude():
             return
         question = f"Exclude {len(numbers)} pairs from refining again?"
@@ -67,7 +67,7 @@ class ItemMarks:
             await self._change(partial(item_commands.mark, note=note), numbers)
 
     async def refine_again(self, run_id: str) -> None:
-        """Refine the run without the excluded pairs, once that is confirmed."""
+        """Refine the run without the excluded pairs, after confirmation."""
         page = self._page
         try:
             found = await page.ask(item_commands.curated, page.runs, run_id)

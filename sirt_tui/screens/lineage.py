@@ -1,4 +1,4 @@
-"""Where a run comes from, over the run's screen: the tree that ``sirt show`` prints."""
+"""A dialog that shows a run's lineage, the tree that ``sirt show`` prints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LineageDialog(Dialog[None]):
-    """Scrolls; any of the usual keys closes it."""
+    """Shows the tree and scrolls; escape, ``q`` or ``L`` closes it."""
 
     DEFAULT_CSS = """
     LineageDialog .lineage Static { width: 1fr; height: auto; }

@@ -1,5 +1,5 @@
-"""What models said, item by item: pairs, demonstrations, answers, predictions; two of them side
-by side, with marks that make a curated set of pairs."""
+"""The Pairs screen: what models said, item by item, two texts side by side; marks on pairs make a
+curated set."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HINT = "winner:teacher chosen:wrong len>200 flagged gained -words"
 
 
 class PairsPage(Page):
-    """Opened with ``p``. ``against``: another run, whose predictions are set beside this one's."""
+    """Shows a run's items; ``against``: another run, whose predictions stand beside this one's."""
 
     TITLE = "Pairs"
     DEFAULT_CSS = """
@@ -114,7 +114,7 @@ class PairsPage(Page):
 
     @work(exclusive=True, group="open")
     async def _open(self, number: int) -> None:
-        """A source, with the first screenful; at the question that was under the cursor."""
+        """Open a source with its first items, at the question that was under the cursor."""
         row = self.table.row
         here = row.item.id if row is not None and row.item is not None else None
         ask = partial(item_commands.opened, self.runs, self._run_id, self._against, number, here)
@@ -169,7 +169,7 @@ class PairsPage(Page):
             self._draw_item()
 
     def _show(self, other: bool = True) -> None:
-        """``other``: rows look different; else only more of them were looked at."""
+        """Show the rows; without ``other``, only the count of searched items has changed."""
         if other:
             self.table.show(self._items.rows)
             self._draw_item()
@@ -224,7 +224,7 @@ class PairsPage(Page):
     # --- keys ---
 
     async def action_clear(self) -> None:
-        """First what narrows the list, then back."""
+        """Clear filter, ticks and zoom if there are any; otherwise go back."""
         if self.close_filter() or self.table.ticked or self.has_class("zoomed"):
             self.remove_class("zoomed")
             self.table.untick()
@@ -260,7 +260,7 @@ class PairsPage(Page):
     # --- marks ---
 
     def _meant(self) -> list[int]:
-        """Numbers of the ticked rows, else of the one under the cursor."""
+        """Return the numbers of the ticked rows, or else of the row under the cursor."""
         ticked = sorted(int(key) for key in self.table.ticked)
         return ticked or ([self.table.row.number] if self.table.row is not None else [])
 

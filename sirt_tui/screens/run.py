@@ -1,4 +1,4 @@
-"""One run, live: phases, curves, memory, samples, accuracies, log."""
+"""The Run screen, live: phases, curves, memory, samples, accuracies, log."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PICTURES_S = 1.0  # curves and texts follow once in so long; progress and warnin
 
 
 class PanelBar(Static):
-    """Which panels there are and which is shown; only where not all fit."""
+    """Names the panels and the one shown, if not all of them fit."""
 
     DEFAULT_CSS = "PanelBar { height: 1; padding: 0 1; }"
 
@@ -52,7 +52,7 @@ class PanelBar(Static):
 
 
 def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
-    """Keys that work whatever has the focus."""
+    """Make keys work whatever has the focus."""
     before = f"'{to}', " if to else ""
     return [
         Binding(k.key, f"{action}({before}'{k.action}')", k.description, show=False) for k in keys
@@ -60,7 +60,7 @@ def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Bin
 
 
 class RunPage(Page):
-    """Opened with ``enter``. The phase under the cursor is what samples and log show."""
+    """Shows one run; samples and log are those of the phase under the cursor."""
 
     TITLE = "Run"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]  # noqa: RUF012
@@ -183,8 +183,8 @@ class RunPage(Page):
         return RunView(self.runs, self._status, chosen, self._relatives, now)
 
     def _liveliest(self) -> PhaseStatus:
-        """The phase worth watching: what runs, else what ended badly, else the last done; of a run
-        that is over the first score."""
+        """Return the phase worth watching: the running one, else a failed one, else the last done
+        one; for a finished run the first evaluation."""
         assert self._status is not None
         phases = self._status.phases
         for states in ({"running"}, {"failed", "lost", "unreachable"}):
@@ -204,12 +204,12 @@ class RunPage(Page):
     # --- panels ---
 
     def _choice(self) -> tuple[str, ...]:
-        """The panels of which one is shown at a time: those after the ones that always stay."""
+        """Return the panels of which one is shown at a time; the others always stay."""
         cells = next(cells for size, cells in CELLS.items() if self.has_class(size))
         return NAMES[cells - 1 :] if len(NAMES) > cells else ()
 
     def _arrange(self) -> None:
-        """Show what fits."""
+        """Show the panels that fit."""
         choice = self._choice()
         if choice and self._panel not in choice:
             self._panel = choice[0]
@@ -221,13 +221,13 @@ class RunPage(Page):
         self._draw_panels()
 
     def action_panel(self, step: int) -> None:
-        """Another panel where not all fit; else the focus goes on."""
+        """Show another panel if not all fit; otherwise move the focus."""
         choice = self._choice() or NAMES
         at = choice.index(self._panel) if self._panel in choice else 0
         self.action_panel_at((at + step) % len(choice))
 
     def action_panel_at(self, number: int) -> None:
-        """One that is zoomed gives its place to the other."""
+        """Show this panel; if another was zoomed, zoom this one instead."""
         zoomed = self.maximized is not None
         self.minimize()
         self._panel = (self._choice() or NAMES)[number]
@@ -243,7 +243,7 @@ class RunPage(Page):
             await panel.run_action(action)
 
     async def action_chart(self, action: str) -> None:
-        """Of the first panel in sight that has a chart."""
+        """Run an action of the first visible chart."""
         shown = (p.query(Chart) for p in self.query(RunPanel) if p.display)
         if charts := [chart for found in shown for chart in found]:
             await charts[0].run_action(action)

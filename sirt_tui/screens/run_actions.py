@@ -1,4 +1,4 @@
-"""What keys do to runs: confirmed where something is lost, refused where there is nothing to do."""
+"""Actions on runs, confirmed if something would be lost, refused if there is nothing to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GO_ON = "Let it go on"  # instead of a stop
 
 
 class RunActions:
-    """For a page; every method is called in a worker, and tells what became of it there."""
+    """Actions on runs for a page; its methods run in workers and report on the page."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -48,7 +48,7 @@ class RunActions:
             await self._do(retry, f"{named(meant)}: ")
 
     async def delete(self, runs: States) -> bool:
-        """Whether they are gone."""
+        """Delete the runs after confirmation; return whether they are gone."""
         busy = [run_id for run_id, state in runs.items() if state == "running"]
         if busy:
             self._page.sirt.say(f"{named(busy)}: running; stop it first (x)", "warning")
@@ -78,7 +78,7 @@ class RunActions:
             await self._do(export, f"{named(run_ids)}: exported to {target}")
 
     async def tag(self, rows: Sequence[RunRow]) -> None:
-        """Of several runs, the tags that all have are changed; each keeps its others."""
+        """Change the tags; for several runs, those that all have, keeping each one's others."""
         if not rows:
             return
         shared = [tag for tag in rows[0].tags if all(tag in row.tags for row in rows)]
@@ -94,7 +94,7 @@ class RunActions:
             await self._do(describe, f"{named(tags)}: tags saved")
 
     async def note(self, rows: Sequence[RunRow]) -> None:
-        """Of several runs, the same note on each."""
+        """Write a note, the same for all of several runs."""
         if not rows:
             return
         notes = {row.note for row in rows}
@@ -107,7 +107,7 @@ class RunActions:
             await self._do(describe, f"{named(note)}: note saved")
 
     async def _do(self, command: Callable[[], str | None], said: str) -> bool:
-        """Whether it was done; else it is said why not. What it tells follows ``said``."""
+        """Run a command and report its result or its error; return whether it succeeded."""
         try:
             told = await self._page.ask(command)
         except (UserError, OSError) as error:
@@ -120,7 +120,7 @@ class RunActions:
 
 
 def to_retry(state: State, phases: Iterable[State | None]) -> State:
-    """A run's state, or that of a phase which ended badly while others of it are at work."""
+    """Return the run's state, or a failed phase's while other phases are running."""
     return next((phase for phase in phases if phase in BADLY), state)
 
 
@@ -129,7 +129,7 @@ def named(run_ids: Sequence[str] | Mapping[str, object]) -> str:
 
 
 def listed(run_ids: Sequence[str]) -> list[str]:
-    """Named one by one where the question only counts them."""
+    """List several runs by name, for a question that only gives their number."""
     names = [f"  {run_id}" for run_id in run_ids[:3]]
     more = [f"  and {len(run_ids) - 3} more"] if len(run_ids) > 3 else []
     return [*names, *more] if len(run_ids) > 1 else []

@@ -1,4 +1,4 @@
-"""What a line of the list of runs shows, column by column; pure."""
+"""The columns of the list of runs."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def run_columns(
     asked: Container[str] = (),
     experiments: bool = False,
 ) -> list[Column[RunRow]]:
-    """``looked``: whether the folders have been looked at. Before that, what the index says of an
-    unfinished run is not shown: it may be long past. ``asked``: the figures of a filter: the head
-    says which accuracy ``acc`` is. ``names``: of all runs; ``experiments``: there are several."""
+    """Return the columns. Until the folders were ``looked`` at, unfinished runs show no state,
+    since the index may be outdated. ``asked``: the filter's figures, to title what ``acc`` is.
+    ``names``: of all runs; ``experiments``: whether there are several."""
     plain = ("acc=plain", 9) if "acc" in asked else ("plain", 6)
 
     def state(row: RunRow) -> Cell:
@@ -77,7 +77,7 @@ def run_columns(
 
 
 def counts_text(rows: Sequence[RunRow], shown: int, whole: bool) -> Text:
-    """How many runs there are, how many of them are shown, and in which states they are."""
+    """Write how many runs there are and are shown, and how many are in each state."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if not whole:
         return text.append("the newest runs; reading the rest")
@@ -91,7 +91,7 @@ def counts_text(rows: Sequence[RunRow], shown: int, whole: bool) -> Text:
 
 
 def ladder(row: RunRow) -> Text:
-    """One mark for each of the five kinds of phase; a space where the run has none."""
+    """Write a mark for each of the five kinds of phase, blank where the run has none."""
     text = Text()
     for state in row.ladder:
         text.append(STATE_MARKS[state] if state else " ", STATE_STYLES[state] if state else "")
@@ -115,7 +115,7 @@ def _teacher(row: RunRow) -> str:
 
 
 def _task(row: RunRow) -> str:
-    """What it was trained on; in brackets what its accuracy is on, where it was not trained."""
+    """Name the task trained on, or in brackets the task scored on if nothing was trained."""
     if row.task is None:
         return f"({one_line(row.scored_on, 60)})" if row.scored_on else NOTHING
     return one_line(row.trained_on, 60)

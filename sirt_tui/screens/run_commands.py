@@ -1,4 +1,4 @@
-"""What the screens do with runs, one or several at once; called in threads.
+"""Commands on one or several runs, to be called in threads.
 
 The engine's commands are imported when one is called: the first paint does without them.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read(runs: RunsFolder, run_id: str) -> RunStatus:
-    """A run with its phases' states, and without their logs but for what endpoints are paid."""
+    """Read a run with its phases' states; logs only for what was paid to endpoints."""
     from engine.queries.runs import run_status
 
     return run_status(runs, run_id, with_views=False)
@@ -30,7 +30,7 @@ def stop(runs: RunsFolder, run_ids: Sequence[str]) -> None:
 
 
 def retry(runs: RunsFolder, run_ids: Sequence[str]) -> str:
-    """Says how many had something left to do."""
+    """Retry the runs and say how many had something left to do."""
     from engine.commands import run_changes
 
     left = run_changes.retry(runs, run_ids)
@@ -47,7 +47,7 @@ def delete(runs: RunsFolder, run_ids: Sequence[str]) -> None:
 
 
 def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
-    """What goes with these runs, and what stays since others need it, a line each."""
+    """Say what would be deleted with these runs and what other runs need, a line each."""
     from engine.commands import run_changes
 
     going, staying = run_changes.deletable(runs, *run_ids)
@@ -66,7 +66,7 @@ def kinds(phase_ids: Sequence[str]) -> str:
 
 
 def export(runs: RunsFolder, run_ids: Sequence[str], folder: Path) -> None:
-    """Into the folder; several runs into a folder each."""
+    """Export into the folder, or for several runs into a folder each."""
     from engine.queries import answers
 
     for run_id in run_ids:
@@ -78,7 +78,7 @@ def describe(
     tags: Mapping[str, Iterable[str]] | None = None,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Each run's tags or note, by its id."""
+    """Set tags or notes by run id."""
     from engine.commands import run_changes
 
     for run_id, words in (tags or {}).items():

@@ -1,4 +1,4 @@
-"""The home screen: all runs, filtered and sorted; beside them the one under the cursor."""
+"""The home screen: the list of all runs, filtered and sorted, with a preview of one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ They appear here by themselves."""
 
 
 class RunsPage(Page):
-    """Everything about runs that can be said in a line, and what can be done to one or many."""
+    """Lists all runs, a line each, with actions on one or several of them."""
 
     TITLE = "Runs"
     DEFAULT_CSS = """
@@ -153,7 +153,7 @@ class RunsPage(Page):
 
     @work(exclusive=True, group="preview")
     async def _preview(self) -> None:
-        """What the list knows at once; the phases when the cursor rests."""
+        """Show the run's row at once, and its phases when the cursor has stopped."""
         row, panel = self.table.row, self.query_one(PreviewPanel)
         if row is None:
             panel.clear()
@@ -170,7 +170,7 @@ class RunsPage(Page):
         panel.show(RowView(row, self.sirt.clock(), status))
 
     def await_runs(self, run_ids: Sequence[str]) -> None:
-        """Show them all, and put the cursor on the first as soon as it is there."""
+        """Show all runs, with the cursor on the first of these once it is there."""
         self.action_clear()
         self._awaited = run_ids[0] if run_ids else None
         self._draw()
@@ -202,7 +202,7 @@ class RunsPage(Page):
         self.query_one("#status", Static).update(text)
 
     def _keep_time(self) -> None:
-        """A clock ticks only while something is at work."""
+        """Redraw every second, but only while a run is working."""
         at_work = any(row.working_since is not None for row in self._rows)
         if self._working is None:
             self._working = self.set_interval(WORKING_S, self.table.redraw, pause=True)
@@ -246,7 +246,7 @@ class RunsPage(Page):
         self.sirt.open_pairs(self.table.row.run_id if self.table.row else None)
 
     def action_versus(self) -> None:
-        """Two runs' predictions on the same questions, the older run first."""
+        """Show two runs' predictions on the same questions, the older run's first."""
         meant = [row for row in self._rows if row.run_id in self.table.ticked]
         if len(meant) != 2:
             self.sirt.say("tick two runs first (space), then v sets their answers side by side")
@@ -260,7 +260,7 @@ class RunsPage(Page):
     # --- what is done to runs ---
 
     def _meant(self) -> list[RunRow]:
-        """The ticked runs, else the one under the cursor; in the order of the table."""
+        """Return the ticked runs in the table's order, or else the run under the cursor."""
         ticked = [row for row in self._rows if row.run_id in self.table.ticked]
         if not ticked and self.table.row is not None:
             return [self.table.row]

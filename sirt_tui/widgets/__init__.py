@@ -1,1 +1,1 @@
-"""Widgets that know nothing of experiments: table, text, dialogs, charts."""
+"""General widgets, independent of experiments: tables, text, dialogs, charts."""

@@ -1,4 +1,4 @@
-"""A table's columns: how a row is shown in each, and which of them fit."""
+"""A table's columns: what each shows of a row, and which of them fit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ Justify = Literal["left", "right"]
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    """``width`` in cells. Where room is short, columns shrink to ``narrow`` (not at all when that
-    is 0), then those with the highest ``rank`` go. ``grows``: gets its width first, and the room
-    that is left. ``shorten``: makes a text that is too long so many cells, else its end is cut.
-    ``sort``: what rows are ordered by, None goes last; without it the column is
-    not sorted by."""
+    """A column of ``width`` cells. Where room is short, columns shrink to ``narrow`` (not if it is
+    0), then those with the highest ``rank`` are left out. ``grows``: gets its width first, and the
+    room that is left. ``shorten``: fits a long text into some cells; else its end is cut. ``sort``:
+    the key to sort rows by, None last; without it, the column can't be sorted by."""
 
     key: str
     title: str
@@ -48,7 +47,7 @@ class Column(Generic[T]):
 
 
 def fit(columns: Sequence[Column[T]], room: int, gap: int) -> list[tuple[Column[T], int]]:
-    """Columns that fit into so many cells with a gap after each, and their widths."""
+    """Return the columns that fit into the room, with a gap after each, and their widths."""
     shown = list(columns)
     while len(shown) > 1 and sum(c.least + gap for c in shown) > room:
         shown.remove(max(shown, key=lambda c: c.rank))
@@ -65,7 +64,7 @@ def fit(columns: Sequence[Column[T]], room: int, gap: int) -> list[tuple[Column[
 
 
 def pieces(cell: Cell, width: int, justify: Justify) -> Iterator[tuple[str, str]]:
-    """Texts and styles' names of exactly so many cells together."""
+    """Yield a cell's texts and style names, exactly ``width`` cells together."""
     if isinstance(cell, str):
         yield fitted(cell, width, justify), ""
     elif isinstance(cell, tuple):
@@ -85,7 +84,7 @@ def pieces(cell: Cell, width: int, justify: Justify) -> Iterator[tuple[str, str]
 
 
 def fitted(text: str, width: int, justify: Justify) -> str:
-    """Exactly so many cells; what doesn't fit ends in an ellipsis."""
+    """Fit a text into exactly ``width`` cells, with an ellipsis if it is cut."""
     size = cell_len(text)
     if size > width:
         return set_cell_size(text, width - 1) + "…" if width > 0 else ""

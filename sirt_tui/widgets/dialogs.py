@@ -1,4 +1,4 @@
-"""Questions that lie over a screen: yes or no, one line of text, one of several."""
+"""Dialogs over a screen: a confirmation, a line of text, a choice of one of several."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ KEEP = "Keep it"  # instead of something that is lost
 
 
 class Confirm(Dialog[bool]):
-    """Asks once and says what will happen, what will be lost above all; the safe button has the
-    focus. ``refuse``: what it says."""
+    """Asks for confirmation and says what will happen, above all what will be lost; the safe button
+    has the focus. ``refuse``: its label."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -66,7 +66,7 @@ class Confirm(Dialog[bool]):
 
 
 class AskText(Dialog[str | None]):
-    """One line of text; None when it is left by escape."""
+    """Asks for a line of text; None if it is left with escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
 
@@ -92,8 +92,8 @@ class AskText(Dialog[str | None]):
 
 
 class Choose(Dialog[str | None]):
-    """One of several, with more about the one under the cursor; None when it is left. ``drop``
-    deletes one for good, of those called ``droppable``, and says whether it did."""
+    """Asks to choose one of several, describing the one under the cursor; None if it is left.
+    ``drop`` deletes one of the ``droppable`` for good, and returns whether it did."""
 
     DEFAULT_CSS = """
     Choose OptionList { height: auto; max-height: 34vh; padding: 0; }

@@ -1,4 +1,4 @@
-"""Where two texts differ, word by word; pure."""
+"""Find where two texts differ, word by word."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORD = re.compile(r"\S+")
 
 
 def differences(left: str, right: str) -> tuple[list[Span], list[Span]]:
-    """What only the one and only the other says, of their first :data:`WORDS` words."""
+    """Return the parts that only one text has, comparing their first :data:`WORDS` words."""
     mine, theirs = _words(left), _words(right)
     matcher = SequenceMatcher(
         None, [left[a:b] for a, b in mine], [right[a:b] for a, b in theirs], autojunk=False

@@ -1,4 +1,4 @@
-"""What comes for a screen that is being left is dropped here, and nowhere else.
+"""Drop messages, keys and results that come for a screen while it is being closed.
 
 A screen that is popped loses its widgets first and its messages last: news of the feed, timers,
 callbacks and the results of its workers still come, and each would look for a widget that is
@@ -33,11 +33,11 @@ TAKES_APART = (events.Unmount, messages.Prune, messages.CloseMessages)
 
 
 class Part(Widget):
-    """A widget with widgets of its own, for which messages may come when these are gone."""
+    """A widget that ignores messages for inner widgets that are gone already."""
 
     @property
     def is_left(self) -> bool:
-        """Its widgets go, or are gone."""
+        """Whether its widgets are being removed, or are gone."""
         return self._pruning or self._closing or self._closed
 
     async def _dispatch_message(self, message: Message) -> None:
@@ -46,16 +46,16 @@ class Part(Widget):
 
 
 class Leavable(Screen[Result], Part):
-    """A screen, or a dialog, whose work may outlive it."""
+    """A screen or dialog whose background work may outlive it."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """No key of its own before its widgets are there, and none after."""
+        """Accept its keys only while its widgets are there."""
         if self.is_left or not self.is_mounted:
             return False
         return super().check_action(action, parameters)
 
     def run_worker(self, *args: Any, **options: Any) -> Worker[Any]:
-        """A worker that fails says so here; the program goes on."""
+        """Run a worker; if it fails, the screen says so and the program goes on."""
         return super().run_worker(*args, **(options | {"exit_on_error": False}))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -63,16 +63,16 @@ class Leavable(Screen[Result], Part):
             self.failed(event.worker.error)
 
     def failed(self, error: BaseException) -> None:
-        """What was asked for could not be had."""
+        """Report that a request failed."""
         self.notify(visible(failures.said(error), 500), severity="error", markup=False)
 
     async def pause(self, seconds: float) -> None:
-        """Rest; the worker ends here when the screen was left meanwhile."""
+        """Wait; end the worker if the screen was left meanwhile."""
         await asyncio.sleep(seconds)
         self._go_on()
 
     def deliver(self, take: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """From a thread: hand over a part of a result, unless the screen was left."""
+        """Hand over a part of a result from a thread, unless the screen was left."""
 
         def unless_left() -> None:
             if not self.is_left:
@@ -81,8 +81,8 @@ class Leavable(Screen[Result], Part):
         self.app.call_from_thread(unless_left)
 
     async def ask(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """A call's answer, computed in a thread; the worker that asked ends here when the screen
-        was left meanwhile."""
+        """Compute a call's answer in a thread; end the asking worker if the screen was left
+        meanwhile."""
         answer = await Feed.ask(call, *args, **kwargs)
         self._go_on()
         return answer
@@ -93,12 +93,12 @@ class Leavable(Screen[Result], Part):
 
 
 class Dialog(ModalScreen[Result], Leavable[Result]):
-    """A question over a screen. (Textual takes the style from the first base.)"""
+    """A dialog over a screen. (Textual takes the style from the first base.)"""
 
 
 class Palette(CommandPalette, Leavable[None]):
-    """Textual's, whose search outlives it, and which raises when a page key comes before its list
-    has been laid out (8.2.8)."""
+    """Textual's command palette, made safe: its search outlives it, and it raises when a page key
+    comes before its list has been laid out (8.2.8)."""
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).size.height:

@@ -1,4 +1,4 @@
-"""Names that share most of their words, made short where they are alike."""
+"""Shorten names that share most of their words, keeping what tells them apart."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ GAP = "…"
 
 
 class Names:
-    """``short`` leaves out the words that most of the noted names have, so that what tells a name
-    from the others stays to be seen."""
+    """Shortens names by leaving out the words that most of the noted names have, so that the
+    differences stay visible."""
 
     def __init__(self) -> None:
         self._having: Counter[str] = Counter()
 
     def note(self, names: Iterable[str]) -> None:
-        """All names that are shown beside each other."""
+        """Note all names that are shown beside each other."""
         self._having = Counter(word for name in names for word in set(name.split()))
 
     def short(self, name: str, room: int) -> str:
-        """In so many cells: ``both … s7``; at last cut in its middle."""
+        """Shorten a name to ``room`` cells, as ``both … s7``; as a last resort cut its middle."""
         words = name.split()
         left_out: set[int] = set()
         for at in sorted(
@@ -41,13 +41,13 @@ class Names:
 
 
 def _said(words: list[str], left_out: set[int]) -> str:
-    """Gaps beside each other are one."""
+    """Join the words, merging neighbouring gaps."""
     shown = [GAP if n in left_out else word for n, word in enumerate(words)]
     return " ".join(w for n, w in enumerate(shown) if w != GAP or shown[n - 1 : n] != [GAP])
 
 
 def middle_cut(text: str, room: int) -> str:
-    """Beginning and end, where there is no room for all."""
+    """Keep the text's beginning and end, if there is no room for all of it."""
     if cell_len(text) <= room or room < 1:
         return text
     left = (room - 1) // 2

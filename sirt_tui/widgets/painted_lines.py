@@ -1,4 +1,4 @@
-"""A scroll view of lines below a heading, of which only those that changed are painted."""
+"""A scroll view of lines below a heading that paints only changed lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINES_KEPT: Final = 500
 
 
 class PaintedLines(ScrollView, can_focus=True):
-    """Subclasses give ``count``, ``heading`` and ``line``. Over SSH, bytes are dear."""
+    """The view; subclasses define ``count``, ``heading`` and ``line``. It spares SSH links."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -25,7 +25,7 @@ class PaintedLines(ScrollView, can_focus=True):
 
     @property
     def count(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
         raise NotImplementedError
 
     def heading(self) -> Strip:
@@ -35,8 +35,8 @@ class PaintedLines(ScrollView, can_focus=True):
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Paint the visible lines that look different now: ages go on, states change. Under another
-        screen there are none; they are made when one comes back."""
+        """Paint the visible lines that have changed, such as ages and states. Under another screen
+        nothing is visible; lines are drawn when that screen closes."""
         before, self._painted = self._painted, {}
         if not (self.is_attached and self.screen.is_current):
             return
@@ -47,7 +47,7 @@ class PaintedLines(ScrollView, can_focus=True):
                 self._refresh_line(at)
 
     def repaint(self, *lines: int) -> None:
-        """Paint these again."""
+        """Paint these lines again."""
         for at in lines:
             self._painted.pop(at, None)
             self._refresh_line(at)
@@ -57,7 +57,7 @@ class PaintedLines(ScrollView, can_focus=True):
         self.refresh()
 
     def reveal(self, at: int) -> bool:
-        """Scroll until a line is in sight; whether it wasn't."""
+        """Scroll until a line is visible; return whether that was needed."""
         top, room = self.scroll_offset.y, max(1, self.size.height - HEADING)
         if top <= at < top + room:
             return False
@@ -65,11 +65,11 @@ class PaintedLines(ScrollView, can_focus=True):
         return True
 
     def take_room(self, width: int) -> None:
-        """As many lines as there are now, that wide."""
+        """Set the scroll size to the present number of lines and this width."""
         self.virtual_size = Size(width, self.count + HEADING)
 
     def tell(self, message: Message) -> None:
-        """As this widget's own: else what its parent's handler brings about ends at the parent."""
+        """Post a message as this widget's own, so that what its parent then posts bubbles on."""
         self.post_message(message.set_sender(self))
 
     def render_line(self, y: int) -> Strip:

@@ -1,4 +1,4 @@
-"""A table on which ``space`` picks the row under the cursor."""
+"""A table in which ``space`` picks the row under the cursor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class PickTable(RowTable[T]):
-    """Ticks are the owner's: it says what they mean. A click in the first ``tick_cells`` picks."""
+    """A table whose owner decides on ticks. A click in the first ``tick_cells`` cells picks."""
 
     tick_cells = 0
 
@@ -25,7 +25,7 @@ class PickTable(RowTable[T]):
     ]
 
     class Picked(Message):
-        """Space on a row."""
+        """The person picked a row."""
 
         def __init__(self, table: PickTable[Any], key: str) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""A table that renders its visible rows only: ten thousand scroll like ten.
+"""A table that draws only visible rows, so that 10,000 rows scroll as fast as ten.
 
 Textual's own DataTable lays out every row (2.2 s for 10,000). Here a row is an object, a column
 says how to show it, and nothing is kept but the lines that were painted.
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class RowTable(PaintedLines, Generic[T]):
-    """Rows, a cursor, ticks, an order. Filtering is the owner's: it shows other rows.
+    """A table with a cursor, ticks and sorting; to filter, its owner shows other rows.
 
     ``key`` names a row, so that cursor and ticks stay with it when rows come and go. Any sequence
     will do: without an order only visible rows are asked for. A click moves the cursor; on the row
@@ -52,7 +52,7 @@ class RowTable(PaintedLines, Generic[T]):
     ]
 
     class Highlighted(Message):
-        """The cursor is on another row; ``key`` is None when there is none."""
+        """The cursor moved to another row; ``key`` is None without rows."""
 
         def __init__(self, table: RowTable[Any], key: str | None) -> None:
             super().__init__()
@@ -60,7 +60,7 @@ class RowTable(PaintedLines, Generic[T]):
             self.key = key
 
     class Selected(Message):
-        """Enter, a double click, or a click on the row under the cursor."""
+        """The person opened a row: by enter, a double click, or a click under the cursor."""
 
         def __init__(self, table: RowTable[Any], key: str) -> None:
             super().__init__()
@@ -68,7 +68,7 @@ class RowTable(PaintedLines, Generic[T]):
             self.key = key
 
     class Changed(Message):
-        """Other rows are ticked, or the order is another."""
+        """The ticks or the order changed."""
 
         def __init__(self, table: RowTable[Any]) -> None:
             super().__init__()
@@ -104,12 +104,12 @@ class RowTable(PaintedLines, Generic[T]):
 
     @property
     def rows(self) -> Sequence[T]:
-        """In the order of the table."""
+        """All rows, in the table's order."""
         return self._rows
 
     def show(self, rows: Sequence[T]) -> None:
-        """Show these. The cursor stays on its row, at the same height, when it is still there;
-        only lines that look different are painted."""
+        """Show these rows. The cursor stays on its row, at the same height, if it still exists;
+        only lines that have changed are painted."""
         kept = self._key(self.row) if self.row is not None else None
         before, count = self._cursor, len(self._rows)
         self._given = rows
@@ -132,7 +132,7 @@ class RowTable(PaintedLines, Generic[T]):
             self.repaint_all()
 
     def move_to(self, key: str) -> None:
-        """Put the cursor on the row of that key, when there is one."""
+        """Put the cursor on the row with this key, if there is one."""
         found = next((n for n, row in enumerate(self._rows) if self._key(row) == key), None)
         if found is not None:
             self._put(found)
@@ -142,7 +142,7 @@ class RowTable(PaintedLines, Generic[T]):
         self.repaint_all()
 
     def _where(self, kept: str | None) -> int:
-        """The row of that key, else the nearest place to where the cursor was."""
+        """Return the place of the row with that key, or else the place nearest to the cursor's."""
         rows, at = self._rows, self._cursor
         if kept is not None and not (at < len(rows) and self._key(rows[at]) == kept):
             at = next((n for n, row in enumerate(rows) if self._key(row) == kept), at)
@@ -151,7 +151,7 @@ class RowTable(PaintedLines, Generic[T]):
     # --- order ---
 
     def sort(self, key: str, descending: bool) -> None:
-        """Order by a column; the cursor stays on its row."""
+        """Sort by a column; the cursor stays on its row."""
         self.sorted_by = Order(key, descending)
         self.repaint_all()
         self.show(self._given)
@@ -159,19 +159,19 @@ class RowTable(PaintedLines, Generic[T]):
         self.tell(self.Changed(self))
 
     def sort_next(self, step: int = 1) -> None:
-        """Order by the next column that can be sorted by."""
+        """Sort by the next column that allows it."""
         keys, (key, descending) = list(self.orders), self.sorted_by
         at = keys.index(key) if key in keys else -step
         self.sort(keys[(at + step) % len(keys)], descending)
 
     @property
     def orders(self) -> dict[str, str]:
-        """What it can be ordered by: columns' keys and titles."""
+        """The keys and titles of columns that can be sorted by."""
         return {column.key: column.title for column in self._look.columns if column.sort}
 
     @property
     def hidden_order(self) -> str:
-        """The order, where its column does not fit."""
+        """The sort order, if its column does not fit."""
         order = self.sorted_by
         shown = {column.key for column, _ in self._look.shown(self.size.width)}
         if order.key not in self.orders or order.key in shown or not self.size.width:
@@ -198,7 +198,7 @@ class RowTable(PaintedLines, Generic[T]):
         return self._ticks if action == "tick" else super().check_action(action, parameters)
 
     def tick_all(self) -> None:
-        """Tick all rows; when they all are, untick them."""
+        """Tick all rows; if all are ticked, untick them."""
         keys = {self._key(row) for row in self._rows}
         self.ticked = self.ticked - keys if keys <= self.ticked else self.ticked | keys
         self.redraw()
@@ -223,7 +223,7 @@ class RowTable(PaintedLines, Generic[T]):
             self._click_row(at, event)
 
     def _click_row(self, at: int, event: events.Click) -> None:
-        """The second click of a double one opens only what the first has not opened, here."""
+        """Handle a click; the second one of a double click must not open a row twice."""
         opens = at == (self._cursor if event.chain == 1 else self._clicked)
         self._put(at)
         self._clicked = -1 if opens else at
@@ -233,7 +233,7 @@ class RowTable(PaintedLines, Generic[T]):
             self.action_select()
 
     def _click_header(self, x: int) -> None:
-        """Order by that column; again, the other way round."""
+        """Sort by that column; a second click reverses the order."""
         column = self._look.at(x, self.size.width)
         if column is not None and column.sort:
             key, descending = self.sorted_by

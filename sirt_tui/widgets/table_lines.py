@@ -1,4 +1,4 @@
-"""The lines of a table: a heading and one for each row, cell by cell."""
+"""Draw the lines of a table: a heading, and a line per row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOMY = 100  # from so many cells on, two of them lie between columns
 
 
 class Order(NamedTuple):
-    """By which column's key rows are ordered."""
+    """The column to sort rows by, and the direction."""
 
     key: str = ""
     descending: bool = False
@@ -35,7 +35,7 @@ class Order(NamedTuple):
         return Order(self.key, not self.descending)
 
     def of(self, rows: Sequence[T], columns: Sequence[Column[T]]) -> Sequence[T]:
-        """The rows in this order; what has no value goes last."""
+        """Sort the rows; those without a value come last."""
         value = next((column.sort for column in columns if column.key == self.key), None)
         if value is None:
             return rows
@@ -46,7 +46,7 @@ class Order(NamedTuple):
 
 
 class Lines(Generic[T]):
-    """Columns laid out for a width."""
+    """Draws rows in columns that fit a width."""
 
     def __init__(self, columns: Sequence[Column[T]]) -> None:
         self.columns = tuple(columns)
@@ -55,7 +55,7 @@ class Lines(Generic[T]):
         self._shown: list[tuple[Column[T], int]] = []
 
     def shown(self, width: int) -> list[tuple[Column[T], int]]:
-        """The columns that fit, and how many cells each has."""
+        """Return the columns that fit, and the width of each in cells."""
         if width != self._width:
             self._width = width
             self._gap = 2 if width >= ROOMY else 1
@@ -63,7 +63,7 @@ class Lines(Generic[T]):
         return self._shown
 
     def at(self, x: int, width: int) -> Column[T] | None:
-        """The column that a cell belongs to."""
+        """Return the column at this cell."""
         left = len(TICK)
         for column, room in self.shown(width):
             if left <= x < left + room + self._gap:
@@ -72,7 +72,7 @@ class Lines(Generic[T]):
         return None
 
     def row(self, row: T, width: int, style: Style, ticked: bool, plain: bool) -> Strip:
-        """``plain``: without the cells' own colours, unreadable on the cursor's."""
+        """Draw a row; ``plain``: without the cells' colours, which the cursor makes unreadable."""
         segments = [Segment(TICK if ticked else " " * len(TICK), style)]
         for column, room in self.shown(width):
             for text, name in pieces(column.cell_in(row, room), room, column.justify):

@@ -1,4 +1,4 @@
-"""Names in a line, one of them chosen; a click chooses another."""
+"""A line of names, one of them chosen; a click chooses another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def tabs(names: Sequence[str], chosen: int, action: str, first: int = 0) -> Text:
-    """From the ``first`` name on. ``action`` is called with the number of the name."""
+    """Draw the names from ``first`` on; a click calls ``action`` with the name's number."""
     text = Text(no_wrap=True, overflow="ellipsis")
     for number, name in enumerate(names[first:], start=first):
         click = Style.from_meta({"@click": f"{action}({number})"})

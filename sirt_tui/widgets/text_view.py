@@ -1,4 +1,4 @@
-"""A text that scrolls, of which only the lines that look different are painted again.
+"""A scrolling text that paints only changed lines.
 
 Textual's Static paints all of its text at each change, and its whole panel too; a screen that
 follows a phase at work would send that several times a second.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Lines(ScrollView, can_focus=True):
-    """``put`` gives it a text, folded to its width; ``put_lines`` lines, each cut to it.
+    """A text view: ``put`` shows a text folded to its width, ``put_lines`` lines cut to it.
 
     ``stays_at_end``: whoever reads the end sees what comes.
     """
@@ -44,7 +44,7 @@ class Lines(ScrollView, can_focus=True):
 
     @property
     def room(self) -> int:
-        """Cells across."""
+        """The width in cells."""
         return max(1, self.scrollable_content_region.width)
 
     def put(self, text: Text) -> None:
@@ -64,7 +64,7 @@ class Lines(ScrollView, can_focus=True):
             self.repaint()
 
     def repaint(self) -> None:
-        """Paint the lines that look different now."""
+        """Paint the visible lines that have changed."""
         style = self.rich_style
         for at, before in list(self._painted.items()):
             self._painted[at] = self._line(at, style)
@@ -72,7 +72,7 @@ class Lines(ScrollView, can_focus=True):
                 self.refresh_lines(at)
 
     def forget(self) -> None:
-        """Paint all of them."""
+        """Paint all lines again."""
         self._painted.clear()
         self.refresh()
 
@@ -92,11 +92,11 @@ class Lines(ScrollView, can_focus=True):
         return self._painted[at]
 
     def style_of(self, at: int, base: Style) -> Style:
-        """Under the line's own styles; ``base`` is the widget's."""
+        """Return the style under the line's own styles; ``base`` is the widget's."""
         return base
 
     def style_over(self, at: int) -> Style | None:
-        """Over the line's own styles."""
+        """Return the style over the line's own styles."""
         return None
 
     def _line(self, at: int, base: Style) -> Strip:

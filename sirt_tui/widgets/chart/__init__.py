@@ -1,9 +1,9 @@
-"""Curves on character cells.
+"""Charts drawn with text characters.
 
-``series``  points, and where they are in each dot column
+``series``  points of curves, and their heights in each dot column
 ``curve``   a series smoothed and thinned, as it grows
 ``axes``    round ticks and their labels
-``cells``   rows of the plot, made of pieces
+``cells``   lines drawn over the rows of a plot
 ``canvas``  dots to characters: braille, quadrants or ASCII
 ``chart``   the widget: axes, legend, cursor, zoom, log scale
 """

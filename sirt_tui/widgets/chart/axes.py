@@ -1,4 +1,4 @@
-"""Round ticks and their labels; pure."""
+"""Compute round axis ticks and their labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLOCK = (
 
 
 def step_of(span: float, most: int, whole: bool = False) -> float:
-    """The smallest of 1, 2, 5 x a power of ten that gives at most ``most`` steps."""
+    """Return the smallest of 1, 2, 5 x a power of ten that gives at most ``most`` steps."""
     rough = span / max(1, most)
     if not math.isfinite(rough) or rough <= 0:
         return 1.0
@@ -33,7 +33,7 @@ def step_of(span: float, most: int, whole: bool = False) -> float:
 
 
 def x_step(span: float, most: int, of: X) -> float:
-    """The same for an x axis: whole counts, and seconds that a clock would show."""
+    """Return an x axis' step: whole for counts, and for seconds one that a clock would show."""
     rough = span / max(1, most)
     if of != "seconds" or rough <= CLOCK[0]:
         return step_of(span, most, of == "counts")
@@ -48,15 +48,15 @@ def x_label(value: float, step: float, of: X) -> str:
 
 
 def ticks(low: float, high: float, step: float) -> list[float]:
-    """Multiples of the step in [low, high]."""
+    """Return the multiples of the step in [low, high]."""
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [n * step for n in range(first, last + 1)]
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """``low`` and ``high`` are exponents of ten; the result too. Powers of ten, fewer when
-    there are many, with 2 and 5 between them when there are few."""
+    """Return a log axis' ticks; all values are exponents of ten. Powers of ten are thinned when
+    there are many, and 2 and 5 are added when there are few."""
     powers = [float(p) for p in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)]
     if len(powers) > most:
         every = -(-len(powers) // most)
@@ -71,14 +71,14 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def log_label(exponent: float) -> str:
-    """Of ten to that power; far ones as a power, which no float could hold."""
+    """Label ten to that power; very large and small ones as a power, beyond any float."""
     if abs(exponent) > MOST_DIGITS and exponent == int(exponent):
         return f"1e{int(exponent)}"
     return number(10.0 ** max(-300.0, min(300.0, exponent)))
 
 
 def label(value: float, step: float) -> str:
-    """As many decimals as the step needs; an exponent only where digits would not fit."""
+    """Label a value with as many decimals as the step needs, or an exponent if it is too long."""
     if value == 0:
         return "0"
     if not 1e-4 <= abs(value) < 1e6:
@@ -90,7 +90,7 @@ def label(value: float, step: float) -> str:
 
 
 def y_labels(window: Window, rows: int) -> dict[int, str]:
-    """Row of the plot -> label."""
+    """Return the labels by row of the plot."""
     most = max(1, min(8, rows // 2))
     if window.log:
         found = [(t, log_label(t)) for t in log_ticks(window.bottom, window.top, most)]
@@ -102,7 +102,7 @@ def y_labels(window: Window, rows: int) -> dict[int, str]:
 
 
 def x_line(window: Window, of: X, margin: int, width: int) -> str:
-    """The labels below a plot that is ``width`` cells wide, after a margin."""
+    """Write the labels below a plot that is ``width`` cells wide, after a margin."""
     step = x_step(window.right - window.left, max(1, width // LABEL_CELLS), of)
     line = [" "] * (margin + width)
     free = 0

@@ -1,4 +1,4 @@
-"""Dots to characters. A cell holds the dots of all curves and the colour of the last one."""
+"""Turn dots into characters. A cell shows all curves' dots in the colour of the last one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CHARACTERS: dict[Mode, str] = {
 
 @dataclass
 class Canvas:
-    """``width`` x ``height`` cells; y grows downwards in dots.
+    """A drawing of ``width`` x ``height`` cells; y grows downwards in dots.
 
     All dots of a column of cells are one number, a byte a cell, the upper cell first; owners
     (-1: none) are kept by columns too.
@@ -68,8 +68,8 @@ class Canvas:
         return self.height * DOTS[self.mode][1]
 
     def draw(self, owner: int, spans: Spans, dash: int | None = None) -> None:
-        """A curve by where it is in each dot column, 0 at the bottom and 1 at the top; what is
-        beyond ends there. ``dash``: which pattern, where colours can't tell."""
+        """Draw a curve from its heights in each dot column, 0 at the bottom and 1 at the top,
+        clipped to that range. ``dash``: a pattern, where there are no colours."""
         across, down = DOTS[self.mode]
         dots, owners, left = self._dots, self._owners, self._from
         last = self.rows - 1
@@ -85,8 +85,8 @@ class Canvas:
             owners[cell][first:after] = [owner] * (after - first)
 
     def lines(self) -> list[list[tuple[str, int]]]:
-        """Each row as runs of text with the curve that owns them. Blanks have no colour: they go
-        with what is before them, and less is sent (-1: nobody is)."""
+        """Return each row as runs of text with the number of their curve (-1: none). Blanks join
+        the run before them, so that less is sent."""
         shown = _CHARACTERS[self.mode]
         cells = (dots.to_bytes(self.height, "big") for dots in self._dots)
         columns = (charmap_decode(column, "strict", shown)[0] for column in cells)

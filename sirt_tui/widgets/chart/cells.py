@@ -1,4 +1,4 @@
-"""Rows of the plot, made of pieces."""
+"""Draw over the rows of a plot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def over(cells: Sequence[Segment], label: str, dim: Style) -> list[Segment]:
-    """A dashed line through what is empty, with its label at the end."""
+    """Draw a dashed line through a row's blanks, with a label at the end."""
     total = sum(len(cell.text) for cell in cells)
     drawn = [
         Segment("╌" * len(part), dim) if part.isspace() else Segment(part, cell.style)

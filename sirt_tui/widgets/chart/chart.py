@@ -1,4 +1,4 @@
-"""The chart widget, on Textual's line API: curves, axes, a bounded legend, a cursor."""
+"""The chart widget: curves, axes, a legend and a cursor, drawn line by line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEAST = (12, 4)  # cells across and down below which there is nothing to read
 
 
 class Chart(Widget, can_focus=True):
-    """``show`` gives it curves; the rest is the reader's: cursor, zoom, smoothing, log scale.
+    """A chart of the curves given to ``show``; keys control cursor, zoom, smoothing, log scale.
 
     ``x``: what its axis is of, until ``show`` says another.
     """
@@ -79,8 +79,8 @@ class Chart(Widget, can_focus=True):
         empty: str = "no points yet",
         most: float = math.inf,
     ) -> None:
-        """Draw these instead; smoothing stays, and on the same axis zoom and cursor. ``empty`` is
-        said where there is no point; the axis shows no more than ``most`` that is possible."""
+        """Draw these curves; smoothing stays, and on the same axis zoom and cursor too. ``empty``:
+        the text without points; ``most``: the highest possible value on the axis."""
         self._empty, self._most = empty, most
         if x not in (None, self._x):
             self._x, self._view, self._cursor = x, None, None
@@ -142,7 +142,7 @@ class Chart(Widget, can_focus=True):
         self._frame = None
 
     def _redraw(self) -> None:
-        """Paint the lines that look different now: over SSH, bytes are dear."""
+        """Paint only the lines that have changed, to send little over SSH."""
         before = self._frame
         if before is None or not self.is_mounted or not self.content_size:
             self.refresh()
@@ -184,7 +184,7 @@ class Chart(Widget, can_focus=True):
         return [*above, *strips, Strip([Segment(below, self._style("dim"))])]
 
     def _follow(self) -> list[Curve]:
-        """A curve that was drawn before takes what is new."""
+        """Return the curves, updating those that were drawn before."""
         weight = SMOOTHINGS[self._smoothing]
         before = [curve for curve in self._curves if curve.weight == weight]
         found = []
@@ -242,17 +242,17 @@ class Chart(Widget, can_focus=True):
         return strip
 
     def _styles(self) -> list[Style]:
-        """By owner: the curves, the same faint, and last (-1) nobody's."""
+        """Return the styles by owner: the curves, the curves faint, and last (-1) no curve."""
         series = enumerate(self._series)
         curves = [self._style(s.style or COLOURS[n % len(COLOURS)]) for n, s in series]
         return [*curves, *(style + Style(dim=True) for style in curves), self._style("")]
 
     def _style(self, words: str) -> Style:
-        """Over the widget's own."""
+        """Add a style to the widget's own."""
         return self._base + Style.parse(words)
 
     def _legend(self, width: int) -> list[Strip]:
-        """Name and value of each curve: its last, or that at the cursor."""
+        """Draw each curve's name and value, the last one or that at the cursor."""
         at = math.inf if self._cursor is None else self._cursor
         entries, styles = [], self._styles()
         for n, series in enumerate(self._series):

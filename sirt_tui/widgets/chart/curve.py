@@ -1,4 +1,4 @@
-"""A curve as it is drawn: smoothed, and thinned where there are very many points.
+"""A curve as it is drawn: smoothed, and thinned if it has very many points.
 
 Of a series that grows only what is new is looked at, so a redraw costs the same at any length.
 """
@@ -20,8 +20,7 @@ MOST = 1_024  # points that are drawn as they are: two and more a dot column of 
 
 
 class Average:
-    """The exponential moving average of a series, without bias at the start; gaps neither count
-    nor spread.
+    """The exponential moving average of a series, without bias at its start and ignoring gaps.
 
     ``weight`` in [0, 1) is the share of the past: 0 gives the series. A value that is not finite
     stays what it is.
@@ -33,7 +32,7 @@ class Average:
         self.series = Series(of.name, of.x, [], of.style) if weight > 0 else of
 
     def follow(self) -> None:
-        """Append the averages of what is new."""
+        """Append the averages of new points."""
         total, norm, weight, found = self._total, self._norm, self._weight, self.series.y
         for value in self._of.y[len(found) :]:
             total, norm = total * weight, norm * weight
@@ -46,7 +45,7 @@ class Average:
 
 
 class Outline:
-    """Of every few neighbours of a long series the lowest and the highest, where they are."""
+    """A long series thinned to the lowest and the highest of every few neighbouring points."""
 
     def __init__(self, of: Series) -> None:
         self._of = of
@@ -58,7 +57,7 @@ class Outline:
         self._columns: Spans = ([], [], [])
 
     def columns(self, low: float, high: float, count: int) -> Spans:
-        """As :func:`sirt_tui.widgets.chart.series.columns`; the last answer is kept."""
+        """Return :func:`sirt_tui.widgets.chart.series.columns`, caching the last answer."""
         asked = (low, high, count, len(self._of.y))
         if asked != self._asked:
             self._asked = asked
@@ -66,7 +65,7 @@ class Outline:
         return self._columns
 
     def between(self, low: float, high: float) -> tuple[Floats, Floats]:
-        """x and y in a range of x, with one neighbour on each side: all points where they are
+        """Return x and y in a range of x, with one neighbour on each side; all points if they are
         few."""
         there = _between(self._of.x, low, high)
         if there.stop - there.start <= MOST:
@@ -92,7 +91,7 @@ class Outline:
 
 
 class Curve:
-    """A series with its average: ``layers`` are drawn one over the other, the raw one first."""
+    """A series with its average; ``layers`` are drawn in order, the raw series first."""
 
     def __init__(self, series: Series, weight: float) -> None:
         self.series, self.weight = series, weight
@@ -104,7 +103,7 @@ class Curve:
         return self.series.x is series.x and self.series.y is series.y
 
     def follow(self) -> None:
-        """Take what has been appended to the series."""
+        """Include the points appended to the series."""
         self._average.follow()
 
 

@@ -1,4 +1,4 @@
-"""The lines above a plot: each curve's mark, name and value, and what the reader chose; pure."""
+"""The lines above a plot: each curve's mark, name and value, and the chart's settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MORE_CHARS = 9
 
 
 class Entry(NamedTuple):
-    """A curve in the legend, with its colour's style."""
+    """A curve in the legend, with the style of its colour."""
 
     mark: str
     style: Style
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 
 def legend(entries: Sequence[Entry], state: str, width: int, base: Style) -> list[Strip]:
-    """Two lines at most, with ``state`` at the end of the first; how many more curves there are."""
+    """Draw at most two lines: the curves, the number of those left out, and ``state``."""
     dim = base + Style(dim=True)
     lines: list[list[Segment]] = [[]]
     room = width - len(state)
@@ -66,7 +66,7 @@ def legend(entries: Sequence[Entry], state: str, width: int, base: Style) -> lis
 
 
 def mark_of(number: int, mode: Mode) -> str:
-    """What stands for a curve: its colour, or without colours a letter or a dash of its own."""
+    """Return a curve's mark: its colour, or without colours its letter or dash."""
     if mode == "ascii":
         return LETTERS[number % len(LETTERS)]
     return DASHED[number % len(DASHED)] if colourless() else "━"

@@ -1,5 +1,5 @@
-"""Points of a curve, and where it is in each dot column. Plain lists: an array library would be a
-seventh of the program's memory."""
+"""Points of curves, and their heights in each dot column, as plain lists: an array library would
+take a seventh of the program's memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Series:
     style: str = ""
 
     def at(self, x: float) -> tuple[float, float] | None:
-        """The finite point nearest to ``x``."""
+        """Return the finite point nearest to ``x``."""
         place = bisect_left(self.x, x)
         right = next((n for n in range(place, len(self.y)) if math.isfinite(self.y[n])), None)
         left = next((n for n in range(place - 1, -1, -1) if math.isfinite(self.y[n])), None)
@@ -48,7 +48,7 @@ class Threshold:
 
 
 class GrowingSeries:
-    """Lists that follow a view's points; only what is new is taken."""
+    """Lists that grow with a view's points, copying only new ones."""
 
     def __init__(self) -> None:
         self._x: Floats = []
@@ -57,9 +57,9 @@ class GrowingSeries:
     def take(
         self, points: Tail[tuple[int, float]], places: Mapping[int, float] | None = None
     ) -> tuple[Floats, Floats]:
-        """x and y of all points, the same lists each time. Fewer points are another attempt's:
-        those get lists of their own. ``places``: where a step is on the x axis, when not at its
-        number."""
+        """Return x and y of all points, in the same lists each time, but in new lists for another
+        attempt (which has fewer points). ``places``: the steps' positions on the x axis, if they
+        are not their numbers."""
         if len(points) < len(self._x):
             self._x, self._y = [], []
         new = points.last(len(points) - len(self._x))
@@ -69,12 +69,12 @@ class GrowingSeries:
 
 
 def finite(values: Floats) -> Floats:
-    """Without NaN and infinities; the sum tells whether there are any."""
+    """Remove NaN and infinities, if the sum shows that there are any."""
     return values if math.isfinite(sum(values)) else [v for v in values if math.isfinite(v)]
 
 
 def columns(points: tuple[Floats, Floats], low: float, high: float, count: int) -> Spans:
-    """Lowest and highest y of a curve in each of ``count`` equal columns of x.
+    """Return the lowest and highest y of a curve in each of ``count`` equal columns of x.
 
     The curve's values at the columns' borders count on both sides, so neighbours touch, and a
     spike of a single point is never lost. Nothing where the curve is not; on both sides of a gap
@@ -107,7 +107,7 @@ def columns(points: tuple[Floats, Floats], low: float, high: float, count: int) 
 
 
 def _stretches(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """A curve between its gaps."""
+    """Yield the curve's parts between its gaps."""
     if y and math.isfinite(sum(y)):
         yield x, y
         return

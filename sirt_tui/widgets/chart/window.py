@@ -1,4 +1,4 @@
-"""The part of the plane that a chart shows; pure."""
+"""The range of x and y that a chart shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is shown: bounds of x, bounds of y (exponents of ten on a log scale)."""
+    """The bounds of x and y; those of y are exponents of ten on a log scale."""
 
     left: float
     right: float
@@ -31,7 +31,7 @@ class Window:
         most: float,
         log: bool,
     ) -> Window:
-        """All values of each curve, and the levels that lie near them."""
+        """Make a window that holds all curves and the levels near them."""
         if log:
             values = [[math.log10(v) for v in part if v > 0] for part in values]
         known = [part for part in values if part]
@@ -45,7 +45,7 @@ class Window:
         return cls(*across, bottom, top if log else min(top, most), log)
 
     def heights(self, spans: Spans) -> Spans:
-        """0 at the bottom, 1 at the top; what has no place on a log scale is left out."""
+        """Scale to 0 at the bottom and 1 at the top; values that no log scale has are left out."""
         numbers, lowest, highest = spans
         if self.log:
             there = [n for n, low in enumerate(lowest) if low > 0]
@@ -59,7 +59,7 @@ class Window:
         )
 
     def row_of(self, y: float, rows: int) -> int:
-        """In which of the plot's rows a height lies; -1 where it isn't shown."""
+        """Return the plot's row at a height; -1 if it isn't shown."""
         _, heights, _ = self.heights(([0], [y], [y]))
         inside = self.log or self.bottom <= y <= self.top
         return round((1 - heights[0]) * (rows - 1)) if heights and inside else -1
