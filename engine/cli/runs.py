@@ -45,6 +45,8 @@ from engine.tables.accuracies import arm_text, trained_on
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.schema.accuracy import Accuracy
     from engine.schema.events import Event
     from engine.store.layout import AttemptDir, RunsFolder
@@ -84,8 +86,12 @@ HIDDEN = {"phase_ids", "inputs", "figures", "written"}
 
 def row_json(row: RunRow) -> dict[str, object]:
     fields = {n: getattr(row, n) for n in row.__slots__ if n not in HIDDEN}
-    measured = {"accuracies": row.accuracies, "marks": row.accuracies}  # as in _status_json
-    return fields | {"phases": row.phases} | measured
+    return fields | {"phases": row.phases} | _accuracies_json(row.accuracies)
+
+
+def _accuracies_json(found: Sequence[Accuracy]) -> dict[str, object]:
+    """Under today's name, and under version 0.1's for scripts that read it."""
+    return {"accuracies": found, "marks": found}
 
 
 def _runs_table(rows: list[RunRow]) -> Table:
@@ -127,8 +133,7 @@ def _status_json(found: RunStatus) -> dict[str, object]:
         "tags": found.file.tags,
         "note": found.file.note,
         "phases": [_phase_json(phase) for phase in found.phases],
-        "accuracies": found.accuracies,
-        "marks": found.accuracies,  # their name in version 0.1, for scripts that read it
+        **_accuracies_json(found.accuracies),
     }
 
 
