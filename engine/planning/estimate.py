@@ -36,7 +36,6 @@ ANSWER_TOKENS = 200
 GPU_FLOPS = {"generate": 5e12, "train": 1e14}
 CPU_FLOPS = {"generate": 7e10, "train": 1e11}
 BF16_GAIN = 2  # on CPUs with instructions for it
-BYTES = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}
 OVERHEAD_S = 5.0
 
 

@@ -89,8 +89,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file of a run's items. ``count``: its lines, None when the phase does not say. ``against``:
-    another run's answers to the same questions; ``names``: what both are called. ``scores``:
-    refine's scores of the pairs. ``excluded``: pairs that the run's refine phase left out."""
+    another run's answers to the same questions. ``scores``: refine's scores of the pairs.
+    ``excluded``: pairs that the run's refine phase left out."""
 
     what: What
     title: str
@@ -98,7 +98,6 @@ class Source:
     file: Path
     count: int | None = None
     against: Path | None = None
-    names: tuple[str, str] = ("A", "B")
     scores: Path | None = None
     excluded: frozenset[str] = frozenset()
 
@@ -171,7 +170,7 @@ class Reader:
             if self._other is None:
                 return ITEMS[self.source.what](number, record)
             theirs = self._other.record(number, record["id"])
-            return _two_predictions(number, record, theirs, self.source.names)
+            return _two_predictions(number, record, theirs)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{self.source.file}:{number + 1}: {type(error).__name__}: {error}"
             return Item(number, id_of(line) or f"line {number + 1}", problem=why)
@@ -316,14 +315,12 @@ def _prediction(number: int, record: dict[str, Any]) -> Item:
     return _item(number, record, (("asked", record["prompt"]),), sides, side.verdict)
 
 
-def _two_predictions(
-    number: int, mine: dict[str, Any], theirs: dict[str, Any] | None, names: tuple[str, str]
-) -> Item:
+def _two_predictions(number: int, mine: dict[str, Any], theirs: dict[str, Any] | None) -> Item:
     prompts = (("asked", mine["prompt"]),)
-    first = _prediction_side(names[0], mine)
+    first = _prediction_side("A", mine)
     if theirs is None:
         return _item(number, mine, prompts, (first,), "not asked")
-    second = _prediction_side(names[1], theirs)
+    second = _prediction_side("B", theirs)
     label = FLIPS[first.correct, second.correct]
     return _item(number, mine, prompts, (first, second), label)
 
