@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from engine.schema.cards import ModelCard, TaskSource
     from engine.schema.settings import Split
-from engine.schema.specs import PhaseSpec, TaskRef
+    from engine.schema.specs import PhaseSpec, TaskRef
 
 
 def look_at(phases: Iterable[PhaseSpec]) -> tuple[list[str], list[str]]:

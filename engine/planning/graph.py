@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from engine import catalog
 from engine.schema.kinds import PHASES
 from engine.schema.specs import (
     AnnotateSpec,
@@ -212,8 +213,6 @@ def _phases(
 
 def annotate(resolved: Resolved, teacher: ModelCard, task: str) -> AnnotateSpec:
     """The annotate phase; seeded by ``data_seed`` alone, so that all seeds share it."""
-    from engine import catalog
-
     settings = resolved.experiment.settings
     limit = settings.annotate.most(has_classes=catalog.task(task).kind == "choice")
     return AnnotateSpec(
@@ -286,8 +285,6 @@ def _on_the_tables_tasks(
     Greedy answers don't depend on a seed, so they are made once for all seeds. The likeliest
     letter is read after the plain prompt: the CoT trigger asks for steps first.
     """
-    from engine import catalog
-
     experiment = resolved.experiment
     settings = experiment.settings.evaluate
     names = experiment.evaluate_on or experiment.tasks

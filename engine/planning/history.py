@@ -36,8 +36,8 @@ def likeness(spec: PhaseSpec) -> Likeness:
 def history(
     runs: RunsFolder, passed_over: list[str] | None = None
 ) -> dict[Likeness, list[Witness]]:
-    """What finished phases took, by :func:`likeness`. ``passed_over`` is called with a line for
-    each damaged folder, which is skipped."""
+    """What finished phases took, by :func:`likeness`. ``passed_over`` gets a line for each
+    damaged folder, which is skipped."""
     past: dict[Likeness, list[Witness]] = defaultdict(list)
     told = passed_over if passed_over is not None else []
     for folder in runs.phase_dirs():

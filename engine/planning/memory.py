@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.machine.devices import memory
+from engine.planning.history import likeness
 from engine.schema.specs import EvaluateSpec
 
 if TYPE_CHECKING:
@@ -113,8 +114,6 @@ def needed_gib(
     spec: PhaseSpec, on_gpu: bool, history: Mapping[Likeness, Sequence[Witness]]
 ) -> float | None:
     """Memory measured in similar phases on such a device, else :func:`rough_gib`."""
-    from engine.planning.history import likeness
-
     if not spec.card or not spec.card.source.needs_device:
         return None
     past = history.get(likeness(spec), ())
