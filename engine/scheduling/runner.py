@@ -27,6 +27,7 @@ from engine.store.eventlog import EventWriter
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 from engine.store.locking import Timeout, held
 from engine.store.provenance import provenance
+from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,11 +74,7 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
     if context.folder.done:  # died between the manifest and the final event
         context.message("already done; nothing to do")
         return context.folder.manifest()["figures"]  # type: ignore[no-any-return]
-    spec = context.folder.spec()
-    if spec.id != context.folder.id:
-        raise UserError(
-            f"{context.folder.spec_file}: its settings belong to {spec.id}; retry its run"
-        )
+    spec = own_spec(context.folder)
     if spec.outdated:
         raise UserError(
             f"{context.folder.spec_file}: planned by an earlier version, whose {spec.kind} did "
