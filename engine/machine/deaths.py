@@ -43,7 +43,7 @@ def last_words(attempt: AttemptDir, code: int | None) -> str:
     died = how(code) + (f" after {duration(ran)}" if ran is not None else "")
     if reason := _out_of_memory(attempt, code):
         died += f": {reason}"
-    said = _stderr(attempt)
+    said = stderr_end(attempt, STDERR_BYTES).strip().splitlines()
     if code is None or code >= 0 or code == -signal.SIGBUS:  # a full disk under a mapped file
         if code == errno.ENOSPC or any(sign in line for line in said for sign in FULL):
             return f"the disk was full: {died}; free some space and retry"
@@ -85,13 +85,14 @@ def _out_of_memory(attempt: AttemptDir, code: int | None) -> str:
     return OUT_OF_MEMORY if OUT_OF_MEMORY in told.splitlines()[1:] else ""
 
 
-def _stderr(attempt: AttemptDir) -> list[str]:
+def stderr_end(attempt: AttemptDir, most: int) -> str:
+    """The last ``most`` bytes that the attempt wrote to stderr; empty when it wrote nothing."""
     try:
         with attempt.stderr.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - STDERR_BYTES))
-            return settled(file.read().decode(errors="replace")).strip().splitlines()
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+            return settled(file.read().decode(errors="replace"))
     except OSError:
-        return []
+        return ""
 
 
 def _no_room(folder: Path) -> bool:

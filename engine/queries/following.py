@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from engine.machine.deaths import stderr_end
 from engine.queries.runs import RunStatus, damage_of, run_status
-from engine.schema.sanitize import settled
 from engine.store.eventlog import EventReader, ends
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 2.0  # a process that died leaves no event, so states are looked at anyway
 READ_MS = 200.0  # of the loop that follows; what is left over comes with the next look
 END_BYTES = 65_536  # of a log; a shorter one is read whole at once
+STDERR_BYTES = 16_384
 AT_ONCE = 500  # events in memory; a view keeps a tenth of what they weigh
 
 
@@ -134,12 +135,7 @@ def _states(status: RunStatus) -> object:
     return status.file, status.state, phases, status.accuracies
 
 
-def stderr_tail(folder: PhaseDir, max_bytes: int = 16_384) -> str:
+def stderr_tail(folder: PhaseDir) -> str:
     """Return the end of what the last attempt wrote to stderr; empty when it wrote nothing."""
     attempt = folder.last_attempt()
-    if attempt is None or not attempt.stderr.exists():
-        return ""
-    with attempt.stderr.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - max_bytes))
-        return settled(file.read().decode(errors="replace"))
+    return stderr_end(attempt, STDERR_BYTES) if attempt else ""
