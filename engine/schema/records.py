@@ -229,15 +229,18 @@ class Parity(Record):
     allowed: float
     device: str
 
-    def check(self, most_kl: float | None) -> None:
-        """``UserError`` when the models are further apart than ``most_kl`` (``allowed`` when it is
-        None)."""
+    def check(
+        self,
+        most_kl: float | None = None,
+        todo: str = "try --dtype fp32, or accept it with --max-kl",
+    ) -> None:
+        """``UserError``, which says what ``todo``, when the models are further apart than
+        ``most_kl`` (``allowed`` when it is None)."""
         most = self.allowed if most_kl is None else most_kl
         if not self.mean_kl <= most:
             raise UserError(
                 f"the merged model is not the trained student: mean KL {self.mean_kl:.2g} nats a"
-                f" token, {most:.2g} allowed; greedy tokens agree in {self.greedy:.1%};"
-                " try --dtype fp32, or accept it with --max-kl"
+                f" token, {most:.2g} allowed; greedy tokens agree in {self.greedy:.1%}; {todo}"
             )
 
     @property
