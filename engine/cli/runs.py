@@ -90,7 +90,7 @@ def row_json(row: RunRow) -> dict[str, object]:
 
 
 def _accuracies_json(found: Sequence[Accuracy]) -> dict[str, object]:
-    """Under today's name, and under version 0.1's for scripts that read it."""
+    """Return accuracies under their name, and under that of version 0.1 for older scripts."""
     return {"accuracies": found, "marks": found}
 
 

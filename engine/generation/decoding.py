@@ -102,7 +102,7 @@ class Decoder:
 
     Args:
         model: any causal language model of transformers, or a ``PeftModel``.
-        prompts: token ids a prompt, none empty.
+        prompts: token ids of each prompt, none empty.
         device: where inputs go.
     """
 
@@ -181,8 +181,8 @@ def decode(
 
     Args:
         model: any causal language model of transformers, or a ``PeftModel``.
-        prompts: token ids a prompt, none empty.
-        limits: most new tokens a prompt, at least 1.
+        prompts: token ids of each prompt, none empty.
+        limits: most new tokens for each prompt, at least 1.
         ends: ids that end a text.
         choose: from logits ``[rows, vocabulary]``, the rows' indices and the step to token ids.
         device: where inputs go.

@@ -91,7 +91,7 @@ def accuracies_of(found: Iterable[Evaluated]) -> tuple[Accuracy, ...]:
 
 
 def scored(folder: PhaseDir) -> dict[str, Any]:
-    """Read a finished evaluation's figures; raises ``UserError`` or ``OSError`` if it can't."""
+    """Read a finished evaluation's figures; ``UserError`` or ``OSError`` if that fails."""
     if folder.rescored.exists():
         return _score(folder.rescored, read_sealed(folder.rescored, RESCORE))
     return published_score(folder)

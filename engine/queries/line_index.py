@@ -1,7 +1,7 @@
 """Read a file's lines by number; opening it takes equally long whatever its size.
 
-Where a line begins is found as far as somebody asks: the first screenful of 200,000 lines costs
-what that of 5,000 costs. Nothing but the offsets is kept (8 bytes a line). Any thread may ask.
+Lines are indexed only as far as they are asked for: the first screenful of 200,000 lines costs
+what that of 5,000 costs. Only the offsets are kept (8 bytes a line). Any thread may ask.
 """
 
 from __future__ import annotations

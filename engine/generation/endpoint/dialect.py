@@ -1,8 +1,8 @@
 """Adapt requests to the parameters that a server accepts.
 
-A parameter is put otherwise or left out only when the server says that it doesn't know it, or
-that its value can't be chosen. A value that is too large stays as it is: that is for the
-question, or for the card, to mend.
+A parameter is renamed or left out only when the server says that it doesn't know it, or that its
+value can't be chosen. A value that is too large is not changed here: the question or the card
+must be.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Faults, which kept a request from bringing a reply, sorted by what can be done about them.
 
-A fault is never the model's word: it is waited out, or it ends a question, or the phase.
-Nothing here knows a key; whoever shows a fault's words scrubs them first.
+A fault is never a reply: it is waited out, or it ends a question, or the phase. Nothing here
+knows the key; the caller removes it from a fault's words before showing them.
 """
 
 from __future__ import annotations

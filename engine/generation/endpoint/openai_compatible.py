@@ -1,6 +1,6 @@
 """A teacher behind an OpenAI-compatible endpoint: many requests at once, no reply paid twice.
 
-A plain generator outside, asyncio inside. All decisions (who is next, how many at a time,
+It is a plain generator that uses asyncio inside. All decisions (who is next, how many at a time,
 whether it can be afforded, whether to ask again) are taken in one place between replies, so
 there is nothing to lock.
 """

@@ -1,8 +1,8 @@
 """Retry after temporary faults: a server that restarts or is busy is asked again, ever slower.
 
-A fault that passes is waited out until a question has been tried ``http_retries`` times more and
-``patience_s`` is over. A question whose replies break while others come through is given up
-after its tries: then it is the question, not the server.
+A question is tried again until ``http_retries`` more tries were made and ``patience_s`` is over.
+One whose replies break while others come through is given up after those tries, since the question
+is at fault then, not the server.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An adapter that was trained on a 4-bit base answers on that base, quantised in the same way; where
 this vLLM can't quantise, the model that was merged from the dequantised base and checked takes its
-place. Never is an adapter put on other weights than it was trained on.
+place. An adapter is never put on other weights than it was trained on.
 """
 
 from __future__ import annotations
