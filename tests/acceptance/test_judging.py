@@ -11,8 +11,8 @@ import pytest
 
 from engine.store.layout import RunsFolder
 from tests.acceptance.conftest import SIRT, CommandLine, wait_for
+from tests.engine.judging_helpers import BARE, TEACHER, card_file, longer
 from tests.engine.misbehaving_server import MisbehavingServer
-from tests.engine.test_judging import BARE, TEACHER, card_file, longer
 from tests.tui.conftest import copy_recorded
 
 if TYPE_CHECKING:

@@ -24,12 +24,19 @@ from engine.training import compat, guards
 from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, same, student
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.schema.records import Pair
 
 FAST = RefineSettings(
     batch_size=4, max_steps=6, evaluate_every=2, warmup_steps=1, learning_rate=1e-4
 )
 PAIRS = [pair(i, group="AB"[i % 2]) for i in range(20)]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(RunsFolder(tmp_path))
 
 
 @pytest.fixture(scope="module")
