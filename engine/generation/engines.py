@@ -6,54 +6,28 @@ from typing import TYPE_CHECKING
 
 from engine.generation.local import LocalProvider
 from engine.generation.vllm import Unfit
-from engine.interfaces import Provider
 from engine.machine.vllm import find
 from engine.planning.engines import engine_for, wanted_engine
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
-    from pathlib import Path
 
     from engine.generation.vllm.provider import VllmAnswers
-    from engine.interfaces import Batch, Question, Tell, Workplace
-    from engine.schema.cards import ModelCard
-    from engine.schema.settings import GenerationSettings
+    from engine.interfaces import Batch, Question
 
 
-class LocalModel(Provider):
+class LocalModel(LocalProvider):
     """Answers with the builtin engine, or with vLLM once :meth:`work_at` was called.
 
     Where nobody has asked for vLLM and it proves unfit before the first answer, the builtin
     engine takes its place, with a warning.
     """
 
-    def __init__(
-        self,
-        card: ModelCard,
-        generation: GenerationSettings,
-        tell: Tell,
-        spent: float = 0.0,
-        *,
-        adapter: Path | None = None,
-    ) -> None:
-        self._builtin = LocalProvider(card, generation, tell, spent, adapter=adapter)
-        self._card = card
-        self._generation = generation
-        self._adapter = adapter
-        self._tell = tell
-        self._place: Workplace | None = None
-        self._served: VllmAnswers | None = None
-
-    def watch(self, doing: Callable[[str], None]) -> None:
-        self._builtin.watch(doing)
-
-    def work_at(self, place: Workplace) -> None:
-        self._place = place
-        self._builtin.work_at(place)
+    _served: VllmAnswers | None = None
 
     def land(self) -> bool:
-        return self._served.land() if self._served is not None else self._builtin.land()
+        return self._served.land() if self._served is not None else super().land()
 
     def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
         """Answer all questions of the phase; see :class:`engine.interfaces.Provider`."""
@@ -66,7 +40,7 @@ class LocalModel(Provider):
                 return
             except Unfit as why:
                 self._do_without(why)
-        yield from self._builtin.answer(questions, done)
+        yield from super().answer(questions, done)
 
     def option_logprobs(
         self,
@@ -81,34 +55,32 @@ class LocalModel(Provider):
                 return served.letter_logprobs(prompts, letters, seen)
             except Unfit as why:
                 self._do_without(why)
-        return self._builtin.option_logprobs(prompts, letters, seen)
+        return super().option_logprobs(prompts, letters, seen)
 
     def _vllm(self) -> VllmAnswers | None:
         """Return vLLM, or None for the builtin engine. ``UserError`` if vLLM was asked for and is
         not installed."""
-        place = self._place
+        place, card = self.place, self.card
         if place is None:
             return None
         on_gpu = bool(place.devices.gpus)
-        if engine_for(self._card, self._generation, on_gpu, installed=True) == "builtin":
+        if engine_for(card, self.generation, on_gpu, installed=True) == "builtin":
             return None
         installed = find(place.runs)
-        if installed is None and wanted_engine(self._card, self._generation) == "auto":
+        if installed is None and wanted_engine(card, self.generation) == "auto":
             return None
         if installed is None:
             raise UserError(
-                f"card {self._card.name!r}: engine vllm: it is not installed; sirt doctor "
+                f"card {card.name!r}: engine vllm: it is not installed; sirt doctor "
                 "--install vllm, name its executable in SIRT_VLLM, or use engine: builtin"
             )
         from engine.generation.vllm.provider import VllmAnswers
 
-        return VllmAnswers(
-            self._card, self._adapter, place, installed, self._tell, self._builtin.doing
-        )
+        return VllmAnswers(card, self.adapter, place, installed, self.tell, self.doing)
 
     def _do_without(self, why: Unfit) -> None:
         """Fall back to the builtin engine; ``UserError`` if vLLM was asked for by name."""
-        if wanted_engine(self._card, self._generation) == "vllm":
+        if wanted_engine(self.card, self.generation) == "vllm":
             raise UserError(f"{why} (engine: builtin does without vLLM)") from None
         self._served = None
-        self._tell(f"{why}; the builtin engine answers", "warning", "engine")
+        self.tell(f"{why}; the builtin engine answers", "warning", "engine")

@@ -49,10 +49,10 @@ class LocalProvider(Provider):
         self.tell = tell
         self.doing: Callable[[str], None] = lambda _text: None
         self._land_by: float | None = None
-        self._place: Workplace | None = None
+        self.place: Workplace | None = None
 
     def work_at(self, place: Workplace) -> None:
-        self._place = place
+        self.place = place
 
     def watch(self, doing: Callable[[str], None]) -> None:
         self.doing = doing
@@ -101,11 +101,11 @@ class LocalProvider(Provider):
 
         loaded = load(self.card, self.adapter, tell=self.tell, doing=self.doing)
         try:
-            if self._place is not None:
+            if self.place is not None:
                 base = self.card.weights.precision
                 dtype = str(loaded.model.dtype).removeprefix("torch.")
                 words = policy_words(base, self.adapter is not None, dtype)
-                self._place.told(Answering(engine="builtin", policy=words))
+                self.place.told(Answering(engine="builtin", policy=words))
             yield loaded
         finally:
             release(loaded)
