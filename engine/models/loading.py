@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import psutil
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from engine.machine.devices import MIB, memory
 from engine.models import compat
 from engine.models.tokenizing import load_tokenizer
 from engine.schema.errors import UserError, nearest, told
@@ -312,7 +312,7 @@ def _unpacking_pays(model: Any) -> bool:
     if torch.cuda.is_available():
         return False
     weights = sum(p.numel() * (2 if p.dtype == torch.uint8 else 1) for p in model.parameters())
-    return 2 * 4 * weights < psutil.virtual_memory().available
+    return 2 * 4 * weights < memory()[1] * MIB
 
 
 def _input_device(model: Any) -> torch.device:

@@ -33,7 +33,7 @@ TOKENS: Final = 350  # in a prompt with its answer, while not yet counted
 # bytes of activations per token, layer and hidden unit in training (Korthikanti et al., 2022,
 # without attention scores, which are never stored)
 KEPT: Final = {2: 34, 4: 68}
-AT_ONCE: Final = 64  # sequences that a training step on a CPU reads at once, at most
+AT_ONCE: Final = 64  # sequences that a training pass on a CPU reads, at most
 POCKET: Final = 50e6  # parameters below which two threads don't speed up a matrix product
 UNKNOWN_BYTES: Final = 2.0**19  # per token: a 7B model without grouped-query attention
 SPARE: Final = 1.3  # what the allocator holds beyond the tensors, measured

@@ -12,15 +12,16 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import PrinterCallback, TrainerState
 from transformers.training_args import OptimizerNames
 
 from engine import catalog
+from engine.machine.devices import MIB, memory
 from engine.models import adapters
 from engine.models.loading import compute_dtype
+from engine.planning.memory import AT_ONCE, KEPT
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
 from engine.training import checkpoints, guards
@@ -92,19 +93,18 @@ def batch_within(watcher: Watcher, wanted: int, examples: int) -> int:
 def examples_at_once(loaded: Loaded, tokens: int) -> int:
     """How many sequences of the given length fit into memory in one training pass.
 
-    About 34 bytes a token, layer and hidden unit are kept in 16 bit (Korthikanti et al. 2022,
-    without the attention scores, which are never stored); recomputing keeps two a layer and
-    one layer's 34. Two thirds of the free GPU memory may go there; on a CPU a quarter of the
-    memory, and no more than keeps its caches useful.
+    So many bytes a token, layer and hidden unit are kept as :data:`engine.planning.memory.KEPT`
+    says; recomputing keeps two a layer and all of one layer's. Two thirds of the free GPU memory
+    may go there; on a CPU a quarter of the memory, and no more than keeps its caches useful.
     """
     config = loaded.model.config.get_text_config()
     layers, hidden = config.num_hidden_layers, config.hidden_size
     if loaded.device.type == "cuda":
         free = torch.cuda.mem_get_info(loaded.device)[0] * 2 / 3
-        kept = 2 * layers + 2 * 34 if recomputes(loaded) else 34 * layers
+        kept = 2 * layers + 2 * KEPT[2] if recomputes(loaded) else KEPT[2] * layers
         return max(1, int(free / (tokens * hidden * kept)))
-    free = psutil.virtual_memory().available / 4
-    return max(1, min(int(free / (tokens * hidden * layers * 68)), 64))
+    free = memory()[1] * MIB / 4
+    return max(1, min(int(free / (tokens * hidden * layers * KEPT[4])), AT_ONCE))
 
 
 def recomputes(loaded: Loaded) -> bool:

@@ -1,12 +1,15 @@
-"""However a batch is cut into passes, a step of DPO is the same."""
+"""However a batch is cut into passes, a step of DPO is the same; memory says how it is cut."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from engine.machine import devices
+from engine.models.loading import Loaded
 from engine.schema import events as ev
 from engine.schema.settings import RefineSettings
 from engine.schema.specs import RefineSpec
@@ -47,3 +50,18 @@ def test_passes_make_the_same_step(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     for name, weights in whole.adapter.items():
         assert torch.allclose(cut.adapter[name], weights, atol=1e-5)
+
+
+def test_a_pass_fits_into_what_a_control_group_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = SimpleNamespace(num_hidden_layers=24, hidden_size=896)
+    model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: shape))
+    loaded = Loaded(model, None, torch.device("cpu"))
+    plenty = SimpleNamespace(total=512 * 2**30, available=512 * 2**30)
+    monkeypatch.setattr(devices.psutil, "virtual_memory", lambda: plenty)
+    monkeypatch.setattr(devices, "groups", lambda: iter([tmp_path]))
+    assert tr.examples_at_once(loaded, 500) == 64
+    for name, text in (("max", str(8 * 2**30)), ("current", "0"), ("stat", "inactive_file 0")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert tr.examples_at_once(loaded, 500) == 2
