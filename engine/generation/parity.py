@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from torch.nn.functional import log_softmax
 
 from engine.generation.backends import Request, backend, end_ids
 from engine.models.tokenizing import prepare_prompt
@@ -12,7 +13,9 @@ from engine.schema.cards import LocalWeights, ModelCard, Sampling
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
 
     from engine.models.loading import Loaded
 
@@ -49,6 +52,15 @@ def differences(loaded: Loaded, name: str) -> list[str]:
         for text, got, want in zip(PROMPTS, found, wanted, strict=True)
         if got != want
     ]
+
+
+def answer_logprobs(model: Any, ids: Sequence[int], start: int) -> Tensor:
+    """``[tokens, vocabulary]`` log-probabilities, in fp32 and host memory: what the model finds
+    likely in place of each token from ``start`` on."""
+    device = model.get_input_embeddings().weight.device
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([ids], device=device)).logits[0, start - 1 : -1]
+    return log_softmax(logits.float(), dim=-1).cpu()
 
 
 def _greedy(loaded: Loaded, prompt: list[int], said: list[int], ends: tuple[int, ...]) -> list[int]:

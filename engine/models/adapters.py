@@ -1,4 +1,4 @@
-"""Publishes a trained adapter."""
+"""A trained adapter's files, and how they are published."""
 
 from __future__ import annotations
 

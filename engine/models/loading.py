@@ -24,6 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.machine.devices import MIB, memory
 from engine.models import compat
+from engine.models.adapters import CONFIG, WEIGHTS
 from engine.models.tokenizing import load_tokenizer
 from engine.schema.errors import UserError, nearest, told
 
@@ -289,9 +290,9 @@ def device_map() -> str | dict[str, Any]:
 
 
 def _with_adapter(model: Any, adapter: Path, trainable: bool) -> Any:
-    if not (adapter / "adapter_config.json").is_file():
-        raise UserError(f"{adapter}: no adapter_config.json, so this is no PEFT adapter")
-    weights = adapter / "adapter_model.safetensors"
+    if not (adapter / CONFIG).is_file():
+        raise UserError(f"{adapter}: no {CONFIG}, so this is no PEFT adapter")
+    weights = adapter / WEIGHTS
     if not weights.exists():
         raise UserError(f"{weights}: not there; only safetensors adapters are read")
     _check_whole(weights)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec
 
 GIB: Final = 2**30
+BYTES: Final = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}  # of a weight on a card
 RUNTIME: Final = 0.6  # GiB: Python with torch and transformers, measured
 ON_CARD: Final = 0.8  # GiB: a CUDA context with its libraries
 BESIDE_CARD: Final = 2.5  # GiB of main memory for a phase whose model is on a GPU
@@ -133,7 +134,7 @@ def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> floa
     in 32 bits; the 16-bit file stays mapped (2 bytes)."""
     if on_gpu:
         beside = 2.0 if spec.unpacks and source.precision == "nf4" else 0.0
-        return {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}[source.precision] + beside
+        return BYTES[source.precision] + beside
     made = {"nf4": 0.6 if spec.trains else 4.6, "bf16": 4.0, "fp32": 4.0}[source.precision]
     return made + (0.0 if source.precision == "fp32" else 2.0)
 

@@ -9,6 +9,7 @@ import torch
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
+from engine.models.adapters import WEIGHTS
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def adapter_weights(model: Any) -> Weights:
 
 def saved_weights(adapter: Path) -> Weights:
     """The weights of an adapter on disk, under the same keys as :func:`adapter_weights`."""
-    weights: Weights = load_file(adapter / "adapter_model.safetensors")
+    weights: Weights = load_file(adapter / WEIGHTS)
     return weights
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
-from torch.nn.functional import kl_div, log_softmax
+from torch.nn.functional import kl_div
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from engine.generation.backends import Request, backend, end_ids
 from engine.generation.generate import out_of_memory
+from engine.generation.parity import answer_logprobs
 from engine.models.loading import compute_dtype, device_map, load, release
 from engine.models.tokenizing import prepare_prompt
 from engine.schema.cards import LocalWeights, Sampling
@@ -109,16 +110,8 @@ def _probes(loaded: Loaded, texts: Sequence[str]) -> list[_Probe]:
         request = Request([prompt], [NEW_TOKENS], [0], ends, greedy)
         answer = backend("generate")(loaded, request)[0]
         ids = prompt + answer
-        probes.append(_Probe(ids, len(prompt), _logs(loaded.model, ids, len(prompt))))
+        probes.append(_Probe(ids, len(prompt), answer_logprobs(loaded.model, ids, len(prompt))))
     return probes
-
-
-def _logs(model: Any, ids: list[int], start: int) -> Tensor:
-    """Log-probabilities of every token from ``start`` on, in host memory: (tokens, vocabulary)."""
-    device = model.get_input_embeddings().weight.device
-    with torch.inference_mode():
-        logits = model(input_ids=torch.tensor([ids], device=device)).logits[0, start - 1 : -1]
-    return log_softmax(logits.float(), dim=-1).cpu()
 
 
 def _merged(model: Any, adapter: Path, dtype: torch.dtype) -> Any:
@@ -166,7 +159,7 @@ def _compare(
     ).eval()
     divergences, furthest, same = [], 0.0, 0
     for probe in probes:
-        logs = _logs(model, probe.ids, probe.start)
+        logs = answer_logprobs(model, probe.ids, probe.start)
         divergences.append(kl_div(logs, probe.logs, reduction="none", log_target=True).sum(-1))
         furthest = max(furthest, float((logs - probe.logs).abs().max()))
         same += int((logs.argmax(-1) == probe.logs.argmax(-1)).sum())

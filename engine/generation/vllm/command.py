@@ -12,6 +12,7 @@ from engine.interfaces import Devices
 from engine.machine.devices import environment
 from engine.machine.vllm import clean_environment
 from engine.planning.engines import CACHED_TOKENS
+from engine.planning.memory import BYTES, GIB
 
 if TYPE_CHECKING:
     from engine.generation.vllm.folder import ServerDir
@@ -21,11 +22,9 @@ SEATS: Final = 3  # adapters at a time
 RANKS: Final = (16, 32, 64, 128, 256, 320, 512)
 AT_ONCE: Final = 256  # requests in flight; the server queues what it can't batch
 SHORTEST: Final = 2048
-GIB: Final = 2**30
 MOST_OF_A_CARD: Final = 0.9
 LEAST_OF_A_CARD: Final = 0.5
 BESIDE_GIB: Final = 2.0  # CUDA's own, and a reference's activations
-BYTES: Final = {"nf4": 0.6, "bf16": 2.0, "fp32": 4.0}
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch.nn.functional import log_softmax
 
 from engine.generation.generate import out_of_memory
+from engine.generation.parity import answer_logprobs
 from engine.generation.vllm.completions import tokens_of
 from engine.generation.vllm.wire import call
 from engine.models.loading import load, release
@@ -131,10 +131,7 @@ def compare(loaded: Loaded, probes: Sequence[Probe], dtype: str) -> Parity:
     apart: list[float] = []
     strayed = 0
     for one in probes:
-        ids = torch.tensor([[*one.prompt, *one.said]], device=loaded.device)
-        with torch.inference_mode():
-            logits = loaded.model(input_ids=ids).logits[0, len(one.prompt) - 1 : -1]
-        own = log_softmax(logits.float(), dim=-1).cpu()
+        own = answer_logprobs(loaded.model, [*one.prompt, *one.said], len(one.prompt))
         said = own.gather(1, torch.tensor(one.said)[:, None])[:, 0]
         strayed += int((own.max(dim=-1).values - said > TIE[dtype]).sum())
         apart += (said - torch.tensor(one.logs)).abs().tolist()

@@ -16,6 +16,7 @@ from engine.generation.local import policy_words
 from engine.generation.vllm.command import Dtype, Launch, cache_for, card_share, rank_for
 from engine.generation.vllm.reading import adapter_rank
 from engine.machine.devices import gpus, memory
+from engine.models.adapters import WEIGHTS
 from engine.models.loading import compute_dtype
 from engine.planning.memory import bytes_a_token, parameters_of
 from engine.store.layout import hash_file
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from engine.machine.vllm import Executable
     from engine.schema.cards import ModelCard
 
-MIB: Final = 2**20
 NAMES: Final[dict[torch.dtype, Dtype]] = {
     torch.float32: "float32",
     torch.bfloat16: "bfloat16",
@@ -105,11 +105,11 @@ def _dtype(card: ModelCard) -> Dtype:
 
 def _name(adapter: Path) -> str:
     """Name an adapter by its content, so that copies in other folders share the name."""
-    return f"adapter-{hash_file(adapter / 'adapter_model.safetensors')[:16]}"
+    return f"adapter-{hash_file(adapter / WEIGHTS)[:16]}"
 
 
 def _cache(card: ModelCard, length: int) -> int:
-    return cache_for(bytes_a_token(card), length, memory()[0] * MIB / 2**30)
+    return cache_for(bytes_a_token(card), length, memory()[0] / 1024)
 
 
 def _share(card: ModelCard, devices: Devices) -> float:

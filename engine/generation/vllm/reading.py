@@ -10,6 +10,7 @@ from transformers import AutoConfig, GenerationConfig
 
 from engine.generation.backends import ends_of
 from engine.generation.questions import context_of
+from engine.models.adapters import CONFIG
 from engine.models.loading import open_folder
 from engine.schema.errors import UserError
 
@@ -51,6 +52,6 @@ def read_model(card: ModelCard, tell: Tell, doing: Callable[[str], None]) -> Rea
 def adapter_rank(adapter: Path) -> int:
     """Return the rank of the LoRA adapter in a folder."""
     try:
-        return int(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"])
+        return int(json.loads((adapter / CONFIG).read_text(encoding="utf-8"))["r"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{adapter}: adapter_config.json: no rank in it") from None
+        raise UserError(f"{adapter}: {CONFIG}: no rank in it") from None
