@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state
 from engine.planning.graph import expand, key_variables, unique_phases
-from engine.planning.presets import load_experiment
 from engine.queries.runs import list_runs, registry
 from engine.scheduling import daemon, queue
 from engine.schema.errors import UserError
@@ -75,6 +74,8 @@ def _whole(runs: RunsFolder, run_id: str) -> RunFile:
     known = {phase.id: phase for phase in file.spec.phases}
     experiment = runs.experiment(record.experiment_file)
     if lost and experiment.is_file():
+        from engine.planning.presets import load_experiment
+
         resolved = load_experiment(str(experiment))
         known |= {phase.id: phase for phase in unique_phases(expand(resolved))}
     for phase_id in record.spec.phase_ids:

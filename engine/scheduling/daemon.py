@@ -18,10 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from engine.machine import processes
 from engine.machine.state import DAMAGED
-from engine.scheduling.launchers.forked import Forks
-from engine.scheduling.launchers.local import LocalLauncher
-from engine.scheduling.loop import IDLE_S, Conductor, Timing
-from engine.scheduling.servers import Servers
 from engine.schema.jsonfile import read_json
 from engine.store.clock import ahead
 from engine.store.eventlog import STALE_AFTER_S
@@ -31,6 +27,7 @@ from engine.store.locking import Timeout, acquire, held
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.scheduling.loop import Timing
     from engine.store.layout import RunsFolder
 
 ENGINE = (sys.executable, "-m", "engine")
@@ -133,7 +130,15 @@ def waiting(runs: RunsFolder) -> dict[str, str]:
 def conduct(
     runs: RunsFolder, program: tuple[str, ...] = ENGINE, timing: Timing | None = None
 ) -> int:
-    """Run as the folder's conductor until idle; returns at once when there is one already."""
+    """Run as the folder's conductor until idle; returns at once when there is one already.
+
+    What it works with is imported here: those who only ask for a conductor start without it.
+    """
+    from engine.scheduling.launchers.forked import Forks
+    from engine.scheduling.launchers.local import LocalLauncher
+    from engine.scheduling.loop import IDLE_S, Conductor, Timing
+    from engine.scheduling.servers import Servers
+
     folder = ConductorDir(runs.conductor)
     folder.path.mkdir(exist_ok=True)
     _open_log(folder)

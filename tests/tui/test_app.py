@@ -18,7 +18,10 @@ from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
 from tests.tui.helpers import app_on, painted, settled, text_of
 
 ENOUGH = 3.5  # to 1; 3 is what WCAG 2 asks of large and bold text, 4.5 of small
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "scipy", "pandas")
+HEAVY = (
+    "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "scipy", "numpy", "pandas",
+    "matplotlib",
+)  # fmt: skip
 
 
 def test_no_part_of_the_interface_loads_the_training_stack():
