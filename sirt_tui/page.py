@@ -34,7 +34,7 @@ class HeaderLine(Static):
 
     def show(self, title: str, subject: str, folder: str) -> None:
         """Show these parts, with the folder last; what is too long is cut at the end."""
-        text = Text(no_wrap=True, overflow="ellipsis")
+        text = Text()
         text.append("SIRT ", "bold")
         text.append(title, "bold")
         if subject:

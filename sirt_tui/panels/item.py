@@ -178,7 +178,7 @@ def _side_subtitle(side: Side) -> Text:
 
 
 def _body(side: Side, body: str, only: list[Span], style: str) -> Text:
-    text = Text(body or "(empty)", overflow="fold")
+    text = Text(body or "(empty)")
     for start, end in only:
         text.stylize(style, start, end)
     if side.span is not None:

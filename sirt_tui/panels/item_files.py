@@ -37,7 +37,7 @@ class SourceBar(Static):
         first = 0
         while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
             first += 1
-        text = Text(no_wrap=True, overflow="ellipsis")
+        text = Text()
         text.append("[ ] " if len(names) > 1 else "", "dim")
         text.append("‹" if first else "", "dim")
         self.update(text.append_text(tabs(names, chosen, "screen.source_at", first)))
@@ -52,7 +52,7 @@ def _name(source: Source) -> str:
 
 def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
     """Write the number of items, as ``13 of 24 pairs  of wren-1m``."""
-    text = Text(no_wrap=True, overflow="ellipsis")
+    text = Text()
     text.append(f"{count(shown)} of " if filtered else "")
     text.append(f"{count(total)} {source.what}")
     text.append(f"  {one_line(source.title, 60)}", "dim")

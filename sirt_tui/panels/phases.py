@@ -132,7 +132,7 @@ class PhasesPanel(Lines):
 def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     """Write a phase's state, and below it a running phase's progress, a failed one's error or a
     judge's result, and what it pays."""
-    text = Text(no_wrap=True, overflow="ellipsis")
+    text = Text()
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
     text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
     text.append(f" {phase.state:<7}", STATE_STYLES[phase.state])

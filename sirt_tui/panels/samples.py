@@ -47,7 +47,7 @@ class SamplesPanel(RunPanel, Lines):
 
 def sample_text(sample: Sample) -> Text:
     """Write verdict, item, the prompt's end and the answer, all as plain text."""
-    text = Text(overflow="fold")
+    text = Text()
     verdict = sample.verdict
     if verdict is None:
         text.append(

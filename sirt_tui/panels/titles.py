@@ -23,5 +23,5 @@ def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
 
 def problem_text(problem: str) -> Text:
     """Write a filter's problem, to stand first in a line, where it is never cut."""
-    text = Text(no_wrap=True, overflow="ellipsis")
+    text = Text()
     return text.append(f"{one_line(problem, 200)}  ", "bold red") if problem else text

@@ -166,7 +166,7 @@ class DevicesPage(Page):
 
 def conductor_line(now: Conducting) -> Text:
     """Say whether a conductor runs, and how many phases may run at once."""
-    text = Text(no_wrap=True, overflow="ellipsis")
+    text = Text()
     if now.conductor_pid is not None:
         text.append(f"▶ conductor {now.conductor_pid} at work", "cyan")
     elif now.entries:

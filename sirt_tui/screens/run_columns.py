@@ -78,7 +78,7 @@ def run_columns(
 
 def counts_text(rows: Sequence[RunRow], shown: int, whole: bool) -> Text:
     """Write how many runs there are and are shown, and how many are in each state."""
-    text = Text(no_wrap=True, overflow="ellipsis")
+    text = Text()
     if not whole:
         return text.append("the newest runs; reading the rest")
     total = counted(len(rows), "run")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def tabs(names: Sequence[str], chosen: int, action: str, first: int = 0) -> Text:
     """Draw the names from ``first`` on; a click calls ``action`` with the name's number."""
-    text = Text(no_wrap=True, overflow="ellipsis")
+    text = Text()
     for number, name in enumerate(names[first:], start=first):
         click = Style.from_meta({"@click": f"{action}({number})"})
         text.append(f" {name} ", Style(reverse=True) + click if number == chosen else click)
