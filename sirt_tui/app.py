@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from engine.schema.errors import UserError
     from engine.store.layout import RunsFolder
     from sirt_tui.page import Page
+    from sirt_tui.shell import Shell
     from sirt_tui.widgets.dialogs import Offer
 
 NO_RUN = "no run is chosen yet; choose one in the list of runs"
@@ -255,3 +256,7 @@ class SirtApp(App[None]):
 
                 key = f"key {self.get_key_display(binding)}"
                 yield SystemCommand(binding.description, f"{tip}  ({key})" if tip else key, run)
+
+
+if TYPE_CHECKING:
+    _: type[Shell] = SirtApp  # screens know it as a Shell: the type checker holds it to that
