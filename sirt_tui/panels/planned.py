@@ -122,7 +122,7 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
         lines += [("memory", Text(largest)), ("fits in", fits(found.memory_gib, sizes))]
     paid = ", ".join(money(amount, currency) for currency, amount in found.money.items())
     lines.append(("teachers", Text(f"about {paid}") if paid else Text("nothing to pay", "dim")))
-    names = ("rows", *[""] * len(planned.notes))
+    names = ("data", *[""] * len(planned.notes))
     notes = zip(names, planned.notes, strict=False)
     return lines + [(name, Text(one_line(note, NOTE_SHOWN), "dim")) for name, note in notes]
 
@@ -130,11 +130,10 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
 def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
     """Write for each GPU size whether the largest phase fits."""
     text = Text()
-    for size in sizes:
-        good = memory_gib <= size
-        text.append(f"{size:.0f} GiB: ")
-        text.append("yes" if good else "no", "green" if good else "bold red")
-        text.append("  ")
+    for answer, style, good in (("yes", "green", True), ("no", "bold red", False)):
+        if found := [f"{size:.0f}" for size in sizes if (memory_gib <= size) is good]:
+            text.append("  " if text else "").append(answer, style)
+            text.append(f": {', '.join(found)} GiB")
     return text
 
 

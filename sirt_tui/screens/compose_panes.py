@@ -39,7 +39,7 @@ class ComposePanes(Part, Container):
     ComposePanes { height: 1fr; }
     ComposePanes #bar { height: 1; padding: 0 1; display: none; }
     ComposePanes #panes { layout: horizontal; height: 1fr; }
-    ComposePanes #choices { width: 44; height: 1fr; }
+    ComposePanes #choices { width: 46; height: 1fr; }
     ComposePanes #right { width: 1fr; height: 1fr; layout: vertical; }
     ComposePanes #plan { height: 17; }
     ComposePanes #about { height: 3; padding: 0 1; background: $surface; }

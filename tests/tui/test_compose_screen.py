@@ -148,7 +148,7 @@ def test_cards_and_their_users_are_there_to_tick(recorded, monkeypatch):
         assert "GPU 0" in text_of(app)
         assert "40/80 GiB ada" in text_of(app)
         assert page._offered.on == "any GPU"
-        assert "80 GiB: yes" in text_of(app)
+        assert "yes: 80 GiB" in text_of(app)
         assert "on a GPU" in text_of(app)
         await at(app, pilot, "choices", "devices/1")
         await pilot.press("space")
@@ -209,8 +209,7 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
     found = composing.plan(recorded, draft)
     text = plan_text(found, (1.0, 24.0), "on the CPU").plain
     assert re.search(r"teachers +about \d+\.\d\d EUR", text)
-    assert "1 GiB: no" in text
-    assert "24 GiB: yes" in text
+    assert "yes: 24 GiB  no: 1 GiB" in text
     panel = rows_of_setting(draft, SETTINGS["teachers"], Offered({"teachers": ()}), "", opened=True)
     assert [row.label for row in panel] == ["teachers"]
     shipped = composing.shipped()
