@@ -64,6 +64,7 @@ class SirtApp(App[None]):
         Binding("T", "theme", "Light or dark", show=False),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),  # as in the help beside q
     ]
 
     def __init__(self, runs: RunsFolder, clock: Callable[[], datetime] | None = None) -> None:
