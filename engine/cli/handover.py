@@ -12,7 +12,7 @@ import click
 from engine.cli.experiments import device_options, device_request
 from engine.cli.given import GivenPath
 from engine.cli.output import console, echo, json_option, print_json, tell_passed_over
-from engine.queries import answers
+from engine.commands.exporting import export as export_outputs
 from engine.queries.checking import left_out
 from engine.queries.lineage import lineage
 from engine.queries.runs import find_runs, run_status
@@ -91,7 +91,7 @@ def export(
         raise UserError(f"{run_id!r} names {len(found)} runs; export them one by one")
     if folder is not None:
         tell_passed_over(left_out(runs, found))
-        for path in answers.export(runs, found[0], folder):
+        for path in export_outputs(runs, found[0], folder):
             echo(str(path))
     if merged is not None:
         request = device_request(gpus, gpu_count, cpu)

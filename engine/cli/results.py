@@ -17,7 +17,8 @@ from engine.cli.output import (
     tell_passed_over,
 )
 from engine.cli.runs import row_json
-from engine.queries import answers
+from engine.commands.rescoring import Rescored, rescore
+from engine.queries import evaluations
 from engine.queries.checking import accepted_of, checked_rows, left_out
 from engine.queries.runs import find_runs, list_runs, unreadable
 from engine.schema.counts import counted
@@ -105,7 +106,7 @@ def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
     """Compare run B with run A on the same questions: difference, interval, exact test."""
     both = [find_runs(runs, [word])[0] for word in (a, b)]
     tell_passed_over(left_out(runs, both))
-    found = answers.compare(runs, *both)
+    found = evaluations.compare(runs, *both)
     if as_json:
         print_json([_comparison_json(c) for c in found])
         return
@@ -136,7 +137,7 @@ def score(
     """
     chosen = find_runs(runs, run_ids)
     tell_passed_over(left_out(runs, chosen))
-    found = [r for run_id in chosen for r in answers.rescore(runs, run_id, write)]
+    found = [r for run_id in chosen for r in rescore(runs, run_id, write)]
     if as_json:
         print_json(found)
         return
@@ -155,7 +156,7 @@ def score(
         _print_changes(one, len(one.changed) if every else SHOWN)
 
 
-def _print_changes(one: answers.Rescored, most: int) -> None:
+def _print_changes(one: Rescored, most: int) -> None:
     if not one.changed:
         return
     echo(f"\n{one.evaluation.label} ({one.phase})")

@@ -11,11 +11,11 @@ import click
 from engine.cli.given import GivenPath
 from engine.cli.output import echo, json_option, print_json, print_table, tell_passed_over
 from engine.commands import run_changes
+from engine.commands.accepting import accept_outputs
 from engine.commands.doctor import examine
 from engine.generation.vllm import install
 from engine.machine import devices as machine
 from engine.machine import vllm
-from engine.queries import checking
 from engine.queries.checking import missing_figures
 from engine.queries.runs import list_runs, unreadable
 from engine.schema.counts import counted
@@ -109,7 +109,7 @@ def accept(runs: RunsFolder, which: tuple[str, ...], as_json: bool) -> None:
     files are used again; what was accepted, and when, is shown with everything that is made of it.
     The other way is to make the phase again: sirt retry PHASE.
     """
-    found = checking.accept_outputs(runs, which)
+    found = accept_outputs(runs, which)
     if as_json:
         print_json([{"phase": phase_id} | asdict(seal) for phase_id, seal in found])
         return

@@ -1,4 +1,4 @@
-"""Check that files are what their phases published, and accept changed files as they are."""
+"""Check that files are what their phases published."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 
 from engine.queries.evaluations import why_absent, why_unscored
 from engine.queries.rows import row_of
-from engine.queries.runs import find_runs, registry
 from engine.schema.errors import UserError
 from engine.store.layout import PhaseDir
 from engine.store.run import read_record
-from engine.store.sealing import (
-    Seal,
-    accept,
-    accepted,
-    verified,
-)
+from engine.store.sealing import accepted, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from engine.queries.items import Source
     from engine.store.layout import RunsFolder
@@ -69,27 +63,3 @@ def accepted_of(runs: RunsFolder, phase_ids: Iterable[str]) -> list[str]:
         with suppress(UserError, OSError):  # told as damaged, where it is read
             found += [f"{phase_id}: {line}" for line in accepted(runs.phase(phase_id))]
     return found
-
-
-def accept_outputs(runs: RunsFolder, words: Iterable[str]) -> list[tuple[str, Seal]]:
-    """Accept the present outputs of phases, or of all phases of runs; return what had changed."""
-    found = []
-    for folder in _folders(runs, words):
-        found += [(folder.id, seal) for seal in accept(folder)]
-    index = registry(runs)
-    changed = {phase_id for phase_id, _ in found}
-    index.refresh(r.run_id for r in index.rows() if changed.intersection(r.phase_ids))
-    return found
-
-
-def _folders(runs: RunsFolder, words: Iterable[str]) -> Iterator[PhaseDir]:
-    for word in words:
-        folder = runs.phase(word)
-        if runs.is_phase(word):
-            if not folder.done:
-                raise UserError(f"{word}: is not done, so it has no outputs to accept")
-            yield folder
-            continue
-        for run_id in find_runs(runs, [word]):
-            phases = map(runs.phase, read_record(runs, run_id).spec.phase_ids)
-            yield from (phase for phase in phases if phase.done)

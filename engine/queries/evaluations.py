@@ -12,7 +12,7 @@ from engine.schema.errors import UserError, explain
 from engine.schema.jsonfile import parse, read_sealed
 from engine.schema.records import Prediction
 from engine.schema.specs import EvaluateSpec
-from engine.scoring.statistics import compared
+from engine.scoring.statistics import adjusted, compared
 from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS, SCORE
 from engine.store.run import read_run
@@ -71,6 +71,16 @@ def evaluations_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> list[Evalua
     specs = (phase for phase in phases if isinstance(phase, EvaluateSpec))
     found = (Evaluated(spec, runs.phase(spec.id)) for spec in specs)
     return [one for one in found if one.folder.done]
+
+
+def evaluations(runs: RunsFolder, run_id: str) -> list[Evaluated]:
+    """A run's finished evaluations, in order; ``UserError`` when it has none."""
+    phases = read_run(runs, run_id).spec.phases
+    if done := evaluations_of(runs, phases):
+        return done
+    if any(phase.kind == "evaluate" for phase in phases):
+        raise UserError(f"{run_id}: its evaluate phase is not done; see: sirt status {run_id}")
+    raise UserError(f"{run_id}: has no evaluate phase")
 
 
 def finished(runs: RunsFolder, run_id: str) -> dict[Evaluation, Evaluated]:
@@ -163,6 +173,20 @@ def paired(
     if len({one.spec.task.prompt_version for one in both}) > 1:
         return None
     return compared(evaluation, *(one.right(evaluation.method) for one in both))
+
+
+def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
+    """Compare both runs' accuracies on the tasks and prompts they share, paired by question; p
+    values are adjusted over all of them."""
+    mine, theirs = finished(runs, a), finished(runs, b)
+    found = (paired(one, mine, theirs) for one in mine)
+    shared = [comparison for comparison in found if comparison is not None]
+    if not shared:
+        raise UserError(
+            f"{a} and {b} share no finished evaluation with the same prompt; there is nothing to "
+            "compare"
+        )
+    return adjusted(shared)
 
 
 def right_answers(file: Path, method: Method = "match") -> dict[str, bool]:

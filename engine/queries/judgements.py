@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.judging.verdicts import tally
-from engine.queries.answers import evaluations
+from engine.queries.evaluations import evaluations
 from engine.schema.errors import UserError, explain
 from engine.schema.follow_ups import JudgeSpec
 from engine.schema.identity import STORED

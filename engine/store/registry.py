@@ -31,7 +31,7 @@ from engine.store import layout
 from engine.store.run_row import RunRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from tinydb.table import Document
@@ -136,6 +136,10 @@ class Registry:
         """Rebuild the rows of these runs."""
         rows = (self._row_of(run_id) for run_id in run_ids)
         self.put(row for row in rows if row is not None)
+
+    def refresh_with(self, phase_ids: Collection[str]) -> None:
+        """Rebuild the rows of the runs that have one of these phases."""
+        self.refresh(r.run_id for r in self.rows() if not set(r.phase_ids).isdisjoint(phase_ids))
 
     def remove(self, *run_ids: str) -> None:
         with folder_lock(self._runs):

@@ -67,10 +67,10 @@ def kinds(phase_ids: Sequence[str]) -> str:
 
 def export(runs: RunsFolder, run_ids: Sequence[str], folder: Path) -> None:
     """Export into the folder, or for several runs into a folder each."""
-    from engine.queries import answers
+    from engine.commands import exporting
 
     for run_id in run_ids:
-        answers.export(runs, run_id, folder / run_id if len(run_ids) > 1 else folder)
+        exporting.export(runs, run_id, folder / run_id if len(run_ids) > 1 else folder)
 
 
 def describe(

@@ -8,10 +8,10 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.commands.rescoring import rescore
 from engine.judging.prompt import VERSION
 from engine.planning.presets import card_file as file_of_card
 from engine.planning.presets import load_card, resolve_card
-from engine.queries import answers
 from engine.queries.runs import list_runs
 from engine.scheduling.queue import Entry, Queue
 from engine.schema import events as ev
@@ -84,7 +84,7 @@ def make(folder: Path) -> Sample:
         if phase.done:
             write_json(phase.manifest_file, with_seal(phase.manifest()))
     list_runs(runs)
-    answers.rescore(runs, sample.both, write=True)
+    rescore(runs, sample.both, write=True)
     for phase in runs.phase_dirs():  # one with and one without
         if phase.rescored.exists() and phase.id != sample.phase("evaluate").id:
             phase.rescored.unlink()

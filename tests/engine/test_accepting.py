@@ -12,9 +12,9 @@ from engine.commands import experiments, run_changes
 from engine.commands.bundling import bundle
 from engine.commands.importing import take_in
 from engine.commands.reporting import write
+from engine.commands.rescoring import rescore
 from engine.interfaces import Devices
 from engine.phases.context import Context
-from engine.queries import answers
 from engine.queries.lineage import lineage
 from engine.queries.runs import list_runs
 from engine.scheduling.queue import DeviceRequest, read_queue
@@ -136,7 +136,7 @@ def test_a_phase_is_made_again_by_its_id(runs: RunsFolder, monkeypatch: pytest.M
     monkeypatch.setattr("engine.scheduling.daemon.ensure_running", lambda _: None)
     run_id = run_of(runs, "both", "wren-3m")
     evaluated = phase_of(runs, run_id, "evaluate")
-    answers.rescore(runs, run_id, write=True)
+    rescore(runs, run_id, write=True)
     change(evaluated.out / PREDICTIONS)
     accept(evaluated)
     result = CliRunner().invoke(sirt, ["--runs", str(runs.root), "retry", evaluated.id])

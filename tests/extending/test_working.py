@@ -86,7 +86,7 @@ import click
 from engine.cli.output import echo
 from engine.commands.experiments import launch_runs
 from engine.phases.agree import AgreeSpec
-from engine.queries.answers import evaluations
+from engine.queries.evaluations import evaluations
 from engine.scheduling.queue import DeviceRequest
 from engine.store.run import read_run
 
