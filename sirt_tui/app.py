@@ -45,7 +45,8 @@ def clock_of(runs: RunsFolder) -> Callable[[], datetime]:
 
 
 class SirtApp(App[None]):
-    """The application; its screens are the list of runs, with at most one other on top.
+    """The application; its screens are the list of runs, with at most one other on top, and
+    over either the page of all curves.
 
     ``clock`` is frozen in tests, so that ages don't change; else it is the folder's.
     """
@@ -135,6 +136,13 @@ class SirtApp(App[None]):
         from sirt_tui.screens.devices import DevicesPage
 
         self._open(DevicesPage())
+
+    def open_curves(self, run_ids: Sequence[str]) -> None:
+        """Show all curves of these runs over the present screen, which comes back afterwards."""
+        from sirt_tui.screens.curves import CurvesPage
+
+        if run_ids:
+            self.push_screen(CurvesPage(run_ids))
 
     def action_open(self, where: str) -> None:
         """Open a screen that takes no arguments, given as ``package.module:Page``."""

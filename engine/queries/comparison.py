@@ -18,7 +18,7 @@ from engine.store.run import read_run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.queries.runs import RunStatus
+    from engine.queries.runs import PhaseStatus, RunStatus
     from engine.queries.study import Condition, Measurement, Prompt
     from engine.schema.accuracy import Accuracy, Comparison, Estimate
     from engine.schema.evaluation import Evaluation
@@ -135,7 +135,11 @@ class Logs:
         return all(found is not None and found.state == "done" for found in self._found)
 
     def read(self) -> list[dict[str, PhaseView]]:
-        """Return for each run its phases' logs as read so far, by the phase's kind (``refine 1``,
+        """Return for each run its phases' logs as read so far, named as :meth:`phases` does."""
+        return [{name: one.view for name, one in found.items()} for found in self.phases()]
+
+    def phases(self) -> list[dict[str, PhaseStatus]]:
+        """Return for each run its phases as read so far, by the phase's kind (``refine 1``,
         ``refine 2`` where any run refines in rounds). Evaluations draw no curves and are left out.
         """
         for n, follower in enumerate(self._followers):
@@ -146,7 +150,7 @@ class Logs:
         rounds = any(status.file.spec.rounds > 1 for status in found)
         return [
             {
-                _name(phase.spec, rounds): phase.view
+                _name(phase.spec, rounds): phase
                 for phase in status.phases
                 if phase.spec.kind != "evaluate" and phase.attempt
             }

@@ -16,7 +16,7 @@ class Metric:
 
     ``phases``: kinds that measure it. ``series``: name in the events -> name in a legend.
     ``unit``: of the axis. ``line``: a reference level. ``reported``: the series drawn in a report's
-    figures.
+    figures. ``most``: the highest value that there can be.
     """
 
     name: str
@@ -25,13 +25,14 @@ class Metric:
     unit: str = ""
     line: tuple[str, float] | None = None
     reported: tuple[str, ...] = ()
+    most: float = math.inf
 
 
 LOSS: Final = {"loss": "train", "eval_loss": "held out"}
 TRAINED: Final = ("instruct", "refine")
 METRICS: Final = (
     Metric("loss", ("instruct",), LOSS, "nats a token", reported=("loss",)),
-    Metric("token accuracy", ("instruct",), {"mean_token_accuracy": "tokens right"}),
+    Metric("token accuracy", ("instruct",), {"mean_token_accuracy": "tokens right"}, most=1.0),
     Metric("loss", ("refine",), LOSS, "nats a pair", ("ln 2", math.log(2)), tuple(LOSS)),
     Metric(
         "reward margin",
@@ -45,6 +46,7 @@ METRICS: Final = (
         ("refine",),
         {"rewards/accuracies": "train", "eval_rewards/accuracies": "held out"},
         line=("chance", 0.5),
+        most=1.0,
     ),
     Metric("rewards", ("refine",), {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}),
     Metric(
@@ -52,9 +54,22 @@ METRICS: Final = (
     ),
     Metric("learning rate", TRAINED, {"learning_rate": "learning rate"}),
     Metric("gradient norm", TRAINED, {"grad_norm": "gradient norm"}),
-    Metric("weights that moved, %", TRAINED, {"moved_weights": "moved"}, line=("too few", 50.0)),
+    Metric(
+        "weights that moved, %",
+        TRAINED,
+        {"moved_weights": "moved"},
+        "",
+        ("too few", 50.0),
+        (),
+        100.0,
+    ),
     Metric("entropy", TRAINED, {"entropy": "train", "eval_entropy": "held out"}),
-    Metric("answers right, share", ("elicit",), {"plain_correct": "plain", "cot_correct": "CoT"}),
+    Metric(
+        "answers right, share",
+        ("elicit",),
+        {"plain_correct": "plain", "cot_correct": "CoT"},
+        most=1.0,
+    ),
     Metric("pairs won by", ("elicit",), {"winner_student": "student", "winner_teacher": "teacher"}),
 )
 TELLING: Final = ("refine", "instruct", "elicit")

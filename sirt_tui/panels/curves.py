@@ -8,16 +8,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from engine.schema.metrics import DRAWN, metrics_of
-from engine.schema.specs import RefineSpec
 from sirt_tui.panels import x_axis
+from sirt_tui.panels.plots import thresholds
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
-from sirt_tui.widgets.chart import (
-    Chart,
-    GrowingSeries,
-    Series,
-    Threshold,
-)
+from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +45,7 @@ class CurvesPanel(RunPanel, Vertical):
         self._selected = ""  # the phase under the cursor
         self._phases: Sequence[PhaseStatus] = ()
         self._over: x_axis.Over = "steps"
-        self._grown: dict[tuple[str, int, bool, str, x_axis.Over], GrowingSeries] = {}
-        self._places: dict[tuple[str, int, bool, x_axis.Over], x_axis.Places] = {}
+        self._points = x_axis.Points()
 
     def compose(self) -> ComposeResult:
         yield Chart()
@@ -97,8 +91,13 @@ class CurvesPanel(RunPanel, Vertical):
         rounds = [p.id for p in self._phases if p.spec.kind == kind]
         which = f", round {rounds.index(phase.id) + 1}" if len(rounds) > 1 else ""
         entitle(self, f"{kind} {metric.name}{which}", keys)
-        lines = (Threshold(*metric.line),) if metric.line and _holds(metric, phase) else ()
-        self.query_one(Chart).show(self._series(phase, metric, over), lines, x_axis.AXES[over])
+        series = [
+            Series(legend, *self._points.of(phase, name, over))
+            for name, legend in metric.series.items()
+            if name in phase.view.metrics
+        ]
+        levels = thresholds(metric, phase.spec)
+        self.query_one(Chart).show(series, levels, x_axis.AXES[over], most=metric.most)
 
     def _there(self) -> dict[Key, tuple[PhaseStatus, Metric]]:
         """Return the phase and metric of all curves that have a point."""
@@ -119,20 +118,3 @@ class CurvesPanel(RunPanel, Vertical):
         telling = [phase for kind in DRAWN for phase in last if phase.spec.kind == kind]
         first = (*running, *telling)[0]
         return next(key for key in there if key[0] == first.id)
-
-    def _series(self, phase: PhaseStatus, metric: Metric, over: x_axis.Over) -> list[Series]:
-        attempt = (phase.id, phase.attempt, phase.reading)
-        places = self._places.setdefault((*attempt, over), x_axis.Places()).take(phase.view, over)
-        found = []
-        for name, legend in metric.series.items():
-            points = phase.view.metrics.get(name)
-            if points is not None:
-                grown = self._grown.setdefault((*attempt, name, over), GrowingSeries())
-                found.append(Series(legend, *grown.take(points, places)))
-        return found
-
-
-def _holds(metric: Metric, phase: PhaseStatus) -> bool:
-    """Whether the metric's line holds: a loss with a likelihood term does not begin at ln 2."""
-    spec = phase.spec
-    return not (isinstance(spec, RefineSpec) and metric.name == "loss" and spec.settings.sft_weight)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
+from sirt_tui.widgets.chart import GrowingSeries
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
     from sirt_tui.widgets.chart.axes import X
 
@@ -49,3 +52,18 @@ class Places:
             self._places.setdefault(moment.step, self._last)
         self._taken = len(moments)
         return self._places
+
+
+class Points:
+    """The points of growing curves, each in the same two lists from one drawing to the next."""
+
+    def __init__(self) -> None:
+        self._grown: dict[tuple[str, int, bool, str, Over], GrowingSeries] = {}
+        self._places: dict[tuple[str, int, bool, Over], Places] = {}
+
+    def of(self, phase: PhaseStatus, name: str, over: Over) -> tuple[list[float], list[float]]:
+        """Return x and y of a phase's metric."""
+        log = (phase.id, phase.attempt, phase.reading)
+        places = self._places.setdefault((*log, over), Places()).take(phase.view, over)
+        grown = self._grown.setdefault((*log, name, over), GrowingSeries())
+        return grown.take(phase.view.metrics[name], places)

@@ -60,6 +60,7 @@ class ComparePage(Page):
         Binding("r", "reference", "Reference", tooltip="Compare with the next run"),
         Binding("c", "metric", "Next curve", show=False),
         Binding("X", "x_axis", "Curves over steps, time or epochs", show=False),
+        Binding("w", "curves", "All curves on one page", show=False),
         Binding("o", "prompt", "Plain or CoT"),
         Binding("a", "all_settings", "All settings", show=False),
         Binding("l", "legend", "All names", show=False),
@@ -248,6 +249,9 @@ class ComparePage(Page):
             return None
         reference = self._run_ids[self._reference]
         return reference, next(run_id for run_id in self._run_ids if run_id != reference)
+
+    def action_curves(self) -> None:
+        self.sirt.open_curves(self._run_ids)
 
     def action_metric(self) -> None:
         self.curves.next_metric()

@@ -76,6 +76,7 @@ class RunPage(Page):
         Binding("right_square_bracket", "panel(1)", "Next panel", show=False),
         Binding("left_square_bracket", "panel(-1)", "Previous panel", show=False),
         Binding("z", "zoom", "Zoom panel"),
+        Binding("w", "curves", "All curves on one page", show=False),
         Binding("x", "stop", "Stop"),
         Binding("r", "retry", "Retry"),
         Binding("p", "app.open_pairs", "Pairs"),
@@ -256,6 +257,9 @@ class RunPage(Page):
         panels = [self.query_one(PhasesPanel), *(self.query_one(f"#{name}") for name in NAMES)]
         inside = [p for p in panels if focused is not None and p in focused.ancestors_with_self]
         self.maximize(inside[0] if inside else self.query_one(f"#{self._panel}"), container=False)
+
+    def action_curves(self) -> None:
+        self.sirt.open_curves([self._run_id])
 
     # --- what is done to the run ---
 

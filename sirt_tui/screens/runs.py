@@ -69,6 +69,7 @@ class RunsPage(Page):
         Binding("p", "pairs", "Pairs", tooltip="Preference pairs of this run"),
         Binding("c", "compare", "Compare", tooltip="Compare the ticked runs (space ticks)"),
         Binding("v", "versus", "Answers of two ticked runs", show=False),
+        Binding("w", "curves", "All curves of the ticked runs", show=False),
         Binding("x", "stop", "Stop"),
         Binding("r", "retry", "Retry"),
         Binding("d", "delete", "Delete"),
@@ -256,6 +257,9 @@ class RunsPage(Page):
 
     def action_compare(self) -> None:
         self.sirt.open_compare([row.run_id for row in self._meant()])
+
+    def action_curves(self) -> None:
+        self.sirt.open_curves([row.run_id for row in self._meant()])
 
     # --- what is done to runs ---
 

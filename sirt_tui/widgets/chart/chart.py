@@ -18,7 +18,7 @@ from sirt_tui.widgets.chart import axes
 from sirt_tui.widgets.chart.canvas import MODES, Canvas, Mode
 from sirt_tui.widgets.chart.cells import over
 from sirt_tui.widgets.chart.curve import Curve
-from sirt_tui.widgets.chart.legend import Entry, colourless, legend, mark_of
+from sirt_tui.widgets.chart.legend import LEGEND_LINES, Entry, colourless, legend, mark_of
 from sirt_tui.widgets.chart.series import Series, Threshold, finite
 from sirt_tui.widgets.chart.window import Window
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COLOURS = ("cyan", "yellow", "green", "magenta", "red", "blue", "white")
 SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
 LEAST = (12, 4)  # cells across and down below which there is nothing to read
+LOW = 10  # cells down, below which a legend takes one line
 
 
 class Chart(Widget, can_focus=True):
@@ -162,7 +163,7 @@ class Chart(Widget, can_focus=True):
     def _draw(self, width: int, height: int) -> list[Strip]:
         self._base = self.rich_style
         self._curves = self._follow()
-        above = self._legend(width)
+        above = self._legend(width, height)
         rows = self._rows = height - len(above) - 1
         if not any(map(math.isfinite, chain.from_iterable(s.y for s in self._series))):
             return [Strip([Segment(self._empty, self._style("dim"))])]
@@ -251,7 +252,7 @@ class Chart(Widget, can_focus=True):
         """Add a style to the widget's own."""
         return self._base + Style.parse(words)
 
-    def _legend(self, width: int) -> list[Strip]:
+    def _legend(self, width: int, height: int) -> list[Strip]:
         """Draw each curve's name and value, the last one or that at the cursor."""
         at = math.inf if self._cursor is None else self._cursor
         entries, styles = [], self._styles()
@@ -259,7 +260,8 @@ class Chart(Widget, can_focus=True):
             point = self._curves[n].smoothed.at(at)
             value = number(point[1] if point else None)
             entries.append(Entry(mark_of(n, self._mode), styles[n], series.name, value))
-        return legend(entries, self._state(), width, self._style(""))
+        most = LEGEND_LINES if height >= LOW else 1
+        return legend(entries, self._state(), width, self._style(""), most)
 
     def _state(self) -> str:
         parts = []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.chart.canvas import Mode
 
 NAME_CHARS = 24
-LEGEND_LINES = 2
+LEGEND_LINES = 2  # at most
 MORE_CHARS = 9
 
 
@@ -38,8 +38,10 @@ class Entry(NamedTuple):
         ]
 
 
-def legend(entries: Sequence[Entry], state: str, width: int, base: Style) -> list[Strip]:
-    """Draw at most two lines: the curves, the number of those left out, and ``state``."""
+def legend(
+    entries: Sequence[Entry], state: str, width: int, base: Style, most: int = LEGEND_LINES
+) -> list[Strip]:
+    """Draw at most so many lines: the curves, the number of those left out, and ``state``."""
     dim = base + Style(dim=True)
     lines: list[list[Segment]] = [[]]
     room = width - len(state)
@@ -47,9 +49,9 @@ def legend(entries: Sequence[Entry], state: str, width: int, base: Style) -> lis
     for entry in entries:
         parts = entry.segments(base)
         needed = sum(len(part.text) for part in parts)
-        rest = MORE_CHARS if entry is not entries[-1] and len(lines) == LEGEND_LINES else 0
+        rest = MORE_CHARS if entry is not entries[-1] and len(lines) == most else 0
         if needed > room - rest:
-            if len(lines) == LEGEND_LINES or needed > width:
+            if len(lines) == most or needed > width:
                 break
             lines.append([])
             room = width

@@ -1,0 +1,99 @@
+"""Which curves a page of charts draws: a metric a chart, of one run or of several runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.schema.metrics import DRAWN, Metric, metrics_of
+from engine.schema.specs import RefineSpec
+from sirt_tui.widgets.chart import Threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.queries.runs import PhaseStatus
+    from engine.schema.phase import PhaseSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One curve: a run's number, its phase, the metric's name in the log and in the legend."""
+
+    run: int
+    phase: PhaseStatus
+    name: str
+    legend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The curves of one chart, under a title that no other has."""
+
+    title: str
+    lines: tuple[Line, ...]
+    levels: tuple[Threshold, ...] = ()
+    most: float = math.inf  # the highest value that there can be
+
+    @property
+    def names(self) -> str:
+        """All that a search may find it by, in small letters."""
+        told = (f"{line.name} {line.legend}" for line in self.lines)
+        return f"{self.title} {' '.join(told)}".lower()
+
+
+def plots(runs: Sequence[Mapping[str, PhaseStatus]]) -> list[Plot]:
+    """Return a plot for each metric that was measured, the most telling phases first.
+
+    ``runs``: each run's phases by name (``refine``, ``refine 2``). One run's curves that belong
+    together (train, held out) share a chart; of several runs each curve has its own chart.
+    """
+    names = sorted({name for phases in runs for name in phases}, key=_place)
+    found = []
+    for name in names:
+        there = [(n, phases[name]) for n, phases in enumerate(runs) if name in phases]
+        for metric in _metrics(name.split()[0], [phase for _, phase in there]):
+            found += _plots(name, metric, there, several=len(runs) > 1)
+    return found
+
+
+def thresholds(metric: Metric, spec: PhaseSpec) -> tuple[Threshold, ...]:
+    """Return the metric's reference level; a loss with a likelihood term does not begin at ln 2."""
+    more = isinstance(spec, RefineSpec) and metric.name == "loss" and spec.settings.sft_weight
+    return () if metric.line is None or more else (Threshold(*metric.line),)
+
+
+def _place(name: str) -> tuple[int, str]:
+    kind = name.split(maxsplit=1)[0]
+    return (DRAWN.index(kind) if kind in DRAWN else len(DRAWN)), name
+
+
+def _metrics(kind: str, phases: Sequence[PhaseStatus]) -> list[Metric]:
+    """Return the kind's metrics, then those that were logged under names that nobody listed."""
+    known = metrics_of(kind)
+    listed = {name for metric in known for name in metric.series}
+    logged = dict.fromkeys(name for phase in phases for name in phase.view.metrics)
+    return [*known, *(Metric(n, (kind,), {n: n}) for n in logged if n not in listed)]
+
+
+def _plots(
+    name: str, metric: Metric, there: Sequence[tuple[int, PhaseStatus]], several: bool
+) -> list[Plot]:
+    lines = [
+        Line(run, phase, series, legend)
+        for series, legend in metric.series.items()
+        for run, phase in there
+        if phase.view.metrics.get(series)
+    ]
+    levels = tuple(dict.fromkeys(t for line in lines for t in thresholds(metric, line.phase.spec)))
+    title = f"{name} {metric.name}"
+    if not several:
+        return [Plot(title, tuple(lines), levels, metric.most)] if lines else []
+    found = []
+    for series, legend in metric.series.items():
+        mine = tuple(line for line in lines if line.name == series)
+        alone = len(metric.series) == 1
+        called = title if alone else f"{title}, {legend}"
+        found += [Plot(called, mine, levels, metric.most)] if mine else []
+    return found
