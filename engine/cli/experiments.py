@@ -23,12 +23,15 @@ from engine.planning import presets as preset_files
 from engine.schema.counts import counted
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
+from engine.schema.varied import value_text
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from engine.planning.estimate import Estimate
     from engine.scheduling.queue import DeviceRequest
     from engine.store.layout import RunsFolder
+
+GROUPS_SHOWN = 40
 
 
 @click.command()
@@ -49,6 +52,8 @@ def _plan_json(planned: Planned) -> dict[str, Any]:
     return {
         "experiment": planned.resolved.experiment.name,
         "runs": [run.title for run in plan.runs],
+        "sweep": planned.swept,
+        "varied": [run.varied for run in plan.runs],
         "phases_naive": plan.naive,
         "phases_shared": len(plan.phases),
         "to_do": [phase.id for phase in plan.to_do],
@@ -68,8 +73,13 @@ def print_plan(planned: Planned) -> None:
     total = ("all", str(plan.naive), str(len(plan.phases)), str(len(plan.to_do)))
     print_table(Table(("phase", "without sharing", "with sharing", "to do"), (*rows, total)))
     if len(plan.runs) > 1:
-        alone = f"alone they have {plan.of_the_runs_alone} phases"
-        echo(f"without sharing: each run, and what its table holds it against; {alone}")
+        echo(
+            "without sharing: if each run made its own phases, and those of the teacher, baseline "
+            f"and instructed student that it is compared with ({plan.of_the_runs_alone} phases "
+            "without the latter)"
+        )
+    if planned.resolved.sweep:
+        _print_groups(planned)
     for note in planned.notes:
         echo(note)
     if plan.done:
@@ -77,6 +87,20 @@ def print_plan(planned: Planned) -> None:
     if not plan.to_do:
         return
     print_estimate(found)
+
+
+def _print_groups(planned: Planned) -> None:
+    """Print what is swept over, and the runs, a line for those that differ in their seed alone."""
+    swept = planned.swept
+    for key, values in swept.items():
+        echo(f"sweep: {key} over {', '.join(map(value_text, values))}")
+    groups = list(planned.plan.groups.items())
+    for group, found in groups[:GROUPS_SHOWN]:
+        seeds = ", ".join(str(run.seed) for run in found)
+        mark = "done" if planned.plan.finished(found) else "to do"
+        echo(f"  {mark:<5}  {group}  seed{'s' if len(found) > 1 else ''} {seeds}")
+    if len(groups) > GROUPS_SHOWN:
+        echo(f"  and {len(groups) - GROUPS_SHOWN} more; --json lists all")
 
 
 def print_estimate(found: Estimate, err: bool = False) -> None:

@@ -38,7 +38,7 @@ VERBS = {
         "report",
         "Write an experiment's tables, figures and page; print its table.",
     ),
-    "compare": ("results", "compare", "Compare two runs on the same questions."),
+    "compare": ("results", "compare", "Compare two runs, or accuracies by a setting (--by)."),
     "pairs": ("pairs", "pairs", "Read, mark and curate the preference pairs of a run."),
     "score": ("results", "score", "Score kept predictions again, without generating."),
     "judge": ("judging", "judge", "Have a model compare two runs' answers, in both orders."),

@@ -19,16 +19,19 @@ from engine.cli.output import (
 from engine.cli.runs import row_json
 from engine.commands.rescoring import Rescored, rescore
 from engine.queries import evaluations
+from engine.queries import sweeps as sweeps_found
 from engine.queries.checking import accepted_of, checked_rows, left_out
 from engine.queries.runs import find_runs, list_runs, unreadable
 from engine.schema.counts import counted
-from engine.tables import accuracies, comparisons
+from engine.schema.errors import UserError
+from engine.tables import accuracies, comparisons, sweeps
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from engine.queries.sweeps import Group, Sweep
     from engine.schema.accuracy import Comparison
     from engine.schema.records import Verdict
     from engine.store.layout import RunsFolder
@@ -50,6 +53,9 @@ def print_report(
         return
     table = accuracies.details(rows) if details else accuracies.by_run(rows)
     show_table(table, form, "accuracy in per cent [Wilson 95 % interval]")
+    if form == "text" and any(row.varied for row in rows):
+        losses = {r.run_id: loss for r in rows if (loss := sweeps_found.held_out(runs, r.run_id))}
+        show_sweep(sweeps_found.swept(rows, losses))
 
 
 @click.command()
@@ -98,19 +104,77 @@ def report(
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("which", nargs=-1)
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="SETTING",
+    help="Group runs by a setting (learning_rate); may be given again for another.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "latex", "csv"]),
+    default="text",
+    help="The form of the table of --by.",
+)
 @json_option
 @click.pass_obj
-def compare(runs: RunsFolder, a: str, b: str, as_json: bool) -> None:
-    """Compare run B with run A on the same questions: difference, interval, exact test."""
-    both = [find_runs(runs, [word])[0] for word in (a, b)]
+def compare(
+    runs: RunsFolder, which: tuple[str, ...], by: tuple[str, ...], form: str, as_json: bool
+) -> None:
+    """Compare two runs on the same questions, A B: difference, interval, exact test.
+
+    With --by SETTING: the accuracies of the runs, or experiments, that are given (or of all) by the
+    values of that setting, with mean and standard deviation over seeds.
+    """
+    if by:
+        _compare_by(runs, which, by, form, as_json)
+        return
+    if len(which) != 2:
+        raise UserError(f"{counted(len(which), 'run')} given: name two, or add --by SETTING")
+    both = [find_runs(runs, [word])[0] for word in which]
     tell_passed_over(left_out(runs, both))
     found = evaluations.compare(runs, *both)
     if as_json:
         print_json([_comparison_json(c) for c in found])
         return
     print_table(comparisons.differences(found))
+
+
+def _compare_by(
+    runs: RunsFolder, which: tuple[str, ...], by: tuple[str, ...], form: str, as_json: bool
+) -> None:
+    chosen = set(find_runs(runs, which)) if which else None
+    rows = [row for row in list_runs(runs) if chosen is None or row.run_id in chosen]
+    rows, damaged = checked_rows(runs, rows)
+    tell_passed_over(damaged)
+    found = sweeps_found.by_settings(runs, rows, by)
+    if as_json:
+        print_json([_group_json(group) for group in found.groups])
+    else:
+        show_sweep(found, form)
+
+
+def show_sweep(found: Sweep, form: str = "text") -> None:
+    """Print accuracies by setting, and what may be concluded from the highest."""
+    table = sweeps.by_setting(found)
+    show_table(table, form, f"{table.title}. {table.note}")
+    for line in sweeps.on_choosing(found) if form == "text" else ():
+        echo(line)
+
+
+def _group_json(group: Group) -> dict[str, Any]:
+    one = group.condition
+    return {
+        "arm": one.arm, "student": one.student, "teacher": one.teacher, "task": one.task,
+        "refine_task": one.refine_task, "fraction": one.fraction, "rounds": one.rounds,
+        "settings": dict(group.values), "seeds": group.seeds,
+        "held_out_loss": group.held_out and group.held_out[1],
+        "accuracies": [
+            asdict(what) | asdict(found) for what, found in group.accuracies.items()
+        ],
+    }  # fmt: skip
 
 
 def _comparison_json(found: Comparison) -> dict[str, Any]:

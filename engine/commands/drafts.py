@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from engine import catalog
 from engine.planning import presets, yaml_file
+from engine.planning.sweep import narrowed
 from engine.queries import settings_form
 from engine.schema.cards import ModelCard, TaskSource
 from engine.schema.errors import UserError
@@ -97,6 +98,7 @@ def cell_of(draft: Draft, cell: RunCell) -> Draft:
         one |= {"tasks": [cell.task], "refine_tasks": crossed}
         one |= {"fractions": [cell.fraction], "rounds": [cell.rounds]}
         one["evaluate_on"] = draft.get("evaluate_on") or draft["tasks"]
+    draft = narrowed(draft, cell.varied)
     if cell.curated:
         settings = draft.get("settings") or {}
         refine = settings.get("refine") or {}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.commands import inputs
 from engine.commands.drafts import draft_of_text, text_of
 from engine.machine import devices
 from engine.planning.estimate import Estimate, estimate
-from engine.planning.graph import Plan, key_variables, make_plan
+from engine.planning.graph import key_variables, make_plan, without_effect
 from engine.planning.presets import Resolved, find_experiment, load_experiment
 from engine.planning.yaml_file import read_text, with_lines
 from engine.queries.evaluations import why_absent
@@ -24,9 +25,10 @@ from engine.store.registry import folder_lock
 from engine.store.run import RunFile, read_run, write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from engine.planning.plan import Plan
     from engine.scheduling.queue import DeviceRequest
     from engine.schema.specs import RunSpec
     from engine.store.layout import RunsFolder
@@ -56,6 +58,16 @@ class Planned:
     notes: tuple[str, ...] = ()
 
     @property
+    def swept(self) -> dict[str, list[Any]]:
+        """The settings that the experiment sweeps over, with their values."""
+        found: dict[str, list[Any]] = {}
+        for varied, _ in self.resolved.sweep:
+            for key, value in varied.items():
+                values = found.setdefault(key, [])
+                values += [] if value in values else [value]
+        return found
+
+    @property
     def experiment(self) -> ExperimentFile:
         """The file as it is kept with the runs; it does not depend on where it lies."""
         text = text_of(draft_of_text(self.text, self.path))
@@ -80,16 +92,35 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
     still to do could not read its rows."""
     path = find_experiment(name)
     resolved = load_experiment(name)
-    plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
-    problems, notes = inputs.look_at(plan.to_do)
-    if problems:
-        raise Problems(with_lines(path, [f"{path}: {line}" for line in problems]))
+    with _in_file(path):
+        plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
+        problems, notes = inputs.look_at(plan.to_do)
+        if problems:
+            raise Problems(problems)
+    notes = [*_sweep_notes(resolved, plan), *notes]
     if on_gpu is None:
         on_gpu = bool(devices.gpus())
     begun = (f for spec in plan.to_do if (f := runs.phase(spec.id)).path.is_dir())
     notes += filter(None, map(why_absent, begun))
     took = estimate(plan, runs, on_gpu)
     return Planned(resolved, plan, took, path, read_text(path), tuple(notes))
+
+
+@contextmanager
+def _in_file(path: Path) -> Iterator[None]:
+    """Problems told as ``KEY: TEXT`` with the file and the line of the key."""
+    try:
+        yield
+    except Problems as error:
+        lines = [f"{path}: {line}" for line in error.problems]
+        raise Problems(with_lines(path, lines)) from None
+
+
+def _sweep_notes(resolved: Resolved, plan: Plan) -> list[str]:
+    return [
+        f"{key}: no result of these runs depends on it, so its values make no further runs"
+        for key in without_effect(resolved, plan.runs)
+    ]
 
 
 def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launched:

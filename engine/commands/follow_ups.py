@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from engine.commands.experiments import launch_runs, run_id_of
 from engine.machine import devices
 from engine.planning.estimate import Estimate, estimate
-from engine.planning.graph import Plan
+from engine.planning.plan import Plan
 
 if TYPE_CHECKING:
     from engine.commands.experiments import Launched

@@ -24,7 +24,7 @@ from engine.schema.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.planning.graph import Plan
+    from engine.planning.plan import Plan
     from engine.schema.cards import ModelCard
     from engine.schema.settings import Split
     from engine.schema.specs import PhaseSpec, TaskRef

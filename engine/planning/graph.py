@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from engine import catalog
-from engine.schema.kinds import PHASES
+from engine.planning.plan import Plan
+from engine.schema.counts import counted
+from engine.schema.errors import Problems
 from engine.schema.specs import (
     AnnotateSpec,
     Arm,
@@ -22,12 +23,14 @@ from engine.schema.specs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from engine.planning.presets import Resolved
     from engine.schema.cards import ModelCard
-    from engine.schema.evaluation import Evaluation
     from engine.schema.settings import EvaluateSettings, Split
+
+
+MOST_RUNS: Final = 1_000  # of an experiment with a sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,67 +47,6 @@ class Cell:
     rounds: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """An experiment's runs and phases. ``phases``: each once, inputs first. ``done``: ids of those
-    already finished."""
-
-    runs: tuple[RunSpec, ...]
-    phases: tuple[PhaseSpec, ...]
-    done: frozenset[str]
-
-    @property
-    def to_do(self) -> tuple[PhaseSpec, ...]:
-        return tuple(p for p in self.phases if p.id not in self.done)
-
-    @property
-    def naive(self) -> int:
-        """Number of phases without sharing."""
-        return sum(counts[0] for counts in self.counts().values())
-
-    @property
-    def of_the_runs_alone(self) -> int:
-        """Phases of each run by itself, without the evaluations it is compared with."""
-        return sum(len(run.phases) for run in self.runs)
-
-    def counts(self) -> dict[str, tuple[int, int, int]]:
-        """Kind -> (without sharing, with sharing, still to do).
-
-        Without sharing, each run is made by itself, and so are the evaluations that its table
-        compares it with: of its teacher, its bare student and its instructed student.
-        """
-        naive = Counter(p.kind for run in self.runs for p in run.phases)
-        naive["evaluate"] += _measured_for_comparison(self.runs)
-        shared = Counter(p.kind for p in self.phases)
-        left = Counter(p.kind for p in self.to_do)
-        return {kind: (naive[kind], shared[kind], left[kind]) for kind in PHASES if naive[kind]}
-
-
-def _measured_for_comparison(runs: Iterable[RunSpec]) -> int:
-    """How many evaluations of other runs the runs' tables need beside their own."""
-    asked = {_cell_of(run): _asked(run) for run in runs}
-    total = 0
-    for run in runs:
-        needed: list[tuple[object, ...]] = []
-        if run.teacher and run.student:
-            needed.append(("teacher", run.teacher, None, None, 100, run.seed))
-            needed.append(("baseline", None, run.student, None, 100, run.seed))
-        if run.arm == "both":
-            needed.append(("instruct-only", *_cell_of(run)[1:]))
-        mine = _asked(run)
-        total += sum(len(mine & asked.get(cell, frozenset())) for cell in needed)
-    return total
-
-
-def _cell_of(run: RunSpec) -> tuple[object, ...]:
-    return run.arm, run.teacher, run.student, run.task, run.fraction, run.seed
-
-
-def _asked(run: RunSpec) -> frozenset[Evaluation]:
-    evaluations = (p for p in run.phases if isinstance(p, EvaluateSpec))
-    return frozenset(one.evaluation for one in evaluations)
-
-
 def make_plan(resolved: Resolved, is_done: Callable[[str], bool]) -> Plan:
     """Expand the experiment and look up which phases are done."""
     runs = expand(resolved)
@@ -118,8 +60,52 @@ def unique_phases(runs: Iterable[RunSpec]) -> tuple[PhaseSpec, ...]:
 
 
 def expand(resolved: Resolved) -> tuple[RunSpec, ...]:
-    """All runs of an experiment, in the order of its lists."""
-    return tuple(_run(resolved, cell) for cell in cells(resolved))
+    """All runs of an experiment, in the order of its lists; ``Problems`` when a sweep makes more
+    than :data:`MOST_RUNS`."""
+    found = tuple(cells(resolved))
+    if (most := len(found) * len(resolved.sweep)) > MOST_RUNS:
+        raise Problems(
+            [
+                f"settings: {len(resolved.sweep)} combinations of the swept settings, each of "
+                f"{counted(len(found), 'run')}, would be {most:,} runs; one experiment may have "
+                f"{MOST_RUNS:,}: give fewer values or seeds, or sweep one setting after the other"
+            ]
+        )
+    return tuple(run for cell in found for run in _runs(resolved, cell))
+
+
+def _runs(resolved: Resolved, cell: Cell) -> Iterator[RunSpec]:
+    """A cell's runs: one, or of a sweep one for each combination that makes a difference to it. A
+    bare student, say, is the same whatever settings it would be trained with."""
+    if not resolved.sweep:
+        yield _run(resolved, cell)
+        return
+    made = [(varied, _run(one, cell)) for varied, one in resolved.sweep]
+    matter = _that_matter([(varied, run.fingerprint) for varied, run in made])
+    distinct = {run.fingerprint: (varied, run) for varied, run in reversed(made)}
+    for varied, run in reversed(distinct.values()):
+        mine = {key: varied[key] for key in matter}
+        yield run.model_copy(update={"varied": mine})
+
+
+def _that_matter(made: Sequence[tuple[Mapping[str, Any], str]]) -> list[str]:
+    """The swept settings on which a run's fingerprint depends."""
+    found = []
+    for key in made[0][0]:
+        alike: dict[str, set[str]] = {}
+        for varied, fingerprint in made:
+            others = repr([value for name, value in varied.items() if name != key])
+            alike.setdefault(others, set()).add(fingerprint)
+        if any(len(fingerprints) > 1 for fingerprints in alike.values()):
+            found.append(key)
+    return found
+
+
+def without_effect(resolved: Resolved, runs: Iterable[RunSpec]) -> list[str]:
+    """The swept settings that no run's result depends on."""
+    depended = {key for run in runs for key in run.varied}
+    swept = resolved.sweep[0][0] if resolved.sweep else {}
+    return [key for key in swept if key not in depended]
 
 
 def cells(resolved: Resolved) -> Iterator[Cell]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import catalog
+from engine.planning.sweep import Combination, read_combinations
 from engine.planning.yaml_file import (
     in_order,
     load,
@@ -23,13 +24,14 @@ from engine.planning.yaml_file import (
 )
 from engine.schema.cards import ModelCard, TaskSource
 from engine.schema.errors import Problems, UserError, nearest
-from engine.schema.experiment import Experiment
 from engine.schema.specs import TaskRef
 from engine.tasks.prompts import prompt_version
 from engine.tasks.revision import resolve_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from engine.schema.experiment import Experiment
 
 PRESETS = Path(__file__).resolve().parents[2] / "presets"
 MODEL_LISTS = ("teachers", "students")
@@ -41,11 +43,16 @@ SAMPLE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Resolved:
-    """An experiment with all its cards and sources, each at a revision."""
+    """An experiment with all its cards and sources, each at a revision.
+
+    ``sweep``: for an experiment that sweeps over settings, each combination of their values, and
+    the experiment as it is with these; empty for one that doesn't.
+    """
 
     experiment: Experiment
     cards: dict[str, ModelCard]
     sources: dict[str, TaskSource]
+    sweep: tuple[tuple[Mapping[str, Any], Resolved], ...] = ()
 
     @cached_property
     def tasks(self) -> dict[str, TaskRef]:
@@ -86,11 +93,11 @@ def load_experiment(name: str) -> Resolved:
     """Load and resolve an experiment; ``Problems`` lists all that is wrong."""
     path = find_experiment(name)
     try:
-        experiment = load(path, Experiment)
+        combinations = read_combinations(path)
     except Problems as error:
         raise Problems(in_order([*error.problems, *_unknown_names(path)])) from None
     try:
-        return resolve(experiment, path)
+        return resolve(combinations, path)
     except Problems as error:
         raise Problems(with_lines(path, error.problems)) from None
 
@@ -114,8 +121,9 @@ def _unknown_names(path: Path) -> list[str]:
     return with_lines(path, problems)
 
 
-def resolve(experiment: Experiment, path: Path) -> Resolved:
+def resolve(combinations: Sequence[Combination], path: Path) -> Resolved:
     """Look up all names in an experiment; local paths are relative to ``path``'s folder."""
+    experiment = combinations[0].experiment
     problems: list[str] = []
     cards: dict[str, ModelCard] = {}
     sources: dict[str, TaskSource] = {}
@@ -135,10 +143,15 @@ def resolve(experiment: Experiment, path: Path) -> Resolved:
     for name in experiment.report_to:
         with _collecting(problems, f"{path}: report_to"):
             catalog.check_tracker(name)
-    problems += [f"{path}: {line}" for line in _contradictions(experiment, cards)]
+    for one in combinations:
+        problems += [f"{path}: {line}" for line in _contradictions(one.experiment, cards)]
     if problems:
         raise Problems(list(dict.fromkeys(problems)))
-    return Resolved(experiment, _with_precision(experiment, cards), sources)
+    found = [
+        (one.varied, Resolved(one.experiment, _with_precision(one.experiment, cards), sources))
+        for one in combinations
+    ]
+    return replace(found[0][1], sweep=tuple(found) if len(found) > 1 else ())
 
 
 @contextmanager

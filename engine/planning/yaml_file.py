@@ -94,7 +94,7 @@ def read_text(path: Path) -> str:
 
 def parse(text: str, where: Path | str = "value") -> Any:
     """The value of a YAML text; ``UserError`` names where and the line."""
-    return _plain(_parse(text, where))
+    return plain(_parse(text, where))
 
 
 def _parse(text: str, where: Path | str) -> Any:
@@ -143,13 +143,13 @@ def _children(node: Node) -> list[Node]:
     return node.value if isinstance(node, SequenceNode) else []
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value without the library's own types, which keep its notation."""
     match value:
         case dict():
-            return {key: _plain(child) for key, child in value.items()}
+            return {key: plain(child) for key, child in value.items()}
         case list():
-            return [_plain(child) for child in value]
+            return [plain(child) for child in value]
         case bool() | None:
             return value
         case int() | float() | str():
@@ -182,16 +182,27 @@ def _laid_out(value: Any) -> Any:
 
 def load(path: Path, model: type[M]) -> M:
     """A file as ``model``; ``Problems`` with one line each: file:line, key, what, what to do."""
+    data = read_mapping(path)
+    return checked(path, model, data, data)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A file's keys and values, which know their lines; ``UserError`` when it has none."""
     data = _parse(read_text(path), path)
     if not isinstance(data, dict):
         given = "nothing" if data is None else "a list" if isinstance(data, list) else "a value"
         raise UserError(f"{path}: expected keys and values, as in 'name: …', found {given}")
+    return data
+
+
+def checked(path: Path, model: type[M], lines: Any, data: dict[str, Any]) -> M:
+    """``data`` as ``model``; problems are told with the lines of :func:`read_mapping`."""
     try:
         return model.model_validate_json(json.dumps(data))
     except TypeError:
         raise UserError(f"{path}: a key is no text; quote it") from None
     except ValidationError as error:
-        problems = [_line(path, model, data, e) for e in _own(error.errors())]
+        problems = [_line(path, model, lines, e) for e in _own(error.errors())]
         raise Problems(in_order(problems)) from None
 
 

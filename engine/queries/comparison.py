@@ -95,7 +95,7 @@ def settings(runs: RunsFolder, run_ids: Sequence[str], every: bool = False) -> S
 
 def _flat_run(runs: RunsFolder, run_id: str) -> dict[str, str]:
     spec = read_run(runs, run_id).spec
-    head = spec.model_dump(mode="json", exclude={"phases"})
+    head = spec.model_dump(mode="json", exclude={"phases", "varied"})  # its phases have those
     flat = {name: _said(value) for name, value in head.items()}
     for phase in spec.phases:
         if isinstance(phase, EvaluateSpec):

@@ -21,6 +21,7 @@ from engine.scheduling.standing import (
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.kinds import METHOD
+from engine.schema.varied import as_varied
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
 from engine.store.run_row import RunRow, figures_of, kind_of
@@ -200,6 +201,7 @@ def row_of(
         inputs=tuple(needs.values()),
         figures=figures_of(accuracies),
         curated=len(spec.curated),
+        varied=as_varied(spec.varied.items()),
         written=max(0, written),
         **progress_of(needs, [looks.look(i) for i in needs], forgiven),
     )

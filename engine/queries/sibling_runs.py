@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.queries.study import ARM_ORDER
+from engine.schema.varied import as_varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +39,9 @@ def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow
 
 def _same(row: RunRow, spec: RunSpec) -> bool:
     """Whether everything agrees that the arm depends on and that the run fixes."""
+    mine = dict(as_varied(spec.varied.items()))
+    if any(mine.get(key, value) != value for key, value in row.varied):
+        return False
     pairs = ((getattr(row, name), getattr(spec, name)) for name in CELL[row.arm])
     return all(mine is None or theirs is None or mine == theirs for theirs, mine in pairs)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from engine import catalog
 from engine.schema.accuracy import NOTHING
+from engine.schema.varied import order_of, varied_texts
 from engine.scoring.statistics import combination, over_questions, paired_difference, share
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from engine.schema.accuracy import Accuracy, Estimate
     from engine.schema.specs import Arm
+    from engine.schema.varied import Varied
     from engine.store.run_row import RunRow
 
 Prompt = Literal["plain", "cot"]
@@ -44,11 +46,13 @@ class Condition:
     fraction: int = 100
     rounds: int = 1
     curated: int = 0
+    varied: Varied = ()
 
     @property
     def full(self) -> bool:
-        """Whether it uses all demonstrations and all pairs, in one round."""
-        return self.fraction == 100 and self.rounds == 1 and not self.curated
+        """Whether it uses all demonstrations and all pairs, in one round, and is no part of a
+        sweep."""
+        return self.fraction == 100 and self.rounds == 1 and not (self.curated or self.varied)
 
     @property
     def usual(self) -> bool:
@@ -81,14 +85,15 @@ class Condition:
     def variant(self) -> tuple[str, ...]:
         """What distinguishes it besides arm, fraction and tasks."""
         rounds = () if self.rounds == 1 else (f"{self.rounds} rounds",)
-        return (*rounds, f"curated -{self.curated}") if self.curated else rounds
+        curated = (f"curated -{self.curated}",) if self.curated else ()
+        return (*rounds, *curated, *varied_texts(self.varied))
 
     @property
     def order(self) -> tuple[object, ...]:
         return (
             self.student or "", self.in_family is False, self.teacher or "", self.task or "",
             self.refine_task or "", -self.fraction, ARM_ORDER.index(self.arm), self.rounds,
-            self.curated,
+            self.curated, tuple((key, order_of(value)) for key, value in self.varied),
         )  # fmt: skip
 
 
@@ -100,7 +105,7 @@ def condition_of(row: RunRow) -> Condition:
     refine_task = row.refine_task if row.refine_task != row.task else None
     return Condition(
         cast("Arm", row.arm), row.student, row.teacher, row.in_family, row.task, refine_task,
-        row.fraction, row.rounds, row.curated,
+        row.fraction, row.rounds, row.curated, row.varied,
     )  # fmt: skip
 
 
@@ -165,16 +170,17 @@ class Study:
 
     def teacher_of(self, condition: Condition) -> Condition | None:
         """Return the teacher's own condition, for a student's condition."""
-        return self._bare("teacher", teacher=condition.teacher)
+        return self._bare("teacher", condition.varied, teacher=condition.teacher)
 
     def baseline_of(self, condition: Condition) -> Condition | None:
-        return self._bare("baseline", student=condition.student)
+        return self._bare("baseline", condition.varied, student=condition.student)
 
     def _bare(
-        self, arm: Arm, teacher: str | None = None, student: str | None = None
+        self, arm: Arm, varied: Varied, teacher: str | None = None, student: str | None = None
     ) -> Condition | None:
         wanted = (arm, teacher, student)
-        return next((c for c in self.conditions if (c.arm, c.teacher, c.student) == wanted), None)
+        found = (c for c in self.conditions if (c.arm, c.teacher, c.student) == wanted)
+        return next((c for c in found if set(c.varied) <= set(varied)), None)
 
     def reached(self, one: Condition, task: str, prompt: Prompt) -> Estimate | None:
         return self.estimate((1.0, (one, task, prompt)))

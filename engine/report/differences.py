@@ -19,6 +19,7 @@ from engine.queries.study import (
 from engine.report.sections import who
 from engine.schema.accuracy import NOTHING
 from engine.schema.evaluation import Evaluation
+from engine.schema.varied import before_refining
 from engine.scoring.statistics import adjusted, compared, detectable, over_seeds
 from engine.tables.table import Table
 
@@ -64,7 +65,7 @@ def steps(study: Study) -> Iterator[tuple[Condition, Condition]]:
     """Yield the conditions to compare: each step of the method with the one before it."""
     for one in study.conditions:
         if one.arm == "both":
-            yield replace(one, arm="instruct-only", refine_task=None, rounds=1, curated=0), one
+            yield _instructed(one), one
             if one.curated:
                 yield replace(one, curated=0), one
             if one.rounds > 1:
@@ -73,6 +74,12 @@ def steps(study: Study) -> Iterator[tuple[Condition, Condition]]:
             bare = study.baseline_of(one)
             if bare is not None:
                 yield bare, one
+
+
+def _instructed(one: Condition) -> Condition:
+    """The condition of the student before it was refined."""
+    varied = before_refining(one.varied)
+    return replace(one, arm="instruct-only", refine_task=None, rounds=1, curated=0, varied=varied)
 
 
 def on_own_tasks(study: Study) -> Iterator[Held]:

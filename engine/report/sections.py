@@ -181,6 +181,7 @@ SECTIONS = (  # functions of a study; a table without rows, or None, is left out
     "engine.report.sections:domains",
     "engine.report.sections:cross_task",
     "engine.report.sections:low_resource",
+    "engine.report.sweep:by_setting",
 )
 
 

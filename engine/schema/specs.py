@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from engine.schema.cards import Frozen, ModelCard
 from engine.schema.evaluation import Evaluation
@@ -24,6 +24,7 @@ from engine.schema.settings import (
     RefineSettings,
     Split,
 )
+from engine.schema.varied import varied_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -343,7 +344,9 @@ class RunCell(Frozen):
     alone, each phase as a whole).
 
     ``phases`` are in an order in which each comes after its inputs. ``curated``: ids of the pairs
-    that a person has left out besides those that the experiment leaves out.
+    that a person has left out besides those that the experiment leaves out. ``varied``: the
+    settings that the experiment sweeps over and that this run depends on, with its values
+    (:mod:`engine.schema.varied`).
     """
 
     experiment: str
@@ -359,6 +362,7 @@ class RunCell(Frozen):
     seed: int = 0
     phases: tuple[PhaseId | PhaseSpec, ...]
     curated: tuple[str, ...] = ()
+    varied: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
     def phase_ids(self) -> tuple[str, ...]:
@@ -373,11 +377,17 @@ class RunCell(Frozen):
 
     @property
     def fingerprint(self) -> str:
-        return digest([self.arm, sorted(self.phase_ids)])
+        varied = [self.varied] if self.varied else []
+        return digest([self.arm, sorted(self.phase_ids), *varied])
 
     @property
     def title(self) -> str:
         """A few words on the cell."""
+        return f"{self.group} s{self.seed}"
+
+    @property
+    def group(self) -> str:
+        """The title without the seed: runs that share it differ in that alone."""
         task = self.task or ""
         if self.refine_task and self.refine_task != self.task:
             task = f"{task}>{self.refine_task}"
@@ -388,7 +398,8 @@ class RunCell(Frozen):
             parts.append(f"{self.rounds} rounds")
         if self.curated:
             parts.append(f"curated -{len(self.curated)}")
-        return " ".join(p for p in [*parts, f"s{self.seed}"] if p)
+        parts += varied_texts(self.varied)
+        return " ".join(part for part in parts if part)
 
 
 class RunSpec(RunCell):

@@ -27,6 +27,7 @@ from tinydb.storages import Storage
 
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import with_sum, without_sum
+from engine.schema.varied import as_varied
 from engine.store import layout
 from engine.store.run_row import RunRow
 
@@ -250,6 +251,7 @@ def decode(document: dict[str, Any]) -> RunRow | None:
         for name in ("tags", "ladder", "phase_ids"):
             found[name] = tuple(map(_word, found[name]))
         found["inputs"] = tuple(tuple(map(sys.intern, ids)) for ids in found["inputs"])
+        found["varied"] = as_varied(found.get("varied", ()))
         for figures in found["figures"]:
             figures[:4] = map(sys.intern, figures[:4])
         found["created"] = datetime.fromisoformat(found["created"])

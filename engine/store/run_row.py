@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.schema.specs import Arm, FollowUp
+    from engine.schema.varied import Varied
     from engine.store.phase_log import State
 
 FIGURES = (  # of an accuracy, in the index; a later version may only append
@@ -31,7 +32,8 @@ class RunRow:
     running phase began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
     trained on (without training, the first evaluated one). ``inputs``: for each phase, the phases
     that it needs. ``figures``: plain values from which :attr:`accuracies` are built on demand,
-    since few of many runs need them. ``curated``: how many pairs a person has left
+    since few of many runs need them. ``varied``: the settings that its experiment sweeps over,
+    with its values. ``curated``: how many pairs a person has left
     out; such a run is no cell of its experiment's tables. ``written``: when the run file from
     which the row was made was written (in ns).
     """
@@ -64,6 +66,7 @@ class RunRow:
     rounds: int = 1
     curated: int = 0
     written: int = 0
+    varied: Varied = ()
 
     @property
     def is_cell(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from engine.queries.study import ARM_NAMES, ARM_ORDER
 from engine.schema.accuracy import NOTHING
 from engine.schema.tiers import shares_text, unclear
+from engine.schema.varied import order_of, value_text
 from engine.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -25,15 +26,19 @@ MINE = " ◂"
 
 
 def by_run(rows: Iterable[RunRow]) -> Table:
-    """Make a table with a row per run, ordered by arm, and a column per evaluation."""
+    """Make a table with a row per run, ordered by arm, and a column per swept setting and per
+    evaluation."""
     ordered = _in_order(rows)
+    keys = list(dict.fromkeys(key for row in ordered for key, _ in row.varied))
     columns = list(dict.fromkeys(a.evaluation for row in ordered for a in row.accuracies))
     columns.sort(key=lambda one: one.where)
     body: list[tuple[Cell, ...]] = []
     for row in ordered:
         found = {one.evaluation: one for one in row.accuracies}
-        body.append((*who(row), *(found.get(one) for one in columns)))
-    return Table((*WHO, *(one.label for one in columns)), tuple(body))
+        varied = {key: value_text(value) for key, value in row.varied}
+        settings = (varied.get(key, NOTHING) for key in keys)
+        body.append((*who(row), *settings, *(found.get(one) for one in columns)))
+    return Table((*WHO, *keys, *(one.label for one in columns)), tuple(body))
 
 
 def details(rows: Iterable[RunRow]) -> Table:
@@ -153,6 +158,7 @@ def _row_order(row: RunRow) -> tuple[object, ...]:
         row.refine_task or "",
         -row.fraction,
         row.rounds,
+        [(key, order_of(value)) for key, value in row.varied],
         row.seed,
     )
 

@@ -138,11 +138,15 @@ def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
 
 
 def _append_runs(text: Text, planned: Planned) -> None:
+    """List the runs, a line for those that differ in their seed alone."""
     plan = planned.plan
     text.append("\n")
-    for run in plan.runs[:RUNS_SHOWN]:
-        finished = all(phase.id in plan.done for phase in run.phases)
+    groups = list(plan.groups.items())
+    for group, runs in groups[:RUNS_SHOWN]:
+        finished = plan.finished(runs)
         text.append("✓ " if finished else "· ", "green" if finished else "dim")
-        text.append(f"{one_line(run.title, 200)}\n")
-    if len(plan.runs) > RUNS_SHOWN:
-        text.append(f"and {len(plan.runs) - RUNS_SHOWN} more\n", "dim")
+        seeds = ", ".join(str(run.seed) for run in runs)
+        text.append(one_line(group, 200))
+        text.append(f"  seed{'s' if len(runs) > 1 else ''} {seeds}\n", "dim")
+    if len(groups) > RUNS_SHOWN:
+        text.append(f"and {len(groups) - RUNS_SHOWN} more\n", "dim")

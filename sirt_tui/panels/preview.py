@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from engine.schema.sanitize import one_line, visible
+from engine.schema.varied import varied_texts
 from engine.store.spending import in_all, spending
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent
 from sirt_tui.panels.titles import entitle
@@ -95,6 +96,7 @@ def _facts(row: RunRow, now: datetime) -> dict[str, str | None]:
         "refined on": row.refine_task if row.refine_task != row.task else None,
         "fraction": f"{row.fraction} %" if row.fraction != 100 else None,
         "rounds": f"{row.rounds} of refining" if row.rounds != 1 else None,
+        "varied": ", ".join(varied_texts(row.varied)),
         "seed": str(row.seed),
         "launched": begun if begun == "now" else f"{begun} ago",
         "took": f"{duration(row.seconds)} in all its phases" if row.seconds is not None else None,

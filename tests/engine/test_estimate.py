@@ -7,7 +7,7 @@ import pytest
 from engine.cli.experiments import print_plan
 from engine.commands.experiments import plan_experiment
 from engine.planning.estimate import estimate
-from engine.planning.graph import Plan, make_plan
+from engine.planning.graph import make_plan
 from engine.schema.cards import Endpoint
 from engine.schema.durations import duration
 from engine.schema.settings import AnnotateSettings
@@ -16,6 +16,8 @@ from tests.engine.test_plan import resolved
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from engine.planning.plan import Plan
 
 
 def plan(**changes: object) -> Plan:

@@ -18,7 +18,7 @@ from engine.schema.settings import EvaluateSettings
 from engine.schema.specs import Arm
 
 if TYPE_CHECKING:
-    from engine.planning.graph import Plan
+    from engine.planning.plan import Plan
 
 PAPER = (
     "main-in-family", "main-out-family", "in-out-domain", "cross-task", "low-resource",

@@ -17,7 +17,7 @@ from engine.interfaces import Capacity, Devices
 from engine.machine.vllm import FOLDER, READY, VARIABLE, find, is_installed
 from engine.planning.engines import START_S, engine_for, server_gib
 from engine.planning.estimate import estimate
-from engine.planning.graph import Plan
+from engine.planning.plan import Plan
 from engine.queries.remarks import remarks
 from engine.scheduling.policy import Node
 from engine.scheduling.servers import Servers

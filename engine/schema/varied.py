@@ -1,0 +1,50 @@
+"""The settings that an experiment varies, with the values of one run: a sweep's coordinates.
+
+Keys are written as below ``settings`` in the file (``refine.learning_rate``), or as the file's own
+key (``precision``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Varied = tuple[tuple[str, Any], ...]
+AFTER_INSTRUCT = ("elicit.", "refine.")  # what an instructed student doesn't depend on
+
+
+def value_text(value: Any) -> str:
+    """``5e-6``, ``0.1``, ``q_proj+v_proj``, ``none``."""
+    match value:
+        case None:
+            return "none"
+        case list() | tuple():
+            return "+".join(map(value_text, value))
+        case float():
+            return f"{value:.6g}".replace("e-0", "e-").replace("e+0", "e+")
+    return str(value)
+
+
+def varied_texts(varied: Mapping[str, Any] | Varied) -> tuple[str, ...]:
+    """``refine.learning_rate=5e-6``, one for each varied setting."""
+    pairs = varied if isinstance(varied, tuple) else varied.items()
+    return tuple(f"{key}={value_text(value)}" for key, value in pairs)
+
+
+def as_varied(pairs: Iterable[Iterable[Any]]) -> Varied:
+    """Pairs of key and value as they stand in JSON, with lists as tuples."""
+    return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in pairs)
+
+
+def before_refining(varied: Varied) -> Varied:
+    """What an instructed student depends on, of the settings that vary a refined one."""
+    return tuple((key, value) for key, value in varied if not key.startswith(AFTER_INSTRUCT))
+
+
+def order_of(value: Any) -> tuple[int, float, str]:
+    """A key that sorts numbers by size, and before texts."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 0, float(value), ""
+    return 1, 0.0, value_text(value)
