@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from engine.schema import counts, durations
 
 if TYPE_CHECKING:
@@ -52,6 +54,17 @@ def roughly(seconds: float) -> str:
     """Write an estimated duration, as ``about 3 d 4 h`` or ``over a year``."""
     said = duration(60 * round(seconds / 60) if seconds >= 120 else seconds)
     return said if said == OVER_A_YEAR else f"about {said}"
+
+
+def time_left(seconds: float) -> str:
+    """Write a forecast, as ``~12 min left``; to the minute where it takes some."""
+    return f"~{duration(60 * round(seconds / 60) if seconds >= 120 else seconds)} left"
+
+
+def accuracy(share: float | None, questions: int | None) -> Text:
+    """Write an accuracy in per cent and of how many questions, as ``93.7/600``."""
+    text = Text(percent(share))
+    return text.append(f"/{questions}", "dim") if questions else text
 
 
 def age(then: datetime | None, now: datetime) -> str:

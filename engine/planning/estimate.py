@@ -75,7 +75,7 @@ class Estimate:
 def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     """Time, memory and money for the phases of a plan still to do."""
     to_do = plan.to_do
-    amounts = _amounts(plan.phases, runs)
+    amounts = amounts_of(plan.phases, runs)
     passed_over: list[str] = []
     past_phases = history(runs, passed_over) if to_do else {}
     counts = {"history": 0, "rough": 0, "unknown": 0}
@@ -93,7 +93,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
         if past:
             seconds += median(past)
             counts["history"] += 1
-        elif (guess := _rough_seconds(spec, amounts[spec.id], on_gpu, bool(served))) is not None:
+        elif (guess := rough_seconds(spec, amounts[spec.id], on_gpu, bool(served))) is not None:
             seconds += guess + (START_S if served and served not in started else 0.0)
             started.add(served)
             counts["rough"] += 1
@@ -115,7 +115,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     )
 
 
-def _amounts(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:
+def amounts_of(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:
     """Phase -> its questions, at most: how many the gate keeps isn't known before."""
     found: dict[str, int] = {}
     phases = list(phases)
@@ -132,7 +132,8 @@ def _rows(task: TaskRef, split: Split) -> int:
     return catalog.task(task.name).sizes[split == "test"]
 
 
-def _rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -> float | None:
+def rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -> float | None:
+    """Seconds by the model's size; None where that is unknown."""
     card = spec.card
     if card is None:
         return OVERHEAD_S

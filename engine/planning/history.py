@@ -12,6 +12,8 @@ from engine.machine.state import phase_state
 from engine.schema.errors import UserError, explain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir, RunsFolder
 
@@ -38,9 +40,16 @@ def history(
 ) -> dict[Likeness, list[Witness]]:
     """What finished phases took, by :func:`likeness`. ``passed_over`` gets a line for each
     damaged folder, which is skipped."""
+    return history_of(runs.phase_dirs(), passed_over)
+
+
+def history_of(
+    folders: Iterable[PhaseDir], passed_over: list[str] | None = None
+) -> dict[Likeness, list[Witness]]:
+    """As :func:`history`, of these phases alone."""
     past: dict[Likeness, list[Witness]] = defaultdict(list)
     told = passed_over if passed_over is not None else []
-    for folder in runs.phase_dirs():
+    for folder in folders:
         if not folder.done:
             found = phase_state(folder) if passed_over is not None else None
             told += [f"{folder.id}: {found.error}"] if found and found.state == "lost" else []

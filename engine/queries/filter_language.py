@@ -1,26 +1,31 @@
-"""Parse a filter line: words, ``field:value``, ``figure>80``, ``time<2h``, each negated by ``-``.
-The caller says which fields there are, since runs have others than pairs. A condition that can't be
-read becomes a problem that names the nearest known one."""
+"""Parse a filter line: words, ``field:value``, ``figure>80``, ``time<2h``, ``setting=0.1``, each
+negated by ``-``. The caller says which fields there are, since runs have others than pairs. A
+condition that can't be read becomes a problem that names the nearest known one."""
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from engine.schema.errors import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 UNITS = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_CONDITION = re.compile(r"([^\W\d]\w*)(>=|<=|>|<|=)(.*)\Z", re.DOTALL)
+SIGNS = {"==": "=", "≥": ">=", "=>": ">=", "≤": "<=", "=<": "<=", "≠": "!="}  # as people write
+_SIGN = r"(?:[<>=!]=|=[<>]|[<>=≥≤≠])"
+_CONDITION = re.compile(rf"([^\W\d][\w.]*)({_SIGN})(.*)\Z", re.DOTALL)
+_APART = re.compile(rf"(?<=[\w.])[ ]*({_SIGN})[ ]+(?=[^\s])|(?<=[\w.])[ ]+({_SIGN})(?=[^\s])")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?\Z", re.IGNORECASE)
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s?(min|[smhdw])")
-_NAME = re.compile(r"-?(\w+)(?::|[<>=])")
+_NAME = re.compile(rf"-?([\w.]+)(?::|{_SIGN})")
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
@@ -38,12 +43,28 @@ class Filter(Generic[T]):
         return all(test(thing) for test in self.tests)
 
 
+class Settings(Protocol[T_contra]):
+    """Named values of which a thing may have several by one name; a condition holds when it holds
+    for one of them."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """All names, for a hint to the nearest."""
+
+    def find(self, name: str) -> Callable[[T_contra], Sequence[object]] | None:
+        """How to get the values by a name; None if there is no such setting."""
+
+    def texts(self, name: str) -> Collection[str]:
+        """The values that are texts, among all things."""
+
+
 @dataclass(frozen=True, slots=True)
 class Language(Generic[T]):
     """What a filter may ask for. ``fields``: texts for ``name:value``, matched whole for those in
     ``exact``; ``values``: a field's possible values, where known. ``figures``: numbers, in seconds
-    for those in ``times``. ``words``: words with a meaning of their own; any other word is looked
-    for in ``searched``."""
+    for those in ``times``. ``settings``: may be asked for as either, by names that the caller
+    knows. ``words``: words with a meaning of their own; any other word is looked for in
+    ``searched``."""
 
     fields: Mapping[str, Callable[[T], str]]
     figures: Mapping[str, Callable[[T], float | None]]
@@ -52,11 +73,12 @@ class Language(Generic[T]):
     values: Mapping[str, Collection[str]] = field(default_factory=dict)
     times: frozenset[str] = frozenset()
     words: Mapping[str, Callable[[T], bool]] = field(default_factory=dict)
+    settings: Settings[T] | None = None
 
     def parse(self, text: str) -> Filter[T]:
         """Parse a filter; all its words must hold. A quoted ``"two words"`` is plain text."""
         tests, problems, words, names = [], [], [], set()
-        for quoted in _WORD.findall(text):
+        for quoted in _WORD.findall(_joined(text)):
             word = quoted.replace('"', "")
             negated = word.startswith("-") and len(word) > 1
             literal = quoted.startswith('"', int(negated))
@@ -92,7 +114,11 @@ class Language(Generic[T]):
             if name in self.figures:
                 one = self._example(name)
                 raise ValueError(f"{name!r} is a figure: ask for {name}>{one} or {name}<{one}")
-            raise ValueError(f"no field {name!r}: {nearest(name, self.fields)}")
+            if (test := self._setting_test(name, "=", wanted)) is not None:
+                return test
+            raise ValueError(
+                f"no field {name!r}: {nearest(name, self._with_settings(self.fields))}"
+            )
         known = self.values.get(name)
         if known and not any(wanted in value for value in known):
             raise ValueError(f"no {name} {wanted!r}: {nearest(wanted, known)}")
@@ -102,12 +128,18 @@ class Language(Generic[T]):
         return lambda thing: wanted in of(thing).lower()
 
     def _figure_test(self, name: str, sign: str, said: str) -> Callable[[T], bool]:
+        sign = SIGNS.get(sign, sign)
         if name not in self.figures:
             if name in self.fields:
                 raise ValueError(f"{name!r} is no figure: ask for {name}:{said}")
-            raise ValueError(f"no figure {name!r}: {nearest(name, self.figures)}")
+            if (of_setting := self._setting_test(name, sign, said)) is not None:
+                return of_setting
+            known = self._with_settings(self.figures)
+            raise ValueError(f"no figure {name!r}: {nearest(name, known)}")
         if not said:  # still being typed
             return bool
+        if sign == "!=":
+            return _negation(self._figure_test(name, "=", said))
         value = _seconds(said) if name in self.times else _number(said)
         if value is None:
             kind = "time" if name in self.times else "number"
@@ -120,8 +152,48 @@ class Language(Generic[T]):
 
         return test
 
+    def _with_settings(self, names: Iterable[str]) -> list[str]:
+        return [*names, *(self.settings.names if self.settings else ())]
+
+    def _setting_test(self, name: str, sign: str, said: str) -> Callable[[T], bool] | None:
+        """Test a setting; None when there is none of that name. Numbers are compared as they are,
+        not as they are shown."""
+        of = self.settings.find(name) if self.settings else None
+        if of is None or self.settings is None:
+            return None
+        if not said:  # still being typed
+            return bool
+        if sign == "!=":
+            equal = self._setting_test(name, "=", said)
+            return equal and _negation(equal)
+        value = _number(said)
+        if sign != "=" and value is None:
+            raise ValueError(f"{said!r} is no number: {name}{sign}1e-6, say")
+        if value is None:
+            texts = self.settings.texts(name)
+            if said.lower() not in map(str.lower, texts):
+                raise ValueError(f"no {name} {said!r}: {nearest(said.lower(), texts)}")
+            return lambda thing: any(_as_text(found) == said.lower() for found in of(thing))
+        holds, wanted = COMPARE.get(sign, math.isclose), value
+        return lambda thing: any(
+            holds(found, wanted)
+            for found in of(thing)
+            if isinstance(found, int | float) and not isinstance(found, bool)
+        )
+
     def _example(self, name: str) -> str:
         return "2h" if name in self.times else "80"
+
+
+def _joined(text: str) -> str:
+    """The line with ``lr > 1e-6`` as one word, but for what is quoted."""
+    parts = text.split('"')
+    parts[::2] = [_APART.sub(lambda found: found[1] or found[2], part) for part in parts[::2]]
+    return '"'.join(parts)
+
+
+def _as_text(value: object) -> str:
+    return "none" if value is None else str(value).lower()
 
 
 def _number(said: str) -> float | None:

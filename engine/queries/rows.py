@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from engine.machine.state import TAIL_BYTES, PhaseState, phase_state
 from engine.queries.evaluations import accuracies_of, evaluations_of
+from engine.queries.pace import pace_of
 from engine.scheduling.queue import read_queue
 from engine.scheduling.standing import (
     Fact,
@@ -24,11 +25,12 @@ from engine.schema.kinds import METHOD
 from engine.schema.varied import as_varied
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
-from engine.store.run_row import RunRow, figures_of, kind_of
+from engine.store.run_row import RunRow, figures_of, kind_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from engine.queries.pace import Pace
     from engine.schema.accuracy import Accuracy
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
@@ -38,11 +40,13 @@ SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A phase's state when read; ``began``, ``ended``: its last attempt's first and last event."""
+    """A phase's state when read; ``began``, ``ended``: its last attempt's first and last event.
+    ``pace``: of one at work."""
 
     found: PhaseState
     began: datetime | None = None
     ended: datetime | None = None
+    pace: Pace | None = None
 
 
 WAITING = Look(PhaseState("waiting"))
@@ -74,34 +78,37 @@ class Looks:
         before = self._known.get(phase_id)
         rests = before is not None and before[1].found.state in SETTLED and before[0] == changed
         if before is None or not rests:
-            fresh = look_at(folder) if changed else WAITING
+            fresh = look_at(folder, before and before[1]) if changed else WAITING
             kept = before[1] if before is not None and before[1] == fresh else fresh
             unsure = time.time_ns() - changed < CLOCK_GRAIN_NS
             self._known[phase_id] = (-1 if unsure else changed, kept)
         return self._known[phase_id][1]
 
 
-def look_at(folder: PhaseDir) -> Look:
-    """Read a phase's state and times from its folder."""
+def look_at(folder: PhaseDir, before: Look | None = None) -> Look:
+    """Read a phase's state and times from its folder. ``before``: the last look at it."""
     found = phase_state(folder)
     attempt = folder.last_attempt()
     if found.state == "waiting" or attempt is None:
         return Look(found) if found != WAITING.found else WAITING
-    began, ended = span(attempt)
-    return Look(found, began, None if found.state == "running" else ended)
+    first, lines = ends_of(attempt)
+    if found.state == "running":
+        same = before if before and before.found.attempt == found.attempt else None
+        pace = pace_of(lines, same.pace if same else None)
+        return Look(found, _written(first), None, pace)
+    return Look(found, _written(first), _written(lines[-1] if lines else b""))
 
 
-def span(attempt: AttemptDir) -> tuple[datetime | None, datetime | None]:
-    """Return when the first and the last whole event of a log were written."""
+def ends_of(attempt: AttemptDir) -> tuple[bytes, list[bytes]]:
+    """Return a log's first line and the whole lines at its end."""
     try:
         with attempt.events.open("rb") as file:
             first = file.readline(TAIL_BYTES)
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             lines = file.read().splitlines(keepends=True)
     except OSError:
-        return None, None
-    whole = (line for line in reversed(lines) if line.endswith(b"\n"))
-    return _written(first), _written(next(whole, b""))
+        return b"", []
+    return first, [line for line in lines if line.endswith(b"\n")]
 
 
 def _written(line: bytes) -> datetime | None:
@@ -120,6 +127,7 @@ class Progress(TypedDict):
     seconds: float | None
     working_since: datetime | None
     finished: datetime | None
+    share: int | None
 
 
 def progress_of(
@@ -139,7 +147,18 @@ def progress_of(
         seconds=sum(took) if took else None,
         working_since=min(at_work, default=None),
         finished=max(ends, default=None) if state == "done" else None,
+        share=None if state == "done" else share_of(looks),
     )
+
+
+def share_of(looks: Sequence[Look]) -> int | None:
+    """How much of a run is done, in per cent: each of its phases counts the same. None before any
+    has begun."""
+    if not looks or all(look.found.state == "waiting" for look in looks):
+        return None
+    done = sum(look.found.state == "done" for look in looks)
+    begun = sum(look.pace.share for look in looks if look.pace)
+    return int(100 * (done + begun) / len(looks))
 
 
 def ladder_of(phase_ids: Sequence[str], states: Sequence[State]) -> tuple[State | None, ...]:
@@ -203,6 +222,8 @@ def row_of(
         curated=len(spec.curated),
         varied=as_varied(spec.varied.items()),
         written=max(0, written),
+        settings=settings_of(phases),
+        left_out=file.left_out,
         **progress_of(needs, [looks.look(i) for i in needs], forgiven),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.queries.pace import Forecast
 from engine.queries.rows import (
     Look,
     Looks,
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
+
+
+MADE_AGAIN = 200  # rows of an earlier version's index at one look, of which the next one follows
 
 
 class _Seen(NamedTuple):
@@ -53,6 +57,7 @@ class Roster:
         self._queued: dict[str, dict[str, int]] = {}
         self._queue_problem = ""  # the runs are shown without it
         self._looks = Looks(runs)
+        self._forecast = Forecast(runs)
         self._seen: dict[str, _Seen] = {}
         self._offered: set[RunRow] = set()
         self._rows: tuple[RunRow, ...] | None = None
@@ -66,8 +71,10 @@ class Roster:
         before, self._seen = self._seen, self._look_at_unfinished()
         if self._rows is not None and not moved and _same(before, self._seen):
             return self._rows
-        rows = [self._row(run_id) for run_id in self._present]
-        ordered = tuple(sorted((r for r in rows if r), key=_age, reverse=True))
+        found = filter(None, (self._row(run_id) for run_id in self._present))
+        rows = sorted(found, key=_age, reverse=True)
+        at_work = {row.run_id: self._seen[row.run_id].looks for row in rows if _works(row)}
+        ordered = tuple(self._forecast.told(rows, at_work) if at_work else rows)
         if ordered != self._rows:
             self._rows = ordered
         self._keep()
@@ -90,11 +97,16 @@ class Roster:
         news = {
             seen.row
             for run_id, seen in self._seen.items()
-            if seen.row.state == "done" or run_id not in self._indexed or run_id in self._stale
+            if seen.row.state == "done" or run_id in self._stale or self._is_old(run_id)
         }
         fresh, self._offered = news - self._offered, news
         with contextlib.suppress(UserError, OSError):
             self._index.put(fresh)
+
+    def _is_old(self, run_id: str) -> bool:
+        """Whether the index misses the run, or has it as an earlier version wrote it."""
+        row = self._indexed.get(run_id)
+        return row is None or row.settings is None
 
     def _row(self, run_id: str) -> RunRow | None:
         """Return a run's row, or None when its file can't be read and the index is outdated."""
@@ -136,12 +148,16 @@ class Roster:
         index, phases = (self._stamps[path] for path in (self._runs.registry, self._runs.phases))
         unmoved = index is not None and phases is not None and phases[0] < index[0]
         there = None if unmoved else frozenset(p.id for p in self._runs.phase_dirs())
+        old = 0
         for run_id in self._present:
             row = self._indexed.get(run_id)
             if row is None or row.state != "done":
                 continue
+            if row.settings is None:  # of an earlier version's index: made again, some at a time
+                old += 1
             gone = there is not None and not there.issuperset(row.phase_ids)
-            if gone or not up_to_date(row, written_at(self._runs, run_id)):
+            aged = row.settings is None and old <= MADE_AGAIN
+            if gone or aged or not up_to_date(row, written_at(self._runs, run_id)):
                 yield run_id
 
     def _read_queue(self) -> bool:
@@ -165,7 +181,8 @@ class Roster:
         """Read an unfinished run; None when its file can't be read."""
         forgiven, seen = self._queued.get(run_id), self._seen.get(run_id)
         known = seen.row if seen else self._indexed.get(run_id)
-        if known is None or not up_to_date(known, written_at(self._runs, run_id)):
+        current = known and up_to_date(known, written_at(self._runs, run_id))
+        if known is None or known.settings is None or not current:
             row = row_of(self._runs, run_id, forgiven, self._looks)
             return _Seen(self._looked(row), forgiven, row) if row else None
         looks = self._looked(known)
@@ -192,6 +209,10 @@ def _evaluated(row: RunRow, looks: Iterable[Look]) -> int:
 def _same(before: dict[str, _Seen], after: dict[str, _Seen]) -> bool:
     rows = (seen.row for seen in after.values())
     return before.keys() == after.keys() and all(map(_is, rows, (before[i].row for i in after)))
+
+
+def _works(row: RunRow) -> bool:
+    return row.state == "running"
 
 
 def _age(row: RunRow) -> tuple[datetime, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import hashlib
 import json
 import logging
 import os
@@ -29,21 +30,22 @@ from engine.schema.errors import UserError
 from engine.schema.jsonfile import with_sum, without_sum
 from engine.schema.varied import as_varied
 from engine.store import layout
-from engine.store.run_row import RunRow
+from engine.store.run_row import RunRow, shared, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tinydb.table import Document
 
     from engine.store.layout import RunsFolder
+    from engine.store.run_row import Group
 
 log = logging.getLogger(__name__)
 LOCK_TIMEOUT_S = 20.0
 CLOCK_GRAIN_NS = 2_000_000_000  # files' times may be as coarse as this on network disks
 FILES = 64
-FIELDS = frozenset(RunRow.__slots__) - {"working_since"}
+FIELDS = frozenset(RunRow.__slots__) - {"working_since", "share", "ends"}
 WORDS = ("experiment", "arm", "teacher", "student", "task", "refine_task", "state", "scored_on")
 Stamp = tuple[int, int, int]  # of a file or a folder: time of change (ns), size, inode
 
@@ -92,6 +94,7 @@ class Registry:
     """The index of runs. ``rebuild`` makes a row from a run's folder.
 
     A file is read again when it was replaced; unchanged documents give the same row objects.
+    Runs name their settings by keys of one more file, since most share them.
     """
 
     def __init__(self, runs: RunsFolder, rebuild: Callable[[str], RunRow | None]) -> None:
@@ -113,11 +116,13 @@ class Registry:
 
     def indexed(self) -> dict[str, RunRow]:
         """The rows in the index files, by run id, without damaged documents."""
+        groups: dict[str, Group] | None = None
         for path in _files(self._runs):
             stamp = stamp_of(path)  # before it is read: what is written meanwhile is newer
             before = self._known.get(path, (None, {}))
             if stamp != before[0]:
-                self._known[path] = stamp, _read(path, before[1])
+                groups = _groups(self._runs) if groups is None else groups
+                self._known[path] = stamp, _read(path, before[1], groups)
         return {run_id: row for _, rows in self._known.values() for run_id, row in rows.items()}
 
     def put(self, rows: Iterable[RunRow]) -> None:
@@ -127,10 +132,12 @@ class Registry:
         if not given:
             return
         with folder_lock(self._runs):
-            for path, run_ids in self._by_file(given).items():
+            newest = {run_id: self._newest(row) for run_id, row in given.items()}
+            _keep_groups(self._runs, newest.values())
+            for path, run_ids in self._by_file(newest).items():
                 with _changing(path) as db:
                     db.remove(where("run_id").one_of(run_ids))
-                    db.insert_multiple(encode(self._newest(given[run_id])) for run_id in run_ids)
+                    db.insert_multiple(encode(newest[run_id]) for run_id in run_ids)
             self._leave_old()
 
     def refresh(self, run_ids: Iterable[str]) -> None:
@@ -151,7 +158,7 @@ class Registry:
     def reindex(self) -> None:
         """Rebuild the index from the folders."""
         with folder_lock(self._runs):
-            for path in _files(self._runs):
+            for path in (*_files(self._runs), _groups_file(self._runs)):
                 path.unlink(missing_ok=True)
         self.refresh(self._runs.run_ids())
 
@@ -183,7 +190,8 @@ def newest_runs(runs: RunsFolder, count: int) -> list[RunRow]:
     and imports no pydantic. Empty when there is no index."""
     documents = (found for path in _files(runs) for found in _documents(path))
     newest = nlargest(count, documents, key=lambda document: str(document.get("created")))
-    rows = filter(None, map(decode, newest))
+    groups = _groups(runs)
+    rows = filter(None, (decode(document, groups) for document in newest))
     return [row for row in rows if up_to_date(row, written_at(runs, row.run_id))]
 
 
@@ -196,9 +204,38 @@ def _changing(path: Path) -> TinyDB:
     return TinyDB(path, storage=CachingMiddleware(IndexFile))  # type: ignore[no-untyped-call]
 
 
-def _read(path: Path, before: dict[str, RunRow]) -> dict[str, RunRow]:
+def _groups_file(runs: RunsFolder) -> Path:
+    return runs.registry / "settings.json"
+
+
+def _groups(runs: RunsFolder) -> dict[str, Group]:
+    """Groups of settings by their keys; none if the file is damaged or missing, and the rows that
+    name them are then made again."""
+    try:
+        found = json.loads(without_sum(_groups_file(runs).read_bytes()) or b"{}")
+        return {key: shared(text) for key, text in found.items() if key == _key(text)}
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return {}
+
+
+def _keep_groups(runs: RunsFolder, rows: Iterable[RunRow]) -> None:
+    """Add the groups that the file misses."""
+    groups = {id(group): group for row in rows for group in row.settings or ()}
+    texts = {_key(text): text for text in map(text_of, groups.values())}
+    known = _groups(runs)
+    if texts.keys() - known.keys():
+        whole = {key: text_of(group) for key, group in known.items()} | texts
+        _groups_file(runs).parent.mkdir(exist_ok=True)
+        layout.atomic_write(_groups_file(runs), with_sum(json.dumps(whole).encode()))
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _read(path: Path, before: dict[str, RunRow], groups: Mapping[str, Group]) -> dict[str, RunRow]:
     """A file's rows; unchanged ones are the same objects as ``before``."""
-    rows = filter(None, map(decode, _documents(path)))
+    rows = filter(None, (decode(document, groups) for document in _documents(path)))
     return {r.run_id: old if (old := before.get(r.run_id)) == r else r for r in rows}
 
 
@@ -239,11 +276,13 @@ def encode(row: RunRow) -> dict[str, Any]:
     document = {name: getattr(row, name) for name in FIELDS}
     document["created"] = row.created.astimezone(UTC).isoformat(timespec="microseconds")
     document["finished"] = row.finished.isoformat() if row.finished else None
+    document["settings"] = [_key(text_of(group)) for group in row.settings or ()]
     return document
 
 
-def decode(document: dict[str, Any]) -> RunRow | None:
-    """A document's row; None if it isn't one. Strings shared by many rows are stored once."""
+def decode(document: dict[str, Any], groups: Mapping[str, Group]) -> RunRow | None:
+    """A document's row; None if it isn't one. Strings shared by many rows are stored once.
+    ``groups``: settings by key. A row that names none of its own, or unknown ones, has None."""
     try:
         found = {n: value for n, value in document.items() if n in FIELDS}
         for name in WORDS:
@@ -254,6 +293,9 @@ def decode(document: dict[str, Any]) -> RunRow | None:
         found["varied"] = as_varied(found.get("varied", ()))
         for figures in found["figures"]:
             figures[:4] = map(sys.intern, figures[:4])
+        keys = found.get("settings", (None,))
+        known = tuple(groups[key] for key in keys if key in groups)
+        found["settings"] = known if len(known) == len(keys) else None
         found["created"] = datetime.fromisoformat(found["created"])
         found["finished"] = found["finished"] and datetime.fromisoformat(found["finished"])
         return RunRow(**found)

@@ -26,8 +26,9 @@ SEALED = ("run_id", "created", "spec", "experiment_file")  # all but what a pers
 
 
 class RunRecord(BaseModel):
-    """Content of ``run.json``. ``name``, ``tags`` and ``note`` may change; the rest may not, and
-    is hashed in ``seal`` ("" in older files). ``experiment_file``: name in ``experiments/``."""
+    """Content of ``run.json``. ``name``, ``tags``, ``note`` and ``left_out`` may change; the rest
+    may not, and is hashed in ``seal`` ("" in older files). ``left_out``: a person wants it in no
+    table and no report. ``experiment_file``: name in ``experiments/``."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -36,6 +37,7 @@ class RunRecord(BaseModel):
     created: AwareDatetime
     tags: tuple[str, ...] = ()
     note: str = ""
+    left_out: bool = False
     seal: str = ""
     experiment_file: Annotated[str, Field(pattern=r"^([0-9a-f]{16}\.yaml)?$")] = ""
     spec: RunCell

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from engine.schema.accuracy import BEHIND, Accuracy
@@ -10,13 +14,17 @@ from engine.schema.evaluation import Evaluation
 from engine.schema.kinds import PHASES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from engine.schema.phase import PhaseSpec
     from engine.schema.specs import Arm, FollowUp
     from engine.schema.varied import Varied
     from engine.store.phase_log import State
 
+SET = ("settings", "limit", "commit")  # fields of a phase's specification that are settings
+Value = str | float | bool | None
+Group = Mapping[str, Value]  # the settings of one kind of phase; shared by all rows that have them
 FIGURES = (  # of an accuracy, in the index; a later version may only append
     "task", "prompt", "method", "split", "accuracy", "low", "high", "correct", "total", *BEHIND,
 )  # fmt: skip
@@ -35,7 +43,10 @@ class RunRow:
     since few of many runs need them. ``varied``: the settings that its experiment sweeps over,
     with its values. ``curated``: how many pairs a person has left
     out; such a run is no cell of its experiment's tables. ``written``: when the run file from
-    which the row was made was written (in ns).
+    which the row was made was written (in ns). ``settings``: those of each kind of phase, as
+    ``{"instruct.epochs": 4.0}``; None in a row of an earlier version's index. ``left_out``: a
+    person wants it in no table and no report. ``share``: how much of an unfinished run is done,
+    in per cent; ``ends``: when it is expected to end, if that can be estimated. Neither is kept.
     """
 
     run_id: str
@@ -67,6 +78,26 @@ class RunRow:
     curated: int = 0
     written: int = 0
     varied: Varied = ()
+    settings: tuple[Group, ...] | None = field(default=None, hash=False)
+    left_out: bool = False
+    share: int | None = None
+    ends: datetime | None = None
+
+    def setting(self, name: str) -> Value:
+        """A setting's value by its full name, such as ``instruct.learning_rate``; None if the run
+        has no such phase, or the value is none."""
+        return next((group[name] for group in self.settings or () if name in group), None)
+
+    @property
+    def measured(self) -> dict[str, tuple[float, int]]:
+        """By prompt style ``plain`` or ``cot``: the accuracy on :attr:`scored_on`, and of how many
+        questions; on the test split, or if not measured, on train."""
+        found: dict[str, tuple[float, int]] = {}
+        for split in ("train", "test"):
+            for task, prompt, method, on, value, _, _, _, total, *_ in self.figures:
+                if (task, method, on) == (self.scored_on, "match", split):
+                    found["plain" if prompt == "plain" else "cot"] = value, total
+        return found
 
     @property
     def is_cell(self) -> bool:
@@ -102,6 +133,43 @@ class RunRow:
         if self.refine_task in (None, self.task):
             return self.task or ""
         return f"{self.task} > {self.refine_task}"
+
+
+def settings_of(phases: Iterable[PhaseSpec]) -> tuple[Group, ...]:
+    """The settings of these phases, a group for each kind that has any; equal groups are the same
+    object. Where a run has several phases of a kind, as in rounds, the first one's."""
+    found: dict[str, Group] = {}
+    for phase in phases:
+        if phase.kind not in found:
+            own = {name: value for name, value in phase if name in SET}
+            values = dict(_flat(phase.kind, _plain(own.pop("settings", None)) | own))
+            found[phase.kind] = shared(text_of(values))
+    return tuple(group for group in found.values() if group)
+
+
+@lru_cache(maxsize=10_000)
+def shared(text: str) -> Group:
+    """A group from its text."""
+    group: dict[str, Value] = json.loads(text)
+    return {intern(name): value for name, value in group.items()}
+
+
+def text_of(group: Group) -> str:
+    """A group as JSON; equal groups have equal texts."""
+    return json.dumps(group, sort_keys=True)
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """Settings without the ids of pairs that a person left out: ``curated`` counts them."""
+    return settings.model_dump(mode="json", exclude={"exclude"}) if settings else {}
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Value]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}", inner)
+    else:
+        yield name, " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def figures_of(accuracies: Iterable[Accuracy]) -> list[list[Any]]:

@@ -1,19 +1,22 @@
 """Filter runs by words, ``field:value`` and ``acc>80``; ``-`` before any of them negates it.
 
 Accuracies are in per cent, ``acc`` that with the plain prompt. Times have a unit: ``took>2h``,
-``age<3d``."""
+``age<3d``. Settings are asked for by their full name or its end: ``refine.lr>1e-6``, ``beta=0.1``,
+``schedule=cosine``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, get_args
 
-from engine.queries import filter_language
+from engine.queries import filter_language, run_settings
 from engine.schema.specs import Arm, FollowUp
 from engine.store.phase_log import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from engine.store.run_row import RunRow
 
@@ -57,12 +60,43 @@ RUNS: filter_language.Language[RunRow] = filter_language.Language(
     },
     times=frozenset({"took", "age"}),
 )
+
+
+class RunSettings:
+    """The settings of the listed runs, as :class:`~engine.queries.filter_language.Settings`."""
+
+    def __init__(self, rows: Sequence[RunRow]) -> None:
+        self._rows = rows
+
+    @cached_property
+    def _known(self) -> tuple[str, ...]:
+        return run_settings.names_of(self._rows)
+
+    @property
+    def names(self) -> list[str]:
+        return run_settings.words_for(self._known)
+
+    def find(self, name: str) -> Callable[[RunRow], Sequence[object]] | None:
+        meant = run_settings.meant(name, self._known)
+        return partial(run_settings.values_of, names=meant) if meant else None
+
+    def texts(self, name: str) -> set[str]:
+        meant = run_settings.meant(name, self._known)
+        found = {value for row in self._rows for value in run_settings.values_of(row, meant)}
+        return {
+            "none" if value is None else str(value)
+            for value in found
+            if value is None or isinstance(value, str | bool)
+        }
+
+
 ALL: filter_language.Filter[RunRow] = filter_language.Filter()
 
 
-def parse(text: str) -> filter_language.Filter[RunRow]:
-    """Parse a filter; all words must hold, and a word without a field is looked for in all."""
-    return RUNS.parse(text)
+def parse(text: str, rows: Sequence[RunRow]) -> filter_language.Filter[RunRow]:
+    """Parse a filter of these rows; all words must hold, and a word without a field is looked for
+    in all."""
+    return replace(RUNS, settings=RunSettings(rows)).parse(text)
 
 
 def apply(rows: Iterable[RunRow], chosen: filter_language.Filter[RunRow]) -> list[RunRow]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from engine.queries import run_settings
 from engine.schema.counts import counted
 from engine.schema.sanitize import one_line
-from sirt_tui.format import NOTHING, STATE_MARKS, STATE_STYLES, age, duration, percent
+from engine.schema.varied import value_text
+from sirt_tui.format import (
+    NOTHING,
+    STATE_MARKS,
+    STATE_STYLES,
+    accuracy,
+    age,
+    duration,
+    time_left,
+)
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
@@ -17,10 +28,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.store.phase_log import State
-    from engine.store.run_row import RunRow
+    from engine.store.run_row import RunRow, Value
     from sirt_tui.widgets.columns import Cell
     from sirt_tui.widgets.names import Names
 
+OUT = "⊘ "  # before the name of a run that is left out of tables and reports
 NEVER_GOES = -1  # however narrow it is
 COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 
@@ -29,13 +41,13 @@ def run_columns(
     clock: Callable[[], datetime],
     looked: Callable[[], bool],
     names: Names,
+    rows: Sequence[RunRow] = (),
     asked: Container[str] = (),
-    experiments: bool = False,
-) -> list[Column[RunRow]]:
-    """Return the columns. Until the folders were ``looked`` at, unfinished runs show no state,
-    since the index may be outdated. ``asked``: the filter's figures, to title what ``acc`` is.
-    ``names``: of all runs; ``experiments``: whether there are several."""
-    plain = ("acc=plain", 9) if "acc" in asked else ("plain", 6)
+) -> dict[str, Column[RunRow]]:
+    """Return all columns by their keys, those of the settings last. Until the folders were
+    ``looked`` at, unfinished runs show no state, since the index may be outdated. ``names``: of all
+    runs; ``asked``: the filter's figures, to title what ``acc`` is."""
+    plain = "acc=plain" if "acc" in asked else "plain/n"
 
     def state(row: RunRow) -> Cell:
         if row.state != "done" and not looked():
@@ -51,9 +63,21 @@ def run_columns(
             seconds = (seconds or 0.0) + max(0.0, (clock() - row.working_since).total_seconds())
         return duration(seconds)
 
-    return [
+    def progress(row: RunRow) -> Cell:
+        if row.share is None or not looked():
+            return ""
+        left = (row.ends - clock()).total_seconds() if row.ends else 0.0
+        return f"{row.share} %" + (f" {time_left(left)}" if left > 0 else "")
+
+    columns = [
         Column("state", "state", 13, state, narrow=9, sort=lambda r: r.state),
         Column("phases", "phases", 6, phases, 2, sort=lambda r: r.ladder.count("done")),
+        Column(
+            *("progress", "progress", 22, progress, 3),
+            narrow=5,
+            sort=lambda r: r.share,
+            shorten=lambda text, _: text.partition(" ~")[0],
+        ),
         Column(
             *("name", "name", 41, _name, NEVER_GOES),
             narrow=28,
@@ -61,19 +85,67 @@ def run_columns(
             sort=lambda r: r.name,
             shorten=names.short,
         ),
-        *([Column("experiment", "experiment", 18, _experiment, 4, narrow=10)] * experiments),
+        Column("experiment", "experiment", 18, _experiment, 4, narrow=10, sort=_experiment),
         Column("arm", "arm", 13, lambda r: r.arm, 8, sort=lambda r: r.arm),
         Column("student", "student", 14, _student, 6, narrow=9, sort=lambda r: r.student),
         Column("teacher", "teacher", 14, _teacher, 7, narrow=9, sort=lambda r: r.teacher),
         Column("task", "task", 18, _task, 5, narrow=15, sort=_task),
-        Column("plain", *plain, lambda r: percent(r.plain), 0, "right", sort=lambda r: r.plain),
-        Column("cot", "CoT", 5, lambda r: percent(r.cot), 0, "right", sort=lambda r: r.cot),
+        Column("plain", plain, 9, partial(_accuracy, "plain"), 0, "right", sort=lambda r: r.plain),
+        Column("cot", "CoT/n", 9, partial(_accuracy, "cot"), 0, "right", sort=lambda r: r.cot),
         Column("of", "% of", 4, lambda r: str(r.fraction), 12, "right", sort=lambda r: r.fraction),
         Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),
         Column("age", "age", 7, lambda r: age(r.created, clock()), 1, "right", sort=_youth),
         Column("took", "took", 11, took, 10, "right", sort=lambda r: r.seconds),
         Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
+        Column("note", "note", 30, _note, 13, narrow=10, sort=lambda r: r.note or None),
+        Column("rounds", "rounds", 6, _rounds, 14, "right", sort=lambda r: r.rounds),
+        Column("id", "id", 34, lambda r: r.run_id, 15, narrow=16, sort=lambda r: r.run_id),
     ]
+    settings = map(_setting, run_settings.names_of(rows))
+    return {column.key: column for column in (*columns, *settings)}
+
+
+USUAL = (
+    "state", "phases", "progress", "name", "experiment", "arm", "student", "teacher", "task",
+    "plain", "cot", "of", "seed", "age", "took", "tags",
+)  # fmt: skip
+
+
+def chosen_columns(
+    columns: dict[str, Column[RunRow]], chosen: Sequence[str], rows: Sequence[RunRow]
+) -> list[Column[RunRow]]:
+    """Return the columns that a person has chosen, in their order. If none are, the usual ones
+    without those that would say nothing: the experiment of one, the progress of nothing."""
+    if chosen:
+        found = [columns[key] for key in chosen if key in columns]
+        return found or [columns["name"]]
+    several = len({row.experiment for row in rows}) > 1
+    at_work = any(row.state == "running" for row in rows)
+    told = {"experiment": several, "progress": at_work}
+    return [columns[key] for key in USUAL if told.get(key, True)]
+
+
+def _setting(name: str) -> Column[RunRow]:
+    """Make a setting's column. It is asked for, so it stays longer than the usual ones."""
+
+    def value(row: RunRow) -> Value:
+        return row.setting(name)
+
+    def order(row: RunRow) -> tuple[bool, float, str] | None:
+        found = value(row)
+        if found is None:
+            return None
+        return (False, float(found), "") if isinstance(found, int | float) else (True, 0.0, found)
+
+    title = run_settings.short_name(name)
+    wide = max(8, len(title) + 1)
+    return Column(
+        *(f"settings.{name}", title, wide, lambda r: setting_text(value(r)), 0, "right"), sort=order
+    )
+
+
+def setting_text(value: Value) -> str:
+    return NOTHING if value is None else one_line(value_text(value), 40)
 
 
 def counts_text(rows: Sequence[RunRow], shown: int, whole: bool) -> Text:
@@ -99,7 +171,19 @@ def ladder(row: RunRow) -> Text:
 
 
 def _name(row: RunRow) -> str:
-    return one_line(row.name, 200)
+    return f"{OUT if row.left_out else ''}{one_line(row.name, 200)}"
+
+
+def _note(row: RunRow) -> str:
+    return one_line(row.note, 200)
+
+
+def _rounds(row: RunRow) -> str:
+    return str(row.rounds)
+
+
+def _accuracy(prompt: str, row: RunRow) -> Cell:
+    return accuracy(*row.measured.get(prompt, (None, None)))
 
 
 def _experiment(row: RunRow) -> str:

@@ -17,7 +17,7 @@ from sirt_tui.panels.preview import PreviewPanel, RowView
 from sirt_tui.panels.titles import problem_text
 from sirt_tui.screens import filtering, run_commands
 from sirt_tui.screens.run_actions import RunActions, to_retry
-from sirt_tui.screens.run_columns import counts_text, run_columns
+from sirt_tui.screens.run_columns import chosen_columns, counts_text, run_columns
 from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table import RowTable
 
@@ -95,6 +95,7 @@ class RunsPage(Page):
         self._awaited: str | None = None
         self._actions = RunActions(self)
         self._names = Names()
+        self._chosen: tuple[str, ...] = ()
         self._columns = partial(run_columns, self.sirt.clock, lambda: self._whole, self._names)
 
     def compose_body(self) -> ComposeResult:
@@ -102,7 +103,7 @@ class RunsPage(Page):
         yield Input(placeholder=FILTER, id="filter", compact=True)
         yield Static(Text(EMPTY), id="empty")
         with Container(id="body"):
-            yield RowTable(self._columns(), lambda row: row.run_id)
+            yield RowTable(list(self._columns().values()), lambda row: row.run_id)
             yield PreviewPanel()
 
     def on_mount(self) -> None:
@@ -146,7 +147,6 @@ class RunsPage(Page):
         self.call_after_refresh(self._draw_status)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._filter = filtering.parse(event.value)
         self._draw()
 
     def on_input_submitted(self) -> None:
@@ -180,10 +180,11 @@ class RunsPage(Page):
     # --- drawing ---
 
     def _draw(self) -> None:
+        self._filter = filtering.parse(self.query_one("#filter", Input).value, self._rows)
         rows = filtering.apply(self._rows, self._filter)
         self._names.note(row.name for row in rows)
-        several = len({row.experiment for row in self._rows}) > 1
-        self.table.set_columns(self._columns(self._filter.names, several))
+        columns = self._columns(self._rows, self._filter.names)
+        self.table.set_columns(chosen_columns(columns, self._chosen, self._rows))
         self.table.show(rows)
         if any(row.run_id == self._awaited for row in self._rows):
             self.table.move_to(self._awaited or "")

@@ -32,7 +32,7 @@ def test_the_filter_says_what_it_does_not_know(recorded):
         "stat:done": "no field 'stat': did you mean 'state'?",
         "acc:80": "'acc' is a figure: ask for acc>80",
         "acc>abc": "'abc' is no number: acc>80, say",
-        "lr>1e-5": "no figure 'lr'",
+        "lrate>1e-5": "no figure 'lrate'",
         "age<2x": "'2x' is no time: age<2h, say",
         "state:faild": "no state 'faild': did you mean 'failed'?",
         "arm>1": "'arm' is no figure: ask for arm:1",

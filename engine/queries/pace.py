@@ -1,0 +1,148 @@
+"""How far the phases at work are, and when a run will end.
+
+Only the end of a running phase's log is read, and only when the log has grown: the list of runs
+asks every second.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from engine.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.queries.rows import Look
+    from engine.store.layout import RunsFolder
+    from engine.store.run_row import RunRow
+
+ALIKE = 50  # runs whose phases say how long similar ones take
+STEADY_S = 5.0  # a forecast that moves by less, or by a twentieth of the rest, stays as it was
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """``done`` of ``total`` units at a time."""
+
+    done: int
+    total: int
+    unit: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Where a running phase's count began, as far as it was seen, and where it is."""
+
+    first: Count
+    now: Count
+
+    @property
+    def share(self) -> float:
+        """What is done, in 0..1."""
+        return min(1.0, self.now.done / self.now.total) if self.now.total > 0 else 0.0
+
+    @property
+    def ends(self) -> datetime | None:
+        """When its count is expected to be full; None before a rate is known."""
+        done = self.now.done - self.first.done
+        if self.now.done >= self.now.total:
+            return self.now.at
+        if done <= 0:
+            return None
+        return self.now.at + (self.now.at - self.first.at) * (self.now.total - self.now.done) / done
+
+
+def pace_of(lines: Sequence[bytes], before: Pace | None) -> Pace | None:
+    """The pace by the lines at a log's end; ``before``: of the same attempt, some lines ago."""
+    last = next(filter(None, map(_count, reversed(lines))), None)
+    if last is None:
+        return before
+    if before is not None and before.now.unit == last.unit and before.first.done <= last.done:
+        return Pace(before.first, last)
+    counts = filter(None, map(_count, lines))
+    first = next((c for c in counts if c.unit == last.unit and c.done <= last.done), last)
+    return Pace(first, last)
+
+
+def _count(line: bytes) -> Count | None:
+    if b'"progress"' not in line:
+        return None
+    with suppress(ValueError, LookupError, TypeError, RecursionError):
+        found = json.loads(line)
+        at = datetime.fromisoformat(found["ts"])
+        if found["kind"] == "progress" and at.tzinfo:
+            return Count(int(found["done"]), int(found["total"]), str(found["unit"]), at)
+    return None
+
+
+class Forecast:
+    """When runs will end: by the pace of what is at work, and by what the plan's estimate says of
+    the rest, one phase after the other."""
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self._runs = runs
+        self._finished = -1  # so many runs were done when the seconds were estimated
+        self._seconds: dict[str, float | None] = {}  # of phases, None where nothing is known
+        self._told: dict[str, RunRow] = {}
+
+    def told(self, rows: Sequence[RunRow], looks: Mapping[str, Sequence[Look]]) -> list[RunRow]:
+        """The rows with the time at which those at work are expected to end, where that can be
+        told. ``looks``: of the phases of the runs at work, by run."""
+        finished = sum(row.state == "done" for row in rows)
+        if finished != self._finished:
+            self._finished, self._seconds = finished, {}
+        before, self._told = self._told, {}
+        return [
+            self._with_end(r, looks[r.run_id], rows, before) if r.run_id in looks else r
+            for r in rows
+        ]
+
+    def _with_end(
+        self,
+        row: RunRow,
+        looks: Sequence[Look],
+        rows: Sequence[RunRow],
+        before: Mapping[str, RunRow],
+    ) -> RunRow:
+        """The row with its end; the same object as before when nothing has changed."""
+        last = before.get(row.run_id, row)
+        told = replace(row, ends=steady(last.ends, self._end(row, looks, rows)))
+        self._told[row.run_id] = last if last == told else told
+        return self._told[row.run_id]
+
+    def _end(self, row: RunRow, looks: Sequence[Look], rows: Sequence[RunRow]) -> datetime | None:
+        paces = [look.pace for look in looks if look.found.state == "running"]
+        known = [pace.ends for pace in paces if pace is not None and pace.ends is not None]
+        pairs = zip(row.phase_ids, looks, strict=True)
+        rest = [phase for phase, look in pairs if look.found.state not in ("running", "done")]
+        if not known or len(known) < len(paces):
+            return None
+        if any(phase not in self._seconds for phase in rest):
+            self._seconds |= dict.fromkeys(rest) | self._expected(row, rows)
+        seconds = [self._seconds[phase] for phase in rest]
+        if None in seconds:
+            return None
+        return max(known) + timedelta(seconds=sum(filter(None, seconds)) / len(known))
+
+    def _expected(self, row: RunRow, rows: Sequence[RunRow]) -> dict[str, float]:
+        from engine.planning.remaining import expected_seconds  # a list at rest does without
+
+        same = [one for one in rows if one.experiment == row.experiment][:ALIKE]
+        alike = dict.fromkeys(i for one in (*same, *rows[:ALIKE]) for i in one.phase_ids)
+        with suppress(UserError, OSError, LookupError):
+            return expected_seconds(self._runs, row.phase_ids, alike)
+        return {}
+
+
+def steady(before: datetime | None, now: datetime | None) -> datetime | None:
+    """The earlier forecast unless the new one differs enough to be worth a repaint."""
+    if before is None or now is None:
+        return now
+    left = (now - datetime.now(UTC)).total_seconds()
+    return before if abs((now - before).total_seconds()) < max(STEADY_S, left / 20) else now

@@ -1,0 +1,61 @@
+"""The settings of runs in a list: their names, short or full, and their values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.store.run_row import RunRow, Value
+
+WHOLE = "settings."  # what a full name may begin with
+SHORT = {
+    "lr": "learning_rate",
+    "wd": "weight_decay",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "warmup": "warmup_ratio",
+    "max_len": "max_length",
+}
+
+
+def names_of(rows: Iterable[RunRow]) -> tuple[str, ...]:
+    """The full names of all settings that these runs have, such as ``instruct.learning_rate``."""
+    groups = {id(group): group for row in rows for group in row.settings or ()}
+    return tuple(dict.fromkeys(name for group in groups.values() for name in group))
+
+
+def meant(word: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The settings that a word means: all whose name ends so. ``lr`` is short for
+    ``learning_rate``, of instruct and of refine; ``refine.lr`` means only one."""
+    parts = word.lower().removeprefix(WHOLE).split(".")
+    parts[-1] = SHORT.get(parts[-1], parts[-1])
+    return tuple(name for name in names if name.split(".")[-len(parts) :] == parts)
+
+
+def words_for(names: Iterable[str]) -> list[str]:
+    """All words by which these settings may be asked for, for a hint to the nearest one."""
+    found = {
+        name.split(".", depth)[depth] for name in names for depth in range(name.count(".") + 1)
+    }
+    shorter = {
+        word.removesuffix(long) + short
+        for short, long in SHORT.items()
+        for word in found
+        if word == long or word.endswith(f".{long}")
+    }
+    return sorted(found | shorter)
+
+
+def short_name(name: str) -> str:
+    """A setting's name for a narrow column: ``refine.lr``, ``instruct.lora.r``."""
+    kind, _, rest = name.rpartition(".")
+    short = next((short for short, long in SHORT.items() if long == rest), rest)
+    return f"{kind}.{short}"
+
+
+def values_of(row: RunRow, names: Iterable[str]) -> list[Value]:
+    """The values of those of these settings that the run has."""
+    groups = row.settings or ()
+    return [group[name] for name in names for group in groups if name in group]
