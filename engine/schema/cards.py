@@ -130,11 +130,15 @@ class LocalWeights(ModelSource):
     files: ClassVar[Mapping[str, str]] = {"path": "revision", "chat_template": "template_revision"}
     folders = frozenset({"path"})
 
-    kind: Literal["local"] = "local"
-    hub: str | None = None
-    path: str | None = None
-    revision: str | None = None
-    precision: Precision = "nf4"
+    kind: Literal["local"] = Field(default="local", description="weights on this machine")
+    hub: str | None = Field(default=None, description="the model's id on the hub")
+    path: str | None = Field(default=None, description="folder with the weights, in its place")
+    revision: str | None = Field(
+        default=None, description="commit on the hub, or hash of the folder; filled in"
+    )
+    precision: Precision = Field(
+        default="nf4", description="of the weights: 4 bits, 16 bits or 32 bits"
+    )
     chat_template: str | None = Field(
         default=None, description="file with a Jinja chat template; the tokenizer's own otherwise"
     )
@@ -146,7 +150,9 @@ class LocalWeights(ModelSource):
         description="the day, YYYY-MM-DD, that a chat template sees which writes the date",
         json_schema_extra={"since": "0.2"},
     )
-    trust_remote_code: bool = False
+    trust_remote_code: bool = Field(
+        default=False, description="run Python code that comes with the weights"
+    )
     engine: Engine = Field(
         default="auto",
         description="who runs it where it answers: builtin, or vllm; as generation.engine says "
@@ -192,32 +198,44 @@ class Endpoint(ModelSource):
     provider = "engine.generation.endpoint.openai_compatible:EndpointProvider"
     note = "endpoint"
 
-    kind: Literal["openai_compatible"]
+    kind: Literal["openai_compatible"] = Field(description="a server")
     base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]")] = Field(
         description="begins with http:// or https://"
     )
-    model: Annotated[str, Field(min_length=1)]
+    model: Annotated[str, Field(min_length=1)] = Field(description="its name at the server")
     api_key_env: str | None = Field(
         default=None, description="environment variable that holds the key; the key is never kept"
     )
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=8, description="requests at a time"
+    )
     connect_s: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="seconds for a connection"
     )
     timeout_s: Annotated[float, Field(gt=0)] = Field(
         default=120.0, description="seconds for a request as a whole, its reply's body included"
     )
-    http_retries: Annotated[int, Field(ge=0)] = 5
+    http_retries: Annotated[int, Field(ge=0)] = Field(
+        default=5, description="further tries of a question before its server counts as away"
+    )
     patience_s: Annotated[float, Field(ge=0)] = Field(
         default=180.0,
         description="seconds for which a server that fails or is away is waited for, besides the "
         "http_retries",
     )
-    content_retries: Annotated[int, Field(ge=0)] = 2
-    price_in: Annotated[float, Field(ge=0)] = 0.0
-    price_out: Annotated[float, Field(ge=0)] = 0.0
-    currency: str = "USD"
-    max_spend: Annotated[float, Field(gt=0)] | None = None
+    content_retries: Annotated[int, Field(ge=0)] = Field(
+        default=2, description="further requests for a question whose reply is of no use"
+    )
+    price_in: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="price of a million tokens of prompts"
+    )
+    price_out: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="price of a million tokens of answers"
+    )
+    currency: str = Field(default="USD", description="of the prices and the cap")
+    max_spend: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="hard cap on what a phase may spend; needs the prices"
+    )
 
     def identity(self) -> dict[str, Any]:
         return self.model_dump(include={"kind", "base_url", "model"})
@@ -264,9 +282,9 @@ class ImportedAnswers(ModelSource):
     ready_made = True
     files: ClassVar[Mapping[str, str]] = {"path": "revision"}
 
-    kind: Literal["imported"]
-    path: str
-    revision: str | None = None
+    kind: Literal["imported"] = Field(description="a file of ready answers")
+    path: str = Field(description="the file: JSON Lines, JSON or Parquet")
+    revision: str | None = Field(default=None, description="hash of the file; filled in")
     answer_column: str | None = Field(
         default=None,
         description="the column with the answers, where several could be",
@@ -286,9 +304,15 @@ class ImportedAnswers(ModelSource):
 class Sampling(Frozen):
     """How answers are sampled. ``temperature: 0`` is greedy."""
 
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    max_new_tokens: Annotated[int, Field(ge=1)] = 512
+    temperature: Annotated[float, Field(ge=0, le=2)] = Field(
+        default=0.1, description="randomness of the answers; 0: always the likeliest token"
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="share of the probability that tokens are drawn from"
+    )
+    max_new_tokens: Annotated[int, Field(ge=1)] = Field(
+        default=512, description="tokens of an answer at most; what is longer is cut off"
+    )
 
 
 class ModelCard(Frozen):
@@ -301,9 +325,11 @@ class ModelCard(Frozen):
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)] = Field(
         description="a line of text without control characters"
     )
-    family: str
-    description: str = ""
-    provenance: str = ""
+    family: str = Field(description="decides which pairs of models are in-family")
+    description: str = Field(default="", description="what it is for")
+    provenance: str = Field(
+        default="", description="what in it is the paper's, what was inferred, what is ours"
+    )
     source: ModelSource
     sampling: Sampling = Sampling()
     parameters: Annotated[float, Field(gt=0)] | None = Field(
@@ -332,13 +358,15 @@ class TaskSource(Frozen):
     with a hash of their content.
     """
 
-    hub: str | None = None
-    config: str | None = None
-    revision: str | None = None
-    train: str | None = None
-    test: str | None = None
-    train_labels: str | None = None
-    test_labels: str | None = None
+    hub: str | None = Field(default=None, description="the benchmark's id on the hub")
+    config: str | None = Field(default=None, description="its configuration on the hub")
+    revision: str | None = Field(
+        default=None, description="commit on the hub, or hash of the files; filled in"
+    )
+    train: str | None = Field(default=None, description="file of the training questions")
+    test: str | None = Field(default=None, description="file of the test questions")
+    train_labels: str | None = Field(default=None, description="labels of the training questions")
+    test_labels: str | None = Field(default=None, description="labels of the test questions")
     skip_bad_rows: bool = Field(
         default=False,
         description="leave out rows that can't be asked or scored, instead of refusing them all",
