@@ -13,7 +13,7 @@ HAS_GPU := $(shell command -v nvidia-smi 2>/dev/null)
 TORCH_FROM := $(if $(HAS_GPU),,$(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast format lint types imports install install-dev clean
+.PHONY: help demo test check fast format format-check lint types imports screens picture docs install install-dev clean
 
 help:            ## show what there is
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,10 @@ imports:
 
 screens: install-dev ## pictures of every screen, at three sizes, into build/screens
 	@$(BIN)/python -m tests.tui.gallery build/screens && ls build/screens
+picture: install-dev demo ## the moving picture of the README, of the demo's runs, into docs/pictures
+	@$(BIN)/python -m tests.tui.moving_picture runs docs/pictures/session.svg
+docs: $(VENV)/.installed-docs ## the pages of docs/ as a site, into build/docs
+	@$(BIN)/mkdocs build --quiet && echo "open build/docs/index.html, or read them with: $(BIN)/mkdocs serve"
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -50,6 +54,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing the development tools"
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed && touch $@
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "installing what builds the pages"
+	@$(PIP) -e '.[docs]'
+	@touch $@
 
 clean:           ## remove the virtual environment; runs stay
 	rm -rf $(VENV)
