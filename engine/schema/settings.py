@@ -1,6 +1,6 @@
 """Every setting of the phases: its default, its meaning and where the default comes from.
 
-The source marks are those of the README's table: ``P`` the paper's text, ``A`` the same
+The source marks are those of docs/method.md: ``P`` the paper's text, ``A`` the same
 authors' earlier code or figure, ``I`` inferred, ``?`` unknown and so our choice, ``ours`` an
 engineering choice outside the paper's scope. Screens and docs read them with
 :func:`source_of`.

@@ -1,6 +1,7 @@
 """A copy of the program, in a folder of its own, to which a file and a line are added.
 
-Where they go is read in the README's table "Where do I add a …": a row that is wrong fails a test.
+Where they go is read in the table "Where do I add a …" of docs/extending.md: a row that is wrong
+fails a test.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 def rows() -> dict[str, tuple[list[str], list[str]]]:
     """What is added -> what stands in code in the columns "write" and "and name it in"."""
-    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    text = (CHECKOUT / "docs" / "extending.md").read_text(encoding="utf-8")
     table = text.partition("## Where do I add a …")[2].partition("\n\n`make check`")[0]
     found = {
         m["what"]: (_CODE.findall(m["write"]), _CODE.findall(m["named"]))
@@ -63,7 +64,7 @@ class Program:
             place, table = named[:2]
             self.insert(place, _begins(table), line)
         else:
-            assert not named, f"{what}: the README names a second place"
+            assert not named, f"{what}: the table names a second place"
         return file
 
     def name(self, what: str, line: str) -> None:

@@ -1,4 +1,4 @@
-"""Every row of the README's table is tried, and names what is there."""
+"""Every row of docs/extending.md is tried, and names what is there."""
 
 from __future__ import annotations
 

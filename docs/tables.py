@@ -1,0 +1,274 @@
+"""Writes the tables of the reference pages from the code, while the site is built.
+
+A page holds a line ``<!-- table: NAME -->``; it is replaced by what the function of that name
+in ``TABLES`` returns. So no table can be older than the program.
+
+    python docs/tables.py NAME      prints one of them
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import click
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+README = CHECKOUT / "README.md"
+sys.path.insert(0, str(CHECKOUT))  # mkdocs loads this file by its path
+
+Schema = dict[str, Any]
+PLACE = re.compile(r"^<!-- table: (\S+) -->$", re.MULTILINE)
+NOTHING = "–"
+FIRST = "0.1"  # the version of a field that says none
+COLUMNS = ("key", "what it is", "unit", "default", "may be", "usual", "source", "since")
+BOUNDS = (
+    ("minimum", "at least {}"),
+    ("exclusiveMinimum", "above {}"),
+    ("maximum", "at most {}"),
+    ("exclusiveMaximum", "below {}"),
+)
+TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+    "string": "text",
+    "null": "nothing",
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace the places of tables; mkdocs calls it for each page."""
+    return PLACE.sub(lambda found: TABLES[found[1]](), markdown)
+
+
+# --- settings, cards and sources, from the models that check the files ---
+
+
+def settings() -> str:
+    """Every setting of the phases, a table for each phase."""
+    from engine.schema.experiment import Settings
+
+    return "\n\n".join(_phases(Settings.model_json_schema()))
+
+
+def _phases(schema: Schema) -> Iterator[str]:
+    for phase, reference in schema["properties"].items():
+        model = _resolved(reference, schema)
+        table = _table(COLUMNS, _rows(model, schema, reference.get("default", {})))
+        yield f"## `settings.{phase}`\n\n{_paragraphs(model['description'])}\n\n{table}"
+
+
+def experiment() -> str:
+    """The keys of an experiment's file, without its settings."""
+    from engine.schema.experiment import Experiment
+
+    schema = Experiment.model_json_schema()
+    leave_out = {"settings", "cards", "sources"}
+    kept = {k: v for k, v in schema["properties"].items() if k not in leave_out}
+    return _table(COLUMNS, _rows(schema | {"properties": kept}, schema))
+
+
+def cards() -> str:
+    """The keys of a model card, and of each kind of source."""
+    from engine.schema.cards import ModelCard
+    from engine.schema.kinds import SOURCES, resolve
+
+    schema = ModelCard.model_json_schema()
+    card = {k: v for k, v in schema["properties"].items() if k != "source"}
+    parts = [_table(COLUMNS, _rows(schema | {"properties": card}, schema))]
+    for kind, where in SOURCES.items():
+        model = resolve(where).model_json_schema()
+        parts.append(
+            f"### `source: {{kind: {kind}}}`\n\n{_paragraphs(model['description'])}\n\n"
+            f"{_table(COLUMNS, _rows(model, model))}"
+        )
+    return "\n\n".join(parts)
+
+
+def sources() -> str:
+    """The keys that say where a benchmark's rows are."""
+    from engine.schema.cards import TaskSource
+
+    schema = TaskSource.model_json_schema()
+    return f"{_paragraphs(schema['description'])}\n\n{_table(COLUMNS, _rows(schema, schema))}"
+
+
+def _rows(
+    model: Schema, whole: Schema, given: Mapping[str, Any] | None = None, prefix: str = ""
+) -> Iterator[tuple[str, ...]]:
+    """A row for each field, in the order of ``COLUMNS``; models within a model lend theirs."""
+    for name, field in model["properties"].items():
+        default = (given or {}).get(name, field.get("default", ...))
+        inner = _resolved(field, whole)
+        if inner is not field and "properties" in inner:
+            yield from _rows(inner, whole, default, f"{prefix}{name}.")
+        else:
+            yield (
+                f"`{prefix}{name}`",
+                field.get("description", ""),
+                field.get("unit", ""),
+                _default(default),
+                _values(field),
+                _usual(field.get("usual")),
+                field.get("source", ""),
+                field.get("since", FIRST),
+            )
+
+
+def _default(value: Any) -> str:
+    from engine.queries.settings_form import said
+
+    if value is ...:
+        return "required"
+    return NOTHING if value in (None, "", {}) else f"`{said(value)}`"
+
+
+def _usual(limits: Any) -> str:
+    return f"{limits[0]:g} to {limits[1]:g}" if limits else ""
+
+
+def _values(schema: Schema) -> str:
+    """The values that a field may have, in words."""
+    if "anyOf" in schema:
+        return " or ".join(_values(choice) for choice in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    kind = schema.get("type", "")
+    if kind == "array":
+        return f"a list of: {_values(schema['items'])}"
+    bounds = [words.format(f"{schema[key]:,g}") for key, words in BOUNDS if key in schema]
+    return " ".join([TYPES.get(kind, ""), " and ".join(bounds)]).strip()
+
+
+def _resolved(schema: Schema, whole: Schema) -> Schema:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: Schema = whole["$defs"][name] if name else schema
+    return found
+
+
+# --- verbs, from the command line itself ---
+
+
+def commands() -> str:
+    """Every verb with its arguments and options."""
+    import click
+
+    from engine.cli.main import sirt
+
+    context = click.Context(sirt, info_name="sirt")
+    parts = [_table(("option", "what it does"), _options(sirt, context))]
+    parts += _verbs(sirt, context)
+    return "\n\n".join(parts)
+
+
+def _verbs(group: click.Group, context: click.Context) -> Iterator[str]:
+    import click
+
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context)
+        usage = " ".join(inner.command_path.split() + command.collect_usage_pieces(inner))
+        yield f"## `{inner.command_path}`\n\n    {usage}\n\n{_paragraphs(command.help or '')}"
+        if options := list(_options(command, inner)):
+            yield _table(("option", "what it does"), options)
+        if isinstance(command, click.Group):
+            yield from _verbs(command, inner)
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record and record[1] and "--help" not in parameter.opts:
+            yield f"`{record[0]}`", record[1]
+
+
+# --- keys, from the interface ---
+
+
+def keys() -> str:
+    """Every key, a table for each screen."""
+    return "\n\n".join(
+        f"## {where}\n\n{_table(('key', 'action', 'what it does'), rows)}"
+        for where, rows in key_tables().items()
+    )
+
+
+def key_tables() -> dict[str, list[tuple[str, str, str]]]:
+    """Screen or panel -> keys, action and explanation, in the order of the bindings."""
+    from sirt_tui.app import SirtApp
+    from sirt_tui.screens import compare, compose, devices, pairs, run, runs
+
+    pages = {
+        "Everywhere": SirtApp,
+        "Runs": runs.RunsPage,
+        "Run": run.RunPage,
+        "Compose": compose.ComposePage,
+        "Pairs": pairs.PairsPage,
+        "Compare": compare.ComparePage,
+        "Devices": devices.DevicesPage,
+    }
+    return {where: list(_bindings(page)) for where, page in pages.items()}
+
+
+def _bindings(page: Any) -> Iterator[tuple[str, str, str]]:
+    from textual.keys import format_key
+
+    for binding in page.BINDINGS:
+        if binding.description:
+            keys = " ".join(f"`{format_key(key)}`" for key in binding.key.split(","))
+            yield keys, binding.description, binding.tooltip
+
+
+# --- the packages, from the README ---
+
+
+def packages() -> str:
+    """The list of packages, which stands in the README."""
+    text = README.read_text(encoding="utf-8")
+    found = re.search(r"^## Architecture on one page\n\n((?: {4}.*\n)+)", text, re.MULTILINE)
+    assert found, f"{README}: no list of packages under 'Architecture on one page'"
+    return found[1].rstrip()
+
+
+# --- Markdown ---
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table without the columns that are empty in all rows."""
+    found = [[_cell(text) or NOTHING for text in row] for row in rows]
+    kept = [n for n in range(len(headers)) if any(row[n] != NOTHING for row in found)]
+    lines = [[headers[n] for n in kept], ["---"] * len(kept)]
+    lines += [[row[n] for n in kept] for row in found]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Text in one line, in which nothing ends the cell or is taken for HTML."""
+    text = " ".join(text.split()).replace("|", r"\|")
+    return text if text.startswith("`") else text.replace("<", "&lt;")
+
+
+def _paragraphs(text: str) -> str:
+    lines = (line.strip() for line in text.replace("``", "`").replace("<", "&lt;").splitlines())
+    return "\n".join(lines).strip()
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "experiment": experiment,
+    "cards": cards,
+    "sources": sources,
+    "commands": commands,
+    "keys": keys,
+    "packages": packages,
+}
+
+if __name__ == "__main__":
+    sys.stdout.write(TABLES[sys.argv[1]]() + "\n")

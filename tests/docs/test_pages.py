@@ -1,0 +1,161 @@
+"""Links lead somewhere, and what stands in code is what the program understands."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+
+import click
+import pytest
+
+from engine.cli.main import sirt
+from engine.commands.experiments import plan_experiment
+from engine.planning import yaml_file
+from engine.schema.experiment import Experiment
+from engine.store.layout import RunsFolder
+from tests.docs.pages import (
+    CHECKOUT,
+    DOCS,
+    PAGES,
+    README,
+    Block,
+    anchors,
+    blocks,
+    links,
+    spans,
+    tables,
+    text_of,
+)
+
+KINDS = {"sh", "yaml", "python", "json", "text"}
+ANY = "name: any\nteachers: [wren-3m]\nstudents: [wren-1m]\ntasks: [pocket-sums]\n"
+PLACEHOLDERS = {"VERB"}
+
+
+def named(block: Block) -> str:
+    return block.place
+
+
+def test_every_link_leads_somewhere():
+    broken = []
+    for page in PAGES:
+        for link in links(page):
+            if link.startswith(("https://", "http://")):
+                continue
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            if not target.exists():
+                broken.append(f"{page.name}: {link}: no such file")
+            elif DOCS in page.parents and DOCS not in target.parents:
+                broken.append(f"{page.name}: {link}: the site has the pages of docs/ only")
+            elif anchor and anchor not in anchors(target):
+                broken.append(f"{page.name}: {link}: has {sorted(anchors(target))}")
+    assert not broken
+
+
+def test_every_page_stands_in_the_navigation():
+    nav = yaml_file.parse((CHECKOUT / "mkdocs.yml").read_text(encoding="utf-8"), "mkdocs.yml")[
+        "nav"
+    ]
+    listed = re.findall(r"[\w/-]+\.md", json.dumps(nav))
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in PAGES if page != README)
+
+
+def test_blocks_of_code_say_what_they_are():
+    assert not [block.place for block in blocks() if block.kind not in KINDS]
+
+
+@pytest.fixture
+def understood(monkeypatch):
+    """Whether the command line takes some words; nothing is done."""
+    monkeypatch.setattr(click.Command, "invoke", lambda self, context: None)
+
+    def check(words: list[str]) -> None:
+        sirt.main(words, prog_name="sirt", standalone_mode=False)
+
+    return check
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each command of a shell's lines, without comments."""
+    found: list[list[str]] = []
+    for line in text.splitlines():
+        parts = shlex.shlex(line, posix=True, punctuation_chars=";&|")
+        parts.whitespace_split = True
+        words: list[str] = []
+        for word in [*parts, ";"]:
+            if set(word) <= set(";&|"):
+                found += [words] if words else []
+                words = []
+            else:
+                words.append(word)
+    return found
+
+
+@pytest.mark.parametrize("block", blocks("sh"), ids=named)
+def test_commands_are_understood(block, understood):
+    targets = re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    for program, *words in commands(block.text):
+        match program:
+            case "sirt":
+                understood(words)
+            case "make":
+                assert set(words) <= set(targets), words
+            case "tensorboard" | "source" | "export" | "hf" | "pip" | "cd" | "ssh":
+                pass  # not ours
+            case _:
+                pytest.fail(f"{block.place}: {program} is no command of this program")
+
+
+def test_commands_in_the_prose_are_understood(understood):
+    """A verb that is only named may lack what it needs."""
+    for page in PAGES:
+        for span in spans(page):
+            program, *words = shlex.split(span) if span.startswith("sirt ") else [""]
+            if program and not PLACEHOLDERS & set(words) and "[OPTIONS]" not in span:
+                try:
+                    understood(words)
+                except click.MissingParameter:
+                    pass
+                except click.ClickException as error:
+                    pytest.fail(f"{page.name}: `{span}`: {error.format_message()}")
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=named)
+def test_experiments_load_and_can_be_planned(block, tmp_path):
+    (tmp_path / "data").mkdir()
+    rows = [{"question": f"What is {n} plus {n}?", "final_ans": str(2 * n)} for n in range(1, 41)]
+    (tmp_path / "data" / "MultiArith.json").write_text(json.dumps(rows))
+    file = tmp_path / "experiment.yaml"
+    given = yaml_file.parse(block.text, block.place)
+    whole = "students" in given
+    file.write_text(block.text if whole else ANY + block.text)
+    loaded = yaml_file.load(file, Experiment)
+    if whole:
+        assert plan_experiment(RunsFolder(tmp_path / "runs"), str(file)).plan.runs
+    else:
+        assert set(given) <= set(Experiment.model_fields), loaded
+
+
+def test_other_code_can_be_read():
+    for block in blocks("python", "json"):
+        (ast.parse if block.kind == "python" else json.loads)(block.text)
+
+
+def test_the_readme_lists_every_package():
+    listed = set(re.findall(r"^ +(\w+)/", tables().packages(), re.MULTILINE))
+    there = {
+        folder.name
+        for top in ("engine", "sirt_tui")
+        for folder in (CHECKOUT / top).iterdir()
+        if (folder / "__init__.py").exists()
+    }
+    assert there <= listed | {"engine", "sirt_tui"}
+    assert listed <= there | {"engine", "sirt_tui", "presets", "benchmarks", "docs"}
+
+
+def test_no_page_holds_a_place_of_a_machine():
+    told = re.compile(r"(?<![\w.~])/(home|root|work|mnt|Users)/")
+    assert not [page.name for page in PAGES if told.search(text_of(page))]

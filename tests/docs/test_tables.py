@@ -1,0 +1,61 @@
+"""The reference is written from the code: what the program has is there, with its facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.cli.main import VERBS
+from engine.queries.settings_form import settings
+from engine.schema.kinds import SOURCES
+from tests.docs.pages import DOCS, headings, tables, text_of
+
+SETTINGS = text_of(DOCS / "reference" / "settings.md")
+
+
+def section(text: str, heading: str) -> str:
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.key)
+def test_every_setting_is_told(setting):
+    if setting.key in {"cards", "sources"}:
+        return  # they have tables of their own
+    where = f"`settings.{setting.path[1]}`" if setting.is_setting else "The experiment's file"
+    key = ".".join(setting.path[2:] if setting.is_setting else setting.path)
+    (row,) = [x for x in section(SETTINGS, where).splitlines() if x.startswith(f"| `{key}` |")]
+    cells = [cell.strip() for cell in row.strip("|").split(" | ")]
+    assert len(cells[1]) > 3, "what it is"
+    if setting.source:
+        assert setting.source in cells
+
+
+def test_bounds_choices_defaults_and_versions_are_told():
+    refine = section(SETTINGS, "`settings.refine`")
+    assert "| above 0 and below 0.5 |" in refine.replace("a number ", "")
+    assert "| `best` | `best`, `last` | P | 0.1 |" in refine
+    assert "| `1e-6` |" in refine
+    assert "`dpo` | P | 0.2 |" in refine
+
+
+def test_every_kind_of_source_is_told():
+    for kind in SOURCES:
+        assert f"### `source: {{kind: {kind}}}`" in SETTINGS
+
+
+def test_every_key_says_what_it_is():
+    rows = [line.strip("|").split(" | ") for line in SETTINGS.splitlines() if line[:3] == "| `"]
+    assert len(rows) > 100
+    assert not [row[0] for row in rows if row[1].strip() in {"", tables().NOTHING}]
+
+
+def test_every_verb_is_told():
+    told = headings(DOCS / "reference" / "commands.md")
+    assert [f"`sirt {verb}`" for verb in VERBS] == [
+        head for head in told if head.startswith("`sirt")
+    ]
+
+
+def test_every_screen_has_its_keys():
+    keys = tables().key_tables()
+    assert len(keys) >= 7
+    assert all(rows for rows in keys.values())
