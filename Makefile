@@ -41,7 +41,7 @@ screens: install-dev ## pictures of every screen, at three sizes, into build/scr
 picture: install-dev demo ## the moving picture of the README, of the demo's runs, into docs/pictures
 	@$(BIN)/python -m tests.tui.moving_picture runs docs/pictures/session.svg
 docs: $(VENV)/.installed-docs ## the pages of docs/ as a site, into build/docs
-	@$(BIN)/mkdocs build --quiet && echo "open build/docs/index.html, or read them with: $(BIN)/mkdocs serve"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "open build/docs/index.html, or read them with: $(BIN)/mkdocs serve"
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml constraints.txt
