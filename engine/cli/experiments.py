@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.catalog import TASKS
+from engine.cli.completion import experiments
 from engine.cli.output import (
     echo,
     json_option,
@@ -35,7 +36,7 @@ GROUPS_SHOWN = 40
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiments)
 @json_option
 @click.pass_obj
 def plan(runs: RunsFolder, experiment: str, as_json: bool) -> None:
@@ -158,7 +159,7 @@ def device_request(
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiments)
 @device_options
 @click.option(
     "--cpu-slots",

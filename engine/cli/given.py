@@ -9,7 +9,7 @@ import click
 
 
 class GivenPath(click.Path):
-    """A path that may not be empty: a script's unset variable must not mean this folder."""
+    """A path that may not be empty, as a script's unset variable would be, nor an option."""
 
     def __init__(self, file_okay: bool = True, dir_okay: bool = True) -> None:
         super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
@@ -17,4 +17,8 @@ class GivenPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value).strip():
             self.fail("an empty path", param, ctx)
+        if str(value).startswith("-") and not Path(value).exists():
+            self.fail(
+                f"{value!r} looks like an option; a path that begins so: ./{value}", param, ctx
+            )
         return super().convert(value, param, ctx)

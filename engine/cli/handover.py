@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.completion import run_ids
 from engine.cli.experiments import device_options, device_request
 from engine.cli.given import GivenPath
 from engine.cli.output import console, echo, json_option, print_json, tell_passed_over
 from engine.commands.exporting import export as export_outputs
 from engine.queries.checking import left_out
+from engine.queries.finding import find_run, find_runs
 from engine.queries.lineage import lineage
-from engine.queries.runs import find_runs, run_status
+from engine.queries.runs import run_status
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.schema.sanitize import visible
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @json_option
 @click.pass_obj
 def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
-    """Show what RUN_ID comes from: teacher, data, phases, settings, outputs with hashes, scores."""
+    """Show what a run was made from: models, data, phases, settings, files with hashes, scores."""
     found = [lineage(runs, name) for name in find_runs(runs, [run_id])]
     for one in found:
         tell_passed_over(one.damage)
@@ -46,7 +48,7 @@ def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @click.argument("folder", required=False, type=GivenPath(file_okay=False))
 @click.option("--merged", type=GivenPath(), help="The model's folder to write.")
 @click.option("--phase", help="The training whose adapter is merged; the run's last otherwise.")
@@ -76,7 +78,7 @@ def export(
     repo: str | None,
     public: bool,
 ) -> None:
-    """Copy RUN_ID's demonstrations, pairs, predictions and adapters into FOLDER.
+    """Copy the run's demonstrations, pairs, predictions and adapters into FOLDER.
 
     With --merged, write its student as a standard model folder: the base as it was trained, the
     adapter merged into it, compared with the trained student. Merging is a run of its own, done
@@ -86,17 +88,15 @@ def export(
         raise UserError("give a FOLDER for the files, or --merged DIR for the model")
     if repo is not None and merged is None:
         raise UserError("--push sends a merged model; say with --merged DIR where it is written")
-    found = find_runs(runs, [run_id])
-    if len(found) != 1:
-        raise UserError(f"{run_id!r} names {len(found)} runs; export them one by one")
+    found = find_run(runs, run_id)
     if folder is not None:
-        tell_passed_over(left_out(runs, found))
-        for path in export_outputs(runs, found[0], folder):
+        tell_passed_over(left_out(runs, [found]))
+        for path in export_outputs(runs, found, folder):
             echo(str(path))
     if merged is not None:
         request = device_request(gpus, gpu_count, cpu)
         options = {"phase": phase, "dtype": dtype, "base": base, "max_kl": max_kl}
-        if not _merge(runs, found[0], merged, repo, request, detach, options):
+        if not _merge(runs, found, merged, repo, request, detach, options):
             return
     if merged is not None and repo is not None:
         from engine.commands.pushing import push
@@ -141,12 +141,12 @@ def _merge(
 
 
 @click.command()
-@click.argument("which")
+@click.argument("which", metavar="RUN|EXPERIMENT", shell_complete=run_ids)
 @click.argument("file", required=False, type=GivenPath(dir_okay=False))
 @click.option("--without-weights", is_flag=True, help="Leave the adapters out.")
 @click.pass_obj
 def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: bool) -> None:
-    """Pack WHICH (a run, or an experiment's runs) with all phases into FILE (.tar.gz).
+    """Pack a run, or an experiment's runs, with all phases into FILE (.tar.gz).
 
     FILE is RUN.sirt.tar.gz in this folder when it is not given.
     """

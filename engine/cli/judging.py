@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.completion import cards, run_ids, tasks
 from engine.cli.experiments import device_options, device_request
 from engine.cli.output import json_option, print_json, show_table
 from engine.cli.quality import format_option
-from engine.queries.runs import find_runs
+from engine.queries.finding import find_run
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,10 +18,22 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
-@click.option("--judge", "card", required=True, help="A judge's or model's card, or its file.")
-@click.option("--task", "tasks", multiple=True, help="Only this task; may be given again.")
+@click.argument("a", metavar="RUN_A", shell_complete=run_ids)
+@click.argument("b", metavar="RUN_B", shell_complete=run_ids)
+@click.option(
+    "--judge",
+    "card",
+    required=True,
+    shell_complete=cards,
+    help="A judge's or model's card, or its file.",
+)
+@click.option(
+    "--task",
+    "only",
+    multiple=True,
+    shell_complete=tasks,
+    help="Only this task; may be given again.",
+)
 @click.option("--prompt", "prompts", multiple=True, help="Only this prompt style.")
 @click.option("--limit", type=click.IntRange(min=1), help="Questions a comparison.  [default: 200]")
 @click.option("--all", "everything", is_flag=True, help="All questions.")
@@ -37,7 +50,7 @@ def judge(
     a: str,
     b: str,
     card: str,
-    tasks: tuple[str, ...],
+    only: tuple[str, ...],
     prompts: tuple[str, ...],
     limit: int | None,
     everything: bool,
@@ -72,8 +85,8 @@ def judge(
     settings = JudgeSettings(method="answer" if by_answer else "compare")
     if everything or limit is not None:
         settings = settings.model_copy(update={"limit": limit})
-    first, second = (_one_run(runs, word) for word in (a, b))
-    wanted = plan_judging(runs, first, second, judge_card(card), settings, tasks, prompts)
+    first, second = (find_run(runs, word) for word in (a, b))
+    wanted = plan_judging(runs, first, second, judge_card(card), settings, only, prompts)
     if not make(runs, wanted, request, detach, quiet=as_json):
         return
     phases = (phase for phase in wanted.spec.phases if isinstance(phase, JudgeSpec))
@@ -82,10 +95,3 @@ def judge(
         print_json(found)
     else:
         show_table(answers.judgements(found), form, "shares in per cent [Wilson 95 % interval]")
-
-
-def _one_run(runs: RunsFolder, word: str) -> str:
-    found = find_runs(runs, [word])
-    if len(found) != 1:
-        raise UserError(f"{word!r} names {len(found)} runs; a judge compares two")
-    return found[0]

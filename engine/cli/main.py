@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ import click
 from engine.cli import streams
 from engine.cli.given import GivenPath
 from engine.cli.output import echo, name_folder
+from engine.cli.verbs import VERBS
 from engine.schema.errors import UserError, explain
 from engine.schema.sanitize import one_line
 from engine.store.layout import RunsFolder
@@ -20,37 +22,7 @@ from engine.store.layout import RunsFolder
 USER_ERROR = 2
 INTERRUPTED = 130
 Interface = Callable[[Path, bool], None]  # runs folder, whether to use the mouse
-# verb -> (module of engine.cli, function, group in the help, one line)
-VERBS = {
-    "plan": ("experiments", "plan", "Show what an experiment needs, what is there, what is left."),
-    "run": ("experiments", "run", "Launch an experiment and follow it; ctrl+c leaves it running."),
-    "presets": ("experiments", "presets", "List the shipped experiments, models and tasks."),
-    "status": ("runs", "status", "Show all runs, or one run with its phases."),
-    "logs": ("runs", "logs", "Print what a run's phases said."),
-    "stop": ("runs", "stop", "Stop runs; what they have done is kept."),
-    "retry": ("runs", "retry", "Go on with failed, lost or stopped runs."),
-    "delete": ("runs", "delete", "Delete runs and the phases that no other run needs."),
-    "queue": ("runs", "queue", "Show the queue, or move a run in it."),
-    "show": ("handover", "show", "Show what a run comes from: models, data, phases, hashes."),
-    "tag": ("runs", "tag", "Name, tag or annotate a run."),
-    "report": (
-        "results",
-        "report",
-        "Write an experiment's tables, figures and page; print its table.",
-    ),
-    "compare": ("results", "compare", "Compare two runs, or accuracies by a setting (--by)."),
-    "pairs": ("pairs", "pairs", "Read, mark and curate the preference pairs of a run."),
-    "score": ("results", "score", "Score kept predictions again, without generating."),
-    "judge": ("judging", "judge", "Have a model compare two runs' answers, in both orders."),
-    "quality": ("quality", "quality", "Measure answers: steps, length, repetition, arithmetic."),
-    "accept": ("system", "accept", "Accept outputs that changed after their phase had ended."),
-    "export": ("handover", "export", "Copy what a run has made, or merge and push its model."),
-    "bundle": ("handover", "bundle", "Pack a run into one file for a colleague."),
-    "import": ("handover", "take", "Take in what a colleague has packed."),
-    "devices": ("system", "devices", "Show GPUs, who uses them, CPU and memory."),
-    "doctor": ("system", "doctor", "Check this machine and this folder."),
-    "reindex": ("system", "reindex", "Rebuild the registry from the folders."),
-}
+COLUMN = 40  # two verbs a line at 80 columns
 
 
 class _LazyGroup(click.Group):
@@ -62,14 +34,17 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module, function, _ = VERBS[cmd_name]
-        command: click.Command = getattr(import_module(f"engine.cli.{module}"), function)
+        verb = VERBS[cmd_name]
+        command: click.Command = getattr(import_module(f"engine.cli.{verb.module}"), verb.function)
+        if ANYWHERE not in command.params:
+            command.params.append(ANYWHERE)
+        command.epilog = f"Example: {verb.example}"
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for word in args:
             _check_text(word, "argument")
-        return super().parse_args(ctx, _folder_first(args))
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -80,20 +55,38 @@ class _LazyGroup(click.Group):
             raise UserError(f"no verb {args[0]!r}: {nearest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([(verb, line) for verb, (_, _, line) in VERBS.items()])
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write all verbs by job, two a line, so that it fits a terminal of 24 lines."""
+        lines = [
+            "Usage: sirt [--runs DIR] VERB ...; without a VERB it opens the interface.",
+            "Teaches small language models to reason: Self-Refine Instruction-tuning.",
+        ]
+        for group in dict.fromkeys(verb.group for verb in VERBS.values()):
+            lines.append(f"{group}:")
+            told = [f"  {name:<11}{v.line}" for name, v in VERBS.items() if v.group == group]
+            half = (len(told) + 1) // 2
+            for left, right in zip_longest(told[:half], told[half:], fillvalue=""):
+                lines.append(f"{left:<{COLUMN}}{right}".rstrip())
+        lines.append("More: sirt VERB --help. Each takes --runs DIR, else $SIRT_RUNS, else ./runs.")
+        lines.append("Options: --version, and --no-mouse to leave the mouse to the terminal.")
+        formatter.write("\n".join(lines) + "\n")
 
 
-def _folder_first(args: list[str]) -> list[str]:
-    """Move ``--runs DIR`` to the front, since it may also stand after the verb."""
-    end = args.index("--") if "--" in args else len(args)
-    at = next((n for n, word in enumerate(args[:end]) if word.split("=")[0] == "--runs"), None)
-    if at is None:
-        return args
-    width = 1 if "=" in args[at] else 2
-    rest = args[:at] + args[at + width :]
-    return [*args[at : at + width], *_folder_first(rest)]
+def _named(ctx: click.Context, _: click.Parameter, folder: Path | None) -> None:
+    """Take the runs folder that is named after the verb; it counts more than one before it."""
+    if folder is not None:
+        _check_text(str(folder), "runs folder")
+        ctx.obj = RunsFolder(folder.absolute())
+        name_folder(folder)
+
+
+ANYWHERE = click.Option(
+    ["--runs", "named_folder"],
+    type=GivenPath(file_okay=False),
+    expose_value=False,
+    callback=_named,
+    help="The runs folder; $SIRT_RUNS, else ./runs.",
+)
 
 
 @click.group(cls=_LazyGroup, invoke_without_command=True)
@@ -108,13 +101,7 @@ def _folder_first(args: list[str]) -> list[str]:
 @click.version_option(package_name="sirt")
 @click.pass_context
 def sirt(ctx: click.Context, folder: Path, no_mouse: bool) -> None:
-    """Self-refine Instruction-tuning: teach small language models to reason.
-
-    A teacher writes step-by-step answers, a student learns from them, answers its own questions
-    with and without reasoning, and is moved towards its own good reasoning.
-
-    Without a verb it opens the terminal interface.
-    """
+    """Open the interface on a terminal; elsewhere, list the runs."""
     interface: Interface | None = ctx.obj
     ctx.obj = RunsFolder(Path(folder).absolute())
     _check_text(str(ctx.obj.root), "runs folder")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import shutil
 import sys
+import textwrap
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +16,7 @@ import click
 
 from engine.schema.jsonfile import plain
 from engine.schema.pasted import naming
-from engine.schema.sanitize import one_line, visible
+from engine.schema.sanitize import CUT, one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,6 +57,19 @@ def echo(text: str, err: bool = False, nl: bool = True) -> None:
     # click's own choice of a stream writes UTF-8 to terminals that don't know it
     stream = sys.stderr if err else sys.stdout
     click.echo(visible(text), file=stream, nl=nl)  # noqa: TID251  the one place
+
+
+def say(text: str, indent: str = "") -> None:
+    """Print a sentence; on a terminal it is wrapped between words, never within one."""
+    out, text = console(), f"{indent}{one_line(text)}"
+    if out.is_terminal:
+        further = indent + "  "
+        text = textwrap.fill(
+            naming(text, _FOLDER.get()) if _FOLDER.get() else text,
+            out.width, subsequent_indent=further,
+            break_long_words=False, break_on_hyphens=False, drop_whitespace=True,
+        )  # fmt: skip
+    echo(text)
 
 
 def write_over(text: str) -> None:
@@ -106,10 +124,12 @@ def show_table(table: Table, form: str, title: str = "") -> None:
 
 
 def console() -> Console:
-    """Make a console for drawings; lines have 240 characters when it is not a terminal."""
+    """Make a console for drawings; lines have 240 characters when it is not a terminal. With
+    ``NO_COLOR`` nothing is coloured, nor dim, which is a grey."""
     from rich.console import Console
 
-    found = Console(highlight=False, markup=False)
+    plain_text = bool(os.environ.get("NO_COLOR"))
+    found = Console(highlight=False, markup=False, color_system=None if plain_text else "auto")
     if not found.is_terminal:
         found.width = 240
     return found
@@ -119,3 +139,42 @@ def tell_passed_over(lines: Iterable[str]) -> None:
     """Say on stderr what is damaged and therefore not shown."""
     for line in lines:
         echo(f"sirt: passed over: {line}", err=True)
+
+
+class Redrawn:
+    """A part of the terminal that is drawn again in place; ``live`` where there is a terminal."""
+
+    def __init__(self) -> None:
+        self.live = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._lines: list[str] = []
+
+    @property
+    def height(self) -> int:
+        return shutil.get_terminal_size().lines
+
+    def show(self, draw: Callable[[], None]) -> None:
+        """Replace what was shown by what ``draw`` prints, as far as it fits; the cursor stays below
+        it."""
+        paper = _Paper()
+        with contextlib.redirect_stdout(paper):
+            draw()
+        width = shutil.get_terminal_size().columns
+        lines = [_fitting(line, width) for line in paper.getvalue().splitlines()]
+        lines = lines[: self.height - 1]
+        if lines != self._lines:
+            back = f"\x1b[{len(self._lines)}F" if self._lines else ""
+            frame = "".join(f"{line}\x1b[K\n" for line in lines)
+            click.echo(f"{back}{frame}\x1b[J", nl=False)  # noqa: TID251  ours; texts came by echo
+            self._lines = lines
+
+
+class _Paper(io.StringIO):
+    """A page to draw on that takes the terminal's colours and width."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _fitting(line: str, width: int) -> str:
+    """Cut a line that would go over into the next; one with colours has been fitted already."""
+    return line if "\x1b" in line or len(line) <= width else line[: width - 1] + CUT

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.completion import run_ids
 from engine.cli.output import echo, json_option, print_json, tell_passed_over
 from engine.commands import curating
 from engine.queries import item_filter
 from engine.queries.checking import check_source, left_out
+from engine.queries.finding import find_run
 from engine.queries.item_files import sources
 from engine.queries.items import Reader
-from engine.queries.runs import find_runs
 from engine.schema.counts import counted
 from engine.schema.errors import UserError, nearest
 from engine.store import item_notes
@@ -41,7 +42,7 @@ class Chosen:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @click.option(
     "--filter", "words", default="", help="As in the list: 'chosen:wrong len>200 flagged'."
 )
@@ -77,7 +78,7 @@ def pairs(
     Marks belong to the pairs: every run that shares them shows them. --refine-again then makes a
     run that leaves the excluded pairs out and shares everything before with RUN_ID.
     """
-    run = find_runs(runs, [run_id])[0]
+    run = find_run(runs, run_id)
     marking_now = (flagged, excluded, note) != (None, None, None)
     words = f"{words} winner:{winner}" if winner else words
     if marking_now and not (words.strip() or ids):
@@ -126,7 +127,9 @@ def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> 
 def _near(item: str, known: list[str]) -> str:
     if item in known:
         return "it is there, but --filter or --winner leaves it out"
-    return nearest(item, known) if len(known) <= 1000 else f"see sirt pairs for the {len(known)}"
+    return (
+        nearest(item, known) if len(known) <= 1000 else f"{len(known)} are listed with sirt pairs"
+    )
 
 
 def _tell_marked(runs: RunsFolder, chosen: Chosen, marked: list[str], as_json: bool) -> None:

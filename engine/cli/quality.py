@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.completion import run_ids
 from engine.cli.output import json_option, print_json, show_table, tell_passed_over
 from engine.queries.checking import left_out
-from engine.queries.runs import find_runs
+from engine.queries.finding import find_runs
 
 if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
@@ -20,7 +21,9 @@ format_option = click.option(
 
 
 @click.command()
-@click.argument("which", nargs=-1, required=True)
+@click.argument(
+    "which", nargs=-1, required=True, metavar="RUN|EXPERIMENT...", shell_complete=run_ids
+)
 @format_option
 @json_option
 @click.pass_obj

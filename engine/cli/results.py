@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.completion import run_ids, settings
 from engine.cli.given import GivenPath
 from engine.cli.output import (
     echo,
@@ -16,12 +17,13 @@ from engine.cli.output import (
     show_table,
     tell_passed_over,
 )
-from engine.cli.runs import row_json
+from engine.cli.status import row_json
 from engine.commands.rescoring import Rescored, rescore
 from engine.queries import evaluations
 from engine.queries import sweeps as sweeps_found
 from engine.queries.checking import accepted_of, checked_rows, left_out
-from engine.queries.runs import find_runs, list_runs, unreadable
+from engine.queries.finding import find_run, find_runs
+from engine.queries.runs import list_runs, unreadable
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.tables import accuracies, comparisons, sweeps
@@ -59,7 +61,7 @@ def print_report(
 
 
 @click.command()
-@click.argument("which", nargs=-1)
+@click.argument("which", nargs=-1, metavar="[RUN|EXPERIMENT]...", shell_complete=run_ids)
 @click.option(
     "--format",
     "form",
@@ -104,11 +106,12 @@ def report(
 
 
 @click.command()
-@click.argument("which", nargs=-1)
+@click.argument("which", nargs=-1, metavar="RUN_A RUN_B", shell_complete=run_ids)
 @click.option(
     "--by",
     multiple=True,
     metavar="SETTING",
+    shell_complete=settings,
     help="Group runs by a setting (learning_rate); may be given again for another.",
 )
 @click.option(
@@ -123,7 +126,7 @@ def report(
 def compare(
     runs: RunsFolder, which: tuple[str, ...], by: tuple[str, ...], form: str, as_json: bool
 ) -> None:
-    """Compare two runs on the same questions, A B: difference, interval, exact test.
+    """Compare two runs on the same questions: difference, interval, exact test.
 
     With --by SETTING: the accuracies of the runs, or experiments, that are given (or of all) by the
     values of that setting, with mean and standard deviation over seeds.
@@ -133,7 +136,7 @@ def compare(
         return
     if len(which) != 2:
         raise UserError(f"{counted(len(which), 'run')} given: name two, or add --by SETTING")
-    both = [find_runs(runs, [word])[0] for word in which]
+    both = [find_run(runs, word) for word in which]
     tell_passed_over(left_out(runs, both))
     found = evaluations.compare(runs, *both)
     if as_json:
@@ -186,20 +189,20 @@ def _comparison_json(found: Comparison) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("run_ids", nargs=-1, required=True)
+@click.argument("which", nargs=-1, required=True, metavar="RUN...", shell_complete=run_ids)
 @click.option("--write", is_flag=True, help="Use the new scores in tables from now on.")
 @click.option("--all", "every", is_flag=True, help=f"All changed verdicts, not the first {SHOWN}.")
 @json_option
 @click.pass_obj
 def score(
-    runs: RunsFolder, run_ids: tuple[str, ...], write: bool, every: bool, as_json: bool
+    runs: RunsFolder, which: tuple[str, ...], write: bool, every: bool, as_json: bool
 ) -> None:
     """Score the kept predictions of RUN_IDS again, without generating.
 
     Shows what changes: each answer that is read otherwise, with the rule that found it before
     and now.
     """
-    chosen = find_runs(runs, run_ids)
+    chosen = find_runs(runs, which)
     tell_passed_over(left_out(runs, chosen))
     found = [r for run_id in chosen for r in rescore(runs, run_id, write)]
     if as_json:

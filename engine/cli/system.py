@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.completion import runs_and_phases
 from engine.cli.given import GivenPath
 from engine.cli.output import echo, json_option, print_json, print_table, tell_passed_over
 from engine.commands import run_changes
@@ -99,15 +100,17 @@ def reindex(runs: RunsFolder) -> None:
 
 
 @click.command()
-@click.argument("which", nargs=-1, required=True)
+@click.argument(
+    "which", nargs=-1, required=True, metavar="RUN|PHASE...", shell_complete=runs_and_phases
+)
 @json_option
 @click.pass_obj
 def accept(runs: RunsFolder, which: tuple[str, ...], as_json: bool) -> None:
-    """Accept the outputs of WHICH (phases, or all phases of runs) as they are now.
+    """Accept files that were changed after their phase had ended.
 
-    What a phase has published is hashed, and nothing uses a file that was changed since. Accepted
-    files are used again; what was accepted, and when, is shown with everything that is made of it.
-    The other way is to make the phase again: sirt retry PHASE.
+    A finished phase's files are hashed, and a file that was changed since is not used. Accepted
+    files are used again, and all that is made from them says so. The other way is to make the
+    phase again: sirt retry PHASE.
     """
     found = accept_outputs(runs, which)
     if as_json:

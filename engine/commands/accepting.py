@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.queries.runs import find_runs, registry
+from engine.queries.finding import find_runs_and_phases
+from engine.queries.runs import registry
 from engine.schema.errors import UserError
 from engine.store.run import read_record
 from engine.store.sealing import accept
@@ -26,13 +27,11 @@ def accept_outputs(runs: RunsFolder, words: Iterable[str]) -> list[tuple[str, Se
 
 
 def _finished(runs: RunsFolder, words: Iterable[str]) -> Iterator[PhaseDir]:
-    for word in words:
-        folder = runs.phase(word)
-        if runs.is_phase(word):
-            if not folder.done:
-                raise UserError(f"{word}: is not done, so it has no outputs to accept")
-            yield folder
-            continue
-        for run_id in find_runs(runs, [word]):
-            phases = map(runs.phase, read_record(runs, run_id).spec.phase_ids)
-            yield from (phase for phase in phases if phase.done)
+    run_ids, phase_ids = find_runs_and_phases(runs, words)
+    for folder in map(runs.phase, phase_ids):
+        if not folder.done:
+            raise UserError(f"{folder.id}: is not done, so it has no outputs to accept")
+        yield folder
+    for run_id in run_ids:
+        phases = map(runs.phase, read_record(runs, run_id).spec.phase_ids)
+        yield from (phase for phase in phases if phase.done)

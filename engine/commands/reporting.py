@@ -215,7 +215,7 @@ class _Material:
         return [one for one in self._study.of_arm("both") if one.usual][:CONDITIONS_SHOWN]
 
     def samples(self) -> Iterator[Item]:
-        """Yield questions with the plain answers of baseline, instructed, refined, teacher."""
+        """Yield questions with the plain answers of baseline, instruct-only, both and teacher."""
         seed = self._study.seeds[0]
         for one in self._shown():
             task = one.task or ""
@@ -241,8 +241,8 @@ class _Material:
         )
         found = (
             ("baseline", study.baseline_of(one)),
-            ("instructed", next(same, None)),
-            ("refined", one),
+            ("instruct-only", next(same, None)),
+            ("both", one),
             ("teacher", study.teacher_of(one)),
         )
         yield from ((name, condition) for name, condition in found if condition is not None)
@@ -291,9 +291,9 @@ def _said(name: str, text: str, verdict: Verdict) -> Said:
 
 def _telling(answers: dict[str, dict[str, Prediction]]) -> Iterator[dict[str, Prediction]]:
     """Choose questions to show: one gained by refining, one lost, one always right, one wrong."""
-    if not {"instructed", "refined"} <= answers.keys():
+    if not {"instruct-only", "both"} <= answers.keys():
         return
-    before, after = answers["instructed"], answers["refined"]
+    before, after = answers["instruct-only"], answers["both"]
     shared = [key for key in after if all(key in said for said in answers.values())]
     turned = {
         (a, b): [

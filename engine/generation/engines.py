@@ -71,8 +71,9 @@ class LocalModel(LocalProvider):
             return None
         if installed is None:
             raise UserError(
-                f"card {card.name!r}: engine vllm: it is not installed; sirt doctor "
-                "--install vllm, name its executable in SIRT_VLLM, or use engine: builtin"
+                f"card {card.name!r}: engine vllm: it is not installed; install it with "
+                "sirt doctor --install vllm, name its executable in SIRT_VLLM, or use "
+                "engine: builtin"
             )
         from engine.generation.vllm.provider import VllmAnswers
 

@@ -1,4 +1,4 @@
-"""Say in words what a phase is doing now; nothing else does."""
+"""Say in words what a phase is doing now, or what it waits for; nothing else does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from engine.schema.durations import duration
 from engine.schema.rates import rate_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
 
 
@@ -26,3 +29,27 @@ def doing(view: PhaseView) -> list[str]:
     if view.rate:
         parts += [rate_text(view.rate, found.unit), f"{duration(view.seconds_left)} left"]
     return parts + [view.activity] * bool(view.activity)
+
+
+def steps(view: PhaseView) -> list[str]:
+    """Say what :func:`doing` says, with the newest loss of a training after its steps."""
+    parts, losses = doing(view), view.metrics.get("loss")
+    if not (losses and view.counting):
+        return parts
+    return [parts[0], f"loss {losses[-1][1]:.4g}", *parts[1:]]
+
+
+def waits_for(phase: PhaseStatus, phases: Iterable[PhaseStatus]) -> str:
+    """Say what keeps a phase from starting: a device, or the phases before it; "" when nothing
+    does."""
+    if phase.waits:
+        return phase.waits
+    if phase.state not in ("waiting", "queued", "blocked"):
+        return ""
+    known = {one.id: one for one in phases}
+    blockers = [known[name] for name in phase.blocked_by if name in known]
+    if blockers:
+        return f"after {', '.join(f'{one.spec.title} ({one.state})' for one in blockers)}"
+    before = [known[name] for name in phase.spec.inputs if name in known]
+    before = [one for one in before if one.state != "done"]
+    return f"after {' and '.join(one.spec.title for one in before)}" if before else ""

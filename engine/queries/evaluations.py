@@ -152,7 +152,7 @@ def why_absent(folder: PhaseDir) -> str:
     """Say why an unfinished phase has nothing to show, if its folder, manifest or process is gone;
     empty otherwise."""
     if not folder.path.is_dir():
-        return f"{folder.path}: not there; sirt retry makes it again"
+        return f"{folder.path}: not there; make it again with sirt retry"
     found = phase_state(folder)
     return f"{folder.id}: {found.error}" if found.state == "lost" else ""
 

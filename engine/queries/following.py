@@ -7,17 +7,23 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.machine.deaths import stderr_end
-from engine.queries.runs import RunStatus, damage_of, run_status
+from engine.machine.state import phase_state
+from engine.queries.rows import queued_runs
+from engine.queries.runs import RunStatus, damage_of, registry, run_status
+from engine.scheduling.standing import ENDED_BADLY, Fact, standings
 from engine.store.eventlog import EventReader, ends
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from engine.store.layout import PhaseDir, RunsFolder
 
 LOOK_EVERY_S = 2.0  # a process that died leaves no event, so states are looked at anyway
 READ_MS = 200.0  # of the loop that follows; what is left over comes with the next look
 END_BYTES = 65_536  # of a log; a shorter one is read whole at once
 STDERR_BYTES = 16_384
+OVER = ENDED_BADLY | {"done", "blocked", "waiting"}  # an unreachable phase may still go on
 AT_ONCE = 500  # events in memory; a view keeps a tenth of what they weigh
 
 
@@ -139,3 +145,17 @@ def stderr_tail(folder: PhaseDir) -> str:
     """Return the end of what the last attempt wrote to stderr; empty when it wrote nothing."""
     attempt = folder.last_attempt()
     return stderr_end(attempt, STDERR_BYTES) if attempt else ""
+
+
+def at_rest(runs: RunsFolder, phases: Collection[str]) -> bool:
+    """Whether none of these phases runs, and none will start by itself: the rest have ended, wait
+    for one that ended badly, or belong to no run that is queued."""
+    queued = queued_runs(runs)
+    rows = [row for row in registry(runs).rows() if not set(row.phase_ids).isdisjoint(phases)]
+    wanted = [row for row in rows if row.run_id in queued] or rows[:1]
+    needs = {phase: inputs for row in wanted for phase, inputs in row.needs.items()}
+    looked = {phase: phase_state(runs.phase(phase)) for phase in needs}
+    facts = {phase: Fact(one.state, one.attempt) for phase, one in looked.items()}
+    forgiven = queued.get(wanted[0].run_id) if wanted else None
+    stands = standings(needs.items(), facts, forgiven)
+    return all(stands[phase].state in OVER for phase in phases if phase in stands)

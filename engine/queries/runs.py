@@ -13,7 +13,7 @@ from engine.queries.rows import queued_runs, row_of
 from engine.queries.run_list import Roster
 from engine.scheduling import daemon
 from engine.scheduling.standing import Fact, run_state, standings
-from engine.schema.errors import UserError, nearest
+from engine.schema.errors import UserError
 from engine.store.eventlog import EventReader
 from engine.store.phase_log import (
     EMPTY,
@@ -38,7 +38,6 @@ __all__ = [
     "Roster",
     "RunStatus",
     "age",
-    "find_runs",
     "list_runs",
     "registry",
     "row_of",
@@ -108,26 +107,6 @@ def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
         except UserError as error:
             told.append(str(error))
     return told
-
-
-def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
-    """Find run ids by id, by experiment, or by the beginning of an id."""
-    known = runs.run_ids()
-    rows = None
-    found: list[str] = []
-    for word in words:
-        if not word:  # an unset variable of a script must not mean every run
-            raise UserError(f"an empty run id; {nearest(word, known)}")
-        if word in known:
-            found.append(word)
-            continue
-        rows = registry(runs).rows() if rows is None else rows
-        matching = [row.run_id for row in rows if row.experiment == word]
-        matching = matching or [run_id for run_id in known if run_id.startswith(word)]
-        if not matching:
-            raise UserError(f"no run {word!r} in {runs.root}; {nearest(word, known)}")
-        found += matching
-    return list(dict.fromkeys(found))
 
 
 def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:

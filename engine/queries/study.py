@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 
 Prompt = Literal["plain", "cot"]
 PROMPTS: tuple[Prompt, ...] = ("plain", "cot")
-ARM_NAMES: dict[Arm, str] = {
-    "teacher": "teacher",
-    "baseline": "baseline",
-    "instruct-only": "instructed",
-    "refine-only": "refine-only",
-    "both": "refined",
-}
-ARM_ORDER = tuple(ARM_NAMES)
+ARM_ORDER: tuple[Arm, ...] = ("teacher", "baseline", "instruct-only", "refine-only", "both")
 TAUGHT: tuple[Arm, ...] = ("instruct-only", "refine-only", "both")
 TOY = "Toy models on toy tasks: this shows that the machinery works, nothing about large models."
 
@@ -77,9 +70,9 @@ class Condition:
 
     @property
     def method(self) -> str:
-        """A name such as ``refined``, ``refined 50 %`` or ``refined, 2 rounds``."""
+        """A name such as ``both``, ``both 50 %`` or ``both, 2 rounds``."""
         share = "" if self.fraction == 100 else f" {self.fraction} %"
-        return ", ".join((f"{ARM_NAMES[self.arm]}{share}", *self.variant))
+        return ", ".join((f"{self.arm}{share}", *self.variant))
 
     @property
     def variant(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from engine.queries.study import (
-    ARM_NAMES,
     PROMPTS,
     TAUGHT,
     Condition,
@@ -179,7 +178,7 @@ def _line(one: Tested) -> tuple[Cell, ...]:
 
 def _step(one: Tested) -> str:
     plain = one.before.arm != "both" and one.taught is one.after
-    name = ARM_NAMES[one.before.arm] if plain else one.before.method
+    name = one.before.arm if plain else one.before.method
     return f"{name} → {one.after.method}"
 
 

@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from engine.queries.study import (
-    ARM_NAMES,
     PROMPTS,
     TAUGHT,
     Condition,
@@ -147,7 +146,7 @@ def bars(study: Study, prompt: Prompt) -> Figure | None:
                     edgecolor="white",
                     linewidth=0.4,
                     error_kw={"elinewidth": 0.7, "capsize": 1.5},
-                    label=ARM_NAMES[arm],
+                    label=arm,
                 )
         for place, task in enumerate(tasks):
             own = study.reached(Condition("teacher", None, teacher), task, prompt)
@@ -183,7 +182,7 @@ def fractions(study: Study) -> Figure | None:
                     color=COLOURS[arm],
                     marker=MARKERS[arm],
                     capsize=2,
-                    label=ARM_NAMES[arm],
+                    label=arm,
                 )
         lines: tuple[tuple[Arm, Condition], ...] = (
             ("teacher", Condition("teacher", None, teacher)),
@@ -283,7 +282,7 @@ def reasoning(study: Study) -> Figure | None:
                     axes.bar(at, fmean(values), 0.4, color=SOFT, hatch=hatch, edgecolor=INK, lw=0.5)
                     axes.plot([at] * len(values), values, ".", color=INK, ms=3, alpha=0.6)
     for axes, label in ((left, "answers with steps, %"), (right, "tokens an answer")):
-        names(axes, [ARM_NAMES[arm] for arm in shown])
+        names(axes, [arm for arm in shown])
         axes.set_ylabel(label)
     left.set_ylim(-1, 103)
     prompts = [
@@ -325,7 +324,7 @@ def training(curves: Sequence[Curve]) -> Figure | None:
         for condition in dict.fromkeys(c.trained for c in own):
             seeds = [c for c in own if c.trained == condition]
             look: dict[str, Any] = {"color": COLOURS[condition.arm]}
-            named = look | {"label": ARM_NAMES[condition.arm]}
+            named = look | {"label": condition.arm}
             thin = named | {"lw": 1} if len(seeds) == 1 else look | {"lw": 0.6, "alpha": 0.5}
             for curve in seeds:
                 axes.plot(*zip(*curve.points, strict=True), **thin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.queries.study import ARM_NAMES
+from engine.queries.study import ARM_ORDER
 from engine.report.style import COLOURS, COLUMN, PAGE
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def level(axes: Axes, found: Estimate, arm: Arm, left: float, right: float) -> N
     colour = COLOURS[arm]
     low, high = interval(found)
     axes.fill_between([left, right], low, high, color=colour, alpha=0.15, lw=0)
-    line = axes.hlines(100 * found.value, left, right, colour, lw=1, label=ARM_NAMES[arm])
+    line = axes.hlines(100 * found.value, left, right, colour, lw=1, label=arm)
     line.set_linestyle("--" if arm == "teacher" else ":")
 
 
@@ -81,7 +81,7 @@ def legend(figure: Figure, panels: Sequence[Axes]) -> None:
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             known.setdefault(label, handle)
-    ordered = [name for name in ARM_NAMES.values() if name in known]
+    ordered = [name for name in ARM_ORDER if name in known]
     handles = [known[name] for name in ordered]
     columns = len(ordered) if figure.get_figwidth() > COLUMN else NAMES_IN_COLUMN
     figure.legend(handles, ordered, loc="outside upper center", ncols=columns)

@@ -8,7 +8,6 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from engine.queries.study import (
-    ARM_NAMES,
     PROMPTS,
     TAUGHT,
     Condition,
@@ -78,8 +77,8 @@ def families(study: Study) -> Table:
                 if any((one, one.task, prompt) in study.accuracies for one in taught):
                     rows.append(_family_row(study, taught, qa, in_family, prompt))
     headers = (
-        "tasks", "family", "prompt", "teacher", "baseline", "instructed", "refined",
-        "gap of instructed", "paper", "gap of refined",
+        "tasks", "family", "prompt", "teacher", "baseline", "instruct-only", "both",
+        "gap of instruct-only", "paper", "gap of both",
     )  # fmt: skip
     note = (
         "On the task each student was trained on, averaged over tasks, students and teachers. Gap: "
@@ -166,8 +165,7 @@ def low_resource(study: Study) -> Table | None:
         if any(found):
             names = (student or NOTHING, teacher or NOTHING, task or NOTHING, prompt)
             rows.append((*names, f"{fraction} %", *found))
-    arms = (ARM_NAMES[arm] for arm in TAUGHT)
-    headers = ("student", "teacher", "task", "prompt", "demonstrations", *arms)
+    headers = ("student", "teacher", "task", "prompt", "demonstrations", *TAUGHT)
     note = (
         "On the task trained on. Smaller fractions are parts of the larger ones, drawn once: all "
         "seeds learn from the same samples, so their spread is that of training alone."

@@ -75,7 +75,8 @@ class PhaseView:
     ``metrics``: name -> (step, value) points; ``moments``: their times. ``gaps``: number of
     missing sequence numbers, which mean that the log was damaged. ``unknown``: events of kinds
     this version does not know. ``latest``: the last event of each kind that no other field here
-    holds. ``cost_began``: what earlier attempts had paid.
+    holds. ``cost_began``: what earlier attempts had paid. ``progressed``: when the last event came
+    that is a sign of progress, as a reading of the memory is not.
     """
 
     phase: str = ""
@@ -85,6 +86,7 @@ class PhaseView:
     details: dict[str, object] = field(default_factory=dict)
     started: datetime | None = None
     last_event: datetime | None = None
+    progressed: datetime | None = None
     finished: datetime | None = None
     outcome: Literal["done", "failed", "stopped"] | None = None
     error: str = ""
@@ -144,7 +146,13 @@ EMPTY = PhaseView()
 def fold(view: PhaseView, event: ev.Event) -> PhaseView:
     """The view after one more event."""
     gap = event.seq - view.next_seq if event.seq >= 0 else 0
-    base = replace(view, last_event=event.ts, next_seq=event.seq + 1, gaps=view.gaps + max(0, gap))
+    base = replace(
+        view,
+        last_event=event.ts,
+        progressed=view.progressed if isinstance(event, ev.Resource) else event.ts,
+        next_seq=event.seq + 1,
+        gaps=view.gaps + max(0, gap),
+    )
     match event:
         case ev.Metric():
             moment = Moment(event.step, event.ts.timestamp(), event.epoch)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from engine.queries.study import ARM_NAMES, ARM_ORDER
+from engine.queries.study import ARM_ORDER
 from engine.schema.accuracy import NOTHING
 from engine.schema.tiers import shares_text, unclear
 from engine.schema.varied import order_of, value_text
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from engine.queries.comparison import Compared
     from engine.schema.accuracy import Accuracy, Comparison
-    from engine.schema.specs import Arm
     from engine.store.run_row import RunRow
     from engine.tables.table import Cell
 
@@ -88,7 +87,7 @@ def of_siblings(rows: Sequence[RunRow], mine: str) -> Table:
     for task in sorted({key[0] for key in found}):
         arms = [row for row in rows if any(key[:2] == (task, row.arm) for key in found)]
         for number, row in enumerate(arms):
-            name = ARM_NAMES[cast("Arm", row.arm)] + (MINE if row.run_id == mine else "")
+            name = row.arm + (MINE if row.run_id == mine else "")
             cells = (found.get((task, row.arm, style)) for style in styles)
             body.append(("" if number else task, name, *cells))
     return Table(("task", "arm", *styles), tuple(body))

@@ -49,7 +49,7 @@ def test_light_verbs_import_nothing_heavy(
 
 @pytest.mark.slow
 def test_every_verb_has_help(sirt: CommandLine) -> None:
-    from engine.cli.main import VERBS
+    from engine.cli.verbs import VERBS
 
     told = sirt("--help")
     for verb in VERBS:

@@ -39,7 +39,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ages and memory stand still, the doctor looks at the folder alone, reports draw nothing."""
-    monkeypatch.setattr("engine.cli.runs.age", lambda _: 1.0)
+    monkeypatch.setattr("engine.cli.status.age", lambda _: 1.0)
     monkeypatch.setattr(doctor, "_presets", lambda: "")
     monkeypatch.setattr(doctor, "_gpus", lambda: doctor.Finding("GPU", "ok", ""))
     monkeypatch.setattr(doctor, "_disk", lambda _: doctor.Finding("disk", "ok", ""))

@@ -14,8 +14,8 @@ from engine.commands import queue_changes, run_changes
 from engine.commands.doctor import examine
 from engine.commands.experiments import launch_runs, run_id_of
 from engine.machine.state import phase_state
+from engine.queries.finding import find_runs
 from engine.queries.runs import (
-    find_runs,
     list_runs,
     run_status,
     unreadable,

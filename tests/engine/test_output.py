@@ -45,7 +45,7 @@ def test_no_id_and_no_word_is_broken_at_80_columns(
 ) -> None:
     folder = str(recorded.root)
     said("--runs", folder, "status")
-    said("--runs", folder, "status", run_of(recorded, "both", "wren-3m"))
+    said("--runs", folder, "status", run_of(recorded, "both", "wren-3m"), "--ids")
     text = narrow.getvalue()
     assert max(map(len, text.splitlines())) <= WIDTH
     for run_id in recorded.run_ids():

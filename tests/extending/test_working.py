@@ -142,7 +142,7 @@ def test_a_phase_an_event_a_metric_and_a_verb(program: Program) -> None:
         "metric, with its curve",
         '    Metric("same answers, share", ("agree",), {"same_answers": "same"}),',
     )
-    line = '    "agree": ("agree", "agree", "Measure how often two runs agree."),'
+    line = '    "agree": Verb("agree", "agree", READ, "two runs: same answers?", "sirt agree A B"),'
     program.add("verb", "agree", VERB, line)
     program.sirt("run", str(program.write("two.yaml", EXPERIMENT)), "--cpu")
     runs = {run["arm"]: run["run_id"] for run in program.json("status")}

@@ -52,13 +52,13 @@ def cells(table: Table | None, *beginning: str) -> tuple[str, ...]:
 
 def test_accuracies_of_one_seed_have_wilsons_interval() -> None:
     found = sec.accuracies(Study("s", tuple(whole())))
-    assert cells(found, "refined", "small", "big", "in", A)[0] == "90.0 [82.6, 94.5]"
+    assert cells(found, "both", "small", "big", "in", A)[0] == "90.0 [82.6, 94.5]"
 
 
 def test_accuracies_of_several_seeds_have_their_spread() -> None:
     rows = [*whole(0), *whole(1, 2), *whole(2, 4)]
     found = sec.accuracies(Study("s", tuple(rows)))
-    assert cells(found, "refined", "small", "big", "in", A)[0] == "92.0 ± 2.0 [87.0, 97.0] n 3"
+    assert cells(found, "both", "small", "big", "in", A)[0] == "92.0 ± 2.0 [87.0, 97.0] n 3"
 
 
 def test_seeds_that_agree_are_no_evidence_of_certainty() -> None:
@@ -79,7 +79,7 @@ def test_the_gap_stands_beside_the_papers() -> None:
 
 def test_domains_are_the_own_task_and_the_mean_of_the_others() -> None:
     found = sec.domains(Study("s", tuple(whole())))
-    assert cells(found, A, "refined", "small", "big", "in", "plain") == (
+    assert cells(found, A, "both", "small", "big", "in", "plain") == (
         "90.0 [82.6, 94.5]",
         "24.0 [16.7, 33.2]",
     )
@@ -99,7 +99,7 @@ def test_low_resource_and_cross_task_have_their_rows() -> None:
     ]
     study = Study("s", tuple(rows))
     assert cells(sec.low_resource(study), "small", "big", A, "plain", "25 %")[0].startswith("40.0")
-    crossed = cells(sec.cross_task(study), "refined", "small", "big", "in", f"{A} > {B}", "plain")
+    crossed = cells(sec.cross_task(study), "both", "small", "big", "in", f"{A} > {B}", "plain")
     assert [cell[:4] for cell in crossed] == ["80.0", "50.0"]
 
 
@@ -132,7 +132,7 @@ def test_steps_are_tested_on_the_same_questions() -> None:
     assert all(one.found.adjusted >= one.found.p for one in found)
     table = differences(QUESTIONS[0], found)
     assert table is not None
-    assert table.texts[0][0] == "instructed → refined"
+    assert table.texts[0][0] == "instruct-only → both"
     assert table.texts[0][9].startswith("+30.0 [+2")
     means = over_the_seeds(QUESTIONS[0], found)
     assert means is not None
@@ -159,8 +159,8 @@ def test_a_curated_run_is_a_condition_of_its_own(turn: int) -> None:
     rows = [*whole(), row("both", on(97, 24), 0, A, curated=7)][::turn]
     study = Study("s", tuple(rows))
     found = sec.accuracies(study)
-    assert cells(found, "refined", "small", "big", "in", A)[0].startswith("90.0")
-    assert cells(found, "refined, curated -7", "small", "big", "in", A)[0].startswith("97.0")
+    assert cells(found, "both", "small", "big", "in", A)[0].startswith("90.0")
+    assert cells(found, "both, curated -7", "small", "big", "in", A)[0].startswith("97.0")
     assert cells(sec.families(study), "question answering", "in", "plain")[3].startswith("90.0")
 
 
@@ -170,7 +170,7 @@ def test_run_again_with_other_settings_the_newest_measured_counts(turn: int) -> 
     again = row("both", on(60, 24), 0, A, run_id="again", created=later[0])
     unmeasured = row("both", {}, 0, A, run_id="unmeasured", created=later[1])
     study = Study("s", tuple([*whole(), again, unmeasured][::turn]))
-    found = cells(sec.accuracies(study), "refined", "small", "big", "in", A)
+    found = cells(sec.accuracies(study), "both", "small", "big", "in", A)
     assert found[0].startswith("60.0")
     assert {one.run_id for one in study.replaced} == {whole()[-1].run_id, "unmeasured"}
 
@@ -185,7 +185,7 @@ def test_other_tasks_and_the_gap_to_the_teacher_are_tested_too() -> None:
     family = holm([one.found.p for one in gaps.values()])
     assert [one.found.adjusted for one in gaps.values()] == family
     table = differences(QUESTIONS[2], list(gaps.values()))
-    assert cells(table, "refined → teacher", "small", "big")[-1] != "–"
+    assert cells(table, "both → teacher", "small", "big")[-1] != "–"
 
 
 def test_a_seeds_gap_to_the_teacher_is_that_of_the_same_questions() -> None:

@@ -69,7 +69,7 @@ def test_the_table_sets_the_run_beside_teacher_baseline_and_other_arms(recorded)
     assert "93.7 [91.4–95.4]" in text
 
 
-ARMS = ("teacher", "baseline", "instructed", "refined")
+ARMS = ("teacher", "baseline", "instruct-only", "both")
 
 
 def test_a_failed_run_says_why_and_what_waits_for_it(recorded):

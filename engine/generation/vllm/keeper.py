@@ -78,7 +78,8 @@ class Keeper:
         try:
             child = self._start(port, key, mark)
         except OSError as error:
-            return f"{error.filename}: {error.strerror}; check {VARIABLE} and sirt doctor"
+            todo = f"check {VARIABLE}, and the machine with sirt doctor"
+            return f"{error.filename}: {error.strerror}; {todo}"
         guard = group.guard(child.pid)
         me, leader = processes.identity(), processes.identity(child.pid)
         server = Server("starting", me, leader, mark, port, key)

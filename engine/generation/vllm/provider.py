@@ -179,8 +179,8 @@ class VllmAnswers:
                         raise Unfit(str(error)) from None
             if self._lacks(way) == "nf4" and not found.adapter:
                 raise Unfit(
-                    "this vLLM can't quantise to NF4; sirt doctor --install vllm brings one that "
-                    "can, or use source.precision: bf16"
+                    "this vLLM can't quantise to NF4; get one that can with sirt doctor --install "
+                    "vllm, or use source.precision: bf16"
                 )
         raise Unfit(f"this vLLM can't serve {self._card.name}; its log is {self._folder(way).log}")
 
