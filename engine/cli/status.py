@@ -28,6 +28,7 @@ from engine.schema.durations import duration
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.tiers import is_clear, shares
+from engine.schema.varied import varied_texts
 from engine.store.clock import ahead
 from engine.store.spending import Spending, in_all, spending
 from engine.tables.accuracies import arm_text, trained_on
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from engine.schema.accuracy import Accuracy
     from engine.schema.events import Event
+    from engine.schema.specs import RunSpec
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
 
@@ -138,17 +140,7 @@ def print_run(runs: RunsFolder, found: RunStatus, ids: bool = False) -> None:
     """Print a run in words."""
     file, cell = found.file, found.file.spec
     say(f"{file.run_id}: {found.state}")
-    taught = f", taught by {cell.teacher}" if cell.student and cell.teacher else ""
-    who = cell.student or cell.teacher or ""
-    task = f", on {' > '.join(dict.fromkeys(filter(None, (cell.task, cell.refine_task))))}"
-    size = f", {cell.fraction} % of the data" if cell.fraction != 100 else ""
-    rounds = f", {cell.rounds} rounds" if cell.rounds != 1 else ""
-    left_out = f", {len(cell.curated)} pairs left out" if cell.curated else ""
-    say(
-        f"arm {cell.arm}: {who}{taught}{task if cell.task else ''}{size}{rounds}{left_out}, "
-        f"seed {cell.seed}; experiment {cell.experiment}",
-        "  ",
-    )
+    say(f"{_cell(cell)}; experiment {cell.experiment}", "  ")
     if file.name != cell.title:
         say(f"name: {file.name}", "  ")
     if file.tags or file.note:
@@ -159,6 +151,22 @@ def print_run(runs: RunsFolder, found: RunStatus, ids: bool = False) -> None:
         say(line, "  ")
     for line in (_cost(found.phases), *_todo(runs, found)):
         say(line, "  ")
+
+
+def _cell(cell: RunSpec) -> str:
+    """Say what the run does: ``arm both: wren-1m, taught by wren-3m, on gsm8k, seed 0``."""
+    task = " > ".join(dict.fromkeys(filter(None, (cell.task, cell.refine_task))))
+    parts = (
+        cell.student or cell.teacher,
+        cell.student and cell.teacher and f"taught by {cell.teacher}",
+        task and f"on {task}",
+        cell.fraction != 100 and f"{cell.fraction} % of the data",
+        cell.rounds != 1 and f"{cell.rounds} rounds",
+        cell.curated and f"{len(cell.curated)} pairs left out",
+        *varied_texts(cell.varied),
+        f"seed {cell.seed}",
+    )
+    return f"arm {cell.arm}: {', '.join(str(part) for part in parts if part)}"
 
 
 def _print_phases(runs: RunsFolder, found: RunStatus, ids: bool) -> None:

@@ -203,7 +203,7 @@ def test_choosing_by_test_accuracy_is_called_what_it_is():
     assert "no figure on held-out training data" in said
     losses = {r.run_id: ("alike", 0.4 if r.varied[0][1] == 1e-6 else 0.5) for r in rows if r.varied}
     said = " ".join(on_choosing(swept(rows, losses)))
-    assert "pairs: refined small <big, refine.learning_rate=1e-6 (0.4000)" in said
+    assert "pairs: both small <big, refine.learning_rate=1e-6 (0.4000)" in said
     apart = {run_id: (run_id, loss) for run_id, (_, loss) in losses.items()}
     single = [r for r in rows if r.seed == 0]
     assert "can't be compared" in " ".join(on_choosing(swept(single, apart)))
