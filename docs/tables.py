@@ -226,6 +226,32 @@ def _bindings(page: Any) -> Iterator[tuple[str, str, str]]:
             yield keys, binding.description, binding.tooltip
 
 
+# --- filters, from the languages that read them ---
+
+
+def filters() -> str:
+    """What a filter may ask for: of the list of runs, then of pairs and answers."""
+    from engine.queries import item_filter
+    from sirt_tui.screens.filtering import RUNS
+
+    named = {"Runs": RUNS, "Pairs, demonstrations, answers": item_filter.language({})}
+    return "\n\n".join(
+        f"## {what}\n\n{_table(('condition', 'asks for', 'may be'), _conditions(language))}"
+        for what, language in named.items()
+    )
+
+
+def _conditions(language: Any) -> Iterator[tuple[str, str, str]]:
+    for name in language.fields:
+        known = ", ".join(f"`{value}`" for value in language.values.get(name, ()))
+        kind = "the whole text" if name in language.exact else "a part of the text"
+        yield f"`{name}:`", kind, known
+    for name in language.figures:
+        yield f"`{name}>` `{name}<`", "a time" if name in language.times else "a number", ""
+    for word in language.words:
+        yield f"`{word}`", "the word alone", ""
+
+
 # --- the packages, from the README ---
 
 
@@ -267,6 +293,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "sources": sources,
     "commands": commands,
     "keys": keys,
+    "filters": filters,
     "packages": packages,
 }
 

@@ -34,6 +34,11 @@ VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer", "a", "
 
 def parse(text: str, marks: Marks) -> Filter[Item]:
     """Parse a filter for items; ``marks`` are the marks of the items' phase."""
+    return language(marks).parse(text)
+
+
+def language(marks: Marks) -> Language[Item]:
+    """What a filter for items may ask for."""
     fields: dict[str, Callable[[Item], str]] = {
         "winner": lambda item: item.label,
         "label": lambda item: item.label,
@@ -51,7 +56,7 @@ def parse(text: str, marks: Marks) -> Filter[Item]:
     }
     fields |= {name: _verdict_of(name) for name in VERDICTS_OF}
     words |= {word: _labelled(word) for word in ("gained", "lost", "kept", "dropped")}
-    language = Language(
+    return Language(
         fields,
         {"len": _longest, "margin": lambda item: item.margin},
         searched=_texts,
@@ -59,7 +64,6 @@ def parse(text: str, marks: Marks) -> Filter[Item]:
         values={"winner": WINNERS, **dict.fromkeys(VERDICTS_OF, VERDICTS)},
         words=words,
     )
-    return language.parse(text)
 
 
 def _texts(item: Item) -> Iterator[str]:

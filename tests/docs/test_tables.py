@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from engine.cli.main import VERBS
+from engine.queries import item_filter
+from engine.queries.rows import row_of
 from engine.queries.settings_form import settings
 from engine.schema.kinds import SOURCES
-from tests.docs.pages import DOCS, headings, tables, text_of
+from engine.store.layout import RunsFolder
+from sirt_tui.screens.filtering import parse
+from tests.docs.pages import DOCS, blocks, headings, spans, tables, text_of
+from tests.tui.conftest import RECORDED
+
+CONDITION = re.compile(r"-?[a-z][\w.]*([<>=:]+[\w.-]+)")
 
 SETTINGS = text_of(DOCS / "reference" / "settings.md")
 
@@ -59,3 +68,20 @@ def test_every_screen_has_its_keys():
     keys = tables().key_tables()
     assert len(keys) >= 7
     assert all(rows for rows in keys.values())
+
+
+@pytest.mark.parametrize("page", ["reference/filters.md", "guide/watch.md"])
+def test_conditions_on_the_pages_are_understood(page):
+    recorded = RunsFolder(RECORDED)
+    rows = [row_of(recorded, run_id) for run_id in recorded.run_ids()]
+    found = [span for span in spans(DOCS / page) if CONDITION.fullmatch(span)]
+    assert len(found) >= 4
+    assert {span: parse(span, rows).problem for span in found} == dict.fromkeys(found, "")
+
+
+def test_filters_of_pairs_in_commands_are_understood():
+    found = [w for b in blocks("sh") for w in re.findall(r"--filter '([^']*)'", b.text)]
+    assert found
+    assert {words: item_filter.parse(words, {}).problem for words in found} == dict.fromkeys(
+        found, ""
+    )
