@@ -156,30 +156,41 @@ def _resolved(schema: Schema, whole: Schema) -> Schema:
 
 
 def commands() -> str:
-    """Every verb with its arguments and options."""
+    """Every verb with its options, in the groups of ``sirt --help``."""
     import click
 
     from engine.cli.main import sirt
+    from engine.cli.verbs import VERBS
 
     context = click.Context(sirt, info_name="sirt")
     parts = [_table(("option", "what it does"), _options(sirt, context))]
-    parts += _verbs(sirt, context)
+    group = ""
+    for name, verb in VERBS.items():
+        if verb.group != group:
+            group = verb.group
+            parts.append(f"## {group}")
+        command = sirt.get_command(context, name)
+        assert command is not None
+        parts += [*_command(command, context), f"Example: `{verb.example}`"]
     return "\n\n".join(parts)
 
 
-def _verbs(group: click.Group, context: click.Context) -> Iterator[str]:
+def _command(command: click.Command, parent: click.Context) -> Iterator[str]:
+    """A verb's usage, what it does, and its options without those that all verbs have."""
     import click
 
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        inner = click.Context(command, info_name=name, parent=context)
-        usage = " ".join(inner.command_path.split() + command.collect_usage_pieces(inner))
-        yield f"## `{inner.command_path}`\n\n    {usage}\n\n{_paragraphs(command.help or '')}"
-        if options := list(_options(command, inner)):
-            yield _table(("option", "what it does"), options)
-        if isinstance(command, click.Group):
-            yield from _verbs(command, inner)
+    context = click.Context(command, info_name=command.name, parent=parent)
+    usage = " ".join((context.command_path, *command.collect_usage_pieces(context)))
+    yield f"### `{context.command_path}`\n\n    {usage}\n\n{_paragraphs(command.help or '')}"
+    known = {option for parameter in parent.command.params for option in parameter.opts}
+    options = [
+        row for row in _options(command, context) if row[0].strip("`").split()[0] not in known
+    ]
+    if options:
+        yield _table(("option", "what it does"), options)
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from _command(inner, context)
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from engine.cli.main import VERBS
+from engine.cli.verbs import VERBS
 from engine.queries import item_filter
 from engine.queries.rows import row_of
 from engine.queries.settings_form import settings
