@@ -204,37 +204,31 @@ def _options(command: click.Command, context: click.Context) -> Iterator[tuple[s
 
 
 def keys() -> str:
-    """Every key, a table for each screen."""
+    """Every key, a table for each screen, panel and dialog."""
     return "\n\n".join(
-        f"## {where}\n\n{_table(('key', 'action', 'what it does'), rows)}"
+        f"## {where}\n\n{_table(('key', 'what it does', 'its name in keys.yaml'), rows)}"
         for where, rows in key_tables().items()
     )
 
 
 def key_tables() -> dict[str, list[tuple[str, str, str]]]:
-    """Screen or panel -> keys, action and explanation, in the order of the bindings."""
-    from sirt_tui.app import SirtApp
-    from sirt_tui.screens import compare, compose, devices, pairs, run, runs
-
-    pages = {
-        "Everywhere": SirtApp,
-        "Runs": runs.RunsPage,
-        "Run": run.RunPage,
-        "Compose": compose.ComposePage,
-        "Pairs": pairs.PairsPage,
-        "Compare": compare.ComparePage,
-        "Devices": devices.DevicesPage,
-    }
-    return {where: list(_bindings(page)) for where, page in pages.items()}
-
-
-def _bindings(page: Any) -> Iterator[tuple[str, str, str]]:
+    """Place -> keys, what they do, and the action's name."""
     from textual.keys import format_key
 
-    for binding in page.BINDINGS:
-        if binding.description:
-            keys = " ".join(f"`{format_key(key)}`" for key in binding.key.split(","))
-            yield keys, binding.description, binding.tooltip
+    from sirt_tui.actions import ACTIONS, ANSWERS, PLACES
+
+    actions = ACTIONS | ANSWERS
+    return {
+        place.capitalize(): [
+            (
+                " ".join(f"`{format_key(key)}`" for key in actions[use.name].keys.split(",")),
+                use.words or actions[use.name].words,
+                f"`{use.name}`",
+            )
+            for use in uses
+        ]
+        for place, uses in PLACES.items()
+    }
 
 
 # --- filters, from the languages that read them ---

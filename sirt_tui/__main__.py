@@ -20,8 +20,10 @@ def open_interface(folder: Path, mouse: bool) -> None:
     """Run the interface until the person quits. Launched runs go on without it."""
     from engine.store.layout import RunsFolder
     from sirt_tui.app import SirtApp
+    from sirt_tui.remembered import Remembered
 
-    app = SirtApp(RunsFolder(folder))
+    runs = RunsFolder(folder)
+    app = SirtApp(runs, remembered=Remembered.of(runs.root))
     app.run(mouse=mouse)
     sys.exit(app.return_code or 0)
 

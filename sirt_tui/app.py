@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 
 from engine.schema.kinds import resolve
@@ -18,13 +17,17 @@ from engine.schema.pasted import naming
 from engine.schema.sanitize import visible
 from engine.store.clock import ahead
 from sirt_tui import failures, hangup
+from sirt_tui.actions import ACTIONS, bindings, shown
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
+from sirt_tui.remembered import Remembered
 from sirt_tui.widgets.leaving import Palette
+from sirt_tui.widgets.working_keys import working
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
+    from textual.binding import Binding, BindingType
     from textual.screen import Screen
 
     from engine.schema.errors import UserError
@@ -49,27 +52,23 @@ class SirtApp(App[None]):
     over either the page of all curves.
 
     ``clock`` is frozen in tests, so that ages don't change; else it is the folder's.
+    ``remembered``: what was chosen here before; without it, choices end with the program.
     """
 
     TITLE = "SIRT"
     CSS_PATH = "sirt.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "open_runs", "Runs", show=False),
-        Binding("2", "open_run", "Run", show=False),
-        Binding("3", "open_compose", "Compose", show=False),
-        Binding("4", "open_pairs", "Pairs", show=False),
-        Binding("5", "open_compare", "Compare", show=False),
-        Binding("6", "open_devices", "Devices", show=False),
-        Binding("escape", "back", "Back", show=False),
-        Binding("T", "theme", "Light or dark", show=False),
-        Binding("question_mark", "help", "Help"),
-        Binding("q", "quit", "Quit"),
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),  # as in the help beside q
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
 
-    def __init__(self, runs: RunsFolder, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        runs: RunsFolder,
+        clock: Callable[[], datetime] | None = None,
+        remembered: Remembered | None = None,
+    ) -> None:
         super().__init__()
+        self.remembered = remembered or Remembered()
+        self.remembered.on_failure = lambda said: self.call_from_thread(self.say, said, "warning")
         if self.no_color:  # Textual's own makes greys of them, which are colours too
             self._filters = [NoColor() if isinstance(f, Monochrome) else f for f in self._filters]
         self.runs = runs
@@ -82,12 +81,15 @@ class SirtApp(App[None]):
         from sirt_tui.screens.runs import RunsPage
 
         self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
-        self.theme = DARK
+        self.theme = LIGHT if self.remembered.get("theme", DARK) == LIGHT else DARK
+        if self.remembered.problem:
+            self.say(self.remembered.problem, "warning")
         self.push_screen(RunsPage())
         hangup.watch(lambda: self.call_from_thread(self.exit, return_code=hangup.CODE))
 
     def on_unmount(self) -> None:
         self.feed.close()
+        self.remembered.close()
 
     # --- screens ---
 
@@ -156,6 +158,13 @@ class SirtApp(App[None]):
     def choose_run(self, run_id: str | None) -> None:
         """Remember the run under the cursor, which ``2`` and ``4`` open."""
         self._run_id = run_id
+
+    def key(self, name: str) -> str:
+        """Return the key of an action as people know it."""
+        return shown(self._keymap.get(name, ACTIONS[name].keys))
+
+    def get_key_display(self, binding: Binding) -> str:
+        return shown(binding.key)
 
     # --- questions and answers ---
 
@@ -244,6 +253,7 @@ class SirtApp(App[None]):
 
     def action_theme(self) -> None:
         self.theme = LIGHT if self.theme == DARK else DARK
+        self.remembered.put("theme", self.theme)
 
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, Palette):
@@ -255,16 +265,13 @@ class SirtApp(App[None]):
         self.push_screen(Help(self.screen))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """List the actions of all keys that work here, for the command palette."""
-        for node, binding, enabled, tip in screen.active_bindings.values():
-            if binding.description and enabled and not binding.system:
-                action = binding.action
+        """List what the keys do that work here, each action once, for the command palette."""
+        for found in working(screen):
 
-                def run(action: str = action, node: object = node) -> None:
-                    self.run_worker(self.run_action(action, default_namespace=node))  # type: ignore[arg-type]
+            def run(action: str = found.action, node: object = found.node) -> None:
+                self.run_worker(self.run_action(action, default_namespace=node))  # type: ignore[arg-type]
 
-                key = f"key {self.get_key_display(binding)}"
-                yield SystemCommand(binding.description, f"{tip}  ({key})" if tip else key, run)
+            yield SystemCommand(found.words, f"key {' '.join(found.keys)}", run)
 
 
 if TYPE_CHECKING:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ParamSpec, cast
+from typing import TYPE_CHECKING, ClassVar, ParamSpec, cast
 
 from rich.text import Text
 from textual.reactive import reactive
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine.schema.errors import UserError
 from engine.schema.sanitize import one_line
 from sirt_tui import failures
+from sirt_tui.actions import bindings
+from sirt_tui.widgets.key_line import KeyLine
 from sirt_tui.widgets.leaving import Leavable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.store.layout import RunsFolder
     from sirt_tui.feed import Feed
@@ -47,7 +50,8 @@ class Page(Leavable[None]):
     """A screen of the program. Subclasses define ``TITLE`` and ``compose_body``."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
-    ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,Footer"  # where one is, and the way out
+    ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,KeyLine"  # where one is, and the way out
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("page")]
     subject = reactive("")
 
     @property
@@ -82,7 +86,7 @@ class Page(Leavable[None]):
     def compose(self) -> ComposeResult:
         yield HeaderLine()
         yield from self.compose_body()
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def compose_body(self) -> ComposeResult:
         yield from ()

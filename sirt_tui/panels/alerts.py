@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 LINES = 4
 ADVICE = {
-    "failed": "r retries it",
-    "lost": "its process is gone; r goes on from what it kept",
+    "failed": "retry it",
+    "lost": "its process is gone; a retry goes on from what it kept",
     "unreachable": "its machine does not answer and its heartbeat is old",
 }
 

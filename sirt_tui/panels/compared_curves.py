@@ -35,11 +35,11 @@ class ComparedCurves(Chart):
         if there:
             self._show_curves()
 
-    def next_metric(self) -> None:
-        """Draw the next metric that any of the runs has."""
+    def next_metric(self, step: int) -> None:
+        """Draw the next metric that any of the runs has, or the one before."""
         if there := self._metrics():
             at = there.index(self.metric) if self.metric in there else -1
-            self.metric = there[(at + 1) % len(there)]
+            self.metric = there[(at + step) % len(there)]
             self._show_curves()
 
     def next_x_axis(self) -> None:

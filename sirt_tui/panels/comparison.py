@@ -98,7 +98,7 @@ def legend(compared: Compared, most: int) -> Text:
 def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow]) -> Text:
     """Write what judges said when they compared these runs' answers, four lines each."""
     if not found:
-        return Text("no judge has compared these runs' answers; j asks one", "dim")
+        return Text("no judge has compared these runs' answers yet", "dim")
     letters = {row.name: Text(letter(n), f"bold {colour(n)}") for n, row in enumerate(rows)}
     text = Text()
     for one in found:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
+from sirt_tui.actions import bindings
 from sirt_tui.panels import comparison, x_axis
 from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.chart import Chart, Series
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from textual import events
+    from textual.binding import BindingType
 
     from sirt_tui.panels.plots import Plot
 
@@ -61,18 +63,11 @@ class CurveGrid(VerticalScroll, can_focus=True):
     CurveGrid { layout: grid; grid-gutter: 0 2; padding: 0 1; height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "enlarge", "Enlarge"),
-        Binding("right,l", "across(1)", "Next chart, or the cursor right", show=False),
-        Binding("left,h", "across(-1)", "Chart before, or the cursor left", show=False),
-        Binding("down,j", "down(1)", "Chart below", show=False),
-        Binding("up,k", "down(-1)", "Chart above", show=False),
-        Binding("home,g", "end(0)", "First chart", show=False),
-        Binding("end,G", "end(-1)", "Last chart", show=False),
-        Binding("X", "x_axis", "Over steps, time or epochs"),
+        *bindings("curve grid"),
         *(
-            Binding(key.key, f"charts('{key.action}')", key.description, show=False)
+            replace(key, action=f"charts('{key.action}')")
             for key in Chart.KEYS
-            if key.key not in {"right", "left"}
+            if key.id not in {"cursor_right", "cursor_left"}
         ),
     ]
 
@@ -126,6 +121,10 @@ class CurveGrid(VerticalScroll, can_focus=True):
     def action_down(self, step: int) -> None:
         """Go to the chart above or below; enlarged, to the next or the one before."""
         self._choose(step if self.enlarged else step * self._columns)
+
+    def action_step(self, step: int) -> None:
+        """Go to the next chart, or the one before."""
+        self._choose(step)
 
     def action_end(self, which: int) -> None:
         if titles := self.titles:

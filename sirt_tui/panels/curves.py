@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from engine.schema.metrics import DRAWN, metrics_of
+from sirt_tui.actions import bindings
 from sirt_tui.panels import x_axis
 from sirt_tui.panels.plots import thresholds
 from sirt_tui.panels.run_panel import RunPanel
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.binding import Binding, BindingType
 
     from engine.queries.runs import PhaseStatus
     from engine.schema.metrics import Metric
@@ -32,11 +33,7 @@ class CurvesPanel(RunPanel, Vertical):
 
     NAME = "curves"
     BORDER_TITLE = "curves"
-    KEYS: ClassVar[tuple[Binding, ...]] = (
-        Binding("c", "group(1)", "Next curve"),
-        Binding("b", "group(-1)", "Curve before", show=False),
-        Binding("X", "x_axis", "Over steps, time or epochs", show=False),
-    )
+    KEYS: ClassVar[tuple[Binding, ...]] = bindings("curves")
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self) -> None:
@@ -87,7 +84,10 @@ class CurvesPanel(RunPanel, Vertical):
         over = self._over if self._over in x_axis.offered([phase.view]) else "steps"
         place = list(there).index(shown) + 1
         keys = "reading what was before  " if phase.reading else ""
-        keys += f"{place}/{len(there)}  c next  y log  + smooth  X {over}"
+        names = {"next": "next", "log_scale": "log", "smoother": "smooth", "x_axis": over}
+        keys += "  ".join(
+            (f"{place}/{len(there)}", *(f"{self.key(k)} {w}" for k, w in names.items()))
+        )
         rounds = [p.id for p in self._phases if p.spec.kind == kind]
         which = f", round {rounds.index(phase.id) + 1}" if len(rounds) > 1 else ""
         entitle(self, f"{kind} {metric.name}{which}", keys)

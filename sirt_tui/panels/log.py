@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
 
 from engine.queries.following import stderr_tail
 from engine.queries.remarks import remarks
 from engine.schema.sanitize import visible
+from sirt_tui.actions import bindings
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from textual.binding import BindingType
 
     from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
@@ -31,7 +33,7 @@ class LogPanel(RunPanel, Lines):
 
     NAME = "log"
     BORDER_TITLE = "log"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "source", "Messages or stderr")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("log")]
 
     def __init__(self) -> None:
         super().__init__(stays_at_end=True)

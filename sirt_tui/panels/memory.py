@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from sirt_tui.actions import bindings
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import Binding, BindingType
 
     from engine.store.phase_log import PhaseView
     from sirt_tui.panels.run_panel import RunView
@@ -25,7 +26,7 @@ class MemoryPanel(RunPanel, Vertical):
 
     NAME = "memory"
     BORDER_TITLE = "memory"
-    KEYS: ClassVar[tuple[Binding, ...]] = (Binding("u", "change", "Memory or use", show=False),)
+    KEYS: ClassVar[tuple[Binding, ...]] = bindings("memory")
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class MemoryPanel(RunPanel, Vertical):
         running = [p for p in measured if p.state == "running"]
         shown = (selected or running or measured)[-1:]
         other = "memory" if self._use else "use"
-        what = f"{shown[0].spec.title}  u {other}" if shown else ""
+        what = f"{shown[0].spec.title}  {self.key('memory_or_use')} {other}" if shown else ""
         entitle(self, "use, %" if self._use else "memory, GiB", what)
         series = (use_of if self._use else memory_of)(shown[0].view) if shown else []
         self.query_one(Chart).show(series)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from rich.text import Text
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from engine.queries.doing import doing
 from engine.schema.sanitize import one_line
 from engine.store.spending import spending
+from sirt_tui.actions import bindings
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, duration
 from sirt_tui.widgets.text_view import Lines
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from textual import events
+    from textual.binding import BindingType
 
     from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
@@ -41,12 +42,7 @@ class PhasesPanel(Lines):
     PhasesPanel:focus > .phase--cursor { background: $primary; color: $text; text-style: bold; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"phase--cursor"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next phase", show=False),
-        Binding("up,k", "move(-1)", "Previous phase", show=False),
-        Binding("home,g", "end(0)", "First", show=False),
-        Binding("end,G", "end(1)", "Last", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("phases")]
 
     class Chosen(Message):
         """The phase that the other panels are to show."""

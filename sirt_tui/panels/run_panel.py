@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.widget import Widget
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.queries.runs import PhaseStatus, RunStatus
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
+    from sirt_tui.shell import Shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class RunPanel(Widget):
     def __init__(self, **options: Any) -> None:
         super().__init__(id=self.NAME, classes="panel", **options)
         self.of: RunView | None = None
+
+    def key(self, name: str) -> str:
+        """Return the key of an action as people know it."""
+        return cast("Shell", self.app).key(name)
 
     def show(self, of: RunView) -> None:
         self.of = of

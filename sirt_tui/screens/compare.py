@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual import work
-from textual.binding import Binding, BindingType
 from textual.containers import ScrollableContainer
 from textual.widgets import ContentSwitcher, Static
 
@@ -15,6 +14,7 @@ from engine.queries.judgements import judgements
 from engine.queries.sibling_runs import with_experiment
 from engine.schema.errors import UserError
 from sirt_tui import failures
+from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
 from sirt_tui.panels.compared_curves import ComparedCurves
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.queries.comparison import Compared, Overview, Settings
     from engine.queries.judgements import Judgement
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions", "judgements")
 PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
 HOW = (
-    "Tick runs with space in the list of runs (1), then press c.\n"
+    "Tick runs with {tick} in the list of runs ({runs}), then press {compare}.\n"
     "One run alone is set beside the others of its experiment."
 )
 FOLLOW_S = 2.0
@@ -54,20 +55,7 @@ class ComparePage(Page):
     ComparePage ContentSwitcher ScrollableContainer { padding: 0 1; height: 1fr; }
     ComparePage ContentSwitcher Static { width: auto; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right_square_bracket,tab", "view(1)", "Next view"),
-        Binding("left_square_bracket,shift+tab", "view(-1)", "View before", show=False),
-        Binding("r", "reference", "Reference", tooltip="Compare with the next run"),
-        Binding("c", "metric", "Next curve", show=False),
-        Binding("X", "x_axis", "Curves over steps, time or epochs", show=False),
-        Binding("w", "curves", "All curves on one page", show=False),
-        Binding("o", "prompt", "Plain or CoT"),
-        Binding("a", "all_settings", "All settings", show=False),
-        Binding("l", "legend", "All names", show=False),
-        Binding("v", "versus", "Answers side by side", show=False),
-        Binding("j", "judge", "Judge", tooltip="Let a model judge between two of the runs"),
-        Binding("e", "export", "Export", tooltip="Write this view: Markdown, LaTeX, CSV, SVG"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("compare")]
 
     def __init__(self, run_ids: Sequence[str]) -> None:
         super().__init__()
@@ -90,7 +78,9 @@ class ComparePage(Page):
         yield Static(id="bar")
         yield Legend()
         with ContentSwitcher(initial="accuracies"):
-            yield from _scrolled("accuracies", "reading…" if self._run_ids else HOW)
+            keys = {name: self.sirt.key(name) for name in ("tick", "runs", "compare")}
+            how = HOW.format(**keys)
+            yield from _scrolled("accuracies", "reading…" if self._run_ids else how)
             yield ComparedCurves(id="curves")
             yield from _scrolled("settings")
             yield from _scrolled("matrix")
@@ -198,7 +188,8 @@ class ComparePage(Page):
                 text.append("  " + " ".join(self.curves.metric), "bold")
                 text.append(f"  over {self.curves.over}", "dim")
             case "judgements":
-                text.append("  what judges prefer, % [95 %]; j asks one", "dim")
+                key = self.sirt.key("judge")
+                text.append(f"  what judges prefer, % [95 %]; {key} asks one", "dim")
             case "settings":
                 text.append("  all" if self._every else "  those that differ", "bold")
             case _:
@@ -253,8 +244,8 @@ class ComparePage(Page):
     def action_curves(self) -> None:
         self.sirt.open_curves(self._run_ids)
 
-    def action_metric(self) -> None:
-        self.curves.next_metric()
+    def action_metric(self, step: int) -> None:
+        self.curves.next_metric(step)
         self._draw_bar()
 
     def action_x_axis(self) -> None:

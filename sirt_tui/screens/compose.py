@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
 
 from engine.commands import composing, drafts
 from engine.queries import settings_form
 from engine.queries.machine import MachineNow
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
+from sirt_tui.actions import bindings
 from sirt_tui.draft_document import DraftDocument
 from sirt_tui.page import Page
 from sirt_tui.panels.tree_choice import EACH, Offered
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.commands.composing import Choice
     from engine.queries.settings_form import Draft, Setting
@@ -38,17 +39,7 @@ class ComposePage(Page):
     """Starts from ``preset`` (a name or a file) or ``run_id``; without either, it asks."""
 
     TITLE = "Compose"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "Save", tooltip="Save as a file for the command line"),
-        Binding("ctrl+l", "launch", "Launch"),
-        Binding("o", "start", "Open", tooltip="Start from a preset, a file or a kept draft"),
-        Binding("slash", "filter", "Filter", tooltip="Filter the settings: words, or changed"),
-        Binding("d", "default", "Default", tooltip="Put the default back"),
-        Binding("e", "edit", "Edit as text", show=False),
-        Binding("right_square_bracket,tab", "pane(1)", "Pane", tooltip="Next pane"),
-        Binding("left_square_bracket,shift+tab", "pane(-1)", "Pane before", show=False),
-        Binding("escape", "leave", "Clear the filter, or back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("compose")]
 
     def __init__(self, preset: str | None = None, run_id: str | None = None) -> None:
         super().__init__()
@@ -72,7 +63,7 @@ class ComposePage(Page):
         super().on_unmount()
         documents.keep(self.runs, self._document)
         if self._document.unsaved and self._document.draft:
-            self.sirt.say("the draft is kept; n goes on with it")
+            self.sirt.say(f"the draft is kept; {self.sirt.key('compose')} goes on with it")
 
     @property
     def panes(self) -> ComposePanes:
@@ -178,13 +169,13 @@ class ComposePage(Page):
         elif row is not None and row.setting.options and not row.setting.many:
             self._put(settings_form.next_option(self._document.draft, row.setting))
         else:
-            self.action_edit()
+            self._edit_value()
 
     def on_row_table_selected(self, event: RowTable.Selected) -> None:
         if event.table is self.panes.choices:
             self._pick_choice()
         else:
-            self.action_edit()
+            self._edit_value()
 
     def _pick_choice(self) -> None:
         row: Row | None = self.panes.choices.row
@@ -206,7 +197,7 @@ class ComposePage(Page):
         if setting is not None:
             self._put(settings_form.with_value(self._document.draft, setting, setting.default))
 
-    def action_edit(self) -> None:
+    def _edit_value(self) -> None:
         setting = self.panes.setting
         if setting is not None:
             self._edit(setting)

@@ -49,7 +49,7 @@ async def start(
         offers.append((preset.value, f"preset  {preset.value}", preset.about))
     offers.append((FILE, "file    …", "a preset file, by its path"))
     offers.append((EMPTY, "nothing", "nothing chosen, and every setting at its default"))
-    title = "Start from (C in the list of runs starts from a run)"
+    title = f"Start from ({page.sirt.key('compose_from')} in the list of runs starts from a run)"
     by_path = {str(draft.path): draft for draft in kept}
     forget = partial(_forgotten, page, by_path)
     said = await page.sirt.choose(title, offers, None, by_path, forget if kept else None)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from engine.queries import comparison as compared_runs
 from engine.schema.errors import UserError
+from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
 from sirt_tui.panels.curve_grid import CurveGrid
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.store.run_row import RunRow
 
@@ -38,10 +39,7 @@ class CurvesPage(Page):
     CurvesPage #bar, CurvesPage #names { height: auto; padding: 0 1; }
     CurvesPage #names { text-wrap: nowrap; text-overflow: ellipsis; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Search", tooltip=f"Search: {SEARCH}", priority=True),
-        Binding("escape,w", "back", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("all curves")]
 
     def __init__(self, run_ids: Sequence[str]) -> None:
         super().__init__()
@@ -114,8 +112,7 @@ class CurvesPage(Page):
             text.append(f"no metric has {words!r} in its name", "bold red")
         else:
             text.append("no points yet", "dim")
-        text.append(f"  over {self.grid.over} (X)", "dim")
-        text.append("  enter enlarges, / searches", "dim")
+        text.append(f"  over {self.grid.over}", "dim")
         self.query_one("#bar", Static).update(text)
 
     # --- keys ---

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Static
 
 from engine.commands import queue_changes, run_changes
 from engine.schema.errors import UserError
+from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels.gpus import GpusPanel, MachineView
 from sirt_tui.panels.queue import queue_columns, work_columns
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.commands.queue_changes import Conducting, Entry, Work
     from engine.store.phase_log import State
@@ -40,13 +41,7 @@ class DevicesPage(Page):
     DevicesPage.-narrow #body { grid-size: 1 3; grid-rows: 2fr 1fr 1fr; }
     DevicesPage.-narrow GpusPanel { row-span: 1; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("K,shift+up", "move(-1)", "Earlier"),
-        Binding("J,shift+down", "move(1)", "Later"),
-        Binding("h", "hold", "Hold or release"),
-        Binding("x", "stop", "Stop"),
-        Binding("L", "limit", "Phases on the CPU at once", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("devices")]
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.table import Table
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Label, Static
 
+from sirt_tui.actions import bindings
 from sirt_tui.widgets.leaving import Dialog
+from sirt_tui.widgets.working_keys import working
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
     from textual.screen import Screen
+
+    from sirt_tui.widgets.working_keys import Working
 
 PANEL = "in this panel"
 WHERE = ("here", PANEL, "everywhere")
-SIDEWAYS = {"scroll_left", "scroll_right", "page_left", "page_right"}  # lines are cut or folded
 
 
 class Help(Dialog[None]):
     """Lists the keys of the screen, of the focused panel, and those that work everywhere."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss", "Close"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("help")]
 
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__()
@@ -44,17 +45,14 @@ class Help(Dialog[None]):
 
 def keys_of(screen: Screen[object]) -> Table:
     """List keys, actions and where they work, the screen's first. Keys of the same action share a
-    line; useless scroll keys are left out."""
+    line."""
     app = screen.app
-    lines: dict[tuple[int, str, str], list[str]] = {}
-    for node, binding, enabled, tip in screen.active_bindings.values():
-        if not binding.description or not enabled or binding.system or binding.action in SIDEWAYS:
-            continue
-        where = WHERE.index("everywhere" if node is app else "here" if node is screen else PANEL)
-        line = lines.setdefault((where, binding.action, tip or binding.description), [])
-        key = app.get_key_display(binding)
-        line += [] if key in line else [key]
+    lines: list[tuple[str, Working]] = []
+    for found in working(screen):
+        node = found.node
+        where = "everywhere" if node is app else "here" if node is screen else PANEL
+        lines.append((where, found))
     table = Table.grid(padding=(0, 2))
-    for (where, _, said), keys in sorted(lines.items(), key=lambda line: line[0][0]):
-        table.add_row(" ".join(keys), said, WHERE[where])
+    for where, found in sorted(lines, key=lambda line: WHERE.index(line[0])):
+        table.add_row(" ".join(found.keys), found.words, where)
     return table

@@ -56,7 +56,8 @@ class ItemMarks:
         if not numbers or not self._can_exclude():
             return
         question = f"Exclude {len(numbers)} pairs from refining again?"
-        how = ["all that the filter finds; x on each of them takes it back"]
+        key = self._page.sirt.key("exclude")
+        how = [f"all that the filter finds; {key} on each of them takes it in again"]
         if await self._page.sirt.confirm(question, how, "Exclude", "No"):
             await self._change(partial(item_commands.mark, excluded=True), numbers)
 
@@ -81,7 +82,8 @@ class ItemMarks:
     def _can_exclude(self) -> bool:
         pairs = self._source is not None and self._source.what == "pairs"
         if not pairs:
-            self._page.sirt.say("only pairs can be excluded; f flags anything", "warning")
+            flag = self._page.sirt.key("flag")
+            self._page.sirt.say(f"only pairs can be excluded; {flag} flags anything", "warning")
         return pairs
 
     async def _change(self, command: Callable[..., Marks], numbers: Sequence[int]) -> None:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import Group
 from rich.text import Text
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from engine.queries.lineage_tree import draw, environments
 from engine.schema.sanitize import visible
+from sirt_tui.actions import bindings
 from sirt_tui.widgets.leaving import Dialog
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.queries.lineage import Lineage
 
@@ -26,11 +27,7 @@ class LineageDialog(Dialog[None]):
     DEFAULT_CSS = """
     LineageDialog .lineage Static { width: 1fr; height: auto; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,L", "dismiss", "Close"),
-        Binding("j", "scroll('down')", show=False),
-        Binding("k", "scroll('up')", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("lineage")]
 
     def __init__(self, found: Lineage) -> None:
         super().__init__()

@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.queries.item_files import sources
 from engine.schema.errors import UserError
+from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, draw
 from sirt_tui.panels.item_files import SourceBar, SourcesView, marks_text
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.queries.items import Source
     from sirt_tui.feed import Feed
@@ -54,22 +55,7 @@ class PairsPage(Page):
     PairsPage.-wide #body RowTable { width: 74; height: 1fr; }
     PairsPage.zoomed #body RowTable { display: none; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", tooltip=f"Filter: {HINT}", priority=True),
-        Binding("n", "step(1)", "Next"),
-        Binding("b", "step(-1)", "Before", show=False),
-        Binding("right_square_bracket", "source(1)", "Next source", show=False),
-        Binding("left_square_bracket", "source(-1)", "Source before", show=False),
-        Binding("o", "prompt", "Prompts", tooltip="The question, then each prompt"),
-        Binding("d", "differ", "Differences", show=False, tooltip="Highlight differences or not"),
-        Binding("f", "flag", "Flag", tooltip="Flag or unflag (the ticked ones, else this one)"),
-        Binding("x", "exclude", "Exclude", tooltip="Leave out of refining again, or not"),
-        Binding("X", "exclude_all", "Exclude all that the filter finds", show=False),
-        Binding("N", "note", "Note", show=False),
-        Binding("R", "refine_again", "Refine again", tooltip="Refine without the excluded pairs"),
-        Binding("z", "zoom", "Item alone, or with the list", show=False),
-        Binding("escape", "clear", "Clear filter and ticks, then back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("pairs")]
 
     def __init__(self, run_id: str, against: str | None = None) -> None:
         super().__init__()

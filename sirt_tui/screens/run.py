@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Static
 
 from engine.queries.sibling_runs import relatives
 from engine.schema.errors import UserError
 from engine.schema.kinds import resolve
+from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel
@@ -26,6 +27,7 @@ from sirt_tui.widgets.tabs import tabs
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
+    from textual.binding import Binding, BindingType
     from textual.timer import Timer
 
     from engine.queries.runs import PhaseStatus, RunStatus
@@ -54,9 +56,7 @@ class PanelBar(Static):
 def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
     """Make keys work whatever has the focus."""
     before = f"'{to}', " if to else ""
-    return [
-        Binding(k.key, f"{action}({before}'{k.action}')", k.description, show=False) for k in keys
-    ]
+    return [replace(k, action=f"{action}({before}'{k.action}')", show=False) for k in keys]
 
 
 class RunPage(Page):
@@ -73,16 +73,7 @@ class RunPage(Page):
     RunPage.-wide #grid { grid-size: 3 2; grid-columns: 50 1fr 1fr; grid-rows: 1fr 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right_square_bracket", "panel(1)", "Next panel", show=False),
-        Binding("left_square_bracket", "panel(-1)", "Previous panel", show=False),
-        Binding("z", "zoom", "Zoom panel"),
-        Binding("w", "curves", "All curves on one page", show=False),
-        Binding("x", "stop", "Stop"),
-        Binding("r", "retry", "Retry"),
-        Binding("p", "app.open_pairs", "Pairs"),
-        Binding("e", "export", "Export the student as a model", show=False),
-        Binding("C", "compose_from", "Compose from this run", show=False),
-        Binding("L", "lineage", "Lineage: models, data, hashes", show=False),
+        *bindings("run"),
         *(key for panel in PANELS for key in _passed_on("of_panel", panel.KEYS, panel.NAME)),
         *_passed_on("chart", Chart.KEYS),
     ]

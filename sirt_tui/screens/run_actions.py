@@ -51,7 +51,8 @@ class RunActions:
         """Delete the runs after confirmation; return whether they are gone."""
         busy = [run_id for run_id, state in runs.items() if state == "running"]
         if busy:
-            self._page.sirt.say(f"{named(busy)}: running; stop it first (x)", "warning")
+            key = self._page.sirt.key("stop")
+            self._page.sirt.say(f"{named(busy)}: running; stop it first ({key})", "warning")
             return False
         meant = list(runs)
         try:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.schema.errors import UserError
+from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel, RowView
 from sirt_tui.panels.titles import problem_text
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
     from textual.timer import Timer
 
     from engine.store.phase_log import State
@@ -38,7 +39,7 @@ FILTER = "Filter: words, state:failed, acc>80, cot>80, took>2h, age<3d, -word"
 EMPTY = """\
 No runs here yet.
 
-  n           compose an experiment and launch it
+  {compose}           compose an experiment and launch it
   make demo   in another shell: the embedded toy experiment, minutes on two cores
   sirt run    in another shell: any experiment; sirt presets lists those that are shipped
 
@@ -63,27 +64,7 @@ class RunsPage(Page):
     RunsPage.-narrow.flipped PreviewPanel { display: block; }
     RunsPage.flipped PreviewPanel { display: none; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", tooltip=FILTER, priority=True),
-        Binding("n", "app.open_compose", "New", tooltip="Compose an experiment"),
-        Binding("p", "pairs", "Pairs", tooltip="Preference pairs of this run"),
-        Binding("c", "compare", "Compare", tooltip="Compare the ticked runs (space ticks)"),
-        Binding("v", "versus", "Answers of two ticked runs", show=False),
-        Binding("w", "curves", "All curves of the ticked runs", show=False),
-        Binding("x", "stop", "Stop"),
-        Binding("r", "retry", "Retry"),
-        Binding("d", "delete", "Delete"),
-        Binding("e", "export", "Export", show=False),
-        Binding("s", "sort", "Sort by the next column", show=False),
-        Binding("S", "reverse", "Reverse the order", show=False),
-        Binding("o", "order", "Sort by a column", show=False),
-        Binding("a", "tick_all", "Tick all that are shown, or none", show=False),
-        Binding("t", "tag", "Tags", show=False),
-        Binding("N", "note", "Note", show=False),
-        Binding("C", "compose_from", "Compose from this run", show=False),
-        Binding("right_square_bracket", "preview", "Preview on or off", show=False),
-        Binding("escape", "clear", "Clear filter and ticks", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("runs")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +82,7 @@ class RunsPage(Page):
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
         yield Input(placeholder=FILTER, id="filter", compact=True)
-        yield Static(Text(EMPTY), id="empty")
+        yield Static(Text(EMPTY.format(compose=self.sirt.key("compose"))), id="empty")
         with Container(id="body"):
             yield RowTable(list(self._columns().values()), lambda row: row.run_id)
             yield PreviewPanel()
@@ -110,11 +91,22 @@ class RunsPage(Page):
         super().on_mount()
         self._rows = self.feed.first_runs()
         self.subject = "reading the rest"
-        self.table.sort("age", False)
+        self._recall()
         self._draw()
         self.call_after_refresh(self.feed.watch_runs, self)
         self.set_interval(AGEING_S, self.table.redraw)
         self.table.focus()
+
+    def _recall(self) -> None:
+        """Sort and filter as when this folder was looked at last."""
+        match self.sirt.remembered.get("runs.sort", ["age", False]):
+            case [str(key), bool(descending)]:
+                self.table.sort(key, descending)
+        if words := self.sirt.remembered.get("runs.filter", ""):
+            box = self.query_one("#filter", Input)
+            box.add_class("open")
+            box.value = words
+        self.set_class(self.sirt.remembered.get("runs.flipped", False), "flipped")
 
     @property
     def table(self) -> RowTable[RunRow]:
@@ -141,12 +133,14 @@ class RunsPage(Page):
         self.sirt.open_run(event.key)
 
     def on_row_table_changed(self) -> None:
+        self.sirt.remembered.put("runs.sort", [*self.table.sorted_by])
         self._draw_status()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_status)
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        self.sirt.remembered.put("runs.filter", event.value)
         self._draw()
 
     def on_input_submitted(self) -> None:
@@ -221,6 +215,9 @@ class RunsPage(Page):
     def action_tick_all(self) -> None:
         self.table.tick_all()
 
+    def action_step(self, step: int) -> None:
+        self.table.action_move(step)
+
     def action_sort(self) -> None:
         self.table.sort_next()
 
@@ -230,7 +227,8 @@ class RunsPage(Page):
     @work
     async def action_order(self) -> None:
         orders = self.table.orders.items()
-        offers = [(key, title, "S turns the order round") for key, title in orders]
+        hint = f"{self.sirt.key('reverse')} reverses the order"
+        offers = [(key, title, hint) for key, title in orders]
         key, descending = self.table.sorted_by
         said = await self.sirt.choose("Sort by", offers, key)
         if said is not None:
@@ -238,6 +236,7 @@ class RunsPage(Page):
 
     def action_preview(self) -> None:
         self.toggle_class("flipped")
+        self.sirt.remembered.put("runs.flipped", self.has_class("flipped"))
         self.call_after_refresh(self._preview)
 
     def action_compose_from(self) -> None:
@@ -251,7 +250,8 @@ class RunsPage(Page):
         """Show two runs' predictions on the same questions, the older run's first."""
         meant = [row for row in self._rows if row.run_id in self.table.ticked]
         if len(meant) != 2:
-            self.sirt.say("tick two runs first (space), then v sets their answers side by side")
+            tick = self.sirt.key("tick")
+            self.sirt.say(f"tick two runs first ({tick}), to see their answers side by side")
             return
         first, second = sorted(meant, key=lambda row: row.created)
         self.sirt.open_pairs(first.run_id, second.run_id)

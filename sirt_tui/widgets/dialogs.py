@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.schema.sanitize import visible
+from sirt_tui.actions import bindings
 from sirt_tui.widgets.leaving import Dialog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Sequence
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
 Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
 LINES_SHOWN = 10
@@ -28,11 +29,7 @@ class Confirm(Dialog[bool]):
     """Asks for confirmation and says what will happen, above all what will be lost; the safe button
     has the focus. ``refuse``: its label."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "Yes"),
-        Binding("n,escape", "answer(False)", "No"),
-        Binding("left,right", "app.focus_next", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
 
     def __init__(self, question: str, lost: Sequence[str], agree: str, refuse: str) -> None:
         super().__init__()
@@ -68,7 +65,7 @@ class Confirm(Dialog[bool]):
 class AskText(Dialog[str | None]):
     """Asks for a line of text; None if it is left with escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("ask")]
 
     def __init__(self, title: str, value: str, hint: str) -> None:
         super().__init__()
@@ -100,12 +97,7 @@ class Choose(Dialog[str | None]):
     Choose OptionList, Choose OptionList:focus { border: none; }
     Choose #about { height: 4; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave"),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
-        Binding("d", "drop", "Delete it"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("choose")]
 
     def __init__(
         self,

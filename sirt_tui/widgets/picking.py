@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from sirt_tui.actions import bindings
 from sirt_tui.widgets.table import RowTable
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
 
 T = TypeVar("T")
 
@@ -17,12 +20,7 @@ class PickTable(RowTable[T]):
 
     tick_cells = 0
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "space", "pick", "Pick", show=False, tooltip="Tick, unfold, or take the next value"
-        ),
-        Binding("enter", "select", "Edit", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("pick table")]
 
     class Picked(Message):
         """The person picked a row."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from sirt_tui.actions import bindings
 from sirt_tui.widgets.painted_lines import HEADING, PaintedLines
 from sirt_tui.widgets.table_lines import TICK, Lines, Order
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual import events
+    from textual.binding import BindingType
     from textual.strip import Strip
 
     from sirt_tui.widgets.columns import Column
@@ -40,16 +41,7 @@ class RowTable(PaintedLines, Generic[T]):
     RowTable:focus > .row--cursor { background: $primary; color: $text; text-style: bold; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"row--header", "row--cursor"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("home,g", "end(0)", "First", show=False),
-        Binding("end,G", "end(1)", "Last", show=False),
-        Binding("space", "tick", "Tick", show=False),
-        Binding("enter", "select", "Open", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
 
     class Highlighted(Message):
         """The cursor moved to another row; ``key`` is None without rows."""

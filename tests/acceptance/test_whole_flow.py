@@ -80,7 +80,7 @@ async def day(app: SirtApp, runs: RunsFolder, target: Path) -> None:
         await until(pilot, lambda: all_done(runs), "the run is done")
         await pilot.press("p")
         await shows("pairs")
-        await pilot.press("x")
+        await pilot.press("i")
         await shows("1 excluded")
         await pilot.press("R")
         await shows("Refine again without 1 of")
@@ -92,7 +92,7 @@ async def day(app: SirtApp, runs: RunsFolder, target: Path) -> None:
         await pilot.press("g", "space", "j", "space", "c")
         await shows("SIRT Compare")
         await shows(" p ")  # the paired test has been made
-        await pilot.press("e")
+        await pilot.press("E")
         await shows("Export accuracies")
         await pilot.press(*str(target), "enter")
         await shows("files are in")

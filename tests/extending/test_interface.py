@@ -112,7 +112,10 @@ settings:
 def test_a_panel_and_a_screen_are_placed_by_a_line(program: Program) -> None:
     line = '    "sirt_tui.panels.talk:TalkPanel",'
     program.add("panel of the Run screen", "talk", PANEL, line)
-    line = '        Binding("7", "open(\'sirt_tui.screens.size:SizePage\')", "Size", show=False),'
+    line = (
+        '    "size": Action("7", "Size of the folder", does="open('
+        "'sirt_tui.screens.size:SizePage')\"),"
+    )
     program.add("screen", "size", SCREEN, line)
     runs = copy_recorded(program.runs)
     program.python("-c", LOOK, str(program.runs), run_of(runs, "both", "wren-3m"))

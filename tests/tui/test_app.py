@@ -66,7 +66,11 @@ def test_the_palette_knows_what_the_keys_do_and_both_themes_can_be_read(recorded
         async with app.run_test(size=(120, 40)) as pilot:
             await show(name, pilot)
             commands = {c.title: c.callback for c in app.get_system_commands(app.screen)}
-            assert {"Help", "Quit", "Devices", "Light or dark"} <= set(commands)
+            assert {
+                "Help: the keys that work here",
+                "Devices and the queue",
+                "Light or dark",
+            } <= set(commands)
             assert app.theme == DARK
             assert not faint(app)
             commands["Light or dark"]()

@@ -46,7 +46,7 @@ def test_a_reference_without_scores_is_the_reason_that_nothing_is_tested(recorde
     async def check(app, pilot):
         await settled(pilot, lambda: "so nothing is tested" in text_of(app))
         assert "no question in common" not in text_of(app)
-        await pilot.press("r")  # the other is the reference now
+        await pilot.press("B")  # the other is the reference now
         await settled(pilot, lambda: "so nothing is tested" not in text_of(app))
         await settled(pilot, lambda: "not scored yet" in text_of(app))
 
@@ -91,14 +91,14 @@ def test_each_view_of_two_runs(recorded):
 @pytest.mark.slow
 def test_keys_change_reference_curve_prompt_and_settings(recorded):
     async def check(app, pilot):
-        await pilot.press("r")
+        await pilot.press("B")
         await settled(pilot, lambda: app.screen._compared.reference == 1)
         await settled(pilot, lambda: "-8.3 [-25.0, +10.2]" in text_of(app))
-        await pilot.press("tab", "c")
+        await pilot.press("tab", "n")
         await settled(pilot, lambda: "refine eval_loss" in text_of(app))
-        await pilot.press("tab", "a")
+        await pilot.press("tab", "A")
         await settled(pilot, lambda: "seed" in text_of(app) and " all" in text_of(app))
-        await pilot.press("tab", "o")
+        await pilot.press("tab", "P")
         await settled(pilot, lambda: "66.0 [62.1–69.7]" in text_of(app))
 
     comparing(recorded, some(recorded, *TWO), check)
@@ -120,7 +120,7 @@ def test_rounds_have_curves_of_their_own_over_steps_time_or_epochs(recorded):
         assert chart._series[0].x != steps
         await pilot.press("X")
         await settled(pilot, lambda: "over epochs" in text_of(app))
-        await pilot.press("c")
+        await pilot.press("n")
         await settled(pilot, lambda: "refine 2 loss  over epochs" in text_of(app))
         assert [series.name for series in chart._series] == ["B"]
 
@@ -162,10 +162,10 @@ def test_twelve_runs_have_a_letter_each(recorded, size):
     copies = [copied(recorded, original, number) for number in range(12)]
 
     async def check(app, pilot):
-        await pilot.press("l")
+        await pilot.press("W")
         await settled(pilot, lambda: "copy 11" in text_of(app), "the whole legend")
         assert "L copy 11" in text_of(app)
-        await pilot.press("l", "tab")
+        await pilot.press("W", "tab")
         await settled(pilot, lambda: "refine loss" in text_of(app))
         return text_of(app)
 
@@ -196,7 +196,7 @@ def test_curves_of_a_live_run_go_on(recorded):
         chart = app.screen.query_one("#curves", Chart)
         await pilot.press("tab")
         while "instruct loss" not in text_of(app):
-            await pilot.press("c")
+            await pilot.press("n")
             await pilot.pause()
         assert len(chart._series) == 2
         view = app.screen.curves.views[1]["elicit"]
@@ -221,7 +221,7 @@ def test_each_view_is_exported_once(recorded, view, tmp_path, monkeypatch):
         for _ in range(VIEWS.index(view)):
             await pilot.press("tab")
         for said in ("files are in", "is there already"):
-            await pilot.press("e")
+            await pilot.press("E")
             await settled(pilot, lambda: f"Export {view}" in text_of(app))
             await pilot.press(*target.name, "enter")
             await settled(pilot, lambda said=said: said in text_of(app), said)

@@ -98,7 +98,7 @@ def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
         assert "Launch 9 runs of pocket?" in text
         assert f"{len(new)} phases" in text
         assert "on        CPU" in text
-        await pilot.press("n")
+        await pilot.press("3")
         await settled(pilot, lambda: isinstance(app.screen, ComposePage))
         assert set(recorded.run_ids()) == before
         await pilot.press("ctrl+l")
@@ -152,7 +152,7 @@ def test_what_was_left_unsaved_is_offered_again(recorded):
         await at(app, pilot, "choices", "tasks/csqa")
         await pilot.press("space", "escape")
         await settled(pilot, lambda: "the draft is kept" in text_of(app))
-        await pilot.press("n")
+        await pilot.press("3")
         await settled(pilot, lambda: isinstance(app.screen, Choose))
         assert "draft   pocket" in text_of(app)
         await pilot.press("enter")

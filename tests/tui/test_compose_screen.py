@@ -111,7 +111,7 @@ def test_settings_are_edited_cycled_put_back_and_filtered(recorded):
         await pilot.press("enter")
         await planned(app, pilot)
         assert page._document.draft["settings"]["refine"]["beta"] == 0.3
-        await pilot.press("d")
+        await pilot.press("D")
         assert "beta" not in page._document.draft["settings"]["refine"]
         await at(app, pilot, "settings", "settings.elicit.pair_prompt")
         await pilot.press("space")

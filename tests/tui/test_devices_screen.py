@@ -78,12 +78,12 @@ def test_keys_move_hold_and_stop(queued):
 @pytest.mark.slow
 def test_the_limit_is_asked_for_and_a_wrong_one_refused(queued):
     async def check(app, pilot):
-        await pilot.press("L")
+        await pilot.press("number_sign")
         await settled(pilot, lambda: "empty: all that fit" in text_of(app))
         await pilot.press("4", "enter")
         await settled(pilot, lambda: read_queue(queued).cpu_slots == 4)
         await settled(pilot, lambda: "CPU 4" in text_of(app))
-        await pilot.press("L")
+        await pilot.press("number_sign")
         await settled(pilot, lambda: "empty: all that fit" in text_of(app))
         await pilot.press("x", "enter")
         await settled(pilot, lambda: "'x' is no" in text_of(app))

@@ -67,11 +67,11 @@ def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
         assert "rejected" in text
         assert "reference and policy: not known" in text
         assert max(map(len, text.splitlines())) <= size[0]
-        await pilot.press("o")
+        await pilot.press("P")
         await settled(pilot, lambda: "plain prompt (in use)" in text_of(app))
-        await pilot.press("o")
+        await pilot.press("P")
         await settled(pilot, lambda: "think step by step" in text_of(app))
-        await pilot.press("o")
+        await pilot.press("P")
         await settled(pilot, lambda: "Answer:" not in text_of(app))
 
     looking(recorded, run_id, check, size)
@@ -172,7 +172,7 @@ def test_a_dropped_demonstration_says_why(recorded, run_id):
         await typed(app, pilot, "dropped")
         await settled(pilot, lambda: "1 of 24 demonstrations" in text_of(app))
         await settled(pilot, lambda: "dropped: the answer is wrong" in text_of(app))
-        await pilot.press("enter", "x")
+        await pilot.press("enter", "i")
         await settled(pilot, lambda: "only pairs can be excluded" in said_by(app))
 
     looking(recorded, run_id, check)
@@ -185,11 +185,11 @@ def test_flag_note_and_exclude_are_kept_and_seen_by_another_at_once(recorded, ru
     async def check(app, pilot):
         await pilot.press("f")
         await settled(pilot, lambda: "1 flagged" in text_of(app))
-        await pilot.press("N")
+        await pilot.press("M")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
         await pilot.press(*"odd", "enter")
         await settled(pilot, lambda: "note: odd" in text_of(app))
-        await pilot.press("j", "space", "space", "x")
+        await pilot.press("j", "space", "space", "i")
         await settled(pilot, lambda: "2 excluded" in text_of(app))
         # somebody else, elsewhere
         item_notes.mark(recorded, phase_id, ["far-away"], flagged=True)
@@ -215,7 +215,7 @@ def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monk
         await settled(pilot, lambda: "no pair is excluded" in said_by(app))
         await typed(app, pilot, "rejected:wrong")
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
-        await pilot.press("enter", "X")
+        await pilot.press("enter", "I")
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await settled(pilot, lambda: "13 excluded" in text_of(app))

@@ -21,7 +21,7 @@ def test_curves_go_by_key_and_keep_their_zoom(recorded):
         assert "refine loss" in text_of(app)
         await pilot.press("plus", "y", "left")
         await settled(pilot, lambda: "smooth 0.6  log" in text_of(app))
-        await pilot.press("c")
+        await pilot.press("n")
         await settled(pilot, lambda: "reward margin" in text_of(app))
 
     watching(recorded, run_id, check)
@@ -64,7 +64,7 @@ def test_each_round_has_its_curves(recorded):
         seen = set()
         for _ in range(40):
             seen.add(str(app.screen.query_one(CurvesPanel).border_title))
-            await pilot.press("c")
+            await pilot.press("n")
         return seen
 
     seen = watching(recorded, run_id, check)
@@ -80,9 +80,9 @@ def test_curves_and_memory_are_of_the_phase_under_the_cursor(recorded):
             await settled(
                 pilot, lambda k=kind: k in str(memory.border_subtitle), f"memory of {kind}"
             )
-        await pilot.press("u")  # wherever the focus is
+        await pilot.press("percent_sign")  # wherever the focus is
         await settled(pilot, lambda: "use, %" in str(memory.border_title))
-        await pilot.press("u")
+        await pilot.press("percent_sign")
         await settled(pilot, lambda: "memory, GiB" in str(memory.border_title))
 
     watching(recorded, run_of(recorded, "both", "wren-3m"), check, (200, 50))

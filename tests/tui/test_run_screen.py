@@ -175,7 +175,7 @@ def test_memory_and_use_of_each_card_over_time(recorded):
         await settled(pilot, lambda: "GPU 1 12" in text_of(app), "memory of the second card")
         assert "GPU 0 6" in text_of(app)
         memory.query_one(Chart).focus()
-        await pilot.press("u")
+        await pilot.press("percent_sign")
         await settled(pilot, lambda: "GPU 0 90" in text_of(app), "its use")
 
     watching(recorded, run_id, check, (200, 50), SirtApp)

@@ -91,7 +91,7 @@ def test_figures_of_every_column_can_be_asked_for(recorded):
 def test_any_column_orders_the_list_and_a_hidden_one_is_named(recorded):
     async def check(app, pilot):
         table = app.screen.table
-        await pilot.press("o")
+        await pilot.press("O")
         await settled(pilot, lambda: isinstance(app.screen, Choose))
         await pilot.press("down", "down", "enter")  # from age by took to tags
         await settled(pilot, lambda: table.sorted_by[0] == "tags")
@@ -130,7 +130,7 @@ def test_ticked_runs_are_exported_and_retried_together(recorded, tmp_path, monke
             app.screen.table.move_to(run_id)
             await pilot.press("space")
         await settled(pilot, lambda: "● 2 ticked" in text_of(app))
-        await pilot.press("e")
+        await pilot.press("E")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
         app.screen.query_one("Input").value = str(tmp_path / "out")
         await pilot.press("enter")
@@ -240,7 +240,7 @@ def test_tags_and_note_go_to_all_ticked_runs(recorded):
             pilot, lambda: all("mine" in read_run(recorded, r).tags for r in recorded.run_ids())
         )
         assert read_run(recorded, recorded.run_ids()[0]).tags == ("old", "mine")
-        await pilot.press("N")
+        await pilot.press("M")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
         app.screen.query_one("Input").value = "look again"
         await pilot.press("enter")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from sirt_tui.actions import bindings
 from sirt_tui.format import duration, number
 from sirt_tui.widgets.chart import axes
 from sirt_tui.widgets.chart.canvas import MODES, Canvas, Mode
@@ -24,6 +24,8 @@ from sirt_tui.widgets.chart.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from textual.binding import Binding, BindingType
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "red", "blue", "white")
 SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -39,21 +41,7 @@ class Chart(Widget, can_focus=True):
 
     ALLOW_MAXIMIZE = True
     DEFAULT_CSS = "Chart { height: 1fr; }"
-    KEYS: ClassVar[tuple[Binding, ...]] = (
-        Binding("right", "cursor(1)", "Cursor right", show=False),
-        Binding("left", "cursor(-1)", "Cursor left", show=False),
-        Binding("shift+right", "cursor(10)", "Cursor far right", show=False),
-        Binding("shift+left", "cursor(-10)", "Cursor far left", show=False),
-        Binding("plus,equals_sign", "smooth(1)", "Smoother", show=False),
-        Binding("minus", "smooth(-1)", "Less smooth", show=False),
-        Binding("0", "reset", "As it was: no smoothing, no zoom, no cursor", show=False),
-        Binding("y", "log", "Log scale", show=False),
-        Binding("greater_than_sign", "zoom(0.5)", "Zoom in at the cursor", show=False),
-        Binding("less_than_sign", "zoom(2)", "Zoom out", show=False),
-        Binding("full_stop", "pan(0.25)", "Move right", show=False),
-        Binding("comma", "pan(-0.25)", "Move left", show=False),
-        Binding("m", "mode", "Braille, blocks or letters", show=False),
-    )
+    KEYS: ClassVar[tuple[Binding, ...]] = bindings("chart")
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, x: axes.X = "counts", id: str | None = None) -> None:

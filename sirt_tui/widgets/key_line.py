@@ -1,0 +1,78 @@
+"""The bottom line: the keys that matter where the person is, the focused panel's first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.widgets import Static
+
+from sirt_tui.widgets.leaving import Part
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+LAST = ("help", "quit")  # always there, at the end
+GAP = "  "
+
+
+class KeyLine(Part, Static):
+    """Shows as many keys as fit, and always the one for help; a click presses a key."""
+
+    DEFAULT_CSS = """
+    KeyLine { dock: bottom; height: 1; background: $panel; color: $foreground; padding: 0 1;
+        link-style: none; link-color: $foreground; link-background: transparent;
+        link-style-hover: underline; link-color-hover: $foreground;
+        link-background-hover: transparent; }
+    KeyLine > .key-line--key { color: $accent; text-style: bold; }
+    KeyLine:light > .key-line--key { color: $primary; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"key-line--key"}
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self.is_mounted:
+            self._draw()
+
+    def _changed(self, screen: Screen[object]) -> None:
+        if self.is_attached and screen is self.screen:
+            self._draw()
+
+    def _draw(self) -> None:
+        self.update(self._fitted(self.content_size.width))
+
+    def _fitted(self, room: int) -> Text:
+        """Join the keys in their order, those at the end first of all."""
+        parts = self._parts()
+        chosen: list[str] = []
+        for name in [*(n for n in LAST if n in parts), *(n for n in parts if n not in LAST)]:
+            width = parts[name].cell_len + len(GAP)
+            if room + len(GAP) < width:
+                break
+            room -= width
+            chosen.append(name)
+        order = [name for name in parts if name in chosen]
+        order.sort(key=lambda name: LAST.index(name) if name in LAST else -1)
+        return Text(GAP).join(parts[name] for name in order)
+
+    def _parts(self) -> dict[str, Text]:
+        """Return the text of each action that is shown, by its name; its first key stands for
+        all."""
+        style = self.get_component_rich_style("key-line--key")
+        parts: dict[str, Text] = {}
+        for key, (_, binding, enabled, _) in self.screen.active_bindings.items():
+            name = binding.id or binding.action
+            if not (binding.show and enabled) or name in parts:
+                continue
+            text = Text(style=Style.from_meta({"@click": f"app.simulate_key({key!r})"}))
+            text.append(self.app.get_key_display(binding), style)
+            parts[name] = text.append(f" {binding.description}")
+        return parts

@@ -1,0 +1,39 @@
+"""The actions that work at present, each once, with all of its keys: for the help and palette."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+    from textual.screen import Screen
+
+# Textual's own: lines are cut or folded, so nothing scrolls sideways
+USELESS = {"scroll_left", "scroll_right", "page_left", "page_right"}
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """An action that works, where it is bound, and its keys as people know them."""
+
+    node: DOMNode
+    action: str
+    words: str
+    keys: list[str]
+
+
+def working(screen: Screen[object]) -> list[Working]:
+    """List them, the focused panel's first; an action that a panel and its screen both have is
+    the panel's."""
+    found: dict[str, Working] = {}
+    for node, binding, enabled, tip in screen.active_bindings.values():
+        if not binding.description or not enabled or binding.system or binding.action in USELESS:
+            continue
+        name = binding.id or binding.action
+        words = tip or binding.description
+        one = found.setdefault(name, Working(node, binding.action, words, []))
+        key = screen.app.get_key_display(binding)
+        if key not in one.keys:
+            one.keys.append(key)
+    return list(found.values())
