@@ -118,6 +118,8 @@ def show_table(table: Table, form: str, title: str = "") -> None:
     """Print a table for people, or as Markdown, LaTeX or CSV to paste."""
     if form == "text":
         print_table(table, title)
+        if table.left_out:
+            echo(table.left_out)
     else:
         text = {"markdown": table.markdown, "latex": table.latex, "csv": table.csv}[form]()
         echo(text, nl=not text.endswith("\n"))

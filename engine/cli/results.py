@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +21,8 @@ from engine.cli.status import row_json
 from engine.commands.rescoring import Rescored, rescore
 from engine.queries import evaluations
 from engine.queries import sweeps as sweeps_found
-from engine.queries.checking import accepted_of, checked_rows, left_out
+from engine.queries.checking import accepted_of, checked_rows, for_tables, left_out
+from engine.queries.comparison import rows_of
 from engine.queries.finding import find_run, find_runs
 from engine.queries.runs import list_runs, unreadable
 from engine.schema.counts import counted
@@ -46,18 +47,20 @@ def print_report(
 ) -> None:
     """Print the accuracy table of some runs, or the figures behind each accuracy."""
     found = list_runs(runs)
-    rows, damaged = checked_rows(runs, [row for row in found if row.run_id in set(run_ids)])
+    chosen, out = for_tables(row for row in found if row.run_id in set(run_ids))
+    rows, damaged = checked_rows(runs, chosen)
     tell_passed_over([*unreadable(runs, found), *damaged])
     for line in accepted_of(runs, (phase_id for row in rows for phase_id in row.phase_ids)):
         echo(f"sirt: {line}", err=True)
     if form == "json":
+        tell_left_out(out)
         print_json([row_json(row) for row in rows])
         return
     table = accuracies.details(rows) if details else accuracies.by_run(rows)
-    show_table(table, form, "accuracy in per cent [Wilson 95 % interval]")
+    show_table(replace(table, left_out=out), form, "accuracy in per cent [Wilson 95 % interval]")
     if form == "text" and any(row.varied for row in rows):
         losses = {r.run_id: loss for r in rows if (loss := sweeps_found.held_out(runs, r.run_id))}
-        show_sweep(sweeps_found.swept(rows, losses))
+        show_sweep(sweeps_found.swept(rows, losses), out=out)
 
 
 @click.command()
@@ -137,6 +140,10 @@ def compare(
     if len(which) != 2:
         raise UserError(f"{counted(len(which), 'run')} given: name two, or add --by SETTING")
     both = [find_run(runs, word) for word in which]
+    for row in rows_of(runs, both):
+        if row.left_out:
+            todo = "take it in again with: sirt leave-out --undo"
+            raise UserError(f"{row.run_id}: left out of tables; {todo} {row.run_id}")
     tell_passed_over(left_out(runs, both))
     found = evaluations.compare(runs, *both)
     if as_json:
@@ -150,18 +157,26 @@ def _compare_by(
 ) -> None:
     chosen = set(find_runs(runs, which)) if which else None
     rows = [row for row in list_runs(runs) if chosen is None or row.run_id in chosen]
+    rows, out = for_tables(rows)
     rows, damaged = checked_rows(runs, rows)
     tell_passed_over(damaged)
     found = sweeps_found.by_settings(runs, rows, by)
     if as_json:
+        tell_left_out(out)
         print_json([_group_json(group) for group in found.groups])
     else:
-        show_sweep(found, form)
+        show_sweep(found, form, out)
 
 
-def show_sweep(found: Sweep, form: str = "text") -> None:
-    """Print accuracies by setting, and what may be concluded from the highest."""
-    table = sweeps.by_setting(found)
+def tell_left_out(out: str) -> None:
+    if out:
+        echo(f"sirt: {out}", err=True)
+
+
+def show_sweep(found: Sweep, form: str = "text", out: str = "") -> None:
+    """Print accuracies by setting, and what may be concluded from the highest. ``out``: how many
+    runs are left out."""
+    table = replace(sweeps.by_setting(found), left_out=out)
     show_table(table, form, f"{table.title}. {table.note}")
     for line in sweeps.on_choosing(found) if form == "text" else ():
         echo(line)

@@ -1,4 +1,4 @@
-"""The verbs stop, retry, delete and tag: change runs."""
+"""The verbs stop, retry, tag and leave-out: change runs."""
 
 from __future__ import annotations
 
@@ -69,23 +69,6 @@ def retry(runs: RunsFolder, which: tuple[str, ...], following: bool) -> None:
 
 
 @click.command()
-@click.argument("which", nargs=-1, required=True, metavar="RUN...", shell_complete=run_ids)
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.pass_obj
-def delete(runs: RunsFolder, which: tuple[str, ...], yes: bool) -> None:
-    """Delete runs with those of their phases that no other run needs; it asks before each."""
-    for run_id in find_runs(runs, which):
-        going, staying = run_changes.deletable(runs, run_id)
-        echo(f"{run_id}: deletes {counted(len(going), 'phase')}: {', '.join(going) or 'none'}")
-        if notes := run_changes.marked(runs, going):
-            echo(f"  deletes what you marked on {counted(notes, 'item')}")
-        if staying:
-            echo(f"  keeps {counted(len(staying), 'phase')} that other runs need")
-        if yes or click.confirm("  delete?"):
-            run_changes.delete(runs, run_id)
-
-
-@click.command()
 @click.argument("which", metavar="RUN", shell_complete=run_ids)
 @click.argument("tags", nargs=-1)
 @click.option("--name", help="What the run is called.")
@@ -97,3 +80,16 @@ def tag(
     """Give a run tags, in place of those that it has, a name, or a note."""
     for found in find_runs(runs, [which]):
         run_changes.describe(runs, found, name, tags or None, note)
+
+
+@click.command()
+@click.argument("which", nargs=-1, required=True, metavar="RUN...", shell_complete=run_ids)
+@click.option("--undo", is_flag=True, help="Take them in again.")
+@click.pass_obj
+def leave_out(runs: RunsFolder, which: tuple[str, ...], undo: bool) -> None:
+    """Leave runs out of tables and reports; they stay in the list, marked."""
+    found = find_runs(runs, which)
+    for run_id in found:
+        run_changes.describe(runs, run_id, left_out=not undo)
+    what = "in tables and reports again" if undo else "left out of tables and reports"
+    echo(f"{counted(len(found), 'run')} {what}")

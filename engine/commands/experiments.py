@@ -19,7 +19,9 @@ from engine.planning.yaml_file import read_text, with_lines
 from engine.queries.evaluations import why_absent
 from engine.queries.runs import registry
 from engine.scheduling import daemon, queue
+from engine.schema.counts import counted
 from engine.schema.errors import Problems, UserError
+from engine.store import trash
 from engine.store.layout import atomic_write
 from engine.store.registry import folder_lock
 from engine.store.run import RunFile, read_run, write_run
@@ -92,8 +94,9 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
     still to do could not read its rows."""
     path = find_experiment(name)
     resolved = load_experiment(name)
+    kept = _in_trash(runs)
     with _in_file(path):
-        plan = make_plan(resolved, lambda phase_id: runs.phase(phase_id).done)
+        plan = make_plan(resolved, lambda i: runs.phase(i).done or i in kept)
         problems, notes = inputs.look_at(plan.to_do)
         if problems:
             raise Problems(problems)
@@ -102,6 +105,8 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
         on_gpu = bool(devices.gpus())
     begun = (f for spec in plan.to_do if (f := runs.phase(spec.id)).path.is_dir())
     notes += filter(None, map(why_absent, begun))
+    if back := len(kept.intersection(spec.id for spec in plan.phases)):
+        notes.append(f"{counted(back, 'finished phase')} will be taken back from the trash")
     took = estimate(plan, runs, on_gpu)
     return Planned(resolved, plan, took, path, read_text(path), tuple(notes))
 
@@ -142,6 +147,9 @@ def launch_runs(
     """Launch runs that are resolved already; see :func:`launch`. New ones get ``name`` (if empty,
     their title), the ``tags`` and the ``experiment``'s file."""
     specs = list(specs)
+    if runs.trash.is_dir():
+        with folder_lock(runs):
+            trash.take_back(runs, {phase.id for spec in specs for phase in spec.phases})
     queued: list[str] = []
     reused: list[str] = []
     written: list[str] = []
@@ -167,6 +175,12 @@ def launch_runs(
     return Launched(tuple(queued), tuple(reused))
 
 
+def _in_trash(runs: RunsFolder) -> frozenset[str]:
+    """The finished phases that are in the trash and nowhere else."""
+    found = ((i, one.phase(i)) for one in trash.deletions(runs) for i in one.phases)
+    return frozenset(i for i, phase in found if phase.done and not runs.phase(i).path.exists())
+
+
 def run_id_of(spec: RunSpec) -> str:
     """Make a readable id; the same cell gets the same id, so launching twice makes one run."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{spec.experiment}-{spec.arm}").strip("-").lower()
@@ -189,10 +203,10 @@ def _keep(runs: RunsFolder, experiment: ExperimentFile) -> None:
 
 
 def _write_run(runs: RunsFolder, run: RunFile, experiment: ExperimentFile) -> None:
-    for phase in run.spec.phases:
-        runs.phase(phase.id).create(phase)
     file = runs.run_file(run.run_id)
-    with folder_lock(runs):  # with its experiment, which goes when its last run is deleted
+    with folder_lock(runs):  # with its experiment and phases, which go when their last run does
+        for phase in run.spec.phases:
+            runs.phase(phase.id).create(phase)
         _keep(runs, experiment)
         if _is_there(runs, run.run_id):
             return

@@ -10,7 +10,7 @@ from sys import intern
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.queries import quality
-from engine.queries.checking import accepted_of, checked_rows
+from engine.queries.checking import accepted_of, checked_rows, for_tables
 from engine.queries.evaluations import by_evaluation, evaluations_of
 from engine.queries.judgements import judgements
 from engine.queries.run_list import Roster
@@ -74,11 +74,12 @@ def write(
     ``UserError`` when nothing has been measured yet, or when the folder holds something else.
     """
     wanted = set(run_ids)
-    listed = [row for row in Roster(runs).look() if row.run_id in wanted]
+    listed, out = for_tables(row for row in Roster(runs).look() if row.run_id in wanted)
     rows, passed_over = checked_rows(runs, listed)
     study = Study(name, tuple(rows), _description(rows))
     if not study.accuracies:
-        raise UserError(f"{name}: nothing was measured yet; see: sirt status")
+        why = f" ({out})" if out else ""
+        raise UserError(f"{name}: nothing was measured yet{why}; see: sirt status")
     material = _Material(runs, study)
     study = replace(study, right=material.right)
     made = [
@@ -87,6 +88,7 @@ def write(
         *_judgements(runs, study.rows, passed_over),
     ]
     appendix = [accuracies.details(study.rows), *_quality(runs, study.rows, watch, passed_over)]
+    made, appendix = ([replace(t, left_out=out) for t in part] for part in (made, appendix))
     drawn = list(figures.draw(study, list(material.curves())))
     samples, pairs = list(material.samples()), list(material.pairs())
     passed_over += material.passed_over
@@ -94,7 +96,7 @@ def write(
     report = Report(
         name=name,
         description=study.description,
-        summary=_summary(study),
+        summary=_summary(study, out),
         toy=TOY if study.toy else "",
         tables=made,
         figures=drawn,
@@ -124,12 +126,13 @@ def _description(rows: Sequence[RunRow]) -> str:
     return f"Experiment {', '.join(names)}."
 
 
-def _summary(study: Study) -> str:
+def _summary(study: Study, out: str) -> str:
     done = sum(row.state == "done" for row in study.rows)
     newest = max((row.finished for row in study.rows if row.finished), default=None)
     when = (newest or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
     seeds = ", ".join(map(str, study.seeds))
     said = f"{done} of {len(study.rows)} runs are done, seeds {seeds}; the last ended {when}."
+    said += f" {out}, by a person." if out else ""
     if study.replaced:
         names = ", ".join(row.run_id for row in study.replaced)
         said += f" Left out, since a later run has the same arm, models, tasks and seed: {names}."

@@ -1,8 +1,7 @@
-"""Change existing runs: stop, retry, delete, reorder, tag."""
+"""Change existing runs: stop, retry, reorder, tag, leave out of tables."""
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state
@@ -10,7 +9,7 @@ from engine.planning.graph import expand, key_variables, unique_phases
 from engine.queries.runs import list_runs, registry
 from engine.scheduling import daemon, queue
 from engine.schema.errors import UserError
-from engine.store.item_notes import read_marks
+from engine.store import trash
 from engine.store.registry import folder_lock
 from engine.store.run import read_record, with_phases, write_run
 from engine.store.specification import has_own_spec
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.store.layout import RunsFolder
-    from engine.store.run import RunFile, RunRecord
+    from engine.store.run import RunFile
 
 
 def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
@@ -72,6 +71,9 @@ def _whole(runs: RunsFolder, run_id: str) -> RunFile:
     record = read_record(runs, run_id)
     file, lost = with_phases(runs, record)
     known = {phase.id: phase for phase in file.spec.phases}
+    with folder_lock(runs):
+        if trash.take_back(runs, lost):
+            file, lost = with_phases(runs, record)
     experiment = runs.experiment(record.experiment_file)
     if lost and experiment.is_file():
         from engine.planning.presets import load_experiment
@@ -91,54 +93,6 @@ def _whole(runs: RunsFolder, run_id: str) -> RunFile:
     return file
 
 
-def deletable(runs: RunsFolder, *run_ids: str) -> tuple[list[str], list[str]]:
-    """List the phases that these runs alone need, and those that other runs need too."""
-    mine = {i for run_id in run_ids for i in read_record(runs, run_id).spec.phase_ids}
-    rows = {row.run_id: row for row in registry(runs).rows()}
-    others: set[str] = set()
-    for other in set(runs.run_ids()).difference(run_ids):
-        if other not in rows:
-            raise UserError(
-                f"{runs.run_file(other)}: can't be read, so its phases are unknown and nothing is "
-                "deleted; restore the file or move that folder away"
-            )
-        others.update(rows[other].phase_ids)
-    return sorted(mine - others), sorted(mine & others)
-
-
-def marked(runs: RunsFolder, phase_ids: Iterable[str]) -> int:
-    """Count the items with flags, exclusions or notes in these phases."""
-    return sum(len(read_marks(runs, phase_id)) for phase_id in phase_ids)
-
-
-def delete(runs: RunsFolder, *run_ids: str) -> list[str]:
-    """Delete runs, with the phases and the experiments' files that no other run needs; return the
-    deleted phases."""
-    going, _ = deletable(runs, *run_ids)
-    busy = [p for p in going if phase_state(runs.phase(p)).state == "running"]
-    if busy:
-        raise UserError(f"{busy[0]} is running; stop its run first")
-    records = [read_record(runs, run_id) for run_id in run_ids]
-    for run_id in run_ids:
-        queue.remove(runs, run_id)
-        shutil.rmtree(runs.run_folder(run_id))  # first: half-deleted phases are then nobody's
-    for phase_id in going:
-        shutil.rmtree(runs.phase(phase_id).path, ignore_errors=True)
-    registry(runs).remove(*run_ids)
-    with folder_lock(runs):
-        for name in {record.experiment_file for record in records} - {""}:
-            if not _is_named(runs, name, records):
-                runs.experiment(name).unlink(missing_ok=True)
-    return going
-
-
-def _is_named(runs: RunsFolder, file: str, deleted: Iterable[RunRecord]) -> bool:
-    """Whether a run still names the experiment's file."""
-    experiments = {one.spec.experiment for one in deleted if one.experiment_file == file}
-    rows = (row for row in registry(runs).rows() if row.experiment in experiments)
-    return any(read_record(runs, row.run_id).experiment_file == file for row in rows)
-
-
 def move(runs: RunsFolder, run_id: str, position: int) -> None:
     """Move a queued run to a position; 0 is next."""
     queue.move(runs, run_id, position)
@@ -150,14 +104,16 @@ def describe(
     name: str | None = None,
     tags: tuple[str, ...] | None = None,
     note: str | None = None,
+    left_out: bool | None = None,
 ) -> None:
-    """Change a run's name, tags or note; its spec stays. An empty note removes the old one."""
+    """Change a run's name, tags or note, or whether it is left out of tables and reports; its spec
+    stays. An empty note removes the old one."""
     for what, text in (("name", name), *(("tag", tag) for tag in tags or ())):
         if text is not None and not any(c.isprintable() and c != " " for c in text):
             raise UserError(f"{run_id}: an empty {what}; leave it out to keep what is there")
     with folder_lock(runs):
         file = read_record(runs, run_id)
-        given = {"name": name, "tags": tags, "note": note}
+        given = {"name": name, "tags": tags, "note": note, "left_out": left_out}
         update = {key: value for key, value in given.items() if value is not None}
         write_run(runs, file.model_copy(update=update))
     registry(runs).refresh([run_id])

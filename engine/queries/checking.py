@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.queries.evaluations import why_absent, why_unscored
 from engine.queries.rows import row_of
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.store.layout import PhaseDir
 from engine.store.run import read_record
@@ -32,6 +33,15 @@ def checked_rows(runs: RunsFolder, rows: Iterable[RunRow]) -> tuple[list[RunRow]
         wrong = any(why.get(phase_id) for phase_id in row.evaluation_ids)
         found.append((row_of(runs, row.run_id) if wrong else row) or row)
     return found, [problem for problem in why.values() if problem]
+
+
+def for_tables(rows: Iterable[RunRow]) -> tuple[list[RunRow], str]:
+    """Return the rows without those that a person leaves out of tables and reports, and how many
+    these are: ``2 runs left out``; empty when there are none."""
+    given = list(rows)
+    kept = [row for row in given if not row.left_out]
+    number = len(given) - len(kept)
+    return kept, f"{counted(number, 'run')} left out" if number else ""
 
 
 def missing_figures(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:

@@ -38,6 +38,7 @@ __all__ = [
     "Roster",
     "RunStatus",
     "age",
+    "headless",
     "list_runs",
     "registry",
     "row_of",
@@ -99,14 +100,20 @@ def unreadable(runs: RunsFolder, rows: Iterable[RunRow]) -> list[str]:
         queued_runs(runs)
     except UserError as error:
         told.append(str(error))
-    headless = (n for n in runs.folder_names() if _RUN.search(n) and not runs.has_run_file(n))
-    told += [f"{runs.run_file(name)}: not there; launch its experiment again" for name in headless]
+    told += [
+        f"{runs.run_file(name)}: not there; launch its experiment again" for name in headless(runs)
+    ]
     for run_id in sorted(set(runs.run_ids()) - {row.run_id for row in rows}):
         try:
             read_record(runs, run_id)
         except UserError as error:
             told.append(str(error))
     return told
+
+
+def headless(runs: RunsFolder) -> list[str]:
+    """Folders of runs whose file is gone."""
+    return [n for n in runs.folder_names() if _RUN.search(n) and not runs.has_run_file(n)]
 
 
 def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:

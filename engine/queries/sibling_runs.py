@@ -30,8 +30,8 @@ def relatives(rows: Iterable[RunRow], run_id: str, spec: RunSpec) -> list[RunRow
     for row in rows:
         if row.run_id == run_id:
             found[row.arm] = row
-        elif row.curated or not row.is_cell:
-            continue  # one of many beside the experiment's own
+        elif row.curated or row.left_out or not row.is_cell:
+            continue  # one of many beside the experiment's own, or not wanted in tables
         elif row.experiment == spec.experiment and row.arm != spec.arm and _same(row, spec):
             found.setdefault(row.arm, row)
     return [found[arm] for arm in ARM_ORDER if arm in found]

@@ -1,4 +1,4 @@
-"""How many: the one place that writes a count."""
+"""How many and how much: the one place that writes counts and sizes of files."""
 
 from __future__ import annotations
 
@@ -14,3 +14,12 @@ def count(n: float) -> str:
 def counted(number: int, what: str) -> str:
     """``1 run``, ``3 runs``."""
     return f"{count(number)} {what}{'' if number == 1 else 's'}"
+
+
+def size(number: float) -> str:
+    """A size in bytes: ``0 B``, ``950 B``, ``12.3 KiB``, ``4.0 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(number) < 1024:
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"

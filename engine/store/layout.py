@@ -337,6 +337,11 @@ class RunsFolder:
         """Experiments being composed and not saved yet."""
         return self.root / "drafts"
 
+    @property
+    def trash(self) -> Path:
+        """What was deleted and can be restored."""
+        return self.root / "trash"
+
     def experiment(self, name: str) -> Path:
         """The file of an experiment that was launched."""
         return self.root / "experiments" / name

@@ -54,3 +54,19 @@ def sync_tree(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+def bytes_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; 0 for what is not there."""
+    try:
+        if not path.is_dir():
+            return path.lstat().st_size
+        with os.scandir(path) as entries:
+            return sum(
+                bytes_of(path / entry.name)
+                if entry.is_dir(follow_symlinks=False)
+                else entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+            )
+    except OSError:  # it goes just now
+        return 0

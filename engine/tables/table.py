@@ -33,13 +33,15 @@ Column = tuple[str, Callable[[T], Cell]]  # its header, and the cell of what sta
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of texts and figures; None is written as a dash. ``slug``: the name of its files;
-    ``title``, ``note``: what a reader must know."""
+    ``title``, ``note``: what a reader must know; ``left_out``: how many runs are not in it, said
+    wherever it is written."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     slug: str = ""
     title: str = ""
     note: str = ""
+    left_out: str = ""
 
     @classmethod
     def of(
@@ -70,16 +72,19 @@ class Table:
 
     def markdown(self) -> str:
         lines = [self.headers, tuple("---" for _ in self.headers), *self.texts]
-        return "\n".join("| " + " | ".join(map(_escaped, row)) + " |" for row in lines)
+        said = ["", self.left_out] if self.left_out else []
+        rows = ["| " + " | ".join(map(_escaped, row)) + " |" for row in lines]
+        return "\n".join([*rows, *said])
 
     def latex(self, about: str = "") -> str:
         """Write it with booktabs' rules; ``about``: what its caption may say."""
-        return latex.tabular(self.headers, self.texts, self.numeric, about)
+        said = f"{about} {self.left_out}." if self.left_out else about
+        return latex.tabular(self.headers, self.texts, self.numeric, said.strip())
 
     def csv(self) -> str:
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([self.headers, *self.texts])
-        return out.getvalue()
+        return out.getvalue() + (f"# {self.left_out}\n" if self.left_out else "")
 
     def files(self, more: str = "") -> dict[str, str]:
         """Return names and contents; ``more`` is added to the note in LaTeX's caption."""

@@ -10,6 +10,7 @@ from textual.containers import ScrollableContainer
 from textual.widgets import ContentSwitcher, Static
 
 from engine.queries import comparison as compared_runs
+from engine.queries.checking import for_tables
 from engine.queries.judgements import judgements
 from engine.queries.sibling_runs import with_experiment
 from engine.schema.errors import UserError
@@ -60,6 +61,8 @@ class ComparePage(Page):
     def __init__(self, run_ids: Sequence[str]) -> None:
         super().__init__()
         self._run_ids = list(run_ids)
+        self._given = list(run_ids)  # also those that are left out of tables
+        self._left_out = ""
         self._reference = 0
         self._view = 0
         self._prompt = 0
@@ -104,9 +107,14 @@ class ComparePage(Page):
         """Read again only what has changed, since the tests take seconds."""
         first = not self._all
         self._all = event.rows
-        if first and len(self._run_ids) == 1:
-            self._run_ids = with_experiment(self._all, self._run_ids[0])
-        by_id = {row.run_id: row for row in event.rows if row.run_id in self._run_ids}
+        if first and len(self._given) == 1:
+            self._given = with_experiment(self._all, self._given[0])
+        kept, self._left_out = for_tables(row for row in event.rows if row.run_id in self._given)
+        by_id = {row.run_id: row for row in kept}
+        self._run_ids = [run_id for run_id in self._given if run_id in by_id]
+        self._reference %= max(1, len(self._run_ids))
+        if self._left_out and not kept:
+            self._put("accuracies", Text("these runs are left out of tables and reports", "yellow"))
         mine = tuple(by_id[run_id] for run_id in self._run_ids if run_id in by_id)
         if self._run_ids and (mine != self._mine or first):
             self._mine = mine
@@ -121,6 +129,7 @@ class ComparePage(Page):
     async def _read(self) -> None:
         """Read the accuracies first, then make the tests, which take seconds."""
         count = f"{len(self._run_ids)} runs"
+        self._draw_bar()
         try:
             compared = await self.ask(
                 compared_runs.accuracies, self.runs, self._run_ids, self._reference
@@ -160,7 +169,7 @@ class ComparePage(Page):
     async def _read_overview(self) -> None:
         """Read the whole experiments, since a matrix needs more than the chosen runs."""
         chosen = {row.experiment for row in self._mine}
-        rows = [row for row in self._all if row.experiment in chosen]
+        rows, _ = for_tables(row for row in self._all if row.experiment in chosen)
         self._overview = await self.ask(compared_runs.overview, rows, PROMPTS[self._prompt])
         self._draw_overview()
 
@@ -194,6 +203,7 @@ class ComparePage(Page):
                 text.append("  all" if self._every else "  those that differ", "bold")
             case _:
                 text.append(f"  {PROMPTS[self._prompt]} prompt, the whole experiment", "bold")
+        text.append(f"  {self._left_out}" if self._left_out else "", "yellow")
         self.query_one("#bar", Static).update(text)
 
     def _draw_settings(self) -> None:
@@ -282,7 +292,7 @@ class ComparePage(Page):
             return
         shown = Shown(
             self._compared, self._overview, self._settings, self.curves.views,
-            self.curves.metric, self._judged,
+            self.curves.metric, self._judged, self._left_out,
         )  # fmt: skip
         await shown.export(self, view)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from engine.queries.comparison import Compared, Overview
     from engine.queries.judgements import Judgement
     from engine.store.phase_log import PhaseView
+    from engine.tables.table import Table
     from sirt_tui.page import Page
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The data of all views. ``metric``: the phase and name of the curve."""
+    """The data of all views. ``metric``: the phase and name of the curve. ``left_out``: how many
+    runs are in none of them."""
 
     compared: Compared
     overview: Overview
@@ -29,6 +31,7 @@ class Shown:
     views: Sequence[dict[str, PhaseView]]
     metric: tuple[str, str]
     judged: Sequence[Judgement]
+    left_out: str = ""
 
     async def export(self, page: Page, view: str) -> None:
         """Ask for a folder, and write the view there in every format."""
@@ -51,20 +54,23 @@ class Shown:
         names = [row.name for row in self.compared.rows]
         match view:
             case "accuracies":
-                return accuracies.compared(self.compared, names).files()
+                return self._files(accuracies.compared(self.compared, names))
             case "settings":
-                return comparisons.settings(self.settings, names).files()
+                return self._files(comparisons.settings(self.settings, names))
             case "curves":
                 what = (self.views, self.compared.rows, *self.metric)
                 data = comparisons.curves(*what)
-                return comparisons.curve_ends(*what).files() | {f"{view}.csv": data.csv()}
+                return self._files(comparisons.curve_ends(*what)) | {f"{view}.csv": data.csv()}
             case "fractions":
-                return comparisons.fractions(self.overview.fractions).files()
+                return self._files(comparisons.fractions(self.overview.fractions))
             case "judgements":
-                return answers.judgements(self.judged).files()
+                return self._files(answers.judgements(self.judged))
             case _:
                 files: dict[str, str] = {}
                 for name, found in self.overview.matrices.items():
                     table = comparisons.matrix(found, found.evaluated, f"{view}-{name}")
-                    files |= table.files()
+                    files |= self._files(table)
                 return files
+
+    def _files(self, table: Table) -> dict[str, str]:
+        return replace(table, left_out=self.left_out).files()

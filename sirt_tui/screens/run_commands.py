@@ -41,23 +41,46 @@ def retry(runs: RunsFolder, run_ids: Sequence[str]) -> str:
 
 
 def delete(runs: RunsFolder, run_ids: Sequence[str]) -> None:
-    from engine.commands import run_changes
+    from engine.commands import deleting
 
-    run_changes.delete(runs, *run_ids)
+    deleting.delete(runs, *run_ids)
 
 
 def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
     """Say what would be deleted with these runs and what other runs need, a line each."""
-    from engine.commands import run_changes
+    from engine.commands import deleting
 
-    going, staying = run_changes.deletable(runs, *run_ids)
-    lines = [f"goes: {kinds(going)}, with all that they made" if going else "goes: no phase"]
-    if notes := run_changes.marked(runs, going):
-        lines.append(f"goes: what you marked on {notes} of their pairs and answers")
-    if staying:
-        lines.append(f"stays: {kinds(staying)}, since other runs need them")
+    lost = deleting.losses(runs, *run_ids)
+    going = lost.going
+    lines = [f"{lost.sizes} (u, sirt trash)"]
+    lines.append(f"goes: {kinds(going)}, with all that they made" if going else "goes: no phase")
+    if lost.marked:
+        lines.append(f"goes: what you marked on {lost.marked} of their pairs and answers")
+    if lost.staying:
+        lines.append(f"stays: {kinds(lost.staying)}, since other runs need them")
     names = [f"  {phase_id}" for phase_id in going]
     return [*lines, *(["what goes:", *names] if names else [])]
+
+
+def restore(runs: RunsFolder) -> str:
+    """Bring back the newest deletion and say what came back."""
+    from engine.commands import deleting
+
+    found = deleting.deletions(runs)
+    if not found:
+        return "the trash is empty"
+    kept = deleting.restore(runs, found[0])
+    ids = found[0].runs
+    said = f"{ids[0] if len(ids) == 1 else f'{len(ids)} runs'}: restored"
+    return f"{said}, but for what is there again since" if kept else said
+
+
+def leave_out(runs: RunsFolder, run_ids: Iterable[str], left_out: bool) -> None:
+    """Leave runs out of tables and reports, or take them in again."""
+    from engine.commands import run_changes
+
+    for run_id in run_ids:
+        run_changes.describe(runs, run_id, left_out=left_out)
 
 
 def kinds(phase_ids: Sequence[str]) -> str:

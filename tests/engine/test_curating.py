@@ -10,12 +10,8 @@ from dataclasses import replace
 import pytest
 
 from engine.commands import curating
-from engine.commands.run_changes import (
-    deletable,
-    delete,
-    marked,
-    reindex,
-)
+from engine.commands.deleting import deletable, delete, marked
+from engine.commands.run_changes import reindex
 from engine.planning.graph import expand
 from engine.planning.presets import load_experiment
 from engine.queries.item_files import sources
