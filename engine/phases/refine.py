@@ -102,6 +102,8 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
 
     trainer = _trainer(spec, loaded, layout, folder, training, held_out)
     guards.train_in_fp32(loaded.model, values)
+    if not trainer.share_prompts():
+        ctx.message("prompts are read twice a pair: this model's attention takes no mask for both")
     if _pays_to_remember(spec, trainer, layout):
         ctx.activity("scoring the pairs under the reference")
         trainer.remember_reference(_counting_pairs(ctx))

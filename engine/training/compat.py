@@ -23,6 +23,7 @@ from engine.store.writing import follow_umask
 from engine.training import checkpoints
 from engine.training.logprobs import KNOWN, AnswerLogProbs
 from engine.training.microbatches import EvenPasses
+from engine.training.sharedprompts import share_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,6 +127,17 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
         return dataset
+
+    def share_prompts(self) -> bool:
+        """Read a pair's prompt once for both answers, in all passes from now on, where the model
+        allows it; returns whether. TRL calls the model without its output layer by its forward."""
+        rows = [*self.train_dataset, *self.eval_dataset]
+        longest = max(rows, key=lambda row: sum(map(len, row.values())))
+        batch = prepared(self, [longest])
+        causal = self.model.get_base_model()
+        self.model.eval()
+        with self.accelerator.autocast():
+            return share_prompts(causal.base_model, batch["input_ids"], batch["attention_mask"])
 
     def remember_reference(self, seen: Callable[[int, int], None] = lambda *_: None) -> None:
         """Score all pairs under the reference once instead of in every pass. ``seen`` is called
