@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from engine.schema.settings import RefineSettings
     from engine.schema.specs import RefineSpec
 
+REFERENCE = "reference.json"  # the pairs' scores under the reference, in the work folder
 CHECKED = 8  # pairs in the check of the starting point
 
 
@@ -104,9 +105,9 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     guards.train_in_fp32(loaded.model, values)
     if not trainer.share_prompts():
         ctx.message("prompts are read twice a pair: this model's attention takes no mask for both")
-    if _pays_to_remember(spec, trainer, layout):
+    if compute_dtype(spec.student.weights.precision) is torch.float32:
         ctx.activity("scoring the pairs under the reference")
-        trainer.remember_reference(_counting_pairs(ctx))
+        trainer.remember_reference(ctx.work / REFERENCE, _counting_pairs(ctx))
     ctx.activity("checking the starting point")
     step0_loss = _check_start(ctx, trainer, training, turn_end(loaded.tokenizer).token)
     _show_first_pair(ctx, training, loaded.tokenizer)
@@ -289,13 +290,6 @@ def _preference_arguments(settings: RefineSettings) -> dict[str, Any]:
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
     }
-
-
-def _pays_to_remember(spec: RefineSpec, trainer: Any, layout: tr.Layout) -> bool:
-    """Whether to compute the reference's scores once: if exact and used in more than one pass."""
-    precision = spec.student.weights.precision
-    more_than_a_pass = trainer.args.max_steps > layout.steps_per_epoch(len(trainer.train_dataset))
-    return more_than_a_pass and compute_dtype(precision) is torch.float32
 
 
 def _check_start(ctx: Context, trainer: Any, training: Tokenised, end: int) -> float:

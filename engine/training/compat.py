@@ -23,10 +23,11 @@ from engine.store.writing import follow_umask
 from engine.training import checkpoints
 from engine.training.logprobs import KNOWN, AnswerLogProbs
 from engine.training.microbatches import EvenPasses
+from engine.training.reference import REMEMBERED, keep_scores, kept_scores
 from engine.training.sharedprompts import share_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 CHECKED: Final = {"trl": "1.16", "peft": "0.21", "transformers": "5.23"}
 
@@ -139,30 +140,41 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
         with self.accelerator.autocast():
             return share_prompts(causal.base_model, batch["input_ids"], batch["attention_mask"])
 
-    def remember_reference(self, seen: Callable[[int, int], None] = lambda *_: None) -> None:
-        """Score all pairs under the reference once instead of in every pass. ``seen`` is called
-        with the number scored and the total.
+    def remember_reference(
+        self, file: Path, seen: Callable[[int, int], None] = lambda *_: None
+    ) -> None:
+        """Score all pairs under the reference once instead of in every pass. ``file`` keeps the
+        scores for a next attempt. ``seen`` is called with the number scored and the total.
 
         Only correct in fp32: 16-bit rounding depends on how a batch is padded, and would no
         longer cancel between policy and reference.
         """
-        done, total = 0, len(self.train_dataset) + len(self.eval_dataset)
-        seen(done, total)
-        for split in ("train_dataset", "eval_dataset"):
-            rows, size = getattr(self, split), self.args.per_device_train_batch_size
-            scores: dict[str, list[float]] = {"ref_chosen_logps": [], "ref_rejected_logps": []}
-            for first in range(0, len(rows), size):
-                part = [rows[i] for i in range(first, min(first + size, len(rows)))]
-                batch = prepared(self, part)
-                both = self.compute_ref_log_probs(self.model, batch)
-                for column, logps in zip(scores.values(), both, strict=True):
-                    column.extend(logps.tolist())
-                done += len(part)
-                seen(done, total)
-            for name, column in scores.items():
-                rows = rows.add_column(name, column)
-            setattr(self, split, rows)
+        splits = {split: getattr(self, split) for split in ("train_dataset", "eval_dataset")}
+        scores = kept_scores(file, {split: len(rows) for split, rows in splits.items()})
+        if scores is None:
+            scores, done, total = {}, 0, sum(map(len, splits.values()))
+            seen(done, total)
+            for split, rows in splits.items():
+                scores[split] = {name: [] for name in REMEMBERED}
+                for part in parts(rows, self.args.per_device_train_batch_size):
+                    both = self.compute_ref_log_probs(self.model, prepared(self, part))
+                    for column, logps in zip(scores[split].values(), both, strict=True):
+                        column.extend(logps.tolist())
+                    done += len(part)
+                    seen(done, total)
+            keep_scores(file, scores)
+        for split, rows in splits.items():
+            scored = rows
+            for name, column in scores[split].items():
+                scored = scored.add_column(name, column)
+            setattr(self, split, scored)
         self.precompute_ref_logps = True
+
+
+def parts(rows: Any, size: int) -> Iterator[list[dict[str, Any]]]:
+    """A dataset's rows, ``size`` at a time."""
+    for first in range(0, len(rows), size):
+        yield [rows[i] for i in range(first, min(first + size, len(rows)))]
 
 
 def prepared(trainer: Any, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The log-probabilities of each preference pair before and after a refinement.
 
 One forward pass over all pairs under the kept checkpoint, and one under the reference where its
-scores were not remembered: about a hundredth of the paper's thousand steps of 128 pairs.
+scores were not remembered.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from peft import set_peft_model_state_dict
 from engine.schema.records import PairScore
 from engine.training import compat
 from engine.training.guards import saved_weights
+from engine.training.reference import REMEMBERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import torch
-
-REMEMBERED = ("ref_chosen_logps", "ref_rejected_logps")
 
 
 def score_pairs(
@@ -37,16 +36,15 @@ def score_pairs(
     """
     set_peft_model_state_dict(trainer.model, saved_weights(adapter), adapter_name="default")
     trainer.model.eval()
-    parts = ((trainer.train_dataset, training, False), (trainer.eval_dataset, held_out, True))
+    splits = ((trainer.train_dataset, training, False), (trainer.eval_dataset, held_out, True))
     done, total = 0, len(training) + len(held_out)
     seen(done, total)
-    for rows, names, held in parts:
-        size = trainer.args.per_device_train_batch_size
-        for first in range(0, len(rows), size):
-            part = [rows[i] for i in range(first, min(first + size, len(rows)))]
-            figures = (*_reference(trainer, part), *_policy(trainer, part))
-            for name, *values in zip(names[first : first + size], *figures, strict=True):
-                yield _score(name, held, values)
+    for rows, names, held in splits:
+        left = iter(names)
+        for part in compat.parts(rows, trainer.args.per_device_train_batch_size):
+            figures = zip(*_reference(trainer, part), *_policy(trainer, part), strict=True)
+            for values in figures:
+                yield _score(next(left), held, values)
             done += len(part)
             seen(done, total)
 

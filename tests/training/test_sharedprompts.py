@@ -106,36 +106,63 @@ def test_a_model_that_would_read_something_else_is_left_alone(model: Any) -> Non
     assert torch.equal(before[mask == 1], after[mask == 1])
 
 
-def test_a_trainers_losses_and_gradients_stay(tmp_path: Path) -> None:
+def trainer_of_pairs(folder: Path) -> Any:
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_pretrained(MODELS / "wren-1m", dtype=torch.float32)
     model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False))
     data = Dataset.from_list(rows())
     arguments = DPOConfig(
-        output_dir=str(tmp_path), use_cpu=True, bf16=False, max_length=None, report_to="none",
+        output_dir=str(folder), use_cpu=True, bf16=False, max_length=None, report_to="none",
         loss_type=["sigmoid", "sft"], loss_weights=[1.0, 1.0],
     )  # fmt: skip
-    trainer: Any = PairTrainer(
+    return PairTrainer(
         model=model,
         args=arguments,
         train_dataset=data,
-        eval_dataset=data,
+        eval_dataset=data.select(range(2)),
         processing_class=AutoTokenizer.from_pretrained(MODELS / "wren-1m"),
     )
 
-    def step() -> tuple[Tensor, Tensor, dict[str, float]]:
+
+def test_a_trainers_losses_and_gradients_stay(tmp_path: Path) -> None:
+    trainer = trainer_of_pairs(tmp_path)
+
+    def step() -> tuple[float, Tensor, dict[str, float]]:
         trainer.model.zero_grad()
         trainer.model.eval()
         trainer._metrics["eval"].clear()
-        loss = trainer.compute_loss(trainer.model, prepared(trainer, list(data)))
+        loss = trainer.compute_loss(trainer.model, prepared(trainer, list(trainer.train_dataset)))
         loss.backward()
-        parts = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        slopes = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
         figures = {name: values[-1] for name, values in trainer._metrics["eval"].items()}
-        return loss.detach(), torch.cat(parts), figures
+        return float(loss.detach()), torch.cat(slopes), figures
 
     usual = step()
     assert trainer.share_prompts()
     ours = step()
-    assert float(ours[0]) == pytest.approx(float(usual[0]), abs=1e-5)
+    assert ours[0] == pytest.approx(usual[0], abs=1e-5)
     torch.testing.assert_close(ours[1], usual[1], rtol=1e-4, atol=1e-5)
     assert ours[2] == pytest.approx(usual[2], rel=1e-4, abs=1e-4)
+
+
+def test_a_next_attempt_takes_the_references_scores_that_were_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, file = trainer_of_pairs(tmp_path), tmp_path / "reference.json"
+    first.remember_reference(file)
+    asked: list[int] = []
+    score = PairTrainer.compute_ref_log_probs
+
+    def counting(self: Any, model: Any, batch: dict[str, Any]) -> Any:
+        asked.append(len(batch["input_ids"]) // 2)
+        return score(self, model, batch)
+
+    monkeypatch.setattr(PairTrainer, "compute_ref_log_probs", counting)
+    again = trainer_of_pairs(tmp_path)
+    again.remember_reference(file)
+    assert asked == []
+    for split in ("train_dataset", "eval_dataset"):
+        assert list(getattr(again, split)) == list(getattr(first, split))
+    file.write_text(file.read_text().replace("-", "-1", 1))  # changed since
+    trainer_of_pairs(tmp_path).remember_reference(file)
+    assert sum(asked) == 8
