@@ -33,7 +33,7 @@ from engine.store.layout import (
     REPLIES,
 )
 from engine.tasks.prompts import render
-from engine.tasks.sampling import fraction
+from engine.tasks.sampling import balanced, fraction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,8 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
 def _demonstrations(ctx: Context, spec: ElicitSpec) -> list[Demonstration]:
     file = ctx.output(spec.demonstrations, DEMONSTRATIONS)
     kept = [d for d in read_records(file, Demonstration) if d.kept]
-    return fraction(kept, spec.fraction, spec.data_seed)
+    shared = fraction(kept, spec.fraction, spec.data_seed)
+    return balanced(shared, spec.settings.limit, spec.data_seed)
 
 
 def _kind(ctx: Context, spec: ElicitSpec) -> AnswerKind:

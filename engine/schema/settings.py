@@ -147,6 +147,12 @@ class ElicitSettings(Frozen):
         "what a student thinks before its answer: left out of the pair, or part of it",
         since="0.2",
     )
+    limit: Positive | None = setting(
+        None,
+        "ours",
+        "questions, drawn from those of the demonstrations; all of them when empty",
+        since="0.3",
+    )
 
 
 class RefineSettings(Frozen):

@@ -198,10 +198,11 @@ class ElicitSpec(RoundSpec):
 
     @property
     def size(self) -> object:
-        return self.fraction
+        return self.fraction, self.settings.limit
 
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
-        return of[self.demonstrations] * self.fraction // 100
+        available = of[self.demonstrations] * self.fraction // 100
+        return min(self.settings.limit or available, available)
 
     def passes(self, questions: int) -> float:
         return 2.0 * 2 * questions  # with and without reasoning

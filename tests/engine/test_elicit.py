@@ -115,3 +115,8 @@ def test_the_answer_alone_is_asked_for_and_what_was_reasoned_is_not_asked_again(
     assert made
     prompts = {a.id: a.plain.prompt for a in after}
     assert all(p.prompt == p.prompt_plain == prompts[p.id] for p in made)
+
+    few = lab.attempt(paper.model_copy(update={"settings": ElicitSettings(limit=2)}))
+    drawn = list(read_records(few.folder.out / ANSWERS, ElicitedAnswers))
+    assert len(drawn) == 2
+    assert [a for a in before if a.id in {d.id for d in drawn}] == drawn
