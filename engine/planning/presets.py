@@ -148,7 +148,7 @@ def resolve(combinations: Sequence[Combination], path: Path) -> Resolved:
     if problems:
         raise Problems(list(dict.fromkeys(problems)))
     found = [
-        (one.varied, Resolved(one.experiment, _with_precision(one.experiment, cards), sources))
+        (one.varied, Resolved(one.experiment, _overridden(one.experiment, cards), sources))
         for one in combinations
     ]
     return replace(found[0][1], sweep=tuple(found) if len(found) > 1 else ())
@@ -199,7 +199,8 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
         card = cards.get(name)
         if card and card.source.ready_made and "teacher" in experiment.arms:
             yield f"arms: 'teacher' can't evaluate {name!r}, which is a file of ready answers"
-        for line in card.source.contradictions(card.sampling.max_new_tokens) if card else ():
+        limit = experiment.max_new_tokens or (card.sampling.max_new_tokens if card else 0)
+        for line in card.source.contradictions(limit) if card else ():
             yield f"teachers: {name!r} {line}"
     names = [card.name for card in experiment.cards]
     for field in (*LISTS, "cards"):
@@ -208,13 +209,18 @@ def _contradictions(experiment: Experiment, cards: dict[str, ModelCard]) -> Iter
             yield f"{field}: {value!r} is listed twice"
 
 
-def _with_precision(experiment: Experiment, cards: dict[str, ModelCard]) -> dict[str, ModelCard]:
-    if experiment.precision is None:
-        return cards
+def _overridden(experiment: Experiment, cards: dict[str, ModelCard]) -> dict[str, ModelCard]:
+    """The cards with the experiment's own precision of students and length of answers."""
     changed = dict(cards)
-    for name in experiment.students:
-        source = cards[name].weights.model_copy(update={"precision": experiment.precision})
-        changed[name] = cards[name].model_copy(update={"source": source})
+    if experiment.precision is not None:
+        for name in experiment.students:
+            source = cards[name].weights.model_copy(update={"precision": experiment.precision})
+            changed[name] = cards[name].model_copy(update={"source": source})
+    if experiment.max_new_tokens is not None:
+        for name, card in changed.items():
+            limit = {"max_new_tokens": experiment.max_new_tokens}
+            sampling = card.sampling.model_copy(update=limit)
+            changed[name] = card.model_copy(update={"sampling": sampling})
     return changed
 
 

@@ -95,6 +95,11 @@ class Experiment(Frozen):
     precision: Precision | None = Field(
         default=None, description="overrides the precision of every student's card"
     )
+    max_new_tokens: Positive | None = Field(
+        default=None,
+        description="overrides the tokens that every card's answers may have; answers that are "
+        "cut off are counted",
+    )
     settings: Settings = Settings()
     report_to: tuple[str, ...] = Field(
         default=(),

@@ -103,6 +103,7 @@ fractions: [50]
 seeds: [3]
 data_seed: 7
 precision: bf16
+max_new_tokens: 90
 settings:
   refine: {lora: {r: 4}, exclude: [a, b]}
   evaluate: {prompts: [plain], split: train, limit: 5}
@@ -117,6 +118,7 @@ sources:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     (spec,) = plan_experiment(runs, str(file)).plan.runs
+    assert {phase.card.sampling.max_new_tokens for phase in spec.phases if phase.card} == {90}
     draft = drafts.draft_of_preset(str(file))
     for same in (draft, drafts.cell_of(draft, spec), drafts.draft_of_phases(spec)):
         (again,) = planned(runs, same).plan.runs
