@@ -24,6 +24,7 @@ from engine.interfaces import Devices, Question
 from engine.phases.ask import item_seed
 from engine.planning.graph import expand
 from engine.planning.presets import resolve
+from engine.planning.sweep import Combination
 from engine.planning.yaml_file import load, parse
 from engine.scheduling.runner import run_attempt
 from engine.schema.experiment import Experiment
@@ -54,9 +55,9 @@ HEADS = (
 )
 
 
-def laid_over(changes: dict[str, Any]) -> Experiment:
-    """The shipped preset with settings laid over it; keys such as ``refine.beta``."""
-    document = load(POCKET, Experiment).model_dump()
+def laid_over(changes: dict[str, Any], file: Path = POCKET) -> Experiment:
+    """A preset with settings laid over it; keys such as ``refine.beta``."""
+    document = load(file, Experiment).model_dump()
     for key, value in changes.items():
         *parents, last = key.split(".")
         place = document["settings"]
@@ -175,7 +176,8 @@ def main() -> None:
         for models in ("teachers", "students"):
             if getattr(given, models):
                 chosen[models] = tuple(getattr(given, models))
-        resolved = resolve(experiment.model_copy(update=chosen), POCKET)
+        alone = Combination({}, experiment.model_copy(update=chosen))
+        resolved = resolve((alone,), POCKET)
         asked = asked or Validation(resolved, given.questions)
         print(f"\n{' '.join(f'{k}={v}' for k, v in changes.items()) or 'as shipped'}\n")
         print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)

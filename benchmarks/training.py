@@ -29,6 +29,7 @@ from benchmarks import real_training
 from benchmarks.pocket_trials import finish, laid_over
 from engine.planning.graph import expand
 from engine.planning.presets import resolve
+from engine.planning.sweep import Combination
 from engine.pocket.recipes import MODELS
 from engine.schema.records import Demonstration, Pair
 from engine.store.jsonlines import read_records
@@ -98,7 +99,7 @@ def ours(folder: Path, precision: str) -> RunSpec:
     """The pocket experiment's phases up to refine, in a folder of their own."""
     chosen = {"precision": precision, "teachers": ("wren-3m",), "arms": ("both",)}
     experiment = laid_over(SETTINGS).model_copy(update=chosen)
-    run = expand(resolve(experiment, folder))[0]
+    run = expand(resolve((Combination({}, experiment),), folder))[0]
     runs = RunsFolder(folder)
     runs.create()
     finish(runs, run)
