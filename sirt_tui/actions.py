@@ -111,6 +111,8 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
         "pan_right": Action("full_stop", "Move right"),
         "pan_left": Action("comma", "Move left"),
         "symbols": Action("m", "Draw with braille, blocks or letters"),
+        "later_look": Action("right_curly_bracket", "Answers later in the training"),
+        "earlier_look": Action("left_curly_bracket", "Answers earlier in the training"),
         "memory_or_use": Action("percent_sign", "Memory, or use in per cent"),
     },
     "texts": {
@@ -233,6 +235,11 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("up", "down(-1)", "Chart above"),
         Use("first", "end(0)", "First chart"),
         Use("last", "end(-1)", "Last chart"),
+    ),
+    "answers": (
+        Use("later_look", "look(1)"),
+        Use("earlier_look", "look(-1)"),
+        Use("prompt", "prompt", "Answers to the next prompt"),
     ),
     "memory": (Use("memory_or_use", "change"),),
     "log": (Use("messages_or_stderr", "source", label="Messages or stderr", shown=True),),

@@ -114,6 +114,11 @@ def print_estimate(found: Estimate, err: bool = False) -> None:
     basis = ", ".join(word for word in words if word)
     where = "a GPU" if found.on_gpu else "this CPU"
     echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})", err=err)
+    if found.looks >= 1:
+        what = "look_prompts of instruct and refine"
+        echo(
+            f"about {duration(found.looks)} of it answers prompts while training ({what})", err=err
+        )
     if found.memory_gib is not None:
         size, available = (mib / 1024 for mib in memory())
         echo(

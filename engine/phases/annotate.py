@@ -66,6 +66,7 @@ def run(ctx: Context, spec: AnnotateSpec) -> dict[str, Any]:
         store,
         card=spec.teacher,
         judge=lambda question, reply: _verdict(task, by_key[question.key], reply),
+        targets={key: item.target for key, item in by_key.items()},
     )
 
     ctx.activity("judging the demonstrations")

@@ -18,7 +18,7 @@ from engine.interfaces import Workplace
 from engine.schema import events as ev
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from engine.interfaces import Batch, Provider, Question, Reply
@@ -55,18 +55,20 @@ def ask_all(
     judge: Judge | None = None,
     unit: str = "questions",
     label: Label | None = None,
+    targets: Mapping[str, str] | None = None,
 ) -> None:
     """Ask the questions that ``store`` has no reply to, and save the replies there.
 
     With the ``card`` of an endpoint, the cost is reported too. About thirty replies are shown as
-    samples, with ``judge``'s verdict or a ``label``. A teacher with no questions left is not
+    samples, with ``judge``'s verdict or a ``label``, and the right answer of ``targets`` (by the
+    question's key). A teacher with no questions left is not
     asked, and a teacher may leave questions unanswered (imported demonstrations).
     """
     if store.damaged:
         text = f"{store.path}: damaged lines: {store.damaged}; what they answered is asked again"
         ctx.warn(text, "damaged")
     done = sum(q.key in store for q in questions)
-    reporter = _Reporter(ctx, card, len(questions), store, done, unit, judge, label)
+    reporter = _Reporter(ctx, card, len(questions), store, done, unit, judge, label, targets or {})
     reporter.tell()
     if done == len(questions):
         return
@@ -133,8 +135,9 @@ class _Reporter:
         unit: str,
         judge: Judge | None,
         label: Label | None,
+        targets: Mapping[str, str],
     ) -> None:
-        self._judge, self._label = judge, label
+        self._judge, self._label, self._targets = judge, label, targets
         self._ctx = ctx
         self._card = card
         self._store = store
@@ -179,6 +182,7 @@ class _Reporter:
                 text=_beginning(reply.text),
                 verdict=self._judge(question, reply) if self._judge else None,
                 label=self._label(question, reply) if self._label else "",
+                target=self._targets.get(question.key, ""),
             )
         )
 

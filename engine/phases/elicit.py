@@ -61,7 +61,14 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     def verdict(question: Question, reply: Reply) -> Verdict:
         return score_reply(kind, asked_for[question.key], reply.text, reply.finish)
 
-    ask_all(ctx, student, questions, store, card=spec.student, judge=verdict, unit="answers")
+    targets = {key: demonstration.target for key, demonstration in asked_for.items()}
+    ask_all(
+        *(ctx, student, questions, store),
+        card=spec.student,
+        judge=verdict,
+        unit="answers",
+        targets=targets,
+    )
     ctx.activity("making pairs of the answers")
     answers = [_both(demonstration, styles, kind, store) for demonstration in demonstrations]
     made = [

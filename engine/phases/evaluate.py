@@ -87,7 +87,13 @@ def _by_match(
         make = catalog.provider(card.source)
         return make(card, spec.generation, ctx.message, store.most_spent(card))
 
-    ask_all(ctx, model(spec.model), questions, store, card=spec.model, judge=verdict)
+    targets = {key: item.target for key, item in of_key.items()}
+    ask_all(
+        *(ctx, model(spec.model), questions, store),
+        card=spec.model,
+        judge=verdict,
+        targets=targets,
+    )
     predictions = [
         _prediction(task, item, prompt, store[item.id])
         for item, prompt in zip(items, prompts, strict=True)

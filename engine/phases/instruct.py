@@ -19,13 +19,16 @@ from engine.models.loading import load
 from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
+from engine.phases.looking import look_at, publish_looks
 from engine.phases.ranks import is_first, only_first_tells
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.schema.records import Demonstration
+from engine.schema.settings import LOOKS
 from engine.store.jsonlines import read_records
 from engine.store.layout import ADAPTER, CHECKPOINTS, DEMONSTRATIONS
 from engine.tasks.prompts import render
+from engine.tasks.repeats import with_repeats
 from engine.tasks.sampling import fraction
 from engine.training import checkpoints, compat, guards
 from engine.training import trainer as tr
@@ -88,6 +91,8 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     ctx.emit(_first_example(examples, loaded.tokenizer))
     ctx.message(tr.describe(trainer, layout, len(examples)))
 
+    if settings.look_prompts:
+        _look(ctx, spec, loaded, trainer, demonstrations)
     reporter = Reporter(ctx, start, asdict(layout), resume)
     outcome = tr.train(trainer, reporter, resume, spec.tracking.report_to)
     if outcome.stopped:
@@ -99,6 +104,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     adapters.export(last, ctx.staging / ADAPTER, spec.student, loaded.commit)
     ctx.emit(ev.Artefact(path=f"out/{ADAPTER}", what="instructed adapter"))
     figures = tr.common_figures(trainer, layout, outcome, start, ctx.staging / ADAPTER)
+    publish_looks(ctx)
     tr.warn_if_still(ctx, figures)
     return figures | {
         "examples": len(examples),
@@ -131,8 +137,7 @@ def tokenise(
     """
     examples = Examples()
     for one in demonstrations:
-        message = render(one.instruction, one.question, one.choices, settings.input_prompt)
-        prompt = prepare_prompt(tokenizer, message)
+        prompt = prepare_prompt(tokenizer, _prompt(one, settings))
         output = prepare_answer(tokenizer, one.output, one.finish)
         ids = (prompt + output)[: settings.max_length]
         if len(ids) <= len(prompt):
@@ -184,6 +189,27 @@ def _trainer(
         train_dataset=Dataset.from_dict(columns),
         processing_class=loaded.tokenizer,
     )
+
+
+def _look(
+    ctx: Context, spec: InstructSpec, loaded: Loaded, trainer: Any, learnt: Sequence[Demonstration]
+) -> None:
+    """Look at the training with questions that nothing is learnt from; where these are too few,
+    with the first that it does learn from besides."""
+    file = ctx.output(spec.demonstrations, DEMONSTRATIONS)
+    everything = list(read_records(file, Demonstration))
+    seen = with_repeats(frozenset(one.id for one in learnt), everything)
+    others = [one for one in everything if one.id not in seen]
+    questions = []
+    for one in [*others, *learnt][: spec.settings.look_prompts]:
+        text = _prompt(one, spec.settings)
+        questions.append((one, text, prepare_prompt(loaded.tokenizer, text)))
+    every = math.ceil(trainer.args.max_steps / LOOKS)
+    look_at(ctx, spec, loaded, trainer, questions, every, spec.demonstrations, seen)
+
+
+def _prompt(one: Demonstration, settings: InstructSettings) -> str:
+    return render(one.instruction, one.question, one.choices, settings.input_prompt)
 
 
 def _check_labels(trainer: Any, examples: Examples, end: int) -> None:

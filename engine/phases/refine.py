@@ -24,6 +24,7 @@ from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.alike import tell_alike
 from engine.phases.context import Stopped
+from engine.phases.looking import look_at, publish_looks
 from engine.phases.ranks import is_first, only_first_tells
 from engine.schema import events as ev
 from engine.schema.errors import UserError
@@ -114,6 +115,8 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     ctx.message(tr.describe(trainer, layout, len(training)))
     tr.warn_of_long_warmup(ctx, settings.warmup_steps, trainer.args.max_steps)
 
+    if settings.look_prompts:
+        _look(ctx, spec, loaded, trainer, [p for p in pairs if p.id in held])
     patience = settings.patience and settings.patience * settings.evaluate_every
     reporter = Reporter(ctx, start, asdict(layout), resume, patience)
     outcome = tr.train(trainer, reporter, resume, spec.tracking.report_to, patience)
@@ -131,6 +134,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     ctx.activity("scoring the pairs under reference and policy")
     names = training.names, held_out.names
     scores = score_pairs(trainer, ctx.staging / ADAPTER, *names, _counting_pairs(ctx))
+    publish_looks(ctx)
     write_records(ctx.staging / PAIR_SCORES, _in_order(scores, pairs))
     tr.warn_if_still(ctx, figures)
     return figures | {
@@ -310,6 +314,21 @@ def _show_first_pair(ctx: Context, training: Tokenised, tokenizer: Any) -> None:
     label, item = "first training example", training.names[0]
     ctx.emit(ev.Sample(item=item, prompt=prompt, text=chosen, label=label))
     ctx.emit(ev.Sample(item=item, prompt=prompt, text=rejected, label=f"{label}, rejected"))
+
+
+def _look(
+    ctx: Context, spec: RefineSpec, loaded: Loaded, trainer: Any, held_out: Sequence[Pair]
+) -> None:
+    """Look at the training with the prompts of held-out pairs."""
+    elicited = ctx.input(spec.pairs).spec()
+    assert isinstance(elicited, ElicitSpec)
+    settings = spec.settings
+    questions = []
+    for pair in held_out[: settings.look_prompts]:
+        ids = prepare_prompt(loaded.tokenizer, pair.prompt)[-settings.max_prompt_length :]
+        questions.append((pair, pair.prompt, ids))
+    every, source = settings.evaluate_every, elicited.demonstrations
+    look_at(ctx, spec, loaded, trainer, questions, every, source)
 
 
 def _picked(ctx: Context, state: Any, settings: RefineSettings) -> int:

@@ -20,6 +20,7 @@ from engine.planning.engines import GAIN, START_S, served_model, server_gib
 from engine.planning.history import history, likeness
 from engine.planning.memory import is_pocket, needed_gib, parameters_of
 from engine.schema.errors import UserError
+from engine.schema.settings import LOOK_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,13 +44,15 @@ OVERHEAD_S = 5.0
 class Estimate:
     """Time, memory and money for all phases still to do.
 
-    ``seconds``: one by one, on one device. ``from_history``, ``rough``, ``unknown``:
-    how many phases each kind of figure rests on. ``money``: per currency, paid teachers at
-    their cards' prices. ``memory``: GiB of the largest phase of each kind, weights and
-    activations. ``passed_over``: a line for each finished phase too damaged to measure from.
+    ``seconds``: one by one, on one device. ``looks``: of them, roughly, those in which trainings
+    answer prompts. ``from_history``, ``rough``, ``unknown``: how many phases each kind of figure
+    rests on. ``money``: per currency, paid teachers at their cards' prices. ``memory``: GiB of the
+    largest phase of each kind, weights and activations. ``passed_over``: a line for each finished
+    phase too damaged to measure from.
     """
 
     seconds: float
+    looks: float
     from_history: int
     rough: int
     unknown: int
@@ -79,7 +82,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     passed_over: list[str] = []
     past_phases = history(runs, passed_over) if to_do else {}
     counts = {"history": 0, "rough": 0, "unknown": 0}
-    seconds = 0.0
+    seconds = looks = 0.0
     money: dict[str, float] = defaultdict(float)
     memory: dict[str, float] = {}
     there, started = is_installed(runs.root), set[str]()
@@ -89,6 +92,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
             if served and spec.card and not on_gpu:
                 size = server_gib(spec.card)
             memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
+        looks += _look_seconds(spec, amounts[spec.id], on_gpu)
         past = [w.seconds for w in past_phases.get(likeness(spec), ()) if w.seconds is not None]
         if past:
             seconds += median(past)
@@ -105,6 +109,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
             money[currency] += spec.card.source.price(*tokens)
     return Estimate(
         seconds,
+        looks,
         counts["history"],
         counts["rough"],
         counts["unknown"],
@@ -142,19 +147,30 @@ def rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -
     if not (parameters := parameters_of(card)):
         return None
     tokens = min(ANSWER_TOKENS, card.sampling.max_new_tokens) + spec.prompt_tokens
-    rate = GPU_FLOPS[_work(spec)] if on_gpu else _cpu_rate(spec, card)
+    rate = GPU_FLOPS[_work(spec)] if on_gpu else _cpu_rate(_work(spec), card)
     if served:
         rate *= GAIN["gpu" if on_gpu else "cpu"]
-    return OVERHEAD_S + spec.passes(questions) * tokens * parameters / rate
+    looks = _look_seconds(spec, questions, on_gpu)
+    return OVERHEAD_S + spec.passes(questions) * tokens * parameters / rate + looks
+
+
+def _look_seconds(spec: PhaseSpec, questions: int, on_gpu: bool) -> float:
+    """What the answers at looks at a training take; 0 where it gives none."""
+    card, answers = spec.card, spec.looks(questions)
+    if card is None or not answers or not (parameters := parameters_of(card)):
+        return 0.0
+    tokens = min(LOOK_TOKENS, card.sampling.max_new_tokens) + spec.prompt_tokens
+    rate = GPU_FLOPS["generate"] if on_gpu else _cpu_rate("generate", card)
+    return 2.0 * answers * tokens * parameters / rate
 
 
 def _work(spec: PhaseSpec) -> str:
     return "train" if spec.trains else "generate"
 
 
-def _cpu_rate(spec: PhaseSpec, card: ModelCard) -> float:
+def _cpu_rate(work: str, card: ModelCard) -> float:
     """Pocket models use one core; a real model's phase has all, where it runs alone."""
-    rate = CPU_FLOPS[_work(spec)]
+    rate = CPU_FLOPS[work]
     if is_pocket(card):
         return rate
     bf16 = card.source.weights is not None and card.source.weights.precision == "bf16"

@@ -114,7 +114,7 @@ class Metric(Event):
 
 
 class Sample(Event):
-    """A generated answer to show, right or wrong."""
+    """A generated answer to show, right or wrong. ``target``: the right answer, if known."""
 
     kind: Literal["sample"] = "sample"
     item: str
@@ -122,6 +122,7 @@ class Sample(Event):
     text: str
     verdict: Verdict | None = None
     label: str = ""
+    target: str = ""
 
 
 class Answering(Event):

@@ -162,6 +162,10 @@ class PhaseSpec(Frozen):
         read or write a token, 6 to train on it."""
         return 2.0 * questions
 
+    def looks(self, questions: int) -> int:
+        """How many answers it gives while it trains; see :mod:`engine.training.looks`."""
+        return 0
+
     def _identity(self) -> dict[str, Any]:
         raise NotImplementedError
 

@@ -122,6 +122,27 @@ class PairScore(Record):
     policy_rejected: float
 
 
+class Look(Record):
+    """A greedy answer to one prompt with the weights after ``step`` steps of a training (0: before
+    the first).
+
+    ``loss``, ``held_out_loss``: as they were last logged, None before that or where a training has
+    none. ``trained_on``: whether the training sees the question too.
+    """
+
+    step: int
+    epoch: float | None = None
+    item: str
+    prompt: str
+    target: str
+    trained_on: bool
+    text: str
+    finish: Finish
+    verdict: Verdict | None = None
+    loss: float | None = None
+    held_out_loss: float | None = None
+
+
 class Committed(Record):
     """A model's completion of an answer that states no clear result.
 

@@ -46,6 +46,8 @@ def source_of(model: type[BaseModel], field: str) -> Source:
 
 
 PAPERS_LIMIT: Final = 4000  # section 3 of the paper
+LOOKS: Final = 10  # at an instruct phase, besides the one before its first step
+LOOK_TOKENS: Final = 128  # of an answer, at most
 
 if TYPE_CHECKING:
     Objective = str
@@ -53,6 +55,7 @@ else:
     Objective = Literal[tuple(OBJECTIVES)]  # any of the table's
 Thinking = Literal["drop", "keep"]
 Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 
@@ -96,6 +99,18 @@ class LoraSettings(Frozen):
     )
 
 
+def look_prompts() -> Any:
+    """How many prompts a training answers at each look; no part of what is learnt, nor of a
+    fingerprint."""
+    return setting(
+        3,
+        "ours",
+        "held-out training prompts that are answered at each look at the training, to see how "
+        "answers change (ten looks in instruct, in refine one every evaluate_every steps); 0: none",
+        since="0.2",
+    )
+
+
 class InstructSettings(Frozen):
     """Instruction-tuning on the teacher's demonstrations, loss on the output only."""
 
@@ -116,7 +131,12 @@ class InstructSettings(Frozen):
     checkpoint_every: Positive = setting(
         100, "ours", "steps between checkpoints a retry resumes from"
     )
+    look_prompts: NonNegative = look_prompts()
     lora: LoraSettings = LoraSettings()
+
+    def looks(self) -> int:
+        """How many answers are given while it trains."""
+        return self.look_prompts * (LOOKS + 1)
 
 
 class ElicitSettings(Frozen):
@@ -184,6 +204,17 @@ class RefineSettings(Frozen):
     )
     lora: LoraSettings = LoraSettings()
     exclude: tuple[str, ...] = setting((), "ours", "ids of pairs left out by hand")
+    look_prompts: NonNegative = look_prompts()
+
+    def steps(self, pairs: int) -> int:
+        """How many steps are trained: the smaller of both limits, about."""
+        if self.epochs is None:
+            return self.max_steps
+        return min(self.max_steps, round(self.epochs * (pairs / self.batch_size)))
+
+    def looks(self, pairs: int) -> int:
+        """How many answers are given while it trains."""
+        return self.look_prompts * (self.steps(pairs) // self.evaluate_every + 1)
 
 
 class EvaluateSettings(Frozen):

@@ -143,13 +143,16 @@ class InstructSpec(PhaseSpec):
     def passes(self, questions: int) -> float:
         return 6.0 * self.settings.epochs * questions
 
+    def looks(self, questions: int) -> int:
+        return self.settings.looks()
+
     def _identity(self) -> dict[str, Any]:
         return {
             "student": identity_of_model(self.student),
             "targets": self.student.lora_targets,
             "demonstrations": self.demonstrations,
             "fraction": [self.fraction, self.data_seed],
-            "settings": identity_of(self.settings, exclude={"checkpoint_every"}),
+            "settings": identity_of(self.settings, exclude={"checkpoint_every", "look_prompts"}),
         }
 
 
@@ -251,13 +254,13 @@ class RefineSpec(RoundSpec):
         return of[self.pairs]
 
     def passes(self, questions: int) -> float:
-        settings, steps = self.settings, self.settings.max_steps
-        if settings.epochs is not None:
-            steps = min(steps, round(settings.epochs * (questions / settings.batch_size)))
-        return 2.0 * 8 * steps * settings.batch_size  # two answers, policy and reference
+        return 16.0 * self.settings.steps(questions) * self.settings.batch_size  # 2 answers, models
+
+    def looks(self, questions: int) -> int:
+        return self.settings.looks(questions)
 
     def _identity(self) -> dict[str, Any]:
-        settings = identity_of(self.settings, exclude={"exclude"})
+        settings = identity_of(self.settings, exclude={"exclude", "look_prompts"})
         return {
             "student": identity_of_model(self.student),
             "targets": self.student.lora_targets,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
@@ -24,6 +26,31 @@ def write_records(path: Path, records: Iterable[Record]) -> int:
             file.write(record.model_dump_json() + "\n")
             count += 1
     return count
+
+
+def append_records(path: Path, records: Iterable[Record]) -> None:
+    """Append to a file that a kill may have left with half a line at its end, which is cut off."""
+    if path.exists():
+        raw = path.read_bytes()
+        if not raw.endswith(b"\n"):
+            os.truncate(path, raw.rfind(b"\n") + 1)
+    with path.open("ab") as file:
+        file.write(b"".join(b"%b\n" % record.model_dump_json().encode() for record in records))
+
+
+def whole_records(path: Path, kind: type[R]) -> list[R]:
+    """The records of a file that may be growing: without half a line at its end, and without lines
+    that can't be read; none where there is no file."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        if line.endswith(b"\n"):
+            with contextlib.suppress(ValueError, RecursionError):
+                found.append(kind.model_validate_json(line))
+    return found
 
 
 def read_records(path: Path, kind: type[R]) -> Iterator[R]:

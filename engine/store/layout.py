@@ -45,6 +45,7 @@ WEIGHTS = {ADAPTER, MERGED}  # folders that a bundle may leave out
 REPLIES = "replies.jsonl"
 CHECKPOINTS = "checkpoints"
 TRACKERS = "trackers"
+LOOKS = "looks.jsonl"
 
 _ATTEMPT = re.compile(r"attempt-(\d{3,})$")
 _PHASE = re.compile(r"[a-z_]+-[0-9a-f]{16}$")

@@ -8,4 +8,5 @@ RUN_PANELS = (
     "sirt_tui.panels.log:LogPanel",
     "sirt_tui.panels.scores:ScoresPanel",
     "sirt_tui.panels.memory:MemoryPanel",
+    "sirt_tui.panels.answers:AnswersPanel",
 )

@@ -13,6 +13,7 @@ from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from engine.schema.events import Sample
+    from engine.schema.records import Verdict
     from sirt_tui.panels.run_panel import RunView
 
 SHOWN = 30
@@ -45,22 +46,27 @@ class SamplesPanel(RunPanel, Lines):
         self.put(text if text.plain else Text("no generations yet", "dim"))
 
 
+def verdict_text(verdict: Verdict, target: str) -> Text:
+    """Write whether an answer is right, what was read, and what would have been right."""
+    text = Text()
+    text.append(*(("✓ right", "bold green") if verdict.correct else ("✗ wrong", "bold red")))
+    answer = visible(verdict.answer, 60) if verdict.answer is not None else "nothing found"
+    text.append(f"  answer {answer}")
+    text.append(f" by {visible(verdict.tier, 30)}" if verdict.tier else "", "dim")
+    if target and not verdict.correct:
+        text.append("  right is ", "dim").append(visible(target, 60), "bold")
+    return text
+
+
 def sample_text(sample: Sample) -> Text:
     """Write verdict, item, the prompt's end and the answer, all as plain text."""
     text = Text()
-    verdict = sample.verdict
-    if verdict is None:
+    if sample.verdict is None:
         text.append(
             f"· {visible(sample.label, 100) or 'not judged'}", "bold" if sample.label else "dim"
         )
-    elif verdict.correct:
-        text.append("✓ right", "bold green")
     else:
-        text.append("✗ wrong", "bold red")
-    if verdict is not None:
-        answer = visible(verdict.answer, 60) if verdict.answer is not None else "nothing found"
-        text.append(f"  answer {answer}")
-        text.append(f" by {visible(verdict.tier, 30)}" if verdict.tier else "", "dim")
+        text.append_text(verdict_text(sample.verdict, sample.target))
     text.append(f"  {visible(sample.item, 60)}\n", "dim")
     prompt = sample.prompt
     start = max(0, len(prompt) - PROMPT_CHARS)

@@ -29,7 +29,7 @@ from tests.engine.training_helpers import Lab, demonstration, same, student
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FAST = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3)
+FAST = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3, look_prompts=0)
 
 
 @pytest.fixture

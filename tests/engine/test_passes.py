@@ -30,6 +30,7 @@ def refined(folder: Path, at_once: int, monkeypatch: pytest.MonkeyPatch) -> Atte
     ]
     settings = RefineSettings(
         learning_rate=1e-3, warmup_steps=0, batch_size=8, max_steps=4, evaluate_every=2,
+        look_prompts=0,
         sft_weight=1.0, held_out=0.24,
     )  # fmt: skip
     spec = RefineSpec(student=student(), adapter=None, pairs=lab.elicited(pairs), settings=settings)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.schema.records import Pair
 
 FAST = RefineSettings(
-    batch_size=4, max_steps=6, evaluate_every=2, warmup_steps=1, learning_rate=1e-4
+    look_prompts=0, batch_size=4, max_steps=6, evaluate_every=2, warmup_steps=1, learning_rate=1e-4
 )
 PAIRS = [pair(i, group="AB"[i % 2]) for i in range(20)]
 
@@ -44,7 +44,7 @@ def instructed(tmp_path_factory: pytest.TempPathFactory) -> Attempt:
     """An instructed student whose adapter is far from nothing."""
     lab = Lab(RunsFolder(tmp_path_factory.mktemp("instructed")))
     demonstrations = lab.annotated([demonstration(i) for i in range(12)])
-    settings = InstructSettings(epochs=2, learning_rate=1e-2)
+    settings = InstructSettings(epochs=2, learning_rate=1e-2, look_prompts=0)
     return lab.attempt(
         InstructSpec(student=student(), demonstrations=demonstrations, settings=settings)
     )

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from engine.store.layout import PhaseDir
 
 Point = tuple[int, float]
-SETTINGS = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3)  # 6 steps
+SETTINGS = InstructSettings(
+    epochs=2, learning_rate=1e-3, checkpoint_every=3, look_prompts=0
+)  # 6 steps
 
 
 @pytest.fixture
@@ -141,7 +143,9 @@ def test_a_retry_neither_loses_nor_doubles_tensorboards_curve(lab: Lab) -> None:
 
 def test_refine_reports_its_preferences(lab: Lab) -> None:
     pytest.importorskip("tensorboard")
-    settings = RefineSettings(batch_size=4, max_steps=2, warmup_steps=0, evaluate_every=2)
+    settings = RefineSettings(
+        batch_size=4, max_steps=2, warmup_steps=0, evaluate_every=2, look_prompts=0
+    )
     attempt = lab.attempt(
         RefineSpec(
             student=student(),
