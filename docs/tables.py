@@ -257,6 +257,62 @@ def _conditions(language: Any) -> Iterator[tuple[str, str, str]]:
         yield f"`{word}`", "the word alone", ""
 
 
+# --- what is shipped ---
+
+
+def experiments() -> str:
+    """The shipped experiments."""
+    from engine.planning import presets
+    from engine.schema.counts import counted
+
+    rows = []
+    for name in presets.experiments():
+        found = presets.load_experiment(name).experiment
+        lists = f"{counted(len(found.students), 'student')}, {', '.join(found.tasks)}"
+        rows.append((f"`{name}`", found.description, lists))
+    return _table(("experiment", "what it is for", "has"), rows)
+
+
+def models() -> str:
+    """The shipped model cards."""
+    from engine.planning import presets
+
+    found = [presets.load_card(name) for name in presets.card_names()]
+    return _table(
+        ("model", "what it is for", "family", "weights", "from"),
+        [
+            (
+                f"`{card.name}`",
+                card.description,
+                card.family,
+                f"{card.parameters / 1e6:,.0f} million" if card.parameters else "",
+                "embedded" if getattr(card.source, "path", None) else card.source.origin.place,
+            )
+            for card in found
+        ],
+    )
+
+
+def tasks() -> str:
+    """The benchmarks."""
+    from engine import catalog
+
+    found = [catalog.task(name) for name in catalog.TASKS]
+    return _table(
+        ("task", "answer", "train", "test", "hub"),
+        [
+            (
+                f"`{task.name}`",
+                task.kind,
+                f"{task.sizes[0]:,}" if task.trains else "",
+                f"{task.sizes[1]:,}",
+                task.default_source.hub or "embedded",
+            )
+            for task in found
+        ],
+    )
+
+
 # --- the packages, from the README ---
 
 
@@ -299,6 +355,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "keys": keys,
     "filters": filters,
+    "experiments": experiments,
+    "models": models,
+    "tasks": tasks,
     "packages": packages,
 }
 

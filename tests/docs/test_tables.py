@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from engine import catalog
 from engine.cli.verbs import VERBS
+from engine.planning import presets
 from engine.queries import item_filter
 from engine.queries.rows import row_of
 from engine.queries.settings_form import settings
@@ -85,3 +87,10 @@ def test_filters_of_pairs_in_commands_are_understood():
     assert {words: item_filter.parse(words, {}).problem for words in found} == dict.fromkeys(
         found, ""
     )
+
+
+def test_everything_shipped_is_told():
+    told = text_of(DOCS / "reference" / "presets.md")
+    names = [*presets.experiments(), *presets.card_names(), *catalog.TASKS]
+    assert not [name for name in names if f"| `{name}` |" not in told]
+    assert "| `math` | math | – | 5,000 |" in told
