@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from textual.keys import format_key
 
 from engine import catalog
 from engine.cli.verbs import VERBS
@@ -14,12 +15,15 @@ from engine.queries.rows import row_of
 from engine.queries.settings_form import settings
 from engine.schema.kinds import SOURCES
 from engine.store.layout import RunsFolder
+from sirt_tui.actions import ACTIONS
 from sirt_tui.screens.filtering import parse
 from tests.docs.pages import DOCS, blocks, headings, spans, tables, text_of
 from tests.tui.conftest import RECORDED
 
+KEY = re.compile(r"\*\*([^*`]+)\*\*\s\(`([^`]+)`\)")  # **Stop** (`x`)
 CONDITION = re.compile(r"-?[a-z][\w.]*([<>=:]+[\w.-]+)")
 
+GUIDE = sorted((DOCS / "guide").glob("*.md"))
 SETTINGS = text_of(DOCS / "reference" / "settings.md")
 
 
@@ -70,6 +74,18 @@ def test_every_screen_has_its_keys():
     keys = tables().key_tables()
     assert len(keys) >= 7
     assert all(rows for rows in keys.values())
+
+
+def test_keys_on_the_pages_are_those_of_the_interface():
+    told = [found for page in GUIDE for found in KEY.findall(text_of(page))]
+    assert len(told) > 15
+    for words, key in told:
+        assert [
+            action
+            for action in ACTIONS.values()
+            if action.words.lower().startswith(words.lower()) or action.label == words
+            if key in [format_key(one) for one in action.keys.split(",")]
+        ], f"{words}: {key}"
 
 
 @pytest.mark.parametrize("page", ["reference/filters.md", "guide/watch.md"])
