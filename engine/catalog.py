@@ -36,6 +36,7 @@ TASKS = {
 LAUNCHERS = {
     "local": "engine.scheduling.launchers.local:LocalLauncher",
     "forked": "engine.scheduling.launchers.local:LocalLauncher",  # so called in version 0.1
+    "slurm": "engine.scheduling.launchers.slurm.launcher:SlurmLauncher",  # slurm:FILE, of a site
 }
 TRACKERS = {
     "tensorboard": "engine.training.tracking:tensorboard",
@@ -60,8 +61,9 @@ def provider(source: ModelSource) -> ProviderFactory:
 
 @cache
 def launcher(name: str) -> Launcher:
-    """The one of this process."""
-    return cast("Launcher", find(LAUNCHERS, "launcher", name)())
+    """The one of this process; behind a colon stands what it is made with."""
+    kind, colon, given = name.partition(":")
+    return cast("Launcher", find(LAUNCHERS, "launcher", kind)(*[given] * bool(colon)))
 
 
 def tracker(name: str) -> Callable[..., AbstractContextManager[None]]:

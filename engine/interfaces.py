@@ -270,6 +270,9 @@ class Capacity:
         card_memory: GiB that are free on each GPU; one that is not listed has room for anything.
         alone: nothing of ours runs on the CPU, so a phase that is too large may have all there is.
         asking: the generations that running phases are at; filled in by the scheduler.
+        jobs: how many phases a queue elsewhere would take now, whatever is free: it makes them wait
+            for devices and for the phases before them. None: the devices above decide.
+        each: what a phase of each kind has there, where ``jobs`` is set.
     """
 
     cards: tuple[int, ...] = ()
@@ -284,16 +287,21 @@ class Capacity:
     card_memory: Mapping[int, float] = field(default_factory=dict)
     alone: bool = True
     asking: frozenset[str] = frozenset()
+    jobs: int | None = None
+    each: Mapping[str, Devices] = field(default_factory=dict)
 
 
 class Poll(NamedTuple):
     """What a launcher knows of an attempt: ``pending`` (handed over, not begun), ``running``,
-    ``exited``, or ``unknown``, where its heartbeat decides. ``code``: how it ended, where that is
-    known; ``why``: in words, what it is pending for."""
+    ``exited``, ``withdrawn`` (it never began, and never will: nothing of it is left), or
+    ``unknown``, where its heartbeat decides. ``code``: how it ended, where that is known; ``why``:
+    in words, what it is pending for, how it ended, or why it is unknown for now. ``again``: it
+    ended by no fault of its own, and is tried again by itself."""
 
     state: Probe
     code: int | None = None
     why: str = ""
+    again: bool = False
 
 
 class Launcher(Protocol):
@@ -311,7 +319,9 @@ class Launcher(Protocol):
         ...
 
     def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
-        """``OSError`` when nothing could be started; then nothing is running or pending."""
+        """``OSError`` when nothing could be started; then nothing is running or pending. Where
+        ``jobs`` of the capacity is set, it is asked for phases too whose inputs are still made by
+        jobs of its own."""
         ...
 
     def poll(self, handles: Mapping[AttemptDir, Handle]) -> Mapping[AttemptDir, Poll]:

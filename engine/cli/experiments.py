@@ -9,6 +9,7 @@ import click
 
 from engine.catalog import TASKS
 from engine.cli.completion import experiments
+from engine.cli.jobs import jobs_json, print_jobs
 from engine.cli.output import (
     echo,
     json_option,
@@ -19,6 +20,7 @@ from engine.cli.output import (
 from engine.commands import device_request as placing
 from engine.commands import queue_changes
 from engine.commands.experiments import Planned, launch, plan_experiment
+from engine.commands.sites import check_launch, site_request
 from engine.machine.devices import memory
 from engine.planning import presets as preset_files
 from engine.schema.counts import counted
@@ -37,15 +39,19 @@ GROUPS_SHOWN = 40
 
 @click.command()
 @click.argument("experiment", shell_complete=experiments)
+@click.option("--site", help="Also show what would be asked of this site.")
 @json_option
 @click.pass_obj
-def plan(runs: RunsFolder, experiment: str, as_json: bool) -> None:
+def plan(runs: RunsFolder, experiment: str, site: str | None, as_json: bool) -> None:
     """Show the runs and phases of EXPERIMENT (a file, or a shipped preset's name)."""
+    request = site_request(runs, site) if site else None
     planned = plan_experiment(runs, experiment)
     if as_json:
-        print_json(_plan_json(planned))
-    else:
-        print_plan(planned)
+        print_json(_plan_json(planned) | (jobs_json(planned, request) if request else {}))
+        return
+    print_plan(planned)
+    if request is not None:
+        print_jobs(planned, request)
 
 
 def _plan_json(planned: Planned) -> dict[str, Any]:
@@ -146,9 +152,14 @@ def device_options(function: Any) -> Any:
 
 
 def device_request(
-    gpus: str | None, gpu_count: int | None, cpu: bool, launcher: str = "local"
+    gpus: str | None,
+    gpu_count: int | None,
+    cpu: bool,
+    launcher: str = "local",
+    site: tuple[RunsFolder, str] | None = None,
 ) -> DeviceRequest:
-    """Read the device options; ``UserError`` if they contradict each other or the machine."""
+    """Read the device options; ``UserError`` if they contradict each other, the machine or the
+    site (and the folder that it is looked for with)."""
     if cpu and (gpus is not None or gpu_count is not None):
         raise UserError("--cpu means no GPU: leave out --gpus and --gpu-count, or --cpu")
     try:
@@ -156,6 +167,8 @@ def device_request(
     except ValueError:
         raise UserError(f"--gpus {gpus!r}: expected indices, as in 0,1") from None
     try:
+        if site is not None:
+            return site_request(*site, wanted, gpu_count, cpu)
         return placing.device_request(wanted, gpu_count, cpu, launcher)
     except UserError as error:
         given = {"--gpus": gpus, "--gpu-count": gpu_count}
@@ -172,6 +185,7 @@ def device_request(
     help="CPU phases at once in this folder, each with its share of the cores; it stays set.",
 )
 @click.option("--launcher", default="local", help="What starts phases; local: this machine.")
+@click.option("--site", help="Where to run: a site's name (sirt site list); local: this machine.")
 @click.option("--detach", is_flag=True, help="Return at once; look with `sirt status`.")
 @json_option
 @click.pass_obj
@@ -183,6 +197,7 @@ def run(
     cpu: bool,
     cpu_slots: int | None,
     launcher: str,
+    site: str | None,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -192,10 +207,12 @@ def run(
     """
     from engine.cli.follow import follow
 
-    request = device_request(gpus, gpu_count, cpu, launcher)
+    request = device_request(gpus, gpu_count, cpu, launcher, (runs, site) if site else None)
     planned = plan_experiment(runs, experiment)
     if not as_json:
         print_plan(planned)
+        print_jobs(planned, request)
+    check_launch(planned.plan.to_do, request)
     if cpu_slots is not None:
         queue_changes.set_cpu_slots(runs, cpu_slots)
     launched = launch(runs, planned, request)

@@ -23,6 +23,7 @@ VERBS = {
     "presets": Verb("experiments", "presets", RUN, "what is shipped", "sirt presets"),
     "plan": Verb("experiments", "plan", RUN, "what an experiment needs", "sirt plan my.yaml"),
     "run": Verb("experiments", "run", RUN, "launch it and follow it", "sirt run my.yaml --gpus 0"),
+    "site": Verb("site", "site", RUN, "clusters to run on", "sirt site init mine"),
     "stop": Verb("runs", "stop", RUN, "stop runs, keep their work", "sirt stop 2c97"),
     "retry": Verb("runs", "retry", RUN, "go on after stop or fault", "sirt retry 2c97 --follow"),
     "queue": Verb("queue", "queue", RUN, "which runs come next", "sirt queue --move 2c97 0"),

@@ -28,7 +28,9 @@ def stop(runs: RunsFolder, run_ids: Iterable[str]) -> None:
     """
     for run_id in run_ids:
         read_record(runs, run_id)
-        queue.request_stop(runs, run_id)
+        asked = queue.request_stop(runs, run_id)
+        if any(queue.is_elsewhere(runs.phase(phase)) for phase in asked):
+            daemon.revive(runs)  # what waits in a cluster's queue sees no file
 
 
 def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:

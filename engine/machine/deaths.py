@@ -37,10 +37,11 @@ def how(code: int | None) -> str:
     return f"killed (signal {-code})"
 
 
-def last_words(attempt: AttemptDir, code: int | None) -> str:
-    """How an attempt without a final event ended, in a line; ``code``: see :func:`how`."""
+def last_words(attempt: AttemptDir, code: int | None, told: str = "") -> str:
+    """How an attempt without a final event ended, in a line; ``code``: see :func:`how`. ``told``:
+    what its launcher knows of it, which says more."""
     ran = _ran(attempt)
-    died = how(code) + (f" after {duration(ran)}" if ran is not None else "")
+    died = told or how(code) + (f" after {duration(ran)}" if ran is not None else "")
     if reason := _out_of_memory(attempt, code):
         died += f": {reason}"
     said = stderr_end(attempt, STDERR_BYTES).strip().splitlines()
@@ -49,7 +50,7 @@ def last_words(attempt: AttemptDir, code: int | None) -> str:
             return f"the disk was full: {died}; free some space and retry"
         if _no_room(attempt.path):
             return f"the disk is full: {died}; free some space and retry"
-    if code is None and not (attempt.process.exists() or attempt.events.exists()):
+    if code is None and not (told or attempt.process.exists() or attempt.events.exists()):
         died = "it ended before it could write anything down, as it does on a full disk; retry"
     lines = [line for line in said if not BAR.search(line)][-STDERR_LINES:]
     return f"{died}; stderr ends: {' / '.join(lines)}" if lines else died
@@ -87,8 +88,13 @@ def _out_of_memory(attempt: AttemptDir, code: int | None) -> str:
 
 def stderr_end(attempt: AttemptDir, most: int) -> str:
     """The last ``most`` bytes that the attempt wrote to stderr; empty when it wrote nothing."""
+    return ending(attempt.stderr, most)
+
+
+def ending(path: Path, most: int) -> str:
+    """The last ``most`` bytes of a log; empty where there is none."""
     try:
-        with attempt.stderr.open("rb") as file:
+        with path.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - most))
             return settled(file.read().decode(errors="replace"))
     except OSError:

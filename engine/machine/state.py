@@ -63,7 +63,7 @@ def phase_state(folder: PhaseDir) -> PhaseState:
     if state == "lost":
         if attempt.stop.exists():
             return PhaseState("stopped", number, "asked to stop; its process was ended")
-        error = last_words(attempt, known.code)
+        error = last_words(attempt, known.code, known.why)
     return PhaseState(state, number, error, final.ts if final else None, known.why)
 
 

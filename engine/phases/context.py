@@ -101,7 +101,8 @@ class Context:
 
     @property
     def stop_requested(self) -> bool:
-        return self.attempt.stop.exists()
+        """Whether to save what there is and end: for good, or to go on in a next allocation."""
+        return self.attempt.stop.exists() or self.attempt.goes_on.exists()
 
     def stop_point(self) -> None:
         """Raise :class:`Stopped` if asked to stop; call it when all work so far is on disk."""

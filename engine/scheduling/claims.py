@@ -30,7 +30,9 @@ class Claims:
         self._folders = folders
         self._file = ConductorDir(runs.conductor).waiting
         self._claimed: dict[str, float] = {}
-        self._waiting: dict[str, str] = {}
+        self._short: dict[str, str] = {}
+        self._told: dict[str, str] = {}
+        self.refused: dict[str, str] = {}  # by phase, why it could not be started the last time
         with contextlib.suppress(OSError):  # an earlier conductor's
             self._file.unlink()
 
@@ -57,9 +59,15 @@ class Claims:
             if node.id in left and free.cpu and not node.remote
             if short_of_memory(node, replace(free, alone=False))
         }
-        if short.keys() != self._waiting.keys():
-            self._waiting = short
-            write_json(self._file, short)
-            for phase, why in short.items():
-                log.info("%s %s", phase, why)
+        for phase in short.keys() - self._short.keys():
+            log.info("%s %s", phase, short[phase])
+        self._short = short
+        self.tell()
         return list(short)
+
+    def tell(self) -> None:
+        """Record what has changed."""
+        told = self._short | self.refused
+        if told.keys() != self._told.keys():
+            self._told = told
+            write_json(self._file, told)

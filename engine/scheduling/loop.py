@@ -23,11 +23,13 @@ from engine.scheduling.policy import (
     Fact,
     blocked,
     finished,
+    handed_over,
+    made,
     problem,
     standings,
     starts,
 )
-from engine.scheduling.queue import Queue, change, read_queue
+from engine.scheduling.queue import Queue, change, forgive, read_queue
 from engine.scheduling.watching import Running, adopted, tell_end, watch
 from engine.schema.errors import UserError, explain, told
 from engine.store.eventlog import HEARTBEAT_S
@@ -148,6 +150,8 @@ class Conductor:
         ended = watch(self.running, self._timing.grace, self._say)
         for running, poll in ended:
             tell_end(self._folders, running, poll)
+            if poll.again:
+                forgive(self.runs, running.phase.id, running.attempt.number)
         if ended or self._stamp() != self._queue_stamp or time.monotonic() >= self._next_look:
             self._look()
         waiting = self._start_ready()
@@ -213,7 +217,7 @@ class Conductor:
     def _start_ready(self) -> bool:
         """Start what fits; True when something could run but waits for a device or a retry."""
         queued = {p for p, s in self._stands.items() if s.state == "queued"} - self.running.keys()
-        wanted = [r for r in self._wanted if queued.intersection(node.id for node in r.nodes)]
+        wanted = [run for run in self._wanted if self._has_some_to_start(run)]
         self._servers.look(
             node
             for run in wanted
@@ -225,6 +229,14 @@ class Conductor:
         waits = [self._start_with(name, wanted, queued) for name in names]
         return any(waits)
 
+    def _has_some_to_start(self, run: QueuedRun) -> bool:
+        """A queue elsewhere takes phases that wait for their inputs too."""
+        states = {"queued"} if run.request.launcher in LOCAL else {"queued", "waiting"}
+        return any(
+            self._stands[node.id].state in states and node.id not in self.running
+            for node in run.nodes
+        )
+
     def _start_with(self, name: str, wanted: list[QueuedRun], queued: set[str]) -> bool:
         """Start the phases that one launcher is responsible for."""
         asked = [run for run in wanted if run.request.launcher == name and not run.hold]
@@ -233,7 +245,14 @@ class Conductor:
         except UserError as error:
             self._say(str(error), logging.ERROR)
             return False
-        room = self._room(launcher)
+        try:
+            room = self._room(launcher)
+        except UserError as error:  # the file of its site is gone or wrong
+            self._say(str(error), logging.ERROR)
+            return bool(asked)
+        if room.jobs is not None:
+            return self._hand_over(name, asked, launcher, room)
+        asked = [run for run in asked if queued.intersection(node.id for node in run.nodes)]
         possible = [run for run in asked if self._can_ever_start(run, room)]
         queued = queued - self.running.keys()  # another launcher may have started one meanwhile
         ready = {p for p in queued if self._not_before.get(p, 0.0) <= time.monotonic()}
@@ -246,6 +265,34 @@ class Conductor:
         short = self._claims.tell_waiting(possible, ready - self.running.keys(), room)
         self._servers.make_room(nodes[phase] for phase in short)
         return bool(possible)
+
+    def _hand_over(
+        self, name: str, wanted: list[QueuedRun], launcher: Launcher, room: Capacity
+    ) -> bool:
+        """Give a queue elsewhere all that it takes, whole chains at once; phases whose model is
+        behind an endpoint run here. True when some are left."""
+        until = time.monotonic() + self._timing.look
+        nodes = {node.id: node for run in wanted for node in run.nodes}
+        mine = {p for p, one in self.running.items() if one.launcher is launcher}
+        chosen = handed_over(wanted, self._stands, mine, room)
+        for start in chosen:
+            kind = f"{name} {nodes[start.phase].kind}"
+            ready = all(
+                made(i, self._stands) or i in self.running for i in nodes[start.phase].inputs
+            )
+            waits = max(self._not_before.get(what, 0.0) for what in (kind, start.phase))
+            if not ready or start.phase in self.running or waits > time.monotonic():
+                continue
+            if not self._start(start, name):  # the others of its kind would fare alike
+                self._not_before[kind] = time.monotonic() + self._timing.back_off
+            if time.monotonic() > until:
+                break
+        self._claims.tell()
+        there = {p for p, node in nodes.items() if node.remote and p not in self.running}
+        remote = {p for p in there if self._stands[p].state == "queued"}
+        for start in starts(wanted, remote, self._room(self._local)) if remote else ():
+            self._start(start, name)
+        return bool(chosen or remote)
 
     def _room(self, launcher: Launcher) -> Capacity:
         held = [r.held for r in self.running.values() if r.launcher is launcher]
@@ -261,31 +308,38 @@ class Conductor:
             self._say(f"run {run.run_id} can't start here: {reason}", logging.ERROR)
         return not reason
 
-    def _start(self, start: Start, name: str) -> None:
-        """Start a phase; one that asks a model elsewhere needs no device and always starts here."""
+    def _start(self, start: Start, name: str) -> bool:
+        """Start a phase; one that asks a model elsewhere needs no device and always starts here.
+        False when nothing could be started."""
         name = "local" if start.slot == "api" else name
         launcher = self._launcher(name)
         phase = self.runs.phase(start.phase)
         attempt = None
+        devices = start.devices
+        if start.slot == "cpu" and (threads := self._folders.cpu_threads(phase.id)):
+            devices = replace(devices, threads=threads)  # rounding depends on it
         try:
             attempt = phase.new_attempt()
-            handle = launcher.start(phase, attempt, start.devices)
+            handle = launcher.start(phase, attempt, devices)
         except OSError as error:
             self._say(f"{phase.id} can't be started: {explain(error)}", logging.ERROR)
+            self._claims.refused[phase.id] = f"can't be started: {explain(error)}"
             self._not_before[phase.id] = time.monotonic() + self._timing.back_off
             if attempt is not None:  # nothing ran in it
                 shutil.rmtree(attempt.path, ignore_errors=True)
-            return
-        memory = self._claims.of(phase, start.devices)
+            return False
+        self._claims.refused.pop(phase.id, None)
+        memory = self._claims.of(phase, devices)
         self.running[phase.id] = Running(
-            phase, attempt, launcher, handle, start.devices, start.slot, memory
+            phase, attempt, launcher, handle, devices, start.slot, memory
         )
-        where = ", ".join(f"GPU {i}" for i in start.devices.gpus) or start.slot
+        where = ", ".join(f"GPU {i}" for i in devices.gpus) or start.slot
         log.info("%s attempt %d: %s on %s", phase.id, attempt.number, name, where)
         try:
-            processes.write_owner(attempt, name, handle, start.devices)
+            processes.write_owner(attempt, name, handle, devices)
         except OSError as error:  # the phase says it too, as soon as it runs
             self._say(explain(error), logging.ERROR)
+        return True
 
     def _launcher(self, name: str) -> Launcher:
         return self._local if name in LOCAL else catalog.launcher(name)

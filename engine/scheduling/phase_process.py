@@ -54,8 +54,10 @@ def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) 
             return own.path / "staging"
 
     own = AttemptDir(attempt.path / f"rank-{rank}")
-    own.path.mkdir()
-    own.stop.symlink_to(attempt.stop)
+    own.path.mkdir(exist_ok=True)  # the attempt may go on in a next allocation
+    for mine, common in ((own.stop, attempt.stop), (own.goes_on, attempt.goes_on)):
+        mine.unlink(missing_ok=True)
+        mine.symlink_to(common)
     runs, spec = RunsFolder(phase.path.parent.parent), phase.spec()
     with EventWriter(own.events, own.alive) as writer:
         worker = Worker(runs, phase, own, writer, devices)

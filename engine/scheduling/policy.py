@@ -65,6 +65,10 @@ class Node:
     generation: str | None = None
     served: str = ""
 
+    @property
+    def kind(self) -> str:
+        return self.id.rpartition("-")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class QueuedRun:
@@ -87,6 +91,44 @@ class Start:
     devices: Devices
 
 
+def handed_over(
+    runs: Iterable[QueuedRun],
+    stands: Mapping[str, Standing],
+    there: Container[str],
+    room: Capacity,
+) -> list[Start]:
+    """Which phases a queue elsewhere takes now: in our order, also those whose inputs it makes
+    (``there``) or is about to. Phases whose model is behind an endpoint are left out."""
+    chosen: dict[str, Start] = {}
+    for run in runs:
+        for node in run.nodes:
+            where = stands.get(node.id)
+            if len(chosen) >= (room.jobs or 0):
+                return list(chosen.values())
+            if where is None or where.state not in ("queued", "waiting") or node.remote:
+                continue
+            if node.id in there or node.id in chosen or run.hold:
+                continue
+            if all(i in there or i in chosen or made(i, stands) for i in node.inputs):
+                devices = _elsewhere(node, run.request, room)
+                slot: Slot = "gpu" if devices.gpus else "cpu"
+                chosen[node.id] = Start(node.id, run.run_id, slot, devices)
+    return list(chosen.values())
+
+
+def made(phase: str, stands: Mapping[str, Standing]) -> bool:
+    """An input that none of the runs has was there when the run was made."""
+    return phase not in stands or stands[phase].state == "done"
+
+
+def _elsewhere(node: Node, request: DeviceRequest, room: Capacity) -> Devices:
+    usual = room.each[node.kind]
+    count = 0 if request.cpu else len(usual.gpus)
+    if request.gpu_count is not None:
+        count = request.gpu_count if node.trains else 1
+    return Devices(tuple(range(count)), usual.threads)
+
+
 def node_of(spec: PhaseSpec) -> Node:
     """A phase's node for scheduling; this hashes its spec, so keep the result."""
     remote = spec.card is not None and not spec.card.source.needs_device
@@ -102,12 +144,9 @@ def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str,
     needs = ((node.id, node.inputs) for node in nodes.values())
     found = standing.standings(needs, facts, forgiven_by(run.forgiven for run in runs))
 
-    def made(phase: str) -> bool:
-        return phase not in found or found[phase].state == "done"
-
     return {
         phase: replace(where, state="waiting")
-        if where.state == "queued" and not all(map(made, nodes[phase].inputs))
+        if where.state == "queued" and not all(made(i, found) for i in nodes[phase].inputs)
         else where
         for phase, where in found.items()
     }

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from engine.machine.state import final_event, phase_state
+from engine.machine.state import DAMAGED, final_event, phase_state
 from engine.scheduling.policy import DeviceRequest
 from engine.schema.cards import Frozen
 from engine.schema.errors import UserError, nearest
-from engine.schema.jsonfile import read_as
+from engine.schema.jsonfile import read_as, read_json
 from engine.store.layout import atomic_write
 from engine.store.registry import folder_lock
 from engine.store.run import read_record
@@ -31,7 +31,9 @@ __all__ = [
     "Queue",
     "change",
     "enqueue",
+    "forgive",
     "hold",
+    "is_elsewhere",
     "move",
     "read_queue",
     "remove",
@@ -40,6 +42,7 @@ __all__ = [
     "set_limits",
 ]
 API_SLOTS = 4
+GOING = ("running", "pending", "waiting")  # the last: handed over, and taken back unbegun
 
 
 class Entry(Frozen):
@@ -128,9 +131,27 @@ def retry(runs: RunsFolder, run_id: str) -> Queue:
     """Retry the phases of a run that failed, stopped or died; it need not be queued any more."""
 
     def edit(queue: Queue) -> Queue:
-        entry = queue.entry(run_id) if run_id in queue.run_ids else Entry(run_id=run_id)
+        there = run_id in queue.run_ids
+        entry = (
+            queue.entry(run_id)
+            if there
+            else Entry(run_id=run_id, devices=_last_request(runs, run_id))
+        )
         forgiven = _ended_attempts(runs, run_id)
         return queue.with_entry(entry.model_copy(update={"forgiven": forgiven, "hold": False}))
+
+    return change(runs, edit)
+
+
+def forgive(runs: RunsFolder, phase_id: str, attempt: int) -> Queue:
+    """Have the queued runs that need a phase try it again after this attempt."""
+
+    def edit(queue: Queue) -> Queue:
+        for entry in queue.entries:
+            if any(phase.id == phase_id for phase in _phases(runs, entry.run_id)):
+                forgiven = entry.forgiven | {phase_id: attempt}
+                queue = queue.with_entry(entry.model_copy(update={"forgiven": forgiven}))
+        return queue
 
     return change(runs, edit)
 
@@ -193,6 +214,29 @@ def _phases(runs: RunsFolder, run_id: str) -> list[PhaseDir]:
         return []
 
 
+def _last_request(runs: RunsFolder, run_id: str) -> DeviceRequest:
+    """What a run that is no longer queued had: it goes on where its phases were handed over."""
+    had = [found for phase in _phases(runs, run_id) if (found := _elsewhere(phase))]
+    if not had:
+        return DeviceRequest()
+    return DeviceRequest(launcher=had[-1][0], cpu=not any(gpus for _, gpus in had))
+
+
+def is_elsewhere(phase: PhaseDir) -> bool:
+    """Whether the phase's last attempt was handed over to a site."""
+    return _elsewhere(phase) is not None
+
+
+def _elsewhere(phase: PhaseDir) -> tuple[str, bool] | None:
+    """The site's launcher that has the last attempt, and whether that has GPUs."""
+    attempt = phase.last_attempt()
+    with contextlib.suppress(*DAMAGED):
+        owner = read_json(attempt.process) if attempt else {}
+        if ":" in owner["launcher"]:
+            return owner["launcher"], bool(owner["devices"]["gpus"])
+    return None
+
+
 def _ended_attempts(runs: RunsFolder, run_id: str) -> dict[str, int]:
     """The last attempt by phase, if it ended without success or was asked to stop."""
     ended = {}
@@ -200,6 +244,6 @@ def _ended_attempts(runs: RunsFolder, run_id: str) -> dict[str, int]:
         attempt = phase.last_attempt()
         if attempt is None or phase.done:
             continue
-        if attempt.stop.exists() or phase_state(phase).state != "running":
+        if attempt.stop.exists() or phase_state(phase).state not in GOING:
             ended[phase.id] = attempt.number
     return ended

@@ -7,6 +7,7 @@ how death is told from failure.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import signal
@@ -18,39 +19,51 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine import catalog
-from engine.machine.devices import ResourceMonitor, memory
+from engine.machine import allocation
+from engine.machine.devices import ResourceMonitor, cores, memory
 from engine.phases.context import Context, Stopped
 from engine.planning.memory import rough_gib
 from engine.schema import events as ev
+from engine.schema.allocation import Allocation
 from engine.schema.errors import UserError, explain
-from engine.store.eventlog import EventWriter
+from engine.store.eventlog import EventReader, EventWriter
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 from engine.store.locking import Timeout, held
 from engine.store.provenance import provenance
 from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from engine.interfaces import Devices
     from engine.schema.specs import PhaseSpec
 
 OTHER_ATTEMPT_TIMEOUT_S = 30.0
+BARREN = 5  # allocations in a row; a few may be cut short by what comes first
 OUTCOME_CODES = {"done": 0, "failed": 1, "stopped": 3}
 
 
 def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
-    """Run a phase to its end; returns the process exit code (see ``OUTCOME_CODES``)."""
-    signal.signal(signal.SIGTERM, lambda *_: attempt.stop.touch())
+    """Run a phase to its end, or in a cluster's job to where the next allocation goes on; returns
+    the process exit code (see ``OUTCOME_CODES``)."""
+    in_job = bool(allocation.job())
+    asked = attempt.goes_on if in_job else attempt.stop
+    signal.signal(signal.SIGTERM, lambda *_: asked.touch())
     runs = RunsFolder(phase.path.parent.parent)
     with _sole_attempt(phase), EventWriter(attempt.events, attempt.alive) as writer:
         context = Context(runs, phase, attempt, writer, devices)
         outcome, error, figures = "done", "", {}
         try:
             writer.emit(_started(phase, attempt, devices))
+            _tell_cores(context)
+            if in_job:
+                _tell_allocation(context)
             with ResourceMonitor(writer.emit, devices) as monitor, context.pulse:
                 figures = _work(context, monitor)
         except Stopped:
+            if asked == attempt.goes_on and not attempt.stop.exists():
+                context.message("its work is saved; it goes on in its next allocation")
+                return allocation.GOES_ON
             outcome, error = "stopped", "stopped on request; a retry goes on from here"
         except Exception as problem:
             with suppress(OSError):  # the disk may be full
@@ -89,6 +102,42 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
     figures |= monitor.peaks
     context.folder.publish(context.staging, figures, context.accepted)
     return figures
+
+
+def _tell_cores(context: Context) -> None:
+    """Warn when the process is bound to fewer cores than it was given."""
+    given, has = context.devices.threads, cores()
+    if has < given:
+        context.warn(
+            f"asked for {given} cores, and may use {has}: it takes longer than it should; look at "
+            "cpus in the site, and at what binds processes to cores on this machine",
+            "cores",
+        )
+
+
+def _tell_allocation(context: Context) -> None:
+    """Say which job this is; ``UserError`` when the last ones got nowhere."""
+    events = EventReader(context.attempt.events).read(10_000_000, math.inf)
+    earlier = [event for event in events if isinstance(event, Allocation)]
+    number = len(earlier) + 1
+    context.emit(Allocation(job=allocation.job(), node=allocation.node(), number=number))
+    if barren(events) >= BARREN:
+        raise UserError(
+            f"{BARREN} allocations in a row brought it no further: the time limit is too short for "
+            "one step and its checkpoint; raise the site's time for this kind of phase, then retry"
+        )
+
+
+def barren(events: Iterable[ev.Event]) -> int:
+    """How many of the last allocations in a log reached nothing that those before them had not."""
+    best: dict[str, int] = {}
+    count, further = 0, True
+    for event in events:
+        if isinstance(event, Allocation):
+            count, further = 0 if further else count + 1, False
+        elif isinstance(event, ev.Progress) and event.done > best.get(event.unit, 0):
+            best[event.unit], further = event.done, True
+    return 0 if further else count + 1
 
 
 def _tell_memory(context: Context, spec: PhaseSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import time
@@ -12,7 +13,7 @@ from engine.interfaces import Devices, Held
 from engine.machine import deaths, processes
 from engine.machine.state import DAMAGED, UNKNOWN, alive_age
 from engine.schema.jsonfile import read_json
-from engine.store.eventlog import STALE_AFTER_S
+from engine.store.eventlog import STALE_AFTER_S, last_said, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ class Running:
     slot: Slot
     memory: float = 0.0
     stop_seen: float | None = None
+    told: str = ""
 
     @property
     def held(self) -> Held:
@@ -61,14 +63,18 @@ def adopted(
             owner = read_json(attempt.process)
             launcher = launcher_of(owner["launcher"])
             handle, given = owner["handle"], owner["devices"]
-            if launcher.poll({attempt: handle})[attempt].state == "exited":
+            known = launcher.poll({attempt: handle})[attempt]
+            if known.state == "exited" and not known.again:
                 continue
             devices = Devices(tuple(given["gpus"]), given["threads"])
             slot = folders.slot(phase, devices)
         except DAMAGED:  # another program's, or deleted
             continue
         memory = claims.of(phase, devices)
-        found[phase.id] = Running(phase, attempt, launcher, handle, devices, slot, memory)
+        told = last_said(attempt.queued)
+        found[phase.id] = Running(
+            phase, attempt, launcher, handle, devices, slot, memory, told=told
+        )
         log.info("%s attempt %d: adopted", phase.id, attempt.number)
     return found
 
@@ -92,17 +98,27 @@ def _taken_back(attempt: AttemptDir) -> bool:
 
 
 def watch(running: dict[str, Running], grace_s: float, say: Say) -> list[tuple[Running, Poll]]:
-    """Return the phases that have ended, and drop them from ``running``. A heartbeat decides if the
-    launcher can't tell; a phase that was asked to stop is killed after the grace."""
+    """Return the phases that have ended, and drop them from ``running``. If the launcher can't
+    tell, it says why and is asked again, or else a heartbeat decides; a phase that was asked to
+    stop is killed after the grace."""
     ended = []
     for phase_id, poll in _polled(running).items():
         one = running[phase_id]
+        _note(one, poll)
         lives = poll.state in ("pending", "running")
-        if lives or (poll.state == "unknown" and _beats(one.attempt)):
+        if lives or (poll.state == "unknown" and (poll.why or _beats(one.attempt))):
             _enforce_stop(one, poll.state != "pending", grace_s, say)
         else:
             ended.append((running.pop(phase_id), poll))
     return ended
+
+
+def _note(one: Running, poll: Poll) -> None:
+    """Write down what a queue elsewhere says of a phase, whenever that is something new."""
+    if poll.why and poll.why != one.told and poll.state != "unknown":
+        one.told = poll.why
+        with contextlib.suppress(OSError):  # a full disk; or it was deleted
+            note(one.attempt.queued, poll.why)
 
 
 def _polled(running: dict[str, Running]) -> dict[str, Poll]:
@@ -139,11 +155,14 @@ def tell_end(folders: Folders, running: Running, poll: Poll) -> None:
     """Log how a phase ended; worker processes that a lost phase left behind are killed."""
     name, number = running.phase.id, running.attempt.number
     outcome = folders.outcome(running.phase, running.attempt)
-    if outcome is not None:
+    if poll.state == "withdrawn":
+        log.info("%s attempt %d: taken back, %s", name, number, poll.why)
+        shutil.rmtree(running.attempt.path, ignore_errors=True)
+    elif outcome is not None:
         log.info("%s attempt %d: %s", name, number, outcome)
     elif poll.state == "unknown":
         log.warning("%s attempt %d: no heartbeat from its host", name, number)
     else:
         code = processes.await_exit_code(running.attempt) if poll.code is None else poll.code
-        log.warning("%s attempt %d: lost, %s", name, number, deaths.how(code))
+        log.warning("%s attempt %d: lost, %s", name, number, poll.why or deaths.how(code))
         running.cancel()

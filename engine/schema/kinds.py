@@ -47,6 +47,7 @@ EVENTS = {
     "message": "engine.schema.events:Message",
     "checkpoint_saved": "engine.schema.events:CheckpointSaved",
     "phase_finished": "engine.schema.events:PhaseFinished",
+    "allocation": "engine.schema.allocation:Allocation",
 }
 OBJECTIVES = {  # refine's preference losses
     "dpo": "engine.training.objectives:dpo",

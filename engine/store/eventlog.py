@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from engine.schema.events import Event, decode, encode, undeclared
+from engine.schema.events import Event, Message, decode, encode, undeclared
 from engine.store.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ STALE_AFTER_S = 4 * HEARTBEAT_S
 class EventWriter:
     """Appends events, numbers them, and touches ``alive`` while it is open.
 
+    A log that is there already (the attempt goes on in another process, on a cluster) is continued.
     Safe to call from several threads. It reserves a little disk space, so that a phase that fills
     the disk can still report it (:meth:`emit_last`).
     """
 
     def __init__(self, path: Path, alive: Path, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._seq, self._torn = _go_on(path)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self._path = path
-        self._seq = 0
         self._lock = threading.Lock()
         self._closed = False
-        self._torn = False
         self._room = path.with_name(".room")
         with suppress(OSError):
             self._room.write_bytes(bytes(ROOM_BYTES))
@@ -141,6 +141,33 @@ class EventReader:
         if self._identity not in (None, identity) or status.st_size < self.offset:
             self.offset = 0
         self._identity = identity
+
+
+def _go_on(path: Path) -> tuple[int, bool]:
+    """The number of a log's next event, and whether its last line was cut off."""
+    try:
+        with path.open("rb") as file:
+            torn, number = False, 0
+            for line in file:
+                torn = not line.endswith(b"\n")
+                if not torn and (event := decode(line)) is not None:
+                    number = event.seq + 1
+            return number, torn
+    except OSError:
+        return 0, False
+
+
+def note(path: Path, text: str) -> None:
+    """Append a line about an attempt to a log of its own, whose only writer the caller is."""
+    line = encode(Message(level="info", text=text))
+    with path.open("ab") as file:
+        file.write(line)
+
+
+def last_said(path: Path) -> str:
+    """The last line that :func:`note` has written there; empty where there is none."""
+    found = [e.text for e in ends(path, 4_096) if isinstance(e, Message)]
+    return found[-1] if found else ""
 
 
 def ends(path: Path, size: int) -> list[Event]:

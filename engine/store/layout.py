@@ -97,6 +97,36 @@ class AttemptDir:
         return self.path / "stop"
 
     @property
+    def goes_on(self) -> Path:
+        """A file that asks the phase to save its work: it goes on in a next allocation."""
+        return self.path / "yield"
+
+    @property
+    def script(self) -> Path:
+        """The script of a cluster's job."""
+        return self.path / "job.sh"
+
+    @property
+    def job(self) -> Path:
+        """The id of the cluster's job that has begun this attempt."""
+        return self.path / "job"
+
+    @property
+    def submitting(self) -> Path:
+        """The lock held while the script is handed over."""
+        return self.path / ".submitting"
+
+    @property
+    def queue_log(self) -> Path:
+        """What a cluster wrote about the job itself."""
+        return self.path / "job.log"
+
+    @property
+    def queued(self) -> Path:
+        """What the conductor saw of the attempt in a cluster's queue: an event a change."""
+        return self.path / "queued.jsonl"
+
+    @property
     def stdout(self) -> Path:
         return self.path / "stdout.log"
 

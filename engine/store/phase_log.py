@@ -21,7 +21,7 @@ State = Literal[
     "waiting", "queued", "pending", "running", "done",
     "failed", "stopped", "lost", "unreachable", "blocked",
 ]  # fmt: skip
-Probe = Literal["pending", "running", "exited", "unknown"]
+Probe = Literal["pending", "running", "exited", "unknown", "withdrawn"]
 SAMPLES_KEPT = 200
 MESSAGES_KEPT = 500
 RESOURCES_KEPT = 3_600
@@ -232,10 +232,13 @@ def attempt_state(
     stale_after_s: float,
 ) -> State:
     """The attempt's state, by the first rule that fits: the final event's outcome; *pending* if
-    launched but not begun; *lost* if gone without final event; *unreachable* if the launcher
-    can't know and the heartbeat is stale; else *running*."""
+    launched but not begun; *waiting* if it never will begin, as if it had not been launched; *lost*
+    if gone without final event; *unreachable* if the launcher can't know and the heartbeat is
+    stale; else *running*."""
     if outcome is not None:
         return outcome
+    if probe == "withdrawn":
+        return "waiting"
     if probe == "pending":
         return "pending"
     if probe == "exited":

@@ -1,0 +1,54 @@
+"""Shows what a launch would ask of a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.output import echo, print_table
+from engine.commands import sites
+from engine.tables.table import Table
+
+if TYPE_CHECKING:
+    from engine.commands.experiments import Planned
+    from engine.scheduling.queue import DeviceRequest
+
+HEADERS = ("jobs", "phase", "partition", "GPUs", "cores", "memory", "time at most")
+
+
+def print_jobs(planned: Planned, request: DeviceRequest) -> None:
+    """Print partition, GPUs, memory and time for each kind of phase; nothing for this machine."""
+    site = sites.site_of(request)
+    found = sites.jobs(site, planned.plan.to_do, request) if site else []
+    if site is None or not found:
+        return
+    rows = (
+        (
+            str(job.count),
+            job.kind,
+            job.partition or "default",
+            job.gres or "none",
+            str(job.asked.cpus),
+            job.asked.memory or "default",
+            job.asked.time,
+        )
+        for job in found
+    )
+    print_table(Table(HEADERS, tuple(rows)))
+    count = sum(job.count for job in found)
+    if count > site.jobs:
+        echo(f"at most {site.jobs} of the {count} jobs are in the cluster's queue at once")
+    here = len(planned.plan.to_do) - count
+    if here:
+        echo(f"phases that ask an endpoint or read a file run on this machine: {here}")
+
+
+def jobs_json(planned: Planned, request: DeviceRequest) -> dict[str, Any]:
+    site = sites.site_of(request)
+    found = sites.jobs(site, planned.plan.to_do, request) if site else []
+    return {
+        "jobs": [
+            {"kind": job.kind, "count": job.count, "partition": job.partition, "gres": job.gres}
+            | job.asked._asdict()
+            for job in found
+        ]
+    }

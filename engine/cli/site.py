@@ -1,0 +1,112 @@
+"""The verb site: init, check, list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.given import GivenPath
+from engine.cli.output import echo, json_option, print_json
+from engine.commands import sites
+from engine.planning.sites import find_site, load_site
+from engine.planning.sites import sites as all_sites
+from engine.schema.site import EVERY, Need, Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.store.layout import RunsFolder
+
+
+@click.group()
+def site() -> None:
+    """Set up clusters to run on: sirt run my.yaml --site NAME."""
+
+
+@site.command("list")
+@json_option
+@click.pass_obj
+def list_sites(runs: RunsFolder, as_json: bool) -> None:
+    """List the sites, and the files that describe them."""
+    found = all_sites(runs)
+    if as_json:
+        print_json({name: str(path) for name, path in found.items()})
+        return
+    echo("local: this machine")
+    for name, path in found.items():
+        echo(f"{name}: {load_site(path).description or 'a Slurm cluster'} ({path})")
+
+
+@site.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def check(runs: RunsFolder, name: str, as_json: bool) -> None:
+    """Have site NAME's Slurm check a job of each kind of phase; nothing is handed over."""
+    told = sites.check_site(load_site(find_site(runs, name)))
+    if as_json:
+        print_json(told)
+        return
+    for line in told:
+        echo(line)
+
+
+@site.command()
+@click.argument("name")
+@click.option(
+    "--join", type=GivenPath(dir_okay=False), help="Take over a colleague's file as it is."
+)
+@click.option("--group", is_flag=True, help="For all who use this runs folder, not only you.")
+@click.option("--yes", is_flag=True, help="Don't ask: take what was detected.")
+@click.pass_obj
+def init(runs: RunsFolder, name: str, join: Path | None, group: bool, yes: bool) -> None:
+    """Write the file of site NAME: look at the cluster, and ask what can't be seen."""
+    if join is not None:
+        path = sites.join_site(runs, name, join, group)
+    else:
+        found = sites.try_detecting()
+        for partition in found.partitions:
+            echo(f"partition {partition.said}")
+        described = _asked(found, name, yes)
+        path = sites.make_site(runs, name, described, found.text, group)
+    echo(f"{path}: written; presets/sites/plain-slurm.yaml explains its keys")
+    echo(f"try it with: sirt site check {name}; then: sirt run my.yaml --site {name}")
+
+
+def _asked(found: sites.Found, name: str, yes: bool) -> Site:
+    """The site, of what was detected and what a person says."""
+
+    def ask(text: str, default: str) -> str:
+        return default if yes else str(click.prompt(text, default=default, show_default=True))
+
+    usual = found.usual
+    chosen = ask("partition", usual.name if usual else "")
+    partition = next((p for p in found.partitions if p.name == chosen), usual)
+    gpus = partition.gpus if partition else {}
+    known = {"partition": chosen}
+    if len(gpus) > 1 or gpus:
+        known["gres"] = ask(
+            f"GPUs are called ({', '.join(gpus)})", max(gpus, key=lambda g: gpus[g])
+        )
+    if found.accounts:
+        known["account"] = ask(f"account ({', '.join(found.accounts)})", found.accounts[0])
+    if len(found.qos) > 1:
+        known["qos"] = ask(f"QOS ({', '.join(found.qos)}; empty: the default)", "")
+    if partition and partition.features and not yes:
+        listed = ", ".join(partition.features)
+        known["constraint"] = ask(f"constraint ({listed}; empty: any node)", "")
+    limit = (partition.limit if partition else "") or "4:00:00"
+    need = Need(
+        time=ask("time of a job", limit),
+        memory=ask("memory of a job", "16G") if not yes else None,
+        gpus=int(bool(gpus)),
+        cpus=max(1, min(8, (partition.cores if partition else 4) // max(1, *gpus.values(), 1))),
+    )
+    setup = ask("line of shell before a phase (module load …; empty: none)", "")
+    environment = ask("folder of the Python environment on the nodes (empty: this one)", "")
+    return Site.model_validate(
+        known
+        | {"description": name, "environment": environment, "phases": {EVERY: need.model_dump()}}
+        | ({"setup": (setup,)} if setup else {})
+    )

@@ -1,0 +1,326 @@
+"""The Slurm launcher: one job a phase, a whole chain handed over at once."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.interfaces import Capacity, Devices, Poll
+from engine.machine import processes
+from engine.machine.allocation import GOES_ON
+from engine.machine.deaths import ending
+from engine.machine.state import DAMAGED, alive_age, final_event
+from engine.planning.sites import load_site
+from engine.scheduling.launchers.slurm import states
+from engine.scheduling.launchers.slurm.program import NoAnswer, ask
+from engine.scheduling.launchers.slurm.queries import (
+    OVER,
+    PREFIX,
+    Job,
+    Queue,
+    Snapshot,
+    fitting_time,
+    shared_queue,
+)
+from engine.scheduling.launchers.slurm.script import STARTED, script
+from engine.scheduling.launchers.slurm.submit import being_submitted, submit
+from engine.schema.errors import UserError
+from engine.schema.jsonfile import read_json
+from engine.schema.kinds import PHASES
+from engine.store.eventlog import STALE_AFTER_S, last_said
+from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from engine.interfaces import Handle, Held
+    from engine.schema.site import Site
+
+NAME = "slurm"
+SETTLE_S = 10.0  # until a job that was handed over, but whose id nobody knows, must be in the queue
+LOG_BYTES = 4_096
+NODE_TRIES = 2
+ASKED = "asked to stop; the queue has not confirmed it yet"
+
+
+class SlurmLauncher:
+    """Phases as jobs of the cluster that the file ``site`` describes. How they fare can be asked
+    without that file."""
+
+    def __init__(self, site: str = "", queue: Queue | None = None) -> None:
+        self._path = Path(site)
+        self._queue = queue or shared_queue()
+        self._ended: dict[Path, tuple[int, bool]] = {}
+
+    @cached_property
+    def _name(self) -> str:
+        return f"{NAME}:{self._path}"
+
+    @property
+    def site(self) -> Site:
+        """As it is now; ``UserError`` when its file is missing or wrong."""
+        return load_site(self._path)
+
+    def capacity(self, held: Sequence[Held], at_once: int | None) -> Capacity:
+        site = self.site
+        each = {kind: _devices(site, kind) for kind in PHASES}
+        cards = max((len(one.gpus) for one in each.values()), default=0)
+        return Capacity(tuple(range(cards)), jobs=max(0, site.jobs - len(held)), each=each)
+
+    # --- starting ---
+
+    def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
+        try:
+            site, spec = self.site, phase.spec()
+        except UserError as error:
+            raise OSError(str(error)) from error
+        name = job_name(phase, attempt)
+        asked = site.asked(spec.kind)._replace(gpus=len(devices.gpus), cpus=devices.threads)
+        handle = {"name": name, "job": "", "at": time.time()}
+        after = [self._job_of(phase, needed) for needed in spec.inputs]
+        alike = self._same_generations(phase, spec.generation_key)
+        text = script(phase, attempt, name, site, asked, [j for j in after if j], alike)
+        processes.write_owner(attempt, self._name, handle, devices)
+        handle["job"] = submit(attempt, text)
+        self._queue.forget()
+        return handle
+
+    def _job_of(self, phase: PhaseDir, needed: str) -> str:
+        """The job that makes an input; "" when the input is there. ``OSError`` if it has none."""
+        runs = RunsFolder(phase.path.parent.parent)
+        folder = runs.phase(needed)
+        if folder.done:
+            return ""
+        attempt = folder.last_attempt()
+        found = self._id(attempt, _handle(attempt)) if attempt else ""
+        if not found:
+            raise NoAnswer(f"the job of {needed} is not known yet; tried again soon")
+        return found
+
+    def _same_generations(self, phase: PhaseDir, key: str | None) -> list[str]:
+        """Jobs of phases that ask the same questions, whose replies this one takes."""
+        if key is None:
+            return []
+        found, kind = [], phase.id.split("-")[0]
+        for folder in RunsFolder(phase.path.parent.parent).phase_dirs():
+            if folder.id == phase.id or folder.done or folder.id.split("-")[0] != kind:
+                continue
+            attempt = folder.last_attempt()
+            with contextlib.suppress(*DAMAGED):
+                if attempt and not self._over(attempt) and folder.spec().generation_key == key:
+                    found.append(self._id(attempt, _handle(attempt)))
+        return [job for job in found if job]
+
+    def _id(self, attempt: AttemptDir, handle: Handle) -> str:
+        """The job's id as it was told to us, to the job itself, or as the queue has it."""
+        if told := handle.get("job"):
+            return str(told)
+        with contextlib.suppress(OSError):
+            return attempt.job.read_text().strip()
+        seen = self._queue.look().jobs.get(handle.get("name", ""))
+        return seen.id if seen else ""
+
+    # --- how they fare ---
+
+    def poll(self, handles: Mapping[AttemptDir, Handle]) -> Mapping[AttemptDir, Poll]:
+        found = {one: Poll("exited") for one in handles if self._over(one)}
+        left = {one: handle for one, handle in handles.items() if one not in found}
+        if not left:
+            return found
+        seen = self._queue.look()
+        absent = []
+        for attempt, handle in left.items():
+            job = seen.jobs.get(handle["name"])
+            if seen.problem:
+                found[attempt] = self._unknown(attempt, seen)
+            elif job is not None:
+                found[attempt] = self._seen(attempt, handle, job)
+            elif seen.asked < _handed_over(handle):
+                found[attempt] = Poll("pending", why="handed over to Slurm")
+            elif being_submitted(attempt):
+                found[attempt] = Poll("pending", why="being handed over to Slurm")
+            else:
+                absent.append(attempt)
+        return found | self._absent({one: left[one] for one in absent})
+
+    def _over(self, attempt: AttemptDir) -> bool:
+        """Whether the folder says that the attempt has ended; its log is read when it has grown."""
+        try:
+            size = attempt.events.stat().st_size
+        except OSError:
+            return False
+        known = self._ended.get(attempt.path)
+        if known is None or known[0] != size:
+            self._ended[attempt.path] = known = size, final_event(attempt) is not None
+        return known[1]
+
+    def _seen(self, attempt: AttemptDir, handle: Handle, job: Job) -> Poll:
+        state = states.short(job.state)
+        if state in states.ENDED:
+            return self._gone(attempt, job)
+        about = f"job {job.id}" + (f" on {job.node}" if job.node else "")
+        if attempt.stop.exists():
+            probe, _ = states.PASSING.get(state, ("pending", ""))
+            return Poll(probe, why=f"{about}: {ASKED}")
+        if state not in states.PASSING:
+            lives = (alive_age(attempt) or STALE_AFTER_S) < STALE_AFTER_S and _began(attempt)
+            return Poll("running" if lives else "pending", why=f"{about}: Slurm says {job.state}")
+        probe, said = states.PASSING[state]
+        if state == "PENDING":
+            fits = self._fits(job.reason)
+            said = states.reason(job.reason, fits).said
+            said += f"; expected to start {_when(job.start)}" if job.start else ""
+            said = f"{about}: {said}"
+        elif said or probe == "running":
+            said = f"{about}, {state}: {said}" if said else about
+        return Poll(probe, why=said)
+
+    def _fits(self, reason: str) -> str:
+        if states.reason(reason).outlook != "will never start":
+            return ""
+        partition = ""
+        with contextlib.suppress(UserError):
+            partition = self.site.partition
+        return self._fitting.setdefault(reason, fitting_time(partition, reason))
+
+    @cached_property
+    def _fitting(self) -> dict[str, str]:
+        return {}
+
+    def _unknown(self, attempt: AttemptDir, seen: Snapshot) -> Poll:
+        """Nothing could be asked: one that has begun is judged by its heartbeat, the others wait as
+        they did."""
+        last = last_said(attempt.queued)
+        before = f"; last seen {last}" if last else ""
+        why = f"unknown for now: {seen.problem}"
+        return Poll("unknown", why=why) if _began(attempt) else Poll("pending", why=why + before)
+
+    def _absent(self, handles: Mapping[AttemptDir, Handle]) -> dict[AttemptDir, Poll]:
+        """Those that the queue has forgotten, or never had."""
+        if not handles:
+            return {}
+        since = min(map(_handed_over, handles.values()))
+        names = {attempt: handle["name"] for attempt, handle in handles.items()}
+        known = self._queue.over(names.values(), since)
+        found = {}
+        for attempt, name in names.items():
+            handle = handles[attempt]
+            if name in known:
+                found[attempt] = self._gone(attempt, known[name])
+            elif _began(attempt) or handle["job"]:
+                found[attempt] = self._gone(attempt, Job(self._id(attempt, handle), ""))
+            elif time.time() - _handed_over(handle) < SETTLE_S:
+                found[attempt] = Poll("pending", why="being handed over to Slurm")
+            else:
+                found[attempt] = Poll("withdrawn", why="Slurm has no such job")
+        return found
+
+    def _gone(self, attempt: AttemptDir, job: Job) -> Poll:
+        """A job that has ended, though its phase wrote no last event."""
+        phase = PhaseDir(attempt.path.parent)
+        began = _began(attempt)
+        if not began and not attempt.stop.exists() and _waits_for_inputs(phase):
+            return Poll("withdrawn", why="a phase before it ended badly")
+        log = ending(attempt.queue_log, LOG_BYTES)
+        state = states.short(job.state) or _last_state(attempt) or states.of_log(log)
+        code = processes.read_exit_code(attempt)
+        code = job.code if code is None else code
+        code = 128 - code if code is not None and 128 < code < 160 else code
+        said = [states.ended(state)] if states.ended(state) else []
+        if not began:
+            told = f"; Slurm's own file ends: {_in_line(log)}" if log.strip() else ""
+            about = f"job {job.id}, " if job.id else ""
+            ended = f"{about}{state or 'forgotten by Slurm'}"
+            said.append(f"ended before it started ({ended}){told}")
+        elif not attempt.events.exists():
+            said.append(f"the program did not begin; Slurm's own file ends: {_in_line(log)}")
+        again = state in states.NODE_FAILED and _node_failures(phase) <= NODE_TRIES
+        again = again or state == "PREEMPTED" or (code == GOES_ON and began)
+        if attempt.stop.exists():
+            again = False
+        return Poll("exited", code, "; ".join(said), again)
+
+    # --- ending ---
+
+    def cancel(self, handles: Mapping[AttemptDir, Handle]) -> None:
+        """Asked of Slurm; whether it has done it, the queue says."""
+        ids = [found for one, handle in handles.items() if (found := self._id(one, handle))]
+        unnamed = [h["name"] for one, h in handles.items() if not self._id(one, h)]
+        with contextlib.suppress(NoAnswer):  # asked again
+            if ids:
+                ask(("scancel", *ids))
+            for name in unnamed:
+                ask(("scancel", f"--user={getpass.getuser()}", f"--name={name}"))
+        self._queue.forget()
+
+
+def job_name(phase: PhaseDir, attempt: AttemptDir) -> str:
+    """One that no other attempt in any folder has."""
+    folder = hashlib.sha256(str(phase.path.parent.parent.resolve()).encode()).hexdigest()[:8]
+    return f"{PREFIX}{folder}:{phase.id}:{attempt.number}"
+
+
+def _devices(site: Site, kind: str) -> Devices:
+    asked = site.asked(kind)
+    return Devices(tuple(range(asked.gpus)), asked.cpus)
+
+
+def _handle(attempt: AttemptDir) -> Handle:
+    """As it is written down; empty for another launcher's, or where nothing is."""
+    with contextlib.suppress(*DAMAGED):
+        owner = read_json(attempt.process)
+        if str(owner["launcher"]).startswith(f"{NAME}:"):
+            return dict(owner["handle"])
+    return {}
+
+
+def _handed_over(handle: Handle) -> float:
+    at = handle.get("at")
+    return float(at) if isinstance(at, int | float) else 0.0
+
+
+def _began(attempt: AttemptDir) -> bool:
+    """Whether the script or the phase has said anything."""
+    if attempt.events.exists():
+        return True
+    with contextlib.suppress(OSError), attempt.queue_log.open("rb") as file:
+        head = file.read(LOG_BYTES).decode(errors="replace")
+        return any(line.startswith(STARTED) for line in head.splitlines())
+    return False
+
+
+def _waits_for_inputs(phase: PhaseDir) -> bool:
+    runs = RunsFolder(phase.path.parent.parent)
+    with contextlib.suppress(*DAMAGED):
+        return not all(runs.phase(name).done for name in phase.spec().inputs)
+    return False
+
+
+def _last_state(attempt: AttemptDir) -> str:
+    """The state that it ended in, if the conductor has seen it; "" otherwise."""
+    word = last_said(attempt.queued).partition(":")[0]
+    return word if word in OVER else ""
+
+
+def _node_failures(phase: PhaseDir) -> int:
+    """How many of a phase's attempts in a row were ended by their node, this one counted."""
+    count = 1
+    for attempt in reversed(phase.attempts()[:-1]):
+        if _last_state(attempt) not in states.NODE_FAILED:
+            break
+        count += 1
+    return count
+
+
+def _when(start: datetime) -> str:
+    return f"{start.astimezone():%d %b %H:%M}"
+
+
+def _in_line(text: str) -> str:
+    return " / ".join(line.strip() for line in text.splitlines() if line.strip()) or "(nothing)"

@@ -1,0 +1,218 @@
+"""What Slurm's queue and accounting know of our jobs.
+
+Three answers: seen, absent, could not be asked. One question for all jobs, kept for a while, since
+it costs the cluster's controller.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from engine.scheduling.launchers.slurm import states
+from engine.scheduling.launchers.slurm.program import NoAnswer, ask
+from engine.schema.durations import duration
+from engine.schema.site import seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "sirt:"
+FIELDS = "%i|%T|%r|%N|%S|%j"
+KEPT_S = 30.0
+NO_ACCOUNTING_S = 600.0
+_FIELD = re.compile(r"(\w+)=(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as Slurm tells of it. ``start``: when it began or will begin, where known.
+    ``code``: how it ended, where known."""
+
+    id: str
+    state: str
+    reason: str = ""
+    node: str = ""
+    start: datetime | None = None
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The queue at one moment. ``jobs``: by name, ours alone. ``problem``: why it could not be
+    asked; then ``jobs`` are those of the last answer. ``asked``: wall time before asking."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    problem: str = ""
+    asked: float = 0.0
+
+
+class Queue:
+    """Our jobs in the queue and in the accounting, each asked at most every ``kept_s`` seconds."""
+
+    def __init__(self, kept_s: float | None = None) -> None:
+        told = os.environ.get("SIRT_SLURM_LOOK_S")
+        self._kept_s = kept_s if kept_s is not None else float(told or KEPT_S)
+        self._seen = Snapshot()
+        self._next = 0.0
+        self._over: dict[str, Job] = {}
+        self._asked_over: dict[str, float] = {}
+        self._no_accounting_until = 0.0
+
+    def look(self) -> Snapshot:
+        """The queue, as it was at most ``kept_s`` seconds ago."""
+        if time.monotonic() >= self._next:
+            asked = time.time()
+            try:
+                self._seen = Snapshot(queued(), asked=asked)
+            except NoAnswer as error:
+                self._seen = Snapshot(self._seen.jobs, str(error), self._seen.asked)
+            self._next = time.monotonic() + self._kept_s
+        return self._seen
+
+    def forget(self) -> None:
+        """Ask afresh at the next look: something was handed over or cancelled."""
+        self._next = min(self._next, time.monotonic() + min(2.0, self._kept_s))
+
+    def over(self, names: Iterable[str], since: float) -> dict[str, Job]:
+        """What the accounting says of jobs that the queue has forgotten, by name; those that it
+        doesn't know, or where there is none, are left out. ``since``: Unix time before which none
+        of them was handed over."""
+        now = time.monotonic()
+        new = [n for n in names if n not in self._over and self._asked_over.get(n, 0.0) <= now]
+        if new and now >= self._no_accounting_until:
+            self._asked_over |= dict.fromkeys(new, now + self._kept_s)
+            try:
+                found = accounted(new, since)
+            except NoAnswer:
+                self._no_accounting_until = now + NO_ACCOUNTING_S
+            else:
+                self._over |= {n: j for n, j in found.items() if states.short(j.state) in OVER}
+        return self._over
+
+
+OVER = frozenset(states.ENDED) | {"PREEMPTED"}
+
+
+@cache
+def shared_queue() -> Queue:
+    """The one of this process, whatever its sites: one question answers for all."""
+    return Queue()
+
+
+def queued() -> dict[str, Job]:
+    """Our jobs in the queue by name, those that ended a few minutes ago too; :class:`NoAnswer` when
+    it could not be asked, or the answer was cut off."""
+    said = ask(("squeue", "--me", "--noheader", "--states=all", f"--format={FIELDS}"))
+    if said.code:
+        raise NoAnswer(f"squeue: {said.complaint}")
+    if said.out and not said.out.endswith("\n"):
+        raise NoAnswer("squeue: its answer was cut off")
+    found: dict[str, Job] = {}
+    for line in said.out.splitlines():
+        parts = line.split("|", 5)
+        if len(parts) == 6 and parts[5].startswith(PREFIX):
+            number, state, reason, node, start, name = parts
+            job = Job(number, state.strip(), reason, _node(node), _time(start))
+            if name not in found or _newer(job, found[name]):
+                found[name] = job
+    return found
+
+
+def accounted(names: Iterable[str], since: float) -> dict[str, Job]:
+    """Jobs by name as the accounting knows them; :class:`NoAnswer` where there is none."""
+    if shutil.which("sacct") is None:
+        raise NoAnswer("sacct: not installed")
+    begin = datetime.fromtimestamp(since, UTC) - timedelta(hours=1)
+    said = ask(
+        (
+            "sacct", "--noheader", "--parsable2", "--allocations", "--duplicates",
+            f"--starttime={begin:%Y-%m-%dT%H:%M:%S}", f"--name={','.join(names)}",
+            "--format=JobIDRaw,State,ExitCode,NodeList,JobName",
+        )
+    )  # fmt: skip
+    if said.code:
+        raise NoAnswer(f"sacct: {said.complaint}")
+    found: dict[str, Job] = {}
+    for line in said.out.splitlines():
+        parts = line.split("|", 4)
+        if len(parts) == 5 and parts[4].startswith(PREFIX):
+            number, state, code, node, name = parts
+            found[name] = Job(number, state, node=_node(node), code=_code(code))  # last is newest
+    return found
+
+
+def fitting_time(partition: str, reason: str) -> str:
+    """What would start, for a job that never will: the partition's limit, or the time up to the
+    next maintenance; "" where that isn't known."""
+    try:
+        if "PartitionTimeLimit" in reason:
+            limit = partition_limit(partition)
+            return f"at most {limit} would" if limit else ""
+        if "aint" in reason and (left := _until_maintenance()) is not None:
+            return f"a time of less than {duration(left)} would"
+    except NoAnswer:
+        pass
+    return ""
+
+
+def partition_limit(partition: str) -> str:
+    """The partition's (the default one's) limit on time, as Slurm writes it; "" without one."""
+    said = ask(("scontrol", "--oneliner", "show", "partition"))
+    for line in said.out.splitlines():
+        found = dict(_FIELD.findall(line))
+        if found.get("PartitionName") == partition or (
+            not partition and found.get("Default") == "YES"
+        ):
+            limit = found.get("MaxTime", "")
+            return "" if seconds_of(limit) == float("inf") else limit
+    return ""
+
+
+def _until_maintenance() -> float | None:
+    said = ask(("scontrol", "--oneliner", "show", "reservation"))
+    now, starts = datetime.now(UTC), []
+    for line in said.out.splitlines():
+        found = dict(_FIELD.findall(line))
+        start = _time(found.get("StartTime", ""))
+        if "MAINT" in found.get("Flags", "") and start is not None and start > now:
+            starts.append((start - now).total_seconds())
+    return min(starts, default=None)
+
+
+def _newer(job: Job, than: Job) -> bool:
+    """Of two jobs with one name the one that lives, else the later."""
+    lives = [states.short(one.state) not in states.ENDED for one in (job, than)]
+    if lives[0] != lives[1]:
+        return lives[0]
+    return _number(job.id) > _number(than.id)
+
+
+def _number(job_id: str) -> int:
+    found = re.match(r"\d+", job_id)
+    return int(found[0]) if found else 0
+
+
+def _node(text: str) -> str:
+    return "" if text.strip() in ("", "None assigned", "(null)", "Unknown") else text.strip()
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
+    except ValueError:  # N/A
+        return None
+
+
+def _code(text: str) -> int | None:
+    """``3`` of ``3:0``; the negative signal of ``0:9``."""
+    code, _, signal = text.partition(":")
+    if not code.isdigit():
+        return None
+    return -int(signal) if signal.isdigit() and int(signal) else int(code)

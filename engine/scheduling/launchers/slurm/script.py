@@ -1,0 +1,144 @@
+"""The script of a phase's job: what it asks for, and what is done around the phase.
+
+Its first line says where it started. Before the time limit, or when something that comes first
+needs the node, the phase is asked to save its work, and the job goes back to the queue.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.interfaces import Devices
+from engine.machine.allocation import GOES_ON, JOB
+from engine.machine.devices import environment
+from engine.scheduling.launchers.local import phase_command
+from engine.schema.site import seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.schema.site import Asked, Site
+    from engine.store.layout import AttemptDir, PhaseDir
+
+STARTED = "started on "
+LEAD_S = 90  # between being asked to save and the time limit
+CODE = Path(__file__).resolve().parents[4]
+
+BODY = """\
+attempt={attempt}
+if ! (set -o noclobber; echo "$SLURM_JOB_ID" >"$attempt/job") 2>/dev/null \\
+    && [ "$(cat "$attempt/job")" != "$SLURM_JOB_ID" ]; then
+  echo "job $(cat "$attempt/job") has this attempt; nothing is done here"
+  exit 1
+fi
+rm -f "$attempt/yield" "$attempt/exit" "$attempt/code"
+{exports}
+{setup}
+gpus={gpus}
+if [[ ${{CUDA_VISIBLE_DEVICES:-}} =~ ^[0-9]+(,[0-9]+)*$ ]]; then gpus=$CUDA_VISIBLE_DEVICES; fi
+asked= timer=
+save() {{ asked=$1; : >"$attempt/yield"; }}
+requeue() {{ scontrol requeue "$SLURM_JOB_ID"; }}
+trap 'save limit; (sleep {patience}; requeue) & timer=$!' USR1
+trap 'save term' TERM
+(srun --ntasks=1 --cpus-per-task={cpus} {command} >>"$attempt/stdout.log" 2>>"$attempt/stderr.log"
+echo $? >"$attempt/code") &
+phase=$!
+until [ -s "$attempt/code" ] || ! kill -0 "$phase" 2>/dev/null; do wait "$phase"; done
+code=$(cat "$attempt/code" 2>/dev/null || echo 1)
+if [ "$code" = {goes_on} ] && [ "$asked" = limit ]; then
+  requeue && sleep 300
+elif [ "$code" = {goes_on} ] && ! [ -e "$attempt/stop" ]; then
+  sleep 300  # whoever ends this job puts it back in the queue, or doesn't
+fi
+[ -z "$timer" ] || kill "$timer"
+echo "$code" >"$attempt/exit"
+exit "$code"
+"""
+
+
+def script(
+    phase: PhaseDir,
+    attempt: AttemptDir,
+    name: str,
+    site: Site,
+    asked: Asked,
+    after: Sequence[str] = (),
+    after_any: Sequence[str] = (),
+) -> str:
+    """The text of the job's script. ``after``: jobs that must have succeeded before it starts;
+    ``after_any``: jobs that must have ended."""
+    options = _options(attempt, name, site, asked, after, after_any)
+    lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options)]
+    lines.append(f'echo "{STARTED}${{SLURMD_NODENAME:-$(hostname)}}"')
+    python = str(Path(site.environment) / "bin" / "python") if site.environment else sys.executable
+    devices = Devices(tuple(range(asked.gpus)), asked.cpus)
+    words = phase_command((python, "-m", "engine"), phase, attempt, devices)
+    quoted = [shlex.quote(word) for word in words]
+    if devices.gpus:
+        quoted[words.index("--gpus") + 1] = '"$gpus"'
+    body = BODY.format(
+        attempt=shlex.quote(str(attempt.path.resolve())),
+        exports="\n".join(_exports(devices)),
+        setup="\n".join(site.setup),
+        gpus=",".join(map(str, devices.gpus)),
+        cpus=asked.cpus,
+        command=" ".join(quoted),
+        goes_on=GOES_ON,
+        patience=max(3, lead(asked.time) - 15),
+    )
+    return "\n".join(lines) + "\n" + body
+
+
+def lead(time: str) -> int:
+    """Seconds before the limit at which the phase is asked to save its work."""
+    return int(min(LEAD_S, max(10, seconds_of(time) / 3)))
+
+
+def _options(
+    attempt: AttemptDir,
+    name: str,
+    site: Site,
+    asked: Asked,
+    after: Sequence[str],
+    after_any: Sequence[str],
+) -> Iterable[str]:
+    yield f"--job-name={name}"
+    log = str(attempt.queue_log.resolve()).replace("%", "%%")
+    yield f'--output="{log}"'
+    yield "--open-mode=append"
+    yield "--chdir=/"
+    for option, value in (
+        ("partition", site.partition),
+        ("account", site.account),
+        ("qos", site.qos),
+        ("constraint", site.constraint),
+        ("time", asked.time),
+        ("mem", asked.memory),
+    ):
+        if value:
+            yield f"--{option}={value}"
+    yield "--nodes=1"
+    yield "--ntasks=1"
+    yield f"--cpus-per-task={asked.cpus}"
+    if asked.gpus:
+        yield f"--gres={site.gres}:{asked.gpus}"
+    yield f"--signal=B:USR1@{lead(asked.time)}"
+    yield "--requeue"
+    needs = [f"afterok:{':'.join(after)}"] * bool(after)
+    needs += [f"afterany:{':'.join(after_any)}"] * bool(after_any)
+    if needs:
+        yield f"--dependency={','.join(needs)}"
+        yield "--kill-on-invalid-dep=yes"
+    yield from site.sbatch
+
+
+def _exports(devices: Devices) -> Iterable[str]:
+    yield f"export {JOB}=$SLURM_JOB_ID"
+    yield f"export PYTHONPATH={shlex.quote(str(CODE))}${{PYTHONPATH:+:$PYTHONPATH}}"
+    for name, value in environment(devices).items():
+        if name != "CUDA_VISIBLE_DEVICES" or not devices.gpus:
+            yield f"export {name}={shlex.quote(value)}"
