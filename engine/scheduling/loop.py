@@ -271,7 +271,7 @@ class Conductor:
     ) -> bool:
         """Give a queue elsewhere all that it takes, whole chains at once; phases whose model is
         behind an endpoint run here. True when some are left."""
-        until = time.monotonic() + self._timing.look
+        until = time.monotonic() + HEARTBEAT_S
         nodes = {node.id: node for run in wanted for node in run.nodes}
         mine = {p for p, one in self.running.items() if one.launcher is launcher}
         chosen = handed_over(wanted, self._stands, mine, room)

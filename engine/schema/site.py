@@ -19,16 +19,29 @@ OURS = frozenset(
     | {"no-requeue", "open-mode", "array", "a", "wrap", "chdir", "D", "parsable"}
     | {"kill-on-invalid-dep"}
 )
-_TIME = r"^(\d+-\d{1,2}(:\d{2}){0,2}|\d+(:\d{2}){0,2})$"
 _OPTION = re.compile(r"--?([A-Za-z][\w-]*)")
 
-Word = Annotated[str, Field(pattern=r"^\S*$", description="one word without spaces")]
+
+def _like(pattern: str, meant: str) -> AfterValidator:
+    """Text of this form; ``meant`` says which."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{text!r}: {meant}")
+        return text
+
+    return AfterValidator(check)
+
+
+Word = Annotated[str, _like(r"\S*", "write one word, without spaces")]
 Time = Annotated[
-    str, Field(pattern=_TIME, description="write it as Slurm does: 12:00:00, or 2-00:00:00")
+    str,
+    _like(
+        r"\d+-\d{1,2}(:\d{2}){0,2}|\d+(:\d{2}){0,2}",
+        "write it as Slurm does: 12:00:00, or 2-00:00:00",
+    ),
 ]
-Memory = Annotated[
-    str, Field(pattern=r"^\d+[KMGT]?$", description="write it as Slurm does: 32G, or 500M")
-]
+Memory = Annotated[str, _like(r"\d+[KMGT]?", "write it as Slurm does: 32G, or 500M")]
 
 
 def _kind(name: str) -> str:

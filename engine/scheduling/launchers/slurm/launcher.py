@@ -57,6 +57,7 @@ class SlurmLauncher:
         self._path = Path(site)
         self._queue = queue or shared_queue()
         self._ended: dict[Path, tuple[int, bool]] = {}
+        self._let_go: dict[Path, float] = {}
 
     @cached_property
     def _name(self) -> str:
@@ -143,11 +144,17 @@ class SlurmLauncher:
                 found[attempt] = self._seen(attempt, handle, job)
             elif seen.asked < _handed_over(handle):
                 found[attempt] = Poll("pending", why="handed over to Slurm")
-            elif being_submitted(attempt):
+            elif not handle["job"] and not self._is_settled(attempt, seen):
                 found[attempt] = Poll("pending", why="being handed over to Slurm")
             else:
                 absent.append(attempt)
         return found | self._absent({one: left[one] for one in absent})
+
+    def _is_settled(self, attempt: AttemptDir, seen: Snapshot) -> bool:
+        """Whether no ``sbatch`` of a dead client can have added a job since the queue was asked."""
+        if being_submitted(attempt):
+            return False
+        return seen.asked > self._let_go.setdefault(attempt.path, time.time())
 
     def _over(self, attempt: AttemptDir) -> bool:
         """Whether the folder says that the attempt has ended; its log is read when it has grown."""
