@@ -11,6 +11,7 @@ from engine.cli.output import echo, json_option, print_json
 from engine.commands import sites
 from engine.planning.sites import find_site, load_site
 from engine.planning.sites import sites as all_sites
+from engine.schema.errors import UserError
 from engine.schema.site import EVERY, Need, Site
 
 if TYPE_CHECKING:
@@ -19,32 +20,41 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
 
-@click.group()
-def site() -> None:
-    """Set up clusters to run on: sirt run my.yaml --site NAME."""
-
-
-@site.command("list")
+@click.command()
+@click.argument("what", type=click.Choice(["list", "init", "check"]), default="list")
+@click.argument("name", default="")
+@click.option("--join", type=GivenPath(dir_okay=False), help="init: a colleague's file, as it is.")
+@click.option("--group", is_flag=True, help="init: for all who use this runs folder.")
+@click.option("--yes", is_flag=True, help="init: don't ask; take what was detected.")
 @json_option
 @click.pass_obj
-def list_sites(runs: RunsFolder, as_json: bool) -> None:
-    """List the sites, and the files that describe them."""
-    found = all_sites(runs)
-    if as_json:
-        print_json({name: str(path) for name, path in found.items()})
-        return
-    echo("local: this machine")
-    for name, path in found.items():
-        echo(f"{name}: {load_site(path).description or 'a Slurm cluster'} ({path})")
+def site(
+    runs: RunsFolder,
+    what: str,
+    name: str,
+    join: Path | None,
+    group: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Set up clusters to run on: sites.
+
+    `list` names them; `init NAME` looks at the cluster, asks what can't be seen and writes the
+    site's file; `check NAME` has Slurm check a job of each kind of phase, and hands over none.
+    """
+    if what != "list" and not name:
+        raise UserError(f"{what}: name the site, as in: sirt site {what} mine")
+    if what == "list":
+        found = {one: str(path) for one, path in all_sites(runs).items()}
+        lines = [f"{one}: {_described(path)}" for one, path in all_sites(runs).items()]
+        _tell(found if as_json else ["local: this machine", *lines], as_json)
+    elif what == "check":
+        _tell(sites.check_site(load_site(find_site(runs, name))), as_json)
+    else:
+        _tell(_init(runs, name, join, group, yes), as_json)
 
 
-@site.command()
-@click.argument("name")
-@json_option
-@click.pass_obj
-def check(runs: RunsFolder, name: str, as_json: bool) -> None:
-    """Have site NAME's Slurm check a job of each kind of phase; nothing is handed over."""
-    told = sites.check_site(load_site(find_site(runs, name)))
+def _tell(told: list[str] | dict[str, str], as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
@@ -52,26 +62,25 @@ def check(runs: RunsFolder, name: str, as_json: bool) -> None:
         echo(line)
 
 
-@site.command()
-@click.argument("name")
-@click.option(
-    "--join", type=GivenPath(dir_okay=False), help="Take over a colleague's file as it is."
-)
-@click.option("--group", is_flag=True, help="For all who use this runs folder, not only you.")
-@click.option("--yes", is_flag=True, help="Don't ask: take what was detected.")
-@click.pass_obj
-def init(runs: RunsFolder, name: str, join: Path | None, group: bool, yes: bool) -> None:
-    """Write the file of site NAME: look at the cluster, and ask what can't be seen."""
+def _described(path: Path) -> str:
+    try:
+        return f"{load_site(path).description or 'a Slurm cluster'} ({path})"
+    except UserError as error:  # one that is wrong hides no other
+        return str(error)
+
+
+def _init(runs: RunsFolder, name: str, join: Path | None, group: bool, yes: bool) -> list[str]:
     if join is not None:
         path = sites.join_site(runs, name, join, group)
     else:
         found = sites.try_detecting()
         for partition in found.partitions:
             echo(f"partition {partition.said}")
-        described = _asked(found, name, yes)
-        path = sites.make_site(runs, name, described, found.text, group)
-    echo(f"{path}: written; presets/sites/plain-slurm.yaml explains its keys")
-    echo(f"try it with: sirt site check {name}; then: sirt run my.yaml --site {name}")
+        path = sites.make_site(runs, name, _asked(found, name, yes), found.text, group)
+    return [
+        f"{path}: written; presets/sites/plain-slurm.yaml explains its keys",
+        f"try it with: sirt site check {name}; then: sirt run my.yaml --site {name}",
+    ]
 
 
 def _asked(found: sites.Found, name: str, yes: bool) -> Site:

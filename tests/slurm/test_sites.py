@@ -1,4 +1,4 @@
-"""Sites: files read strictly, detected from what Slurm prints, checked before anything is queued."""
+"""Sites: files read strictly, detected from what Slurm prints, checked before a launch."""
 
 from __future__ import annotations
 

@@ -33,12 +33,13 @@ PASSING: dict[str, tuple[Probe, str]] = {
 ENDED: dict[str, str] = {
     "COMPLETED": "",
     "FAILED": "",
-    "CANCELLED": "cancelled, by hand or by an administrator (scancel); sirt retry goes on",
+    "CANCELLED": "cancelled, by hand or by an administrator (scancel); go on with: sirt retry",
     "TIMEOUT": "the time limit came before it had saved its work; "
-    "raise the site's time for this kind of phase, then sirt retry",
-    "DEADLINE": "it could not end before its --deadline; leave that out of the site, then retry",
+    "raise the site's time for this kind of phase, then go on with: sirt retry",
+    "DEADLINE": "it could not end before its --deadline; leave that out of the site, then go on "
+    "with: sirt retry",
     "OUT_OF_MEMORY": "it took more memory than the job had; raise the site's memory for this kind "
-    "of phase, then sirt retry",
+    "of phase, then go on with: sirt retry",
     "NODE_FAIL": "its node failed; it is tried again by itself, twice",
     "BOOT_FAIL": "its node did not start; it is tried again by itself, twice",
     "REVOKED": "another cluster has taken it over",
