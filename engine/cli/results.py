@@ -59,8 +59,7 @@ def print_report(
     table = accuracies.details(rows) if details else accuracies.by_run(rows)
     show_table(replace(table, left_out=out), form, "accuracy in per cent [Wilson 95 % interval]")
     if form == "text" and any(row.varied for row in rows):
-        losses = {r.run_id: loss for r in rows if (loss := sweeps_found.held_out(runs, r.run_id))}
-        show_sweep(sweeps_found.swept(rows, losses), out=out)
+        show_sweep(sweeps_found.of_rows(runs, rows), out=out)
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.queries.lineage import settings_of
@@ -94,6 +95,23 @@ def swept(rows: Iterable[RunRow], losses: Mapping[str, HeldOut] | None = None) -
     rows = tuple(rows)
     keys = tuple(dict.fromkeys(key for row in rows for key, _ in row.varied))
     return _grouped(rows, keys, losses or {})
+
+
+def of_rows(runs: RunsFolder, rows: Iterable[RunRow]) -> Sweep:
+    """As :func:`swept`, with the held-out losses of those that are done."""
+    rows = tuple(rows)
+    done = (row for row in rows if row.varied and row.state == "done")
+    losses = {row.run_id: found for row in done if (found := _kept_loss(runs, row.run_id))}
+    return swept(rows, losses)
+
+
+@lru_cache(maxsize=10_000)
+def _kept_loss(runs: RunsFolder, run_id: str) -> HeldOut | None:
+    """Cached: a finished run's loss doesn't change, and a screen asks at every change of others."""
+    try:
+        return held_out(runs, run_id)
+    except UserError:  # told as damaged, where the run is listed
+        return None
 
 
 def by_settings(runs: RunsFolder, rows: Iterable[RunRow], words: Sequence[str]) -> Sweep:

@@ -10,6 +10,7 @@ from textual.containers import ScrollableContainer
 from textual.widgets import ContentSwitcher, Static
 
 from engine.queries import comparison as compared_runs
+from engine.queries import sweeps
 from engine.queries.checking import for_tables
 from engine.queries.judgements import judgements
 from engine.queries.sibling_runs import with_experiment
@@ -21,6 +22,7 @@ from sirt_tui.panels import comparison
 from sirt_tui.panels.compared_curves import ComparedCurves
 from sirt_tui.panels.comparison import Legend
 from sirt_tui.panels.fractions import FractionsPanel
+from sirt_tui.panels.parallel import ParallelPanel
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_files import Shown
 from sirt_tui.widgets.tabs import tabs
@@ -34,16 +36,19 @@ if TYPE_CHECKING:
 
     from engine.queries.comparison import Compared, Overview, Settings
     from engine.queries.judgements import Judgement
+    from engine.queries.sweeps import Sweep
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
-VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions", "judgements")
+VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions", "sweep", "judgements")
 PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
+FOCUSED = {"fractions": "points", "sweep": "groups"}  # the part of a view that scrolls
 HOW = (
     "Tick runs with {tick} in the list of runs ({runs}), then press {compare}.\n"
     "One run alone is set beside the others of its experiment."
 )
 FOLLOW_S = 2.0
+BESIDE_BAR = 4  # cells of its padding, and between the names and what is beside them
 
 
 class ComparePage(Page):
@@ -51,7 +56,7 @@ class ComparePage(Page):
 
     TITLE = "Compare"
     DEFAULT_CSS = """
-    ComparePage #bar { height: 1; padding: 0 1; }
+    ComparePage #bar { padding: 0 1; }
     ComparePage ContentSwitcher { height: 1fr; }
     ComparePage ContentSwitcher ScrollableContainer { padding: 0 1; height: 1fr; }
     ComparePage ContentSwitcher Static { width: auto; }
@@ -74,6 +79,7 @@ class ComparePage(Page):
         self._reading = False
         self._settings: Settings = []
         self._overview: Overview | None = None
+        self._sweep: Sweep | None = None
         self._judging: tuple[RunRow, ...] = ()
         self._judged: list[Judgement] = []
 
@@ -88,6 +94,7 @@ class ComparePage(Page):
             yield from _scrolled("settings")
             yield from _scrolled("matrix")
             yield FractionsPanel(id="fractions")
+            yield ParallelPanel(id="sweep")
             yield from _scrolled("judgements")
 
     def on_mount(self) -> None:
@@ -171,6 +178,7 @@ class ComparePage(Page):
         chosen = {row.experiment for row in self._mine}
         rows, _ = for_tables(row for row in self._all if row.experiment in chosen)
         self._overview = await self.ask(compared_runs.overview, rows, PROMPTS[self._prompt])
+        self._sweep = await self.ask(sweeps.of_rows, self.runs, rows)
         self._draw_overview()
 
     @work(exclusive=True, group="judgements")
@@ -189,21 +197,24 @@ class ComparePage(Page):
         self.query_one(f"#{view} > Static", Static).update(content)
 
     def _draw_bar(self) -> None:
-        text = tabs(VIEWS, self._view, "screen.view_at")
+        """Write the views' names, and what the chosen one shows: below, where that won't fit."""
+        text, about = tabs(VIEWS, self._view, "screen.view_at"), Text()
         match VIEWS[self._view]:
             case "accuracies":
-                text.append("  % [95 %], paired difference, Holm's p of McNemar's test", "dim")
+                about.append("% [95 %], paired difference, Holm's p of McNemar's test", "dim")
             case "curves":
-                text.append("  " + " ".join(self.curves.metric), "bold")
-                text.append(f"  over {self.curves.over}", "dim")
+                about.append(" ".join(self.curves.metric), "bold")
+                about.append(f"  over {self.curves.over}", "dim")
             case "judgements":
                 key = self.sirt.key("judge")
-                text.append(f"  what judges prefer, % [95 %]; {key} asks one", "dim")
+                about.append(f"what judges prefer, % [95 %]; {key} asks one", "dim")
             case "settings":
-                text.append("  all" if self._every else "  those that differ", "bold")
+                about.append("all" if self._every else "those that differ", "bold")
             case _:
-                text.append(f"  {PROMPTS[self._prompt]} prompt, the whole experiment", "bold")
-        text.append(f"  {self._left_out}" if self._left_out else "", "yellow")
+                about.append(f"{PROMPTS[self._prompt]} prompt, the whole experiment", "bold")
+        about.append(f"  {self._left_out}" if self._left_out else "", "yellow")
+        fits = text.cell_len + about.cell_len + BESIDE_BAR <= self.size.width
+        text.append("  " if fits else "\n ").append_text(about)
         self.query_one("#bar", Static).update(text)
 
     def _draw_settings(self) -> None:
@@ -215,6 +226,8 @@ class ComparePage(Page):
         assert self._overview is not None
         self._put("matrix", comparison.matrix_table(self._overview.matrices))
         self.query_one(FractionsPanel).show(self._overview.fractions)
+        if self._sweep is not None:
+            self.query_one(ParallelPanel).show(self._sweep, PROMPTS[self._prompt])
 
     # --- keys ---
 
@@ -224,8 +237,8 @@ class ComparePage(Page):
     def action_view_at(self, number: int) -> None:
         self._view = number
         self.query_one(ContentSwitcher).current = VIEWS[self._view]
-        name = "points" if VIEWS[self._view] == "fractions" else VIEWS[self._view]
-        self.query_one(f"#{name}").focus()
+        name = VIEWS[self._view]
+        self.query_one(f"#{FOCUSED.get(name, name)}").focus()
         self._draw_bar()
 
     def action_reference(self) -> None:
@@ -287,12 +300,12 @@ class ComparePage(Page):
     @work
     async def action_export(self) -> None:
         view = VIEWS[self._view]
-        if self._compared is None or self._overview is None:
+        if self._compared is None or self._overview is None or self._sweep is None:
             self.sirt.say("there is nothing to export yet", "warning")
             return
         shown = Shown(
             self._compared, self._overview, self._settings, self.curves.views,
-            self.curves.metric, self._judged, self._left_out,
+            self.curves.metric, self._judged, self._sweep, self._left_out,
         )  # fmt: skip
         await shown.export(self, view)
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from engine.report.folder import write_new
 from engine.schema.errors import UserError
-from engine.tables import accuracies, answers, comparisons
+from engine.tables import accuracies, answers, comparisons, sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.queries.comparison import Compared, Overview
     from engine.queries.judgements import Judgement
+    from engine.queries.sweeps import Sweep
     from engine.store.phase_log import PhaseView
     from engine.tables.table import Table
     from sirt_tui.page import Page
@@ -31,6 +32,7 @@ class Shown:
     views: Sequence[dict[str, PhaseView]]
     metric: tuple[str, str]
     judged: Sequence[Judgement]
+    sweep: Sweep
     left_out: str = ""
 
     async def export(self, page: Page, view: str) -> None:
@@ -63,6 +65,8 @@ class Shown:
                 return self._files(comparisons.curve_ends(*what)) | {f"{view}.csv": data.csv()}
             case "fractions":
                 return self._files(comparisons.fractions(self.overview.fractions))
+            case "sweep":
+                return self._files(sweeps.by_setting(self.sweep))
             case "judgements":
                 return self._files(answers.judgements(self.judged))
             case _:
