@@ -142,7 +142,7 @@ def _values(schema: Schema) -> str:
     kind = schema.get("type", "")
     if kind == "array":
         return f"a list of: {_values(schema['items'])}"
-    bounds = [words.format(f"{schema[key]:,g}") for key, words in BOUNDS if key in schema]
+    bounds = [words.format(f"{schema[key]:,}") for key, words in BOUNDS if key in schema]
     return " ".join([TYPES.get(kind, ""), " and ".join(bounds)]).strip()
 
 

@@ -166,6 +166,14 @@ def test_the_readme_lists_every_package():
     assert listed <= there | {"engine", "sirt_tui", "presets", "benchmarks", "docs"}
 
 
+def test_the_page_of_the_folder_names_every_place():
+    layout = (CHECKOUT / "engine" / "store" / "layout.py").read_text(encoding="utf-8")
+    places = set(re.findall(r'self\.root / "(\w+)(?:\.json)?"', layout))
+    told = text_of(DOCS / "architecture.md")
+    assert len(places) > 6
+    assert not [place for place in places if f"runs/{place}" not in told]
+
+
 def test_no_page_holds_a_place_of_a_machine():
     told = re.compile(r"(?<![\w.~])/(home|root|work|mnt|Users)/")
     assert not [page.name for page in PAGES if told.search(text_of(page))]
