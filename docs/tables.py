@@ -43,8 +43,8 @@ TYPES = {
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace the places of tables; mkdocs calls it for each page."""
-    return PLACE.sub(lambda found: TABLES[found[1]](), markdown)
+    """Replace the places of tables; mkdocs calls it for each page. Nothing is taken for HTML."""
+    return PLACE.sub(lambda found: _outside_code(TABLES[found[1]](), "<", "&lt;"), markdown)
 
 
 # --- settings, cards and sources, from the models that check the files ---
@@ -337,14 +337,17 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text in one line, in which nothing ends the cell or is taken for HTML."""
-    text = " ".join(text.split()).replace("|", r"\|")
-    return text if text.startswith("`") else text.replace("<", "&lt;")
+    """Text in one line; a bar in it does not end the cell."""
+    return _outside_code(" ".join(text.split()), "|", r"\|")
 
 
 def _paragraphs(text: str) -> str:
-    lines = (line.strip() for line in text.replace("``", "`").replace("<", "&lt;").splitlines())
-    return "\n".join(lines).strip()
+    return "\n".join(line.strip() for line in text.replace("``", "`").splitlines()).strip()
+
+
+def _outside_code(text: str, old: str, new: str) -> str:
+    parts = text.split("`")
+    return "`".join(part if n % 2 else part.replace(old, new) for n, part in enumerate(parts))
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -52,6 +52,12 @@ def test_bounds_choices_defaults_and_versions_are_told():
     assert "`dpo` | P | 0.2 |" in refine
 
 
+def test_signs_of_markdown_are_shown_as_they_are():
+    told = text_of(DOCS / "reference" / "commands.md")
+    assert "| `--format [text|markdown|csv|json]` |" in told
+    assert "(&lt;think> and the like)" in SETTINGS
+
+
 def test_every_kind_of_source_is_told():
     for kind in SOURCES:
         assert f"### `source: {{kind: {kind}}}`" in SETTINGS
