@@ -27,6 +27,11 @@ PLACE = re.compile(r"^<!-- table: (\S+) -->$", re.MULTILINE)
 NOTHING = "–"
 FIRST = "0.1"  # the version of a field that says none
 COLUMNS = ("key", "what it is", "unit", "default", "may be", "usual", "source", "since")
+UNITS = (
+    "examples", "looks", "pairs", "passes", "prompts", "questions", "requests", "seconds",
+    "sequences", "share", "steps", "tokens", "tries", "weights",
+)  # fmt: skip
+NUMBERS = {"integer", "number"}
 BOUNDS = (
     ("minimum", "at least {}"),
     ("exclusiveMinimum", "above {}"),
@@ -112,7 +117,7 @@ def _rows(
             yield (
                 f"`{prefix}{name}`",
                 field.get("description", ""),
-                field.get("unit", ""),
+                _unit(field),
                 _default(default),
                 _values(field),
                 _usual(field.get("usual")),
@@ -127,6 +132,13 @@ def _default(value: Any) -> str:
     if value is ...:
         return "required"
     return NOTHING if value in (None, "", {}) else f"`{said(value)}`"
+
+
+def _unit(field: Schema) -> str:
+    """What a number counts: its meaning begins with it."""
+    kinds = {kind.get("type") for kind in field.get("anyOf", [field])}
+    begins = [word.strip(",;") for word in field.get("description", "").split()[:3]]
+    return next((word for word in begins if word in UNITS), "") if kinds & NUMBERS else ""
 
 
 def _usual(limits: Any) -> str:

@@ -28,6 +28,7 @@ def setting(
 ) -> Any:
     """A field with its default, where that comes from, and what it means.
 
+    The meaning of a number begins with what it counts, which is its unit.
     ``since``: the version that added it; ``before``: the value that matches what was done before
     that, given once the default changes. See :mod:`engine.schema.identity`.
     """
@@ -93,7 +94,7 @@ class LoraSettings(Frozen):
 
     r: Positive = setting(8, "A", "rank")
     alpha: Positive = setting(16, "A", "scale: the update is multiplied by alpha / r")
-    dropout: Ratio = setting(0.1, "A", "dropout on the adapter's input")
+    dropout: Ratio = setting(0.1, "A", "share of the adapter's input that is dropped")
     targets: tuple[str, ...] | Literal["all-linear"] = setting(
         ("q_proj", "v_proj"), "?", "modules that get an adapter (PEFT's default for Llama)"
     )
@@ -197,7 +198,7 @@ class RefineSettings(Frozen):
     select: Literal["best", "last"] = setting("best", "P", "the checkpoint with the lowest loss")
     evaluate_every: Positive = setting(10, "ours", "steps between looks at the held-out pairs")
     patience: Positive | None = setting(
-        None, "ours", "stop after so many looks without a better one"
+        None, "ours", "looks without a better one after which it stops"
     )
     sft_weight: Annotated[float, Field(ge=0)] = setting(
         0.0, "ours", "weight of a likelihood term on the winner (RPO)"

@@ -52,6 +52,14 @@ def test_bounds_choices_defaults_and_versions_are_told():
     assert "`dpo` | P | 0.2 |" in refine
 
 
+def test_whole_numbers_have_a_unit():
+    rows = [line for line in SETTINGS.splitlines() if "| a whole number" in line]
+    alone = {"lora.r", "lora.alpha", "data_seed", "max_new_tokens"}
+    bare = [row.split("`")[1] for row in rows if f"| {tables().NOTHING} | `" in row]
+    assert len(rows) > 15
+    assert set(bare) <= alone
+
+
 def test_signs_of_markdown_are_shown_as_they_are():
     told = text_of(DOCS / "reference" / "commands.md")
     assert "| `--format [text|markdown|csv|json]` |" in told
