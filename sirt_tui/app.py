@@ -21,6 +21,7 @@ from sirt_tui.actions import ACTIONS, bindings, shown
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
 from sirt_tui.remembered import Remembered
+from sirt_tui.ringing import Ends
 from sirt_tui.widgets.leaving import Palette
 from sirt_tui.widgets.working_keys import working
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from engine.schema.errors import UserError
+    from engine.schema.notify import Occasion
     from engine.store.layout import RunsFolder
     from sirt_tui.page import Page
     from sirt_tui.shell import Shell
@@ -74,6 +76,7 @@ class SirtApp(App[None]):
         self.runs = runs
         self.clock = clock or clock_of(runs)
         self.feed = Feed(runs)
+        self._ends = Ends()
         self._run_id: str | None = None
         self._compared: tuple[str, ...] = ()
 
@@ -86,6 +89,20 @@ class SirtApp(App[None]):
             self.say(self.remembered.problem, "warning")
         self.push_screen(RunsPage())
         hangup.watch(lambda: self.call_from_thread(self.exit, return_code=hangup.CODE))
+
+    def on_feed_runs_changed(self, message: Feed.RunsChanged) -> None:
+        """Ring for runs that have ended meanwhile, where their ``notify:`` asks for it."""
+        if ends := self._ends.news(message.rows):
+            self.run_worker(self._ring(ends))
+
+    async def _ring(self, ends: list[tuple[str, Occasion]]) -> None:
+        from engine.queries.notices import rings
+
+        for run_id, event in ends:
+            if await self.feed.ask(rings, self.runs, run_id, event):
+                self.bell()
+                if self._driver is not None:  # Textual sets no title by itself
+                    self._driver.write(f"\x1b]2;{visible(f'sirt: {run_id} {event}')}\a")
 
     def on_unmount(self) -> None:
         self.feed.close()

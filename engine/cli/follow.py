@@ -6,18 +6,21 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine.cli.output import echo
+from engine.cli.output import echo, ring
 from engine.cli.progress import LiveLine
 from engine.machine.state import phase_state
 from engine.planning.graph import unique_phases
-from engine.queries.doing import doing
+from engine.queries.doing import steps
+from engine.queries.notices import rings
 from engine.queries.rows import queued_runs
 from engine.scheduling import daemon
 from engine.scheduling.standing import ENDED, Fact, standings
+from engine.schema.counts import counted
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
 from engine.schema.specs import EvaluateSpec
 from engine.store.eventlog import EventReader
+from engine.store.notices import read as read_notices
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 from engine.store.run import read_run
 from engine.store.spending import spending
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.5
 CONDUCTOR_EVERY_S = 10.0
+SHOWN = 3  # running phases in a line
 LINE_EVERY_S = 10.0  # where the output is no terminal
 
 
@@ -48,7 +52,18 @@ def follow(runs: RunsFolder, run_ids: Sequence[str], quiet: bool = False) -> boo
         follower.clear()
         echo("the runs go on; look with `sirt status`, end them with `sirt stop`", err=True)
         raise SystemExit(130) from None
+    if not quiet:
+        _ring(runs, run_ids[0], follower.all_done, len(run_ids))
     return follower.all_done
+
+
+def _ring(runs: RunsFolder, run_id: str, done: bool, number: int) -> None:
+    """Ring if that is wanted, and see that somebody sends the notices: a conductor that was killed
+    just now leaves them on disk."""
+    if rings(runs, run_id, "done" if done else "failed"):
+        ring(f"sirt: {counted(number, 'run')} {'done' if done else 'ended, not all done'}")
+    if any(notice.state == "due" for notice in read_notices(runs, run_id)):
+        daemon.revive(runs)
 
 
 class _Follower:
@@ -154,15 +169,14 @@ class _Follower:
             return
         self._last_line = now
         counts = Counter(self._states.values())
-        parts = [f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"]
-        parts += [f"{label(spec)} {_at_work(spec, self._view(spec))}" for spec in running[:3]]
+        begin = f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"
+        parts = [f"{label(spec)} {_at_work(spec, self._view(spec))}" for spec in running[:SHOWN]]
         mine = {p.id for p in self._phases if self._states.get(p.id) == "queued"}
         parts += [why for phase, why in daemon.waiting(self._runs).items() if phase in mine][:1]
-        line = " | ".join(parts)
         if self._line.live:
-            self._line.show(line)
+            self._line.show_parts(begin, parts)
         else:
-            echo(line, err=True)
+            echo(" | ".join([begin, *parts]), err=True)
 
     def clear(self) -> None:
         self._line.clear()
@@ -194,4 +208,4 @@ def label(spec: PhaseSpec) -> str:
 def _at_work(spec: PhaseSpec, view: PhaseView) -> str:
     """Say how far a running phase is, and what it pays."""
     paid = spending(spec, view)
-    return ", ".join([*doing(view), paid.text] if paid else doing(view))
+    return ", ".join([*steps(view), paid.text] if paid else steps(view))

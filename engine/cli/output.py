@@ -77,6 +77,12 @@ def write_over(text: str) -> None:
     click.echo(f"\r\x1b[K{one_line(text)}", file=sys.stderr, nl=False)  # noqa: TID251
 
 
+def ring(title: str) -> None:
+    """Ring the terminal's bell and set its title, where stderr is one."""
+    if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        click.echo(f"\a\x1b]2;{one_line(title)}\a", file=sys.stderr, nl=False)  # noqa: TID251
+
+
 def json_option(function: F) -> F:
     """Add ``--json``, which every reporting verb has."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

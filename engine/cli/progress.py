@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from engine.cli.output import write_over
 from engine.schema.durations import duration
 from engine.schema.rates import rate_text
+from engine.schema.sanitize import CUT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EVERY_S = 0.2
 
@@ -21,8 +26,19 @@ class LiveLine:
 
     def show(self, text: str) -> None:
         if self.live:  # a line that wraps could not be written over
-            width = shutil.get_terminal_size().columns
-            write_over(text[: width - 1])
+            room = shutil.get_terminal_size().columns - 1
+            write_over(text if len(text) <= room else text[: room - 1] + CUT)
+
+    def show_parts(self, begin: str, parts: Sequence[str]) -> None:
+        """Show as many of the parts as fit, at least one, and how many more there are."""
+        room = shutil.get_terminal_size().columns - 1
+        for shown in range(len(parts), 0, -1):
+            more = [f"+{len(parts) - shown} more"] if shown < len(parts) else []
+            line = " | ".join([begin, *more, *parts[:shown]])
+            if len(line) <= room or shown == 1:
+                self.show(line)
+                return
+        self.show(begin)
 
     def clear(self) -> None:
         self.show("")

@@ -30,6 +30,7 @@ VERBS = {
     "logs": Verb("logs", "logs", WATCH, "what phases say; -f: live", "sirt logs 2c97 -f --tail 20"),
     "devices": Verb("system", "devices", WATCH, "GPUs, CPU, who uses them", "sirt devices"),
     "site": Verb("site", "site", WATCH, "clusters to run on", "sirt site init mine"),
+    "notify": Verb("notify", "notify", WATCH, "who is told when one ends", "sirt notify --test"),
     "report": Verb("results", "report", READ, "tables, figures and a page", "sirt report my-grid"),
     "compare": Verb("results", "compare", READ, "two runs, paired tests", "sirt compare 8cd4 2c97"),
     "pairs": Verb("pairs", "pairs", READ, "preference pairs, marks", "sirt pairs 2c97 --limit 3"),

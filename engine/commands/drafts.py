@@ -58,6 +58,8 @@ def draft_of_text(text: str, path: Path) -> Draft:
     base = path.resolve().parent
     for source in _parts(draft.get("sources")):
         _make_absolute(source, PATHS, base)
+    for notify in _parts([draft.get("notify")]):
+        _make_absolute(notify, ("webhook_file",), base)
     for card in _parts(draft.get("cards")):
         for source in _parts([card.get("source")]):
             _make_absolute(source, ("path", "chat_template"), base)

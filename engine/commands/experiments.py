@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.commands import inputs
 from engine.commands.drafts import draft_of_text, text_of
 from engine.machine import devices
+from engine.planning import notify_files
 from engine.planning.estimate import Estimate, estimate
 from engine.planning.graph import key_variables, make_plan, without_effect
 from engine.planning.presets import Resolved, find_experiment, load_experiment
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from engine.planning.plan import Plan
     from engine.scheduling.queue import DeviceRequest
+    from engine.schema.notify import Notify
     from engine.schema.specs import RunSpec
     from engine.store.layout import RunsFolder
 
@@ -133,7 +135,12 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
 
     Launching an experiment again reuses its runs; phases that failed before get a new attempt.
     """
-    return launch_runs(runs, planned.plan.runs, request, experiment=planned.experiment)
+    notify = planned.resolved.experiment.notify
+    if notify is not None:
+        notify = notify_files.beside(notify, planned.path.parent)
+    return launch_runs(
+        runs, planned.plan.runs, request, experiment=planned.experiment, notify=notify
+    )
 
 
 def launch_runs(
@@ -143,9 +150,11 @@ def launch_runs(
     name: str = "",
     tags: tuple[str, ...] = (),
     experiment: ExperimentFile = NO_FILE,
+    notify: Notify | None = None,
 ) -> Launched:
     """Launch runs that are resolved already; see :func:`launch`. New ones get ``name`` (if empty,
-    their title), the ``tags`` and the ``experiment``'s file."""
+    their title), the ``tags`` and the ``experiment``'s file. ``notify``: who is told of them, if
+    not those of the configuration."""
     specs = list(specs)
     if runs.trash.is_dir():
         with folder_lock(runs):
@@ -166,10 +175,12 @@ def launch_runs(
                 experiment_file=experiment.name,
             )  # fmt: skip
             _write_run(runs, file, experiment)
+            notify_files.keep(runs, run_id, notify)
             written.append(run_id)
     registry(runs).refresh(written)
     if queued:
-        daemon.make_way(runs, key_variables(p for spec in specs for p in spec.phases))
+        keys = key_variables(p for spec in specs for p in spec.phases)
+        daemon.make_way(runs, keys | notify_files.variables(runs, queued))
         queue.enqueue(runs, queued, request)
         daemon.ensure_running(runs)
     return Launched(tuple(queued), tuple(reused))

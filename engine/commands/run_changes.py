@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state
+from engine.planning import notify_files
 from engine.planning.graph import expand, key_variables, unique_phases
 from engine.queries.runs import list_runs, registry
 from engine.scheduling import daemon, queue
@@ -43,7 +44,8 @@ def retry(runs: RunsFolder, run_ids: Iterable[str]) -> list[str]:
         if not all(runs.phase(phase.id).done for phase in file.spec.phases)
     }
     if left:
-        daemon.make_way(runs, key_variables(p for phases in left.values() for p in phases))
+        keys = key_variables(p for phases in left.values() for p in phases)
+        daemon.make_way(runs, keys | notify_files.variables(runs, left))
         for run_id in left:
             queue.retry(runs, run_id)
         daemon.ensure_running(runs)

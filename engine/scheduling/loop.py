@@ -19,6 +19,7 @@ from engine import catalog
 from engine.machine import processes
 from engine.scheduling.claims import Claims
 from engine.scheduling.folders import Folders
+from engine.scheduling.notices import Notices
 from engine.scheduling.policy import (
     Fact,
     blocked,
@@ -93,6 +94,7 @@ class Conductor:
         self._stands: Mapping[str, Standing] = {}
         self._claims = Claims(runs, self._folders)
         self._servers = servers
+        self._notices = Notices(runs)
         self._said: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._next_look = 0.0
@@ -104,6 +106,7 @@ class Conductor:
     def run(self) -> None:
         """Loop until idle or told to leave; running phases are left running."""
         self.adopt()
+        self._notices.begin()
         busy_at = time.monotonic()
         pause = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: self.leave())
@@ -123,6 +126,7 @@ class Conductor:
                 self._say(f"can't go on for now: {told(error)}", logging.ERROR)
                 pause.wait(self._timing.look)
             pause.wait(self._timing.poll)
+        self._notices.close()
         log.info("told to leave; %d phases go on", len(self.running))
 
     def adopt(self) -> None:
@@ -155,7 +159,7 @@ class Conductor:
         if ended or self._stamp() != self._queue_stamp or time.monotonic() >= self._next_look:
             self._look()
         waiting = self._start_ready()
-        return bool(self.running) or waiting
+        return bool(self.running) or waiting or self._notices.busy
 
     def _beat(self) -> None:
         if time.monotonic() >= self._next_beat:
@@ -192,6 +196,7 @@ class Conductor:
                 facts[phase_id] = Fact("running", running.attempt.number)
         self._stands = standings(self._wanted, facts)
         self._tell_blocked()
+        self._notices.look(self._wanted, self._stands, self.running)
         self._drop_finished()
 
     def _drop_finished(self) -> None:

@@ -12,6 +12,7 @@ from engine.schema.cards import (
     Precision,
     TaskSource,
 )
+from engine.schema.notify import Notify
 from engine.schema.settings import (
     AnnotateSettings,
     ElicitSettings,
@@ -104,6 +105,9 @@ class Experiment(Frozen):
     report_to: tuple[str, ...] = Field(
         default=(),
         description="trackers that the trainings report to, under the experiment's name",
+    )
+    notify: Notify | None = Field(
+        default=None, description="who is told when a run is done, has failed or is stuck, and how"
     )
     cards: tuple[ModelCard, ...] = Field(default=(), description="models that are defined in place")
     sources: dict[str, TaskSource] = Field(

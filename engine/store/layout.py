@@ -413,6 +413,14 @@ class RunsFolder:
     def run_file(self, run_id: str) -> Path:
         return self.root / run_id / "run.json"
 
+    def notify_file(self, run_id: str) -> Path:
+        """Who is told of the run, where its experiment says so."""
+        return self.root / run_id / "notify.json"
+
+    def notices_file(self, run_id: str) -> Path:
+        """What was told of the run; see :mod:`engine.store.notices`."""
+        return self.root / run_id / "notices.jsonl"
+
     def has_run_file(self, run_id: str) -> bool:
         """Whether a run exists; asks without ``Path``, which interns every name."""
         return os.path.exists(f"{self.root}/{run_id}/run.json")  # noqa: PTH110
