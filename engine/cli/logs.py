@@ -101,9 +101,12 @@ class _Voice:
     attempt: AttemptDir | None = None
     _log: EventReader | None = None
     _read: int = 0  # bytes of stderr
+    _over: bool = False
 
-    def lines(self, most: int | None = None) -> list[Line]:
-        """Return what is new; at first the last attempt's last ``most`` lines."""
+    def lines(self, most: int | None = None, over: bool = False) -> list[Line]:
+        """Return what is new; at first the last attempt's last ``most`` lines. ``over``: nothing
+        more will come, so a last line is whole without its end."""
+        self._over = over
         found: list[Line] = []
         for attempt in self._attempts():
             begins = attempt != self.attempt
@@ -129,14 +132,14 @@ class _Voice:
         return [line for some in events for event in some for line in _said(event)]
 
     def _new_errors(self, attempt: AttemptDir) -> list[str]:
-        """Return whole new lines; the last one without its end only once the attempt is over."""
+        """Return whole new lines; one without its end at first, and once the attempt is over."""
         try:
             with attempt.stderr.open("rb") as file:
                 file.seek(self._read)
                 raw = file.read()
         except OSError:
             return []
-        over = self.folder.done or attempt != self.folder.last_attempt()
+        over = self._over or attempt != self.folder.last_attempt()
         whole = raw if over or self._read == 0 else raw[: raw.rfind(b"\n") + 1]
         self._read += len(whole)
         return settled(whole.decode(errors="replace")).splitlines()
@@ -195,7 +198,7 @@ def _follow(runs: RunsFolder, voices: Sequence[_Voice], said: _Printer) -> None:
     while not over:
         over = at_rest(runs, phases)  # before reading: what is said last is still read
         for voice in voices:
-            said.print(voice.lines())
+            said.print(voice.lines(over=over))
         if not over:
             time.sleep(POLL_S)
 
