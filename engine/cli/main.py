@@ -57,18 +57,14 @@ class _LazyGroup(click.Group):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write all verbs by job, two a line, so that it fits a terminal of 24 lines."""
-        lines = [
-            "Usage: sirt [--runs DIR] VERB ...; without a VERB it opens the interface.",
-            "Teaches small language models to reason: Self-Refine Instruction-tuning.",
-        ]
+        lines = ["Usage: sirt [VERB]: teach small models to reason; without a VERB: the interface"]
         for group in dict.fromkeys(verb.group for verb in VERBS.values()):
             lines.append(f"{group}:")
             told = [f"  {name:<11}{v.line}" for name, v in VERBS.items() if v.group == group]
             half = (len(told) + 1) // 2
             for left, right in zip_longest(told[:half], told[half:], fillvalue=""):
                 lines.append(f"{left:<{COLUMN}}{right}".rstrip())
-        lines.append("More: sirt VERB --help. Each takes --runs DIR, else $SIRT_RUNS, else ./runs.")
-        lines.append("Options: --version, and --no-mouse to leave the mouse to the terminal.")
+        lines.append("More: sirt VERB --help. Options: --runs DIR, --no-mouse, --version.")
         formatter.write("\n".join(lines) + "\n")
 
 
