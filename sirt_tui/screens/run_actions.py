@@ -63,9 +63,19 @@ class RunActions:
         lost = [*listed(meant), *lost]
         delete = partial(run_commands.delete, self._page.runs, meant)
         return bool(meant) and (
-            await self._page.sirt.confirm(f"Delete {named(meant)} for good?", lost)
-            and await self._do(delete, f"{named(meant)}: deleted")
+            await self._page.sirt.confirm(f"Delete {named(meant)}?", lost)
+            and await self._do(delete, f"{named(meant)}: in the trash")
         )
+
+    async def restore(self) -> None:
+        """Bring back the newest deletion."""
+        await self._do(partial(run_commands.restore, self._page.runs), "")
+
+    async def leave_out(self, run_ids: Sequence[str], left_out: bool) -> None:
+        """Leave runs out of tables and reports, or take them in again."""
+        mark = partial(run_commands.leave_out, self._page.runs, run_ids, left_out)
+        what = "left out of tables and reports" if left_out else "in tables and reports again"
+        await self._do(mark, f"{named(run_ids)}: {what}")
 
     async def export(self, run_ids: Sequence[str]) -> None:
         if not run_ids:

@@ -70,17 +70,17 @@ def run_columns(
         return f"{row.share} %" + (f" {time_left(left)}" if left > 0 else "")
 
     columns = [
-        Column("state", "state", 13, state, narrow=9, sort=lambda r: r.state),
-        Column("phases", "phases", 6, phases, 2, sort=lambda r: r.ladder.count("done")),
+        Column("state", "state", 13, state, NEVER_GOES, narrow=9, sort=lambda r: r.state),
+        Column("phases", "phases", 6, phases, 3, sort=lambda r: r.ladder.count("done")),
         Column(
-            *("progress", "progress", 22, progress, 3),
-            narrow=5,
+            *("progress", "progress", 22, progress, 0),
+            narrow=13,
             sort=lambda r: r.share,
-            shorten=lambda text, _: text.partition(" ~")[0],
+            shorten=lambda text, _: text.removesuffix(" left"),
         ),
         Column(
             *("name", "name", 41, _name, NEVER_GOES),
-            narrow=28,
+            narrow=26,
             grows=True,
             sort=lambda r: r.name,
             shorten=names.short,
@@ -91,10 +91,10 @@ def run_columns(
         Column("teacher", "teacher", 14, _teacher, 7, narrow=9, sort=lambda r: r.teacher),
         Column("task", "task", 18, _task, 5, narrow=15, sort=_task),
         Column("plain", plain, 9, partial(_accuracy, "plain"), 0, "right", sort=lambda r: r.plain),
-        Column("cot", "CoT/n", 9, partial(_accuracy, "cot"), 0, "right", sort=lambda r: r.cot),
+        Column("cot", "CoT/n", 9, partial(_accuracy, "cot"), 1, "right", sort=lambda r: r.cot),
         Column("of", "% of", 4, lambda r: str(r.fraction), 12, "right", sort=lambda r: r.fraction),
         Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),
-        Column("age", "age", 7, lambda r: age(r.created, clock()), 1, "right", sort=_youth),
+        Column("age", "age", 7, lambda r: age(r.created, clock()), 2, "right", sort=_youth),
         Column("took", "took", 11, took, 10, "right", sort=lambda r: r.seconds),
         Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
         Column("note", "note", 30, _note, 13, narrow=10, sort=lambda r: r.note or None),

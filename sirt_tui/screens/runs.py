@@ -15,14 +15,14 @@ from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel, RowView
 from sirt_tui.panels.titles import problem_text
-from sirt_tui.screens import filtering, run_commands
+from sirt_tui.screens import filtering, run_commands, run_groups
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.screens.run_columns import chosen_columns, counts_text, run_columns
 from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
+    from sirt_tui.widgets.columns import Column
+    from sirt_tui.widgets.table_lines import Head
 
 AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
+FOLDS_KEPT = 200
 REST_S = 0.15  # the cursor rests: only then the phases of its run are read
 FILTER = "Filter: words, state:failed, acc>80, cot>80, took>2h, age<3d, -word"
 EMPTY = """\
@@ -76,7 +79,10 @@ class RunsPage(Page):
         self._awaited: str | None = None
         self._actions = RunActions(self)
         self._names = Names()
-        self._chosen: tuple[str, ...] = ()
+        self._chosen: list[str] = []
+        self._by = ""  # what the runs are grouped by
+        self._folded: set[str] = set()
+        self._undone: list[Callable[[], Awaitable[None]]] = []
         self._columns = partial(run_columns, self.sirt.clock, lambda: self._whole, self._names)
 
     def compose_body(self) -> ComposeResult:
@@ -107,6 +113,9 @@ class RunsPage(Page):
             box.add_class("open")
             box.value = words
         self.set_class(self.sirt.remembered.get("runs.flipped", False), "flipped")
+        self._chosen = list(map(str, self.sirt.remembered.get("runs.columns", [])))
+        self._by = self.sirt.remembered.get("runs.group", "")
+        self._folded = set(map(str, self.sirt.remembered.get("runs.folded", [])))
 
     @property
     def table(self) -> RowTable[RunRow]:
@@ -131,6 +140,11 @@ class RunsPage(Page):
 
     def on_row_table_selected(self, event: RowTable.Selected) -> None:
         self.sirt.open_run(event.key)
+
+    def on_row_table_folded(self, event: RowTable.Folded) -> None:
+        self._folded ^= {event.key}
+        self.sirt.remembered.put("runs.folded", sorted(self._folded)[:FOLDS_KEPT])
+        self._draw()
 
     def on_row_table_changed(self) -> None:
         self.sirt.remembered.put("runs.sort", [*self.table.sorted_by])
@@ -179,6 +193,7 @@ class RunsPage(Page):
         self._names.note(row.name for row in rows)
         columns = self._columns(self._rows, self._filter.names)
         self.table.set_columns(chosen_columns(columns, self._chosen, self._rows))
+        self.table.grouping = self._arrange(columns)
         self.table.show(rows)
         if any(row.run_id == self._awaited for row in self._rows):
             self.table.move_to(self._awaited or "")
@@ -188,11 +203,23 @@ class RunsPage(Page):
         self._draw_status()
         self._keep_time()
 
+    def _arrange(
+        self, columns: Mapping[str, Column[RunRow]]
+    ) -> Callable[[Sequence[RunRow]], Sequence[RunRow | Head]] | None:
+        """How to put heads between the rows; None when they are not grouped."""
+        by = self._by
+        texts = run_groups.OF.get(by) or (by in columns and partial(_column_text, columns[by]))
+        return (
+            partial(run_groups.grouped, by=by, texts=texts, folded=self._folded) if texts else None
+        )
+
     def _draw_status(self) -> None:
         text = problem_text(self._filter.problem)
         text.append_text(counts_text(self._rows, len(self.table.rows), self._whole))
         if self.table.hidden_order:
             text.append(f"  by {self.table.hidden_order}", "dim")
+        if self._by:
+            text.append(f"  grouped by {self._by.removeprefix('settings.')}", "dim")
         if self.table.ticked:
             text.append(f"  ● {len(self.table.ticked)} ticked", "bold")
         self.query_one("#status", Static).update(text)
@@ -233,6 +260,33 @@ class RunsPage(Page):
         said = await self.sirt.choose("Sort by", offers, key)
         if said is not None:
             self.table.sort(said, descending)
+
+    @work
+    async def action_columns(self) -> None:
+        from sirt_tui.screens.column_choice import ColumnChoice, Offered
+
+        columns = self._columns(self._rows)
+        offered = [Offered(key, column.title) for key, column in columns.items()]
+        shown = [column.key for column in chosen_columns(columns, self._chosen, self._rows)]
+        said = await self.app.push_screen_wait(ColumnChoice(self.sirt, offered, shown))
+        if said is None:
+            return
+        self._chosen = [] if said.columns == shown and not self._chosen else said.columns
+        self.sirt.remembered.put("runs.columns", self._chosen)
+        if said.group is not None:
+            self._group(said.group)
+        self._draw()
+
+    def action_group(self) -> None:
+        """Group by the next of the usual columns, or not at all."""
+        cycle = run_groups.CYCLE
+        at = cycle.index(self._by) if self._by in cycle else -1
+        self._group(cycle[(at + 1) % len(cycle)])
+        self._draw()
+
+    def _group(self, by: str) -> None:
+        self._by = by
+        self.sirt.remembered.put("runs.group", by)
 
     def action_preview(self) -> None:
         self.toggle_class("flipped")
@@ -286,8 +340,24 @@ class RunsPage(Page):
     async def action_delete(self) -> None:
         meant = self._states()
         if await self._actions.delete(meant):
+            self._undone.append(self._actions.restore)
             self.table.ticked.difference_update(meant)
             self._draw_status()
+
+    @work
+    async def action_leave_out(self) -> None:
+        """Leave the runs out of tables and reports, or if all are, take them in again."""
+        meant = self._meant()
+        out = not all(row.left_out for row in meant)
+        run_ids = [row.run_id for row in meant if row.left_out != out]
+        if run_ids:
+            self._undone.append(partial(self._actions.leave_out, run_ids, not out))
+            await self._actions.leave_out(run_ids, out)
+
+    @work
+    async def action_undo(self) -> None:
+        """Undo what was done here last; else bring back the newest deletion."""
+        await (self._undone.pop() if self._undone else self._actions.restore)()
 
     @work
     async def action_export(self) -> None:
@@ -300,3 +370,10 @@ class RunsPage(Page):
     @work
     async def action_note(self) -> None:
         await self._actions.note(self._meant())
+
+
+def _column_text(column: Column[RunRow], row: RunRow) -> tuple[str]:
+    """What a column says of a run, as the name of a group."""
+    cell = column.cell(row)
+    text = cell if isinstance(cell, str) else cell[0] if isinstance(cell, tuple) else cell.plain
+    return (text or run_groups.NONE,)

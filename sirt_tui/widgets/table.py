@@ -12,7 +12,7 @@ from textual.message import Message
 
 from sirt_tui.actions import bindings
 from sirt_tui.widgets.painted_lines import HEADING, PaintedLines
-from sirt_tui.widgets.table_lines import TICK, Lines, Order
+from sirt_tui.widgets.table_lines import TICK, Head, Lines, Order, head_strip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +32,8 @@ class RowTable(PaintedLines, Generic[T]):
     ``key`` names a row, so that cursor and ticks stay with it when rows come and go. Any sequence
     will do: without an order only visible rows are asked for. A click moves the cursor; on the row
     under it, or twice, it opens; in the first ``tick_cells`` it ticks.
+
+    ``grouping`` puts heads between the ordered rows, and may leave out the rows of folded ones.
     """
 
     DEFAULT_CSS = """
@@ -53,6 +55,14 @@ class RowTable(PaintedLines, Generic[T]):
 
     class Selected(Message):
         """The person opened a row: by enter, a double click, or a click under the cursor."""
+
+        def __init__(self, table: RowTable[Any], key: str) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+    class Folded(Message):
+        """The person folded a group, or unfolded it; ``key``: its head's."""
 
         def __init__(self, table: RowTable[Any], key: str) -> None:
             super().__init__()
@@ -82,33 +92,52 @@ class RowTable(PaintedLines, Generic[T]):
         self._key = key
         self._given: Sequence[T] = ()
         self._rows: Sequence[T] = ()
+        self._lines: Sequence[T | Head] = ()
         self._cursor = 0
         self._announced: str | None = None
         self.ticked: set[str] = set()
         self.sorted_by = Order()
+        self.grouping: Callable[[Sequence[T]], Sequence[T | Head]] | None = None
 
     # --- rows ---
 
     @property
     def row(self) -> T | None:
-        """The row under the cursor."""
-        return self._rows[self._cursor] if self._rows else None
+        """The row under the cursor; None on a group's head."""
+        line = self._under
+        return None if isinstance(line, Head) else line
+
+    @property
+    def head(self) -> Head | None:
+        """The group's head under the cursor."""
+        line = self._under
+        return line if isinstance(line, Head) else None
+
+    @property
+    def _under(self) -> T | Head | None:
+        return self._lines[self._cursor] if self._lines else None
+
+    def _key_of(self, line: T | Head | None) -> str | None:
+        if line is None:
+            return None
+        return line.key if isinstance(line, Head) else self._key(line)
 
     @property
     def rows(self) -> Sequence[T]:
-        """All rows, in the table's order."""
+        """All rows, in the table's order, those of folded groups too."""
         return self._rows
 
     def show(self, rows: Sequence[T]) -> None:
         """Show these rows. The cursor stays on its row, at the same height, if it still exists;
         only lines that have changed are painted."""
-        kept = self._key(self.row) if self.row is not None else None
-        before, count = self._cursor, len(self._rows)
+        kept = self._key_of(self._under)
+        before, count = self._cursor, len(self._lines)
         self._given = rows
         self._rows = self.sorted_by.of(rows, self._look.columns)
+        self._lines = self.grouping(self._rows) if self.grouping else self._rows
         self._cursor = self._where(kept)
         moved = self._cursor - before
-        if len(self._rows) == count and not moved:
+        if len(self._lines) == count and not moved:
             self.redraw()
         else:
             self.repaint_all()
@@ -125,7 +154,8 @@ class RowTable(PaintedLines, Generic[T]):
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row with this key, if there is one."""
-        found = next((n for n, row in enumerate(self._rows) if self._key(row) == key), None)
+        lines = enumerate(self._lines)
+        found = next((n for n, line in lines if self._key_of(line) == key), None)
         if found is not None:
             self._put(found)
 
@@ -135,10 +165,10 @@ class RowTable(PaintedLines, Generic[T]):
 
     def _where(self, kept: str | None) -> int:
         """Return the place of the row with that key, or else the place nearest to the cursor's."""
-        rows, at = self._rows, self._cursor
-        if kept is not None and not (at < len(rows) and self._key(rows[at]) == kept):
-            at = next((n for n, row in enumerate(rows) if self._key(row) == kept), at)
-        return min(at, max(0, len(rows) - 1))
+        lines, at = self._lines, self._cursor
+        if kept is not None and not (at < len(lines) and self._key_of(lines[at]) == kept):
+            at = next((n for n, line in enumerate(lines) if self._key_of(line) == kept), at)
+        return min(at, max(0, len(lines) - 1))
 
     # --- order ---
 
@@ -179,10 +209,12 @@ class RowTable(PaintedLines, Generic[T]):
         self._put(self._cursor + step * max(1, self.size.height - HEADING - 1))
 
     def action_end(self, which: int) -> None:
-        self._put(which * (len(self._rows) - 1))
+        self._put(which * (len(self._lines) - 1))
 
     def action_tick(self) -> None:
-        if self.row is not None:
+        if self.head is not None:
+            self.tell(self.Folded(self, self.head.key))
+        elif self.row is not None:
             self.tick()
             self._put(self._cursor + 1)
 
@@ -204,14 +236,16 @@ class RowTable(PaintedLines, Generic[T]):
             self.tell(self.Changed(self))
 
     def action_select(self) -> None:
-        if self.row is not None:
+        if self.head is not None:
+            self.tell(self.Folded(self, self.head.key))
+        elif self.row is not None:
             self.tell(self.Selected(self, self._key(self.row)))
 
     def on_click(self, event: events.Click) -> None:
         at = event.y + self.scroll_offset.y - HEADING
         if event.y < HEADING:
             self._click_header(event.x)
-        elif 0 <= at < len(self._rows):
+        elif 0 <= at < len(self._lines):
             self._click_row(at, event)
 
     def _click_row(self, at: int, event: events.Click) -> None:
@@ -219,7 +253,9 @@ class RowTable(PaintedLines, Generic[T]):
         opens = at == (self._cursor if event.chain == 1 else self._clicked)
         self._put(at)
         self._clicked = -1 if opens else at
-        if self._ticks and event.x < self.tick_cells:
+        if self.head is not None:
+            self.action_select()
+        elif self._ticks and event.x < self.tick_cells:
             self.tick()
         elif opens:
             self.action_select()
@@ -237,7 +273,7 @@ class RowTable(PaintedLines, Generic[T]):
 
     def _put(self, at: int) -> None:
         before = self._cursor
-        self._cursor = min(max(at, 0), max(0, len(self._rows) - 1))
+        self._cursor = min(max(at, 0), max(0, len(self._lines) - 1))
         if self.reveal(self._cursor):
             self.repaint_all()
         else:
@@ -245,7 +281,7 @@ class RowTable(PaintedLines, Generic[T]):
         self._announce()
 
     def _announce(self) -> None:
-        key = self._key(self.row) if self.row is not None else None
+        key = None if self.row is None else self._key(self.row)
         if key != self._announced:
             self._announced = key
             self.tell(self.Highlighted(self, key))
@@ -254,16 +290,20 @@ class RowTable(PaintedLines, Generic[T]):
 
     @property
     def count(self) -> int:
-        return len(self._rows)
+        return len(self._lines)
 
     def heading(self) -> Strip:
         style = self.get_component_rich_style("row--header")
         return self._look.heading(self.sorted_by, self.size.width, style)
 
     def line(self, at: int) -> Strip:
-        row, style, plain = self._rows[at], self.rich_style, False
+        line, style, plain = self._lines[at], self.rich_style, False
         if at == self._cursor:
             style += self.get_component_rich_style("row--cursor")
             plain = self.has_focus
-        ticked = self._key(row) in self.ticked
-        return self._look.row(row, self.size.width, style, ticked, plain)
+        if isinstance(line, Head):
+            room = self.scrollable_content_region.width
+            strip = head_strip(line, room, style, plain)
+            return strip.adjust_cell_length(self.size.width, style)
+        ticked = self._key(line) in self.ticked
+        return self._look.row(line, self.size.width, style, ticked, plain)

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from sirt_tui.widgets.columns import fit, fitted, pieces
+from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.text import Text
 
     from sirt_tui.widgets.columns import Column
 
 T = TypeVar("T")
 TICK = "● "
+LEAST = 16  # cells of a group's title
 ROOMY = 100  # from so many cells on, two of them lie between columns
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a group of rows: a line of its own over all columns. ``title`` is cut in its
+    middle where it and the ``text`` don't fit; ``depth``: how many groups it is within."""
+
+    key: str
+    title: str
+    text: Text
+    folded: bool = False
+    depth: int = 0
+
+
+def head_strip(head: Head, width: int, style: Style, plain: bool) -> Strip:
+    """Draw a group's head; ``plain``: without its colours."""
+    mark = "▸ " if head.folded else "▾ "
+    room = max(0, width - 2 * head.depth - len(mark))
+    title = middle_cut(head.title, max(LEAST, room - head.text.cell_len - 2))
+    segments = [Segment(f"{'  ' * head.depth}{mark}{title}  ", style + Style(bold=True))]
+    for text, name in pieces(head.text, max(0, room - cell_len(title) - 2), "left"):
+        own = Style.null() if plain else Style.parse(name)
+        segments.append(Segment(text, style + own))
+    return Strip(segments).adjust_cell_length(width, style)
 
 
 class Order(NamedTuple):

@@ -176,20 +176,23 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
             app.screen.table.move_to(run_id)
             await pilot.press("space")
         await pilot.press("d")
-        await settled(pilot, lambda: "Delete 2 runs for good?" in text_of(app))
+        await settled(pilot, lambda: "Delete 2 runs?" in text_of(app))
         assert all(run_id in text_of(app) for run_id in gone)
         assert "since other runs need them" in text_of(app)
         await pilot.press("n")
-        await settled(pilot, lambda: "for good" not in text_of(app))
+        await settled(pilot, lambda: "Delete 2 runs?" not in text_of(app))
         assert len(recorded.run_ids()) == 9
         await pilot.press("d")
-        await settled(pilot, lambda: "for good" in text_of(app))
+        await settled(pilot, lambda: "on disk; " in text_of(app))
         await pilot.press("y")
         await settled(pilot, lambda: "7 runs" in text_of(app))
         await settled(pilot, lambda: "ticked" not in text_of(app))
+        assert not set(gone) & set(recorded.run_ids())
+        await pilot.press("u")
+        await settled(pilot, lambda: "9 runs" in text_of(app))
 
     listing(recorded, check)
-    assert not set(gone) & set(recorded.run_ids())
+    assert set(gone) < set(recorded.run_ids())
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -1,0 +1,133 @@
+"""Groups of runs in the list: heads between the rows, and runs that differ in seed together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from engine.schema.counts import counted
+from engine.schema.sanitize import one_line
+from engine.schema.varied import varied_texts
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, accuracy, percent
+from sirt_tui.widgets.table_lines import Head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Sequence
+
+    from engine.store.run_row import RunRow
+
+    Texts = Callable[[RunRow], Iterable[str]]  # the groups that a run belongs to
+
+NONE = "–"
+OUT = "⊘"
+CYCLE = ("", "experiment", "state", "task", "tag")  # one key goes through these
+OF: dict[str, Texts] = {
+    "experiment": lambda row: (row.experiment,),
+    "state": lambda row: (row.state,),
+    "task": lambda row: (row.trained_on or row.scored_on or NONE,),
+    "tag": lambda row: row.tags or (NONE,),
+}
+
+
+def grouped(
+    rows: Sequence[RunRow], by: str, texts: Texts, folded: Container[str]
+) -> list[RunRow | Head]:
+    """Return heads and rows, each group where its first row stood. Runs of a group that differ in
+    seed alone have a head of their own. ``folded``: keys of heads whose rows are left out."""
+    groups: dict[str, list[RunRow]] = {}
+    for row in rows:
+        for text in texts(row):
+            groups.setdefault(text, []).append(row)
+    lines: list[RunRow | Head] = []
+    for text, members in groups.items():
+        key = f"{by}={text}"
+        lines.append(Head(key, one_line(text, 80), summary(members), key in folded))
+        if key not in folded:
+            lines += _by_seed(members, key, folded)
+    return lines
+
+
+def _by_seed(
+    rows: Sequence[RunRow], within: str, folded: Container[str]
+) -> Iterable[RunRow | Head]:
+    cells = cells_of(rows)
+    begun: set[object] = set()
+    for row in rows:
+        cell = cell_of(row)
+        if len(cells) == 1 or len(cells[cell]) == 1:
+            yield row
+        elif cell not in begun:
+            begun.add(cell)
+            key = f"{within} {title_of(row)}"
+            title = one_line(title_of(row), 120)
+            yield Head(key, title, summary(cells[cell]), key in folded, depth=1)
+            if key not in folded:
+                yield from cells[cell]
+
+
+def cells_of(rows: Iterable[RunRow]) -> dict[object, list[RunRow]]:
+    """Runs that differ in seed alone, by what they share."""
+    cells: dict[object, list[RunRow]] = {}
+    for row in rows:
+        cells.setdefault(cell_of(row), []).append(row)
+    return cells
+
+
+def cell_of(row: RunRow) -> object:
+    """All about a run but its seed. Equal settings are the same object."""
+    settings = tuple(map(id, row.settings or ()))
+    return (
+        row.experiment, row.arm, row.student, row.teacher, row.task, row.refine_task, row.fraction,
+        row.rounds, row.curated, row.varied, settings,
+    )  # fmt: skip
+
+
+def title_of(row: RunRow) -> str:
+    """A run's cell in words, without its seed."""
+    parts = (
+        row.arm,
+        row.student,
+        row.teacher and f"<{row.teacher}",
+        row.trained_on,
+        f"{row.fraction}%" if row.fraction != 100 else "",
+        f"{row.rounds} rounds" if row.rounds != 1 else "",
+        *varied_texts(row.varied),
+    )
+    return " ".join(part for part in parts if part)
+
+
+def summary(rows: Sequence[RunRow]) -> Text:
+    """Write how many runs there are, their states, the best accuracy with its number of questions,
+    and the mean and standard deviation over seeds, of the best cell where there are several.
+    Accuracies are those with the plain prompt; runs that are left out of tables don't count."""
+    text = Text(counted(len(rows), "run"))
+    for state, count in Counter(row.state for row in rows).most_common():
+        text.append(f" {STATE_MARKS[state]}{count}", STATE_STYLES[state])
+    counted_rows = [row for row in rows if not row.left_out and "plain" in row.measured]
+    if len(counted_rows) < len(rows) and (out := sum(row.left_out for row in rows)):
+        text.append(f" {OUT}{out}", "dim")
+    if not counted_rows:
+        return text
+    best = max(counted_rows, key=lambda row: row.measured["plain"][0])
+    cells = cells_of(counted_rows)
+    several = len(cells) > 1
+    text.append("  best ", "dim").append_text(accuracy(*best.measured["plain"]))
+    text.append(f" {best.arm}" if several else "", "dim")
+    over = [found for found in map(_over_seeds, cells.values()) if found is not None]
+    if over:
+        mean, spread, seeds, cell = max(over, key=lambda one: one[0])
+        text.append("  mean ", "dim").append(f"{percent(mean)} ± {percent(spread)}")
+        text.append(f" of {seeds} seeds", "dim")
+        text.append(f", {one_line(title_of(cell), 60)}" if several else "", "dim")
+    return text
+
+
+def _over_seeds(rows: Sequence[RunRow]) -> tuple[float, float, int, RunRow] | None:
+    """Mean, standard deviation, number of seeds, and one of the runs; None for a single seed."""
+    by_seed = {row.seed: row.measured["plain"][0] for row in rows}
+    if len(by_seed) < 2:
+        return None
+    return fmean(by_seed.values()), stdev(by_seed.values()), len(by_seed), rows[0]

@@ -1,0 +1,117 @@
+"""Groups of the list of runs, its columns, and the mark that leaves a run out of tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.queries.runs import list_runs
+from engine.store.run import read_record
+from sirt_tui.screens import run_groups
+from sirt_tui.widgets.table_lines import Head
+from tests.tui.conftest import run_of
+from tests.tui.helpers import painted, settled, text_of
+from tests.tui.test_runs_screen import listing
+
+
+def made(row, seed, plain, **other):
+    """A row like another, of this seed and with this plain accuracy on 200 questions."""
+    task = row.scored_on
+    figures = [[task, "plain", "match", "test", plain, 0, 1, int(200 * plain), 200]]
+    return replace(
+        row,
+        run_id=f"{row.run_id}-{seed}-{plain}",
+        seed=seed,
+        figures=figures,
+        state="done",
+        **other,
+    )
+
+
+def test_a_group_says_how_many_best_and_mean_over_seeds(recorded):
+    base = next(r for r in list_runs(recorded) if r.run_id == run_of(recorded, "both", "wren-3m"))
+    other = replace(base, arm="instruct-only")
+    rows = [
+        *(made(base, seed, plain) for seed, plain in enumerate((0.8, 0.9, 1.0))),
+        *(made(other, seed, plain) for seed, plain in enumerate((0.5, 0.6))),
+        made(base, 3, 0.0, left_out=True),
+        replace(base, run_id="failed", figures=(), state="failed"),
+    ]
+    text = run_groups.summary(rows).plain
+    assert text.startswith("7 runs ✓6 ✗1 ⊘1")
+    assert "best 100.0/200 both" in text
+    assert "mean 90.0 ± 10.0 of 3 seeds, both wren-1m" in text
+    lines = run_groups.grouped(rows, "experiment", run_groups.OF["experiment"], ())
+    heads = [line for line in lines if isinstance(line, Head)]
+    assert [head.depth for head in heads] == [0, 1, 1]
+    assert "mean 55.0 ± 7.1 of 2 seeds" in heads[2].text.plain
+    assert len(lines) == len(rows) + len(heads)
+    folded = run_groups.grouped(
+        rows, "experiment", run_groups.OF["experiment"], {heads[1].key, "experiment=pocket"}
+    )
+    assert [line.key for line in folded] == ["experiment=pocket"]
+    half = run_groups.grouped(rows, "experiment", run_groups.OF["experiment"], {heads[1].key})
+    assert len(half) == len(lines) - 5
+
+
+def test_a_run_stands_under_each_of_its_tags_and_alone_without(recorded):
+    one, two, *_ = list_runs(recorded)
+    rows = [replace(one, tags=("paper", "late")), two]
+    lines = run_groups.grouped(rows, "tag", run_groups.OF["tag"], ())
+    titles = [line.title if isinstance(line, Head) else line.run_id for line in lines]
+    assert titles == ["paper", one.run_id, "late", one.run_id, "–", two.run_id]
+
+
+def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
+    run_id = run_of(recorded, "both", "wren-3m")
+
+    def text(app):
+        return text_of(app).splitlines()
+
+    async def check(app, pilot):
+        table = app.screen.table
+        await pilot.press("Z")
+        await settled(pilot, lambda: any(line.startswith("▾ pocket") for line in text(app)))
+        assert "grouped by experiment" in text_of(app)
+        assert "best 100.0/600" in text_of(app)
+        await pilot.press("home", "space")
+        await settled(pilot, lambda: any(line.startswith("▸ pocket") for line in text(app)))
+        assert table.count == 1
+        assert len(table.rows) == 9
+        assert table.row is None
+        await pilot.press("enter")
+        await settled(pilot, lambda: table.count == 10)
+        for by in ("state", "task", "tag", ""):
+            await pilot.press("Z")
+            await settled(pilot, lambda by=by: (f"grouped by {by}" in text_of(app)) == bool(by))
+
+        await pilot.press("F")
+        await settled(pilot, lambda: "Columns of the list" in text_of(app))
+        await pilot.press("slash", *"instruct.lr", "enter", "space", "enter")
+        await settled(pilot, lambda: "instruct.lr" in text_of(app), "the new column")
+        await settled(pilot, lambda: "0.0009" in text_of(app))
+        assert app.remembered.get("runs.columns", [])[-1] == "settings.instruct.learning_rate"
+        await pilot.press("F")
+        await settled(pilot, lambda: "Columns of the list" in text_of(app))
+        await pilot.press("slash", *"instruct.lr", "enter", "Z")
+        await settled(pilot, lambda: any(line.startswith("▾ 0.0009") for line in text(app)))
+        await pilot.press("F", "D")
+        await settled(pilot, lambda: "instruct.lr ▴" not in text_of(app))
+        assert app.remembered.get("runs.columns", ["?"]) == []
+        app.screen._group("")
+        app.screen._draw()
+
+        table.move_to(run_id)
+        await pilot.press("i")
+        await settled(pilot, lambda: "⊘ both" in text_of(app))
+        assert read_record(recorded, run_id).left_out
+        assert painted(app)
+        await pilot.press("u")
+        await settled(pilot, lambda: "⊘" not in text_of(app))
+        assert not read_record(recorded, run_id).left_out
+        await pilot.press("u")
+        await settled(
+            pilot,
+            lambda: "the trash is empty" in "".join(note.message for note in app._notifications),
+        )
+
+    listing(recorded, check)
