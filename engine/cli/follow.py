@@ -23,7 +23,7 @@ from engine.store.eventlog import EventReader
 from engine.store.notices import read as read_notices
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 from engine.store.run import read_run
-from engine.store.spending import spending
+from engine.store.spending import in_all, spending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
     from engine.store.phase_log import State
+    from engine.store.spending import Spending
 
 POLL_S = 0.5
 CONDUCTOR_EVERY_S = 10.0
@@ -169,14 +170,22 @@ class _Follower:
             return
         self._last_line = now
         counts = Counter(self._states.values())
-        begin = f"{counts['done']}/{len(self._phases)} phases, {duration(now - self._began)}"
-        parts = [f"{label(spec)} {_at_work(spec, self._view(spec))}" for spec in running[:SHOWN]]
+        at_work = [(spec, self._view(spec)) for spec in running]
+        paid = "".join(f", paid {one.paid.text}" for one in self._paid())
+        took = duration(now - self._began)
+        begin = f"{counts['done']}/{len(self._phases)} phases, {took}{paid}"
+        parts = [f"{label(spec)} {_at_work(spec, view)}" for spec, view in at_work[:SHOWN]]
         mine = {p.id for p in self._phases if self._states.get(p.id) == "queued"}
         parts += [why for phase, why in daemon.waiting(self._runs).items() if phase in mine][:1]
         if self._line.live:
             self._line.show_parts(begin, parts)
         else:
             echo(" | ".join([begin, *parts]), err=True)
+
+    def _paid(self) -> list[Spending]:
+        """What the phases that were followed have paid in all, by currency."""
+        found = (spending(p, self._readers[p.id][1]) for p in self._phases if p.id in self._readers)
+        return in_all(one for one in found if one is not None)
 
     def clear(self) -> None:
         self._line.clear()

@@ -244,8 +244,8 @@ def _cost(phases: Sequence[PhaseStatus]) -> str:
     views = (phase.view for phase in phases)
     spans = ((v.started, v.finished or v.last_event) for v in views)
     seconds = sum((end - begin).total_seconds() for begin, end in spans if begin and end)
-    paid = [one.cost for one in map(_paid, phases) if one is not None]
-    told = "".join(f", paid {total}" for total in in_all(paid)) or ", nothing paid"
+    paid = [one for one in map(_paid, phases) if one is not None]
+    told = "".join(f", paid {total.text}" for total in in_all(paid)) or ", nothing paid"
     return f"cost: {duration(seconds)} of work{told}"
 
 

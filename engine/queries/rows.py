@@ -26,6 +26,7 @@ from engine.schema.varied import as_varied
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
 from engine.store.run_row import RunRow, figures_of, kind_of, settings_of
+from engine.store.spending import in_all, spending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from engine.schema.accuracy import Accuracy
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
+    from engine.store.spending import Paid, Spending
 
 SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 
@@ -41,12 +43,13 @@ SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 @dataclass(frozen=True, slots=True)
 class Look:
     """A phase's state when read; ``began``, ``ended``: its last attempt's first and last event.
-    ``pace``: of one at work."""
+    ``pace``: of one at work; ``paid``: what it pays an endpoint."""
 
     found: PhaseState
     began: datetime | None = None
     ended: datetime | None = None
     pace: Pace | None = None
+    paid: Spending | None = None
 
 
 WAITING = Look(PhaseState("waiting"))
@@ -92,11 +95,26 @@ def look_at(folder: PhaseDir, before: Look | None = None) -> Look:
     if found.state == "waiting" or attempt is None:
         return Look(found) if found != WAITING.found else WAITING
     first, lines = ends_of(attempt)
+    paid = _paid(folder, lines)
     if found.state == "running":
         same = before if before and before.found.attempt == found.attempt else None
         pace = pace_of(lines, same.pace if same else None)
-        return Look(found, _written(first), None, pace)
-    return Look(found, _written(first), _written(lines[-1] if lines else b""))
+        return Look(found, _written(first), None, pace, paid)
+    return Look(found, _written(first), _written(lines[-1] if lines else b""), None, paid)
+
+
+def _paid(folder: PhaseDir, lines: Sequence[bytes]) -> Spending | None:
+    """What the phase pays, by the lines at its log's end; most phases pay nothing."""
+    if not any(b'"cost"' in line for line in lines):
+        return None
+    from engine.schema.events import decode  # a list in which nobody pays does without
+    from engine.store.phase_log import fold_all
+
+    view = fold_all(event for line in lines if (event := decode(line)))
+    try:
+        return spending(folder.spec(), view)
+    except (OSError, UserError):
+        return None
 
 
 def ends_of(attempt: AttemptDir) -> tuple[bytes, list[bytes]]:
@@ -128,6 +146,7 @@ class Progress(TypedDict):
     working_since: datetime | None
     finished: datetime | None
     share: int | None
+    paid: tuple[Paid, ...]
 
 
 def progress_of(
@@ -148,6 +167,7 @@ def progress_of(
         working_since=min(at_work, default=None),
         finished=max(ends, default=None) if state == "done" else None,
         share=None if state == "done" else share_of(looks),
+        paid=tuple(one.paid for one in in_all(x.paid for x in looks if x.paid)),
     )
 
 

@@ -31,6 +31,7 @@ from engine.schema.jsonfile import with_sum, without_sum
 from engine.schema.varied import as_varied
 from engine.store import layout
 from engine.store.run_row import RunRow, shared, text_of
+from engine.store.spending import Paid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -290,6 +291,7 @@ def decode(document: dict[str, Any], groups: Mapping[str, Group]) -> RunRow | No
         for name in ("tags", "ladder", "phase_ids"):
             found[name] = tuple(map(_word, found[name]))
         found["inputs"] = tuple(tuple(map(sys.intern, ids)) for ids in found["inputs"])
+        found["paid"] = tuple(Paid(*amounts) for amounts in found.get("paid", ()))
         found["varied"] = as_varied(found.get("varied", ()))
         for figures in found["figures"]:
             figures[:4] = map(sys.intern, figures[:4])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.schema.specs import Arm, FollowUp
     from engine.schema.varied import Varied
     from engine.store.phase_log import State
+    from engine.store.spending import Paid
 
 SET = ("settings", "limit", "commit")  # fields of a phase's specification that are settings
 Value = str | float | bool | None
@@ -41,7 +42,8 @@ class RunRow:
     trained on (without training, the first evaluated one). ``inputs``: for each phase, the phases
     that it needs. ``figures``: plain values from which :attr:`accuracies` are built on demand,
     since few of many runs need them. ``varied``: the settings that its experiment sweeps over,
-    with its values. ``curated``: how many pairs a person has left
+    with its values. ``paid``: what its phases, shared ones too, pay their endpoints, by currency.
+    ``curated``: how many pairs a person has left
     out; such a run is no cell of its experiment's tables. ``written``: when the run file from
     which the row was made was written (in ns). ``settings``: those of each kind of phase, as
     ``{"instruct.epochs": 4.0}``; None in a row of an earlier version's index. ``left_out``: a
@@ -78,6 +80,7 @@ class RunRow:
     curated: int = 0
     written: int = 0
     varied: Varied = ()
+    paid: tuple[Paid, ...] = ()
     settings: tuple[Group, ...] | None = field(default=None, hash=False)
     left_out: bool = False
     share: int | None = None

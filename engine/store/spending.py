@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,16 +13,41 @@ if TYPE_CHECKING:
     from engine.store.phase_log import PhaseView
 
 
+class Paid(NamedTuple):
+    """What is paid in one currency, as plain values that an index keeps; see :class:`Spending`."""
+
+    currency: str
+    spent: float
+    an_hour: float | None = None
+    at_end: float | None = None
+    cap: float | None = None
+
+    @property
+    def text(self) -> str:
+        """``0.24 USD``; while it is being spent ``0.24 USD, 3.10/h, about 0.90, cap 20.00``."""
+        parts = [money(self.spent, self.currency)]
+        parts += [f"{_amount(self.an_hour)}/h"] if self.an_hour is not None else []
+        parts += [f"about {_amount(self.at_end)}"] if self.at_end is not None else []
+        parts += [f"cap {_amount(self.cap)}"] if self.cap is not None else []
+        return ", ".join(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Spending:
     """A phase's cost, ``cost`` over all attempts. ``an_hour``: rate of this attempt, None once it
     is over. ``at_end``: forecast at this attempt's cost per unit; None before the first. ``cap``:
-    the card's ``max_spend``. All in the cost's currency."""
+    the card's ``max_spend``. ``over``: nothing more is spent. All in the cost's currency."""
 
     cost: Cost
     an_hour: float | None = None
     at_end: float | None = None
     cap: float | None = None
+    over: bool = False
+
+    @property
+    def paid(self) -> Paid:
+        cap = None if self.over else self.cap
+        return Paid(self.cost.currency, self.cost.spent, self.an_hour, self.at_end, cap)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -47,7 +72,7 @@ def spending(spec: PhaseSpec, view: PhaseView) -> Spending | None:
     if cost is None or not (cost.spent or cost.possible or (cap is not None and not over)):
         return None
     if over:
-        return Spending(cost, cap=cap)
+        return Spending(cost, cap=cap, over=True)
     return Spending(cost, _an_hour(view), _at_end(view), cap)
 
 
@@ -67,19 +92,36 @@ def _at_end(view: PhaseView) -> float | None:
     return now.spent + each * max(0, done.total - done.done)
 
 
-def in_all(costs: Iterable[Cost]) -> list[str]:
-    """The total cost of several phases, one text per currency."""
-    totals: dict[str, Cost] = {}
-    for cost in costs:
-        before = totals.get(cost.currency)
-        totals[cost.currency] = _sum(before, cost) if before else cost
-    return [total.text for total in totals.values()]
+def in_all(found: Iterable[Spending]) -> list[Spending]:
+    """The total of several phases, one for each currency. Its forecast is for the phases that have
+    begun; its rate and cap are those of the ones at work."""
+    totals: dict[str, Spending] = {}
+    for one in found:
+        before = totals.get(one.cost.currency)
+        totals[one.cost.currency] = _sum(before, one) if before else one
+    return list(totals.values())
 
 
-def _sum(one: Cost, other: Cost) -> Cost:
+def _sum(one: Spending, other: Spending) -> Spending:
     amounts = ("requests", "prompt_tokens", "completion_tokens", "spent", "possible")
-    added = {name: getattr(one, name) + getattr(other, name) for name in amounts}
-    return one.model_copy(update=added)
+    added = {name: getattr(one.cost, name) + getattr(other.cost, name) for name in amounts}
+    cost = one.cost.model_copy(update=added)
+    at_work = [part for part in (one, other) if not part.over]
+    if not at_work:
+        return Spending(cost, over=True)
+    ends = [part.cost.spent if part.over else part.at_end for part in (one, other)]
+    return Spending(
+        cost,
+        _total(part.an_hour for part in at_work),
+        _total(ends),
+        _total(part.cap for part in at_work),
+    )
+
+
+def _total(amounts: Iterable[float | None]) -> float | None:
+    """The sum; None if one of them is not known."""
+    known = list(amounts)
+    return None if None in known else sum(filter(None, known))
 
 
 def money(amount: float, currency: str) -> str:
@@ -88,6 +130,8 @@ def money(amount: float, currency: str) -> str:
     >>> money(4.971, "USD"), money(0.00031, "USD")
     ('4.97 USD', '0.00031 USD')
     """
-    return (
-        f"{amount:.2f} {currency}" if amount >= 0.01 or amount <= 0 else f"{amount:.2g} {currency}"
-    )
+    return f"{_amount(amount)} {currency}"
+
+
+def _amount(amount: float) -> str:
+    return f"{amount:.2f}" if amount >= 0.01 or amount <= 0 else f"{amount:.2g}"

@@ -10,9 +10,10 @@ from textual.message import Message
 
 from engine.queries.doing import doing
 from engine.schema.sanitize import one_line
-from engine.store.spending import spending
+from engine.store.spending import in_all, spending
 from sirt_tui.actions import bindings
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, duration
+from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class PhasesPanel(Lines):
         texts = [phase_text(phase, of.now).split("\n") for phase in phases]
         self._owners = [number for number, lines in enumerate(texts) for _ in lines]
         self.put_lines([line for lines in texts for line in lines])
+        found = (spending(phase.spec, phase.view) for phase in phases)
+        totals = in_all(one for one in found if one is not None)
+        entitle(self, "phases", "; ".join(f"paid {one.paid.text}" for one in totals))
 
     def choose(self, at: int) -> None:
         """Put the cursor on the phase with this number."""
@@ -134,8 +138,9 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     text.append(f" {phase.state:<7}", STATE_STYLES[phase.state])
     if phase.attempt > 1:
         text.append(f" attempt {phase.attempt}", "yellow")
-    if phase.state == "done" and phase.view.started and phase.view.finished:
-        took = (phase.view.finished - phase.view.started).total_seconds()
+    ended = now if phase.state == "running" else phase.view.finished
+    if phase.state in {"running", "done"} and phase.view.started and ended:
+        took = (ended - phase.view.started).total_seconds()
         text.append(f" {duration(took):>5}" if took >= 0 else "", "dim")
     second = _second_line(phase, now)
     if second:

@@ -81,8 +81,8 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
         for phase in status.phases:
             _append_phase(text, phase)
         paid = [found for p in status.phases if (found := spending(p.spec, p.view))]
-        for total in in_all(one.cost for one in paid) if len(paid) > 1 else ():
-            text.append(f"paid in all  {total}\n")
+        for total in in_all(paid) if len(paid) > 1 else ():
+            text.append(f"paid in all  {total.text}\n")
     return text
 
 

@@ -27,8 +27,9 @@ def _state(state: State, held: bool = False) -> Text:
     return Text(f"{STATE_MARKS[state]} {state}", STATE_STYLES[state])
 
 
-def work_columns() -> list[Column[Work]]:
-    return [
+def work_columns(pays: bool) -> list[Column[Work]]:
+    """Return the columns of running phases; ``pays``: whether one of them pays an endpoint."""
+    columns: list[Column[Work]] = [
         Column("phase", "at work", 30, lambda w: one_line(w.spec.title, 60), narrow=16),
         Column("state", "state", 13, lambda w: _state(w.state), narrow=9),
         Column("where", "on", 8, lambda w: Text(place(w)), rank=1),
@@ -40,12 +41,12 @@ def work_columns() -> list[Column[Work]]:
             grows=True,
             shorten=middle_cut,
         ),
-        Column("paid", "paid", 16, lambda w: Text(_paid(w)), rank=4),
     ]
+    return [*columns, Column("paid", "paid", 42, _paid, narrow=10)] if pays else columns
 
 
 def _paid(work: Work) -> str:
-    return one_line(work.paid.cost.text, 60) if work.paid else NOTHING
+    return one_line(work.paid.paid.text, 60) if work.paid else NOTHING
 
 
 def queue_columns(requested: dict[str, str]) -> list[Column[tuple[int, Entry, State]]]:

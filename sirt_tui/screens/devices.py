@@ -54,7 +54,7 @@ class DevicesPage(Page):
         with Container(id="body"):
             yield GpusPanel()
             working: RowTable[Work] = RowTable(
-                work_columns(), lambda w: w.spec.id, id="working", ticks=False
+                work_columns(False), lambda w: w.spec.id, id="working", ticks=False
             )
             yield working
             waiting: RowTable[tuple[int, Entry, State]] = RowTable(
@@ -98,6 +98,7 @@ class DevicesPage(Page):
         now = self._now = event.now
         self._draw_machine()
         self._requested.update({e.run_id: queue_changes.requested(e.devices) for e in now.entries})
+        self.working.set_columns(work_columns(any(w.paid is not None for w in now.working)))
         self.working.show(now.working)
         rows = list(enumerate(zip(now.entries, now.states, strict=True), start=1))
         self.queue.show([(n, entry, state) for n, (entry, state) in rows])

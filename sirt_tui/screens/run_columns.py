@@ -96,6 +96,7 @@ def run_columns(
         Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),
         Column("age", "age", 7, lambda r: age(r.created, clock()), 2, "right", sort=_youth),
         Column("took", "took", 11, took, 10, "right", sort=lambda r: r.seconds),
+        Column("paid", "paid", 42, _paid, 3, narrow=10, sort=_spent, shorten=_shorter),
         Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
         Column("note", "note", 30, _note, 13, narrow=10, sort=lambda r: r.note or None),
         Column("rounds", "rounds", 6, _rounds, 14, "right", sort=lambda r: r.rounds),
@@ -107,7 +108,7 @@ def run_columns(
 
 USUAL = (
     "state", "phases", "progress", "name", "experiment", "arm", "student", "teacher", "task",
-    "plain", "cot", "of", "seed", "age", "took", "tags",
+    "plain", "cot", "of", "seed", "age", "took", "paid", "tags",
 )  # fmt: skip
 
 
@@ -121,7 +122,8 @@ def chosen_columns(
         return found or [columns["name"]]
     several = len({row.experiment for row in rows}) > 1
     at_work = any(row.state == "running" for row in rows)
-    told = {"experiment": several, "progress": at_work}
+    paid = any(row.paid for row in rows)
+    told = {"experiment": several, "progress": at_work, "paid": paid}
     return [columns[key] for key in USUAL if told.get(key, True)]
 
 
@@ -180,6 +182,22 @@ def _note(row: RunRow) -> str:
 
 def _rounds(row: RunRow) -> str:
     return str(row.rounds)
+
+
+def _paid(row: RunRow) -> str:
+    """Write what was spent; of a run at work also the rate, the forecast and the cap."""
+    return one_line("; ".join(one.text for one in row.paid), 80)
+
+
+def _spent(row: RunRow) -> float | None:
+    return sum(one.spent for one in row.paid) if row.paid else None
+
+
+def _shorter(text: str, width: int) -> str:
+    """Leave out the cap, then the forecast, then the rate, as far as there is no room."""
+    while len(text) > width and "," in text:
+        text = text.rpartition(",")[0]
+    return text
 
 
 def _accuracy(prompt: str, row: RunRow) -> Cell:

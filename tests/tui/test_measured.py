@@ -21,6 +21,7 @@ from engine.queries.sibling_runs import relatives
 from engine.scheduling import queue
 from engine.scheduling.queue import DeviceRequest
 from engine.store.run import read_run
+from engine.store.spending import money
 from engine.tables import answers
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.log import LogPanel
@@ -64,8 +65,8 @@ def test_the_list_shows_filters_and_names_the_match_on_the_test_split(measured):
     train = accuracy(measured, served, prompt="plain", split="train")
     assert train != pytest.approx(row.plain)  # or nothing here could tell them apart
     plain = 100 * row.plain
-    assert parse(f"acc>{plain - 0.01:.2f}")(row)
-    assert not parse(f"acc>{plain + 0.01:.2f}")(row)
+    assert parse(f"acc>{plain - 0.01:.2f}", [row])(row)
+    assert not parse(f"acc>{plain + 0.01:.2f}", [row])(row)
     (line,) = [line for line in said(measured, "status").splitlines() if served in line]
     assert f"pocket-boxes {100 * row.plain:.1f} [" in line
 
@@ -170,6 +171,10 @@ def paying(measured):
 
 def test_money_is_live_while_a_phase_works(measured, paying, capsys):
     run_id, folder = paying
+    (row,) = [row for row in list_runs(measured) if row.run_id == run_id]
+    (paid,) = row.paid
+    assert paid.cap == 20.0
+    now = money(paid.spent, "USD")
     queue.enqueue(measured, [run_id], DeviceRequest(cpu=True))
     (work,) = queue_changes.look(measured).working
     assert work.paid is not None
@@ -178,6 +183,7 @@ def test_money_is_live_while_a_phase_works(measured, paying, capsys):
     assert phase.state == "running"
     _Follower(measured, [run_id], read_run(measured, run_id).spec.phases, quiet=False).look()
     line = capsys.readouterr().err
+    assert f"phases, 0 s, paid {money(work.paid.cost.spent, 'USD')}" in line
     assert "annotate served pocket-boxes" in line
     assert work.paid.cost.text in line
     assert "cap 20.00 USD" in line
@@ -187,9 +193,16 @@ def test_money_is_live_while_a_phase_works(measured, paying, capsys):
 
     async def flow():
         app = app_on(measured)
-        async with app.run_test(size=(220, 50)) as pilot:
+        async with app.run_test(size=(300, 50)) as pilot:
             app.open_devices()
             await settled(pilot, lambda: f"pays {work.paid.cost.text}" in text_of(app))
+            app.open_runs()  # wide enough for all of it
+            await settled(pilot, lambda: f" {now}, " in text_of(app), "the list's column")
+            await settled(pilot, lambda: "/h" in text_of(app), "its rate")
+            await pilot.resize_terminal(160, 50)
+            await settled(pilot, lambda: f" {now}  " in text_of(app), "what was spent stays")
+            app.open_run(run_id)
+            await settled(pilot, lambda: f" paid {now}" in text_of(app), "the phases' total")
 
     asyncio.run(flow())
 
