@@ -225,15 +225,13 @@ def keys() -> str:
 
 def key_tables() -> dict[str, list[tuple[str, str, str]]]:
     """Place -> keys, what they do, and the action's name."""
-    from textual.keys import format_key
-
     from sirt_tui.actions import ACTIONS, ANSWERS, PLACES
 
     actions = ACTIONS | ANSWERS
     return {
         place.capitalize(): [
             (
-                " ".join(f"`{format_key(key)}`" for key in actions[use.name].keys.split(",")),
+                " ".join(f"`{_key(key)}`" for key in actions[use.name].keys.split(",")),
                 use.words or actions[use.name].words,
                 f"`{use.name}`",
             )
@@ -241,6 +239,12 @@ def key_tables() -> dict[str, list[tuple[str, str, str]]]:
         ]
         for place, uses in PLACES.items()
     }
+
+
+def _key(name: str) -> str:
+    from textual.keys import format_key
+
+    return name if name == "enter" else format_key(name)
 
 
 # --- filters, from the languages that read them ---
