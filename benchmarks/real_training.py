@@ -4,8 +4,9 @@
 
 Each way is a process of its own, so that its peak memory is its own; the ways take turns. Same
 texts, batches, rates and adapter. The texts are the pocket's problems, some at a time, so that
-they are as long as word problems and their solutions. Of the engine's DPO the reference's scores
-count in, which it makes once for a training; of neither do loading and checkpoints.
+they are as long as word problems and their solutions. The engine's DPO makes the reference's scores
+once for a training: they count in as if each pair were seen twice, and ``step_cpu_s`` is a step
+without them. Loading and checkpoints never count.
 """
 
 from __future__ import annotations
@@ -199,10 +200,17 @@ def _turn(role: str, text: str) -> list[dict[str, str]]:
 
 def _figures(clock: StepClock, once: float) -> dict[str, Any]:
     """``once``: CPU seconds that all steps share, over which they are spread."""
-    cpu = statistics.median(step.cpu for step in clock.timed) + once / len(clock.steps)
+    step = statistics.median(step.cpu for step in clock.timed)
+    cpu = step + once / len(clock.steps)
     tokens = statistics.mean(step.tokens for step in clock.timed)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"cpu_s": cpu, "tokens": tokens, "tokens_per_cpu_s": tokens / cpu, "peak_gib": peak}
+    return {
+        "cpu_s": cpu,
+        "step_cpu_s": step,
+        "tokens": tokens,
+        "tokens_per_cpu_s": tokens / cpu,
+        "peak_gib": peak,
+    }
 
 
 def child(kind: str, way: str, model: Path, folder: Path, steps: int) -> dict[str, Any]:
@@ -213,7 +221,8 @@ def child(kind: str, way: str, model: Path, folder: Path, steps: int) -> dict[st
 
 def compare(model: Path, steps: int, repeats: int) -> Iterator[str]:
     """Lines of a table: each training each way, medians of the repeats."""
-    yield "| | " + " | ".join(f"{w}: tokens per CPU s, CPU s a step, peak GiB" for w in WAYS) + " |"
+    what = "tokens per CPU s, CPU s a step (without the reference), peak GiB"
+    yield "| | " + " | ".join(f"{way}: {what}" for way in WAYS) + " |"
     yield "|---" * (len(WAYS) + 1) + "|"
     for kind in KINDS:
         found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
@@ -221,7 +230,9 @@ def compare(model: Path, steps: int, repeats: int) -> Iterator[str]:
             for way in WAYS:
                 found[way].append(_apart(kind, way, model, steps))
         cells = (
-            "{tokens_per_cpu_s:.1f}, {cpu_s:.1f}, {peak_gib:.2f}".format(**_median(found[way]))
+            "{tokens_per_cpu_s:.1f}, {cpu_s:.1f} ({step_cpu_s:.1f}), {peak_gib:.2f}".format(
+                **_median(found[way])
+            )
             for way in WAYS
         )
         yield f"| {kind}, batch {KINDS[kind][1]} | {' | '.join(cells)} |"

@@ -226,6 +226,9 @@ class ElicitSpec(RoundSpec):
         return self._digest(self._generation())
 
 
+ONE_PROMPT = 1.6  # what a pair takes, whose prompt is read once, beside an answer with its prompt
+
+
 class RefineSpec(RoundSpec):
     """Student x pairs -> adapter; the student that made the pairs is the start and the reference,
     in each round."""
@@ -254,7 +257,11 @@ class RefineSpec(RoundSpec):
         return of[self.pairs]
 
     def passes(self, questions: int) -> float:
-        return 16.0 * self.settings.steps(questions) * self.settings.batch_size  # 2 answers, models
+        settings, steps = self.settings, self.settings.steps(questions)
+        trained = 6.0 * steps * settings.batch_size
+        picked = 2.0 * (steps / settings.evaluate_every) * settings.held_out * questions
+        scored = 4.0 * questions  # under the reference before, under what was trained after
+        return ONE_PROMPT * (trained + picked + scored)
 
     def looks(self, questions: int) -> int:
         return self.settings.looks(questions)
