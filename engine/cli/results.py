@@ -23,17 +23,19 @@ from engine.queries import evaluations
 from engine.queries import sweeps as sweeps_found
 from engine.queries.checking import accepted_of, checked_rows, for_tables, left_out
 from engine.queries.comparison import rows_of
+from engine.queries.effort import effort_of
 from engine.queries.finding import find_run, find_runs
 from engine.queries.runs import list_runs, unreadable
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
-from engine.tables import accuracies, comparisons, sweeps
+from engine.tables import accuracies, comparisons, efforts, sweeps
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from engine.queries.effort import Effort
     from engine.queries.sweeps import Group, Sweep
     from engine.schema.accuracy import Comparison
     from engine.schema.records import Verdict
@@ -145,10 +147,16 @@ def compare(
             raise UserError(f"{row.run_id}: left out of tables; {todo} {row.run_id}")
     tell_passed_over(left_out(runs, both))
     found = evaluations.compare(runs, *both)
+    measured = [evaluations.finished(runs, run_id) for run_id in both]
+    took = {c.evaluation: [effort_of(runs, mine[c.evaluation]) for mine in measured] for c in found}
     if as_json:
-        print_json([_comparison_json(c) for c in found])
+        print_json([_comparison_json(c, took[c.evaluation]) for c in found])
         return
     print_table(comparisons.differences(found))
+    echo(f"\n{efforts.CAPTION}")
+    print_table(efforts.efforts(took, ("A", "B")))
+    for line in efforts.remarks(took, ("A", "B"), 0):
+        echo(line)
 
 
 def _compare_by(
@@ -194,11 +202,13 @@ def _group_json(group: Group) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _comparison_json(found: Comparison) -> dict[str, Any]:
-    """Return a comparison for JSON, with difference and interval in points."""
+def _comparison_json(found: Comparison, took: Sequence[Effort | None]) -> dict[str, Any]:
+    """Return a comparison for JSON, with difference and interval in points, and what 1,000
+    questions take and cost."""
     told = {name: value for name, value in asdict(found).items() if name != "evaluation"}
     gap = found.difference
     told |= {"difference": 100 * gap.value, "low": 100 * gap.low, "high": 100 * gap.high}
+    told |= {f"effort_{n}": one and asdict(one) for n, one in zip("ab", took, strict=True)}
     return asdict(found.evaluation) | told
 
 

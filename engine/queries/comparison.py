@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.queries.checking import checked_rows
+from engine.queries.effort import effort_of
 from engine.queries.evaluations import finished, paired
 from engine.queries.following import RunFollower
 from engine.queries.runs import registry
@@ -18,6 +19,7 @@ from engine.store.run import read_run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from engine.queries.effort import Effort
     from engine.queries.runs import PhaseStatus, RunStatus
     from engine.queries.study import Condition, Measurement, Prompt
     from engine.schema.accuracy import Accuracy, Comparison, Estimate
@@ -34,12 +36,14 @@ Settings = list[tuple[str, tuple[str, ...]]]  # name, and its value in each run
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Runs' accuracies beside each other. ``cells[key][n]`` is run n's; ``differences[key][n]``
-    that from the reference, None for the reference itself and where runs share no questions."""
+    that from the reference, None for the reference itself and where runs share no questions;
+    ``efforts[key][n]`` what run n's answers took and cost."""
 
     rows: tuple[RunRow, ...]
     reference: int
     cells: dict[Evaluation, tuple[Accuracy | None, ...]]
     differences: dict[Evaluation, tuple[Comparison | None, ...]]
+    efforts: dict[Evaluation, tuple[Effort | None, ...]] = field(default_factory=dict)
 
 
 def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
@@ -63,7 +67,8 @@ def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> 
 
 
 def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
-    """Add McNemar's exact test and a paired interval for each cell against the reference."""
+    """Add McNemar's exact test and a paired interval for each cell against the reference, and what
+    the answers took and cost."""
     measured = [finished(runs, row.run_id) for row in compared.rows]
     base = measured[compared.reference]
     found: dict[tuple[Evaluation, int], Comparison] = {}
@@ -75,7 +80,11 @@ def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
     differences = {
         key: tuple(whole.get((key, n)) for n in range(len(measured))) for key in compared.cells
     }
-    return replace(compared, differences=differences)
+    efforts = {
+        key: tuple((key in mine and effort_of(runs, mine[key])) or None for mine in measured)
+        for key in compared.cells
+    }
+    return replace(compared, differences=differences, efforts=efforts)
 
 
 # --- settings ---

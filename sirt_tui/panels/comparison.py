@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.text import Text
 from textual.widgets import Static
 
 from engine.schema.accuracy import Estimate
 from engine.schema.evaluation import Evaluation
 from engine.schema.sanitize import one_line
-from engine.tables import accuracies, comparisons
+from engine.tables import accuracies, comparisons, efforts
 from engine.tables.table import Table, text_of
 from sirt_tui.format import STATE_STYLES
 from sirt_tui.panels.figures import draw_table, figure
@@ -21,6 +22,7 @@ from sirt_tui.widgets.names import middle_cut
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
+    from rich.console import RenderableType
     from rich.table import Table as RichTable
 
     from engine.queries.comparison import Compared, Matrix
@@ -134,11 +136,19 @@ def why_untested(compared: Compared) -> dict[int, str]:
     return {compared.reference: "unscored, so nothing is tested; r for another"}
 
 
-def accuracies_table(compared: Compared) -> RichTable | Text:
-    """Make the table with a row per task and prompt, and the paired test in each cell."""
+def accuracies_table(compared: Compared) -> RenderableType:
+    """Make the table with a row per task and prompt, and the paired test in each cell; below it
+    what the answers took and cost."""
     if not compared.cells:
         return Text("none of these runs was scored yet", "dim")
-    return draw_table(accuracies.compared(compared, letters(compared.rows)))
+    names = letters(compared.rows)
+    table = draw_table(accuracies.compared(compared, names))
+    if not compared.efforts:
+        return table
+    told = efforts.remarks(compared.efforts, names, compared.reference)
+    below = draw_table(efforts.efforts(compared.efforts, names))
+    heading = Text(f"\n{efforts.CAPTION}", "bold")
+    return Group(table, heading, below, *(Text(one_line(line, 300), "dim") for line in told))
 
 
 def settings_table(

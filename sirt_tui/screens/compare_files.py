@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.report.folder import write_new
 from engine.schema.errors import UserError
-from engine.tables import accuracies, answers, comparisons, sweeps
+from engine.tables import accuracies, answers, comparisons, efforts, sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,9 @@ class Shown:
         names = [row.name for row in self.compared.rows]
         match view:
             case "accuracies":
-                return self._files(accuracies.compared(self.compared, names))
+                took = efforts.efforts(self.compared.efforts, names)
+                table = accuracies.compared(self.compared, names)
+                return self._files(table) | self._files(took)
             case "settings":
                 return self._files(comparisons.settings(self.settings, names))
             case "curves":

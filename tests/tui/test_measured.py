@@ -152,6 +152,32 @@ def test_a_run_says_what_it_made_and_where_training_can_go_on(measured):
     watching(measured, run_id, check, size=(160, 50))
 
 
+def test_comparing_says_what_answering_took_and_cost(measured):
+    teacher = run_of(measured, "teacher", "served")
+    student = run_of(measured, "instruct-only", "wren-3m")
+    lines = said(measured, "compare", teacher, student).splitlines()
+    paid = "52 s, 6.00 USD, 5 tokens"
+    assert any(paid in line and "1 min 54 s, –, 50 tokens" in line for line in lines)
+    assert "B: 1.8 of A's time, no endpoint to pay" in lines
+    assert "times were measured on different devices: endpoint served, vm CPU" in lines
+    (_, cot) = json.loads(said(measured, "compare", teacher, student, "--json"))
+    assert (cot["effort_a"]["cost"], cot["effort_b"]["cost"]) == (6.0, None)
+    mine, theirs = said(measured, "compare", student, run_of(measured, "baseline")).splitlines()[
+        -2:
+    ]
+    assert mine.startswith("B: ")
+    assert theirs == "all times were measured on the same device: vm CPU"
+
+    async def flow():
+        app = app_on(measured)
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.open_compare([teacher, student])
+            await settled(pilot, lambda: paid in text_of(app))
+            await settled(pilot, lambda: "no endpoint to pay" in text_of(app))
+
+    asyncio.run(flow())
+
+
 @pytest.fixture
 def paying(measured):
     """The endpoint's annotate phase, taken back to the middle of its work."""

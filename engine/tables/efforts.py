@@ -1,0 +1,66 @@
+"""Tables of what answering took and cost, per 1,000 questions."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from engine.schema.durations import duration
+from engine.store.spending import money
+from engine.tables.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from engine.queries.effort import Effort
+    from engine.schema.evaluation import Evaluation
+
+NOTHING = "–"
+CAPTION = "time and cost of 1,000 questions, tokens of an answer"
+
+
+def efforts(found: Mapping[Evaluation, Sequence[Effort | None]], names: Sequence[str]) -> Table:
+    """Make a table with a row per evaluation and a column per run."""
+    rows = tuple((key.where, key.style, *map(text_of, cells)) for key, cells in found.items())
+    return Table(("task", "prompt", *names), rows, "accuracies-efforts")
+
+
+def text_of(one: Effort | None) -> str:
+    """Write ``1 min 12 s, 0.42 USD, 61 tokens``, with a dash for what was not recorded."""
+    if one is None:
+        return NOTHING
+    parts = [
+        duration(one.seconds) if one.seconds is not None else NOTHING,
+        money(one.cost, one.currency) if one.cost is not None else NOTHING,
+        f"{one.tokens:.0f} tokens",
+    ]
+    return ", ".join(parts)
+
+
+def remarks(
+    found: Mapping[Evaluation, Sequence[Effort | None]], names: Sequence[str], reference: int
+) -> Iterator[str]:
+    """Say what each run saves against the reference, and whether times may be compared."""
+    for number, name in enumerate(names):
+        both = [(cells[reference], cells[number]) for cells in found.values()]
+        pairs = [(a, b) for a, b in both if a is not None and b is not None]
+        paid = [(a.cost, b.cost) for a, b in pairs if a.currency == b.currency]
+        whose = f"{names[reference]}'s"
+        parts = [
+            _against(f"{whose} time", [(a.seconds, b.seconds) for a, b in pairs]),
+            _against(f"{whose} cost", paid),
+            "no endpoint to pay" if any(a.cost and not b.currency for a, b in pairs) else "",
+        ]
+        if number != reference and any(parts):
+            yield f"{name}: {', '.join(part for part in parts if part)}"
+    places = dict.fromkeys(e.where for cells in found.values() for e in cells if e and e.seconds)
+    if len(places) == 1:
+        yield f"all times were measured on the same device: {next(iter(places))}"
+    elif places:
+        yield f"times were measured on different devices: {', '.join(places)}"
+
+
+def _against(what: str, pairs: Sequence[tuple[float | None, float | None]]) -> str:
+    """Write ``0.08 of A's time`` (the median of the evaluations that both have)."""
+    shares = [b / a for a, b in pairs if a and b is not None]
+    return f"{median(shares):.2g} of {what}" if shares else ""
