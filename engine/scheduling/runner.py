@@ -26,6 +26,7 @@ from engine.planning.memory import rough_gib
 from engine.schema import events as ev
 from engine.schema.allocation import Allocation
 from engine.schema.errors import UserError, explain
+from engine.store import program
 from engine.store.eventlog import EventReader, EventWriter
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 from engine.store.locking import Timeout, held
@@ -121,6 +122,7 @@ def _tell_allocation(context: Context) -> None:
     earlier = [event for event in events if isinstance(event, Allocation)]
     number = len(earlier) + 1
     context.emit(Allocation(job=allocation.job(), node=allocation.node(), number=number))
+    program.check()
     if barren(events) >= BARREN:
         raise UserError(
             f"{BARREN} allocations in a row brought it no further: the time limit is too short for "

@@ -377,6 +377,10 @@ class RunsFolder:
         """The file of an experiment that was launched."""
         return self.root / "experiments" / name
 
+    def program(self, name: str) -> Path:
+        """A copy of the program as it was handed over with jobs, by its hash."""
+        return self.root / "programs" / name
+
     @property
     def phases(self) -> Path:
         return self.root / "phases"

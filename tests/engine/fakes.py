@@ -118,12 +118,12 @@ def scripted(ctx: Context, spec: Any) -> dict[str, Any]:
                     ctx.stop_point()
                 time.sleep(0.01)
         case "count":
-            _count(ctx)
+            _count(ctx, script.get("every", 0.01))
     (ctx.staging / "value.txt").write_text(f"{spec.id}\n{_counted(ctx)}")
     return {"counted": len(_counted(ctx).splitlines())}
 
 
-def _count(ctx: Context) -> None:
+def _count(ctx: Context, every_s: float) -> None:
     for number in range(len(_counted(ctx).splitlines()), COUNTED):
         with (ctx.work / "counted").open("a") as file:
             file.write(f"{number}\n")
@@ -131,7 +131,7 @@ def _count(ctx: Context) -> None:
             os.fsync(file.fileno())
         ctx.progress(number + 1, COUNTED, "lines")
         ctx.stop_point()
-        time.sleep(0.01)
+        time.sleep(every_s)
 
 
 def _counted(ctx: Context) -> str:

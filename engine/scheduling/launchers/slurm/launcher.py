@@ -34,6 +34,7 @@ from engine.schema.jsonfile import read_json
 from engine.schema.kinds import PHASES
 from engine.store.eventlog import STALE_AFTER_S, last_said
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+from engine.store.program import kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,8 @@ class SlurmLauncher:
         handle = {"name": name, "job": "", "at": time.time()}
         after = [self._job_of(phase, needed) for needed in spec.inputs]
         alike = self._same_generations(phase, spec.generation_key)
-        text = script(phase, attempt, name, site, asked, [j for j in after if j], alike)
+        program = kept(RunsFolder(phase.path.parent.parent.resolve()), not site.environment)
+        text = script(phase, attempt, name, site, asked, [j for j in after if j], alike, program)
         processes.write_owner(attempt, self._name, handle, devices)
         handle["job"] = submit(attempt, text)
         self._queue.forget()

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 STARTED = "started on "
 LEAD_S = 90  # between being asked to save and the time limit
-CODE = Path(__file__).resolve().parents[4]
+Program = tuple[Path, dict[str, str]]
+HERE: Program = (Path(__file__).resolve().parents[4], {})
 
 BODY = """\
 attempt={attempt}
@@ -68,9 +69,11 @@ def script(
     asked: Asked,
     after: Sequence[str] = (),
     after_any: Sequence[str] = (),
+    program: Program = HERE,
 ) -> str:
     """The text of the job's script. ``after``: jobs that must have succeeded before it starts;
-    ``after_any``: jobs that must have ended."""
+    ``after_any``: jobs that must have ended. ``program``: its folder, and variables that say which
+    it is."""
     options = _options(attempt, name, site, asked, after, after_any)
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options)]
     lines.append(f'echo "{STARTED}${{SLURMD_NODENAME:-$(hostname)}}"')
@@ -82,7 +85,7 @@ def script(
         quoted[words.index("--gpus") + 1] = '"$gpus"'
     body = BODY.format(
         attempt=shlex.quote(str(attempt.path.resolve())),
-        exports="\n".join(_exports(devices)),
+        exports="\n".join(_exports(devices, program)),
         setup="\n".join(site.setup),
         gpus=",".join(map(str, devices.gpus)),
         cpus=asked.cpus,
@@ -136,9 +139,10 @@ def _options(
     yield from site.sbatch
 
 
-def _exports(devices: Devices) -> Iterable[str]:
+def _exports(devices: Devices, program: Program) -> Iterable[str]:
+    folder, told = program
     yield f"export {JOB}=$SLURM_JOB_ID"
-    yield f"export PYTHONPATH={shlex.quote(str(CODE))}${{PYTHONPATH:+:$PYTHONPATH}}"
-    for name, value in environment(devices).items():
+    yield f"export PYTHONPATH={shlex.quote(str(folder))}${{PYTHONPATH:+:$PYTHONPATH}}"
+    for name, value in (environment(devices) | told).items():
         if name != "CUDA_VISIBLE_DEVICES" or not devices.gpus:
             yield f"export {name}={shlex.quote(value)}"
