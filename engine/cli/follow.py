@@ -83,6 +83,7 @@ class _Follower:
         self._readers: dict[str, tuple[EventReader, PhaseView]] = {}
         self._began = time.monotonic()
         self._last_line = 0.0
+        self._pending: list[str] = []  # why phases wait in a cluster's queue
         self._conducted = self._began
 
     @property
@@ -99,6 +100,7 @@ class _Follower:
         facts |= {phase: Fact(one.state, one.attempt) for phase, one in found.items()}
         needs = ((spec.id, spec.inputs) for spec in self._phases)
         stands = standings(needs, facts, self._forgiven())
+        self._pending = [one.why for one in found.values() if one.state == "pending" and one.why]
         for spec in left:
             state, before = stands[spec.id].state, self._states.get(spec.id)
             self._states[spec.id] = state
@@ -176,7 +178,8 @@ class _Follower:
         begin = f"{counts['done']}/{len(self._phases)} phases, {took}{paid}"
         parts = [f"{label(spec)} {_at_work(spec, view)}" for spec, view in at_work[:SHOWN]]
         mine = {p.id for p in self._phases if self._states.get(p.id) == "queued"}
-        parts += [why for phase, why in daemon.waiting(self._runs).items() if phase in mine][:1]
+        waits = [why for phase, why in daemon.waiting(self._runs).items() if phase in mine]
+        parts += (waits or self._pending)[:1]
         if self._line.live:
             self._line.show_parts(begin, parts)
         else:

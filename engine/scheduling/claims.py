@@ -69,5 +69,6 @@ class Claims:
         """Record what has changed."""
         told = self._short | self.refused
         if told.keys() != self._told.keys():
-            self._told = told
-            write_json(self._file, told)
+            with contextlib.suppress(OSError):  # a full disk: told the next time
+                write_json(self._file, told)
+                self._told = told

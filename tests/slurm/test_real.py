@@ -6,6 +6,7 @@ Phases are scripted (:mod:`tests.engine.fakes`), but for the one that trains.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,13 @@ from engine.machine.state import phase_state
 from engine.scheduling import daemon, queue
 from engine.scheduling.policy import DeviceRequest
 from engine.schema.allocation import Allocation
+from engine.schema.settings import InstructSettings
+from engine.schema.specs import InstructSpec
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
 from tests.engine.fakes import COUNTED, PROGRAM, go, write_run
+from tests.engine.training_helpers import Lab as TrainingLab
+from tests.engine.training_helpers import demonstration, student
 from tests.slurm.standins import chain
 
 if TYPE_CHECKING:
@@ -25,6 +30,20 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 CHECKOUT = str(Path(__file__).resolve().parents[2])
+
+
+WEIGHTS = ("out/adapter/adapter_model.safetensors",)
+SLOW_MOTION = """
+import sys, time
+from engine.__main__ import main
+from engine.training.reporter import Reporter
+step_ends = Reporter.on_step_end
+def slowly(self, *given, **named):
+    time.sleep(12)
+    return step_ends(self, *given, **named)
+Reporter.on_step_end = slowly
+sys.exit(main(sys.argv[3:]))
+"""
 
 
 class Lab:
@@ -47,9 +66,9 @@ class Lab:
         monkeypatch.setenv("PYTHONPATH", CHECKOUT)
         self.describe()
 
-    def describe(self, time: str = "10:00", **more: str) -> None:
+    def describe(self, time: str = "10:00", memory: str = "300M", **more: str) -> None:
         lines = [f"{key}: {value}" for key, value in {"partition": "gpu", **more}.items()]
-        need = f'{{time: "{time}", memory: 300M, gpus: 0, cpus: 1}}'
+        need = f'{{time: "{time}", memory: {memory}, gpus: 0, cpus: 1}}'
         self.site.write_text("\n".join([*lines, f"environment: {self.environment}",
                                         f"phases: {{all: {need}}}", ""]))  # fmt: skip
 
@@ -124,6 +143,27 @@ def test_the_time_limit_is_gone_through_in_as_many_allocations_as_it_takes(lab):
     assert len(phase.attempts()) == 1
     assert len(allocations(phase)) >= 2
     assert [one.number for one in allocations(phase)] == list(range(1, len(allocations(phase)) + 1))
+
+
+def test_a_training_that_outlives_its_limit_ends_with_the_same_bits(lab, tmp_path):
+    """The real program: a pocket student in slow motion, twelve seconds a step."""
+    settings = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3, look_prompts=0)
+    made = [TrainingLab(RunsFolder(tmp_path / "undisturbed")), TrainingLab(lab.runs)]
+    demonstrations = {one.annotated([demonstration(i) for i in range(12)]) for one in made}
+    spec = InstructSpec(student=student(), demonstrations=demonstrations.pop(), settings=settings)
+    assert not demonstrations
+    undisturbed = made[0].attempt(spec)
+    (tmp_path / "slow.py").write_text(SLOW_MOTION)
+    python = lab.environment / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/slow.py "$@"\n')
+    lab.describe(time="1:00", memory="3000M", partition="short")
+    (phase,) = lab.launch("one", chain().model_copy(update={"phases": (spec,)}))
+    lab.slurm.until(lambda: phase.done, "trained", within_s=500)
+    assert len(allocations(phase)) >= 2
+    assert len(phase.attempts()) == 1
+    trained = {file: phase.manifest()["files"][file]["sha256"] for file in WEIGHTS}
+    before = undisturbed.folder.manifest()["files"]
+    assert trained == {file: before[file]["sha256"] for file in WEIGHTS}
 
 
 def test_what_comes_first_takes_the_node_and_the_phase_goes_on_later(lab):
