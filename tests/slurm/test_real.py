@@ -85,6 +85,11 @@ class Lab:
     def conduct(self) -> None:
         daemon.ensure_running(self.runs, PROGRAM)
 
+    def begun(self, phase) -> None:  # noqa: ANN001
+        """Wait for its job to work."""
+        self.slurm.until(lambda: phase.last_attempt() and allocations(phase), "it has begun")
+        self.slurm.until(lambda: phase_state(phase).state == "running", "it runs")
+
     def kill_conductor(self) -> None:
         who = self.slurm.until(lambda: daemon.holder(self.runs), "a conductor")
         os.kill(who["pid"], 9)
@@ -112,7 +117,7 @@ def allocations(phase):
 def test_a_chain_goes_on_without_a_conductor_and_the_next_look_knows_all(lab):
     phases = lab.launch("one", chain(), {"do": "wait"})
     lab.slurm.until(lambda: all(p.last_attempt() for p in phases), "all handed over")
-    lab.slurm.until(lambda: phase_state(phases[0]).state == "running", "the first runs")
+    lab.begun(phases[0])
     lab.kill_conductor()
     assert [phase_state(p).state for p in phases[1:]] == ["pending", "pending"]
     go(phases[0])
@@ -169,7 +174,7 @@ def test_a_training_that_outlives_its_limit_ends_with_the_same_bits(lab, tmp_pat
 def test_what_comes_first_takes_the_node_and_the_phase_goes_on_later(lab):
     spec = chain().model_copy(update={"phases": chain().phases[:1]})
     (phase,) = lab.launch("one", spec, {"do": "wait"})
-    lab.slurm.until(lambda: phase_state(phase).state == "running", "it runs")
+    lab.begun(phase)
     urgent = lab.slurm.run(
         "sbatch", "--parsable", "-p", "high", "--nodes=2", "--exclusive", "-o", "/dev/null",
         "--wrap", "sleep 5",
@@ -187,7 +192,7 @@ def test_stopping_ends_the_job(lab, monkeypatch):
 
     monkeypatch.setattr(daemon, "ENGINE", PROGRAM)
     phases = lab.launch("one", chain(), {"do": "wait"})
-    lab.slurm.until(lambda: phase_state(phases[0]).state == "running", "it runs")
+    lab.begun(phases[0])
     lab.slurm.until(phases[2].last_attempt, "all handed over")
     run_changes.stop(lab.runs, ["one"])
     lab.slurm.until(lambda: {phase_state(p).state for p in phases} == {"stopped"}, "all stopped")
@@ -196,7 +201,7 @@ def test_stopping_ends_the_job(lab, monkeypatch):
 
 def test_a_controller_that_is_down_makes_nothing_fail(lab):
     phases = lab.launch("one", chain(), {"do": "wait"})
-    lab.slurm.until(lambda: phase_state(phases[0]).state == "running", "it runs")
+    lab.begun(phases[0])
     lab.slurm.until(phases[2].last_attempt, "all handed over")
     lab.slurm.kill("slurmctld")
     try:
@@ -212,7 +217,7 @@ def test_a_controller_that_is_down_makes_nothing_fail(lab):
 def test_a_node_that_dies_takes_nothing_with_it(lab):
     spec = chain().model_copy(update={"phases": chain().phases[:1]})
     (phase,) = lab.launch("one", spec, {"do": "wait"})
-    lab.slurm.until(lambda: phase_state(phase).state == "running", "it runs")
+    lab.begun(phase)
     node = allocations(phase)[0].node
     lab.slurm.kill(f"slurmd-{node}")
     try:
