@@ -14,6 +14,7 @@ import pytest
 from engine.cli.main import sirt
 from engine.commands.experiments import plan_experiment
 from engine.planning import yaml_file
+from engine.planning.sites import load_site
 from engine.planning.sweep import read_combinations
 from engine.schema.cards import TaskSource
 from engine.store.layout import RunsFolder
@@ -132,6 +133,10 @@ def test_experiments_load_and_can_be_planned(block, tmp_path):
     (tmp_path / "data" / "MultiArith.json").write_text(json.dumps(rows))
     file = tmp_path / "experiment.yaml"
     given = yaml_file.parse(block.text, block.place)
+    if "launcher" in given:
+        file.write_text(block.text)
+        assert load_site(file).asked("instruct")
+        return
     whole = "students" in given
     file.write_text(block.text if whole else ANY + block.text)
     assert read_combinations(file)

@@ -85,7 +85,7 @@ class Lab:
     def conduct(self) -> None:
         daemon.ensure_running(self.runs, PROGRAM)
 
-    def begun(self, phase) -> None:  # noqa: ANN001
+    def begun(self, phase) -> None:
         """Wait for its job to work."""
         self.slurm.until(lambda: phase.last_attempt() and allocations(phase), "it has begun")
         self.slurm.until(lambda: phase_state(phase).state == "running", "it runs")
