@@ -27,10 +27,6 @@ PLACE = re.compile(r"^<!-- table: (\S+) -->$", re.MULTILINE)
 NOTHING = "–"
 FIRST = "0.1"  # the version of a field that says none
 COLUMNS = ("key", "what it is", "unit", "default", "may be", "usual", "source", "since")
-UNITS = (
-    "examples", "looks", "pairs", "passes", "prompts", "questions", "requests", "seconds",
-    "sequences", "share", "steps", "tokens", "tries", "weights",
-)  # fmt: skip
 NUMBERS = {"integer", "number"}
 BOUNDS = (
     ("minimum", "at least {}"),
@@ -136,13 +132,16 @@ def _default(value: Any) -> str:
 
 def _unit(field: Schema) -> str:
     """What a number counts: its meaning begins with it."""
+    from engine.schema.setting import unit_in
+
     kinds = {kind.get("type") for kind in field.get("anyOf", [field])}
-    begins = [word.strip(",;") for word in field.get("description", "").split()[:3]]
-    return next((word for word in begins if word in UNITS), "") if kinds & NUMBERS else ""
+    return unit_in(field.get("description", "")) if kinds & NUMBERS else ""
 
 
 def _usual(limits: Any) -> str:
-    return f"{limits[0]:g} to {limits[1]:g}" if limits else ""
+    from engine.schema.setting import Usual
+
+    return Usual(*limits).said if limits else ""
 
 
 def _values(schema: Schema) -> str:

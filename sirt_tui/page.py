@@ -18,6 +18,7 @@ from sirt_tui.widgets.leaving import Leavable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -65,6 +66,10 @@ class Page(Leavable[None]):
     @property
     def runs(self) -> RunsFolder:
         return self.sirt.runs
+
+    def about_here(self) -> tuple[str, RenderableType] | None:
+        """What is under the cursor, with its name, for the help; None where that needs none."""
+        return None
 
     def on_feed_failed(self, event: Feed.Failed) -> None:
         self.failed(event.error)

@@ -68,6 +68,7 @@ def _plan_json(planned: Planned) -> dict[str, Any]:
         "counts": plan.counts(),
         "estimate": planned.estimate,
         "notes": planned.notes,
+        "unusual": [remark._asdict() for remark in planned.remarks],
     }
 
 
@@ -87,6 +88,8 @@ def print_plan(planned: Planned) -> None:
         )
     if planned.resolved.sweep:
         _print_groups(planned)
+    for remark in planned.remarks:
+        echo(f"unusual: {remark.key}: {remark.text}")
     for note in planned.notes:
         echo(note)
     if plan.done:

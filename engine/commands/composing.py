@@ -15,6 +15,7 @@ from engine import catalog
 from engine.commands.drafts import text_of
 from engine.commands.experiments import Planned, launch, plan_experiment
 from engine.planning import presets, yaml_file
+from engine.planning.downloads import in_short, to_fetch
 from engine.queries.settings_form import Draft, settings
 from engine.schema.errors import Problems, UserError
 from engine.schema.experiment import Experiment
@@ -22,6 +23,7 @@ from engine.schema.experiment import Experiment
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.planning.unusual import Remark
     from engine.queries.machine import Gpu
     from engine.schema.cards import ModelCard
     from engine.store.layout import RunsFolder
@@ -91,7 +93,8 @@ def _readable(names: Iterable[str]) -> Iterable[ModelCard]:
 
 def _note(card: ModelCard) -> str:
     size = "" if card.parameters is None else _size(card.parameters)
-    return " ".join(word for word in (card.family, size, card.source.note) if word)
+    words = (card.family, size, card.source.note, in_short(card))
+    return " ".join(word for word in words if word)
 
 
 def _size(parameters: float) -> str:
@@ -99,7 +102,8 @@ def _size(parameters: float) -> str:
 
 
 def _about(card: ModelCard) -> str:
-    return ". ".join(words.rstrip(".") for words in (card.description, card.provenance) if words)
+    known = (card.description, to_fetch(card), card.provenance)
+    return ". ".join(words.rstrip(".") for words in known if words)
 
 
 def _preset(name: str) -> Choice:
@@ -140,8 +144,8 @@ def gpu_sizes(gpus: Iterable[Gpu]) -> tuple[float, ...]:
     return tuple(sorted({gpu.total / 1024 for gpu in gpus})) or COMMON_GIB
 
 
-def by_setting(problems: Iterable[Problem]) -> dict[str, str]:
-    """Return the first problem of each key of the file, at the key or below it."""
+def by_setting(problems: Iterable[Problem | Remark]) -> dict[str, str]:
+    """Return the first problem or remark of each key of the file, at the key or below it."""
     found: dict[str, str] = {}
     for problem in problems:
         for setting in settings():

@@ -13,9 +13,11 @@ from engine.commands import inputs
 from engine.commands.drafts import draft_of_text, text_of
 from engine.machine import devices
 from engine.planning import notify_files
+from engine.planning.downloads import to_fetch
 from engine.planning.estimate import Estimate, estimate
 from engine.planning.graph import key_variables, make_plan, without_effect
 from engine.planning.presets import Resolved, find_experiment, load_experiment
+from engine.planning.unusual import Remark, unusual
 from engine.planning.yaml_file import read_text, with_lines
 from engine.queries.evaluations import why_absent
 from engine.queries.runs import registry
@@ -52,7 +54,7 @@ NO_FILE = ExperimentFile("")
 class Planned:
     """A resolved experiment, its runs and phases, and an estimate of what they take. ``text`` is
     the content of ``path``. ``notes``: remarks on the data and on phases that were lost, to read
-    before launching."""
+    before launching. ``remarks``: on keys of the file whose values are unusual."""
 
     resolved: Resolved
     plan: Plan
@@ -60,6 +62,7 @@ class Planned:
     path: Path
     text: str
     notes: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def swept(self) -> dict[str, list[Any]]:
@@ -102,7 +105,7 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
         problems, notes = inputs.look_at(plan.to_do)
         if problems:
             raise Problems(problems)
-    notes = [*_sweep_notes(resolved, plan), *notes]
+    notes = [*_sweep_notes(resolved, plan), *_to_fetch(resolved, plan), *notes]
     if on_gpu is None:
         on_gpu = bool(devices.gpus())
     begun = (f for spec in plan.to_do if (f := runs.phase(spec.id)).path.is_dir())
@@ -110,7 +113,8 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
     if back := len(kept.intersection(spec.id for spec in plan.phases)):
         notes.append(f"{counted(back, 'finished phase')} will be taken back from the trash")
     took = estimate(plan, runs, on_gpu)
-    return Planned(resolved, plan, took, path, read_text(path), tuple(notes))
+    remarks = unusual(resolved)
+    return Planned(resolved, plan, took, path, read_text(path), tuple(notes), remarks)
 
 
 @contextmanager
@@ -128,6 +132,13 @@ def _sweep_notes(resolved: Resolved, plan: Plan) -> list[str]:
         f"{key}: no result of these runs depends on it, so its values make no further runs"
         for key in without_effect(resolved, plan.runs)
     ]
+
+
+def _to_fetch(resolved: Resolved, plan: Plan) -> list[str]:
+    """The models of phases still to do that are not on this machine."""
+    names = dict.fromkeys(phase.card.name for phase in plan.to_do if phase.card)
+    cards = (resolved.cards[name] for name in names if name in resolved.cards)
+    return [f"{card.name}: {said}" for card in cards if (said := to_fetch(card))]
 
 
 def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launched:

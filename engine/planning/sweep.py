@@ -109,6 +109,13 @@ def _axes(plain: dict[str, Any], path: str) -> tuple[list[Axis], list[str]]:
     return axes, problems
 
 
+def sweepable(key: str) -> bool:
+    """Whether a list at this key of the file (``settings.refine.beta``) would be a sweep."""
+    return any(
+        ".".join(keys) == key and not takes_lists(field.annotation) for keys, field in _sweepable()
+    )
+
+
 def narrowed(draft: dict[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:
     """An experiment's keys and values with one run's in place of swept ones. What the run doesn't
     depend on gets the first value of its list."""
@@ -139,17 +146,18 @@ def _axis(plain: dict[str, Any], keys: tuple[str, ...], field: FieldInfo) -> Axi
 
 @cache
 def _sweepable() -> tuple[tuple[tuple[str, ...], FieldInfo], ...]:
-    own = ((("settings", *keys), field) for keys, field in _fields(Settings, ()))
+    own = ((("settings", *keys), field) for keys, field in leaves(Settings, ()))
     beside = (((name,), Experiment.model_fields[name]) for name in BESIDE_SETTINGS)
     return (*own, *beside)
 
 
-def _fields(
+def leaves(
     model: type[BaseModel], above: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Every setting of a model, with its path below ``above``."""
     for name, field in model.model_fields.items():
         if isinstance(field.default, BaseModel):
-            yield from _fields(type(field.default), (*above, name))
+            yield from leaves(type(field.default), (*above, name))
         else:
             yield (*above, name), field
 

@@ -14,7 +14,7 @@ from engine.machine.state import final_event, first_event, phase_state
 from engine.queries.evaluations import Evaluated, why_unscored
 from engine.queries.runs import run_status
 from engine.schema.errors import UserError, told
-from engine.schema.settings import source_of
+from engine.schema.setting import source_of
 from engine.schema.specs import EvaluateSpec
 from engine.store.sealing import accepted
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import BaseModel
 
 from engine.planning import yaml_file
+from engine.planning.sweep import sweepable
 from engine.schema.experiment import Experiment
+from engine.schema.setting import unit_in, usual_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
-    from engine.schema.settings import Source
+    from engine.schema.setting import Source, Usual
 
 Draft = dict[str, Any]
 SETTINGS = "settings"
@@ -32,6 +34,13 @@ WORDS: dict[Source, str] = {
     "?": "our choice",
     "ours": "ours (engineering)",
 }
+EXPLAINED: dict[Source, str] = {
+    "P": "the paper's text says so",
+    "A": "from earlier code or a figure of the same authors",
+    "I": "inferred from the paper and the work that it follows",
+    "?": "our choice: the paper does not say",
+    "ours": "ours: an engineering choice outside the paper's scope",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,8 @@ class Setting:
     ``default``: as the file would have it. ``required``: it has none. ``source``: where the
     default comes from, of settings only. ``many``: a list. ``text``: what is typed is meant as
     it stands. ``options``: all that it may be (each item, of a list); empty when that isn't
-    known.
+    known. ``usual``: the range of values that people use. ``unit``: what it counts. ``sweeps``:
+    whether several values are a sweep.
     """
 
     key: str
@@ -52,6 +62,9 @@ class Setting:
     many: bool
     text: bool
     options: tuple[Any, ...]
+    usual: Usual | None = None
+    unit: str = ""
+    sweeps: bool = False
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -103,7 +116,15 @@ def _of_field(key: str, field: FieldInfo, default: Any) -> Setting:
         many=get_origin(bare) is tuple,
         text=str in {bare, *get_args(bare)} and get_origin(bare) in {None, Union, UnionType},
         options=_options(bare),
+        usual=usual_of(field),
+        unit=unit_in(field.description or "") if _is_number(bare) else "",
+        sweeps=sweepable(key),
     )
+
+
+def _is_number(annotation: Any) -> bool:
+    parts = [_unwrapped(part) for part in (annotation, *get_args(annotation))]
+    return int in parts or float in parts
 
 
 def _unwrapped(annotation: Any) -> Any:
@@ -133,6 +154,25 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def explained(setting: Setting) -> list[tuple[str, str]]:
+    """Everything to know of a setting, as names and texts; what there isn't is left out."""
+    default = "none: it must be given" if setting.required else typed(setting, setting.default)
+    several = "" if not setting.sweeps else "1e-6, 5e-6 make a run for each (a sweep)"
+    if setting.many:
+        several = "with commas between"
+    known = {
+        "what it is": setting.meaning,
+        "values": ", ".join(map(said, setting.options)),
+        "unit": setting.unit,
+        "usual": setting.usual.said if setting.usual else "",
+        "default": default or "none",
+        "default is": EXPLAINED[setting.source] if setting.source else "",
+        "several": several,
+        "in the file": setting.key,
+    }
+    return [(name, text) for name, text in known.items() if text]
 
 
 # --- reading and changing a draft ---
@@ -215,7 +255,7 @@ def said(value: Any) -> str:
 def typed(setting: Setting, value: Any) -> str:
     """Write a value as a person would type it, so that :func:`read` understands it."""
     if (
-        setting.many
+        (setting.many or setting.sweeps)
         and isinstance(value, list)
         and not any(isinstance(i, dict | list) for i in value)
     ):
@@ -224,12 +264,15 @@ def typed(setting: Setting, value: Any) -> str:
 
 
 def read(setting: Setting, text: str) -> Any:
-    """Parse what a person typed; nothing means the default. ``UserError`` when it is no YAML."""
+    """Parse what a person typed; nothing means the default, values with commas between are a list.
+    ``UserError`` when it is no YAML."""
     text = text.strip()
     if not text:
         return setting.default
-    if setting.text:
+    if setting.text and not (setting.sweeps and "," in text):
         return text
+    if (setting.many or setting.sweeps) and "," in text and not text.startswith(("[", "{")):
+        return yaml_file.parse(f"[{text}]", setting.name)
     if setting.many and not text.startswith("["):
         text = f"[{text}]"
     return yaml_file.parse(text, setting.name)

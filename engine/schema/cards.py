@@ -305,13 +305,19 @@ class Sampling(Frozen):
     """How answers are sampled. ``temperature: 0`` is greedy."""
 
     temperature: Annotated[float, Field(ge=0, le=2)] = Field(
-        default=0.1, description="randomness of the answers; 0: always the likeliest token"
+        default=0.1,
+        description="randomness of the answers; 0: always the likeliest token",
+        json_schema_extra={"usual": [0, 1.2, "above it answers become incoherent"]},
     )
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=1.0, description="share of the probability that tokens are drawn from"
+        default=1.0,
+        description="share of the probability that tokens are drawn from",
+        json_schema_extra={"usual": [0.5, 1, "below it only the likeliest words are left"]},
     )
     max_new_tokens: Annotated[int, Field(ge=1)] = Field(
-        default=512, description="tokens of an answer at most; what is longer is cut off"
+        default=512,
+        description="tokens of an answer at most; what is longer is cut off",
+        json_schema_extra={"usual": [8, 16_384, "fewer cut answers off"]},
     )
 
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from engine.schema.cards import Frozen, ModelCard, TaskSource
 from engine.schema.identity import algorithm, identity_of
 from engine.schema.kinds import PHASES, one_of
+from engine.schema.setting import setting
 from engine.schema.settings import (
     GenerationSettings,
     Positive,
     Split,
-    setting,
 )
 
 if TYPE_CHECKING:

@@ -1,51 +1,21 @@
-"""Every setting of the phases: its default, its meaning and where the default comes from.
+"""Every setting of the phases: its default and where that comes from, meaning and usual range.
 
-The source marks are those of docs/method.md: ``P`` the paper's text, ``A`` the same
-authors' earlier code or figure, ``I`` inferred, ``?`` unknown and so our choice, ``ours`` an
-engineering choice outside the paper's scope. Screens and docs read them with
-:func:`source_of`.
+The source marks are those of docs/method.md; screens and docs read them with
+:func:`engine.schema.setting.source_of`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, field_validator
 
 from engine.schema.cards import Engine, Frozen
 from engine.schema.kinds import OBJECTIVES
+from engine.schema.setting import Usual, setting
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-Source = Literal["P", "A", "I", "?", "ours"]
 PromptStyle = Literal["plain", "cot"]
 Split = Literal["test", "train"]
-
-
-def setting(
-    default: Any, source: Source, meaning: str, since: str | None = None, before: Any = ...
-) -> Any:
-    """A field with its default, where that comes from, and what it means.
-
-    The meaning of a number begins with what it counts, which is its unit.
-    ``since``: the version that added it; ``before``: the value that matches what was done before
-    that, given once the default changes. See :mod:`engine.schema.identity`.
-    """
-    extra: dict[str, JsonValue] = {"source": source}
-    if since:
-        extra["since"] = since
-    if before is not ...:
-        extra["before"] = before
-    return Field(default=default, description=meaning, json_schema_extra=extra)
-
-
-def source_of(model: type[BaseModel], field: str) -> Source:
-    """Where the default of a setting comes from."""
-    extra = model.model_fields[field].json_schema_extra
-    return extra["source"] if isinstance(extra, dict) else "ours"  # type: ignore[return-value]
-
-
 PAPERS_LIMIT: Final = 4000  # section 3 of the paper
 LOOKS: Final = 10  # at an instruct phase, besides the one before its first step
 LOOK_TOKENS: Final = 128  # of an answer, at most
@@ -60,6 +30,12 @@ NonNegative = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 
+DECAY = Usual(0, 0.1, "more pulls the adapter back to nothing")
+PASSES = Usual(0.1, 10, "after a few passes the data is learnt by heart")
+CLIPPING = Usual(0.05, 10, "lower ones stop the training, higher ones clip nothing")
+LENGTH = Usual(128, 8192, "a question with its answer has 100 to 1000; memory grows with it")
+QUESTIONS = Usual(50, None, "of fewer the 95 % interval is wider than 28 points")
+
 
 class AnnotateSettings(Frozen):
     """The teacher answers every training question."""
@@ -70,6 +46,7 @@ class AnnotateSettings(Frozen):
         "P",
         "training questions; paper: 4000 of a task with classes, equally distributed, and all of "
         "one without",
+        usual=Usual(100, 20_000, "fewer demonstrations teach little"),
     )
     keep: Literal["correct", "all"] = setting(
         "correct", "?", "which demonstrations go on: only those whose answer equals the target"
@@ -92,9 +69,21 @@ class AnnotateSettings(Frozen):
 class LoraSettings(Frozen):
     """The LoRA adapter of both trainings."""
 
-    r: Positive = setting(8, "A", "rank")
-    alpha: Positive = setting(16, "A", "scale: the update is multiplied by alpha / r")
-    dropout: Ratio = setting(0.1, "A", "share of the adapter's input that is dropped")
+    r: Positive = setting(
+        8, "A", "rank", usual=Usual(1, 256, "above it an adapter costs as much as the whole model")
+    )
+    alpha: Positive = setting(
+        16,
+        "A",
+        "scale: the update is multiplied by alpha / r",
+        usual=Usual(1, 512, "once or twice r; more acts as a higher learning rate"),
+    )
+    dropout: Ratio = setting(
+        0.1,
+        "A",
+        "share of the adapter's input that is dropped",
+        usual=Usual(0, 0.3, "more leaves too little to learn from"),
+    )
     targets: tuple[str, ...] | Literal["all-linear"] = setting(
         ("q_proj", "v_proj"), "?", "modules that get an adapter (PEFT's default for Llama)"
     )
@@ -115,22 +104,44 @@ def look_prompts() -> Any:
 class InstructSettings(Frozen):
     """Instruction-tuning on the teacher's demonstrations, loss on the output only."""
 
-    epochs: Rate = setting(4.0, "P", "passes over the demonstrations")
-    learning_rate: Rate = setting(2e-5, "P", "peak learning rate")
-    weight_decay: Annotated[float, Field(ge=0)] = setting(1e-4, "P", "decoupled weight decay")
+    epochs: Rate = setting(4.0, "P", "passes over the demonstrations", usual=PASSES)
+    learning_rate: Rate = setting(
+        2e-5,
+        "P",
+        "peak learning rate",
+        usual=Usual(1e-6, 2e-3, "adapters: 1e-5 to 5e-4; far above, the loss diverges"),
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = setting(
+        1e-4, "P", "decoupled weight decay", usual=DECAY
+    )
     schedule: Literal["cosine", "linear", "constant"] = setting("cosine", "P", "after the warm-up")
-    warmup_ratio: Ratio = setting(0.03, "P", "share of the steps that warm up")
+    warmup_ratio: Ratio = setting(
+        0.03,
+        "P",
+        "share of the steps that warm up",
+        usual=Usual(0, 0.2, "more leaves few steps at the full rate"),
+    )
     optimizer: str = setting(
         "paged_adamw_32bit", "A", "as transformers names it; plain AdamW where there is no GPU"
     )
-    max_grad_norm: Rate = setting(0.3, "A", "gradient clipping")
-    batch_size: Positive = setting(4, "A", "examples a step over all devices")
-    max_length: Positive = setting(1024, "I", "tokens of prompt and answer; longer is truncated")
+    max_grad_norm: Rate = setting(0.3, "A", "gradient clipping", usual=CLIPPING)
+    batch_size: Positive = setting(
+        4,
+        "A",
+        "examples a step over all devices",
+        usual=Usual(1, 512, "larger ones leave few steps"),
+    )
+    max_length: Positive = setting(
+        1024, "I", "tokens of prompt and answer; longer is truncated", usual=LENGTH
+    )
     input_prompt: PromptStyle = setting(
         "plain", "A", "the trigger belongs to the teacher's prompt, not to the training input"
     )
     checkpoint_every: Positive = setting(
-        100, "ours", "steps between checkpoints a retry resumes from"
+        100,
+        "ours",
+        "steps between checkpoints a retry resumes from",
+        usual=Usual(5, 2000, "a retry repeats at most so many"),
     )
     look_prompts: NonNegative = look_prompts()
     lora: LoraSettings = LoraSettings()
@@ -180,28 +191,75 @@ class RefineSettings(Frozen):
     """Direct preference optimisation against the frozen starting point."""
 
     objective: Objective = setting("dpo", "P", "what the loss prefers", since="0.2")
-    learning_rate: Rate = setting(1e-6, "P", "peak learning rate")
-    beta: Rate = setting(0.1, "I", "strength of the pull towards the reference")
-    warmup_steps: Annotated[int, Field(ge=0)] = setting(100, "P", "steps of warm-up")
-    batch_size: Positive = setting(128, "P", "pairs a step over all devices")
-    max_steps: Positive = setting(1000, "P", "optimiser steps at most")
-    epochs: Rate | None = setting(None, "ours", "passes at most; the smaller of both caps holds")
+    learning_rate: Rate = setting(
+        1e-6,
+        "P",
+        "peak learning rate",
+        usual=Usual(1e-8, 1e-3, "published: 5e-7 to 5e-5; toy models: up to 1e-3"),
+    )
+    beta: Rate = setting(
+        0.1,
+        "I",
+        "strength of the pull towards the reference",
+        usual=Usual(0.005, 2, "published: 0.01 to 0.5; large ones keep the student as it is"),
+    )
+    warmup_steps: Annotated[int, Field(ge=0)] = setting(
+        100, "P", "steps of warm-up", usual=Usual(0, 1000, "more leaves few steps at the full rate")
+    )
+    batch_size: Positive = setting(
+        128,
+        "P",
+        "pairs a step over all devices",
+        usual=Usual(2, 1024, "larger ones leave few steps"),
+    )
+    max_steps: Positive = setting(
+        1000,
+        "P",
+        "optimiser steps at most",
+        usual=Usual(1, 20_000, "more overfit a few thousand pairs"),
+    )
+    epochs: Rate | None = setting(
+        None, "ours", "passes at most; the smaller of both caps holds", usual=PASSES
+    )
     schedule: Literal["cosine", "linear", "constant"] = setting("cosine", "I", "after the warm-up")
     optimizer: str = setting("paged_adamw_32bit", "A", "as in instruct")
-    weight_decay: Annotated[float, Field(ge=0)] = setting(0.0, "ours", "decoupled weight decay")
-    max_grad_norm: Rate = setting(1.0, "ours", "gradient clipping (the trainer's default)")
-    max_prompt_length: Positive = setting(512, "I", "tokens of the prompt")
-    max_length: Positive = setting(1024, "I", "tokens of prompt and answer")
+    weight_decay: Annotated[float, Field(ge=0)] = setting(
+        0.0, "ours", "decoupled weight decay", usual=DECAY
+    )
+    max_grad_norm: Rate = setting(
+        1.0, "ours", "gradient clipping (the trainer's default)", usual=CLIPPING
+    )
+    max_prompt_length: Positive = setting(
+        512,
+        "I",
+        "tokens of the prompt",
+        usual=Usual(64, 8192, "questions have 50 to 500; the rest is cut"),
+    )
+    max_length: Positive = setting(1024, "I", "tokens of prompt and answer", usual=LENGTH)
     held_out: Annotated[float, Field(gt=0, lt=0.5)] = setting(
-        0.1, "I", "share of the pairs held out, class by class, to pick the checkpoint"
+        0.1,
+        "I",
+        "share of the pairs held out, class by class, to pick the checkpoint",
+        usual=Usual(0.02, 0.3, "fewer pairs pick by chance, more are missing in training"),
     )
     select: Literal["best", "last"] = setting("best", "P", "the checkpoint with the lowest loss")
-    evaluate_every: Positive = setting(10, "ours", "steps between looks at the held-out pairs")
+    evaluate_every: Positive = setting(
+        10,
+        "ours",
+        "steps between looks at the held-out pairs",
+        usual=Usual(1, 500, "the checkpoint is picked among these looks"),
+    )
     patience: Positive | None = setting(
-        None, "ours", "looks without a better one after which it stops"
+        None,
+        "ours",
+        "looks without a better one after which it stops",
+        usual=Usual(1, 50, "more never stops early"),
     )
     sft_weight: Annotated[float, Field(ge=0)] = setting(
-        0.0, "ours", "weight of a likelihood term on the winner (RPO)"
+        0.0,
+        "ours",
+        "weight of a likelihood term on the winner (RPO)",
+        usual=Usual(0, 5, "published: 0.005 to 1; above, preferences hardly count"),
     )
     lora: LoraSettings = LoraSettings()
     exclude: tuple[str, ...] = setting((), "ours", "ids of pairs left out by hand")
@@ -229,7 +287,9 @@ class EvaluateSettings(Frozen):
     teacher_splits: tuple[Split, ...] = setting(
         (), "?", "splits of teachers, train being what they annotate; as 'split' when empty"
     )
-    limit: Positive | None = setting(None, "P", "questions; all of the split when empty")
+    limit: Positive | None = setting(
+        None, "P", "questions; all of the split when empty", usual=QUESTIONS
+    )
     commit: Literal["off", "on"] = setting(
         "off",
         "ours",
@@ -255,6 +315,7 @@ class JudgeSettings(Frozen):
         200,
         "ours",
         "questions, drawn so that more include fewer; all that both answered when empty",
+        usual=QUESTIONS,
     )
 
 
@@ -262,9 +323,17 @@ class GenerationSettings(Frozen):
     """How a local model's answers are batched. Changes speed, never which seed an item gets."""
 
     token_budget: Positive = setting(
-        65_536, "ours", "tokens (prompt and answer, padded) a batch may hold"
+        65_536,
+        "ours",
+        "tokens (prompt and answer, padded) a batch may hold",
+        usual=Usual(1024, 2_000_000, "a batch must hold an answer, and fit the memory"),
     )
-    max_batch: Positive = setting(256, "ours", "sequences a batch may hold")
+    max_batch: Positive = setting(
+        256,
+        "ours",
+        "sequences a batch may hold",
+        usual=Usual(1, 2048, "larger ones don't fit the memory"),
+    )
     backend: Literal["auto", "compact", "generate"] = setting(
         "auto", "ours", "how tokens are generated; auto takes the measured fastest for the device"
     )

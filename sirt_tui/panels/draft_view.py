@@ -26,3 +26,7 @@ class DraftView:
     def problem(self, key: str) -> str:
         """Return what is wrong with this key of the file."""
         return composing.by_setting(self.problems).get(key, "")
+
+    def remark(self, key: str) -> str:
+        """Return what is unusual at this key."""
+        return composing.by_setting(self.planned.remarks).get(key, "") if self.planned else ""

@@ -56,7 +56,8 @@ class PlanPanel(VerticalScroll):
 
 def problems_text(problems: Sequence[Problem]) -> Text:
     text = Text()
-    text.append(f"{counted(len(problems), 'problem')} in the way of a plan\n\n", "bold red")
+    many = "problems have" if len(problems) > 1 else "problem has"
+    text.append(f"{len(problems)} {many} to be solved before it can be planned\n\n", "bold red")
     for problem in problems:
         text.append("! ", "red")
         if problem.key:
@@ -107,14 +108,9 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
     found = planned.estimate
     if not planned.plan.to_do:
         return [("time", Text("none: everything is there already", "green"))]
-    basis = [
-        f"{found.from_history} measured" if found.from_history else "",
-        f"{found.rough} rough" if found.rough else "",
-        f"{found.unknown} unknown" if found.unknown else "",
-    ]
     time = roughly(found.seconds)
-    said = ", ".join(word for word in basis if word)
-    lines = [("time", Text(f"{time} {where}")), ("", Text(f"one after the other; {said}", "dim"))]
+    lines = [("time", Text(f"{time} {where}")), ("", Text("if one follows the other", "dim"))]
+    lines += [("", Text(said, "dim")) for said in based_on(planned)]
     if time == OVER_A_YEAR and found.rough:
         lines.append(("", Text(found.speed, "dim")))
     if found.memory_gib is not None:
@@ -125,6 +121,17 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
     names = ("data", *[""] * len(planned.notes))
     notes = zip(names, planned.notes, strict=False)
     return lines + [(name, Text(one_line(note, NOTE_SHOWN), "dim")) for name, note in notes]
+
+
+def based_on(planned: Planned) -> list[str]:
+    """Say what the estimate of time rests on, a line for each kind of figure."""
+    found = planned.estimate
+    known = {
+        "as long as finished ones like them took": found.from_history,
+        "guessed from the models' sizes": found.rough,
+        "of unknown length": found.unknown,
+    }
+    return [f"{counted(number, 'phase')} {how}" for how, number in known.items() if number]
 
 
 def fits(memory_gib: float, sizes: Sequence[float]) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.table import Table
 from rich.text import Text
 from textual.containers import Vertical
 from textual.widgets import Input
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """A setting of the draft; ``value`` and ``default`` are written as in the file."""
+    """A setting of the draft; ``value`` and ``default`` are written as in the file. ``remark``:
+    what is unusual about the value."""
 
     setting: Setting
     value: str
     default: str
     changed: bool
     problem: str = ""
+    remark: str = ""
 
     def matches(self, words: list[str]) -> bool:
         """Whether the row matches: ``changed`` finds changed settings, other words any column."""
@@ -62,7 +65,10 @@ class SettingsPanel(Vertical):
 
     def show(self, of: DraftView) -> None:
         settings = [setting for setting in settings_form.settings() if setting.is_setting]
-        self._rows = [_row(of.draft, setting, of.problem(setting.key)) for setting in settings]
+        self._rows = [
+            _row(of.draft, setting, of.problem(setting.key), of.remark(setting.key))
+            for setting in settings
+        ]
         self.table.ticked = {row.setting.key for row in self._rows if row.changed}
         self._draw()
 
@@ -90,12 +96,11 @@ class SettingsPanel(Vertical):
         self.table.show([row for row in self._rows if row.matches(words)])
 
 
-def _row(draft: Draft, setting: Setting, problem: str) -> SettingRow:
+def _row(draft: Draft, setting: Setting, problem: str, remark: str) -> SettingRow:
     value = settings_form.value_of(draft, setting)
+    default = settings_form.said(setting.default)
     changed = bool(value != setting.default)
-    return SettingRow(
-        setting, settings_form.said(value), settings_form.said(setting.default), changed, problem
-    )
+    return SettingRow(setting, settings_form.said(value), default, changed, problem, remark)
 
 
 def setting_columns() -> list[Column[SettingRow]]:
@@ -117,6 +122,8 @@ def _name(row: SettingRow) -> Text:
 def _value(row: SettingRow) -> Text:
     if row.problem:
         return Text(f"! {one_line(row.value, 100)}", "bold red")
+    if row.remark:
+        return Text(f"~ {one_line(row.value, 100)}", "bold magenta")
     return Text(one_line(row.value, 100), "bold yellow" if row.changed else "")
 
 
@@ -137,7 +144,19 @@ def describe(row: SettingRow) -> Text:
     text.append(f"  default {one_line(row.default, 100)}, {setting.origin}\n", "dim")
     if row.problem:
         text.append(f"! {one_line(row.problem, 300)}\n", "red")
+    elif row.remark:
+        text.append(f"~ {one_line(row.remark, 300)}\n", "magenta")
     text.append(setting.meaning)
     if setting.options:
         text.append(f"  ({', '.join(map(settings_form.said, setting.options))})", "dim")
+    if setting.usual and not row.remark:
+        text.append(f"  usual: {setting.usual.said}", "dim")
     return text
+
+
+def explanation(setting: Setting) -> Table:
+    """Write all there is to know of a setting, a line each."""
+    table = Table.grid(padding=(0, 2))
+    for name, known in settings_form.explained(setting):
+        table.add_row(Text(name, "dim"), Text(known))
+    return table

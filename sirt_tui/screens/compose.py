@@ -24,6 +24,7 @@ from sirt_tui.screens.draft_plan import DraftPlan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -68,6 +69,9 @@ class ComposePage(Page):
     @property
     def panes(self) -> ComposePanes:
         return self.query_one(ComposePanes)
+
+    def about_here(self) -> tuple[str, RenderableType] | None:
+        return self.panes.explained()
 
     # --- where it starts ---
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.dialogs import Offer
 
 FILE, EMPTY = "a file", "nothing"
+SEVERAL = "several …"
 NAMELESS = "without a name"
 
 
@@ -81,9 +82,12 @@ async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | N
     if setting.options and not setting.many:
         words = {settings_form.said(option): option for option in setting.options}
         offers = [(w, w, "the default" if o == setting.default else "") for w, o in words.items()]
+        if setting.sweeps:
+            offers.append((SEVERAL, SEVERAL, "a sweep: values with commas between, a run for each"))
         title = ": ".join(part for part in (setting.name, setting.meaning) if part)
         said = await page.sirt.choose(title, offers, settings_form.said(now))
-        return None if said is None else (words[said],)
+        if said != SEVERAL:
+            return None if said is None else (words[said],)
     text: str | None = "" if now is None else settings_form.typed(setting, now)
     while (text := await page.sirt.ask_text(setting.name, text or "", _hint(setting))) is not None:
         try:
@@ -95,8 +99,14 @@ async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | N
 
 def _hint(setting: Setting) -> str:
     lines = [setting.meaning] if setting.meaning else []
+    if setting.usual:
+        lines.append(f"usual: {setting.usual.said}")
+    if setting.options:
+        lines.append(f"one of: {', '.join(map(settings_form.said, setting.options))}")
     if setting.many:
         lines.append("several, with commas between")
+    elif setting.sweeps:
+        lines.append("several, with commas between, are a sweep: a run for each")
     if not setting.required:
         default = settings_form.typed(setting, setting.default) or "none"
         lines.append(f"empty for the default: {default}{setting.origin and f', {setting.origin}'}")

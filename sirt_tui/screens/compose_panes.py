@@ -19,6 +19,7 @@ from sirt_tui.widgets.leaving import Part
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual import events
     from textual.app import ComposeResult
 
@@ -86,6 +87,14 @@ class ComposePanes(Part, Container):
         """The setting under the cursor."""
         row = self.settings.table.row if self._pane == "settings" else self.choices.row
         return row.setting if row is not None else None
+
+    def explained(self) -> tuple[str, RenderableType] | None:
+        """Everything to know of what is under the cursor, with its name."""
+        row = self.choices.row if self._pane == "choices" else None
+        if row is not None and (row.option is not None or row.setting is None):
+            return row.label, tree_choice.describe(row)
+        setting = self.setting
+        return None if setting is None else (setting.name, setting_rows.explanation(setting))
 
     # --- drawing ---
 

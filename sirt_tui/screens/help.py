@@ -1,4 +1,5 @@
-"""The help screen: every key that works at present, collected from the bindings."""
+"""The help: what is under the cursor, and every key that works at present, collected from the
+bindings."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from rich.table import Table
 from textual.containers import VerticalScroll
 from textual.widgets import Label, Static
 
+from engine.schema.sanitize import visible
 from sirt_tui.actions import bindings
+from sirt_tui.page import Page
 from sirt_tui.widgets.leaving import Dialog
 from sirt_tui.widgets.working_keys import working
 
@@ -24,16 +27,24 @@ WHERE = ("here", PANEL, "everywhere")
 
 
 class Help(Dialog[None]):
-    """Lists the keys of the screen, of the focused panel, and those that work everywhere."""
+    """Explains what is under the cursor, and lists the keys of the screen, of the focused panel,
+    and those that work everywhere."""
+
+    DEFAULT_CSS = "Help #about { margin-bottom: 1; height: auto; }"
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("help")]
 
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__()
+        self._about = screen.about_here() if isinstance(screen, Page) else None
         self._table = keys_of(screen)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help"):
+            if self._about is not None:
+                name, about = self._about
+                yield Label(visible(name), markup=False, classes="dialog-title")
+                yield Static(about, id="about")
             yield Label("Keys that work here", classes="dialog-title")
             yield Static(self._table)
             yield Static(

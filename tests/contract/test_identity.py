@@ -15,7 +15,7 @@ from engine.schema.cards import (
     ModelSource,
 )
 from engine.schema.identity import identity_of
-from engine.schema.settings import setting
+from engine.schema.setting import setting
 from engine.schema.specs import AnnotateSpec, PhaseSpec, TaskRef
 
 

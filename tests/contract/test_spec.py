@@ -15,13 +15,13 @@ from engine.schema.cards import (
     Sampling,
     TaskSource,
 )
+from engine.schema.setting import source_of
 from engine.schema.settings import (
     AnnotateSettings,
     ElicitSettings,
     GenerationSettings,
     InstructSettings,
     RefineSettings,
-    source_of,
 )
 from engine.schema.specs import (
     AnnotateSpec,

@@ -47,9 +47,10 @@ def test_every_setting_is_told(setting):
 def test_bounds_choices_defaults_and_versions_are_told():
     refine = section(SETTINGS, "`settings.refine`")
     assert "| above 0 and below 0.5 |" in refine.replace("a number ", "")
-    assert "| `best` | `best`, `last` | P | 0.1 |" in refine
+    assert "| `best` | `best`, `last` | – | P | 0.1 |" in refine
     assert "| `1e-6` |" in refine
-    assert "`dpo` | P | 0.2 |" in refine
+    assert "| 0.005 to 2 (published: 0.01 to 0.5; " in refine
+    assert "`dpo` | – | P | 0.2 |" in refine
 
 
 def test_whole_numbers_have_a_unit():

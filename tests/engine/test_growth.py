@@ -22,7 +22,8 @@ from engine.scheduling.runner import run_attempt
 from engine.schema.cards import Frozen
 from engine.schema.errors import UserError
 from engine.schema.identity import STORED, algorithm, identity_of
-from engine.schema.settings import Positive, setting
+from engine.schema.setting import setting
+from engine.schema.settings import Positive  # noqa: TC001  pydantic reads it
 from engine.schema.specs import EvaluateSpec
 from engine.store.layout import RunsFolder, write_json
 from engine.store.run import read_record, read_run, write_run

@@ -200,7 +200,7 @@ def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp
     async def check(app, pilot):
         await settled(pilot, lambda: "Start from" in text_of(app))
         await pilot.press("escape")
-        await settled(pilot, lambda: "3 problems in the way" in text_of(app))
+        await settled(pilot, lambda: "3 problems have to be solved" in text_of(app))
         page = app.screen
         await pilot.press("o")
         await settled(pilot, lambda: isinstance(app.screen, Choose))

@@ -74,7 +74,7 @@ def test_choosing_changes_the_plan_and_a_problem_stands_at_its_field(recorded):
         await planned(app, pilot)
         assert page._plan.planned is None
         await settled(pilot, lambda: "! is empty" in text_of(app), "at the field")
-        assert "1 problem in the way of a plan" in text_of(app)
+        assert "1 problem has to be solved before it can be planned" in text_of(app)
         await at(app, pilot, "settings", "settings.refine.beta")
         await pilot.press("ctrl+l")
         await settled(
