@@ -25,4 +25,4 @@ def test_the_site_builds_and_is_whole(tmp_path, monkeypatch):
     fetched = re.compile(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="?(?:https?:)?//')
     assert not [page.name for page in tmp_path.rglob("*.html") if fetched.search(page.read_text())]
     assert "learning_rate" in (tmp_path / "reference" / "settings.html").read_text()
-    assert not (tmp_path / "tables.py").exists()
+    assert {path.suffix for path in tmp_path.rglob("*")}.isdisjoint({".py", ".pyc"})
