@@ -118,6 +118,8 @@ async def is_read(film: Film, runs: RunsFolder) -> None:
         await settled(pilot, lambda: "9 runs" in text_of(app), "the list of runs")
         app.open_run(run_id)
         await film.take(pilot, "2: the run when it is done", 3.0, "held out")
+        app.open_curves([run_id])
+        await film.take(pilot, "w: all its curves on one page", 3.0, "held out")
         app.open_pairs(run_id)
         for _ in range(2):
             await film.take(pilot, "4: what the student preferred over what", 3.0, " pairs")
