@@ -116,11 +116,12 @@ def _print_groups(planned: Planned) -> None:
 def print_estimate(found: Estimate, err: bool = False) -> None:
     """Print the time, memory and money that unfinished phases will take."""
     tell_passed_over(found.passed_over)
-    words = [f"{found.from_history} from finished phases like them" if found.from_history else ""]
-    rough = f"{found.rough} rough, from model sizes and {found.speed}"
-    words.append(rough if found.rough else "")
-    words.append(f"{found.unknown} unknown" if found.unknown else "")
-    basis = ", ".join(word for word in words if word)
+    words = (
+        (found.from_history, "as long as such phases took before"),
+        (found.rough, f"roughly, from model sizes and {found.speed}"),
+        (found.unknown, "unknown and left out"),
+    )
+    basis = "; ".join(f"{counted(n, 'phase')} {how}" for n, how in words if n)
     where = "a GPU" if found.on_gpu else "this CPU"
     echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})", err=err)
     if found.looks >= 1:
@@ -131,22 +132,26 @@ def print_estimate(found: Estimate, err: bool = False) -> None:
     if found.memory_gib is not None:
         size, available = (mib / 1024 for mib in memory())
         echo(
-            f"memory: about {found.memory_gib:.1f} GiB for the largest phase; phases start beside "
-            f"each other only where theirs fits"
-            + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)"),
+            f"memory: about {found.memory_gib:.1f} GiB for the largest phase"
+            + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)")
+            + "; phases run side by side only while all of them fit",
             err=err,
         )
     for currency, money in found.money.items():
-        known = f"about {money:.2f} {currency} (rough)" if money else "no price in their cards"
-        echo(f"endpoints: {known}", err=err)
+        known = (
+            f"about {money:.2f} {currency} (rough)" if money else "unknown: no price in the cards"
+        )
+        echo(f"cost of endpoints: {known}", err=err)
 
 
 def device_options(function: Any) -> Any:
     """Add the options that say which devices phases may use."""
     for option in (
-        click.option("--gpus", help="GPU indices the phases may use, as 0,1."),
+        click.option("--gpus", help="The GPUs that phases may use, such as 0,1."),
         click.option(
-            "--gpu-count", type=int, help="How many GPUs each phase gets; out of --gpus if given."
+            "--gpu-count",
+            type=int,
+            help="How many GPUs each phase gets: of those in --gpus, or of all.",
         ),
         click.option("--cpu", is_flag=True, help="Use no GPU."),
     ):
@@ -185,7 +190,7 @@ def device_request(
 @click.option(
     "--cpu-slots",
     type=click.IntRange(1),
-    help="CPU phases at once in this folder, each with its share of the cores; it stays set.",
+    help="How many phases may share the CPU in this folder; kept for later launches.",
 )
 @click.option("--launcher", default="local", help="What starts phases; local: this machine.")
 @click.option("--site", help="Where to run: a site's name (sirt site list); local: this machine.")

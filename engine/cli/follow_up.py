@@ -32,7 +32,11 @@ def make(
     if not launched.queued:
         return True
     if detach:
-        echo(f"{wanted.run_id}: queued; look with `sirt status`; the same call goes on", err=True)
+        echo(
+            f"{wanted.run_id}: queued; look with `sirt status`, and repeat this command for the "
+            "result",
+            err=True,
+        )
         return False
     if follow(runs, launched.queued, quiet):
         return True

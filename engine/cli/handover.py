@@ -52,11 +52,19 @@ def show(runs: RunsFolder, run_id: str, as_json: bool) -> None:
 @click.argument("folder", required=False, type=GivenPath(file_okay=False))
 @click.option("--merged", type=GivenPath(), help="The model's folder to write.")
 @click.option("--phase", help="The training whose adapter is merged; the run's last otherwise.")
-@click.option("--dtype", type=click.Choice(["fp32", "bf16", "fp16"]), help="Of merged weights.")
-@click.option("--base", type=GivenPath(file_okay=False), help="Base model's folder.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    help="The merged weights' number format.",
+)
+@click.option(
+    "--base", type=GivenPath(file_okay=False), help="The base model's folder, if it has moved."
+)
 @device_options
-@click.option("--detach", is_flag=True, help="Merge, and write the folder with the next call.")
-@click.option("--max-kl", type=float, help="Mean KL from the student to accept, nats a token.")
+@click.option(
+    "--detach", is_flag=True, help="Return at once; repeat the command to write the folder."
+)
+@click.option("--max-kl", type=float, help="Highest mean KL from the student, nats a token.")
 @click.option(
     "--push", "repo", metavar="REPO", help="Send the merged model to this hub repository."
 )
@@ -82,7 +90,7 @@ def export(
 
     With --merged, write its student as a standard model folder: the base as it was trained, the
     adapter merged into it, compared with the trained student. Merging is a run of its own, done
-    once: ctrl+c leaves it running, and the same call goes on.
+    once: ctrl+c leaves it running, and repeating the command goes on.
     """
     if folder is None and merged is None:
         raise UserError("give a FOLDER for the files, or --merged DIR for the model")
@@ -163,7 +171,7 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
         f"; {counted(len(made.left_out), 'file')} of weights left out" if made.left_out else ""
     )
     what = f"{counted(len(made.runs), 'run')}, {counted(len(made.files), 'file')}{weights}"
-    echo(f"{file}: {what}; for `sirt import` elsewhere")
+    echo(f"{file}: {what}; unpack it elsewhere with `sirt import`")
 
 
 @click.command("import")
@@ -171,7 +179,7 @@ def bundle(runs: RunsFolder, which: str, file: Path | None, without_weights: boo
 @json_option
 @click.pass_obj
 def take(runs: RunsFolder, files: tuple[Path, ...], as_json: bool) -> None:
-    """Take in runs that `sirt bundle` packed; what is here already is kept."""
+    """Unpack runs that `sirt bundle` packed; what is here already is kept."""
     from engine.commands.importing import take_in
 
     _clear_up_when_ended()
@@ -181,7 +189,7 @@ def take(runs: RunsFolder, files: tuple[Path, ...], as_json: bool) -> None:
             print_json(found)
             continue
         for run_id in found.runs:
-            echo(f"{run_id}: taken in")
+            echo(f"{run_id}: imported")
         for run_id in found.runs_kept:
             echo(f"{run_id}: was here already")
         kept = f", {len(found.phases_kept)} were here already" if found.phases_kept else ""

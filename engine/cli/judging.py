@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     shell_complete=tasks,
     help="Only this task; may be given again.",
 )
-@click.option("--prompt", "prompts", multiple=True, help="Only this prompt style.")
-@click.option("--limit", type=click.IntRange(min=1), help="Questions a comparison.  [default: 200]")
+@click.option("--prompt", "prompts", multiple=True, help="Only this prompt style: plain or cot.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Questions in each comparison.  [default: 200]"
+)
 @click.option("--all", "everything", is_flag=True, help="All questions.")
 @click.option(
-    "--by-answer", is_flag=True, help="The judge answers itself; who agrees is preferred."
+    "--by-answer", is_flag=True, help="The judge answers the question; who agrees with it wins."
 )
 @device_options
 @click.option("--detach", is_flag=True, help="Return at once; look with `sirt status`.")
@@ -65,12 +67,12 @@ def judge(
     """Have a model compare the answers of runs A and B, each pair in both orders.
 
     An answer counts as better when it is preferred in both orders. The judgement is a run of its
-    own: ctrl+c leaves it running, `sirt stop` ends it, and its replies are kept, so the same call
-    goes on where it was.
+    own: ctrl+c leaves it running, `sirt stop` ends it, and its replies are kept, so repeating the
+    command goes on where it was.
 
     With --by-answer the judge sees the question alone: one request instead of two, and no order
-    to be swayed by; but it minds the result only. The embedded models can judge in this way:
-    --judge wren-3m --by-answer.
+    that could sway it; but only results are compared, not the reasoning. The embedded models can
+    judge in this way: --judge wren-3m --by-answer.
     """
     from engine.cli.follow_up import make
     from engine.commands.judging import judge_card, plan_judging

@@ -37,7 +37,11 @@ ALL = 10_000_000
 @click.option("--phase", help="Only the phases of this kind (or whose id begins so).")
 @click.option("--errors", is_flag=True, help="What the processes wrote to stderr instead.")
 @click.option(
-    "--follow", "-f", "following", is_flag=True, help="Go on until they end, over retries."
+    "--follow",
+    "-f",
+    "following",
+    is_flag=True,
+    help="Print what comes, until they end; over retries.",
 )
 @click.option("--tail", "-n", type=click.IntRange(0), help="Only the last so many lines.")
 @json_option

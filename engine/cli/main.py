@@ -22,6 +22,7 @@ from engine.store.layout import RunsFolder
 USER_ERROR = 2
 INTERRUPTED = 130
 Interface = Callable[[Path, bool], None]  # runs folder, whether to use the mouse
+A_RUN = "RUN is an id, or any part of an id or name that no other run has.\n\n"
 COLUMN = 40  # two verbs a line at 80 columns
 
 
@@ -38,7 +39,8 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(import_module(f"engine.cli.{verb.module}"), verb.function)
         if ANYWHERE not in command.params:
             command.params.append(ANYWHERE)
-        command.epilog = f"Example: {verb.example}"
+        takes_run = any("RUN" in (param.metavar or "") for param in command.params)
+        command.epilog = f"{A_RUN if takes_run else ''}Example: {verb.example}"
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

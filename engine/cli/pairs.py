@@ -44,17 +44,22 @@ class Chosen:
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @click.option(
-    "--filter", "words", default="", help="As in the list: 'chosen:wrong len>200 flagged'."
+    "--filter", "words", default="", help="Only these, such as 'chosen:wrong len>200 flagged'."
 )
 @click.option("--winner", type=click.Choice(["student", "teacher"]), help="Only these winners.")
 @click.option("--id", "ids", multiple=True, help="Only the pair of this id; may be repeated.")
 @click.option("--limit", type=int, default=10, show_default=True, help="How many to print.")
-@click.option("--flag/--unflag", "flagged", default=None, help="Flag them, or not.")
 @click.option(
-    "--exclude/--include", "excluded", default=None, help="Leave out when refining again."
+    "--flag/--unflag", "flagged", default=None, help="Flag the chosen pairs, or unflag them."
 )
-@click.option("--note", help="A note on each of them; empty takes it back.")
-@click.option("--marks", "list_marks", is_flag=True, help="List what is marked.")
+@click.option(
+    "--exclude/--include",
+    "excluded",
+    default=None,
+    help="Leave the chosen pairs out of --refine-again.",
+)
+@click.option("--note", help="A note on each chosen pair; '' removes it.")
+@click.option("--marks", "list_marks", is_flag=True, help="List all flags, exclusions and notes.")
 @click.option("--refine-again", is_flag=True, help="Queue a run without the excluded pairs.")
 @json_option
 @click.pass_obj
@@ -72,11 +77,11 @@ def pairs(
     refine_again: bool,
     as_json: bool,
 ) -> None:
-    """Read the preference pairs that RUN_ID's student made of its own answers.
+    """Read the preference pairs that a run's student made of its own answers.
 
     With --flag, --exclude or --note it marks the pairs that --id, --filter and --winner choose.
     Marks belong to the pairs: every run that shares them shows them. --refine-again then makes a
-    run that leaves the excluded pairs out and shares everything before with RUN_ID.
+    run that leaves the excluded pairs out and shares all earlier phases with this one.
     """
     run = find_run(runs, run_id)
     marking_now = (flagged, excluded, note) != (None, None, None)
@@ -166,8 +171,9 @@ def _refine_again(runs: RunsFolder, run_id: str, as_json: bool) -> None:
         return
     became = "queued" if launched.queued else "finished before"
     echo(
-        f"{found.run_id}: {became}; without {found.left_out} of {counted(found.pairs, 'pair')}, "
-        f"{counted(len(found.new), 'new phase')}, {len(found.shared)} shared"
+        f"{found.run_id}: {became}; it leaves out {found.left_out} of "
+        f"{counted(found.pairs, 'pair')}, has {counted(len(found.new), 'new phase')} and shares "
+        f"{len(found.shared)} with {run_id}"
     )
 
 

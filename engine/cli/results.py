@@ -73,7 +73,11 @@ def print_report(
     help="Only print the table, in this form; no folder is written.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
-@click.option("--details", is_flag=True, help="Only print, one line a score: unparsed, lengths.")
+@click.option(
+    "--details",
+    is_flag=True,
+    help="Only print what is behind each accuracy: unread answers, lengths.",
+)
 @click.option(
     "--out",
     type=GivenPath(file_okay=False),
@@ -86,7 +90,7 @@ def report(
     """Write the report of an experiment (or of runs), and print its accuracy table.
 
     Tables in Markdown, LaTeX and CSV, figures in SVG, PDF and PNG, and index.html with all of it.
-    Without WHICH, and with --format or --details, it only prints.
+    Without any RUN, and with --format or --details, it only prints.
     """
     run_ids = find_runs(runs, which) if which else [row.run_id for row in list_runs(runs)]
     print_report(runs, run_ids, form or "text", details)
@@ -215,16 +219,16 @@ def _comparison_json(found: Comparison, took: Sequence[Effort | None]) -> dict[s
 @click.command()
 @click.argument("which", nargs=-1, required=True, metavar="RUN...", shell_complete=run_ids)
 @click.option("--write", is_flag=True, help="Use the new scores in tables from now on.")
-@click.option("--all", "every", is_flag=True, help=f"All changed verdicts, not the first {SHOWN}.")
+@click.option("--all", "every", is_flag=True, help=f"Print all changed answers, not only {SHOWN}.")
 @json_option
 @click.pass_obj
 def score(
     runs: RunsFolder, which: tuple[str, ...], write: bool, every: bool, as_json: bool
 ) -> None:
-    """Score the kept predictions of RUN_IDS again, without generating.
+    """Score the kept predictions of runs again, without generating.
 
-    Shows what changes: each answer that is read otherwise, with the rule that found it before
-    and now.
+    Shows what changes: each answer that is read differently, with the rule that found it before
+    and the one that finds it now.
     """
     chosen = find_runs(runs, which)
     tell_passed_over(left_out(runs, chosen))
@@ -242,7 +246,18 @@ def score(
         )
         for r in found
     )
-    print_table(Table(("evaluated on", "before", "now", "read otherwise", "turned"), rows))
+    print_table(
+        Table(
+            (
+                "evaluated on",
+                "right before, %",
+                "right now, %",
+                "read differently",
+                "right or wrong now",
+            ),
+            rows,
+        )
+    )
     for one in found:
         _print_changes(one, len(one.changed) if every else SHOWN)
 
@@ -260,4 +275,4 @@ def _print_changes(one: Rescored, most: int) -> None:
 def _said(verdict: Verdict) -> str:
     if verdict.answer is None:
         return "no answer found"
-    return f"{verdict.answer!r} by {verdict.tier}, {'right' if verdict.correct else 'wrong'}"
+    return f"{verdict.answer!r} (rule: {verdict.tier}), {'right' if verdict.correct else 'wrong'}"

@@ -29,7 +29,7 @@ def stop(runs: RunsFolder, which: tuple[str, ...], wait: bool) -> None:
     run_changes.stop(runs, found)
     while wait and any(run_status(runs, r, with_views=False).state == "running" for r in found):
         time.sleep(0.3)
-    echo(f"{counted(len(found), 'run')} asked to stop; `sirt retry` goes on from there")
+    echo(f"{counted(len(found), 'run')} asked to stop; go on later with `sirt retry`")
 
 
 def _has_nothing_to_retry(runs: RunsFolder, run_id: str) -> bool:
@@ -71,7 +71,7 @@ def retry(runs: RunsFolder, which: tuple[str, ...], following: bool) -> None:
 @click.command()
 @click.argument("which", metavar="RUN", shell_complete=run_ids)
 @click.argument("tags", nargs=-1)
-@click.option("--name", help="What the run is called.")
+@click.option("--name", help="A new name for the run.")
 @click.option("--note", help="A note of your own.")
 @click.pass_obj
 def tag(

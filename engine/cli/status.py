@@ -57,8 +57,7 @@ SILENT_AFTER_S = 60.0
 def status(runs: RunsFolder, which: str | None, watching: bool, ids: bool, as_json: bool) -> None:
     """Show all runs, or one run: its phases, what they wait for, accuracies and cost.
 
-    RUN is an id or any part of an id or name that no other run has. With an experiment's name, all
-    of its runs are shown.
+    With an experiment's name instead, all of its runs are shown.
     """
     if watching:
         from engine.cli import watching as live
@@ -257,7 +256,7 @@ def _todo(runs: RunsFolder, found: RunStatus) -> Iterable[str]:
     elif states <= {"done", "waiting", "blocked"} and "waiting" in states:
         yield f"it is not queued; to go on: sirt retry {found.file.run_id}"
     elif "queued" in states and "running" not in states and daemon.holder(runs) is None:
-        yield f"nobody starts what is queued here; to go on: sirt retry {found.file.run_id}"
+        yield f"no conductor runs, so nothing starts; to go on: sirt retry {found.file.run_id}"
 
 
 def _paid(phase: PhaseStatus) -> Spending | None:

@@ -55,7 +55,7 @@ VERBS = {
     "delete": Verb("trash", "delete", KEEP, "runs, into the trash", "sirt delete 2c97"),
     "trash": Verb("trash", "trash", KEEP, "what was deleted; undo it", "sirt trash restore 2c97"),
     "gc": Verb("trash", "gc", KEEP, "free what no run needs", "sirt gc --remove"),
-    "leave-out": Verb("runs", "leave_out", KEEP, "runs, of all tables", "sirt leave-out 2c97"),
+    "leave-out": Verb("runs", "leave_out", KEEP, "keep runs out of tables", "sirt leave-out 2c97"),
     "accept": Verb("system", "accept", KEEP, "accept changed files", "sirt accept 2c97"),
     "reindex": Verb("system", "reindex", KEEP, "rebuild the list of runs", "sirt reindex"),
     "doctor": Verb("system", "doctor", HELP, "check machine and folder", "sirt doctor --deep"),

@@ -51,7 +51,7 @@ def examine(runs: RunsFolder, deep: bool = False) -> Iterator[Finding]:
     yield _disk(runs)
     yield _tried("registry", lambda: _registry(runs))
     yield _tried("outputs", lambda: _outputs(runs))
-    yield _tried("queue", lambda: f"{len(read_queue(runs).entries)} runs wanted")
+    yield _tried("queue", lambda: f"{len(read_queue(runs).entries)} runs queued")
     accepted = accepted_of(runs, (phase.id for phase in runs.phase_dirs()))
     if accepted:
         yield Finding("accepted", "warn", "; ".join(accepted))

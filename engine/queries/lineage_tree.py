@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     )
 
 HASH_SHOWN = 16
+WORDS = {  # figures whose names say too little
+    "moved_weights": "weights moved (%):",
+    "step0_loss": "loss at step 0:",
+    "picked_step": "best step:",
+    "best_eval_loss": "lowest held-out loss:",
+    "held_out": "held-out pairs:",
+    "winner_student": "won by the student:",
+    "winner_teacher": "won by the teacher:",
+}
 STATES = {"done": "green", "failed": "bold red", "lost": "bold red", "running": "cyan"}
 
 
@@ -132,7 +141,7 @@ def _figures(phase: Ancestor) -> list[str]:
     if phase.score is not None:
         return [f"unparsed {phase.score.unparsed:.1%}", f"cut off {phase.score.truncated:.1%}"]
     return [
-        f"{name.replace('_', ' ')} {number(phase.figures[name])}"
+        f"{WORDS.get(name, name.replace('_', ' '))} {number(phase.figures[name])}"
         for name in find(PHASES, "phase", phase.kind).told
         if phase.figures.get(name) is not None
     ]

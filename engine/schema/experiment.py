@@ -48,7 +48,7 @@ class Experiment(Frozen):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
-        description="letters, digits, '.', '_' and '-'; runs and reports are called by it"
+        description="letters, digits, '.', '_' and '-'; its runs and its report have this name"
     )
     description: str = Field(default="", description="what it is for")
     provenance: str = Field(

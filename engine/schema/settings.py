@@ -285,7 +285,9 @@ class EvaluateSettings(Frozen):
     )
     split: Split = setting("test", "P", "which split")
     teacher_splits: tuple[Split, ...] = setting(
-        (), "?", "splits of teachers, train being what they annotate; as 'split' when empty"
+        (),
+        "?",
+        "splits that teachers are measured on (train: what they annotate); as 'split' when empty",
     )
     limit: Positive | None = setting(
         None, "P", "questions; all of the split when empty", usual=QUESTIONS

@@ -45,7 +45,7 @@ def details(rows: Iterable[RunRow]) -> Table:
     headers = (
         *WHO, "evaluated on",
         "n", "right [95 %]", "unparsed", "cut off", "with steps", "tokens", "legacy matcher",
-        "unclear", "read by",
+        "unclear", "found by rule",
     )  # fmt: skip
     body: tuple[tuple[Cell, ...], ...] = tuple(
         (*who(row), one.evaluation.label, str(one.total), one, *_behind(one))

@@ -47,7 +47,7 @@ def test_a_run_goes_to_a_colleague_and_its_model_to_the_hub(
     (run,) = finished.json("status")
     packed = tmp_path / "run.tar.gz"
     finished("bundle", run["run_id"], str(packed))
-    assert "taken in" in colleague("import", str(packed))
+    assert ": imported" in colleague("import", str(packed))
     (theirs,) = colleague.json("status")
     same = ("run_id", "state", "accuracies", "phases", "seconds")
     assert {k: theirs[k] for k in same} == {k: run[k] for k in same}

@@ -111,9 +111,9 @@ def test_the_tree_tells_the_way_from_the_teacher_to_the_scores(found: Lineage) -
             "teacher wren-3m",
             "data: pocket-compass, embedded at revision 1",
             "kept 597 · total 600",
-            "moved weights",
+            "weights moved (%): 100",
             "pairs 181",
-            "step0 loss 0.6931",
+            "loss at step 0: 0.6931",
             "93.7 [91.4, 95.4] % of 600",
         )
     ]
