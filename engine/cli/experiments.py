@@ -15,6 +15,7 @@ from engine.cli.output import (
     json_option,
     print_json,
     print_table,
+    say,
     tell_passed_over,
 )
 from engine.commands import device_request as placing
@@ -76,12 +77,12 @@ def print_plan(planned: Planned) -> None:
     """Print the number of phases by kind, with and without sharing, and the estimate."""
     plan, found = planned.plan, planned.estimate
     experiment = planned.resolved.experiment
-    echo(f"{experiment.name}: {counted(len(plan.runs), 'run')}. {experiment.description}")
+    say(f"{experiment.name}: {counted(len(plan.runs), 'run')}. {experiment.description}")
     rows = [(kind, *map(str, counts)) for kind, counts in plan.counts().items()]
     total = ("all", str(plan.naive), str(len(plan.phases)), str(len(plan.to_do)))
     print_table(Table(("phase", "without sharing", "with sharing", "to do"), (*rows, total)))
     if len(plan.runs) > 1:
-        echo(
+        say(
             "without sharing: if each run made its own phases, and those of the teacher, baseline "
             f"and instructed student that it is compared with ({plan.of_the_runs_alone} phases "
             "without the latter)"
@@ -91,9 +92,9 @@ def print_plan(planned: Planned) -> None:
     for remark in planned.remarks:
         echo(f"unusual: {remark.key}: {remark.text}")
     for note in planned.notes:
-        echo(note)
+        say(note)
     if plan.done:
-        echo(f"reused: {counted(len(plan.done), 'finished phase')}")
+        say(f"reused: {counted(len(plan.done), 'finished phase')}")
     if not plan.to_do:
         return
     print_estimate(found)
@@ -103,14 +104,14 @@ def _print_groups(planned: Planned) -> None:
     """Print what is swept over, and the runs, a line for those that differ in their seed alone."""
     swept = planned.swept
     for key, values in swept.items():
-        echo(f"sweep: {key} over {', '.join(map(value_text, values))}")
+        say(f"sweep: {key} over {', '.join(map(value_text, values))}")
     groups = list(planned.plan.groups.items())
     for group, found in groups[:GROUPS_SHOWN]:
         seeds = ", ".join(str(run.seed) for run in found)
         mark = "done" if planned.plan.finished(found) else "to do"
-        echo(f"  {mark:<5}  {group}  seed{'s' if len(found) > 1 else ''} {seeds}")
+        say(f"  {mark:<5}  {group}  seed{'s' if len(found) > 1 else ''} {seeds}")
     if len(groups) > GROUPS_SHOWN:
-        echo(f"  and {len(groups) - GROUPS_SHOWN} more; --json lists all")
+        say(f"  and {len(groups) - GROUPS_SHOWN} more; --json lists all")
 
 
 def print_estimate(found: Estimate, err: bool = False) -> None:
@@ -123,15 +124,13 @@ def print_estimate(found: Estimate, err: bool = False) -> None:
     )
     basis = "; ".join(f"{counted(n, 'phase')} {how}" for n, how in words if n)
     where = "a GPU" if found.on_gpu else "this CPU"
-    echo(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})", err=err)
+    say(f"estimate: {duration(found.seconds)} on {where}, one after the other ({basis})", err=err)
     if found.looks >= 1:
         what = "look_prompts of instruct and refine"
-        echo(
-            f"about {duration(found.looks)} of it answers prompts while training ({what})", err=err
-        )
+        say(f"about {duration(found.looks)} of it answers prompts while training ({what})", err=err)
     if found.memory_gib is not None:
         size, available = (mib / 1024 for mib in memory())
-        echo(
+        say(
             f"memory: about {found.memory_gib:.1f} GiB for the largest phase"
             + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)")
             + "; phases run side by side only while all of them fit",
@@ -141,7 +140,7 @@ def print_estimate(found: Estimate, err: bool = False) -> None:
         known = (
             f"about {money:.2f} {currency} (rough)" if money else "unknown: no price in the cards"
         )
-        echo(f"cost of endpoints: {known}", err=err)
+        say(f"cost of endpoints: {known}", err=err)
 
 
 def device_options(function: Any) -> Any:
@@ -256,4 +255,4 @@ def presets(as_json: bool) -> None:
         print_json(found)
         return
     for what, names in found.items():
-        echo(f"{what}: {names if isinstance(names, str) else ', '.join(names)}")
+        say(f"{what}: {names if isinstance(names, str) else ', '.join(names)}")

@@ -13,10 +13,9 @@ import click
 
 from engine.cli import streams
 from engine.cli.given import GivenPath
-from engine.cli.output import echo, name_folder
+from engine.cli.output import echo, name_folder, say
 from engine.cli.verbs import VERBS
 from engine.schema.errors import UserError, explain
-from engine.schema.sanitize import one_line
 from engine.store.layout import RunsFolder
 
 USER_ERROR = 2
@@ -133,7 +132,7 @@ def _run(interface: Interface | None) -> int:
         sirt.main(prog_name="sirt", standalone_mode=False, obj=interface)
     except UserError as error:
         for line in str(error).split("\n"):
-            echo(f"sirt: {line}", err=True)
+            say(f"sirt: {line}", err=True)
         return USER_ERROR
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -142,12 +141,12 @@ def _run(interface: Interface | None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         hint = f" (see sirt {error.ctx.info_name} --help)" if _has_context(error) else ""  # type: ignore[attr-defined]
-        echo(one_line(f"sirt: {error.format_message()}{hint}"), err=True)
+        say(f"sirt: {error.format_message()}{hint}", err=True)
         return USER_ERROR
     except BrokenPipeError:  # `sirt … | head`
         return 0
     except OSError as error:
-        echo(f"sirt: {explain(error)}", err=True)
+        say(f"sirt: {explain(error)}", err=True)
         return USER_ERROR
     return 0
 

@@ -59,17 +59,18 @@ def echo(text: str, err: bool = False, nl: bool = True) -> None:
     click.echo(visible(text), file=stream, nl=nl)  # noqa: TID251  the one place
 
 
-def say(text: str, indent: str = "") -> None:
+def say(text: str, indent: str = "", err: bool = False) -> None:
     """Print a sentence; on a terminal it is wrapped between words, never within one."""
-    out, text = console(), f"{indent}{one_line(text)}"
-    if out.is_terminal:
-        further = indent + "  "
+    stream = sys.stderr if err else sys.stdout
+    text = f"{indent}{one_line(text)}"
+    if stream.isatty():
+        text = naming(text, _FOLDER.get()) if _FOLDER.get() else text
+        room = shutil.get_terminal_size().columns
         text = textwrap.fill(
-            naming(text, _FOLDER.get()) if _FOLDER.get() else text,
-            out.width, subsequent_indent=further,
-            break_long_words=False, break_on_hyphens=False, drop_whitespace=True,
+            text, room, subsequent_indent=f"{indent}  ", break_long_words=False,
+            break_on_hyphens=False,
         )  # fmt: skip
-    echo(text)
+    echo(text, err)
 
 
 def write_over(text: str) -> None:
@@ -146,7 +147,7 @@ def console() -> Console:
 def tell_passed_over(lines: Iterable[str]) -> None:
     """Say on stderr what is damaged and therefore not shown."""
     for line in lines:
-        echo(f"sirt: passed over: {line}", err=True)
+        say(f"sirt: passed over: {line}", err=True)
 
 
 class Redrawn:

@@ -14,6 +14,7 @@ from engine.cli.output import (
     json_option,
     print_json,
     print_table,
+    say,
     show_table,
     tell_passed_over,
 )
@@ -53,7 +54,7 @@ def print_report(
     rows, damaged = checked_rows(runs, chosen)
     tell_passed_over([*unreadable(runs, found), *damaged])
     for line in accepted_of(runs, (phase_id for row in rows for phase_id in row.phase_ids)):
-        echo(f"sirt: {line}", err=True)
+        say(f"sirt: {line}", err=True)
     if form == "json":
         tell_left_out(out)
         print_json([row_json(row) for row in rows])
@@ -190,7 +191,7 @@ def show_sweep(found: Sweep, form: str = "text", out: str = "") -> None:
     table = replace(sweeps.by_setting(found), left_out=out)
     show_table(table, form, f"{table.title}. {table.note}")
     for line in sweeps.on_choosing(found) if form == "text" else ():
-        echo(line)
+        say(line)
 
 
 def _group_json(group: Group) -> dict[str, Any]:

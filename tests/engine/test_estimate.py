@@ -80,7 +80,9 @@ def test_what_takes_years_is_called_long_and_says_what_that_rests_on(
 ) -> None:
     print_plan(plan_experiment(RunsFolder(tmp_path), "main-in-family", on_gpu=False))
     (said,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("estimate")]
-    assert said.startswith("estimate: over a year on this CPU, one after the other (594 rough, ")
+    assert said.startswith(
+        "estimate: over a year on this CPU, one after the other (594 phases roughly, "
+    )
     assert said.endswith("from model sizes and 70 GFLOP/s a core when generating, 100 in training)")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,10 @@ from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
 import engine
-from engine.cli.main import ANYWHERE, sirt
+from engine.cli.main import ANYWHERE, main, sirt
 from engine.cli.verbs import VERBS
 from engine.commands import run_changes
+from engine.planning.presets import card_names, experiments
 from engine.queries.finding import find_phase, find_run, find_runs, find_runs_and_phases
 from engine.queries.runs import list_runs
 from engine.schema.errors import UserError
@@ -234,3 +237,25 @@ def test_arms_have_the_experiments_names_in_every_table(runs: RunsFolder) -> Non
     assert {name for name in re.findall(r"\w+-only|\bboth\b|\binstructed|\brefined", siblings)} == {
         "instruct-only", "both",
     }  # fmt: skip
+
+
+def test_sentences_are_wrapped_between_words_on_a_terminal(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    paper = Terminal()
+    monkeypatch.setattr(sys, "stdout", paper)
+    monkeypatch.setattr(sys, "stderr", paper)
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (["plan", "pocket"], ["presets"], ["status", "2c97"], ["compare", "x", "y"]):
+        monkeypatch.setattr(sys, "argv", ["sirt", "--runs", str(runs.root), *words])
+        with pytest.raises(SystemExit):
+            main()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", paper.getvalue())
+    long = [line for line in text.splitlines() if len(line) > 80]
+    assert all(" " not in line.strip() for line in long)  # a path alone
+    names = {*experiments(), *card_names(), *runs.run_ids()} - {"gpt-3.5-turbo"}
+    assert names <= set(re.split(r"[\s,;:]+", text))
