@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.console import Group
 from rich.text import Text
 from textual.widgets import Static
 
@@ -15,20 +14,18 @@ from engine.schema.sanitize import one_line
 from engine.tables import accuracies, comparisons, efforts
 from engine.tables.table import Table, text_of
 from sirt_tui.format import STATE_STYLES
-from sirt_tui.panels.figures import draw_table, figure
+from sirt_tui.panels.figures import cells_of, figure
 from sirt_tui.widgets.chart.chart import COLOURS
 from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from rich.console import RenderableType
-    from rich.table import Table as RichTable
-
     from engine.queries.comparison import Compared, Matrix
     from engine.queries.judgements import Judgement
     from engine.store.run_row import RunRow
     from engine.tables.table import Cell
+    from sirt_tui.widgets.frozen_table import Cells
 
 SHARE = 4  # of the screen's height: a quarter
 VALUE = 32  # cells of a setting's value: a path must not push the other runs off the screen
@@ -93,7 +90,7 @@ def legend(compared: Compared, most: int) -> Text:
             text.append(f"  {untested[number]}", "yellow")
         text.append(f"  {row.run_id}", "dim")
     if cut:
-        text.append(f"\nand {len(rows) - most + 1} more: l shows all", "dim")
+        text.append(f"\nand {len(rows) - most + 1} more: W shows all", "dim")
     return text
 
 
@@ -136,31 +133,31 @@ def why_untested(compared: Compared) -> dict[int, str]:
     return {compared.reference: "unscored, so nothing is tested; r for another"}
 
 
-def accuracies_table(compared: Compared) -> RenderableType:
+def accuracies_table(compared: Compared) -> list[Cells | Text]:
     """Make the table with a row per task and prompt, and the paired test in each cell; below it
     what the answers took and cost."""
     if not compared.cells:
-        return Text("none of these runs was scored yet", "dim")
+        return [Text("none of these runs was scored yet", "dim")]
     names = letters(compared.rows)
-    table = draw_table(accuracies.compared(compared, names))
+    table = cells_of(accuracies.compared(compared, names), 2)
     if not compared.efforts:
-        return table
+        return [table]
     told = efforts.remarks(compared.efforts, names, compared.reference)
-    below = draw_table(efforts.efforts(compared.efforts, names))
+    below = cells_of(efforts.efforts(compared.efforts, names), 2)
     heading = Text(f"\n{efforts.CAPTION}", "bold")
-    return Group(table, heading, below, *(Text(one_line(line, 300), "dim") for line in told))
+    return [table, heading, below, *(Text(one_line(line, 300), "dim") for line in told)]
 
 
 def settings_table(
     found: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[RunRow]
-) -> RichTable | Text:
+) -> Cells | Text:
     if not found:
         return Text("these runs have the same settings", "dim")
     table = comparisons.settings(found, letters(rows))
-    return draw_table(table, lambda cell: Text(middle_cut(one_line(text_of(cell)), VALUE)))
+    return cells_of(table, 1, lambda cell: Text(middle_cut(one_line(text_of(cell)), VALUE)))
 
 
-def matrix_table(matrices: dict[str, Matrix]) -> RichTable | Text:
+def matrix_table(matrices: dict[str, Matrix]) -> Cells | Text:
     """Make heat maps with numbers and with shades that can be read without colour."""
     evaluated = sorted({task for found in matrices.values() for task in found.evaluated})
     if not evaluated:
@@ -171,7 +168,7 @@ def matrix_table(matrices: dict[str, Matrix]) -> RichTable | Text:
         for name, *cells in comparisons.matrix(found, evaluated).rows:
             rows.append((f"  {text_of(name)}", *cells))
     headers = ("trained on", *(one_line(f"on {name}", 30) for name in evaluated))
-    return draw_table(Table(headers, tuple(rows)), partial(_shaded, titles=matrices))
+    return cells_of(Table(headers, tuple(rows)), 1, partial(_shaded, titles=matrices))
 
 
 def _shaded(cell: Cell, titles: Container[str]) -> Text:

@@ -12,6 +12,7 @@ from engine.tables.accuracies import Tested
 from engine.tables.table import text_of
 from engine.tables.terminal import drawn
 from sirt_tui.format import NOTHING, interval, percent
+from sirt_tui.widgets.frozen_table import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,3 +69,9 @@ def p_value(p: float) -> str:
 
 def draw_table(table: Table, draw: Callable[[Cell], Text] = figure) -> RichTable:
     return drawn(table, draw, {"no_wrap": True}, padding=(0, 2, 0, 0), pad_edge=False)
+
+
+def cells_of(table: Table, frozen: int, draw: Callable[[Cell], Text] = figure) -> Cells:
+    """Draw a table of which the first columns stay in place."""
+    headers = [Text(one_line(header)) for header in table.headers]
+    return Cells(headers, [[draw(cell) for cell in row] for row in table.rows], frozen)

@@ -25,12 +25,12 @@ from sirt_tui.panels.fractions import FractionsPanel
 from sirt_tui.panels.parallel import ParallelPanel
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_files import Shown
+from sirt_tui.widgets.frozen_table import FrozenTable
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from engine.queries.sweeps import Sweep
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
+    from sirt_tui.widgets.frozen_table import Cells
 
 VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions", "sweep", "judgements")
 PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
@@ -89,13 +90,15 @@ class ComparePage(Page):
         with ContentSwitcher(initial="accuracies"):
             keys = {name: self.sirt.key(name) for name in ("tick", "runs", "compare")}
             how = HOW.format(**keys)
-            yield from _scrolled("accuracies", "reading…" if self._run_ids else how)
+            text = Text("reading…" if self._run_ids else how, "dim")
+            yield FrozenTable("accuracies", text)
             yield ComparedCurves(id="curves")
-            yield from _scrolled("settings")
-            yield from _scrolled("matrix")
+            yield FrozenTable("settings")
+            yield FrozenTable("matrix")
             yield FractionsPanel(id="fractions")
             yield ParallelPanel(id="sweep")
-            yield from _scrolled("judgements")
+            with ScrollableContainer(id="judgements", can_focus=True):
+                yield Static()
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -184,17 +187,18 @@ class ComparePage(Page):
     @work(exclusive=True, group="judgements")
     async def _read_judged(self) -> None:
         self._judged = await self.ask(judgements, self.runs, self._run_ids)
-        self._put("judgements", comparison.judged_text(self._judged, self._mine))
+        told = comparison.judged_text(self._judged, self._mine)
+        self.query_one("#judgements > Static", Static).update(told)
 
     # --- drawing ---
 
     def _show(self, compared: Compared) -> None:
         self._compared = compared
         self.query_one(Legend).show(compared)
-        self._put("accuracies", comparison.accuracies_table(compared))
+        self._put("accuracies", *comparison.accuracies_table(compared))
 
-    def _put(self, view: str, content: RenderableType) -> None:
-        self.query_one(f"#{view} > Static", Static).update(content)
+    def _put(self, view: str, *content: Cells | Text) -> None:
+        self.query_one(f"#{view}", FrozenTable).put(*content)
 
     def _draw_bar(self) -> None:
         """Write the views' names, and what the chosen one shows: below, where that won't fit."""
@@ -308,8 +312,3 @@ class ComparePage(Page):
             self.curves.metric, self._judged, self._sweep, self._left_out,
         )  # fmt: skip
         await shown.export(self, view)
-
-
-def _scrolled(name: str, text: str = "") -> ComposeResult:
-    with ScrollableContainer(id=name, can_focus=True):
-        yield Static(Text(text, "dim"))

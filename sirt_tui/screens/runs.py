@@ -53,6 +53,7 @@ class RunsPage(Page):
     """Lists all runs, a line each, with actions on one or several of them."""
 
     TITLE = "Runs"
+    AUTO_FOCUS = "RowTable"  # a key that comes before the first paint must not become a filter
     DEFAULT_CSS = """
     RunsPage #filter { display: none; height: 1; border: none; padding: 0 1; }
     RunsPage #filter.open { display: block; }
@@ -154,6 +155,8 @@ class RunsPage(Page):
         self.call_after_refresh(self._draw_status)
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        if event.value:
+            event.input.add_class("open")  # what hides runs is seen
         self.sirt.remembered.put("runs.filter", event.value)
         self._draw()
 

@@ -60,8 +60,7 @@ def test_runs_that_are_being_read_are_not_called_unchosen(recorded):
         async with app.run_test() as pilot:
             app.open_compare(some(recorded, *TWO))
             await settled(pilot, lambda: isinstance(app.screen, ComparePage))
-            body = app.screen.query_one("#accuracies > Static")
-            assert "Tick runs" not in str(body.render())
+            assert "Tick runs" not in text_of(app)
 
     asyncio.run(flow())
 
@@ -134,7 +133,7 @@ def test_one_run_is_set_beside_its_experiment(recorded):
 
     count, text = comparing(recorded, some(recorded, ("both", "wren-3m")), check, (80, 24))
     assert count == 9
-    assert "more: l shows all" in text
+    assert "more: W shows all" in text
     assert max(map(len, text.splitlines())) <= 80
 
 

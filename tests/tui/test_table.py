@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from rich.text import Text
 from textual.app import App
 
 from sirt_tui.widgets.columns import Column
+from sirt_tui.widgets.frozen_table import Cells, FrozenTable
 from sirt_tui.widgets.table import RowTable
+from tests.tui.helpers import settled, text_of
 
 NAME = 10  # a column of cells that are no mark
 
@@ -104,3 +107,34 @@ def test_each_mark_is_painted_as_soon_as_it_is_set():
             assert lines_of(app) == shown
 
     with_table(check)
+
+
+def test_headers_and_first_columns_stay_while_the_rest_scrolls():
+    names = [f"row {n:02}" for n in range(40)]
+    rows = [[Text(name), *(Text(f"{name[4:]}-{c}" * 2) for c in range(12))] for name in names]
+    rows[1][1].append("\nbelow")
+
+    class Wide(App[None]):
+        def compose(self):
+            yield FrozenTable()
+
+    async def check():
+        app = Wide()
+        async with app.run_test(size=(50, 12)) as pilot:
+            table = app.query_one(FrozenTable)
+            table.put(Cells([Text("name"), *(Text(f"c{c}") for c in range(12))], rows))
+            await settled(pilot, lambda: "00-000-0" in text_of(app))
+            before = text_of(app).splitlines()
+            assert before[0].split()[:3] == ["name", "c0", "c1"]
+            assert before[3].split() == ["below"]  # a cell of two lines
+            assert table.count == 41
+            table.scroll_to(x=200, y=20, animate=False, immediate=True)
+            await settled(pilot, lambda: "19-1119-11" in text_of(app), "the last column")
+            after = text_of(app).splitlines()
+            assert after[0].split()[0] == "name"
+            assert after[0].split()[-1] == "c11"
+            assert after[1].startswith("row 19 ")
+            table.put(Text("nothing yet"))
+            await settled(pilot, lambda: "nothing yet" in text_of(app))
+
+    asyncio.run(check())
