@@ -100,6 +100,13 @@ def sources() -> str:
     return f"{_paragraphs(schema['description'])}\n\n{_table(COLUMNS, _rows(schema, schema))}"
 
 
+def site() -> str:
+    """The shipped site's file, which explains every key."""
+    from engine.planning.sites import SHIPPED
+
+    return f"```yaml\n{(SHIPPED / 'plain-slurm.yaml').read_text(encoding='utf-8')}```"
+
+
 def _rows(
     model: Schema, whole: Schema, given: Mapping[str, Any] | None = None, prefix: str = ""
 ) -> Iterator[tuple[str, ...]]:
@@ -370,6 +377,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "experiment": experiment,
     "cards": cards,
     "sources": sources,
+    "site": site,
     "commands": commands,
     "keys": keys,
     "filters": filters,

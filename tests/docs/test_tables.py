@@ -14,6 +14,7 @@ from engine.queries import item_filter
 from engine.queries.rows import row_of
 from engine.queries.settings_form import settings
 from engine.schema.kinds import SOURCES
+from engine.schema.site import Need, Site
 from engine.store.layout import RunsFolder
 from sirt_tui.actions import ACTIONS
 from sirt_tui.screens.filtering import parse
@@ -70,6 +71,11 @@ def test_signs_of_markdown_are_shown_as_they_are():
 def test_every_kind_of_source_is_told():
     for kind in SOURCES:
         assert f"### `source: {{kind: {kind}}}`" in SETTINGS
+
+
+def test_every_key_of_a_site_is_told():
+    told = section(SETTINGS, "A site's file")
+    assert not [key for key in (*Site.model_fields, *Need.model_fields) if f"{key}: " not in told]
 
 
 def test_every_key_says_what_it_is():
