@@ -73,6 +73,8 @@ def share_prompts(backbone: Any, ids: Tensor, mask: Tensor) -> bool:
         return False
 
     def sharing(*, input_ids: Tensor, attention_mask: Tensor, **more: Any) -> Any:
+        if more.get("past_key_values") is not None:  # it answers prompts: its rows are no pairs
+            return forward(input_ids=input_ids, attention_mask=attention_mask, **more)
         packing = pack(input_ids, attention_mask)
         given = {"attention_mask": packing.visible, "position_ids": packing.positions}
         found = forward(input_ids=packing.ids, **given, **more)

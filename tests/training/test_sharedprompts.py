@@ -14,6 +14,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     LlamaConfig,
+    LlamaForCausalLM,
     LlamaModel,
     MambaConfig,
     MambaModel,
@@ -74,6 +75,17 @@ def test_states_and_gradients_are_those_of_two_rows() -> None:
     assert share_prompts(model, ids, mask)
     ours = read()
     torch.testing.assert_close(ours, usual, rtol=1e-5, atol=1e-5)
+
+
+def test_a_model_that_reads_pairs_answers_prompts_as_before() -> None:
+    """A training answers a few prompts at each look, an odd number of them as well."""
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(**SMALL, pad_token_id=0, eos_token_id=98)).eval()
+    ids, mask = as_rows(rows())
+    asked = {"input_ids": ids[:3], "attention_mask": torch.ones_like(ids[:3])}
+    before = model.generate(**asked, max_new_tokens=5, do_sample=False)
+    assert share_prompts(model.model, ids, mask)
+    assert torch.equal(model.generate(**asked, max_new_tokens=5, do_sample=False), before)
 
 
 def test_what_both_rows_begin_with_is_there_once() -> None:
