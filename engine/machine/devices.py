@@ -7,6 +7,7 @@ told to order GPUs by PCI bus (:func:`environment`).
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
 import time
@@ -28,22 +29,26 @@ if TYPE_CHECKING:
 MIB = 2**20
 BUSY_MIB = 1024.0
 RESOURCE_EVERY_S = 2.0
+SAMPLES_S = 5.0  # how far back a GPU's samples of its processes are asked for
 
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process that uses a GPU. ``ours``: under this user id. ``used``: MiB."""
+    """A process that uses a GPU. ``ours``: under this user id. ``used``: MiB. ``share``: of the
+    GPU's time, in 0..100; NaN where the driver does not tell."""
 
     pid: int
     user: str
     name: str
     used: float
     ours: bool
+    share: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU: memory in MiB, utilisation in 0..100."""
+    """One GPU: memory in MiB, utilisation in 0..100, temperature in °C, power and its limit in
+    watts; NaN where the driver does not tell."""
 
     index: int
     name: str
@@ -52,6 +57,9 @@ class Gpu:
     used: float
     utilisation: float
     processes: tuple[GpuProcess, ...] = ()
+    temperature: float = math.nan
+    power: float = math.nan
+    power_limit: float = math.nan
 
     @property
     def busy(self) -> bool:
@@ -179,16 +187,22 @@ def _read_gpu(nvml: Any, index: int) -> Gpu:
         uuid=_text(nvml.nvmlDeviceGetUUID(card)),
         total=memory.total / MIB,
         used=memory.used / MIB,
-        utilisation=_utilisation(nvml, card),
+        utilisation=_told(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(card).gpu),
         processes=_users(nvml, card),
+        temperature=_told(
+            nvml, lambda: nvml.nvmlDeviceGetTemperature(card, nvml.NVML_TEMPERATURE_GPU)
+        ),
+        power=_told(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(card) / 1000),
+        power_limit=_told(nvml, lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(card) / 1000),
     )
 
 
-def _utilisation(nvml: Any, card: Any) -> float:
+def _told(nvml: Any, read: Callable[[], float]) -> float:
+    """A figure; NaN where the driver doesn't tell it, as of a partitioned GPU."""
     try:
-        return float(nvml.nvmlDeviceGetUtilizationRates(card).gpu)
-    except nvml.NVMLError:  # a partitioned GPU has no such number
-        return float("nan")
+        return float(read())
+    except nvml.NVMLError:
+        return math.nan
 
 
 def _users(nvml: Any, card: Any) -> tuple[GpuProcess, ...]:
@@ -196,17 +210,28 @@ def _users(nvml: Any, card: Any) -> tuple[GpuProcess, ...]:
         found = nvml.nvmlDeviceGetComputeRunningProcesses(card)
     except nvml.NVMLError:
         return ()
-    return tuple(_gpu_process(p.pid, p.usedGpuMemory) for p in found)
+    shares = _shares(nvml, card) if found else {}
+    return tuple(_gpu_process(p.pid, p.usedGpuMemory, shares.get(p.pid, math.nan)) for p in found)
 
 
-def _gpu_process(pid: int, used_bytes: int | None) -> GpuProcess:
-    used = float("nan") if used_bytes is None else used_bytes / MIB
+def _shares(nvml: Any, card: Any) -> dict[int, float]:
+    """Each process's share of the GPU's time, by the newest of the driver's last samples."""
+    since = int((time.time() - SAMPLES_S) * 1e6)
+    try:
+        samples = nvml.nvmlDeviceGetProcessUtilization(card, since)
+    except nvml.NVMLError:  # no samples, or a GPU that takes none
+        return {}
+    return {s.pid: float(s.smUtil) for s in sorted(samples, key=lambda s: s.timeStamp)}
+
+
+def _gpu_process(pid: int, used_bytes: int | None, share: float) -> GpuProcess:
+    used = math.nan if used_bytes is None else used_bytes / MIB
     try:
         process = psutil.Process(pid)
         ours = process.uids().real == os.getuid()
-        return GpuProcess(pid, process.username(), process.name(), used, ours)
+        return GpuProcess(pid, process.username(), process.name(), used, ours, share)
     except psutil.Error:  # gone, or in another container
-        return GpuProcess(pid, "?", "?", used, ours=False)
+        return GpuProcess(pid, "?", "?", used, ours=False, share=share)
 
 
 def _text(value: str | bytes) -> str:

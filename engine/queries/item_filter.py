@@ -58,7 +58,7 @@ def language(marks: Marks) -> Language[Item]:
     words |= {word: _labelled(word) for word in ("gained", "lost", "kept", "dropped")}
     return Language(
         fields,
-        {"len": _longest, "margin": lambda item: item.margin},
+        {"len": lambda item: item.length, "margin": lambda item: item.margin},
         searched=_texts,
         exact=frozenset({"target", "group", *VERDICTS_OF}),
         values={"winner": WINNERS, **dict.fromkeys(VERDICTS_OF, VERDICTS)},
@@ -71,10 +71,6 @@ def _texts(item: Item) -> Iterator[str]:
     for side in item.sides:
         yield side.text
     yield item.id
-
-
-def _longest(item: Item) -> float:
-    return max((len(side.text) for side in item.sides), default=0)
 
 
 def _verdict_of(name: str) -> Callable[[Item], str]:

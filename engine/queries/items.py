@@ -8,8 +8,10 @@ for, from files of any size (:mod:`engine.queries.line_index`); a file of 200,00
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,6 +79,11 @@ class Item:
     problem: str = ""
 
     @property
+    def length(self) -> int:
+        """Characters of the longest text."""
+        return max((len(side.text) for side in self.sides), default=0)
+
+    @property
     def margin(self) -> float | None:
         """How much more than the reference the policy prefers the first text to the second, in
         nats; training makes it grow from 0."""
@@ -102,6 +109,12 @@ class Source:
     excluded: frozenset[str] = frozenset()
 
 
+FIGURES: dict[str, Callable[[Item], float | None]] = {
+    "margin": lambda item: item.margin,
+    "length": lambda item: item.length,
+}
+
+
 class Reader:
     """Reads items of a source by number. Every method reads files: call it in a thread."""
 
@@ -110,6 +123,7 @@ class Reader:
         self._lines = Lines(source.file)
         self._other = _ById(source.against) if source.against else None
         self._scores = _ById(source.scores) if source.scores else None
+        self._figures: dict[str, array[float]] = {}
         found = self._lines.reach(SURE)
         if found == SURE:
             found = self._lines.all() if source.count is None else max(SURE, source.count)
@@ -152,6 +166,18 @@ class Reader:
                 yield number + 1, kept
                 kept, due = [], time.monotonic() + BATCH_S
         yield number + 1, kept
+
+    def ordered(self, numbers: Sequence[int], by: str, descending: bool) -> list[int]:
+        """Return these numbers in the order of their items' ``margin`` or ``length``; those that
+        have none come last. The first time it reads the whole file."""
+        if by not in self._figures:
+            of = FIGURES[by]
+            figures = (of(self._item(n, line)) for n, line in enumerate(self._lines.scan()))
+            self._figures[by] = array("d", (math.nan if f is None else f for f in figures))
+        found = self._figures[by]
+        known = [n for n in numbers if not math.isnan(found[n])]
+        unknown = [n for n in numbers if math.isnan(found[n])]
+        return sorted(known, key=found.__getitem__, reverse=descending) + unknown
 
     def find(self, ids: Collection[str], numbers: Sequence[int]) -> int | None:
         """Return the first of these numbers whose item has one of the ids."""

@@ -76,8 +76,9 @@ class GpusPanel(VerticalScroll):
         text.append(f"{one_line(gpu.name, 60)}\n")
         text.append(f"  memory {bar(gpu.used / gpu.total)} {mib(gpu.used)} of {mib(gpu.total)}\n")
         use = gpu.utilisation
-        said = NOTHING if math.isnan(use) else f"{use:.0f} %"
-        text.append(f"  use    {bar(use / 100)} {said}  {self._history(gpu.uuid)}\n")
+        text.append(f"  use    {bar(use / 100)} {_figure(use, '%')}  {self._history(gpu.uuid)}\n")
+        most = "" if math.isnan(gpu.power_limit) else f" of {gpu.power_limit:.0f}"
+        text.append(f"  {_figure(gpu.temperature, '°C')}  power {_figure(gpu.power, 'W')}{most}\n")
         for process in gpu.processes:
             text.append_text(process_line(process, ours))
         if not gpu.processes:
@@ -99,6 +100,9 @@ def process_line(process: GpuProcess, ours: dict[int, str]) -> Text:
     text = Text(f"  {process.pid:>8}  {one_line(process.user, 12):<12} ")
     phase = ours.get(process.pid)
     text.append(one_line(phase or process.name, 40), "cyan" if phase else "")
-    used = NOTHING if math.isnan(process.used) else mib(process.used)
-    text.append(f"  {used}\n", "dim")
+    text.append(f"  {mib(process.used)}  {_figure(process.share, '%')}\n", "dim")
     return text
+
+
+def _figure(value: float, unit: str) -> str:
+    return NOTHING if math.isnan(value) else f"{value:.0f} {unit}"

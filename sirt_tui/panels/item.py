@@ -109,7 +109,7 @@ def draw(item: Item, shown: Shown) -> Drawn:
     if shown.differ and len(bodies) == 2:
         only = differences(bodies[0], bodies[1])
     sides = tuple(
-        (_body(side, body, spans, style), _side_title(side), _side_subtitle(side))
+        (_body(side, body, spans, style), _side_title(side, item.target), _side_subtitle(side))
         for side, body, spans, style in zip(item.sides, bodies, only, ONLY_HERE, strict=False)
     )
     return Drawn(title, subtitle, _head(item, shown), sides)
@@ -159,13 +159,15 @@ def _append_scores(text: Text, item: Item) -> None:
     text.append(f"{item.margin:+.2f} nats", "green" if item.margin > 0 else "red")
 
 
-def _side_title(side: Side) -> Text:
+def _side_title(side: Side, target: str) -> Text:
     text = Text(one_line(side.name, 60), "bold")
     text.append("  ")
     text.append(*VERDICTS[side.verdict])
     if side.answer is not None:
         text.append(f"  {one_line(side.answer, 40)}")
         text.append(f" by {one_line(side.tier or 'no rule', 30)}", "dim")
+    if target and side.verdict != "right":
+        text.append(f"  right is {one_line(target, 40)}")
     return text
 
 

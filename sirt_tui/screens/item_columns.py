@@ -59,7 +59,7 @@ def _label(row: ItemRow) -> Cell:
 
 
 def _length(row: ItemRow) -> Cell:
-    return str(max((len(s.text) for s in row.item.sides), default=0)) if row.item else ""
+    return str(row.item.length) if row.item else ""
 
 
 def _margin(row: ItemRow) -> Cell:

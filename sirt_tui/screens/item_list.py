@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sirt_tui.page import Page
 
 KEPT = 400  # items in memory
+FILE = "file"  # the order of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class ItemList:
         self.reader: Reader | None = None
         self.filter: Filter[Item] | None = None
         self.seen = 0  # how many the filter has looked at
+        self.order = FILE
+        self.descending = False
 
     @property
     def total(self) -> int:
@@ -116,7 +119,15 @@ class ItemList:
         )
         if self.seen < self.total:
             text.append(f"  looked at {count(self.seen)}", "cyan")
+        if self.order != FILE:
+            text.append(f"  by {self.order} {'▾' if self.descending else '▴'}", "bold")
         return text
+
+    def next_order(self, scored: bool) -> None:
+        """Take the next order: the file's, by margin where refine has scored, by length."""
+        orders = [FILE, *(["margin"] if scored else []), "length"]
+        at = orders.index(self.order) if self.order in orders else 0
+        self.order = orders[(at + 1) % len(orders)]
 
     def open(self, reader: Reader, items: Iterable[Item]) -> None:
         """Open another source, of which ``items`` have been read."""
@@ -152,7 +163,7 @@ class ItemList:
         self.filter = item_filter.parse(words, marks) if words.strip() else None
         if self.filter is None:
             self._numbers, self.seen = range(reader.count), reader.count
-            show(True)
+            await self._sort(mine, show)
             return
         found: list[int] = []
 
@@ -171,4 +182,19 @@ class ItemList:
         await self._page.ask(go_through, self.filter)
         if self._search is mine:
             self.seen = self.total
-            show(False)
+            await self._sort(mine, show)
+
+    async def _sort(self, mine: object, show: Callable[[bool], None]) -> None:
+        """Put what was found in the chosen order; until then it stands in the file's."""
+        show(True)
+        if self.reader is None or (self.order == FILE and not self.descending):
+            return
+        numbers = self._numbers
+        if self.order == FILE:
+            ordered = list(reversed(numbers))
+        else:
+            ask = self.reader.ordered
+            ordered = await self._page.ask(ask, numbers, self.order, self.descending)
+        if self._search is mine:
+            self._numbers = ordered
+            show(True)

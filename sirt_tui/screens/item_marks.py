@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.store.item_notes import NONE
 from sirt_tui.panels.item import Shown
@@ -52,14 +53,21 @@ class ItemMarks:
             await self._change(partial(item_commands.toggle, name=name), numbers)
 
     async def exclude(self, numbers: Sequence[int]) -> None:
-        """Exclude all these items, after confirmation."""
-        if not numbers or not self._can_exclude():
+        """Exclude all these items, or take them in again if all are excluded, after
+        confirmation."""
+        if self._reader is None or not numbers or not self._can_exclude():
             return
-        question = f"Exclude {len(numbers)} pairs from refining again?"
-        key = self._page.sirt.key("exclude")
-        how = [f"all that the filter finds; {key} on each of them takes it in again"]
-        if await self._page.sirt.confirm(question, how, "Exclude", "No"):
-            await self._change(partial(item_commands.mark, excluded=True), numbers)
+        ids = await self._page.ask(self._reader.ids, numbers)
+        again = all(self.of(item_id).excluded for item_id in ids)
+        pairs = counted(len(numbers), "pair")
+        key = self._page.sirt.key("exclude_all")
+        if again:
+            question, how, agree = f"Take {pairs} in again?", "they are all excluded", "Take in"
+        else:
+            question, agree = f"Exclude {pairs} from refining again?", "Exclude"
+            how = f"all that the filter finds; {key} once more takes them in again"
+        if await self._page.sirt.confirm(question, [how], agree, "No"):
+            await self._change(partial(item_commands.mark, excluded=not again), numbers)
 
     async def note(self, numbers: Sequence[int], item: Item) -> None:
         title = item.id if len(numbers) == 1 else f"{len(numbers)} items"

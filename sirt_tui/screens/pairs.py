@@ -222,6 +222,14 @@ class PairsPage(Page):
     def action_step(self, step: int) -> None:
         self.table.action_move(step)
 
+    def action_sort(self) -> None:
+        self._items.next_order(bool(self._sources) and self._source.scores is not None)
+        self._sift()
+
+    def action_reverse(self) -> None:
+        self._items.descending = not self._items.descending
+        self._sift()
+
     def action_source(self, step: int) -> None:
         self.action_source_at((self._going + step) % max(1, len(self._sources)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from types import SimpleNamespace
@@ -30,6 +31,21 @@ def fake_nvml(cards, driver=True):
             raise NoDriver  # a partitioned card
         return SimpleNamespace(gpu=30 + card)
 
+    def first_only(value):
+        def told(card, *_):
+            if card == 1:
+                raise NoDriver
+            return value
+
+        return told
+
+    def samples(card, since):
+        assert since > 1e15  # microseconds since 1970
+        return [
+            SimpleNamespace(pid=os.getpid(), smUtil=share, timeStamp=at)
+            for share, at in ((82, 2), (5, 1))
+        ]
+
     def users(card):
         return [SimpleNamespace(pid=p, usedGpuMemory=m and m * MIB) for p, m in cards[card][1]]
 
@@ -46,6 +62,11 @@ def fake_nvml(cards, driver=True):
         nvmlDeviceGetUUID=lambda i: f"GPU-{i}",
         nvmlDeviceGetUtilizationRates=busy,
         nvmlDeviceGetComputeRunningProcesses=users,
+        NVML_TEMPERATURE_GPU=0,
+        nvmlDeviceGetTemperature=first_only(61),
+        nvmlDeviceGetPowerUsage=first_only(310_400),
+        nvmlDeviceGetEnforcedPowerLimit=first_only(700_000),
+        nvmlDeviceGetProcessUtilization=samples,
     )
 
 
@@ -66,6 +87,10 @@ def test_cards_and_who_is_on_them(two_cards):
     mine, gone = second.processes
     assert (mine.pid, mine.used, mine.ours) == (os.getpid(), 30_000, True)
     assert (gone.user, gone.ours) == ("?", False)
+    assert (first.temperature, first.power, first.power_limit) == (61, 310.4, 700)
+    assert all(map(math.isnan, (second.temperature, second.power, second.power_limit)))
+    assert mine.share == 82  # by the newest sample
+    assert math.isnan(gone.share)
 
 
 @pytest.mark.parametrize(

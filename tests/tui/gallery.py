@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 TEACHER = {"instruct-only": "wren-3m", "both": "wren-3m", "refine-only": "otter-3m"}
 USERS = (
-    GpuProcess(4_242, "ada", "python", 30_000.0, True),
+    GpuProcess(4_242, "ada", "python", 30_000.0, True, 88.0),
     GpuProcess(777, "grace", "python", 10_000.0, False),
 )
 CARDS = (
-    Gpu(0, "H100", "uuid-0", 81_559.0, 42_000.0, 97.0, USERS),
+    Gpu(0, "H100", "uuid-0", 81_559.0, 42_000.0, 97.0, USERS, 61.0, 310.0, 700.0),
     Gpu(1, "H100", "uuid-1", 81_559.0, 500.0, 0.0),
 )
 SIZES = ((80, 24), (120, 40), (200, 50))

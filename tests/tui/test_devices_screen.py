@@ -94,11 +94,11 @@ def test_the_limit_is_asked_for_and_a_wrong_one_refused(queued):
 
 def test_a_card_names_who_is_on_it_and_which_phase_is_ours():
     users = (
-        GpuProcess(11, "ada", "python", 2_048.0, ours=True),
+        GpuProcess(11, "ada", "python", 2_048.0, ours=True, share=82.0),
         GpuProcess(12, "eve\x1b[31m", "[red]miner", math.nan, ours=False),
     )
     cards = (
-        Gpu(0, "H100", "uuid-0", 81_920.0, 40_960.0, 50.0, users),
+        Gpu(0, "H100", "uuid-0", 81_920.0, 40_960.0, 50.0, users, 61.0, 310.4, 700.0),
         Gpu(1, "H100 (partitioned)", "uuid-1", 81_920.0, 4_096.0, math.nan),
     )
     machine = Machine(cores=8, load=2.0, memory_total=1_000.0, memory_used=500.0)
@@ -117,6 +117,9 @@ def test_a_card_names_who_is_on_it_and_which_phase_is_ours():
     text = asyncio.run(flow())
     assert "40.0 GiB of 80.0 GiB" in text
     assert "11  ada          refine" in text
+    assert "61 °C  power 310 W of 700\n" in text
+    assert "–  power –\n" in text  # the other card does not tell
+    assert "refine  2.0 GiB  82 %" in text
     assert "eve␛[31m" in text
     assert "[red]miner" in text
     assert "in use, by nobody seen from here" in text

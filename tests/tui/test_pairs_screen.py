@@ -219,6 +219,14 @@ def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monk
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await settled(pilot, lambda: "13 excluded" in text_of(app))
+        await pilot.press("I")
+        await settled(pilot, lambda: "Take 13 pairs in again?" in text_of(app))
+        await pilot.press("y")
+        await settled(pilot, lambda: "excluded" not in text_of(app), "undone in bulk")
+        await pilot.press("I")
+        await settled(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await settled(pilot, lambda: "13 excluded" in text_of(app))
         await pilot.press("R")
         await settled(pilot, lambda: "Refine again without 13 of 24 pairs?" in text_of(app))
         text = text_of(app)
@@ -322,6 +330,32 @@ def test_scores_of_reference_and_policy_where_refine_has_left_them(recorded, run
         assert "margin over the reference +7.25 nats" in text_of(app)
         await typed(app, pilot, "margin>7")
         await settled(pilot, lambda: "2 of 24 pairs" in text_of(app))
+        await pilot.press("escape", "s")
+        await settled(pilot, lambda: "by margin ▴" in text_of(app))
+        first = [row.number for row in app.screen.query_one(RowTable).rows[:2]]
+        assert sorted(first) == [0, 1]  # those without a margin come last, in either order
+        await pilot.press("S")
+        await settled(pilot, lambda: "by margin ▾" in text_of(app))
+        assert {row.number for row in app.screen.query_one(RowTable).rows[:2]} == {0, 1}
+
+    looking(recorded, run_id, check)
+
+
+def test_pairs_are_sorted_by_length_and_a_wrong_one_names_the_right_answer(recorded, run_id):
+    reader = Reader(sources(recorded, run_id)[0])
+    longest = max(reader.read(range(24)), key=lambda item: item.length)
+
+    async def check(app, pilot):
+        table = app.screen.query_one(RowTable)
+        await pilot.press("s", "S")
+        await settled(pilot, lambda: "by length ▾" in text_of(app))
+        await settled(pilot, lambda: table.rows[0].number == longest.number)
+        await typed(app, pilot, "rejected:wrong")
+        await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
+        lengths = [item.length for item in reader.read([row.number for row in table.rows])]
+        await settled(pilot, lambda: lengths == sorted(lengths, reverse=True))
+        await pilot.press("enter", "g")
+        await settled(pilot, lambda: "right is" in text_of(app))
 
     looking(recorded, run_id, check)
 
