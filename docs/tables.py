@@ -25,7 +25,6 @@ sys.path.insert(0, str(CHECKOUT))  # mkdocs loads this file by its path
 Schema = dict[str, Any]
 PLACE = re.compile(r"^<!-- table: (\S+) -->$", re.MULTILINE)
 NOTHING = "–"
-FIRST = "0.1"  # the version of a field that says none
 COLUMNS = ("key", "what it is", "unit", "default", "may be", "usual", "source", "since")
 NUMBERS = {"integer", "number"}
 BOUNDS = (
@@ -113,9 +112,9 @@ def _rows(
     """A row for each field, in the order of ``COLUMNS``; models within a model lend theirs."""
     for name, field in model["properties"].items():
         default = (given or {}).get(name, field.get("default", ...))
-        inner = _resolved(field, whole)
-        if inner is not field and "properties" in inner:
-            yield from _rows(inner, whole, default, f"{prefix}{name}.")
+        if inner := _model_in(field, whole):
+            lent = default if isinstance(default, dict) else None
+            yield from _rows(inner, whole, lent, f"{prefix}{name}.")
         else:
             yield (
                 f"`{prefix}{name}`",
@@ -125,7 +124,7 @@ def _rows(
                 _values(field),
                 _usual(field.get("usual")),
                 field.get("source", ""),
-                field.get("since", FIRST),
+                field.get("since", ""),
             )
 
 
@@ -162,6 +161,12 @@ def _values(schema: Schema) -> str:
         return f"a list of: {_values(schema['items'])}"
     bounds = [words.format(f"{schema[key]:,}") for key, words in BOUNDS if key in schema]
     return " ".join([TYPES.get(kind, ""), " and ".join(bounds)]).strip()
+
+
+def _model_in(field: Schema, whole: Schema) -> Schema | None:
+    """The model that a field holds, if it holds one."""
+    choices = [_resolved(choice, whole) for choice in field.get("anyOf", [field])]
+    return next((choice for choice in choices if "properties" in choice), None)
 
 
 def _resolved(schema: Schema, whole: Schema) -> Schema:

@@ -91,7 +91,7 @@ class Experiment(Frozen):
     )
     data_seed: Seed = Field(
         default=0,
-        description="fixes which questions are drawn, so that a teacher's demonstrations serve "
+        description="seed by which questions are drawn, so that a teacher's demonstrations serve "
         "every seed",
     )
     precision: Precision | None = Field(

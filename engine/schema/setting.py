@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Source = Literal["P", "A", "I", "?", "ours"]
 UNITS = (
-    "examples", "looks", "pairs", "passes", "prompts", "questions", "requests", "seconds",
-    "sequences", "share", "steps", "tokens", "tries", "weights",
+    "examples", "looks", "minutes", "pairs", "passes", "prompts", "questions", "requests",
+    "seconds", "sequences", "share", "steps", "tokens", "tries", "weights",
 )  # fmt: skip
 
 
