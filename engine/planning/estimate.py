@@ -35,7 +35,7 @@ ANSWER_TOKENS = 200
 # FLOP/s that phases of this kind reach: on a GPU a few per cent of its peak when generating, about
 # a third of it when training; on a CPU core as measured (BENCHMARKS.md, "Estimates of time")
 GPU_FLOPS = {"generate": 5e12, "train": 1e14}
-CPU_FLOPS = {"generate": 7e10, "train": 1e11}
+CPU_FLOPS = {"generate": 7e10, "train": 1.2e11}
 BF16_GAIN = 2  # on CPUs with instructions for it
 OVERHEAD_S = 5.0
 
