@@ -83,7 +83,7 @@ def test_what_takes_years_is_called_long_and_says_what_that_rests_on(
     assert said.startswith(
         "estimate: over a year on this CPU, one after the other (594 phases roughly, "
     )
-    assert said.endswith("from model sizes and 70 GFLOP/s a core when generating, 100 in training)")
+    assert said.endswith("from model sizes and 70 GFLOP/s a core when generating, 120 in training)")
 
 
 @pytest.mark.parametrize(

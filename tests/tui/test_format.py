@@ -41,7 +41,7 @@ def test_a_plan_of_years_says_what_that_rests_on(tmp_path):
     assert [value.plain for _, value in found][:3] == [
         "over a year on the CPU",
         "one after the other; 594 rough",
-        "70 GFLOP/s a core when generating, 100 in training",
+        "70 GFLOP/s a core when generating, 120 in training",
     ]
 
 
