@@ -106,7 +106,7 @@ def test_commands_are_understood(block, understood):
                 understood(words)
             case "make":
                 assert set(words) <= set(targets), words
-            case "tensorboard" | "source" | "export" | "hf" | "pip" | "cd" | "ssh":
+            case "tensorboard" | "source" | "eval" | "export" | "hf" | "pip" | "cd" | "ssh":
                 pass  # not ours
             case _:
                 pytest.fail(f"{block.place}: {program} is no command of this program")

@@ -92,6 +92,12 @@ def test_every_verb_is_told():
     ]
 
 
+def test_every_verb_has_its_place_in_the_guide():
+    pages = [page for page in DOCS.rglob("*.md") if page.parent.name != "reference"]
+    told = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    assert not [verb for verb in VERBS if not re.search(rf"sirt {verb}\b", told)]
+
+
 def test_every_screen_has_its_keys():
     keys = tables().key_tables()
     assert len(keys) >= 7
