@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine.cli.output import echo, ring
+from engine.cli.output import echo, ring, say
 from engine.cli.progress import LiveLine
 from engine.machine.state import phase_state
 from engine.planning.graph import unique_phases
@@ -53,6 +53,7 @@ def follow(runs: RunsFolder, run_ids: Sequence[str], quiet: bool = False) -> boo
         follower.clear()
         echo("the runs go on; look with `sirt status`, end them with `sirt stop`", err=True)
         raise SystemExit(130) from None
+    follower.clear()
     if not quiet:
         _ring(runs, run_ids[0], follower.all_done, len(run_ids))
     return follower.all_done
@@ -148,9 +149,9 @@ class _Follower:
         found = error or (spec.summary(view.figures) if view.figures else "")
         said = (f": {found}" if found else "") + (f", paid {paid.cost.text}" if paid else "")
         words = f"[{done}/{len(self._phases)}] {label(spec)} {state}{lasted}{said}"
-        echo(words, err=True)
+        say(words, err=True)
         for warning in view.warnings:
-            echo(f"    {warning.level}: {warning.text}", err=True)
+            say(f"{warning.level}: {warning.text}", "    ", err=True)
 
     def _view(self, spec: PhaseSpec) -> PhaseView:
         attempt = self._runs.phase(spec.id).last_attempt()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from engine.cli.completion import runs_and_phases
-from engine.cli.output import echo, json_option, print_json, tell_passed_over
+from engine.cli.output import echo, json_option, print_json, say, tell_passed_over
 from engine.queries.finding import find_phase, find_run
 from engine.queries.following import at_rest
 from engine.queries.runs import read_view
@@ -69,7 +69,7 @@ def logs(
     if as_json:
         print_json(_records(voices, tail))
         return
-    said = _Printer()
+    said = _Printer(errors)
     said.print(_last(voices, tail))
     if following:
         try:
@@ -174,8 +174,10 @@ def _line_after(path: Path, size: int) -> int:
 
 @dataclass
 class _Printer:
-    """Prints lines, with a heading wherever another attempt speaks."""
+    """Prints lines, with a heading wherever another attempt speaks. ``as_they_are``: what programs
+    have laid out themselves."""
 
+    as_they_are: bool
     heading: str = field(default="")
 
     def print(self, lines: Iterable[Line]) -> None:
@@ -183,7 +185,7 @@ class _Printer:
             if line.heading != self.heading:
                 self.heading = line.heading
                 echo(line.heading)
-            echo(line.text)
+            echo(line.text) if self.as_they_are else say(line.text)
 
 
 def _last(voices: Sequence[_Voice], most: int | None) -> list[Line]:

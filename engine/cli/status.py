@@ -146,9 +146,7 @@ def print_run(runs: RunsFolder, found: RunStatus, ids: bool = False) -> None:
         say(f"{' '.join('#' + t for t in file.tags)} {file.note}".strip(), "  ")
     _print_phases(runs, found, ids)
     _print_accuracies(found.accuracies)
-    for line in _remarks(found):
-        say(line, "  ")
-    for line in (_cost(found.phases), *_todo(runs, found)):
+    for line in (_cost(found.phases), *_todo(runs, found), *_remarks(found)):
         say(line, "  ")
 
 
@@ -196,6 +194,8 @@ def _progress(phase: PhaseStatus, phases: Sequence[PhaseStatus]) -> str:
     waits = waits_for(phase, phases)
     counted = phase.view.progress
     tries = f" (attempt {phase.attempt})" if phase.attempt > 1 else ""
+    if phase.state == "queued" and phase.attempt:
+        return f"to be tried again (attempt {phase.attempt + 1})"
     if waits or counted is None:
         return f"{waits}{tries}".strip() or NOTHING
     return f"{counted.done}/{counted.total} {counted.unit}{tries}"
@@ -210,7 +210,8 @@ def _said(runs: RunsFolder, phase: PhaseStatus) -> Iterable[str]:
         if silent > SILENT_AFTER_S:
             yield f"no sign of progress for {duration(silent)}"
     if phase.error and phase.state != "done":
-        yield phase.error
+        before = f"attempt {phase.attempt} ended with: " if phase.state == "queued" else ""
+        yield f"{before}{phase.error}"
 
 
 def _print_accuracies(found: Sequence[Accuracy]) -> None:

@@ -186,7 +186,7 @@ def launch_runs(
                 experiment_file=experiment.name,
             )  # fmt: skip
             _write_run(runs, file, experiment)
-            notify_files.keep(runs, run_id, notify)
+            notify_files.keep(runs, run_id, notify_files.of_launch(notify, request.launcher))
             written.append(run_id)
     registry(runs).refresh(written)
     if queued:

@@ -22,9 +22,13 @@ NAME = "notify.yaml"
 
 def places() -> tuple[Path, ...]:
     """The user's file, then those for all users of the machine: the first that is there counts."""
-    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     shared = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-    return tuple(folder / "sirt" / NAME for folder in (own, *map(Path, shared)))
+    return own_file(), *(Path(folder) / "sirt" / NAME for folder in shared)
+
+
+def own_file() -> Path:
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return folder / "sirt" / NAME
 
 
 def notify_of(runs: RunsFolder, run_id: str) -> tuple[Notify | None, Path | None]:
@@ -45,6 +49,18 @@ def configured() -> tuple[Notify | None, Path | None]:
     from engine.planning.yaml_file import load  # reading YAML takes a while to import
 
     return beside(load(path, Notify), path.parent), path
+
+
+def of_launch(given: Notify | None, launcher: str) -> Notify | None:
+    """Who is told of runs that are launched now, to be kept with them: those of their experiment,
+    else those of the site that they run at, unless the user's own file says otherwise."""
+    _, _, site = launcher.partition(":")
+    if given is not None or not site or own_file().is_file():
+        return given
+    from engine.planning.sites import load_site
+
+    found = load_site(Path(site)).notify
+    return beside(found, Path(site).parent) if found else None
 
 
 def keep(runs: RunsFolder, run_id: str, notify: Notify | None) -> None:

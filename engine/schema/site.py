@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator
 from engine.schema.cards import Frozen
 from engine.schema.errors import nearest
 from engine.schema.kinds import PHASES
+from engine.schema.notify import Notify
 
 EVERY = "all"
 # what the launcher itself says to sbatch, and another value would break
@@ -77,7 +78,8 @@ class Site(Frozen):
 
     ``environment``: the folder of the Python environment on the nodes; empty: the one that
     submits. ``setup``: lines of shell before a phase. ``sbatch``: more options for every job.
-    ``jobs``: the most jobs to have in the cluster's queue at once.
+    ``jobs``: the most jobs to have in the cluster's queue at once. ``notify``: who is told of runs
+    there, unless their experiment or the user's own file says otherwise.
     """
 
     launcher: Literal["slurm"] = "slurm"
@@ -92,6 +94,7 @@ class Site(Frozen):
     sbatch: tuple[str, ...] = ()
     jobs: Annotated[int, Field(ge=1)] = 100
     phases: Mapping[Annotated[str, AfterValidator(_kind)], Need] = Field(default_factory=dict)
+    notify: Notify | None = None
 
     @field_validator("sbatch")
     @classmethod

@@ -315,6 +315,24 @@ def test_an_experiment_says_it_without_changing_what_it_is(
     assert notify_files.notify_of(runs, plain) == (None, None)  # taken back
 
 
+def test_a_site_says_it_for_runs_there_and_the_user_says_otherwise(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "ensure_running", lambda _: None)
+    site = tmp_path / "cluster.yaml"
+    site.write_text(dump({"notify": {"webhook_file": "hook"}}))
+    runs, there = RunsFolder(tmp_path / "there"), DeviceRequest(launcher=f"slurm:{site}")
+    planned = plan_experiment(runs, str(experiment(tmp_path)))
+    (run_id,) = launch(runs, planned, there).all
+    assert notify_files.notify_of(runs, run_id)[0] == Notify(webhook_file=str(tmp_path / "hook"))
+    own.write_text(dump({"command": "true"}))
+    launch(runs, planned, there)
+    assert notify_files.notify_of(runs, run_id) == (Notify(command="true"), own)
+    planned = plan_experiment(runs, str(experiment(tmp_path, command="false")))
+    launch(runs, planned, there)
+    assert notify_files.notify_of(runs, run_id)[0] == Notify(command="false")
+
+
 @pytest.mark.parametrize(
     ("notify", "told"),
     [

@@ -15,6 +15,7 @@ from engine.cli.main import sirt
 from engine.commands import drafts
 from engine.queries.lineage import lineage
 from engine.queries.lineage_tree import draw
+from engine.schema.accuracy import NOTHING
 from engine.schema.pasted import naming
 from engine.schema.sanitize import settled
 from engine.store.run import read_run
@@ -23,6 +24,7 @@ from tests.tui.conftest import recorded, run_of  # noqa: F401
 
 if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
+    from engine.tables.table import Table
 
 WIDTH = 80
 
@@ -54,6 +56,38 @@ def test_no_id_and_no_word_is_broken_at_80_columns(
         assert phase.id in text
     assert "plain prompt, % pocket-compass 93.7 [91.4, 95.4]" in text  # and no "best"
     assert "600/600 questions" in text
+
+
+def test_no_verbs_table_breaks_a_word_at_80_columns(
+    recorded: RunsFolder,  # noqa: F811
+    narrow: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables: list[Table] = []
+    drawn = output.print_table
+
+    def print_table(table: Table, *more: object, **options: object) -> None:
+        tables.append(table)
+        drawn(table, *more, **options)
+
+    for module in ("experiments", "results", "status", "system"):
+        monkeypatch.setattr(f"engine.cli.{module}.print_table", print_table)
+    monkeypatch.setattr(output, "print_table", print_table)
+    folder, both = ("--runs", str(recorded.root)), run_of(recorded, "both", "wren-3m")
+    for words in (
+        ("status",), ("status", both, "--ids"), ("report", both, "--details"),
+        ("compare", run_of(recorded, "baseline", None), both), ("quality", both), ("score", both),
+        ("plan", "pocket"),
+    ):  # fmt: skip
+        before = len(tables)
+        said(*folder, *words)
+        assert len(tables) > before, words
+    text = narrow.getvalue()
+    assert all(len(line) <= WIDTH or " " not in line.strip() for line in text.splitlines())
+    shown = set(text.split())
+    for table in tables:
+        for row in table.texts:
+            assert set(" ".join(row).split()) - {NOTHING} <= shown, row
 
 
 def test_columns_give_way_only_as_far_as_their_longest_words() -> None:
