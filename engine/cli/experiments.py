@@ -20,7 +20,7 @@ from engine.cli.output import (
 )
 from engine.commands import device_request as placing
 from engine.commands import queue_changes
-from engine.commands.experiments import Planned, launch, plan_experiment
+from engine.commands.experiments import Planned, explained, launch, plan_experiment
 from engine.commands.sites import check_launch, site_request
 from engine.machine.devices import memory
 from engine.planning import presets as preset_files
@@ -31,7 +31,10 @@ from engine.schema.varied import value_text
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.planning.estimate import Estimate
+    from engine.planning.nearest import Explained
     from engine.scheduling.queue import DeviceRequest
     from engine.store.layout import RunsFolder
 
@@ -41,21 +44,25 @@ GROUPS_SHOWN = 40
 @click.command()
 @click.argument("experiment", shell_complete=experiments)
 @click.option("--site", help="Also show what would be asked of this site.")
+@click.option(
+    "--why", is_flag=True, help="Of every phase to be done: the nearest finished one, what differs."
+)
 @json_option
 @click.pass_obj
-def plan(runs: RunsFolder, experiment: str, site: str | None, as_json: bool) -> None:
+def plan(runs: RunsFolder, experiment: str, site: str | None, why: bool, as_json: bool) -> None:
     """Show the runs and phases of EXPERIMENT (a file, or a shipped preset's name)."""
     request = site_request(runs, site) if site else None
     planned = plan_experiment(runs, experiment)
+    reasons = explained(runs, planned) if why else planned.why
     if as_json:
-        print_json(_plan_json(planned) | (jobs_json(planned, request) if request else {}))
+        print_json(_plan_json(planned, reasons) | (jobs_json(planned, request) if request else {}))
         return
-    print_plan(planned)
+    print_plan(planned, reasons, every=why)
     if request is not None:
         print_jobs(planned, request)
 
 
-def _plan_json(planned: Planned) -> dict[str, Any]:
+def _plan_json(planned: Planned, why: Iterable[Explained]) -> dict[str, Any]:
     plan = planned.plan
     return {
         "experiment": planned.resolved.experiment.name,
@@ -69,12 +76,22 @@ def _plan_json(planned: Planned) -> dict[str, Any]:
         "counts": plan.counts(),
         "estimate": planned.estimate,
         "notes": planned.notes,
+        "why": [
+            {
+                "phase": one.phase.id,
+                "nearest": one.nearest or None,
+                "differences": one.differences,
+                "waits_for": one.waits_for,
+            }
+            for one in why
+        ],
         "unusual": [remark._asdict() for remark in planned.remarks],
     }
 
 
-def print_plan(planned: Planned) -> None:
-    """Print the number of phases by kind, with and without sharing, and the estimate."""
+def print_plan(planned: Planned, why: Iterable[Explained] = (), every: bool = False) -> None:
+    """Print the number of phases by kind, with and without sharing, what is reused, why the others
+    are not, and the estimate. ``every``: the reasons are of all phases to be done."""
     plan, found = planned.plan, planned.estimate
     experiment = planned.resolved.experiment
     say(f"{experiment.name}: {counted(len(plan.runs), 'run')}. {experiment.description}")
@@ -90,13 +107,20 @@ def print_plan(planned: Planned) -> None:
     if planned.resolved.sweep:
         _print_groups(planned)
     for remark in planned.remarks:
-        echo(f"unusual: {remark.key}: {remark.text}")
+        say(f"unusual: {remark.key}: {remark.text}")
     for note in planned.notes:
         say(note)
     if plan.done:
-        say(f"reused: {counted(len(plan.done), 'finished phase')}")
+        kinds = ", ".join(f"{number} {kind}" for kind, number in planned.reused.items())
+        say(f"reused: {counted(len(plan.done), 'finished phase')} ({kinds})")
     if not plan.to_do:
         return
+    near = [one for one in why if one.nearest or every]
+    if near:
+        echo("not reused, and why" + ("" if every else " (the first to be done; --why tells all)"))
+    for one in near:
+        card = f" {one.phase.card.name}" if one.phase.card else ""
+        say(f"  {one.phase.title}{card}: {one.text}")
     print_estimate(found)
 
 

@@ -10,8 +10,10 @@ import click
 
 from engine.cli.completion import runs_and_phases
 from engine.cli.output import echo, json_option, print_json, say, tell_passed_over
+from engine.machine.state import final_event
 from engine.queries.finding import find_phase, find_run
 from engine.queries.following import at_rest
+from engine.queries.remarks import reused
 from engine.queries.runs import read_view
 from engine.schema import events as ev
 from engine.schema.errors import UserError
@@ -21,6 +23,7 @@ from engine.store.run import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from engine.schema.specs import PhaseSpec
@@ -63,7 +66,11 @@ def logs(
     if as_json and following:
         raise UserError("--json and --follow: give one of them")
     specs = _chosen(runs, which, phase)
-    voices = [_Voice(runs.phase(spec.id), spec.title, errors) for spec in specs]
+    launched = None if find_phase(runs, which) else read_run(runs, find_run(runs, which)).created
+    voices = [
+        _Voice(runs.phase(spec.id), _title(runs.phase(spec.id), spec, launched), errors)
+        for spec in specs
+    ]
     if not errors:
         tell_passed_over(line for v in voices if (line := read_view(v.folder)[1]))
     if as_json:
@@ -76,6 +83,16 @@ def logs(
             _follow(runs, voices, said)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
+
+
+def _title(folder: PhaseDir, spec: PhaseSpec, launched: datetime | None) -> str:
+    """A phase's title, and whether the run that was ``launched`` then found it done."""
+    attempt = folder.last_attempt()
+    if launched is None or attempt is None or not folder.done:
+        return spec.title
+    final = final_event(attempt)
+    said = reused(final.ts if final else None, launched)
+    return f"{spec.title}, {said}" if said else spec.title
 
 
 def _chosen(runs: RunsFolder, which: str, begin: str | None) -> Sequence[PhaseSpec]:

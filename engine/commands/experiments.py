@@ -16,6 +16,7 @@ from engine.planning import notify_files
 from engine.planning.downloads import to_fetch
 from engine.planning.estimate import Estimate, estimate
 from engine.planning.graph import key_variables, make_plan, without_effect
+from engine.planning.nearest import Explained, explain, first_to_do
 from engine.planning.presets import Resolved, find_experiment, load_experiment
 from engine.planning.unusual import Remark, unusual
 from engine.planning.yaml_file import read_text, with_lines
@@ -48,13 +49,15 @@ class ExperimentFile(NamedTuple):
 
 
 NO_FILE = ExperimentFile("")
+WHY_SHOWN = 8  # phases of a plan that are explained unasked
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A resolved experiment, its runs and phases, and an estimate of what they take. ``text`` is
     the content of ``path``. ``notes``: remarks on the data and on phases that were lost, to read
-    before launching. ``remarks``: on keys of the file whose values are unusual."""
+    before launching. ``remarks``: on keys of the file whose values are unusual.
+    ``why``: for the first phases to be done, the finished ones that are nearest."""
 
     resolved: Resolved
     plan: Plan
@@ -63,6 +66,7 @@ class Planned:
     text: str
     notes: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    why: tuple[Explained, ...] = ()
 
     @property
     def swept(self) -> dict[str, list[Any]]:
@@ -73,6 +77,12 @@ class Planned:
                 values = found.setdefault(key, [])
                 values += [] if value in values else [value]
         return found
+
+    @property
+    def reused(self) -> dict[str, int]:
+        """How many finished phases of each kind it takes up."""
+        counts = ((kind, shared - left) for kind, (_, shared, left) in self.plan.counts().items())
+        return {kind: number for kind, number in counts if number}
 
     @property
     def experiment(self) -> ExperimentFile:
@@ -114,7 +124,14 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
         notes.append(f"{counted(back, 'finished phase')} will be taken back from the trash")
     took = estimate(plan, runs, on_gpu)
     remarks = unusual(resolved)
-    return Planned(resolved, plan, took, path, read_text(path), tuple(notes), remarks)
+    first = first_to_do(plan.phases, plan.done)[:WHY_SHOWN]
+    why = explain(runs, first, plan.done)
+    return Planned(resolved, plan, took, path, read_text(path), tuple(notes), remarks, why)
+
+
+def explained(runs: RunsFolder, planned: Planned) -> tuple[Explained, ...]:
+    """Say of every phase still to do why nothing finished takes its place."""
+    return explain(runs, planned.plan.phases, planned.plan.done)
 
 
 @contextmanager

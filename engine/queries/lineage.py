@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from engine.machine.state import final_event, first_event, phase_state
+from engine.planning.nearest import explain
 from engine.queries.evaluations import Evaluated, why_unscored
 from engine.queries.runs import run_status
 from engine.schema.errors import UserError, told
@@ -83,7 +84,8 @@ class Try:
 @dataclass(frozen=True, slots=True)
 class Ancestor:
     """One phase. ``files``: outputs with size and sha256, from the manifest; ``accepted``: which
-    outputs or inputs were accepted although they had changed.
+    outputs or inputs were accepted although they had changed. ``nearest``: of a phase that isn't
+    done, the finished one that is nearest to it, and what differs.
 
     ``model``: :data:`NO_MODEL` where it works with none. ``parent``: of its inputs the one nearest
     to it, under which a tree shows it.
@@ -107,6 +109,7 @@ class Ancestor:
     figures: dict[str, Any]
     score: Accuracy | None
     accepted: tuple[str, ...] = ()
+    nearest: str = ""
 
     @property
     def changed(self) -> tuple[Setting, ...]:
@@ -154,13 +157,16 @@ def lineage(runs: RunsFolder, run_id: str) -> Lineage:
     states = {phase.id: (phase.state, phase.error) for phase in status.phases}
     depths: dict[str, int] = {}
     phases = []
-    for one in with_ancestors(runs, spec):
+    everything = tuple(with_ancestors(runs, spec))
+    done = {one.id for one in everything if runs.phase(one.id).done}
+    near = {one.phase.id: one.text for one in explain(runs, everything, done) if one.nearest}
+    for one in everything:
         depths[one.id] = 1 + max((depths.get(i, 0) for i in one.inputs), default=0)
         parent = max((i for i in one.inputs if i in depths), key=depths.__getitem__, default=None)
         folder = runs.phase(one.id)
         found = phase_state(folder)
         state, error = states.get(one.id, (found.state, found.error))
-        phases.append(_ancestor(folder, one, state, error, parent))
+        phases.append(_ancestor(folder, one, state, error, parent, near.get(one.id, "")))
     return Lineage(
         run_id=run_id,
         name=status.file.name,
@@ -209,7 +215,7 @@ def _kept_spec(folder: PhaseDir) -> PhaseSpec | None:
 
 
 def _ancestor(
-    folder: PhaseDir, spec: PhaseSpec, state: State, error: str, parent: str | None
+    folder: PhaseDir, spec: PhaseSpec, state: State, error: str, parent: str | None, nearest: str
 ) -> Ancestor:
     manifest, damage = _manifest(folder)
     if manifest and isinstance(spec, EvaluateSpec):
@@ -233,6 +239,7 @@ def _ancestor(
         figures=manifest.get("figures", {}),
         score=_score(folder, spec),
         accepted=() if damage else tuple(accepted(folder)),
+        nearest=nearest,
     )
 
 

@@ -119,6 +119,8 @@ def _details(phase: Ancestor) -> list[str]:
     if phase.error:
         lines.append(phase.error)
     lines += phase.accepted
+    if phase.nearest:
+        lines.append(f"not reused: {phase.nearest}")
     if phase.data is not None and phase.score is None:
         at = f" at revision {phase.data.revision}" if phase.data.revision else ""
         lines.append(f"data: {phase.data.name}, {phase.data.source}{at}")

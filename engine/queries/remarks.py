@@ -10,6 +10,7 @@ from engine.store.spending import spending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from engine.schema.specs import PhaseSpec
     from engine.store.phase_log import PhaseView
@@ -31,6 +32,13 @@ def remarks(spec: PhaseSpec, view: PhaseView) -> Iterator[str]:
         yield f"made {made.path}: {made.what}{count}"
     yield from (event.said for event in view.latest.values() if event.said)
     yield from doubts(view)
+
+
+def reused(finished: datetime | None, launched: datetime) -> str:
+    """Say that a phase was finished before its run was launched; empty for one that was not."""
+    if finished is None or finished >= launched:
+        return ""
+    return f"reused: finished {finished:%Y-%m-%d %H:%M}, before this run was launched"
 
 
 def doubts(view: PhaseView) -> Iterator[str]:

@@ -169,6 +169,10 @@ class PhaseSpec(Frozen):
     def _identity(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def identity(self) -> dict[str, Any]:
+        """The values that the fingerprint is of, besides kind, seed and algorithm."""
+        return self._identity()
+
     def _digest(self, identity: dict[str, Any]) -> str:
         return digest([self.kind, self.algorithm, self.seed, identity])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from rich.text import Text
 
 from engine.queries.following import stderr_tail
-from engine.queries.remarks import remarks
+from engine.queries.remarks import remarks, reused
 from engine.schema.sanitize import visible
 from sirt_tui.actions import bindings
 from sirt_tui.panels.run_panel import RunPanel
@@ -51,7 +51,8 @@ class LogPanel(RunPanel, Lines):
             page = cast("Page", self.screen)
             page.run_worker(self._read_stderr(page, of, of.chosen), group="log", exclusive=True)
         else:
-            told = remarks(of.chosen.spec, of.chosen.view)
+            before = reused(of.chosen.view.finished, of.status.file.created)
+            told = (*([before] if before else []), *remarks(of.chosen.spec, of.chosen.view))
             self._put(messages_text(of.chosen.view, told), f"{of.chosen.spec.title}: messages")
 
     async def _read_stderr(self, page: Page, of: RunView, phase: PhaseStatus) -> None:

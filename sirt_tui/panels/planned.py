@@ -85,6 +85,7 @@ def plan_text(planned: Planned, sizes: Sequence[float], where: str) -> Text:
         text.append(f"{name:<10}", "dim")
         text.append_text(value)
         text.append("\n")
+    _append_reasons(text, planned)
     _append_runs(text, planned)
     return text
 
@@ -142,6 +143,15 @@ def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
             text.append("  " if text else "").append(answer, style)
             text.append(f": {', '.join(found)} GiB")
     return text
+
+
+def _append_reasons(text: Text, planned: Planned) -> None:
+    """Say why the first phases to be done are not reused, where others like them are finished."""
+    near = [one for one in planned.why if one.nearest]
+    text.append("\nnot reused, since\n" if near else "", "dim")
+    for one in near:
+        text.append(f"{one.phase.title}  ")
+        text.append(f"{one_line(one.text, NOTE_SHOWN)}\n", "dim")
 
 
 def _append_runs(text: Text, planned: Planned) -> None:

@@ -131,13 +131,11 @@ async def place(page: Page, document: DraftDocument) -> Path | None:
     return path
 
 
-async def agreed(page: Page, planned: Planned, facts: Sequence[tuple[str, str]]) -> bool:
+async def agreed(page: Page, planned: Planned, summary: Sequence[str]) -> bool:
     """Ask whether to launch."""
-    plan = planned.plan
-    lines = [f"to do     {counted(len(plan.to_do), 'phase')}, {len(plan.done)} reused"]
-    lines += [f"{name:<10}{said}" for name, said in facts]
-    question = f"Launch {counted(len(plan.runs), 'run')} of {planned.resolved.experiment.name}?"
-    return await page.sirt.confirm(question, lines, "Launch", "Not now")
+    runs = counted(len(planned.plan.runs), "run")
+    question = f"Launch {runs} of {planned.resolved.experiment.name}?"
+    return await page.sirt.confirm(question, summary, "Launch", "Not now")
 
 
 async def gpus_a_phase(page: Page, now: Placement) -> Placement:

@@ -8,7 +8,7 @@ from engine.commands import composing, device_request
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
-from sirt_tui.panels.planned import facts
+from sirt_tui.panels.launching import summary
 from sirt_tui.screens import compose_dialogs
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ async def launch(page: Page, planned: Planned, offered: Offered) -> None:
     """Launch the runs after confirmation, and show them in the list of runs."""
     try:
         devices = await page.ask(request, offered)
-        found = facts(planned, offered.sizes, offered.where)
-        lines = [(name, text.plain) for name, text in found]
-        if not await compose_dialogs.agreed(page, planned, [*lines, ("on", offered.on)]):
+        lines = summary(planned, offered.where, offered.on)
+        if not await compose_dialogs.agreed(page, planned, lines):
             return
         launched = await page.ask(composing.launch, page.runs, planned, devices)
     except (UserError, OSError) as error:
