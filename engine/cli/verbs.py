@@ -20,6 +20,7 @@ RUN, WATCH, READ, KEEP, HELP = (
     "Compose and run", "Watch", "Read results", "Files and upkeep", "Help",
 )  # fmt: skip
 VERBS = {
+    "init": Verb("starting", "init", RUN, "write a first experiment", "sirt init"),
     "presets": Verb("experiments", "presets", RUN, "what is shipped", "sirt presets"),
     "plan": Verb("experiments", "plan", RUN, "what an experiment needs", "sirt plan my.yaml"),
     "run": Verb("experiments", "run", RUN, "launch it and follow it", "sirt run my.yaml --gpus 0"),
