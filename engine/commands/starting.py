@@ -272,8 +272,8 @@ def _text(wanted: Wanted, student: AtHand, teacher: AtHand, on_gpu: bool) -> str
     cards = [one.card for one in (teacher, student) if one.card and own.pop(one.name, 0) is None]
     alone = teacher.name == student.name
     parts = [
-        f"# Plan it:  sirt plan {wanted.file}\n"
-        f"# Run it:   sirt run {wanted.file} {wanted.runs_on}\n"
+        f"# Plan it: sirt plan {wanted.file}\n"
+        f"# Run it: sirt run {wanted.file} {wanted.runs_on}\n"
         "# Every key and setting, with its usual range: ? in the Compose screen (sirt, then 3).\n",
         f"name: {name}\n",
         "# The teacher's answers are what the student learns from"
