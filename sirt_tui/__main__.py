@@ -19,11 +19,13 @@ def main() -> None:
 def open_interface(folder: Path, mouse: bool) -> None:
     """Run the interface until the person quits. Launched runs go on without it."""
     from engine.store.layout import RunsFolder
+    from sirt_tui import keymap
     from sirt_tui.app import SirtApp
     from sirt_tui.remembered import Remembered
 
     runs = RunsFolder(folder)
-    app = SirtApp(runs, remembered=Remembered.of(runs.root))
+    keys, problems = keymap.read(keymap.file())
+    app = SirtApp(runs, remembered=Remembered.of(runs.root), keys=keys, problems=problems)
     app.run(mouse=mouse)
     sys.exit(app.return_code or 0)
 

@@ -26,7 +26,7 @@ from sirt_tui.widgets.leaving import Palette
 from sirt_tui.widgets.working_keys import working
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 
     from textual.binding import Binding, BindingType
     from textual.screen import Screen
@@ -55,6 +55,7 @@ class SirtApp(App[None]):
 
     ``clock`` is frozen in tests, so that ages don't change; else it is the folder's.
     ``remembered``: what was chosen here before; without it, choices end with the program.
+    ``keys``: a person's own, by action; ``problems``: lines to say as soon as it opens.
     """
 
     TITLE = "SIRT"
@@ -67,8 +68,11 @@ class SirtApp(App[None]):
         runs: RunsFolder,
         clock: Callable[[], datetime] | None = None,
         remembered: Remembered | None = None,
+        keys: Mapping[str, str] | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self._keys, self._problems = keys or {}, problems
         self.remembered = remembered or Remembered()
         self.remembered.on_failure = lambda said: self.call_from_thread(self.say, said, "warning")
         if self.no_color:  # Textual's own makes greys of them, which are colours too
@@ -85,8 +89,10 @@ class SirtApp(App[None]):
 
         self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
         self.theme = LIGHT if self.remembered.get("theme", DARK) == LIGHT else DARK
-        if self.remembered.problem:
-            self.say(self.remembered.problem, "warning")
+        self.set_keymap(self._keys)
+        for problem in (*self._problems, self.remembered.problem):
+            if problem:
+                self.say(problem, "warning")
         self.push_screen(RunsPage())
         hangup.watch(lambda: self.call_from_thread(self.exit, return_code=hangup.CODE))
 

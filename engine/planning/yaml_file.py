@@ -17,14 +17,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from engine.schema.errors import Problems, UserError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 M = TypeVar("M", bound=BaseModel)
@@ -99,8 +99,31 @@ def parse(text: str, where: Path | str = "value") -> Any:
 
 def _parse(text: str, where: Path | str) -> Any:
     """The value; its mappings and lists know their lines."""
+    return _told(text, where, _yaml().load)
+
+
+def entries(path: Path) -> list[tuple[int, str, list[str] | None]]:
+    """A file's keys with their lines and the words of each value, repeated keys too; None where a
+    value is neither a word nor a list of words."""
+    root = _told(read_text(path), path, _yaml().compose)
+    if root is None:
+        return []
+    if not isinstance(root, MappingNode):
+        raise UserError(f"{path}:1: expected keys and values, as in 'name: …'")
+    return [(key.start_mark.line + 1, str(key.value), _words(value)) for key, value in root.value]
+
+
+def _words(node: Node) -> list[str] | None:
+    nodes = node.value if isinstance(node, SequenceNode) else [node]
+    if not all(isinstance(child, ScalarNode) for child in nodes):
+        return None
+    return [str(child.value) for child in nodes if child.value]
+
+
+def _told(text: str, where: Path | str, read: Callable[[str], Any]) -> Any:
+    """What ``read`` makes of the text; what is wrong with it as one ``UserError``."""
     try:
-        return _yaml().load(text)
+        return read(text)
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         what = f"a control character (U+{ord(text[error.position]):04X})"
