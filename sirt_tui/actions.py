@@ -53,12 +53,14 @@ SCREENS: Final[dict[str, Action]] = {
     "help": Action("question_mark", "Help: the keys that work here", "Help", "help"),
     "quit": Action("q", "Quit; what runs goes on", "Quit", "quit"),
 }
+PANELS: Final = 6  # that have a key of their own
 GROUPS: Final[dict[str, dict[str, Action]]] = {
     "screens": SCREENS,
     "panels": {
         "back": Action("escape", "Cancel what was opened last, or go back", "Back", "back"),
         "next_panel": Action("tab", "Next panel", "Panel"),
         "previous_panel": Action("shift+tab", "Previous panel"),
+        **{f"panel_{n}": Action(f"alt+{n}", f"Panel {n}") for n in range(1, PANELS + 1)},
         "next_tab": Action("right_square_bracket", "Next tab of the bar"),
         "previous_tab": Action("left_square_bracket", "Previous tab of the bar"),
         "zoom": Action("z", "This panel alone, or all again", "Zoom"),
@@ -164,6 +166,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     "page": (
         Use("next_panel", "app.focus_next"),
         Use("previous_panel", "app.focus_previous"),
+        *(Use(f"panel_{n}", f"to_panel({n - 1})") for n in range(1, PANELS + 1)),
     ),
     "table": (
         Use("open", "select", shown=True),
@@ -209,8 +212,10 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("retry", "retry", shown=True),
         Use("pairs", "app.open_pairs", shown=True),
         Use("all_curves", "curves", shown=True),
-        Use("next_tab", "panel(1)", "Next panel"),
-        Use("previous_tab", "panel(-1)", "Previous panel"),
+        Use("next_panel", "next_panel(1)"),
+        Use("previous_panel", "next_panel(-1)"),
+        Use("next_tab", "panel(1)", "Next panel of the bar, or of all"),
+        Use("previous_tab", "panel(-1)", "Previous panel of the bar, or of all"),
         Use("export", "export", "Export the student as a model"),
         Use("compose_from", "compose_from"),
         Use("lineage", "lineage"),

@@ -22,6 +22,7 @@ from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
 from sirt_tui.remembered import Remembered
 from sirt_tui.ringing import Ends
+from sirt_tui.widgets.key_line import KeyLine
 from sirt_tui.widgets.leaving import Palette
 from sirt_tui.widgets.working_keys import working
 
@@ -73,6 +74,7 @@ class SirtApp(App[None]):
     ) -> None:
         super().__init__()
         self._keys, self._problems = keys or {}, problems
+        self._elsewhere: dict[str, str] = {}  # what each key does, somewhere
         self.remembered = remembered or Remembered()
         self.remembered.on_failure = lambda said: self.call_from_thread(self.say, said, "warning")
         if self.no_color:  # Textual's own makes greys of them, which are colours too
@@ -90,6 +92,8 @@ class SirtApp(App[None]):
         self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
         self.theme = LIGHT if self.remembered.get("theme", DARK) == LIGHT else DARK
         self.set_keymap(self._keys)
+        keys = {name: self._keymap.get(name, action.keys) for name, action in ACTIONS.items()}
+        self._elsewhere = {key: name for name, found in keys.items() for key in found.split(",")}
         for problem in (*self._problems, self.remembered.problem):
             if problem:
                 self.say(problem, "warning")
@@ -185,6 +189,14 @@ class SirtApp(App[None]):
     def key(self, name: str) -> str:
         """Return the key of an action as people know it."""
         return shown(self._keymap.get(name, ACTIONS[name].keys))
+
+    def on_key(self, event: events.Key) -> None:
+        """Say in one line that a key has no effect here, if it has one elsewhere."""
+        name = self._elsewhere.get(event.key)
+        if name is not None and event.key not in self.screen.active_bindings:
+            for line in self.screen.query(KeyLine):
+                what = f"{shown(event.key)} ({ACTIONS[name].words})"
+                line.say(f"{what} has no effect here; {self.key('help')} lists the keys that have")
 
     def get_key_display(self, binding: Binding) -> str:
         return shown(binding.key)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.widget import Widget
 
     from engine.store.layout import RunsFolder
     from sirt_tui.feed import Feed
@@ -112,6 +113,22 @@ class Page(Leavable[None]):
         if action == "filter" and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
+
+    def hint(self, text: str) -> None:
+        """Say in the bottom line why a key had no effect."""
+        self.query_one(KeyLine).say(text)
+
+    def action_to_panel(self, at: int) -> None:
+        """Put the focus on the panel with this number, if there is one."""
+        panels = self.panels()
+        if at < len(panels):
+            self.set_focus(panels[at])
+        else:
+            self.hint(f"there is no panel {at + 1} here")
+
+    def panels(self) -> list[Widget]:
+        """Return the widgets that can have the focus, in their order on the screen."""
+        return [widget for widget in self.focus_chain if not isinstance(widget, Input)]
 
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)

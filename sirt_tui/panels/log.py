@@ -28,7 +28,7 @@ LINES = 200
 LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
 
 
-class LogPanel(RunPanel, Lines):
+class LogPanel(RunPanel, Lines, can_focus=True):
     """Shows the chosen phase's messages; ``l`` switches to stderr and back."""
 
     NAME = "log"

@@ -21,7 +21,7 @@ PROMPT_CHARS = 600
 TEXT_CHARS = 3_000
 
 
-class SamplesPanel(RunPanel, Lines):
+class SamplesPanel(RunPanel, Lines, can_focus=True):
     """Shows the newest sampled answers of the chosen phase."""
 
     NAME = "samples"

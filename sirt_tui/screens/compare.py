@@ -238,6 +238,9 @@ class ComparePage(Page):
     def action_view(self, step: int) -> None:
         self.action_view_at((self._view + step) % len(VIEWS))
 
+    def action_to_panel(self, at: int) -> None:
+        self.action_view_at(at)
+
     def action_view_at(self, number: int) -> None:
         self._view = number
         self.query_one(ContentSwitcher).current = VIEWS[self._view]

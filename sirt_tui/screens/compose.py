@@ -99,7 +99,7 @@ class ComposePage(Page):
         if source is not None:
             await self._take(source)
         elif not self._plan.begun:
-            self._changed()
+            self.sirt.open_runs()  # nothing was begun, and so nothing begins
 
     async def _take(self, source: Callable[[], DraftDocument]) -> None:
         """Show another draft, keeping the one before if it isn't saved."""
@@ -155,6 +155,12 @@ class ComposePage(Page):
 
     def action_pane_at(self, number: int) -> None:
         self.panes.go_to(PANES[number])
+
+    def action_to_panel(self, at: int) -> None:
+        if at < len(PANES):
+            self.action_pane_at(at)
+        else:
+            super().action_to_panel(at)
 
     def action_filter(self) -> None:
         self.panes.open_filter()

@@ -53,10 +53,13 @@ async def start(
     title = f"Start from ({page.sirt.key('compose_from')} in the list of runs starts from a run)"
     by_path = {str(draft.path): draft for draft in kept}
     forget = partial(_forgotten, page, by_path)
-    said = await page.sirt.choose(title, offers, None, by_path, forget if kept else None)
-    if said == FILE:
+    drop = forget if kept else None
+    said = await page.sirt.choose(title, offers, None, by_path, drop)
+    while said == FILE:
         path = await page.sirt.ask_text("Start from which file?", hint="as sirt plan takes it")
-        return partial(documents.from_preset, str(drafts.file_of(path))) if path else None
+        if path:
+            return partial(documents.from_preset, str(drafts.file_of(path)))
+        said = await page.sirt.choose(title, offers, FILE, by_path, drop)
     return DraftDocument if said == EMPTY else sources.get(said or "")
 
 

@@ -210,14 +210,18 @@ class PairsPage(Page):
     # --- keys ---
 
     async def action_clear(self) -> None:
-        """Clear filter, ticks and zoom if there are any; otherwise go back."""
-        if self.close_filter() or self.table.ticked or self.has_class("zoomed"):
-            self.remove_class("zoomed")
+        """Undo one of filter, zoom and ticks; when there is none, go back."""
+        if self.close_filter():
+            pass
+        elif self.has_class("zoomed"):
+            self.action_zoom()
+        elif self.table.ticked:
             self.table.untick()
-            self.table.focus()
-            self._draw_status()
         else:
             self.sirt.open_runs()
+            return
+        (self.panel if self.has_class("zoomed") else self.table).focus()
+        self._draw_status()
 
     def action_step(self, step: int) -> None:
         self.table.action_move(step)

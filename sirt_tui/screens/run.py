@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import Binding, BindingType
     from textual.timer import Timer
+    from textual.widget import Widget
 
     from engine.queries.runs import PhaseStatus, RunStatus
     from engine.store.phase_log import State
@@ -220,25 +221,63 @@ class RunPage(Page):
 
     def action_panel_at(self, number: int) -> None:
         """Show this panel; if another was zoomed, zoom this one instead."""
+        self._show_panel((self._choice() or NAMES)[number])
+
+    def _show_panel(self, name: str) -> None:
         zoomed = self.maximized is not None
         self.minimize()
-        self._panel = (self._choice() or NAMES)[number]
+        if not (choice := self._choice()) or name in choice:
+            self._panel = name
         self._arrange()
-        panel = self.query_one(f"#{self._panel}")
-        panel.focus()
+        panel = self.query_one(f"#{name}")
+        next((w for w in (panel, *panel.query("*")) if w.can_focus), panel).focus()
         if zoomed:
             self.maximize(panel, container=False)
 
+    def action_next_panel(self, step: int) -> None:
+        """Move the focus; of zoomed panels, zoom the next."""
+        if self.maximized is not None:
+            self.action_panel(step)
+        else:
+            self.focus_next() if step > 0 else self.focus_previous()
+
+    def action_to_panel(self, at: int) -> None:
+        """Go to the phases, or to the panel after them with this number."""
+        if at == 0:
+            zoomed = self.maximized is not None
+            self.minimize()
+            phases = self.query_one(PhasesPanel)
+            phases.focus()
+            if zoomed:
+                self.maximize(phases, container=False)
+        elif at <= len(NAMES):
+            self._show_panel(NAMES[at - 1])
+        else:
+            self.hint(f"there is no panel {at + 1} here")
+
     async def action_of_panel(self, name: str, action: str) -> None:
         panel = self.query_one(f"#{name}")
-        if panel.display:
+        if self._visible(panel):
             await panel.run_action(action)
+        else:
+            self._hint_hidden(name)
 
     async def action_chart(self, action: str) -> None:
         """Run an action of the first visible chart."""
-        shown = (p.query(Chart) for p in self.query(RunPanel) if p.display)
+        shown = (p.query(Chart) for p in self.query(RunPanel) if self._visible(p))
         if charts := [chart for found in shown for chart in found]:
             await charts[0].run_action(action)
+        else:
+            self._hint_hidden("curves")
+
+    def _visible(self, panel: Widget) -> bool:
+        return panel.display and self.maximized in (None, panel)
+
+    def _hint_hidden(self, name: str) -> None:
+        """Say why a key of another panel has no effect."""
+        key = self.sirt.key("zoom" if self.maximized is not None else "next_tab")
+        all_again = "shows all panels" if self.maximized is not None else "goes to the next panel"
+        self.hint(f"no effect: this key is for {name}, which is not shown; {key} {all_again}")
 
     def action_zoom(self) -> None:
         if self.maximized is not None:

@@ -183,7 +183,9 @@ class RunsPage(Page):
 
     def await_runs(self, run_ids: Sequence[str]) -> None:
         """Show all runs, with the cursor on the first of these once it is there."""
-        self.action_clear()
+        self.close_filter()
+        self.table.untick()
+        self.table.focus()
         self._awaited = run_ids[0] if run_ids else None
         self._draw()
         self.feed.hurry()
@@ -237,8 +239,9 @@ class RunsPage(Page):
     # --- keys ---
 
     def action_clear(self) -> None:
-        self.close_filter()
-        self.table.untick()
+        """Close the filter, or else take the ticks off."""
+        if not self.close_filter():
+            self.table.untick()
         self.table.focus()
         self._draw_status()
 

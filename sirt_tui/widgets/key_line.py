@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 LAST = ("help", "quit")  # always there, at the end
 GAP = "  "
+SAID_S = 4.0  # so long a word about a key stays
 
 
 class KeyLine(Part, Static):
-    """Shows as many keys as fit, and always the one for help; a click presses a key."""
+    """Shows as many keys as fit, and always the one for help; a click presses a key. For a moment
+    it says why a key had no effect."""
 
     DEFAULT_CSS = """
     KeyLine { dock: bottom; height: 1; background: $panel; color: $foreground; padding: 0 1;
@@ -29,6 +31,21 @@ class KeyLine(Part, Static):
     KeyLine:light > .key-line--key { color: $primary; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-line--key"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = ""
+
+    def say(self, text: str) -> None:
+        """Say this instead of the keys, for a moment."""
+        self._said = text
+        self._draw()
+        self.set_timer(SAID_S, lambda: self._unsay(text))
+
+    def _unsay(self, text: str) -> None:
+        if self._said == text:
+            self._said = ""
+            self._draw()
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
@@ -44,10 +61,12 @@ class KeyLine(Part, Static):
 
     def _changed(self, screen: Screen[object]) -> None:
         if self.is_attached and screen is self.screen:
+            self._said = ""
             self._draw()
 
     def _draw(self) -> None:
-        self.update(self._fitted(self.content_size.width))
+        said = Text(self._said, overflow="ellipsis", no_wrap=True)
+        self.update(said if self._said else self._fitted(self.content_size.width))
 
     def _fitted(self, room: int) -> Text:
         """Join the keys in their order, those at the end first of all."""
