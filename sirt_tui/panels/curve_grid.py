@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import VerticalScroll
@@ -197,7 +198,8 @@ class CurveGrid(VerticalScroll, can_focus=True):
                 self.scroll_to_widget(cell, animate=False)
 
     def _draw(self) -> None:
-        self.screen.run_worker(self._draw_each(self._shown()), group="grid", exclusive=True)
+        draw = partial(self._draw_each, self._shown())
+        self.screen.run_worker(draw, group="grid", exclusive=True)
 
     async def _draw_each(self, cells: Iterable[Any]) -> None:
         """Draw one chart after the other; keys that are pressed meanwhile come between."""

@@ -98,7 +98,7 @@ def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
         assert "Launch 9 runs of pocket?" in text
         assert f"{len(new)} phases" in text
         assert "on        CPU" in text
-        await pilot.press("3")
+        await pilot.press("n")
         await settled(pilot, lambda: isinstance(app.screen, ComposePage))
         assert set(recorded.run_ids()) == before
         await pilot.press("ctrl+l")
@@ -199,7 +199,7 @@ def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp
 
     async def check(app, pilot):
         await settled(pilot, lambda: "Start from" in text_of(app))
-        await pilot.press("escape")
+        app.screen.dismiss("nothing")
         await settled(pilot, lambda: "3 problems have to be solved" in text_of(app))
         page = app.screen
         await pilot.press("o")

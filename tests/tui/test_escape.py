@@ -7,6 +7,7 @@ import asyncio
 from engine.commands import drafts, queue_changes
 from sirt_tui.screens.compose import ComposePage
 from sirt_tui.widgets.dialogs import Choose
+from tests.tui import gallery
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -26,7 +27,6 @@ OPENED = {
     ),
     "run": (
         (("z",), None),
-        (("E",), "Merge"),
         (("L",), "sirt show"),
         (("w",), "Curves"),
     ),
@@ -80,6 +80,7 @@ def test_escape_undoes_what_was_opened_last_and_starts_nothing(recorded):
                     await settled(
                         pilot,
                         lambda b=before, t=told: shown(app) != b and (t or "") in text_of(app),
+                        f"{name}: {keys}",
                     )
                     await pilot.press("escape")
                     await settled(pilot, lambda b=before: shown(app) == b, f"{name}: {keys}")
@@ -95,13 +96,14 @@ def test_escape_undoes_what_was_opened_last_and_starts_nothing(recorded):
 
 
 async def at_rest(app, pilot):
-    """The screen's text, once it has stopped changing."""
+    """The screen's text, once all is read and it has stopped changing."""
     last = ""
-    while last != shown(app) or any(worker.is_running for worker in app.workers):
+    while last != shown(app):
         last = shown(app)
-        for _ in range(3):
+        await settled(pilot, lambda: gallery.at_rest(app))
+        for _ in range(5):
             await pilot.pause()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.03)
     return last
 
 
