@@ -198,7 +198,7 @@ class CurveGrid(VerticalScroll, can_focus=True):
                 self.scroll_to_widget(cell, animate=False)
 
     def _draw(self) -> None:
-        draw = partial(self._draw_each, self._shown())
+        draw: Any = partial(self._draw_each, self._shown())
         self.screen.run_worker(draw, group="grid", exclusive=True)
 
     async def _draw_each(self, cells: Iterable[Any]) -> None:
