@@ -16,7 +16,7 @@ OPENED = {
     "runs": (
         (("slash", "b"), "Runs"),
         (("space",), "1 ticked"),
-        (("d",), "for good?"),
+        (("d",), "trash"),
         (("t",), "Tags of"),
         (("M",), "Note on"),
         (("E",), "Export"),
@@ -27,7 +27,7 @@ OPENED = {
     ),
     "run": (
         (("z",), None),
-        (("L",), "sirt show"),
+        (("L",), None),
         (("w",), "Curves"),
     ),
     "pairs": (
@@ -70,6 +70,7 @@ def test_escape_undoes_what_was_opened_last_and_starts_nothing(recorded):
         app = app_on(recorded)
         async with app.run_test(size=(120, 40)) as pilot:
             await settled(pilot, lambda: "9 runs" in text_of(app) and "reading" not in text_of(app))
+            app.screen.query_one("RowTable").sort("name", True)
             for name, (opened, complete) in screens(app).items():
                 opened()
                 await settled(pilot, lambda text=complete: text in text_of(app), name)
