@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 
     from textual.binding import Binding, BindingType
+    from textual.command import Provider
     from textual.screen import Screen
 
     from engine.schema.errors import UserError
@@ -50,6 +51,12 @@ def clock_of(runs: RunsFolder) -> Callable[[], datetime]:
     return lambda: datetime.now(UTC) - off
 
 
+def _places() -> type[Provider]:
+    from sirt_tui.screens.palette import Places
+
+    return Places
+
+
 class SirtApp(App[None]):
     """The application; its screens are the list of runs, with at most one other on top, and
     over either the page of all curves.
@@ -62,6 +69,7 @@ class SirtApp(App[None]):
     TITLE = "SIRT"
     CSS_PATH = "sirt.tcss"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {_places}
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
 
     def __init__(
@@ -132,6 +140,14 @@ class SirtApp(App[None]):
         self.open_runs()
         if isinstance(self.screen, RunsPage):
             self.screen.await_runs(run_ids)
+
+    def show_filtered(self, text: str) -> None:
+        """Go to the home screen and filter it."""
+        from sirt_tui.screens.runs import RunsPage
+
+        self.open_runs()
+        if isinstance(self.screen, RunsPage):
+            self.screen.filter_by(text)
 
     def open_run(self, run_id: str) -> None:
         from sirt_tui.screens.run import RunPage
@@ -291,8 +307,12 @@ class SirtApp(App[None]):
         self.remembered.put("theme", self.theme)
 
     def action_command_palette(self) -> None:
+        self.open_palette()
+
+    def open_palette(self, text: str = "") -> None:
+        """Open the palette, with the beginning of what to find."""
         if not isinstance(self.screen, Palette):
-            self.push_screen(Palette())
+            self.push_screen(Palette(text))
 
     def action_help(self) -> None:
         from sirt_tui.screens.help import Help

@@ -118,6 +118,11 @@ class Feed:
         """Return the newest runs from the index, to show while the others are read."""
         return tuple(newest_runs(self._runs, FIRST_PAGE))
 
+    @property
+    def rows(self) -> tuple[RunRow, ...]:
+        """All runs as they were read last."""
+        return self._all.rows or ()
+
     def watch_runs(self, widget: Widget) -> None:
         """Post ``RunsChanged`` to the widget now and whenever the list changes."""
         self._watch(_Watch(widget, _RunsLook(self._all), RUNS_EVERY_S))
@@ -214,6 +219,10 @@ class _AllRuns:
         self._rows: tuple[RunRow, ...] | None = None
         self.damage: tuple[str, ...] = ()
         self.due = 0.0
+
+    @property
+    def rows(self) -> tuple[RunRow, ...] | None:
+        return self._rows
 
     def look(self) -> tuple[RunRow, ...] | None:
         """Return all rows, the same tuple if unchanged; None until they could be read."""

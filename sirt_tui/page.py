@@ -130,6 +130,20 @@ class Page(Leavable[None]):
         """Return the widgets that can have the focus, in their order on the screen."""
         return [widget for widget in self.focus_chain if not isinstance(widget, Input)]
 
+    def metrics(self) -> dict[str, Callable[[], object]]:
+        """Return the metrics whose curves can be gone to, by name; for the palette."""
+        return {}
+
+    @property
+    def can_filter(self) -> bool:
+        return bool(self.query("#filter"))
+
+    def filter_by(self, text: str) -> None:
+        """Filter by this text, as if it had been typed."""
+        box = self.query_one("#filter", Input)
+        box.add_class("open")
+        box.value = text
+
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)
         box.add_class("open")

@@ -42,6 +42,14 @@ class ComparedCurves(Chart):
             self.metric = there[(at + step) % len(there)]
             self._show_curves()
 
+    def metrics(self) -> list[tuple[str, str]]:
+        """List the phase and metric of all curves that any of the runs has."""
+        return self._metrics()
+
+    def go_to(self, metric: tuple[str, str]) -> None:
+        self.metric = metric
+        self._show_curves()
+
     def next_x_axis(self) -> None:
         self._over = x_axis.following(self.over, self._drawn().values())
         self._show_curves()

@@ -106,6 +106,11 @@ class CurveGrid(VerticalScroll, can_focus=True):
         self._words = words.lower().split()
         self._arrange()
 
+    def go_to(self, title: str) -> None:
+        """Put the cursor on the chart with this title."""
+        self._chosen = title
+        self._arrange()
+
     # --- keys ---
 
     def action_enlarge(self) -> None:

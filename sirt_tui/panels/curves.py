@@ -64,6 +64,16 @@ class CurvesPanel(RunPanel, Vertical):
             self._chosen = keys[(keys.index(self._shown(there)) + step) % len(keys)]
             self._draw()
 
+    def metrics(self) -> dict[str, Key]:
+        """Return the curves that have a point, by what they are called."""
+        rounds = self._there().items()
+        return {f"{metric.name}, {phase.spec.title}": key for key, (phase, metric) in rounds}
+
+    def go_to(self, key: Key) -> None:
+        """Draw this curve."""
+        self._chosen = key
+        self._draw()
+
     def action_x_axis(self) -> None:
         there = self._there()
         if there:

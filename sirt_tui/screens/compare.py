@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
@@ -29,7 +30,7 @@ from sirt_tui.widgets.frozen_table import FrozenTable
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -276,6 +277,14 @@ class ComparePage(Page):
 
     def action_metric(self, step: int) -> None:
         self.curves.next_metric(step)
+        self._draw_bar()
+
+    def metrics(self) -> dict[str, Callable[[], object]]:
+        return {" ".join(key): partial(self._go_to_metric, key) for key in self.curves.metrics()}
+
+    def _go_to_metric(self, metric: tuple[str, str]) -> None:
+        self.action_view_at(VIEWS.index("curves"))
+        self.curves.go_to(metric)
         self._draw_bar()
 
     def action_x_axis(self) -> None:

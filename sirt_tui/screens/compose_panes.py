@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.containers import Container
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from engine.schema.counts import counted
 from sirt_tui.panels import settings_form as setting_rows
@@ -59,7 +59,7 @@ class ComposePanes(Part, Container):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pane = PANES[0]
+        self._pane = self._before = PANES[0]
         self._summary = Text()  # of the plan
 
     def compose(self) -> ComposeResult:
@@ -162,12 +162,15 @@ class ComposePanes(Part, Container):
         (self.settings.table if setting.is_setting else self.choices).move_to(setting.key)
 
     def open_filter(self) -> None:
+        self._before = self._pane
         self._turn_to("settings")
         self.settings.open_filter()
 
     def close_filter(self) -> bool:
-        """Clear and close the filter; return whether it was open."""
+        """Clear and close the filter; return whether it was open. While it is typed in, the pane
+        from which it was opened comes back."""
+        typing = isinstance(self.screen.focused, Input)
         was_open = self.settings.close_filter()
         if was_open:
-            self.go_to("settings")
+            self.go_to(self._before if typing else "settings")
         return was_open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -17,7 +18,7 @@ from sirt_tui.panels.curve_grid import CurveGrid
 from sirt_tui.panels.plots import plots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -114,6 +115,9 @@ class CurvesPage(Page):
             text.append("no points yet", "dim")
         text.append(f"  over {self.grid.over}", "dim")
         self.query_one("#bar", Static).update(text)
+
+    def metrics(self) -> dict[str, Callable[[], object]]:
+        return {title: partial(self.grid.go_to, title) for title in self.grid.titles}
 
     # --- keys ---
 

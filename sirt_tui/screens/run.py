@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -17,6 +18,7 @@ from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel
+from sirt_tui.panels.curves import CurvesPanel, Key
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel, RunView
 from sirt_tui.screens import follow_up_dialogs
@@ -25,6 +27,8 @@ from sirt_tui.widgets.chart import Chart
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import Binding, BindingType
@@ -290,6 +294,14 @@ class RunPage(Page):
 
     def action_curves(self) -> None:
         self.sirt.open_curves([self._run_id])
+
+    def metrics(self) -> dict[str, Callable[[], object]]:
+        curves = self.query_one(CurvesPanel)
+        return {name: partial(self._go_to_metric, key) for name, key in curves.metrics().items()}
+
+    def _go_to_metric(self, key: Key) -> None:
+        self._show_panel(CurvesPanel.NAME)
+        self.query_one(CurvesPanel).go_to(key)
 
     # --- what is done to the run ---
 

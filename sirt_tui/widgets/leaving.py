@@ -14,6 +14,7 @@ from textual import events, messages
 from textual.command import CommandList, CommandPalette
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
+from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from engine.schema.sanitize import visible
@@ -98,7 +99,17 @@ class Dialog(ModalScreen[Result], Leavable[Result]):
 
 class Palette(CommandPalette, Leavable[None]):
     """Textual's command palette, made safe: its search outlives it, and it raises when a page key
-    comes before its list has been laid out (8.2.8)."""
+    comes before its list has been laid out (8.2.8). ``text``: what is typed already."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__()
+        self._begun = text
+
+    def on_mount(self) -> None:
+        if self._begun:
+            box = self.query_one(Input)
+            box.value = self._begun
+            box.cursor_position = len(self._begun)
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).size.height:

@@ -35,7 +35,7 @@ OPENED = {
         (("z",), None),
         (("space", "up"), "1 ticked"),
         (("M",), "Note on"),
-        (("I",), "Leave out"),
+        (("I",), "refining again?"),
     ),
     "compare": ((("V",), "Who shall judge"), (("E",), "Export")),
     "devices": ((("number_sign",), "Phases on the CPU"),),
@@ -43,7 +43,7 @@ OPENED = {
         (("slash",), "words, or: changed"),
         (("o",), "Start from"),
         (("ctrl+s",), "Save to which file"),
-        (("tab", "enter"), None),
+        (("enter",), "enter to accept"),
     ),
 }
 

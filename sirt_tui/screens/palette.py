@@ -1,0 +1,97 @@
+"""What the palette finds beside actions: runs to open, metrics to go to, filters to set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from engine.schema.sanitize import one_line
+from sirt_tui.page import Page
+from sirt_tui.screens.filtering import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from engine.store.run_row import RunRow
+    from sirt_tui.shell import Shell
+
+MOST = 40  # found at once; more words find others
+FILTER = "filter by "
+BEGINNINGS = {
+    "open run ": "any part of a run's name or id",
+    "go to metric ": "on a screen with curves",
+    FILTER: "words and conditions, as after /",
+}
+FILTERED = ("state", "arm", "student", "teacher", "task", "experiment", "tag")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something to find: what it says, more about it, and what goes there."""
+
+    said: str
+    help: str
+    go: Callable[[], object]
+
+
+class Places(Provider):
+    """Finds places by words in any order; all of them are gathered once, when it opens."""
+
+    async def startup(self) -> None:
+        shell = cast("Shell", self.app)
+        rows = shell.feed.rows
+        self._page = self.screen if isinstance(self.screen, Page) else None
+        metrics = self._page.metrics() if self._page is not None else {}
+        places = [Place(f"go to metric {name}", "", go) for name, go in metrics.items()]
+        places += _runs(shell, rows)
+        places += [
+            Place(f"{FILTER}{text}", "the list of runs", partial(shell.show_filtered, text))
+            for text in _filters(rows)
+        ]
+        self._places = [(f"{place.said} {place.help}".lower(), place) for place in places]
+
+    async def discover(self) -> Hits:
+        """Offer the beginnings; one that is chosen is gone on with."""
+        for said, more in BEGINNINGS.items():
+            go = partial(cast("Shell", self.app).open_palette, said)
+            yield DiscoveryHit(Content(f"{said}…"), go, text=f"{said}…", help=more)
+
+    async def search(self, query: str) -> Hits:
+        words = query.lower().split()
+        matcher = self.matcher(query)
+        shell = cast("Shell", self.app)
+        if (typed := query.removeprefix(FILTER)) != query and typed.strip():
+            go = self._page.filter_by if self._page is not None else None
+            go = (
+                go
+                if go is not None and self._page and self._page.can_filter
+                else shell.show_filtered
+            )
+            said = f"{FILTER}{one_line(typed, 200)}"
+            yield Hit(2.0, Content(said), partial(go, typed), text=said, help="as it is typed")
+        found = (place for text, place in self._places if all(word in text for word in words))
+        for _, place in zip(range(MOST), found, strict=False):
+            score = max(0.1, matcher.match(place.said))
+            yield Hit(score, Content(place.said), place.go, text=place.said, help=place.help)
+
+
+def _runs(shell: Shell, rows: Iterable[RunRow]) -> Iterator[Place]:
+    for row in rows:
+        more = f"{row.run_id}  {row.state}"
+        yield Place(
+            f"open run {one_line(row.name, 120)}", more, partial(shell.open_run, row.run_id)
+        )
+
+
+def _filters(rows: Iterable[RunRow]) -> list[str]:
+    """List a filter for each value that some of the runs have."""
+    found: dict[str, None] = {}
+    for row in rows:
+        for field in FILTERED:
+            for word in FIELDS[field](row).split():
+                found[f"{field}:{one_line(word, 60)}"] = None
+    return sorted(found)
