@@ -90,10 +90,11 @@ def test_escape_undoes_what_was_opened_last_and_starts_nothing(recorded):
                 app.open_runs()
                 await settled(pilot, lambda: "9 runs" in text_of(app))
 
-    before = sorted(path.name for path in recorded.root.glob("*"))
+    before = sorted(recorded.run_ids())
     asyncio.run(flow())
     assert not queue_changes.look(recorded).entries
-    assert sorted(path.name for path in recorded.root.glob("*")) == before
+    assert sorted(recorded.run_ids()) == before
+    assert drafts.kept(recorded) == ()
 
 
 async def at_rest(app, pilot):
