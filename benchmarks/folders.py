@@ -45,7 +45,7 @@ from engine.store.eventlog import EventWriter
 from engine.store.layout import AttemptDir, RunsFolder, write_json
 from engine.store.registry import Registry
 from engine.store.run import RunFile
-from engine.store.run_row import RunRow, figures_of
+from engine.store.run_row import RunRow, figures_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,8 @@ def make(root: Path, count: int, live: int = 0) -> RunsFolder:
             runs.phase(phase.id).path.mkdir(exist_ok=True)
         row = _row(file, {} if at_work else scores)
         written = runs.run_file(file.run_id).stat().st_mtime_ns
-        rows.append(dataclasses.replace(row, written=written))
+        settings = settings_of(spec.phases)
+        rows.append(dataclasses.replace(row, written=written, settings=settings))
     Registry(runs, lambda _: None).put(rows)
     return runs
 

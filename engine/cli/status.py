@@ -95,7 +95,9 @@ def _print_all(runs: RunsFolder, as_json: bool) -> None:
 
 def row_json(row: RunRow) -> dict[str, object]:
     fields = {n: getattr(row, n) for n in row.__slots__ if n not in HIDDEN}
-    return fields | {"phases": row.phases} | _accuracies_json(row.accuracies)
+    settings = {name: value for group in row.settings or () for name, value in group.items()}
+    more = {"phases": row.phases, "settings": settings}
+    return fields | more | _accuracies_json(row.accuracies)
 
 
 def _accuracies_json(found: Sequence[Accuracy]) -> dict[str, object]:

@@ -38,7 +38,7 @@ AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
 FOLDS_KEPT = 200
 REST_S = 0.15  # the cursor rests: only then the phases of its run are read
-FILTER = "Filter: words, state:failed, acc>80, cot>80, took>2h, age<3d, -word"
+FILTER = "Filter: words, state:failed, acc>80, lr>1e-6, took>2h, age<3d, -word"
 EMPTY = """\
 No runs here yet.
 
