@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
-from engine.commands import collecting, deleting
+from engine.commands import collecting, deleting, experiments
 from engine.commands.experiments import launch_runs
 from engine.commands.run_changes import describe
+from engine.generation.vllm.folder import Server, ServerDir, servers_of
+from engine.machine import processes
+from engine.planning.plan import Plan
 from engine.queries.checking import for_tables
 from engine.queries.runs import list_runs
 from engine.scheduling.queue import DeviceRequest
@@ -167,6 +171,44 @@ def test_gc_finds_what_no_run_needs_and_nothing_else(runs: RunsFolder, run_id: s
     assert {one.path for one in gone} == found.keys()
     assert not any(path.exists() for path in found)
     assert runs.phase(held_one).done
+
+
+def test_gc_takes_the_folder_of_a_server_that_has_ended_alone(runs: RunsFolder) -> None:
+    me = processes.identity()
+    gone = me | {"started": me["started"] - 100.0}
+    for name, keeper in (("living", me), ("dead", gone), ("never", None)):
+        folder = ServerDir(servers_of(runs.root) / name)
+        folder.path.mkdir(parents=True)
+        folder.log.write_text("ready")
+        if keeper is not None:
+            folder.write(Server("ready", keeper, keeper, "mark", 1, "secret"))
+    new = ServerDir(servers_of(runs.root) / "new")
+    new.path.mkdir()
+    for name in ("living", "dead", "never"):
+        age(servers_of(runs.root) / name)
+    found = {one.path.name for one in collecting.needless(runs)}
+    assert found == {"dead", "never"}
+
+
+def test_a_plan_takes_phases_of_the_trash_as_done_and_says_so(
+    runs: RunsFolder, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the plan is of the run's own phases, whatever the shipped models are by now."""
+    specs = [read_run(runs, run_id).spec]
+    plan = Plan(tuple(specs), specs[0].phases, frozenset())
+    monkeypatch.setattr(
+        experiments,
+        "make_plan",
+        lambda _, done: replace(plan, done=frozenset(p.id for p in plan.phases if done(p.id))),
+    )
+    whole = experiments.plan_experiment(runs, "pocket", on_gpu=False)
+    assert not whole.plan.to_do
+    going = deleting.delete(runs, run_id).phases
+    again = experiments.plan_experiment(runs, "pocket", on_gpu=False)
+    assert not again.plan.to_do
+    said = f"{len(going)} finished phases will be taken back from the trash"
+    assert said in again.notes
+    assert said not in whole.notes
 
 
 def test_gc_touches_nothing_while_a_runs_needs_are_unknown(runs: RunsFolder, run_id: str) -> None:
