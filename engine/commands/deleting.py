@@ -41,8 +41,8 @@ class Losses:
 
     @property
     def sizes(self) -> str:
-        """``1.2 GiB on disk, of which 300.0 MiB go to the trash``."""
-        part = "all of it goes" if self.freed == self.whole else f"{size(self.freed)} of it go"
+        """``1.2 GiB on disk; 300.0 MiB of it goes to the trash, and can be restored …``."""
+        part = "all of it goes" if self.freed == self.whole else f"{size(self.freed)} of it goes"
         return f"{size(self.whole)} on disk; {part} to the trash, and can be restored from there"
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from engine.schema.varied import value_text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.store.run_row import RunRow, Value
 
 WHOLE = "settings."  # what a full name may begin with
+MOST = 3  # settings that tell runs of the same name apart
 SHORT = {
     "lr": "learning_rate",
     "wd": "weight_decay",
@@ -53,6 +57,30 @@ def short_name(name: str) -> str:
     kind, _, rest = name.rpartition(".")
     short = next((short for short, long in SHORT.items() if long == rest), rest)
     return f"{kind}.{short}"
+
+
+def told_apart(rows: Iterable[RunRow]) -> dict[str, str]:
+    """By run, the settings that differ from those of runs of the same name in its experiment:
+    ``refine.lr=5e-6``. Runs whose names are their own are left out."""
+    alike: dict[tuple[str, str], list[RunRow]] = {}
+    for row in rows:
+        alike.setdefault((row.experiment, row.name), []).append(row)
+    return {
+        row.run_id: said
+        for same in alike.values()
+        if len(same) > 1
+        for row, said in zip(same, _differences(same), strict=True)
+        if said
+    }
+
+
+def _differences(rows: Sequence[RunRow]) -> Iterator[str]:
+    flat = [{name: g[name] for g in row.settings or () for name in g} for row in rows]
+    names = dict.fromkeys(name for found in flat for name in found)
+    differing = [n for n in names if len({str(found.get(n)) for found in flat}) > 1]
+    for found in flat:
+        told = (f"{short_name(n)}={value_text(found[n])}" for n in differing if n in found)
+        yield " ".join(islice(told, MOST))
 
 
 def values_of(row: RunRow, names: Iterable[str]) -> list[Value]:

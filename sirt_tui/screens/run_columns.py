@@ -24,7 +24,7 @@ from sirt_tui.format import (
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from datetime import datetime
 
     from engine.store.phase_log import State
@@ -41,18 +41,23 @@ def run_columns(
     clock: Callable[[], datetime],
     looked: Callable[[], bool],
     names: Names,
+    apart: Mapping[str, str],
     rows: Sequence[RunRow] = (),
     asked: Container[str] = (),
 ) -> dict[str, Column[RunRow]]:
     """Return all columns by their keys, those of the settings last. Until the folders were
     ``looked`` at, unfinished runs show no state, since the index may be outdated. ``names``: of all
-    runs; ``asked``: the filter's figures, to title what ``acc`` is."""
+    runs; ``apart``: by run, what tells it from runs of the same name; ``asked``: the filter's
+    figures, to title what ``acc`` is."""
     plain = "acc=plain" if "acc" in asked else "plain/n"
 
     def state(row: RunRow) -> Cell:
         if row.state != "done" and not looked():
             return "… looking", "dim"
         return f"{STATE_MARKS[row.state]} {row.state}", STATE_STYLES[row.state]
+
+    def name(row: RunRow) -> str:
+        return f"{_name(row)} {apart.get(row.run_id, '')}".rstrip()
 
     def phases(row: RunRow) -> Cell:
         return ladder(row) if row.state == "done" or looked() else ""
@@ -79,7 +84,7 @@ def run_columns(
             shorten=lambda text, _: text.removesuffix(" left"),
         ),
         Column(
-            *("name", "name", 41, _name, NEVER_GOES),
+            *("name", "name", 41, name, NEVER_GOES),
             narrow=26,
             grows=True,
             sort=lambda r: r.name,

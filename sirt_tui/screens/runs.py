@@ -10,6 +10,7 @@ from textual import work
 from textual.containers import Container
 from textual.widgets import Input, Static
 
+from engine.queries import run_settings
 from engine.schema.errors import UserError
 from sirt_tui.actions import bindings
 from sirt_tui.page import Page
@@ -84,7 +85,9 @@ class RunsPage(Page):
         self._by = ""  # what the runs are grouped by
         self._folded: set[str] = set()
         self._undone: list[Callable[[], Awaitable[None]]] = []
-        self._columns = partial(run_columns, self.sirt.clock, lambda: self._whole, self._names)
+        self._apart: dict[str, str] = {}
+        told = self._names, self._apart
+        self._columns = partial(run_columns, self.sirt.clock, lambda: self._whole, *told)
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
@@ -195,7 +198,9 @@ class RunsPage(Page):
     def _draw(self) -> None:
         self._filter = filtering.parse(self.query_one("#filter", Input).value, self._rows)
         rows = filtering.apply(self._rows, self._filter)
-        self._names.note(row.name for row in rows)
+        self._apart.clear()
+        self._apart |= run_settings.told_apart(rows)
+        self._names.note(f"{row.name} {self._apart.get(row.run_id, '')}" for row in rows)
         columns = self._columns(self._rows, self._filter.names)
         self.table.set_columns(chosen_columns(columns, self._chosen, self._rows))
         self.table.grouping = self._arrange(columns)

@@ -236,7 +236,7 @@ def test_the_verbs_say_sizes_ask_and_undo(runs: RunsFolder, run_id: str) -> None
         assert done.exit_code in (0, 1), done.output
         return done.output
 
-    assert "KiB of it go to the trash" in said("delete", run_id, answer="n\n")
+    assert "KiB of it goes to the trash" in said("delete", run_id, answer="n\n")
     assert runs.has_run_file(run_id)
     assert "trash restore" in said("delete", run_id, "--yes")
     assert run_id in said("trash", "list")

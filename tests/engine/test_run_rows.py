@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,18 @@ def test_runs_are_filtered_by_settings_and_what_cant_be_read_is_told(runs: RunsF
         "select:bst": "no select 'bst': did you mean 'best'?",
     }.items():
         assert said in filtering.parse(text, rows).problem
+
+
+def test_runs_of_one_name_are_told_apart_by_the_settings_that_differ(runs: RunsFolder) -> None:
+    row = next(r for r in list_runs(runs) if r.run_id == run_of(runs, "both", "wren-3m"))
+    assert run_settings.told_apart([row, replace(row, name="another")]) == {}
+    other = shared(text_of({"refine.learning_rate": 5e-6, "refine.beta": 0.1}))
+    mine = shared(text_of({"refine.learning_rate": 1e-6, "refine.beta": 0.1}))
+    rows = [replace(row, settings=(mine,)), replace(row, run_id="again", settings=(other,))]
+    assert run_settings.told_apart(rows) == {
+        row.run_id: "refine.lr=1e-6",
+        "again": "refine.lr=5e-6",
+    }
 
 
 def test_a_language_without_settings_knows_none() -> None:
