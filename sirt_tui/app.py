@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sirt_tui.shell import Shell
     from sirt_tui.widgets.dialogs import Offer
 
+STUCK_EVERY_S = 60.0
 NO_RUN = "no run is chosen yet; choose one in the list of runs"
 DARK, LIGHT = "textual-dark", "textual-light"
 
@@ -106,21 +107,32 @@ class SirtApp(App[None]):
             if problem:
                 self.say(problem, "warning")
         self.push_screen(RunsPage())
+        self.set_interval(STUCK_EVERY_S, lambda: self.run_worker(self._ring_for_stuck()))
         hangup.watch(lambda: self.call_from_thread(self.exit, return_code=hangup.CODE))
 
     def on_feed_runs_changed(self, message: Feed.RunsChanged) -> None:
         """Ring for runs that have ended meanwhile, where their ``notify:`` asks for it."""
         if ends := self._ends.news(message.rows):
-            self.run_worker(self._ring(ends))
+            self.run_worker(self._ring_for_ends(ends))
 
-    async def _ring(self, ends: list[tuple[str, Occasion]]) -> None:
+    async def _ring_for_ends(self, ends: list[tuple[str, Occasion]]) -> None:
         from engine.queries.notices import rings
 
         for run_id, event in ends:
             if await self.feed.ask(rings, self.runs, run_id, event):
-                self.bell()
-                if self._driver is not None:  # Textual sets no title by itself
-                    self._driver.write(f"\x1b]2;{visible(f'sirt: {run_id} {event}')}\a")
+                self._ring(f"sirt: {run_id} {event}")
+
+    async def _ring_for_stuck(self) -> None:
+        from engine.queries.notices import stuck
+
+        found = await self.feed.ask(stuck, self.runs, self._ends.at_work)
+        for run_id in self._ends.newly_stuck(found):
+            self._ring(f"sirt: {run_id} stuck")
+
+    def _ring(self, title: str) -> None:
+        self.bell()
+        if self._driver is not None:  # Textual sets no title by itself
+            self._driver.write(f"\x1b]2;{visible(title)}\a")
 
     def on_unmount(self) -> None:
         self.feed.close()

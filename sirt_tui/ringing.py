@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from engine.schema.notify import Occasion
     from engine.store.run_row import RunRow
@@ -18,6 +19,17 @@ class Ends:
 
     def __init__(self) -> None:
         self._states: dict[str, str] | None = None
+        self._stuck: set[tuple[str, str, datetime]] = set()
+
+    @property
+    def at_work(self) -> list[str]:
+        """Return the runs that were running when last looked at."""
+        return [run_id for run_id, state in (self._states or {}).items() if state == "running"]
+
+    def newly_stuck(self, found: set[tuple[str, str, datetime]]) -> list[str]:
+        """Return the runs whose standstill has not been told yet."""
+        fresh, self._stuck = found - self._stuck, found | self._stuck
+        return sorted({run_id for run_id, *_ in fresh})
 
     def news(self, rows: Iterable[RunRow]) -> list[tuple[str, Occasion]]:
         """Return the runs that have ended since the last call, and how."""

@@ -11,7 +11,7 @@ from engine.cli.progress import LiveLine
 from engine.machine.state import phase_state
 from engine.planning.graph import unique_phases
 from engine.queries.doing import steps
-from engine.queries.notices import rings
+from engine.queries.notices import rings, stuck
 from engine.queries.rows import queued_runs
 from engine.scheduling import daemon
 from engine.scheduling.standing import ENDED, Fact, standings
@@ -23,10 +23,12 @@ from engine.store.eventlog import EventReader
 from engine.store.notices import read as read_notices
 from engine.store.phase_log import EMPTY, PhaseView, fold_all
 from engine.store.run import read_run
+from engine.store.run_row import kind_of
 from engine.store.spending import in_all, spending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 CONDUCTOR_EVERY_S = 10.0
 SHOWN = 3  # running phases in a line
+STUCK_EVERY_S = 60.0
 LINE_EVERY_S = 10.0  # where the output is no terminal
 
 
@@ -85,7 +88,8 @@ class _Follower:
         self._began = time.monotonic()
         self._last_line = 0.0
         self._pending: list[str] = []  # why phases wait in a cluster's queue
-        self._conducted = self._began
+        self._conducted = self._stuck_looked = self._began
+        self._stuck: set[tuple[str, str, datetime]] = set()
 
     @property
     def all_done(self) -> bool:
@@ -110,6 +114,7 @@ class _Follower:
             elif state != before and state in {"done", *ENDED}:
                 self._tell_end(spec, state, found[spec.id].error)
         self._tell_progress(running)
+        self._ring_for_stuck()
         if running or not self._nothing_startable():
             return False
         self._check_place()  # in an empty place nothing is left either
@@ -152,6 +157,16 @@ class _Follower:
         say(words, err=True)
         for warning in view.warnings:
             say(f"{warning.level}: {warning.text}", "    ", err=True)
+
+    def _ring_for_stuck(self) -> None:
+        """Ring once for each standstill, where that is wanted."""
+        if self._quiet or time.monotonic() - self._stuck_looked < STUCK_EVERY_S:
+            return
+        self._stuck_looked = time.monotonic()
+        found = stuck(self._runs, self._run_ids)
+        for run_id, phase, _ in sorted(found - self._stuck):
+            ring(f"sirt: {run_id} stuck in {kind_of(phase)}")
+        self._stuck |= found
 
     def _view(self, spec: PhaseSpec) -> PhaseView:
         attempt = self._runs.phase(spec.id).last_attempt()

@@ -91,6 +91,16 @@ def recent_view(attempt: AttemptDir) -> PhaseView:
     return replace(fold_all(events), gaps=0)  # what is before them is not missing
 
 
+def standstill(attempt: AttemptDir) -> tuple[datetime, float] | None:
+    """When an attempt last showed a sign of progress, and how many seconds ago; None once it is
+    over, or before its first event."""
+    view = recent_view(attempt)
+    last = view.progressed or view.last_event
+    if last is None or view.outcome is not None:
+        return None
+    return last, time.time() - last.timestamp() - ahead(attempt.path.parents[2])
+
+
 def _last_lines(attempt: AttemptDir) -> list[bytes]:
     """The lines at the log's end; the first may be cut off, and is then no event."""
     try:

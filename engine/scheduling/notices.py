@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.machine.state import final_event, phase_state, recent_view
+from engine.machine.state import final_event, phase_state, recent_view, standstill
 from engine.planning.notify_files import notify_of
 from engine.scheduling.sending import Unsent, send
 from engine.scheduling.standing import run_state
@@ -26,7 +26,6 @@ from engine.schema.errors import UserError, told
 from engine.schema.phase import digest
 from engine.schema.sanitize import one_line
 from engine.schema.specs import EvaluateSpec
-from engine.store.clock import ahead
 from engine.store.notices import Notice, read, write
 from engine.store.run import RunRecord, read_record, with_phases
 from engine.store.run_row import kind_of
@@ -111,13 +110,11 @@ class Notices:
             notify = self._notify_of(owner) if owner else None
             if owner is None or notify is None or "stuck" not in notify.on:
                 continue
-            view = recent_view(one.attempt)
-            last = view.progressed or view.last_event
-            if last is None or view.outcome is not None:
+            found = standstill(one.attempt)
+            if found is None or found[1] < 60 * notify.stuck_minutes:
                 continue
-            silent = (datetime.now(UTC) - last).total_seconds() - ahead(self._runs.root)
-            key = f"stuck {phase_id}#{one.attempt.number} {last.isoformat()}"
-            if silent > 60 * notify.stuck_minutes and self._write(owner, "stuck", key, phase_id):
+            key = f"stuck {phase_id}#{one.attempt.number} {found[0].isoformat()}"
+            if self._write(owner, "stuck", key, phase_id):
                 yield owner
 
     def _write(self, run_id: str, event: str, key: str, phase_id: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from engine.cli import follow as following
 from engine.cli.follow import follow
 from engine.cli.main import sirt
 from engine.commands.drafts import draft_of_text
@@ -394,6 +395,22 @@ def test_a_terminal_that_follows_rings_if_that_is_wanted(
     own.write_text(dump({"bell": False}))
     assert follow(runs, ["one"])
     assert len(rung) == 1
+
+
+def test_a_terminal_that_follows_rings_once_for_a_standstill(
+    runs: RunsFolder, own, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr(following, "ring", rung.append)
+    monkeypatch.setattr(following, "STUCK_EVERY_S", -1.0)
+    end(runs, 0, "", ago_s=1860)
+    follower = following._Follower(runs, ["one"], read_run(runs, "one").spec.phases, quiet=False)
+    assert not follower.look()
+    assert rung == []
+    own.write_text(dump({"stuck_minutes": 30}))
+    for _ in range(2):
+        assert not follower.look()
+    assert rung == ["sirt: one stuck in annotate"]
 
 
 @pytest.mark.slow

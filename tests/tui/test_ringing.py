@@ -52,5 +52,11 @@ def test_a_run_that_ends_rings_where_its_experiment_asks_for_it(recorded, monkey
             notify_files.keep(recorded, live, Notify(on=("failed",)))
             await see(ended("done"), 3)
             assert len(rung) == 1
+            notify_files.keep(recorded, live, Notify(stuck_minutes=5))  # it was recorded days ago
+            app._ends.news([rows[live]])
+            for _ in range(2):
+                await app._ring_for_stuck()
+                assert len(rung) == 2
+            assert any(f"\x1b]2;sirt: {live} stuck\a" in text for text in written)
 
     asyncio.run(flow())
