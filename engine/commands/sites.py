@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands.device_request import device_request
-from engine.planning.sites import LOCAL, find_site, load_site, own_folder, sites
+from engine.planning.sites import LOCAL, SHIPPED, find_site, load_site, own_folder, sites
 from engine.planning.yaml_file import dump
 from engine.scheduling.launchers.slurm.detect import Found, look
 from engine.scheduling.launchers.slurm.program import NoAnswer
@@ -45,8 +45,8 @@ class Job:
 
 
 def site_names(runs: RunsFolder) -> tuple[str, ...]:
-    """Where an experiment can run; the first is this machine."""
-    return LOCAL, *sites(runs)
+    """The clusters that somebody has described; not the example that is shipped."""
+    return tuple(name for name, path in sites(runs).items() if path.parent != SHIPPED)
 
 
 def site_request(

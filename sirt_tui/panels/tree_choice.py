@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEVICES = "devices"
 EACH = "each"
+SITE = "site:"
 OF_MODELS = ("teachers", "students")
 OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experiments choose
 
@@ -30,19 +31,26 @@ OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experim
 @dataclass(frozen=True, slots=True)
 class Placement:
     """The chosen devices: the CPU, or GPUs (any, if none is named), and how many of them a training
-    phase gets."""
+    phase gets; or a cluster's ``site``, whose file says it."""
 
     cpu: bool = False
     gpus: tuple[int, ...] = ()
     each: int = 1
+    site: str = ""
 
     def toggled(self, which: str) -> Placement:
-        """Choose ``cpu`` or the GPU of that number, or undo that choice."""
+        """Choose ``cpu``, the GPU of that number or the site after ``site:``, or undo that."""
+        if which.startswith(SITE):
+            site = which.removeprefix(SITE)
+            return Placement(each=self.each, site="" if site == self.site else site)
         if which == "cpu":
-            return replace(self, cpu=not self.cpu)
-        return replace(self, cpu=False, gpus=tuple(sorted({int(which)} ^ set(self.gpus))))
+            return replace(self, cpu=not self.cpu, site="")
+        gpus = tuple(sorted({int(which)} ^ set(self.gpus)))
+        return replace(self, cpu=False, gpus=gpus, site="")
 
     def said(self, present: bool) -> str:
+        if self.site:
+            return f"site {self.site}"
         if self.cpu or not present:
             return "CPU"
         which = f"GPU {','.join(map(str, self.gpus))}" if self.gpus else "any GPU"
@@ -72,11 +80,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What can be chosen: ``choices`` by the file's key, and the machine as it is now."""
+    """What can be chosen: ``choices`` by the file's key, the machine as it is now, and clusters'
+    ``sites``."""
 
     choices: Mapping[str, Sequence[Choice]] = field(default_factory=dict)
     machine: MachineNow | None = None
     placement: Placement = Placement()
+    sites: Sequence[str] = ()
 
     @property
     def gpus(self) -> tuple[Gpu, ...]:
@@ -84,7 +94,7 @@ class Offered:
 
     @property
     def on_gpu(self) -> bool:
-        return bool(self.gpus) and not self.placement.cpu
+        return bool(self.placement.site or self.gpus) and not self.placement.cpu
 
     @property
     def on(self) -> str:
@@ -208,13 +218,17 @@ def device_rows(offered: Offered, opened: bool) -> list[Row]:
         return [heading]
     cores = f"{now.machine.cores} cores" if now else ""
     none = ", no GPU found (no NVIDIA driver answers)" if now and not gpus else ""
-    on_cpu = placement.cpu or not gpus
+    on_cpu = not placement.site and (placement.cpu or not gpus)
     rows = [heading, Row(f"{DEVICES}/cpu", "CPU", cores + none, about, chosen=on_cpu)]
     for gpu in gpus:
         chosen = not placement.cpu and gpu.index in placement.gpus
         more = f"{gpu.name}; no GPU ticked means any GPU"
         key, label = f"{DEVICES}/{gpu.index}", f"GPU {gpu.index}"
         rows.append(Row(key, label, gpu_use(gpu), more, chosen=chosen, busy=gpu.busy))
+    for site in offered.sites:
+        said = "a cluster: its file says what each phase asks for"
+        key, chosen = f"{DEVICES}/{SITE}{site}", site == placement.site
+        rows.append(Row(key, f"site {site}", "jobs of a cluster", said, chosen=chosen))
     if len(gpus) > 1:
         about = "how many GPUs one training phase gets; all others get one"
         rows.append(Row(f"{DEVICES}/{EACH}", "GPUs a phase", str(placement.each), about))

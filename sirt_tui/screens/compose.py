@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 
-from engine.commands import composing, drafts
+from engine.commands import composing, drafts, sites
 from engine.queries import settings_form
 from engine.queries.machine import MachineNow
 from engine.schema.errors import UserError
@@ -79,7 +79,8 @@ class ComposePage(Page):
     async def _begin(self) -> None:
         found = await self.ask(composing.shipped)
         self._presets = found.presets
-        self._offered = replace(self._offered, choices=found.choices)
+        there = await self.ask(sites.site_names, self.runs)
+        self._offered = replace(self._offered, choices=found.choices, sites=there)
         preset, run_id = self._from
         if preset is not None:
             await self._take(partial(documents.from_preset, preset))

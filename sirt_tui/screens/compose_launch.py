@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.commands import composing, device_request
+from engine.commands import composing, device_request, sites
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from engine.commands.composing import Planned, Problem
     from engine.commands.device_request import DeviceRequest
+    from engine.store.layout import RunsFolder
     from sirt_tui.draft_document import DraftDocument
     from sirt_tui.page import Page
     from sirt_tui.panels.tree_choice import Offered
@@ -40,7 +41,12 @@ async def save(page: Page, document: DraftDocument, problems: Sequence[Problem])
 async def launch(page: Page, planned: Planned, offered: Offered) -> None:
     """Launch the runs after confirmation, and show them in the list of runs."""
     try:
-        devices = await page.ask(request, offered)
+        site = offered.placement.site
+        devices = (
+            await page.ask(request_of_site, page.runs, planned, site)
+            if site
+            else await page.ask(request, offered)
+        )
         lines = summary(planned, offered.where, offered.on)
         if not await compose_dialogs.agreed(page, planned, lines):
             return
@@ -51,6 +57,13 @@ async def launch(page: Page, planned: Planned, offered: Offered) -> None:
     reused = f", {len(launched.reused)} finished before" if launched.reused else ""
     page.sirt.say(f"{counted(len(launched.queued), 'run')} queued{reused}")
     page.sirt.show_runs(launched.all)
+
+
+def request_of_site(runs: RunsFolder, planned: Planned, site: str) -> DeviceRequest:
+    """Ask the site's cluster whether it would take the jobs; call it in a thread."""
+    asked = sites.site_request(runs, site)
+    sites.check_launch(planned.plan.to_do, asked)
+    return asked
 
 
 def request(offered: Offered) -> DeviceRequest:
