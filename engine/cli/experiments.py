@@ -266,6 +266,21 @@ def run(
 
 
 @click.command()
+@click.argument("experiment", shell_complete=experiments)
+@click.pass_obj
+def fetch(runs: RunsFolder, experiment: str) -> None:
+    """Bring the models and benchmarks of EXPERIMENT to this machine's cache of the hub.
+
+    Jobs of a cluster read them from there: their nodes often have no way out.
+    """
+    from engine.commands import fetching
+
+    to_do = plan_experiment(runs, experiment).plan.to_do
+    fetching.fetch(to_do, echo)
+    echo("all that is read from the hub is here")
+
+
+@click.command()
 @json_option
 def presets(as_json: bool) -> None:
     """List the shipped experiments, model cards and tasks."""

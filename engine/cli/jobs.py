@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.output import echo, print_table
-from engine.commands import sites
+from engine.commands import fetching, sites
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def print_jobs(planned: Planned, request: DeviceRequest) -> None:
     count = sum(job.count for job in found)
     if count > site.jobs:
         echo(f"at most {site.jobs} of the {count} jobs are in the cluster's queue at once")
+    if absent := fetching.missing(planned.plan.to_do):
+        echo(
+            f"not in this machine's cache: {', '.join(absent)}; jobs don't ask the hub, so bring "
+            f"it here with: sirt fetch {planned.path}"
+        )
     here = len(planned.plan.to_do) - count
     if here:
         echo(f"phases that ask an endpoint or read a file run on this machine: {here}")
@@ -50,5 +55,6 @@ def jobs_json(planned: Planned, request: DeviceRequest) -> dict[str, Any]:
             {"kind": job.kind, "count": job.count, "partition": job.partition, "gres": job.gres}
             | job.asked._asdict()
             for job in found
-        ]
+        ],
+        "missing": fetching.missing(planned.plan.to_do),
     }

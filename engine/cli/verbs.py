@@ -25,6 +25,7 @@ VERBS = {
     "plan": Verb("experiments", "plan", RUN, "what an experiment needs", "sirt plan my.yaml"),
     "run": Verb("experiments", "run", RUN, "launch it and follow it", "sirt run my.yaml --gpus 0"),
     "stop": Verb("runs", "stop", RUN, "stop runs, keep their work", "sirt stop 2c97"),
+    "fetch": Verb("experiments", "fetch", RUN, "models, rows, for nodes", "sirt fetch my.yaml"),
     "retry": Verb("runs", "retry", RUN, "go on after stop or fault", "sirt retry 2c97 --follow"),
     "queue": Verb("queue", "queue", RUN, "which runs come next", "sirt queue --move 2c97 0"),
     "status": Verb("status", "status", WATCH, "all runs, or one in words", "sirt status --watch"),

@@ -6,6 +6,7 @@ import os
 import socket
 
 JOB = "SIRT_JOB"  # set by a job's script: its id
+BARREN = 5  # allocations in a row that brought a phase no further end it; a few may be cut short
 GOES_ON = 75  # exit code of a phase that has saved its work and wants another allocation
 
 

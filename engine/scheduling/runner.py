@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec
 
 OTHER_ATTEMPT_TIMEOUT_S = 30.0
-BARREN = 5  # allocations in a row; a few may be cut short by what comes first
 OUTCOME_CODES = {"done": 0, "failed": 1, "stopped": 3}
 
 
@@ -123,10 +122,11 @@ def _tell_allocation(context: Context) -> None:
     number = len(earlier) + 1
     context.emit(Allocation(job=allocation.job(), node=allocation.node(), number=number))
     program.check()
-    if barren(events) >= BARREN:
+    if barren(events) >= allocation.BARREN:
         raise UserError(
-            f"{BARREN} allocations in a row brought it no further: the time limit is too short for "
-            "one step and its checkpoint; raise the site's time for this kind of phase, then retry"
+            f"{allocation.BARREN} allocations in a row brought it no further: the time limit is too short for "
+            "one step and its checkpoint; raise the site's time for this kind of phase, then go on "
+            "with: sirt retry"
         )
 
 

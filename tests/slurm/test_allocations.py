@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from engine.interfaces import Devices
-from engine.machine.allocation import GOES_ON, JOB
+from engine.machine.allocation import BARREN, GOES_ON, JOB
 from engine.scheduling import runner
-from engine.scheduling.runner import BARREN, barren, run_attempt
+from engine.scheduling.runner import barren, run_attempt
 from engine.schema.allocation import Allocation
 from engine.schema.events import PhaseFinished, PhaseStarted, Progress
 from engine.schema.kinds import PHASES, resolve

@@ -161,7 +161,7 @@ def test_a_training_that_outlives_its_limit_ends_with_the_same_bits(lab, tmp_pat
     (tmp_path / "slow.py").write_text(SLOW_MOTION)
     python = lab.environment / "bin" / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/slow.py "$@"\n')
-    lab.describe(time="1:00", memory="3000M", partition="short")
+    lab.describe(time="2:00", memory="3000M")  # half a minute for its imports
     (phase,) = lab.launch("one", chain().model_copy(update={"phases": (spec,)}))
     lab.slurm.until(lambda: phase.done, "trained", within_s=500)
     assert len(allocations(phase)) >= 2

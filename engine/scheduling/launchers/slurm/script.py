@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.interfaces import Devices
-from engine.machine.allocation import GOES_ON, JOB
+from engine.machine.allocation import BARREN, GOES_ON, JOB
 from engine.machine.devices import environment
 from engine.scheduling.launchers.local import phase_command
 from engine.schema.site import seconds_of
@@ -42,7 +42,10 @@ gpus={gpus}
 if [[ ${{CUDA_VISIBLE_DEVICES:-}} =~ ^[0-9]+(,[0-9]+)*$ ]]; then gpus=$CUDA_VISIBLE_DEVICES; fi
 asked= timer=
 save() {{ asked=$1; : >"$attempt/yield"; }}
-requeue() {{ scontrol requeue "$SLURM_JOB_ID"; }}
+requeue() {{  # but one that never came as far as its first event is left to its limit
+  [ -e "$attempt/events.jsonl" ] || [ "${{SLURM_RESTART_COUNT:-0}}" -lt {barren} ] || return
+  scontrol requeue "$SLURM_JOB_ID"
+}}
 trap 'save limit; (sleep {patience}; requeue) & timer=$!' USR1
 trap 'save term' TERM
 (srun --ntasks=1 --cpus-per-task={cpus} {command} >>"$attempt/stdout.log" 2>>"$attempt/stderr.log"
@@ -55,7 +58,7 @@ if [ "$code" = {goes_on} ] && [ "$asked" = limit ]; then
 elif [ "$code" = {goes_on} ] && ! [ -e "$attempt/stop" ]; then
   sleep 300  # whoever ends this job puts it back in the queue, or doesn't
 fi
-[ -z "$timer" ] || kill "$timer"
+[ -z "$timer" ] || kill "$timer" 2>/dev/null
 echo "$code" >"$attempt/exit"
 exit "$code"
 """
@@ -91,7 +94,8 @@ def script(
         cpus=asked.cpus,
         command=" ".join(quoted),
         goes_on=GOES_ON,
-        patience=max(3, lead(asked.time) - 15),
+        patience=lead(asked.time) * 3 // 4,
+        barren=BARREN,
     )
     return "\n".join(lines) + "\n" + body
 
@@ -142,6 +146,7 @@ def _options(
 def _exports(devices: Devices, program: Program) -> Iterable[str]:
     folder, told = program
     yield f"export {JOB}=$SLURM_JOB_ID"
+    yield "export HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1"
     yield f"export PYTHONPATH={shlex.quote(str(folder))}${{PYTHONPATH:+:$PYTHONPATH}}"
     for name, value in (environment(devices) | told).items():
         if name != "CUDA_VISIBLE_DEVICES" or not devices.gpus:
