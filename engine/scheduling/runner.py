@@ -124,8 +124,8 @@ def _tell_allocation(context: Context) -> None:
     program.check()
     if barren(events) >= allocation.BARREN:
         raise UserError(
-            f"{allocation.BARREN} allocations in a row brought it no further: the time limit is too "
-            "short for one step and its checkpoint; raise the site's time for this kind of phase, "
+            f"{allocation.BARREN} allocations in a row brought it no further: its time limit is "
+            "too short for one step and its checkpoint; raise the site's time for this kind of phase, "
             "then go on with: sirt retry"
         )
 
