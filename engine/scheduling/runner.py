@@ -124,9 +124,9 @@ def _tell_allocation(context: Context) -> None:
     program.check()
     if barren(events) >= allocation.BARREN:
         raise UserError(
-            f"{allocation.BARREN} allocations in a row brought it no further: its time limit is "
-            "too short for one step and its checkpoint; raise the site's time for this kind of phase, "
-            "then go on with: sirt retry"
+            f"{allocation.BARREN} allocations in a row brought it no further: their time limit is "
+            "too short for one step and its checkpoint; raise the site's time for this kind of "
+            "phase, then go on with: sirt retry"
         )
 
 
