@@ -131,14 +131,14 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
 
     def share_prompts(self) -> bool:
         """Read a pair's prompt once for both answers, in all passes from now on, where the model
-        allows it; returns whether. TRL calls the model without its output layer by its forward."""
+        allows it; returns whether."""
         rows = [*self.train_dataset, *self.eval_dataset]
         longest = max(rows, key=lambda row: sum(map(len, row.values())))
         batch = prepared(self, [longest])
-        causal = self.model.get_base_model()
         self.model.eval()
         with self.accelerator.autocast():
-            return share_prompts(causal.base_model, batch["input_ids"], batch["attention_mask"])
+            ids, mask = batch["input_ids"], batch["attention_mask"]
+            return share_prompts(self.model.get_base_model(), ids, mask)
 
     def remember_reference(
         self, file: Path, seen: Callable[[int, int], None] = lambda *_: None

@@ -8,6 +8,7 @@ again, so losses and figures are TRL's own. Exact: no sum has other terms, only 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -62,33 +63,43 @@ def pack(ids: Tensor, mask: Tensor) -> Packing:
     return Packing(packed, positions, visible, places)
 
 
-def share_prompts(backbone: Any, ids: Tensor, mask: Tensor) -> bool:
-    """Make a model without its output layer read pairs packed, if it can; returns whether.
+def share_prompts(model: Any, ids: Tensor, mask: Tensor) -> bool:
+    """Make a model with TRL's fused output layer read pairs packed when it scores them, if it can;
+    returns whether. What is generated with it meanwhile is read as ever.
 
     It can where its attention takes any mask and the given pair's states come out the same. Give
     the longest pair, which a window of attention would cut first.
     """
-    forward = backbone.forward
+    backbone, score = model.base_model, model.forward
+    read = backbone.forward
     if not _takes_any_mask(backbone):
         return False
 
     def sharing(*, input_ids: Tensor, attention_mask: Tensor, **more: Any) -> Any:
-        if more.get("past_key_values") is not None:  # it answers prompts: its rows are no pairs
-            return forward(input_ids=input_ids, attention_mask=attention_mask, **more)
         packing = pack(input_ids, attention_mask)
         given = {"attention_mask": packing.visible, "position_ids": packing.positions}
-        found = forward(input_ids=packing.ids, **given, **more)
+        found = read(input_ids=packing.ids, **given, **more)
         found.last_hidden_state = packing.unpacked(found.last_hidden_state)
         return found
 
+    @functools.wraps(score)
+    def scoring(*args: Any, fused_lm_head: bool = False, **more: Any) -> Any:
+        if not fused_lm_head:
+            return score(*args, **more)
+        backbone.forward = sharing
+        try:
+            return score(*args, fused_lm_head=True, **more)
+        finally:
+            backbone.forward = read
+
     with torch.no_grad():
         usual, ours = (
-            read(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[mask == 1]
-            for read in (forward, sharing)
+            states(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[mask == 1]
+            for states in (read, sharing)
         )
     if not (usual - ours).norm() <= CLOSE[usual.dtype] * usual.norm():
         return False
-    backbone.forward = sharing
+    model.forward = scoring
     return True
 
 
