@@ -37,7 +37,7 @@ ALL = 10_000_000
 
 @click.command()
 @click.argument("which", metavar="RUN|PHASE", shell_complete=runs_and_phases)
-@click.option("--phase", help="Only the phases of this kind (or whose id begins so).")
+@click.option("--phase", help="Only phases of this kind (or with this in their id).")
 @click.option("--errors", is_flag=True, help="What the processes wrote to stderr instead.")
 @click.option(
     "--follow",
@@ -95,13 +95,15 @@ def _title(folder: PhaseDir, spec: PhaseSpec, launched: datetime | None) -> str:
     return f"{spec.title}, {said}" if said else spec.title
 
 
-def _chosen(runs: RunsFolder, which: str, begin: str | None) -> Sequence[PhaseSpec]:
+def _chosen(runs: RunsFolder, which: str, part: str | None) -> Sequence[PhaseSpec]:
     if (phase_id := find_phase(runs, which)) is not None:
         return [runs.phase(phase_id).spec()]
     run_id = find_run(runs, which)
-    specs = [p for p in read_run(runs, run_id).spec.phases if p.id.startswith(begin or "")]
+    specs = [p for p in read_run(runs, run_id).spec.phases if (part or "") in p.id]
     if not specs:
-        raise UserError(f"{run_id}: no phase begins with {begin!r}")
+        raise UserError(
+            f"{run_id}: no phase has {part!r} in its id; see: sirt status {run_id} --ids"
+        )
     return specs
 
 

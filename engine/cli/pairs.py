@@ -17,7 +17,7 @@ from engine.queries.finding import find_run
 from engine.queries.item_files import sources
 from engine.queries.items import Reader
 from engine.schema.counts import counted
-from engine.schema.errors import UserError, nearest
+from engine.schema.errors import UserError, ambiguous, nearest
 from engine.store import item_notes
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> 
     keep = item_filter.parse(words, marks)
     if keep.problem:
         raise UserError(f"--filter: {keep.problem}")
-    wanted = set(ids)
+    wanted = _meant(reader, ids)
     if wanted:
         keep = replace(keep, tests=(lambda item: item.id in wanted, *keep.tests))
     numbers = [n for _, found in reader.sift(keep, lambda: False) for n in found]
@@ -127,6 +127,19 @@ def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> 
         known = reader.ids(range(reader.count))
         raise UserError(f"--id: no such pair {min(missing)!r}; {_near(min(missing), known)}")
     return Chosen(reader, marks, numbers)
+
+
+def _meant(reader: Reader, words: tuple[str, ...]) -> set[str]:
+    """Return the pairs' ids that the words are, or are a part of; ``UserError`` where several
+    fit."""
+    known = reader.ids(range(reader.count)) if words else []
+    found = set()
+    for word in words:
+        fitting = [word] if word in known else [item for item in known if word and word in item]
+        if len(fitting) > 1:
+            raise UserError(f"--id: {ambiguous(word, fitting, 'pair')}")
+        found.add(fitting[0] if fitting else word)
+    return found
 
 
 def _near(item: str, known: list[str]) -> str:

@@ -152,7 +152,7 @@ def _training(runs: RunsFolder, run_id: str, wanted: str | None) -> Training:
     found = [p for p in phases if isinstance(p, InstructSpec | RefineSpec)]
     if not found:
         raise UserError(f"{run_id}: trains nothing; its model is the card's own")
-    chosen = [p for p in found if p.id.startswith(wanted)] if wanted else found
+    chosen = [p for p in found if wanted in p.id] if wanted else found
     if not chosen:
         raise UserError(f"{run_id}: no training {wanted!r}: {nearest(wanted or '', _ids(found))}")
     if not runs.phase(chosen[-1].id).done:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.queries.runs import registry
-from engine.schema.errors import UserError, nearest
+from engine.schema.errors import UserError, ambiguous, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from engine.store.layout import RunsFolder
-
-LISTED = 8  # candidates in a message
 
 
 def find_runs(runs: RunsFolder, words: Iterable[str]) -> list[str]:
@@ -28,7 +26,7 @@ def find_run(runs: RunsFolder, word: str) -> str:
     """Find the one run that is meant; ``UserError`` also for an experiment with several."""
     found = _runs(runs, word)
     if len(found) > 1:
-        raise UserError(_ambiguous(word, found, "run"))
+        raise UserError(ambiguous(word, found, "run"))
     return found[0]
 
 
@@ -51,7 +49,7 @@ def find_phase(runs: RunsFolder, word: str) -> str | None:
     of_runs = word and _matching(word, _names(runs))
     found = [] if not word or of_runs else [f.id for f in runs.phase_dirs() if word in f.id]
     if len(found) > 1:
-        raise UserError(_ambiguous(word, found, "phase"))
+        raise UserError(ambiguous(word, found, "phase"))
     return found[0] if found else None
 
 
@@ -67,7 +65,7 @@ def _runs(runs: RunsFolder, word: str) -> list[str]:
     if not found:
         raise UserError(f"no run {word!r} in {runs.root}; {nearest(word, names)}")
     if len(found) > 1 and not of_experiment:
-        raise UserError(_ambiguous(word, found, "run"))
+        raise UserError(ambiguous(word, found, "run"))
     return found
 
 
@@ -86,9 +84,3 @@ def _matching(word: str, names: Mapping[str, str]) -> list[str]:
         lambda run_id: word in run_id or word.casefold() in names[run_id].casefold(),
     )
     return next(filter(None, ([i for i in names if test(i)] for test in tests)), [])
-
-
-def _ambiguous(word: str, found: list[str], what: str) -> str:
-    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-    listed = ", ".join(found[:LISTED])
-    return f"{word!r} fits {len(found)} {what}s: {listed}{more}; give more of the id"

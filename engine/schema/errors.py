@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MOST = 30
+LISTED = 8  # of several that are meant
 
 
 class UserError(Exception):
@@ -86,3 +87,14 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         return "none is defined"
     more = f" and {len(options) - MOST} more" if len(options) > MOST else ""
     return f"valid: {', '.join(options[:MOST])}{more}"
+
+
+def ambiguous(word: str, found: Sequence[str], what: str) -> str:
+    """The error for a part of a name that several have, with the first of them.
+
+    >>> ambiguous("both", ["both-s0", "both-s1"], "run")
+    "'both' fits 2 runs: both-s0, both-s1; give more of the id"
+    """
+    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    listed = ", ".join(found[:LISTED])
+    return f"{word!r} fits {len(found)} {what}s: {listed}{more}; give more of the id"

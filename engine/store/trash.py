@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.schema.errors import UserError, nearest
+from engine.schema.errors import UserError, ambiguous, nearest
 from engine.schema.jsonfile import read_object
 from engine.store.layout import PhaseDir, write_json
 from engine.store.writing import sync_folder
@@ -112,13 +112,16 @@ def deletions(runs: RunsFolder) -> list[Deletion]:
 
 
 def find(runs: RunsFolder, word: str) -> Deletion:
-    """The deletion with this id, or the newest one of this run."""
+    """The deletion with this id, or the newest one of this run; any part will do that no other
+    has."""
     found = deletions(runs)
-    for one in found:
-        if word == one.id or word in one.runs:
-            return one
-    known = [name for one in found for name in (one.id, *one.runs)]
-    raise UserError(f"nothing {word!r} in the trash: {nearest(word, known)}")
+    known = list(dict.fromkeys(name for one in found for name in (one.id, *one.runs)))
+    fitting = [word] if word in known else [name for name in known if word and word in name]
+    if not fitting:
+        raise UserError(f"nothing {word!r} in the trash: {nearest(word, known)}")
+    if len(fitting) > 1:
+        raise UserError(ambiguous(word, fitting, "deletion"))
+    return next(one for one in found if fitting[0] in (one.id, *one.runs))
 
 
 def leftovers(runs: RunsFolder) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_a_phase_is_found_by_any_part_that_no_other_has(runs: RunsFolder) -> Non
     assert find_runs_and_phases(runs, [refine[:12], both[-6:]]) == ([both], [refine])
     with pytest.raises(UserError, match=r"'elicit-' fits 4 phases: elicit-"):
         find_phase(runs, "elicit-")
+
+
+def test_pairs_and_deletions_are_found_by_a_part_too(runs: RunsFolder, tmp_path: Path) -> None:
+    folder, both = str(runs.root), run_of(runs, "both", "wren-3m")
+    some = json.loads(told("--runs", folder, "pairs", both, "--json", "--limit", "1"))[0]["id"]
+    assert f"== {some}  " in told("--runs", folder, "pairs", both, "--id", some[1:])
+    assert "pairs: train-" in told("--runs", folder, "pairs", both, "--id", "train-")
+    copy = copy_recorded(tmp_path / "runs")
+    told("--runs", str(copy.root), "delete", both, "--yes")
+    assert both not in copy.run_ids()
+    told("--runs", str(copy.root), "trash", "restore", both[-5:])
+    assert both in copy.run_ids()
 
 
 def test_every_verb_that_takes_a_run_takes_a_part_of_its_id(runs: RunsFolder) -> None:
