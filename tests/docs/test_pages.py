@@ -18,6 +18,8 @@ from engine.planning.sites import load_site
 from engine.planning.sweep import read_combinations
 from engine.schema.cards import TaskSource
 from engine.store.layout import RunsFolder
+from sirt_tui import keymap
+from sirt_tui.actions import ACTIONS
 from tests.docs.pages import (
     CHECKOUT,
     DOCS,
@@ -127,7 +129,7 @@ def test_commands_in_the_prose_are_understood(understood):
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=named)
-def test_experiments_load_and_can_be_planned(block, tmp_path):
+def test_files_can_be_read_and_experiments_planned(block, tmp_path):
     (tmp_path / "data").mkdir()
     rows = [{"question": f"What is {n} plus {n}?", "final_ans": str(2 * n)} for n in range(1, 41)]
     (tmp_path / "data" / "MultiArith.json").write_text(json.dumps(rows))
@@ -136,6 +138,10 @@ def test_experiments_load_and_can_be_planned(block, tmp_path):
     if "launcher" in given:
         file.write_text(block.text)
         assert load_site(file).asked("instruct")
+        return
+    if ACTIONS.keys() >= given.keys():
+        file.write_text(block.text)
+        assert keymap.read(file)[1] == []
         return
     whole = "students" in given
     file.write_text(block.text if whole else ANY + block.text)
