@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sirt_tui.panels.run_panel import RunView
 
 LINES = 4
+TEXT_CHARS = 2_000  # of a warning
 ADVICE = {
     "failed": "retry it",
     "lost": "its process is gone; a retry goes on from what it kept",
@@ -36,11 +37,14 @@ class AlertsPanel(Static):
     def show(self, of: RunView) -> None:
         lines = alerts(of.status.phases, of.now, of.status.damage)
         self.display = bool(lines)
-        shown = lines[:LINES]
-        if len(lines) > LINES:
-            shown[-1] = Text(f"and {len(lines) - LINES + 1} more warnings in the log", "yellow")
-        whole = sum(-(-line.cell_len // max(1, self.screen.size.width - 2)) for line in shown)
+        whole = sum(-(-line.cell_len // max(1, self.screen.size.width - 2)) for line in lines)
         self.styles.text_wrap = "wrap" if whole <= LINES else "nowrap"
+        shown = lines
+        if whole > LINES:
+            shown = lines[: LINES - 1]
+            left = len(lines) - len(shown)
+            more = f"and {left} more; " if left else ""
+            shown.append(Text(f"{more}the log has them whole, each phase its own", "dim yellow"))
         text = Text("\n").join(shown)
         if text != self.content:  # another text may take other room: the screen is laid out again
             self.update(text)
@@ -49,11 +53,11 @@ class AlertsPanel(Static):
 def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] = ()) -> list[Text]:
     """Return a line for each fault: what is wrong, where, what to do. ``damage``: damaged files."""
     faults, hints, warnings = [], [], []
-    hints += [_line("! ", one_line(said, 300), "", "yellow") for said in damage]
+    hints += [_line("! ", one_line(said, TEXT_CHARS), "", "yellow") for said in damage]
     for phase in phases:
         name = phase.spec.title
         if advice := ADVICE.get(phase.state):
-            said = one_line(phase.error, 300)
+            said = one_line(phase.error, TEXT_CHARS)
             faults.append(
                 _line(f"✗ {name} {phase.state}: ", said or "it left no error", advice, "bold red")
             )
@@ -61,7 +65,7 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
             hints.append(_line(f"! {name} runs, but is ", quiet, "", "yellow"))
         newest = {m.code or m.text: m for m in phase.view.warnings}
         for message in newest.values():
-            said = one_line(message.text, 300)
+            said = one_line(message.text, TEXT_CHARS)
             warnings.append(_line(f"! {name}: ", said, "", "yellow"))
     return [*faults, *hints, *warnings]
 

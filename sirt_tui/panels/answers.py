@@ -35,7 +35,7 @@ ADDED, REMOVED = "bold green underline", "red strike"
 NONE = "no prompts were answered while it trained (look_prompts of instruct and refine)"
 
 
-class AnswersPanel(RunPanel, Lines):
+class AnswersPanel(RunPanel, Lines, can_focus=True):
     """Shows one look at a training beside the look before; keys step through the looks, and from
     prompt to prompt. The newest look is followed until a person steps back."""
 

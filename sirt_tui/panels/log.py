@@ -17,7 +17,7 @@ from sirt_tui.widgets.text_view import Lines
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from textual.binding import BindingType
+    from textual.binding import Binding, BindingType
 
     from engine.queries.runs import PhaseStatus
     from engine.store.phase_log import PhaseView
@@ -33,7 +33,8 @@ class LogPanel(RunPanel, Lines, can_focus=True):
 
     NAME = "log"
     BORDER_TITLE = "log"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("log")]
+    KEYS: ClassVar[tuple[Binding, ...]] = bindings("log")
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self) -> None:
         super().__init__(stays_at_end=True)
