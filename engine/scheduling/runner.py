@@ -116,10 +116,13 @@ def _tell_cores(context: Context) -> None:
 
 
 def _tell_allocation(context: Context) -> None:
-    """Say which job this is; ``UserError`` when the last ones got nowhere."""
+    """Say which job this is and why it waited; ``UserError`` when the last ones got nowhere."""
     events = EventReader(context.attempt.events).read(10_000_000, math.inf)
     earlier = [event for event in events if isinstance(event, Allocation)]
     number = len(earlier) + 1
+    for told in EventReader(context.attempt.queued).read(10_000_000, math.inf):
+        if isinstance(told, ev.Message) and not (earlier and told.ts < earlier[-1].ts):
+            context.emit(told.model_copy(update={"text": f"in the queue: {told.text}"}))
     context.emit(Allocation(job=allocation.job(), node=allocation.node(), number=number))
     program.check()
     if barren(events) >= allocation.BARREN:

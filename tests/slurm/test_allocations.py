@@ -11,7 +11,7 @@ from engine.scheduling.runner import barren, run_attempt
 from engine.schema.allocation import Allocation
 from engine.schema.events import PhaseFinished, PhaseStarted, Progress
 from engine.schema.kinds import PHASES, resolve
-from engine.store.eventlog import EventReader, EventWriter
+from engine.store.eventlog import EventReader, EventWriter, note
 from engine.store.phase_log import fold_all
 from tests.engine import fakes
 from tests.engine.fakes import write_run
@@ -96,6 +96,21 @@ def test_what_counts_as_getting_further():
     assert barren(log(3, 3, 3)) == 2
     assert barren(log(3, 3, 4)) == 0
     assert barren(log(4, 2, None)) == 2
+
+
+def test_why_it_waited_stands_in_its_log(attempt):
+    phase, one = attempt
+    note(one.queued, "job 7: waits: other jobs come first (Priority)")
+    one.goes_on.touch()
+    run_attempt(phase, one, Devices())
+    note(one.queued, "job 7: back in the queue")
+    one.goes_on.unlink()
+    run_attempt(phase, one, Devices())
+    said = [m.text for m in events(one)[1].messages if m.text.startswith("in the queue: ")]
+    assert said == [
+        "in the queue: job 7: waits: other jobs come first (Priority)",
+        "in the queue: job 7: back in the queue",
+    ]
 
 
 def test_fewer_cores_than_were_asked_for_are_told(attempt, monkeypatch):

@@ -59,6 +59,7 @@ class SlurmLauncher:
         self._queue = queue or shared_queue()
         self._ended: dict[Path, tuple[int, bool]] = {}
         self._let_go: dict[Path, float] = {}
+        self._asking: dict[Path, dict[str, list[PhaseDir]]] = {}
 
     @cached_property
     def _name(self) -> str:
@@ -108,17 +109,15 @@ class SlurmLauncher:
 
     def _same_generations(self, phase: PhaseDir, key: str | None) -> list[str]:
         """Jobs of phases that ask the same questions, whose replies this one takes."""
-        if key is None:
-            return []
-        found, kind = [], phase.id.split("-")[0]
-        for folder in RunsFolder(phase.path.parent.parent).phase_dirs():
-            if folder.id == phase.id or folder.done or folder.id.split("-")[0] != kind:
-                continue
-            attempt = folder.last_attempt()
-            with contextlib.suppress(*DAMAGED):
-                if attempt and not self._over(attempt) and folder.spec().generation_key == key:
-                    found.append(self._id(attempt, _handle(attempt)))
-        return [job for job in found if job]
+        runs = phase.path.parent.parent
+        if runs not in self._asking:  # read once; what is handed over from then on is added
+            self._asking[runs] = _open_generations(RunsFolder(runs))
+        alike = self._asking[runs].setdefault(key, []) if key is not None else []
+        last = [one for one in alike if one != phase]
+        alike[:] = [*last, phase]
+        open_ = [(one, a) for one in last if (a := one.last_attempt()) and not one.done]
+        jobs = [self._id(a, _handle(a)) for _, a in open_ if not self._over(a)]
+        return [job for job in jobs if job]
 
     def _id(self, attempt: AttemptDir, handle: Handle) -> str:
         """The job's id as it was told to us, to the job itself, or as the queue has it."""
@@ -278,6 +277,16 @@ def job_name(phase: PhaseDir, attempt: AttemptDir) -> str:
 def _devices(site: Site, kind: str) -> Devices:
     asked = site.asked(kind)
     return Devices(tuple(range(asked.gpus)), asked.cpus)
+
+
+def _open_generations(runs: RunsFolder) -> dict[str, list[PhaseDir]]:
+    """By what they generate, the phases that were tried and are not done."""
+    found: dict[str, list[PhaseDir]] = {}
+    for folder in runs.phase_dirs():
+        with contextlib.suppress(*DAMAGED):
+            if not folder.done and folder.last_attempt() and (key := folder.spec().generation_key):
+                found.setdefault(key, []).append(folder)
+    return found
 
 
 def _handle(attempt: AttemptDir) -> Handle:

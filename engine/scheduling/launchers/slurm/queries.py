@@ -27,6 +27,7 @@ PREFIX = "sirt:"
 FIELDS = "%i|%T|%r|%N|%S|%j"
 KEPT_S = 30.0
 NO_ACCOUNTING_S = 600.0
+MOST = 200  # names in one question
 _FIELD = re.compile(r"(\w+)=(\S+)")
 
 
@@ -129,6 +130,9 @@ def accounted(names: Iterable[str], since: float) -> dict[str, Job]:
     """Jobs by name as the accounting knows them; :class:`NoAnswer` where there is none."""
     if shutil.which("sacct") is None:
         raise NoAnswer("sacct: not installed")
+    names = list(names)
+    if len(names) > MOST:  # a command's line has an end
+        return accounted(names[:MOST], since) | accounted(names[MOST:], since)
     begin = datetime.fromtimestamp(since, UTC) - timedelta(hours=1)
     said = ask(
         (
