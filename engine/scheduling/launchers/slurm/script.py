@@ -46,7 +46,15 @@ requeue() {{  # but one that never came as far as its first event is left to its
   [ -e "$attempt/events.jsonl" ] || [ "${{SLURM_RESTART_COUNT:-0}}" -lt {barren} ] || return
   scontrol requeue "$SLURM_JOB_ID"
 }}
-trap 'save limit; (sleep {patience}; requeue) & timer=$!' USR1
+last() {{  # the signal may come a minute early: wait for the phase as long as there is time
+  wait={patience}
+  if [[ $(squeue --noheader --job="$SLURM_JOB_ID" --format=%L) =~ ^([0-9]+):([0-9][0-9])$ ]]; then
+    wait=$((10#${{BASH_REMATCH[1]}} * 60 + 10#${{BASH_REMATCH[2]}} - {reserve}))
+  fi
+  sleep $((wait > 0 ? wait : 0))
+  requeue
+}}
+trap 'save limit; last & timer=$!' USR1
 trap 'save term' TERM
 (srun --ntasks=1 --cpus-per-task={cpus} {command} >>"$attempt/stdout.log" 2>>"$attempt/stderr.log"
 echo $? >"$attempt/code") &
@@ -95,6 +103,7 @@ def script(
         command=" ".join(quoted),
         goes_on=GOES_ON,
         patience=lead(asked.time) * 3 // 4,
+        reserve=max(8, lead(asked.time) // 4),
         barren=BARREN,
     )
     return "\n".join(lines) + "\n" + body
