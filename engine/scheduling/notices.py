@@ -9,26 +9,18 @@ thread sends it. Sending never delays a phase, and what can't be sent is a warni
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
-from contextlib import suppress
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from engine.machine.state import final_event, phase_state, recent_view, standstill
+from engine.machine.state import standstill
 from engine.planning.notify_files import notify_of
+from engine.scheduling.notice_facts import facts_of
 from engine.scheduling.sending import Unsent, send
 from engine.scheduling.standing import run_state
-from engine.schema.accuracy import Accuracy
-from engine.schema.durations import duration
 from engine.schema.errors import UserError, told
 from engine.schema.phase import digest
-from engine.schema.sanitize import one_line
-from engine.schema.specs import EvaluateSpec
 from engine.store.notices import Notice, read, write
-from engine.store.run import RunRecord, read_record, with_phases
-from engine.store.run_row import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,8 +33,17 @@ if TYPE_CHECKING:
 OVER = frozenset({"done", "failed", "lost", "stopped", "blocked"})
 STUCK_EVERY_S = 20.0  # between two looks for stuck phases
 OLD_S = 86_400.0  # what ended longer ago is no news
-ERROR = 300  # characters
 log = logging.getLogger(__name__)
+
+
+class End(NamedTuple):
+    """How a run has ended. ``key``: the same for the same attempts of its phases; ``phase_id``: the
+    phase that failed."""
+
+    run_id: str
+    event: str
+    key: str
+    phase_id: str
 
 
 class Notices:
@@ -85,23 +86,36 @@ class Notices:
         running: Mapping[str, Running],
     ) -> None:
         """Write what is due of queued runs, which are dropped from the queue only after this."""
-        fresh = [run.run_id for run in wanted if self._ended(run, stands)]
+        ends = [end for run in wanted if (end := self._end_of(run, stands)) is not None]
+        fresh = self._write_ends(ends)
         if time.monotonic() - self._stuck_at > STUCK_EVERY_S:
             self._stuck_at = time.monotonic()
             fresh += self._stuck(wanted, running)
         self._send(fresh)
 
-    def _ended(self, run: QueuedRun, stands: Mapping[str, Standing]) -> bool:
-        """Write that a run is over, unless that was done before; whether something is due."""
+    def _end_of(self, run: QueuedRun, stands: Mapping[str, Standing]) -> End | None:
+        """Return how a run has ended; None while it goes on, or where a person has ended it."""
         states = {node.id: stands[node.id].state for node in run.nodes}
         state = run_state(list(states.values()))
         if not OVER.issuperset(states.values()) or state not in ("done", "failed", "lost"):
-            return False
+            return None
         ended = sorted(phase for phase in states if states[phase] == state)
         tries = [(phase, self._runs.phase(phase).last_attempt()) for phase in ended]
         key = f"{state} {digest([(phase, attempt and attempt.number) for phase, attempt in tries])}"
         event = "done" if state == "done" else "failed"
-        return self._write(run.run_id, event, key, "" if event == "done" else ended[0])
+        return End(run.run_id, event, key, "" if event == "done" else ended[0])
+
+    def _write_ends(self, ends: Sequence[End]) -> list[str]:
+        """Write what is due of runs that have ended; return these runs. Those that a common phase
+        has failed are told of in one notice, that of the first."""
+        fresh = []
+        for end in ends:
+            alike = [one for one in ends if one.phase_id and one.phase_id == end.phase_id]
+            written = (one for one in alike if (one.run_id, one.key) in self._written)
+            first = next(written, alike[0] if alike else end)
+            if self._write(*end, len(alike) - 1, first.run_id):
+                fresh.append(end.run_id)
+        return fresh
 
     def _stuck(self, wanted: Sequence[QueuedRun], running: Mapping[str, Running]) -> Iterator[str]:
         """Yield runs of which a phase has shown no sign of progress for too long."""
@@ -117,17 +131,22 @@ class Notices:
             if self._write(owner, "stuck", key, phase_id):
                 yield owner
 
-    def _write(self, run_id: str, event: str, key: str, phase_id: str) -> bool:
-        """Write a notice for each channel that has none yet; whether something is new."""
+    def _write(
+        self, run_id: str, event: str, key: str, phase_id: str, others: int = 0, first: str = ""
+    ) -> bool:
+        """Write a notice for each channel that has none yet; whether something is new. ``others``:
+        how many runs have ended so too, of which ``first`` is told."""
         if (run_id, key) in self._written:
             return False
         notify = self._notify_of(run_id)
         try:
             new = self._new(run_id, event, key, notify)
-            facts = facts_of(self._runs, run_id, event, phase_id) if new else {}
+            facts = facts_of(self._runs, run_id, event, phase_id, others) if new else {}
             new = new if facts and facts["age"] < OLD_S else []
+            told_there = first not in ("", run_id) and self._notify_of(first) == notify
+            became = ("sent", f"with that of {first}") if told_there else ("due", "")
             for channel in new:
-                write(self._runs, run_id, Notice(key, channel, facts))
+                write(self._runs, run_id, Notice(key, channel, facts, *became))
         except (OSError, UserError) as error:  # a full disk, say: phases go on
             self._warn(f"{run_id}: that it is {event} can't be told: {told(error)}")
             return False
@@ -199,72 +218,3 @@ class Notices:
         if text not in self._warned:
             self._warned.add(text)
             log.warning("%s", text)
-
-
-def facts_of(runs: RunsFolder, run_id: str, event: str, phase_id: str = "") -> dict[str, Any]:
-    """The facts that are told; ``text`` is all of it in one line, ``age`` how long ago it was in
-    seconds. ``UserError`` when the run can't be read."""
-    record = read_record(runs, run_id)
-    cell = record.spec
-    error, ended = _end(runs, phase_id)
-    found: dict[str, Any] = {
-        "event": event,
-        "run": run_id,
-        "name": one_line(record.name),
-        "experiment": cell.experiment,
-        "arm": cell.arm,
-        "student": cell.student,
-        "teacher": cell.teacher,
-        "task": cell.task,
-        "seed": cell.seed,
-        "phase": phase_id,
-        "error": one_line(error)[:ERROR],
-        "runs": str(runs.root.resolve()),
-        "host": socket.gethostname(),
-        "age": max(0.0, (datetime.now(UTC) - ended).total_seconds()) if ended else 0.0,
-        "accuracies": _accuracies(runs, record) if event == "done" else [],
-    }
-    return found | {"text": _text(found)}
-
-
-def _end(runs: RunsFolder, phase_id: str) -> tuple[str, datetime | None]:
-    """Why a phase ended, or since when it is stuck, and when that was."""
-    attempt = runs.phase(phase_id).last_attempt() if phase_id else None
-    if attempt is None:
-        return "", None
-    final = final_event(attempt)
-    if final is not None:
-        return final.error, final.ts
-    view, state = recent_view(attempt), phase_state(runs.phase(phase_id))
-    return state.error, view.progressed or view.last_event
-
-
-def _accuracies(runs: RunsFolder, record: RunRecord) -> list[dict[str, Any]]:
-    """What the run's evaluations have published, without those that can't be read."""
-    specs = with_phases(runs, record)[0].spec.phases
-    found = []
-    for spec in specs:
-        if isinstance(spec, EvaluateSpec):
-            with suppress(UserError, LookupError, TypeError):
-                figures = runs.phase(spec.id).manifest()["figures"]
-                one = Accuracy.of(spec.evaluation, figures)
-                found.append(one.figures() | {"label": one.evaluation.label, "text": one.text})
-    return found
-
-
-def _text(facts: Mapping[str, Any]) -> str:
-    who = facts["student"] or facts["teacher"] or ""
-    taught = f" taught by {facts['teacher']}" if facts["student"] and facts["teacher"] else ""
-    what = f"{facts['arm']}, {who}{taught}{' on ' + facts['task'] if facts['task'] else ''}"
-    where = f"{facts['run']} on {facts['host']} ({what}, seed {facts['seed']})"
-    match facts["event"]:
-        case "done":
-            found = "; ".join(f"{a['label']} {a['text']}" for a in facts["accuracies"])
-            return f"done: {where}{': ' if found else ''}{found}"
-        case "stuck":
-            since = duration(facts["age"])
-            return f"stuck: {where}: no sign of progress in {kind_of(facts['phase'])} for {since}"
-        case "failed":
-            return f"failed: {where}: {kind_of(facts['phase'])}: {facts['error']}".rstrip(": ")
-        case _:
-            return f"{facts['event']}: {where}"

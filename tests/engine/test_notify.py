@@ -165,6 +165,24 @@ def test_a_failure_is_told_again_only_when_it_fails_again(runs: RunsFolder, hook
     assert [body["text"].rpartition(": ")[2] for _, body in hook.got][1:] == ["still none"]
 
 
+def test_runs_that_a_common_phase_has_failed_are_told_of_in_one_notice(
+    runs: RunsFolder, hook, own
+) -> None:
+    own.write_text(dump({"webhook_env": "HOOK"}))
+    for number, run_id in enumerate(("two", "three"), start=1):
+        write_run(runs, run_id, chain(seed=number))  # the same demonstrations
+        queue.enqueue(runs, [run_id], DeviceRequest(cpu=True))
+    end(runs, 0, "failed", "no power")
+    look(runs, Notices(runs))
+    look(runs, Notices(runs))
+    ((_, body),) = hook.got
+    assert body["text"].startswith("failed: one on ")
+    assert body["text"].endswith("annotate: no power; the same phase ends 2 more runs")
+    for run_id in ("two", "three"):
+        (notice,) = notices.read(runs, run_id)
+        assert (notice.state, notice.why) == ("sent", "with that of one")
+
+
 def test_what_is_old_or_was_not_asked_for_is_not_told(runs: RunsFolder, hook, own) -> None:
     own.write_text(dump({"webhook_env": "HOOK", "on": ["done"]}))
     end(runs, 0, "failed")
