@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from engine.store.run_row import RunRow
 
+    Cells = dict[object, list[RunRow]]
+    Scores = list[tuple[float, RunRow]]
     Texts = Callable[[RunRow], Iterable[str]]  # the groups that a run belongs to
 
 NONE = "–"
@@ -43,34 +45,28 @@ def grouped(
             groups.setdefault(text, []).append(row)
     lines: list[RunRow | Head] = []
     for text, members in groups.items():
-        key = f"{by}={text}"
-        lines.append(Head(key, one_line(text, 80), summary(members), key in folded))
+        key, cells = f"{by}={text}", cells_of(members)
+        lines.append(Head(key, one_line(text, 80), summary(cells), key in folded))
         if key not in folded:
-            lines += _by_seed(members, key, folded)
+            lines += members if len(cells) == 1 else _by_seed(cells, key, folded)
     return lines
 
 
-def _by_seed(
-    rows: Sequence[RunRow], within: str, folded: Container[str]
-) -> Iterable[RunRow | Head]:
-    cells = cells_of(rows)
-    begun: set[object] = set()
-    for row in rows:
-        cell = cell_of(row)
-        if len(cells) == 1 or len(cells[cell]) == 1:
-            yield row
-        elif cell not in begun:
-            begun.add(cell)
-            key = f"{within} {title_of(row)}"
-            title = one_line(title_of(row), 120)
-            yield Head(key, title, summary(cells[cell]), key in folded, depth=1)
-            if key not in folded:
-                yield from cells[cell]
+def _by_seed(cells: Cells, within: str, folded: Container[str]) -> Iterable[RunRow | Head]:
+    for cell, rows in cells.items():
+        if len(rows) == 1:
+            yield from rows
+            continue
+        title = one_line(title_of(rows[0]), 120)
+        key = f"{within} {title}"
+        yield Head(key, title, summary({cell: rows}), key in folded, depth=1)
+        if key not in folded:
+            yield from rows
 
 
-def cells_of(rows: Iterable[RunRow]) -> dict[object, list[RunRow]]:
-    """Runs that differ in seed alone, by what they share."""
-    cells: dict[object, list[RunRow]] = {}
+def cells_of(rows: Iterable[RunRow]) -> Cells:
+    """Runs that differ in seed alone, by what they share; each where its first run stood."""
+    cells: Cells = {}
     for row in rows:
         cells.setdefault(cell_of(row), []).append(row)
     return cells
@@ -99,35 +95,42 @@ def title_of(row: RunRow) -> str:
     return " ".join(part for part in parts if part)
 
 
-def summary(rows: Sequence[RunRow]) -> Text:
+def summary(cells: Cells) -> Text:
     """Write how many runs there are, their states, the best accuracy with its number of questions,
     and the mean and standard deviation over seeds, of the best cell where there are several.
     Accuracies are those with the plain prompt; runs that are left out of tables don't count."""
+    rows = [row for same in cells.values() for row in same]
     text = Text(counted(len(rows), "run"))
     for state, count in Counter(row.state for row in rows).most_common():
         text.append(f" {STATE_MARKS[state]}{count}", STATE_STYLES[state])
-    counted_rows = [row for row in rows if not row.left_out and "plain" in row.measured]
-    if len(counted_rows) < len(rows) and (out := sum(row.left_out for row in rows)):
+    if out := sum(row.left_out for row in rows):
         text.append(f" {OUT}{out}", "dim")
-    if not counted_rows:
+    found = {cell: scores for cell, same in cells.items() if (scores := _scores(same))}
+    if not found:
         return text
-    best = max(counted_rows, key=lambda row: row.measured["plain"][0])
-    cells = cells_of(counted_rows)
-    several = len(cells) > 1
-    text.append("  best ", "dim").append_text(accuracy(*best.measured["plain"]))
+    best = max((pair for pairs in found.values() for pair in pairs), key=lambda pair: pair[0])[1]
+    several = len(found) > 1
+    text.append("  best ", "dim").append_text(accuracy(*best.measured.get("plain", (None, None))))
     text.append(f" {best.arm}" if several else "", "dim")
-    over = [found for found in map(_over_seeds, cells.values()) if found is not None]
+    over = [one for one in map(_over_seeds, found.values()) if one is not None]
     if over:
-        mean, spread, seeds, cell = max(over, key=lambda one: one[0])
+        mean, spread, seeds, row = max(over, key=lambda one: one[0])
         text.append("  mean ", "dim").append(f"{percent(mean)} ± {percent(spread)}")
         text.append(f" of {seeds} seeds", "dim")
-        text.append(f", {one_line(title_of(cell), 60)}" if several else "", "dim")
+        text.append(f", {one_line(title_of(row), 60)}" if several else "", "dim")
     return text
 
 
-def _over_seeds(rows: Sequence[RunRow]) -> tuple[float, float, int, RunRow] | None:
+def _scores(rows: Sequence[RunRow]) -> Scores:
+    return [(row.plain, row) for row in rows if row.plain is not None and not row.left_out]
+
+
+def _over_seeds(scores: Scores) -> tuple[float, float, int, RunRow] | None:
     """Mean, standard deviation, number of seeds, and one of the runs; None for a single seed."""
-    by_seed = {row.seed: row.measured["plain"][0] for row in rows}
+    by_seed = {row.seed: value for value, row in scores}
     if len(by_seed) < 2:
         return None
-    return fmean(by_seed.values()), stdev(by_seed.values()), len(by_seed), rows[0]
+    values = list(by_seed.values())
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return mean, spread, len(values), scores[0][1]

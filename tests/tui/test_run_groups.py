@@ -17,14 +17,9 @@ def made(row, seed, plain, **other):
     """A row like another, of this seed and with this plain accuracy on 200 questions."""
     task = row.scored_on
     figures = [[task, "plain", "match", "test", plain, 0, 1, int(200 * plain), 200]]
-    return replace(
-        row,
-        run_id=f"{row.run_id}-{seed}-{plain}",
-        seed=seed,
-        figures=figures,
-        state="done",
-        **other,
-    )
+    run_id = f"{row.run_id}-{seed}-{plain}"
+    scored = {"figures": figures, "plain": plain, "state": "done"}
+    return replace(row, run_id=run_id, seed=seed, **scored, **other)
 
 
 def test_a_group_says_how_many_best_and_mean_over_seeds(recorded):
@@ -34,9 +29,9 @@ def test_a_group_says_how_many_best_and_mean_over_seeds(recorded):
         *(made(base, seed, plain) for seed, plain in enumerate((0.8, 0.9, 1.0))),
         *(made(other, seed, plain) for seed, plain in enumerate((0.5, 0.6))),
         made(base, 3, 0.0, left_out=True),
-        replace(base, run_id="failed", figures=(), state="failed"),
+        replace(base, run_id="failed", figures=(), plain=None, state="failed"),
     ]
-    text = run_groups.summary(rows).plain
+    text = run_groups.summary(run_groups.cells_of(rows)).plain
     assert text.startswith("7 runs ✓6 ✗1 ⊘1")
     assert "best 100.0/200 both" in text
     assert "mean 90.0 ± 10.0 of 3 seeds, both wren-1m" in text
