@@ -207,6 +207,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("back", "clear", "Clear the filter and the ticks"),
     ),
     "run": (
+        Use("find", "search", "Search in log or samples", "Search", shown=True, first=True),
         Use("zoom", "zoom", shown=True),
         Use("stop", "stop", shown=True),
         Use("retry", "retry", shown=True),
@@ -219,6 +220,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("export", "export", "Export the student as a model"),
         Use("compose_from", "compose_from"),
         Use("lineage", "lineage"),
+        Use("back", "leave", "End the search, show all panels, then go back"),
     ),
     "phases": (
         Use("down", "move(1)", "Next phase"),
@@ -254,6 +256,10 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("prompt", "prompt", "Answers to the next prompt"),
     ),
     "memory": (Use("memory_or_use", "change"),),
+    "text": (
+        Use("next", "match(1)", "Next match of the search", "Next match", shown=True),
+        Use("previous", "match(-1)", "Previous match of the search"),
+    ),
     "log": (Use("messages_or_stderr", "source", label="Messages or stderr", shown=True),),
     "chart": (
         Use("cursor_right", "cursor(1)"),
@@ -283,7 +289,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("back", "leave", "Clear the filter, or go back"),
     ),
     "pairs": (
-        Use("find", "filter", shown=True, first=True),
+        Use("find", "filter", "Filter the list, or search in the item", shown=True, first=True),
         Use("next", "step(1)", "Next item", shown=True),
         Use("prompt", "prompt", "The question, then each prompt", shown=True),
         Use("flag", "flag", "Flag or unflag the ticked items, else this one", shown=True),

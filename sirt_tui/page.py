@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, ParamSpec, cast
 
 from rich.text import Text
+from textual.containers import Vertical
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
@@ -14,6 +15,7 @@ from sirt_tui import failures
 from sirt_tui.actions import bindings
 from sirt_tui.widgets.key_line import KeyLine
 from sirt_tui.widgets.leaving import Leavable
+from sirt_tui.widgets.searching import SearchLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +54,10 @@ class Page(Leavable[None]):
     """A screen of the program. Subclasses define ``TITLE`` and ``compose_body``."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
-    ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,KeyLine"  # where one is, and the way out
+    DEFAULT_CSS = "Page #bottom { dock: bottom; height: auto; }"
+    SEARCHES: ClassVar[bool] = False  # whether its texts can be searched
+    ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,#bottom"  # where one is, and the way out
+    ESCAPE_TO_MINIMIZE = False  # a search in the zoomed panel ends first
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("page")]
     subject = reactive("")
 
@@ -71,6 +76,10 @@ class Page(Leavable[None]):
     def about_here(self) -> tuple[str, RenderableType] | None:
         """What is under the cursor, with its name, for the help; None where that needs none."""
         return None
+
+    def on_found(self) -> None:
+        for line in self.query(SearchLine):
+            line.tell()
 
     def on_feed_failed(self, event: Feed.Failed) -> None:
         self.failed(event.error)
@@ -92,7 +101,10 @@ class Page(Leavable[None]):
     def compose(self) -> ComposeResult:
         yield HeaderLine()
         yield from self.compose_body()
-        yield KeyLine()
+        with Vertical(id="bottom"):
+            if self.SEARCHES:
+                yield SearchLine()
+            yield KeyLine()
 
     def compose_body(self) -> ComposeResult:
         yield from ()
@@ -110,7 +122,7 @@ class Page(Leavable[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let ``/`` open the filter at once, before the next key, except while typing text. (On a
         slow line, keys come in bunches.)"""
-        if action == "filter" and isinstance(self.focused, Input):
+        if action in ("filter", "search") and isinstance(self.focused, Input):
             return False
         return super().check_action(action, parameters)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
 from engine.schema.sanitize import one_line, visible
+from sirt_tui.actions import bindings
 from sirt_tui.widgets.diff import WORDS, differences
+from sirt_tui.widgets.searching import Found, Matches, has_current
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from engine.queries.items import Item, Side
     from engine.store.item_notes import Mark
@@ -68,9 +71,13 @@ class ItemPanel(VerticalScroll):
     ItemPanel #head { height: auto; }
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("text")]
+
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._title = Text()
+        self._drawn = Drawn(Text(), Text(), Text())
+        self._matches = Matches()
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
@@ -83,15 +90,60 @@ class ItemPanel(VerticalScroll):
         if drawn.title != self._title:
             self._title = drawn.title
             self.scroll_home(animate=False)
+        self._drawn = drawn
         self.border_title = drawn.title
         self.border_subtitle = drawn.subtitle
-        self.query_one("#head", Static).update(drawn.head)
+        head, *texts = self._matches.mark(drawn.head, *(text for text, _, _ in drawn.sides))
+        self.query_one("#head", Static).update(head)
         self.query_one("#sides").set_class(len(drawn.sides) < 2, "one")
         for number, box in enumerate(self.query(".side").results(Static)):
             box.display = number < len(drawn.sides)
             if box.display:
-                text, box.border_title, box.border_subtitle = drawn.sides[number]
-                box.update(text)
+                _, box.border_title, box.border_subtitle = drawn.sides[number]
+                box.update(texts[number])
+        if self._matches.words:
+            self.post_message(Found())
+
+    # --- search ---
+
+    @property
+    def found(self) -> str:
+        """How many matches there are, and which is the current one."""
+        return self._matches.said
+
+    def search(self, words: str) -> None:
+        """Paint all places where these words are; no words end the search."""
+        self._matches.begin(words)
+        self._show_match()
+
+    def action_match(self, step: int) -> None:
+        self._matches.step(step)
+        self._show_match()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys for the next match are this panel's only while it is searched."""
+        if action == "match":
+            return bool(self._matches.words)
+        return super().check_action(action, parameters)
+
+    def _show_match(self) -> None:
+        self.show(self._drawn)
+        self.refresh_bindings()
+        self.call_after_refresh(self._reveal)
+        self.post_message(Found())
+
+    def _reveal(self) -> None:
+        """Scroll until the current match is visible."""
+        texts = self._matches.mark(self._drawn.head, *(text for text, _, _ in self._drawn.sides))
+        boxes = [self.query_one("#head", Static), *self.query(".side").results(Static)]
+        for text, box in zip(texts, boxes, strict=False):
+            lines = text.wrap(self.app.console, max(1, box.content_size.width))
+            at = next((n for n, line in enumerate(lines) if has_current(line)), None)
+            if at is not None:
+                place = box.content_region.y - self.content_region.y + self.scroll_offset.y
+                self.scroll_to(y=max(0, place + at - self.size.height // 2), animate=False)
+
+    # --- showing ---
 
     def say(self, text: str) -> None:
         """Show a text in place of an item."""

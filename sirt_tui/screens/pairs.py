@@ -20,6 +20,7 @@ from sirt_tui.screens import item_commands
 from sirt_tui.screens.item_columns import item_columns
 from sirt_tui.screens.item_list import ItemList, ItemRow
 from sirt_tui.screens.item_marks import ItemMarks
+from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class PairsPage(Page):
     """Shows a run's items; ``against``: another run, whose predictions stand beside this one's."""
 
     TITLE = "Pairs"
+    SEARCHES = True
     DEFAULT_CSS = """
     PairsPage #filter { display: none; height: 1; border: none; padding: 0 1; }
     PairsPage #filter.open { display: block; }
@@ -172,6 +174,13 @@ class PairsPage(Page):
 
     # --- filter ---
 
+    def action_filter(self) -> None:
+        """Filter the list, or search in the item if that has the focus."""
+        if self.panel.has_focus:
+            self.query_one(SearchLine).open(self.panel)
+        else:
+            super().action_filter()
+
     def on_input_changed(self, event: Input.Changed) -> None:
         self._sift(TYPING_S)
 
@@ -211,6 +220,8 @@ class PairsPage(Page):
 
     async def action_clear(self) -> None:
         """Undo one of filter, zoom and ticks; when there is none, go back."""
+        if self.query_one(SearchLine).close():
+            return
         if self.close_filter():
             pass
         elif self.has_class("zoomed"):

@@ -19,11 +19,14 @@ from sirt_tui.page import Page
 from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.curves import CurvesPanel, Key
+from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel, RunView
+from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.widgets.chart import Chart
+from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class RunPage(Page):
     """Shows one run; samples and log are those of the phase under the cursor."""
 
     TITLE = "Run"
+    SEARCHES = True
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]  # noqa: RUF012
     DEFAULT_CSS = """
     RunPage #grid { layout: grid; grid-gutter: 0; height: 1fr; }
@@ -237,6 +241,26 @@ class RunPage(Page):
         next((w for w in (panel, *panel.query("*")) if w.can_focus), panel).focus()
         if zoomed:
             self.maximize(panel, container=False)
+
+    def action_search(self) -> None:
+        """Search in the text that has the focus, or else in the one that is shown."""
+        panels: list[LogPanel | SamplesPanel]
+        panels = [self.query_one(SamplesPanel), self.query_one(LogPanel)]
+        focused = [panel for panel in panels if panel.has_focus]
+        shown = [panel for panel in panels if self._visible(panel)]
+        target = (*focused, *shown, panels[0])[0]
+        if target not in shown:
+            self._show_panel(target.NAME)
+        self.query_one(SearchLine).open(target)
+
+    async def action_leave(self) -> None:
+        """End the search, or show all panels again, or go back."""
+        if self.query_one(SearchLine).close():
+            return
+        if self.maximized is not None:
+            self.minimize()
+        else:
+            self.sirt.open_runs()
 
     def action_next_panel(self, step: int) -> None:
         """Move the focus; of zoomed panels, zoom the next."""

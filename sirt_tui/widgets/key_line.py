@@ -23,7 +23,7 @@ class KeyLine(Part, Static):
     it says why a key had no effect."""
 
     DEFAULT_CSS = """
-    KeyLine { dock: bottom; height: 1; background: $panel; color: $foreground; padding: 0 1;
+    KeyLine { height: 1; background: $panel; color: $foreground; padding: 0 1;
         link-style: none; link-color: $foreground; link-background: transparent;
         link-style-hover: underline; link-color-hover: $foreground;
         link-background-hover: transparent; }

@@ -6,18 +6,22 @@ follows a phase at work would send that several times a second.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from sirt_tui.actions import bindings
+from sirt_tui.widgets.searching import Found, Matches, has_current
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.style import Style
     from rich.text import Text
+    from textual.binding import BindingType
 
 
 class Lines(ScrollView, can_focus=True):
@@ -33,11 +37,14 @@ class Lines(ScrollView, can_focus=True):
     }
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("text")]
+
     def __init__(
         self, id: str | None = None, classes: str | None = None, stays_at_end: bool = False
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._stays_at_end = stays_at_end
+        self._matches = Matches()
         self._text: Text | None = None
         self._lines: Sequence[Text] = ()
         self._painted: dict[int, Strip] = {}
@@ -49,7 +56,43 @@ class Lines(ScrollView, can_focus=True):
 
     def put(self, text: Text) -> None:
         self._text = text
-        self.put_lines([*text.wrap(self.app.console, self.room, overflow="fold")])
+        (marked,) = self._matches.mark(text) if self._matches.words else (text,)
+        self.put_lines([*marked.wrap(self.app.console, self.room, overflow="fold")])
+
+    # --- search ---
+
+    @property
+    def found(self) -> str:
+        """How many matches there are, and which is the current one."""
+        return self._matches.said
+
+    def search(self, words: str) -> None:
+        """Paint all places where these words are; no words end the search."""
+        self._matches.begin(words)
+        self._show_match()
+
+    def action_match(self, step: int) -> None:
+        self._matches.step(step)
+        self._show_match()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys for the next match are this widget's only while it is searched."""
+        if action == "match":
+            return bool(self._matches.words)
+        return super().check_action(action, parameters)
+
+    def _show_match(self) -> None:
+        if self._text is not None:
+            self.put(self._text)
+        self.refresh_bindings()
+        at = next((n for n, line in enumerate(self._lines) if has_current(line)), None)
+        if at is not None:
+            room = max(1, self.scrollable_content_region.height)
+            if not self.scroll_offset.y <= at < self.scroll_offset.y + room:
+                self.scroll_to(y=max(0, at - room // 2), animate=False, immediate=True)
+        self.post_message(Found())
+
+    # --- drawing ---
 
     def put_lines(self, lines: Sequence[Text]) -> None:
         at_end = self._stays_at_end and self.scroll_offset.y >= self.max_scroll_y

@@ -1,0 +1,128 @@
+"""Search in a text: a line to type into, the matches painted, and how many there are."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from rich.style import Style
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from sirt_tui.widgets.leaving import Part
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from textual.app import ComposeResult
+
+MATCH = Style(reverse=True)
+CURRENT = Style(reverse=True, bold=True, underline=True)
+
+
+class Found(Message):
+    """The matches or the current one have changed."""
+
+
+class Searchable(Protocol):
+    """A widget in whose text can be searched."""
+
+    @property
+    def found(self) -> str: ...
+    def search(self, words: str) -> None: ...
+    def focus(self) -> object: ...
+
+
+class Matches:
+    """The matches of some words in a text, and which of them is the current one."""
+
+    def __init__(self) -> None:
+        self.words = ""
+        self.count = 0
+        self.current = 0
+
+    def begin(self, words: str) -> None:
+        self.words, self.current = words, 0
+
+    def step(self, step: int) -> None:
+        self.current = (self.current + step) % max(1, self.count)
+
+    def mark(self, *texts: Text) -> list[Text]:
+        """Return copies of the texts with the matches painted, whatever their case."""
+        self.count, marked = 0, []
+        found = [self._spans(text.plain) for text in texts]
+        self.current = min(self.current, max(0, sum(map(len, found)) - 1))
+        for text, spans in zip(texts, found, strict=True):
+            copy = text.copy()
+            for start, end in spans:
+                copy.stylize(CURRENT if self.count == self.current else MATCH, start, end)
+                self.count += 1
+            marked.append(copy)
+        return marked
+
+    def _spans(self, plain: str) -> list[tuple[int, int]]:
+        if not self.words:
+            return []
+        return [m.span() for m in re.finditer(re.escape(self.words), plain, re.IGNORECASE)]
+
+    @property
+    def said(self) -> str:
+        """``3 of 17``, or that there is none."""
+        if not self.words:
+            return ""
+        return f"{self.current + 1} of {self.count}" if self.count else "not found"
+
+
+def has_current(line: Text) -> bool:
+    return any(span.style == CURRENT for span in line.spans)
+
+
+class SearchLine(Part, Horizontal):
+    """The line to type into; it is there while a text is searched."""
+
+    DEFAULT_CSS = """
+    SearchLine { display: none; layout: horizontal; height: 1; padding: 0 1; }
+    SearchLine.open { display: block; }
+    SearchLine Input { width: 1fr; border: none; height: 1; padding: 0; }
+    SearchLine Static { width: auto; text-style: bold; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._target: Searchable | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Input(placeholder="Search in this text", compact=True)
+        yield Static()
+
+    def open(self, target: Searchable) -> None:
+        """Search in this widget's text."""
+        self._target = target
+        self.add_class("open")
+        self.query_one(Input).focus()
+
+    def close(self) -> bool:
+        """End the search; return whether there was one."""
+        was_open = self.has_class("open")
+        self.remove_class("open")
+        self.query_one(Input).value = ""
+        if was_open and self._target is not None:
+            self._target.search("")
+            self._target.focus()
+        return was_open
+
+    def tell(self) -> None:
+        """Show how many matches there are, and which is the current one."""
+        if self._target is not None:
+            self.query_one(Static).update(f" {self._target.found}")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._target is not None and self.has_class("open"):
+            self._target.search(event.value)
+            self.tell()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self._target is not None:
+            self._target.focus()
