@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.commands.deleting import at_work, marked, needed
+from engine.commands.deleting import BUSY, at_work, marked, needed
 from engine.generation.vllm.folder import server_dirs
 from engine.queries.runs import headless
 from engine.schema.errors import UserError
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from engine.generation.vllm.folder import ServerDir
     from engine.store.layout import RunsFolder
+    from engine.store.phase_log import State
 
+UNSURE: frozenset[State] = BUSY | {"unreachable"}  # its machine may go on with it
 YOUNG_S = 3_600.0  # what was written within the hour may belong to a launch or an import under way
 _HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}\Z")  # beside a file that it was to replace
 
@@ -77,7 +79,7 @@ def collect(
 
 def _phases(runs: RunsFolder, wanted: set[str]) -> Iterator[tuple[Path, str]]:
     for phase in runs.phase_dirs():
-        if phase.id not in wanted and not _young(phase.path) and not at_work(phase):
+        if phase.id not in wanted and not _young(phase.path) and not at_work(phase, UNSURE):
             notes = marked(runs, [phase.id])
             yield (
                 phase.path,
@@ -90,7 +92,7 @@ def _checkpoints(runs: RunsFolder, wanted: set[str]) -> Iterator[tuple[Path, str
     be made from them again."""
     for phase in runs.phase_dirs():
         folder = phase.work / CHECKPOINTS
-        if phase.id in wanted and phase.done and folder.is_dir() and not at_work(phase):
+        if phase.id in wanted and phase.done and folder.is_dir() and not at_work(phase, UNSURE):
             yield folder, "checkpoints of a training that is done"
 
 

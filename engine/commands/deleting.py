@@ -18,13 +18,14 @@ from engine.store.run import read_record
 from engine.store.writing import bytes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
     from pathlib import Path
 
     from engine.store.layout import PhaseDir, RunsFolder
+    from engine.store.phase_log import State
     from engine.store.trash import Deletion
 
-BUSY = ("running", "pending", "unreachable")
+BUSY: frozenset[State] = frozenset({"running", "pending"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,10 @@ def _check_rest(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
     return going
 
 
-def at_work(phase: PhaseDir) -> bool:
-    """Whether an attempt runs, waits at a cluster, or can't be asked; or another process holds the
-    phase's lock."""
-    if phase_state(phase).state in BUSY:
+def at_work(phase: PhaseDir, busy: Container[State] = BUSY) -> bool:
+    """Whether an attempt runs or waits at a cluster, or another process holds the phase's lock.
+    ``busy``: the states that mean so."""
+    if phase_state(phase).state in busy:
         return True
     if not phase.lock.exists():
         return False
