@@ -75,7 +75,9 @@ def settings(_ctx: click.Context, _: click.Parameter, typed: str) -> list[str]:
 
 def _folder(ctx: click.Context) -> RunsFolder:
     """Return the folder named so far on the line; nothing has been called yet that would say."""
-    return ctx.obj or RunsFolder(ctx.find_root().params["folder"].absolute())
+    if isinstance(ctx.obj, RunsFolder):  # named after the verb
+        return ctx.obj
+    return RunsFolder(ctx.find_root().params["folder"].absolute())
 
 
 def _begin(names: Iterable[str], typed: str) -> list[str]:

@@ -31,18 +31,19 @@ AT_WORK = ("running", "pending")
 def watch_all(runs: RunsFolder) -> None:
     """Redraw the list of runs until ctrl+c: first those at work, then the newest."""
     roster, screen = Roster(runs), Redrawn()
-    known: dict[str, str] = {}
+    known: dict[str, str] | None = None
 
     def look() -> None:
+        nonlocal known
         rows = roster.look()
         if screen.live:
             screen.show(lambda: _print_list(runs, rows, screen.height))
             return
-        if not known:
+        if known is None:
             echo(f"{_clock()} {_counts(rows)}")
         for row in rows:
-            _tell_change(row.run_id, known.get(row.run_id), row.state, first=not known)
-        known.update({row.run_id: row.state for row in rows})
+            _tell_change(row.run_id, (known or {}).get(row.run_id), row.state, known is None)
+        known = {row.run_id: row.state for row in rows}
 
     _repeat(look)
 

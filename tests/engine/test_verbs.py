@@ -153,7 +153,7 @@ def test_logs_take_a_phase_and_print_its_last_lines_only(runs: RunsFolder) -> No
 
 def completed(line: str, runs: RunsFolder) -> list[str]:
     words = line.split(" ")
-    shell = BashComplete(sirt, {}, "sirt", "_SIRT_COMPLETE")
+    shell = BashComplete(sirt, {"obj": print}, "sirt", "_SIRT_COMPLETE")  # as by the interface
     found = shell.get_completions(["--runs", str(runs.root), *words[:-1]], words[-1])
     return [item.value for item in found if item.type == "plain"]
 
@@ -161,6 +161,9 @@ def completed(line: str, runs: RunsFolder) -> list[str]:
 def test_the_tab_key_offers_verbs_ids_experiments_and_models(runs: RunsFolder) -> None:
     both = run_of(runs, "both", "wren-3m")
     assert completed("rep", runs) == ["report"]
+    elsewhere = f"status --runs {runs.root} pocket-base"
+    assert completed(elsewhere, runs) == [run_of(runs, "baseline", None)]
+    assert "learning_rate" in completed("compare --by learn", runs)
     assert completed("status pocket-both-s0-f", runs) == [both]
     assert completed("status fe3b", runs) == [both]  # a part from the middle
     assert set(completed("logs refine-0", runs)) == {

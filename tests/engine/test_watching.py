@@ -224,6 +224,9 @@ def test_a_watched_list_tells_changes_in_lines_where_no_terminal_is(
         "1 run: 1 queued", "one: queued -> failed",
     ]  # fmt: skip
     assert min(pauses) >= watching.EVERY_S
+    monkeypatch.setattr(watching.time, "sleep", in_turn(lambda: None, lambda: None))
+    nowhere = RunsFolder(runs.root / "nowhere")
+    assert [line.partition(" ")[2] for line in said(nowhere, "status", "--watch")[1]] == ["0 runs"]
     monkeypatch.setattr(watching.time, "sleep", in_turn())
     clock = iter([0.0, 0.5, 1.0])
     monkeypatch.setattr(watching.time, "process_time", lambda: next(clock))
