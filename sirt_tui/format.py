@@ -52,13 +52,18 @@ def duration(seconds: float | None) -> str:
 
 def roughly(seconds: float) -> str:
     """Write an estimated duration, as ``about 3 d 4 h`` or ``over a year``."""
-    said = duration(60 * round(seconds / 60) if seconds >= 120 else seconds)
+    said = _rounded(seconds)
     return said if said == OVER_A_YEAR else f"about {said}"
 
 
+def _rounded(seconds: float) -> str:
+    """Write what is only estimated: to the minute where it takes some."""
+    return duration(60 * round(seconds / 60) if seconds >= 120 else seconds)
+
+
 def time_left(seconds: float) -> str:
-    """Write a forecast, as ``~12 min left``; to the minute where it takes some."""
-    return f"~{duration(60 * round(seconds / 60) if seconds >= 120 else seconds)} left"
+    """Write a forecast in a column, as ``~12 min left``."""
+    return f"~{_rounded(seconds)} left"
 
 
 def accuracy(share: float | None, questions: int | None) -> Text:

@@ -22,6 +22,7 @@ UNITS = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 SIGNS = {"==": "=", "≥": ">=", "=>": ">=", "≤": "<=", "=<": "<=", "≠": "!="}  # as people write
 _SIGN = r"(?:[<>=!]=|=[<>]|[<>=≥≤≠])"
 _CONDITION = re.compile(rf"([^\W\d][\w.]*)({_SIGN})(.*)\Z", re.DOTALL)
+_HALF = re.compile(rf"{_SIGN}[\d.]|[\d.]+%?{_SIGN}")  # a figure without its name, or before it
 _APART = re.compile(rf"(?<=[\w.])[ ]*({_SIGN})[ ]+(?=[^\s])|(?<=[\w.])[ ]+({_SIGN})(?=[^\s])")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?\Z", re.IGNORECASE)
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s?(min|[smhdw])")
@@ -98,6 +99,9 @@ class Language(Generic[T]):
     def _test(self, word: str) -> Callable[[T], bool]:
         if found := _CONDITION.match(word):
             return self._figure_test(*found.groups())
+        if _HALF.match(word):
+            name = next(iter(self.figures), "NAME")
+            raise ValueError(f"{word!r}: of what? {name}>{self._example(name)}, say")
         name, colon, value = word.partition(":")
         if colon and value:
             return self._field_test(name, value.lower())

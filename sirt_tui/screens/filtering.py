@@ -2,7 +2,7 @@
 
 Accuracies are in per cent, ``acc`` that with the plain prompt. Times have a unit: ``took>2h``,
 ``age<3d``. Settings are asked for by their full name or its end: ``refine.lr>1e-6``, ``beta=0.1``,
-``schedule=cosine``."""
+``schedule=cosine``. ``left-out``: runs that are left out of tables."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ RUNS: filter_language.Language[RunRow] = filter_language.Language(
         "family": ("in", "out"),
     },
     times=frozenset({"took", "age"}),
+    words={"left-out": lambda r: r.left_out},
 )
 
 

@@ -69,6 +69,7 @@ def test_runs_are_filtered_by_settings_and_what_cant_be_read_is_told(runs: RunsF
     assert kept_by("beta=0.1", rows) | kept_by("beta!=0.1 beta>0", rows) == refined
     assert kept_by("beta=0.12", rows) == set()  # not as it would be rounded
     assert kept_by("refine.select:best", rows) == kept_by("refine.select=best", rows) != set()
+    assert kept_by("left-out", [replace(rows[0], left_out=True), *rows[1:]]) == {rows[0].run_id}
     assert kept_by("lr>", rows) == {r.run_id for r in rows}  # being typed
     for text, said in {
         "learning_rat>1": "no figure 'learning_rat': did you mean 'learning_rate'?",
