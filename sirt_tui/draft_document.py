@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands import drafts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from engine.queries.settings_form import Draft
     from engine.store.layout import RunsFolder
 
@@ -32,6 +31,15 @@ class DraftDocument:
     @property
     def unsaved(self) -> bool:
         return self.draft != self.saved
+
+    @property
+    def offered(self) -> Path:
+        """The file to offer for saving: where it is saved, or one of its name."""
+        name = str(self.draft.get("name") or "experiment")
+        if self.file is None:
+            return Path(f"{name}.yaml")
+        renamed = self.saved.get("name") != self.draft.get("name")
+        return self.file.with_name(f"{name}.yaml") if renamed else self.file
 
     @property
     def said(self) -> str:
@@ -63,8 +71,11 @@ def from_kept(path: Path) -> DraftDocument:
 def keep(runs: RunsFolder, document: DraftDocument) -> None:
     """Write an unsaved draft to its own file; delete that file once the draft is saved."""
     if document.unsaved and document.draft:
-        document.place = document.place or drafts.new_place(runs, document.draft)
+        before = document.place
+        document.place = drafts.new_place(runs, document.draft, before)
         drafts.keep(document.draft, document.place)
+        if before is not None and before != document.place:
+            before.unlink(missing_ok=True)
     elif document.place:
         document.place.unlink(missing_ok=True)
     if document.taken and (document.place or not document.unsaved):

@@ -274,10 +274,14 @@ def forget(draft: Kept) -> None:
     draft.path.unlink(missing_ok=True)
 
 
-def new_place(runs: RunsFolder, draft: Draft) -> Path:
-    """Name a new file for a draft, which nobody else writes to."""
+def new_place(runs: RunsFolder, draft: Draft, before: Path | None = None) -> Path:
+    """Name a file for a draft after it, which nobody else writes to: ``before``, unless the draft
+    was renamed since."""
     name = "".join(c if c.isalnum() or c in "._" else "-" for c in str(draft.get("name", "draft")))
-    return runs.drafts / f"{name.strip('-.') or 'draft'}-{secrets.token_hex(4)}.yaml"
+    slug = name.strip("-.") or "draft"
+    if before is not None and before.stem.rpartition("-")[0] == slug:
+        return before
+    return runs.drafts / f"{slug}-{secrets.token_hex(4)}.yaml"
 
 
 def keep(draft: Draft, place: Path) -> None:

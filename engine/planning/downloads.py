@@ -73,12 +73,12 @@ def to_fetch(card: ModelCard) -> str:
 
 
 def in_short(card: ModelCard) -> str:
-    """The same in a few words: ``download 2.5 GB, licence``."""
+    """The same in a few characters: ``↓2.5 GB, licence``."""
     weights = card.source.weights
     if not to_fetch(card) or weights is None or not weights.hub:
         return ""
-    size = f" {_gigabytes(card.parameters)}" if card.parameters else ""
-    return f"download{size}{', licence' if is_gated(weights.hub) else ''}"
+    size = _gigabytes(card.parameters) if card.parameters else ""
+    return f"↓{size}{', licence' if is_gated(weights.hub) else ''}"
 
 
 def _gigabytes(parameters: float) -> str:

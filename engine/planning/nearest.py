@@ -7,7 +7,7 @@ the settings; an input counts as the same where it is itself nearest to the othe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
 from engine.schema.errors import UserError
@@ -147,10 +147,19 @@ def _told(names: Iterable[str], phase: PhaseSpec, nearest: PhaseSpec) -> tuple[D
             one = _of_the_data(phase, nearest)
         else:
             said = rest if head == "settings" else name.replace("sampling.", "")
-            nothing = "none" if head in phase.model_fields_set else "the default"
-            one = Difference(said, mine.get(name, nothing), theirs.get(name, nothing))
+            one = Difference(said, _value(phase, name, mine), _value(nearest, name, theirs))
         found.setdefault(one.name, one)
     return tuple(found.values())
+
+
+def _value(phase: PhaseSpec, name: str, known: Mapping[str, str]) -> str:
+    """A value as text. A setting at its default may be missing from an identity."""
+    if name in known:
+        return known[name]
+    try:
+        return value_text(reduce(getattr, name.split("."), phase))
+    except AttributeError:
+        return "none"
 
 
 def _of_a_model(role: str, phase: PhaseSpec, nearest: PhaseSpec) -> Difference:

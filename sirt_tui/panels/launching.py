@@ -35,7 +35,7 @@ def summary(planned: Planned, where: str, on: str) -> list[str]:
         "fetched": "; ".join(note for note in planned.notes if "is not on this machine" in note),
         "unusual": "; ".join(f"{key}: {text}" for key, text in planned.remarks),
     }
-    return [one_line(f"{name:<9}{said}", WIDTH) for name, said in facts.items() if said]
+    return [one_line(f"{name:<10}{said}", WIDTH) for name, said in facts.items() if said]
 
 
 def _by_kind(number: int, kinds: Mapping[str, int]) -> str:

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from sirt_tui.panels.draft_view import DraftView
 
 RUNS_SHOWN = 200
+READ_SO = (
+    ("to do", "phases that are still to be done, each once for all runs that need it"),
+    ("reused", "phases of this folder that are finished and taken as they are"),
+    ("unshared", "how many there would be if each run made all of its own"),
+    ("GiB", "memory of the largest phase of that kind: weights and activations"),
+    ("time", "if one phase follows the other; several devices take less"),
+    ("✓ ·", "a run that is finished, or not; runs that differ in their seed alone share a line"),
+)
 NOTE_SHOWN = 300
 
 

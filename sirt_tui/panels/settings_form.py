@@ -16,6 +16,8 @@ from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.picking import PickTable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.app import ComposeResult
 
     from engine.queries.settings_form import Draft, Setting
@@ -154,9 +156,9 @@ def describe(row: SettingRow) -> Text:
     return text
 
 
-def explanation(setting: Setting) -> Table:
-    """Write all there is to know of a setting, a line each."""
+def explanation(known: Iterable[tuple[str, str]]) -> Table:
+    """Write names and what there is to know of them, a line each."""
     table = Table.grid(padding=(0, 2))
-    for name, known in settings_form.explained(setting):
-        table.add_row(Text(name, "dim"), Text(known))
+    for name, text in known:
+        table.add_row(Text(name, "dim"), Text(text))
     return table

@@ -70,7 +70,7 @@ async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
         words = await page.ask(drafts.lost_with, draft)
         since = f"{draft.changed.astimezone():%d %b %H:%M}"
         lost = [f"It is saved nowhere else. Left {since}, it says:", *words]
-        if not await page.sirt.confirm(f"Delete the draft {draft.name or NAMELESS}?", lost):
+        if not await page.sirt.confirm(f"Delete this draft: {draft.name or NAMELESS}?", lost):
             return False
         await page.ask(drafts.forget, draft)
     except OSError as error:
@@ -118,10 +118,9 @@ def _hint(setting: Setting) -> str:
 
 async def place(page: Page, document: DraftDocument) -> Path | None:
     """Ask where to save; only a file saved from here is overwritten without confirmation."""
-    name = str(document.draft.get("name") or "experiment")
     said = await page.sirt.ask_text(
         "Save to which file?",
-        str(document.file or f"{name}.yaml"),
+        str(document.offered),
         "sirt plan and sirt run take it as it is",
     )
     if not said or not said.strip():

@@ -8,11 +8,12 @@ from rich.text import Text
 from textual.containers import Container
 from textual.widgets import Input, Static
 
+from engine.queries import settings_form
 from engine.schema.counts import counted
 from sirt_tui.panels import settings_form as setting_rows
 from sirt_tui.panels import tree_choice
 from sirt_tui.panels.draft_view import DraftView
-from sirt_tui.panels.planned import PlanPanel, plan_line
+from sirt_tui.panels.planned import READ_SO, PlanPanel, plan_line
 from sirt_tui.panels.settings_form import SettingsPanel
 from sirt_tui.panels.tree_choice import ChoicesPanel
 from sirt_tui.widgets.leaving import Part
@@ -90,11 +91,15 @@ class ComposePanes(Part, Container):
 
     def explained(self) -> tuple[str, RenderableType] | None:
         """Everything to know of what is under the cursor, with its name."""
+        if self._pane == "plan":
+            return "plan", setting_rows.explanation(READ_SO)
         row = self.choices.row if self._pane == "choices" else None
         if row is not None and (row.option is not None or row.setting is None):
             return row.label, tree_choice.describe(row)
         setting = self.setting
-        return None if setting is None else (setting.name, setting_rows.explanation(setting))
+        if setting is None:
+            return None
+        return setting.name, setting_rows.explanation(settings_form.explained(setting))
 
     # --- drawing ---
 

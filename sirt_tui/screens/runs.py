@@ -41,13 +41,16 @@ FOLDS_KEPT = 200
 REST_S = 0.15  # the cursor rests: only then the phases of its run are read
 FILTER = "Filter: words, state:failed, acc>80, lr>1e-6, took>2h, age<3d, -word"
 EMPTY = """\
-No runs here yet.
+No runs here yet. Three things to try:
 
-  {compose}           compose an experiment and launch it
-  make demo   in another shell: the embedded toy experiment, minutes on two cores
-  sirt run    in another shell: any experiment; sirt presets lists those that are shipped
+1  The embedded toy experiment: minutes, no download.
+   {compose}, preset pocket, {launch}; or make demo in a shell.
+2  Your own: {compose} composes it; in a shell, sirt init
+   asks five questions and writes it.
+3  A colleague's: sirt --runs FOLDER opens theirs,
+   sirt import FILE takes in a bundle.
 
-They appear here by themselves."""
+Runs appear here by themselves."""
 
 
 class RunsPage(Page):
@@ -92,7 +95,10 @@ class RunsPage(Page):
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
         yield Input(placeholder=FILTER, id="filter", compact=True)
-        yield Static(Text(EMPTY.format(compose=self.sirt.key("compose"))), id="empty")
+        yield Static(
+            Text(EMPTY.format(compose=self.sirt.key("compose"), launch=self.sirt.key("launch"))),
+            id="empty",
+        )
         with Container(id="body"):
             yield RowTable(list(self._columns().values()), lambda row: row.run_id)
             yield PreviewPanel()

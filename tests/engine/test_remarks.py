@@ -93,8 +93,8 @@ def test_models_that_are_not_here_are_told_with_size_and_licence(hub):
     assert "meta-llama/Llama-3.2-1B-Instruct is not on this machine" in said
     assert "about 2.5 GB" in said
     assert "accept its licence" in said
-    assert in_short(card) == "download 2.5 GB, licence"
-    assert in_short(load_card("qwen3-0.6b")) == "download 1.2 GB"
+    assert in_short(card) == "↓2.5 GB, licence"
+    assert in_short(load_card("qwen3-0.6b")) == "↓1.2 GB"
     assert to_fetch(load_card("wren-1m")) == ""
     assert to_fetch(load_card("gpt-3.5-turbo")) == ""
     name = "meta-llama/Llama-3.2-1B-Instruct"
@@ -120,4 +120,4 @@ def test_a_plan_and_the_choice_of_models_say_what_is_fetched(hub, tmp_path, monk
     (note,) = [note for note in found.notes if "llama-3.2-1b" in note]
     assert "HF_HUB_OFFLINE is set" in note
     offered = {c.value: c for c in composing.shipped().choices["students"]}
-    assert "download 2.5 GB, licence" in offered["llama-3.2-1b"].note
+    assert "↓2.5 GB, licence" in offered["llama-3.2-1b"].note

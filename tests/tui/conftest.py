@@ -22,6 +22,12 @@ RECORDED = Path(__file__).parent.parent / "fixtures" / "runs"
 MEASURED = RECORDED.with_name("measured")
 
 
+@pytest.fixture(autouse=True)
+def no_fetched_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine has fetched from the hub changes no screen."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub"))
+
+
 @pytest.fixture
 def recorded(tmp_path: Path) -> RunsFolder:
     return copy_recorded(tmp_path / "runs")

@@ -174,7 +174,7 @@ def test_a_kept_draft_is_deleted_after_one_question_and_nothing_else_is(recorded
         await pilot.press("d")
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         text = text_of(app)
-        assert f"Delete the draft {first.name}?" in text
+        assert f"Delete this draft: {first.name}?" in text
         assert "saved nowhere else" in text
         assert "tasks: [csqa]" in text  # all that it says
         await pilot.press("n")
