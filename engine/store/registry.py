@@ -30,7 +30,7 @@ from engine.schema.errors import UserError
 from engine.schema.jsonfile import with_sum, without_sum
 from engine.schema.varied import as_varied
 from engine.store import layout
-from engine.store.run_row import RunRow, shared, text_of
+from engine.store.run_row import RunRow, figures_text, shared, text_of
 from engine.store.spending import Paid
 
 if TYPE_CHECKING:
@@ -293,8 +293,8 @@ def decode(document: dict[str, Any], groups: Mapping[str, Group]) -> RunRow | No
         found["inputs"] = tuple(tuple(map(sys.intern, ids)) for ids in found["inputs"])
         found["paid"] = tuple(Paid(*amounts) for amounts in found.get("paid", ()))
         found["varied"] = as_varied(found.get("varied", ()))
-        for figures in found["figures"]:
-            figures[:4] = map(sys.intern, figures[:4])
+        if not isinstance(found["figures"], str):  # of an earlier version's index
+            found["figures"] = figures_text(found["figures"])
         keys = found.get("settings", (None,))
         known = tuple(groups[key] for key in keys if key in groups)
         found["settings"] = known if len(known) == len(keys) else None

@@ -40,11 +40,11 @@ class RunRow:
     ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
     running phase began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
     trained on (without training, the first evaluated one). ``inputs``: for each phase, the phases
-    that it needs. ``figures``: plain values from which :attr:`accuracies` are built on demand,
-    since few of many runs need them. ``varied``: the settings that its experiment sweeps over,
-    with its values. ``paid``: what its phases, shared ones too, pay their endpoints, by currency.
-    ``curated``: how many pairs a person has left
-    out; such a run is no cell of its experiment's tables. ``written``: when the run file from
+    that it needs. ``figures``: JSON from which :attr:`accuracies` are built on demand, since few of
+    many runs need them, and as lists they took a third of the program's memory. ``varied``: the
+    settings that its experiment sweeps over, with its values. ``paid``: what its phases, shared
+    ones too, pay their endpoints, by currency. ``curated``: how many pairs a person has left out;
+    such a run is no cell of its experiment's tables. ``written``: when the run file from
     which the row was made was written (in ns). ``settings``: those of each kind of phase, as
     ``{"instruct.epochs": 4.0}``; None in a row of an earlier version's index. ``left_out``: a
     person wants it in no table and no report. ``share``: how much of an unfinished run is done,
@@ -74,7 +74,7 @@ class RunRow:
     cot: float | None
     phase_ids: tuple[str, ...] = ()
     inputs: tuple[tuple[str, ...], ...] = ()
-    figures: Sequence[Sequence[Any]] = field(default=(), hash=False)
+    figures: str = ""
     working_since: datetime | None = None
     rounds: int = 1
     curated: int = 0
@@ -97,7 +97,7 @@ class RunRow:
         questions; on the test split, or if not measured, on train."""
         found: dict[str, tuple[float, int]] = {}
         for split in ("train", "test"):
-            for task, prompt, method, on, value, _, _, _, total, *_ in self.figures:
+            for task, prompt, method, on, value, _, _, _, total, *_ in self._figures():
                 if (task, method, on) == (self.scored_on, "match", split):
                     found["plain" if prompt == "plain" else "cot"] = value, total
         return found
@@ -124,11 +124,14 @@ class RunRow:
     @property
     def accuracies(self) -> tuple[Accuracy, ...]:
         """The finished evaluations' results."""
-        found = (dict(zip(FIGURES, values, strict=False)) for values in self.figures)
+        found = (dict(zip(FIGURES, values, strict=False)) for values in self._figures())
         return tuple(
             Accuracy.of(Evaluation(one["task"], one["prompt"], one["split"], one["method"]), one)
             for one in found
         )
+
+    def _figures(self) -> Sequence[Sequence[Any]]:
+        return json.loads(self.figures) if self.figures else ()
 
     @property
     def trained_on(self) -> str:
@@ -175,9 +178,13 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Value]]:
         yield name, " ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def figures_of(accuracies: Iterable[Accuracy]) -> list[list[Any]]:
-    """Accuracies as the index keeps them: their :data:`FIGURES`, shares to six decimals."""
-    return [[_short(value) for value in one.figures().values()] for one in accuracies]
+def figures_of(accuracies: Iterable[Accuracy]) -> str:
+    """Accuracies as the index keeps them: their :data:`FIGURES` as JSON, shares to six decimals."""
+    return figures_text([_short(value) for value in one.figures().values()] for one in accuracies)
+
+
+def figures_text(figures: Iterable[Sequence[Any]]) -> str:
+    return json.dumps(list(figures), separators=(",", ":"))
 
 
 def _short(value: Any) -> Any:

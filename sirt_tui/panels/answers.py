@@ -106,8 +106,8 @@ class AnswersPanel(RunPanel, Lines, can_focus=True):
 
 
 def look_text(looks: Sequence[Look], at: int) -> Text:
-    """Write a look at one prompt: step and losses, verdict, prompt, the answer with what is new in
-    it, and the answer of the look before with what is gone."""
+    """Write a look at one prompt: step and losses, verdict, the answer with what is new in it, the
+    answer of the look before with what is gone, and the prompt, which need not be read again."""
     look, before = looks[at], looks[at - 1] if at else None
     text = Text(f"step {look.step}", "bold")
     text.append(f"  loss {number(look.loss)}")
@@ -116,10 +116,6 @@ def look_text(looks: Sequence[Look], at: int) -> Text:
     text.append("  ").append_text(loss_line(looks, at)).append("\n")
     if look.verdict is not None:
         text.append_text(verdict_text(look.verdict, look.target)).append("\n")
-    told = "also trained on" if look.trained_on else "not trained on"
-    text.append(f"{visible(look.item, 60)}, {told}\n", "dim")
-    start = max(0, len(look.prompt) - PROMPT_CHARS)
-    text.append(("…" if start else "") + visible(look.prompt[start:]).strip() + "\n\n", "dim")
     now, then = answer_of(look), answer_of(before) if before else ""
     gone, new = differences(then, now) if before else ([], [])
     said = Text(now)
@@ -134,6 +130,10 @@ def look_text(looks: Sequence[Look], at: int) -> Text:
             for first, last in gone:
                 was.stylize(REMOVED, first, last)
             text.append("\n").append_text(was)
+    told = "also trained on" if look.trained_on else "not trained on"
+    text.append(f"\n\n{visible(look.item, 60)}, {told}\n", "bold")
+    start = max(0, len(look.prompt) - PROMPT_CHARS)
+    text.append(("…" if start else "") + visible(look.prompt[start:]).strip(), "dim")
     return text
 
 

@@ -56,7 +56,7 @@ def test_tiers_are_shares_of_all_answers_and_survive_the_index() -> None:
     assert unclear(tiers, 10) == pytest.approx(0.4)
     kept = replace(measured(), tiers=tiers)
     row = made_up.row("both", {}, figures=figures_of([kept]))
-    again = decode(json.loads(json.dumps(encode(row))))
+    again = decode(json.loads(json.dumps(encode(row))), {})
     assert again is not None
     assert again.accuracies == (kept,)
     assert row.accuracies == (kept,)

@@ -45,7 +45,7 @@ def test_the_list_says_what_the_lines_say_and_what_may_be_chosen_by():
     assert "mean ± standard deviation over n seeds" in text
     assert "selection on the test split" in text
     assert groups_text(swept([]), None).plain == NONE
-    assert "not scored yet" in groups_text(swept([replace(rows()[0], figures=()), rows()[1]]),
+    assert "not scored yet" in groups_text(swept([replace(rows()[0], figures=""), rows()[1]]),
                                            found.measured[0]).plain  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from engine.queries.runs import list_runs
 from engine.store.run import read_record
+from engine.store.run_row import figures_text
 from sirt_tui.screens import run_groups
 from sirt_tui.screens.run_columns import run_columns
 from sirt_tui.widgets.names import Names
@@ -21,7 +22,7 @@ def made(row, seed, plain, **other):
     task = row.scored_on
     figures = [[task, "plain", "match", "test", plain, 0, 1, int(200 * plain), 200]]
     run_id = f"{row.run_id}-{seed}-{plain}"
-    scored = {"figures": figures, "plain": plain, "state": "done"}
+    scored = {"figures": figures_text(figures), "plain": plain, "state": "done"}
     return replace(row, run_id=run_id, seed=seed, **scored, **other)
 
 
@@ -32,7 +33,7 @@ def test_a_group_says_how_many_best_and_mean_over_seeds(recorded):
         *(made(base, seed, plain) for seed, plain in enumerate((0.8, 0.9, 1.0))),
         *(made(other, seed, plain) for seed, plain in enumerate((0.5, 0.6))),
         made(base, 3, 0.0, left_out=True),
-        replace(base, run_id="failed", figures=(), plain=None, state="failed"),
+        replace(base, run_id="failed", figures="", plain=None, state="failed"),
     ]
     text = run_groups.summary(run_groups.cells_of(rows)).plain
     assert text.startswith("7 runs ✓6 ✗1 ⊘1")
