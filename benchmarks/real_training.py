@@ -103,12 +103,12 @@ def ours(kind: str, model: Path, folder: Path, steps: int) -> dict[str, Any]:
     spec: InstructSpec | RefineSpec
     if kind == "instruct":
         _publish(runs, annotated, DEMONSTRATIONS, demonstrations(batch * steps))
-        settings = InstructSettings(epochs=1.0, batch_size=batch)
+        settings = InstructSettings(epochs=1.0, batch_size=batch, look_prompts=0)
         spec = InstructSpec(student=card, demonstrations=annotated.id, settings=settings)
     else:
         _publish(runs, elicited, PAIRS, pairs(_trained(steps) * 10 // 9 + 1))
         chosen = RefineSettings(
-            batch_size=batch, max_steps=steps, warmup_steps=1, evaluate_every=steps
+            batch_size=batch, max_steps=steps, warmup_steps=1, evaluate_every=steps, look_prompts=0
         )
         spec = RefineSpec(student=card, adapter=None, pairs=elicited.id, settings=chosen)
     phase, clock = runs.phase(spec.id), StepClock()
