@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--arm", default="instruct-only", help="whose students are asked")
     parser.add_argument("--questions", type=int, default=60)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     runs = RunsFolder(given.runs.absolute())
     runs.create()
     print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
