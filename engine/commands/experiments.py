@@ -184,9 +184,10 @@ def launch_runs(
     their title), the ``tags`` and the ``experiment``'s file. ``notify``: who is told of them, if
     not those of the configuration."""
     specs = list(specs)
-    if runs.trash.is_dir():
+    needed = {phase.id for spec in specs for phase in spec.phases}
+    if any(needed.intersection(one.phases) for one in trash.deletions(runs)):
         with folder_lock(runs):
-            trash.take_back(runs, {phase.id for spec in specs for phase in spec.phases})
+            trash.take_back(runs, needed)
     queued: list[str] = []
     reused: list[str] = []
     written: list[str] = []

@@ -74,10 +74,11 @@ def _whole(runs: RunsFolder, run_id: str) -> RunFile:
     experiment."""
     record = read_record(runs, run_id)
     file, lost = with_phases(runs, record)
+    if lost:
+        with folder_lock(runs):
+            trash.take_back(runs, lost)
+        file, lost = with_phases(runs, record)
     known = {phase.id: phase for phase in file.spec.phases}
-    with folder_lock(runs):
-        if trash.take_back(runs, lost):
-            file, lost = with_phases(runs, record)
     experiment = runs.experiment(record.experiment_file)
     if lost and experiment.is_file():
         from engine.planning.presets import load_experiment

@@ -328,7 +328,9 @@ class RunsPage(Page):
         self.sirt.open_pairs(first.run_id, second.run_id)
 
     def action_compare(self) -> None:
-        self.sirt.open_compare([row.run_id for row in self._meant()])
+        meant = self._meant()
+        if meant or self.table.head is None:
+            self.sirt.open_compare([row.run_id for row in meant])
 
     def action_curves(self) -> None:
         self.sirt.open_curves([row.run_id for row in self._meant()])
@@ -340,6 +342,8 @@ class RunsPage(Page):
         ticked = [row for row in self._rows if row.run_id in self.table.ticked]
         if not ticked and self.table.row is not None:
             return [self.table.row]
+        if not ticked and self.table.head is not None:
+            self.sirt.say(f"this is a group; tick runs of it first ({self.sirt.key('tick')})")
         return ticked
 
     def _states(self) -> dict[str, State]:

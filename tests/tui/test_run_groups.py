@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from engine.queries.runs import list_runs
 from engine.store.run import read_record
 from engine.store.run_row import figures_text
@@ -13,7 +15,7 @@ from sirt_tui.screens.run_columns import run_columns
 from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table_lines import Head
 from tests.tui.conftest import run_of
-from tests.tui.helpers import NOW, settled, text_of
+from tests.tui.helpers import NOW, said_by, settled, text_of
 from tests.tui.test_runs_screen import listing
 
 
@@ -77,6 +79,7 @@ def test_a_run_stands_under_each_of_its_tags_and_alone_without(recorded):
     assert titles == ["paper", one.run_id, "late", one.run_id, "–", two.run_id]
 
 
+@pytest.mark.slow
 def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
     run_id = run_of(recorded, "both", "wren-3m")
 
@@ -94,6 +97,8 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
         assert table.count == 1
         assert len(table.rows) == 9
         assert table.row is None
+        await pilot.press("d")
+        await settled(pilot, lambda: "this is a group; tick runs of it first" in said_by(app))
         await pilot.press("enter")
         await settled(pilot, lambda: table.count == 10)
         for by in ("state", "task", "tag", ""):
@@ -124,9 +129,6 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
         await settled(pilot, lambda: "⊘" not in text_of(app))
         assert not read_record(recorded, run_id).left_out
         await pilot.press("u")
-        await settled(
-            pilot,
-            lambda: "the trash is empty" in "".join(note.message for note in app._notifications),
-        )
+        await settled(pilot, lambda: "the trash is empty" in said_by(app))
 
     listing(recorded, check)
