@@ -10,9 +10,10 @@ import pytest
 
 from engine.commands import composing, drafts
 from engine.commands.bundling import bundle
+from engine.commands.deleting import delete
 from engine.commands.experiments import Planned, launch, plan_experiment
 from engine.commands.importing import take_in
-from engine.commands.run_changes import delete, describe, retry
+from engine.commands.run_changes import describe, retry
 from engine.interfaces import Devices
 from engine.machine.state import final_event
 from engine.queries.comparison import accuracies, with_differences
