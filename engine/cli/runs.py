@@ -18,6 +18,8 @@ from engine.schema.counts import counted
 if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
+AT_WORK = ("running", "pending")
+
 
 @click.command()
 @click.argument("which", nargs=-1, required=True, metavar="RUN...", shell_complete=run_ids)
@@ -27,7 +29,7 @@ def stop(runs: RunsFolder, which: tuple[str, ...], wait: bool) -> None:
     """Stop runs; what they have done is kept. Phases that another queued run needs go on."""
     found = find_runs(runs, which)
     run_changes.stop(runs, found)
-    while wait and any(run_status(runs, r, with_views=False).state == "running" for r in found):
+    while wait and any(run_status(runs, r, with_views=False).state in AT_WORK for r in found):
         time.sleep(0.3)
     echo(f"{counted(len(found), 'run')} asked to stop; go on later with `sirt retry`")
 
@@ -35,7 +37,7 @@ def stop(runs: RunsFolder, which: tuple[str, ...], wait: bool) -> None:
 def _has_nothing_to_retry(runs: RunsFolder, run_id: str) -> bool:
     """Whether the run is at work and none of its phases has ended badly."""
     found = run_status(runs, run_id, with_views=False)
-    return found.state == "running" and not any(phase.state in ENDED for phase in found.phases)
+    return found.state in AT_WORK and not any(phase.state in ENDED for phase in found.phases)
 
 
 @click.command()
