@@ -29,17 +29,20 @@ from engine.schema.errors import UserError, explain
 from engine.store import program
 from engine.store.eventlog import EventReader, EventWriter
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
-from engine.store.locking import Timeout, held
+from engine.store.locking import Timeout, acquire
 from engine.store.provenance import provenance
 from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from filelock import FileLock
+
     from engine.interfaces import Devices
     from engine.schema.specs import PhaseSpec
 
 OTHER_ATTEMPT_TIMEOUT_S = 30.0
+SAVING_TIMEOUT_S = 300.0
 OUTCOME_CODES = {"done": 0, "failed": 1, "stopped": 3}
 
 
@@ -50,7 +53,10 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
     asked = attempt.goes_on if in_job else attempt.stop
     signal.signal(signal.SIGTERM, lambda *_: asked.touch())
     runs = RunsFolder(phase.path.parent.parent)
-    with _sole_attempt(phase), EventWriter(attempt.events, attempt.alive) as writer:
+    with (
+        _sole_attempt(phase, attempt, in_job),
+        EventWriter(attempt.events, attempt.alive) as writer,
+    ):
         context = Context(runs, phase, attempt, writer, devices)
         outcome, error, figures = "done", "", {}
         try:
@@ -74,13 +80,31 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
 
 
 @contextmanager
-def _sole_attempt(phase: PhaseDir) -> Iterator[None]:
-    """Lock the phase, so that two attempts never share a work folder."""
+def _sole_attempt(phase: PhaseDir, attempt: AttemptDir, in_job: bool) -> Iterator[None]:
+    """Lock the phase, so that two attempts never share a work folder. In a cluster's job, whoever
+    has the lock works on a node that was given up; it is asked to save its work and leave."""
+    lock: FileLock | None
     try:
-        with held(phase.lock, OTHER_ATTEMPT_TIMEOUT_S):
-            yield
+        lock = acquire(phase.lock, OTHER_ATTEMPT_TIMEOUT_S)
     except Timeout:
+        lock = _after_the_other(phase, attempt) if in_job else None
+    if lock is None:
         sys.exit(f"{phase.path}: another attempt of this phase is still running; stop it first")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _after_the_other(phase: PhaseDir, attempt: AttemptDir) -> FileLock | None:
+    for one in phase.attempts():
+        one.goes_on.touch()
+    try:
+        return acquire(phase.lock, SAVING_TIMEOUT_S)
+    except Timeout:
+        return None
+    finally:
+        attempt.goes_on.unlink(missing_ok=True)
 
 
 def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:

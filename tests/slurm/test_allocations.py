@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from threading import Thread
+
 import pytest
 
 from engine.interfaces import Devices
@@ -14,7 +18,7 @@ from engine.schema.kinds import PHASES, resolve
 from engine.store.eventlog import EventReader, EventWriter, note
 from engine.store.phase_log import fold_all
 from tests.engine import fakes
-from tests.engine.fakes import write_run
+from tests.engine.fakes import until, write_run
 from tests.slurm.standins import chain
 
 
@@ -96,6 +100,24 @@ def test_what_counts_as_getting_further():
     assert barren(log(3, 3, 3)) == 2
     assert barren(log(3, 3, 4)) == 0
     assert barren(log(4, 2, None)) == 2
+
+
+def test_a_process_on_a_node_that_was_given_up_is_asked_to_leave(attempt, monkeypatch):
+    phase, one = attempt
+    monkeypatch.setattr(runner, "OTHER_ATTEMPT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(runner, "SAVING_TIMEOUT_S", 20.0)
+    there = os.open(phase.lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(there, fcntl.LOCK_EX)
+
+    def left():
+        until(one.goes_on.exists)
+        os.close(there)
+
+    other = Thread(target=left)
+    other.start()
+    assert run_attempt(phase, one, Devices()) == 0
+    other.join()
+    assert not one.goes_on.exists()
 
 
 def test_why_it_waited_stands_in_its_log(attempt):

@@ -9,8 +9,10 @@ import time
 
 import pytest
 
+from engine.interfaces import Devices
 from engine.machine.state import phase_state
 from engine.scheduling import queue
+from engine.scheduling.launchers.slurm import launcher as module
 from engine.schema.jsonfile import read_json
 from engine.store.layout import RunsFolder
 from tests.engine.fakes import write_run
@@ -126,6 +128,22 @@ def test_a_client_killed_while_it_hands_over_hands_nothing_over_twice(cluster, m
         assert {phase_state(phase).state for phase in phases} == {"pending"}
     names = [job[5] for job in cluster.jobs]
     assert len(names) == len(set(names)) == 60
+
+
+def test_an_answer_from_before_the_job_was_taken_says_nothing_of_it(cluster, monkeypatch):
+    """The queue is asked while sbatch still works, and the job is there only afterwards."""
+    (phase, *_) = launched(cluster, "one")
+    launcher = cluster.launcher(kept_s=60.0)
+    attempt = phase.new_attempt()
+    submitted = module.submit
+
+    def slowly(attempt, text):
+        launcher.poll({attempt: {"name": "sirt:other", "job": "7", "at": 0.0}})
+        return submitted(attempt, text)
+
+    monkeypatch.setattr(module, "submit", slowly)
+    handle = launcher.start(phase, attempt, Devices())
+    assert launcher.poll({attempt: handle})[attempt].state == "pending"
 
 
 def test_a_client_killed_before_it_has_called_sbatch_hands_over_the_next_time(cluster, monkeypatch):

@@ -91,7 +91,7 @@ class SlurmLauncher:
         program = kept(RunsFolder(phase.path.parent.parent.resolve()), not site.environment)
         text = script(phase, attempt, name, site, asked, [j for j in after if j], alike, program)
         processes.write_owner(attempt, self._name, handle, devices)
-        handle["job"] = submit(attempt, text)
+        handle |= {"job": submit(attempt, text), "at": time.time()}  # the queue has it from now on
         self._queue.forget()
         return handle
 
