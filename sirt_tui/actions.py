@@ -99,6 +99,8 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
         "compose_from": Action("C", "Compose from this run"),
         "lineage": Action("L", "Lineage: models, data, hashes"),
         "export": Action("E", "Export", "Export"),
+        "copy": Action("Y", "Copy id, path or command of what is under the cursor"),
+        "warnings": Action("U", "All warnings, in full"),
     },
     "curves": {
         "all_curves": Action("w", "All curves on one page", "All curves"),
@@ -136,6 +138,7 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
     "composing": {
         "launch": Action("ctrl+l", "Launch", "Launch"),
         "save": Action("ctrl+s", "Save as a file for the command line", "Save"),
+        "edit_file": Action("e", "Edit the file in your editor ($VISUAL, $EDITOR)", "Editor"),
         "start_from": Action("o", "Start from a preset, a file or a kept draft", "Start from"),
         "default": Action("D", "Put the default back", "Default"),
     },
@@ -147,7 +150,6 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
     },
 }  # fmt: skip
 ACTIONS: Final = {name: action for group in GROUPS.values() for name, action in group.items()}
-
 # in a question these two answer; nothing else works there
 ANSWERS: Final = {"yes": Action("y", "Yes"), "no": Action("n", "No")}
 
@@ -166,6 +168,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     "page": (
         Use("next_panel", "app.focus_next"),
         Use("previous_panel", "app.focus_previous"),
+        Use("copy", "copy"),
         *(Use(f"panel_{n}", f"to_panel({n - 1})") for n in range(1, PANELS + 1)),
     ),
     "table": (
@@ -191,7 +194,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("previous", "step(-1)", "Previous run"),
         Use("versus", "versus", "Answers of the two ticked runs side by side"),
         Use("all_curves", "curves", "All curves of the ticked runs, over each other"),
-        Use("export", "export", "Export the run's files"),
+        Use("export", "export", "Export a report, or the runs' files"),
         Use("sort", "sort"),
         Use("reverse", "reverse"),
         Use("sort_by", "order"),
@@ -220,14 +223,10 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("export", "export", "Export the student as a model"),
         Use("compose_from", "compose_from"),
         Use("lineage", "lineage"),
+        Use("warnings", "warnings"),
         Use("back", "leave", "End the search, show all panels, then go back"),
     ),
-    "phases": (
-        Use("down", "move(1)", "Next phase"),
-        Use("up", "move(-1)", "Previous phase"),
-        Use("first", "end(0)"),
-        Use("last", "end(1)"),
-    ),
+    "phases": MOVES,
     "curves": (
         Use("next", "group(1)", "Next curve", "Next curve", shown=True),
         Use("previous", "group(-1)", "Previous curve"),
@@ -280,6 +279,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("launch", "launch", shown=True),
         Use("save", "save", shown=True),
         Use("start_from", "start", shown=True),
+        Use("edit_file", "edit_file", shown=True),
         Use("find", "filter", "Filter the settings: words, or changed", shown=True),
         Use("default", "default", shown=True),
         Use("next_panel", "pane(1)", shown=True),
@@ -356,6 +356,12 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("help", "dismiss", "Close"),
         Use("back", "dismiss", "Close"),
         Use("quit", "dismiss", "Close"),
+    ),
+    "reading": (
+        Use("back", "dismiss", "Close"),
+        Use("quit", "dismiss", "Close"),
+        Use("down", "scroll(1)"),
+        Use("up", "scroll(-1)"),
     ),
     "lineage": (
         Use("lineage", "dismiss", "Close"),

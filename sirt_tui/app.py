@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.filter import Monochrome, NoColor
 
 from engine.schema.kinds import resolve
@@ -228,6 +229,21 @@ class SirtApp(App[None]):
 
     def get_key_display(self, binding: Binding) -> str:
         return shown(binding.key)
+
+    def hand_over(self, command: Sequence[str]) -> bool:
+        """Give the terminal to another program until it ends; return whether it ended well."""
+        try:
+            with self.suspend():
+                code = subprocess.run(command, check=False).returncode
+        except SuspendNotSupported:
+            self.say("this terminal can't be given to another program", "warning")
+            return False
+        except OSError as error:
+            self.say(f"{command[0]}: {error.strerror}; see $VISUAL and $EDITOR", "error")
+            return False
+        if code:
+            self.say(f"{command[0]} ended with status {code}; nothing is changed here", "warning")
+        return code == 0
 
     # --- questions and answers ---
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class DraftDocument:
     """A draft with its files. ``saved``: the draft as in its source or file. ``file``: where it was
     last saved or read from; ``own``: whether it was saved from here, so that it may be overwritten.
-    ``place``: where it is kept while unsaved; ``taken``: the kept draft that it continues.
+    ``place``: where it is kept while unsaved; ``taken``: the kept draft that it continues;
+    ``broken``: what was written in an editor and could not be read.
     """
 
     draft: Draft = field(default_factory=dict)
@@ -27,6 +28,7 @@ class DraftDocument:
     own: bool = False
     place: Path | None = None
     taken: Path | None = None
+    broken: Path | None = None
 
     @property
     def unsaved(self) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, ClassVar, ParamSpec, cast
 
 from rich.text import Text
+from textual import work
 from textual.containers import Vertical
 from textual.reactive import reactive
 from textual.widgets import Input, Static
@@ -141,6 +143,36 @@ class Page(Leavable[None]):
     def panels(self) -> list[Widget]:
         """Return the widgets that can have the focus, in their order on the screen."""
         return [widget for widget in self.focus_chain if not isinstance(widget, Input)]
+
+    def copied(self) -> dict[str, str]:
+        """Return what can be copied here, by what it is: id, path, command."""
+        return {}
+
+    @work
+    async def action_copy(self) -> None:
+        """Copy one of them to the clipboard of the terminal (OSC 52), also over SSH."""
+        offers = self.copied()
+        if not offers:
+            self.hint("there is nothing to copy under the cursor")
+            return
+        said = await self.sirt.choose("Copy", [(what, what, text) for what, text in offers.items()])
+        if said is not None:
+            self.app.copy_to_clipboard(offers[said])
+            self.sirt.say(f"copied: {offers[said]}")
+
+    def _of_run(self, run_id: str | None) -> dict[str, str]:
+        """Return what can be copied of a run."""
+        if run_id is None:
+            return {}
+        return {
+            "id": run_id,
+            "path": str(self.runs.run_folder(run_id).absolute()),
+            "command": self._command("status", run_id),
+        }
+
+    def _command(self, *words: str) -> str:
+        """Write a command that works from any folder."""
+        return shlex.join(["sirt", "--runs", str(self.runs.root.absolute()), *words])
 
     def metrics(self) -> dict[str, Callable[[], object]]:
         """Return the metrics whose curves can be gone to, by name; for the palette."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.widgets import Static
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from engine.queries.runs import PhaseStatus
     from sirt_tui.panels.run_panel import RunView
+    from sirt_tui.shell import Shell
 
 LINES = 4
 TEXT_CHARS = 2_000  # of a warning
@@ -27,8 +28,7 @@ ADVICE = {
 
 
 class AlertsPanel(Static):
-    """Shows a run's faults and warnings, in full where they fit; the log has all of them. Without
-    any, it takes no room."""
+    """Shows a run's faults and warnings, in full where they fit. Without any, it takes no room."""
 
     DEFAULT_CSS = """
     AlertsPanel { height: auto; max-height: 4; padding: 0 1; text-overflow: ellipsis; }
@@ -44,7 +44,8 @@ class AlertsPanel(Static):
             shown = lines[: LINES - 1]
             left = len(lines) - len(shown)
             more = f"and {left} more; " if left else ""
-            shown.append(Text(f"{more}the log has them whole, each phase its own", "dim yellow"))
+            key = cast("Shell", self.app).key("warnings")
+            shown.append(Text(f"{more}{key} shows all of them whole", "dim yellow"))
         text = Text("\n").join(shown)
         if text != self.content:  # another text may take other room: the screen is laid out again
             self.update(text)

@@ -155,7 +155,7 @@ def draw(item: Item, shown: Shown) -> Drawn:
     title = Text(f"{item.number + 1}  {one_line(item.id, 60)}")
     subtitle = Text(one_line(item.label, 80))
     if item.problem:
-        return Drawn(title, subtitle, Text(visible(item.problem, 2_000), "red"))
+        return Drawn(title, subtitle, Text(visible(item.problem, TEXT_CHARS), "red"))
     bodies = [visible(side.text, TEXT_CHARS) for side in item.sides]
     only: tuple[list[Span], ...] = tuple([] for _ in bodies)
     if shown.differ and len(bodies) == 2:

@@ -279,6 +279,12 @@ class ComparePage(Page):
         self.curves.next_metric(step)
         self._draw_bar()
 
+    def copied(self) -> dict[str, str]:
+        if not self._run_ids:
+            return {}
+        command = self._command("compare", *self._run_ids)
+        return {"ids": " ".join(self._run_ids), "command": command}
+
     def metrics(self) -> dict[str, Callable[[], object]]:
         return {" ".join(key): partial(self._go_to_metric, key) for key in self.curves.metrics()}
 

@@ -17,7 +17,7 @@ from sirt_tui.actions import bindings
 from sirt_tui.draft_document import DraftDocument
 from sirt_tui.page import Page
 from sirt_tui.panels.tree_choice import EACH, Offered
-from sirt_tui.screens import compose_dialogs, compose_launch
+from sirt_tui.screens import compose_dialogs, compose_launch, editing
 from sirt_tui.screens.compose_panes import PANES, ComposePanes
 from sirt_tui.screens.draft_plan import DraftPlan
 
@@ -157,6 +157,12 @@ class ComposePage(Page):
     def action_pane_at(self, number: int) -> None:
         self.panes.go_to(PANES[number])
 
+    def copied(self) -> dict[str, str]:
+        path = self._document.file or self._document.place
+        if path is None:
+            return {}
+        return {"path": str(path.absolute()), "command": self._command("run", str(path.absolute()))}
+
     def action_to_panel(self, at: int) -> None:
         if at < len(PANES):
             self.action_pane_at(at)
@@ -226,6 +232,16 @@ class ComposePage(Page):
     def _place(self, placement: Placement) -> None:
         self._offered = replace(self._offered, placement=placement)
         self._changed()
+
+    @work(exclusive=True, group="editor")
+    async def action_edit_file(self) -> None:
+        """Edit the file in the person's editor, and go to what is wrong with it then."""
+        if await editing.edited(self, self._document):
+            self.panes.choices.unfold_changed(self._document.draft)
+            self._changed()
+            if await self._plan.settled() is None:
+                self._go_to_problem()
+        self._draw()
 
     # --- saving and launching ---
 

@@ -121,6 +121,13 @@ class DevicesPage(Page):
             return self.working.row.run_id if self.working.row else None
         return self.queue.row[1].run_id if self.queue.row else None
 
+    def copied(self) -> dict[str, str]:
+        work = self.working.row if self.focused is self.working else None
+        of_phase = {}
+        if work is not None:
+            of_phase = {"phase's id": work.spec.id, "process's number": str(work.pid or "")}
+        return self._of_run(self._meant()) | {what: text for what, text in of_phase.items() if text}
+
     @work(exclusive=True, group="move")
     async def action_move(self, step: int) -> None:
         row = self.queue.row

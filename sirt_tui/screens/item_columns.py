@@ -33,7 +33,7 @@ def item_columns(marks: ItemMarks, scored: bool) -> list[Column[ItemRow]]:
 
     return [
         Column("number", "#", 7, lambda r: str(r.number + 1), 4, "right"),
-        Column("marks", "mrk", 3, marked),
+        Column("marks", "mark", 4, marked),
         Column("verdicts", "✓✗", 3, _verdicts),
         Column("label", "what", 12, _label, 1, narrow=8),
         Column("length", "chars", 6, _length, 3, "right"),

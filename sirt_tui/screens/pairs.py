@@ -83,6 +83,8 @@ class PairsPage(Page):
         super().on_mount()
         self.subject = f"A {self._run_id}   B {self._against}" if self._against else self._run_id
         self.table.focus()
+        if self.sirt.remembered.get("pairs.zoomed", False):
+            self.action_zoom()
         self._open(0)
         self.set_interval(AGAIN_S, self._look_again)
 
@@ -264,7 +266,21 @@ class PairsPage(Page):
 
     def action_zoom(self) -> None:
         self.toggle_class("zoomed")
+        self.sirt.remembered.put("pairs.zoomed", self.has_class("zoomed"))
         (self.panel if self.has_class("zoomed") else self.table).focus()
+
+    def copied(self) -> dict[str, str]:
+        row = self.table.row
+        if row is None or row.item is None:
+            return self._of_run(self._run_id)
+        texts = {side.name: side.text for side in row.item.sides}
+        item = {
+            "id": row.item.id,
+            "path": str(self._source.file.absolute()),
+            "command": self._command("pairs", self._run_id, "--id", row.item.id),
+            "question": row.item.question,
+        }
+        return item | texts | {"run's id": self._run_id}
 
     # --- marks ---
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.containers import Container
 from textual.widgets import Static
@@ -17,7 +18,7 @@ from engine.schema.kinds import resolve
 from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import RUN_PANELS
-from sirt_tui.panels.alerts import AlertsPanel
+from sirt_tui.panels.alerts import AlertsPanel, alerts
 from sirt_tui.panels.curves import CurvesPanel, Key
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.phases import PhasesPanel
@@ -26,6 +27,7 @@ from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.widgets.chart import Chart
+from sirt_tui.widgets.reading import Reading
 from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.tabs import tabs
 
@@ -124,6 +126,7 @@ class RunPage(Page):
         self._status = event.status
         self.subject = f"{event.status.file.name}  {event.status.state}"
         if first:
+            self._zoom_as_before()
             self._find_relatives()
         self._draw()
 
@@ -307,6 +310,20 @@ class RunPage(Page):
         all_again = "shows all panels" if self.maximized is not None else "goes to the next panel"
         self.hint(f"no effect: this key is for {name}, which is not shown; {key} {all_again}")
 
+    def _zoom_as_before(self) -> None:
+        """Zoom the panel that was zoomed when a run of this folder was left last."""
+        name = self.sirt.remembered.get("run.zoomed", "")
+        if name in NAMES:
+            self._show_panel(name)
+        if name in NAMES or name == "phases":
+            panel = self.query_one(f"#{name}") if name in NAMES else self.query_one(PhasesPanel)
+            self.maximize(panel, container=False)
+
+    def watch_maximized(self, before: Widget | None, now: Widget | None) -> None:
+        if self._status is not None:
+            name = (now.id or "phases") if now is not None else ""
+            self.sirt.remembered.put("run.zoomed", name)
+
     def action_zoom(self) -> None:
         if self.maximized is not None:
             self.minimize()
@@ -326,6 +343,23 @@ class RunPage(Page):
     def _go_to_metric(self, key: Key) -> None:
         self._show_panel(CurvesPanel.NAME)
         self.query_one(CurvesPanel).go_to(key)
+
+    def copied(self) -> dict[str, str]:
+        phase = self._chosen()
+        of_phase = {}
+        if phase is not None:
+            folder = str(self.runs.phase(phase.id).path.absolute())
+            of_phase = {"phase's id": phase.id, "phase's path": folder}
+        return self._of_run(self._run_id) | of_phase
+
+    def action_warnings(self) -> None:
+        """Show all warnings in full."""
+        status = self._status
+        lines = alerts(status.phases, self.sirt.clock(), status.damage) if status else []
+        if lines:
+            self.app.push_screen(Reading("Warnings", Text("\n\n").join(lines)))
+        else:
+            self.hint("this run has no warnings")
 
     # --- what is done to the run ---
 

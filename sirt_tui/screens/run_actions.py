@@ -77,12 +77,40 @@ class RunActions:
         what = "left out of tables and reports" if left_out else "in tables and reports again"
         await self._do(mark, f"{named(run_ids)}: {what}")
 
-    async def export(self, run_ids: Sequence[str]) -> None:
-        if not run_ids:
+    async def export(self, rows: Sequence[RunRow]) -> None:
+        """Write a report of the runs, or copy their files, into a folder with their name."""
+        if not rows:
             return
+        run_ids = [row.run_id for row in rows]
+        offers = (
+            ("report", "report", "tables, figures and a page of the runs' experiment"),
+            ("files", "files", f"what the phases of {named(run_ids)} made, as they made it"),
+        )
+        match await self._page.sirt.choose("Export", offers):
+            case "report":
+                await self._report(rows)
+            case "files":
+                await self._files(run_ids)
+
+    async def _report(self, rows: Sequence[RunRow]) -> None:
+        """Write the report of all runs of one experiment, or of just these of several."""
+        experiments = {row.experiment for row in rows}
+        name = experiments.pop() if len(experiments) == 1 else "several"
+        known = self._page.feed.rows
+        chosen = [r for r in known if r.experiment == name] if name != "several" else rows
+        place = str(self._page.runs.root.parent / "reports" / name)
+        hint = "Its tables, figures and index.html are written there."
+        folder = await self._page.sirt.ask_text("Write the report into which folder?", place, hint)
+        if folder:
+            target, run_ids = Path(folder).expanduser(), [row.run_id for row in chosen]
+            write = partial(run_commands.report, self._page.runs, name, run_ids, target)
+            await self._do(write, "")
+
+    async def _files(self, run_ids: Sequence[str]) -> None:
         title = f"Export {named(run_ids)} into which folder?"
+        place = f"exports/{run_ids[0] if len(run_ids) == 1 else 'runs'}"
         hint = "Nothing there is overwritten."
-        folder = await self._page.sirt.ask_text(title, hint=hint)
+        folder = await self._page.sirt.ask_text(title, place, hint)
         if folder:
             target = Path(folder).expanduser()
             export = partial(run_commands.export, self._page.runs, run_ids, target)

@@ -96,6 +96,14 @@ def export(runs: RunsFolder, run_ids: Sequence[str], folder: Path) -> None:
         exporting.export(runs, run_id, folder / run_id if len(run_ids) > 1 else folder)
 
 
+def report(runs: RunsFolder, name: str, run_ids: Sequence[str], folder: Path) -> str:
+    """Write a report, and say where its page is."""
+    from engine.commands import reporting
+
+    written = reporting.write(runs, name, run_ids, folder)
+    return f"{len(written.files)} files are in {folder}; open {folder / 'index.html'}"
+
+
 def describe(
     runs: RunsFolder,
     tags: Mapping[str, Iterable[str]] | None = None,

@@ -314,6 +314,10 @@ class RunsPage(Page):
         if self.table.row is not None:
             self.sirt.open_compose(run_id=self.table.row.run_id)
 
+    def copied(self) -> dict[str, str]:
+        row = self.table.row
+        return self._of_run(row.run_id) | {"name": row.name} if row is not None else {}
+
     def action_pairs(self) -> None:
         self.sirt.open_pairs(self.table.row.run_id if self.table.row else None)
 
@@ -382,7 +386,7 @@ class RunsPage(Page):
 
     @work
     async def action_export(self) -> None:
-        await self._actions.export([row.run_id for row in self._meant()])
+        await self._actions.export(self._meant())
 
     @work
     async def action_tag(self) -> None:

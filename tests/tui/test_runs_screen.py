@@ -131,7 +131,10 @@ def test_ticked_runs_are_exported_and_retried_together(recorded, tmp_path, monke
             await pilot.press("space")
         await settled(pilot, lambda: "● 2 ticked" in text_of(app))
         await pilot.press("E")
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        app.screen.dismiss("files")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
+        assert app.screen.query_one("Input").value == "exports/runs"
         app.screen.query_one("Input").value = str(tmp_path / "out")
         await pilot.press("enter")
         await settled(pilot, lambda: "2 runs: exported to" in said_by(app))
