@@ -18,12 +18,12 @@ def written(tmp_path, text):
 
 
 def test_a_file_of_keys_is_read_in_the_words_that_people_use(tmp_path):
-    text = "delete: ctrl+d\nstop: [X, f8]\nx_axis: '%'\nmemory_or_use: esc\nback: u\nnote: 9\n"
+    text = "delete: ctrl+d\nstop: [X, f8]\nx_axis: '%'\nmemory_or_use: esc\nback: f9\nnote: 9\n"
     keys, problems = written(tmp_path, text)
     assert problems == []
     assert keys == {
         "delete": "ctrl+d", "stop": "X,f8", "x_axis": "percent_sign",
-        "memory_or_use": "escape", "back": "u", "note": "9",
+        "memory_or_use": "escape", "back": "f9", "note": "9",
     }  # fmt: skip
 
 
@@ -35,19 +35,19 @@ def test_a_missing_file_asks_for_nothing(tmp_path, monkeypatch):
 
 def test_what_cant_be_is_one_line_with_its_place_and_the_rest_holds(tmp_path):
     text = """\
-delet: u
+delet: f9
 retry: ctlr+r
 stop: d
-lineage: u
-tags: u
+lineage: f7
+tags: f7
 hold: {a: b}
-hold: [F]
+hold: [f6]
 flag: enterr
-sort: U
-sort: Q
+sort: f8
+sort: f9
 """
     keys, problems = written(tmp_path, text)
-    assert keys == {"lineage": "u", "hold": "F", "sort": "U"}
+    assert keys == {"lineage": "f7", "hold": "f6", "sort": "f8"}
     said = [problem.removeprefix(f"{tmp_path}/keys.yaml:") for problem in problems]
     assert said == [
         "1: no action 'delet'; did you mean 'delete'?",
@@ -56,7 +56,7 @@ sort: Q
         "8: flag: no key 'enterr'; did you mean 'enter'?",
         "10: sort is given twice; the first counts",
         "3: stop: d is the key of 'delete' (Delete); give that another one first",
-        "5: tags: u is the key of 'lineage' (Lineage: models, data, hashes); "
+        "5: tags: f7 is the key of 'lineage' (Lineage: models, data, hashes); "
         "give that another one first",
     ]
     assert said[1].startswith("2: retry: no key 'ctlr+r'")
