@@ -71,7 +71,7 @@ def logs(
         _Voice(runs.phase(spec.id), _title(runs.phase(spec.id), spec, launched), errors)
         for spec in specs
     ]
-    if not errors:
+    if not errors and tail is None:  # or a long log would be read whole for its last lines
         tell_passed_over(line for v in voices if (line := read_view(v.folder)[1]))
     if as_json:
         print_json(_records(voices, tail))
