@@ -146,7 +146,7 @@ def test_a_phase_an_event_a_metric_and_a_verb(program: Program) -> None:
     program.add("verb", "agree", VERB, line)
     program.sirt("run", str(program.write("two.yaml", EXPERIMENT)), "--cpu")
     runs = {run["arm"]: run["run_id"] for run in program.json("status")}
-    assert "Measure how often two runs agree." in program.sirt("--help")
+    assert "agree      two runs: same answers?" in program.sirt("--help")
 
     run_id = program.sirt("agree", runs["teacher"], runs["baseline"]).strip()
     found = program.finished(run_id)
