@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Label, Static
 
 from engine.schema.sanitize import visible
-from sirt_tui.actions import bindings
+from sirt_tui.actions import PLACES, bindings
 from sirt_tui.page import Page
 from sirt_tui.widgets.leaving import Dialog
 from sirt_tui.widgets.working_keys import working
@@ -64,6 +64,9 @@ def keys_of(screen: Screen[object]) -> Table:
         where = "everywhere" if node is app else "here" if node is screen else PANEL
         lines.append((where, found))
     table = Table.grid(padding=(0, 2))
-    for where, found in sorted(lines, key=lambda line: WHERE.index(line[0])):
+    common = {use.name for use in PLACES["page"]}  # of all screens, after the screen's own
+    for where, found in sorted(
+        lines, key=lambda line: (WHERE.index(line[0]), line[1].name in common)
+    ):
         table.add_row(" ".join(found.keys), found.words, where)
     return table

@@ -15,8 +15,10 @@ USELESS = {"scroll_left", "scroll_right", "page_left", "page_right"}
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """An action that works, where it is bound, and its keys as people know them."""
+    """An action that works, where it is bound, and its keys as people know them. ``name``: in the
+    table of actions, or what Textual calls it."""
 
+    name: str
     node: DOMNode
     action: str
     words: str
@@ -32,7 +34,7 @@ def working(screen: Screen[object]) -> list[Working]:
             continue
         name = binding.id or binding.action
         words = tip or binding.description
-        one = found.setdefault(name, Working(node, binding.action, words, []))
+        one = found.setdefault(name, Working(name, node, binding.action, words, []))
         key = screen.app.get_key_display(binding)
         if key not in one.keys:
             one.keys.append(key)
