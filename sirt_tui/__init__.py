@@ -1,6 +1,8 @@
 """The terminal interface: screens that show the engine's runs and change them.
 
 ``app``      opens screens; ``shell`` is the part of it that screens may use
+``actions``  the one table of keys; ``keymap`` reads a person's own
+``remembered``  what was chosen on the screens, for each runs folder
 ``page``     what all screens share
 ``feed``     the only poller: reads the runs folder in a thread and posts what has changed
 ``hangup``   ends the interface when the terminal is gone

@@ -70,7 +70,8 @@ class KeyLine(Part, Static):
 
     def _fitted(self, room: int) -> Text:
         """Join the keys in their order, those at the end first of all."""
-        parts = self._parts()
+        if not (parts := self._parts()):  # a line is being typed
+            return Text("enter to accept, esc to cancel")
         chosen: list[str] = []
         for name in [*(n for n in LAST if n in parts), *(n for n in parts if n not in LAST)]:
             width = parts[name].cell_len + len(GAP)
