@@ -89,6 +89,20 @@ def test_a_refusal_leaves_nothing_and_is_shown(cluster, monkeypatch):
     assert read_json(cluster.runs.conductor / "waiting.json") == {}
 
 
+def test_a_submission_that_is_not_waited_for_is_found_in_the_queue(cluster, monkeypatch):
+    """sbatch has put the job into the queue, and does not come back."""
+    sbatch = cluster.here / "bin" / "sbatch"
+    sbatch.write_text(sbatch.read_text().replace("echo $number\n", "exec sleep 30\n"))
+    monkeypatch.setattr("engine.scheduling.launchers.slurm.submit.SUBMIT_S", 0.5)
+    phases = launched(cluster, "one")
+    looking = cluster.conductor(monkeypatch)
+    looking.step()
+    assert phase_state(phases[0]).state == "pending"
+    looking.step()
+    assert len({job[5] for job in cluster.jobs}) == len(cluster.jobs)
+    assert phases[0].last_attempt().number == 1
+
+
 def test_a_job_inherits_nothing_of_an_allocation_and_no_keys(cluster, monkeypatch):
     launched(cluster, "one")
     foreign = ("SLURM_CPU_BIND", "SBATCH_QOS", "SQUEUE_FORMAT", "SACCT_FORMAT", "PMIX_RANK")

@@ -21,6 +21,10 @@ class NoAnswer(OSError):
     """A command that could not be asked: missing, out of time, refused."""
 
 
+class TooSlow(NoAnswer):
+    """A command that was begun, and not waited for to its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What a command answered."""
@@ -71,7 +75,7 @@ def ask(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise NoAnswer(f"{command[0]}: no answer within {limit_s:.0f} s") from None
+        raise TooSlow(f"{command[0]}: no answer within {limit_s:.0f} s") from None
     except OSError as error:
         raise NoAnswer(f"{command[0]}: {error.strerror or error}") from error
     out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))

@@ -13,7 +13,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from engine.scheduling.launchers.slurm.program import NoAnswer, ask, job_environment
+from engine.scheduling.launchers.slurm.program import TooSlow, ask, job_environment
 from engine.store.layout import atomic_write
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ def submit(attempt: AttemptDir, text: str) -> str:
         command = ("sbatch", "--parsable", str(attempt.script.resolve()))
         try:
             said = ask(command, SUBMIT_S, job_environment(), (lock,))
-        except NoAnswer as error:
-            if "no answer" in str(error):  # it was begun
-                return ""
-            raise
+        except TooSlow:
+            return ""
     found = _ID.search(said.out.strip())
     if found:
         return found[1]
