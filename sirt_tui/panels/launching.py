@@ -33,7 +33,9 @@ def summary(planned: Planned, where: str, on: str) -> list[str]:
         "time": _time(planned, where),
         "on": on,
         "fetched": "; ".join(note for note in planned.notes if "is not on this machine" in note),
-        "unusual": "; ".join(f"{key}: {text}" for key, text in planned.remarks),
+        "unusual": ", ".join(
+            dict.fromkeys(key.removeprefix("settings.") for key, _ in planned.remarks)
+        ),
     }
     return [one_line(f"{name:<10}{said}", WIDTH) for name, said in facts.items() if said]
 

@@ -77,7 +77,7 @@ class SettingsPanel(Vertical):
     def open_filter(self) -> None:
         box = self.query_one(Input)
         box.add_class("open")
-        box.focus()
+        self.screen.set_focus(box)  # at once: on a slow line keys come in bunches
 
     def close_filter(self) -> bool:
         """Clear and close the filter; return whether it was open."""

@@ -102,14 +102,14 @@ async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | N
 
 def _hint(setting: Setting) -> str:
     lines = [setting.meaning] if setting.meaning else []
-    if setting.usual:
-        lines.append(f"usual: {setting.usual.said}")
     if setting.options:
         lines.append(f"one of: {', '.join(map(settings_form.said, setting.options))}")
     if setting.many:
         lines.append("several, with commas between")
     elif setting.sweeps:
         lines.append("several, with commas between, are a sweep: a run for each")
+    if setting.usual:
+        lines.append(f"usual: {setting.usual.said}")
     if not setting.required:
         default = settings_form.typed(setting, setting.default) or "none"
         lines.append(f"empty for the default: {default}{setting.origin and f', {setting.origin}'}")

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
+from engine.cli.main import sirt
 from engine.commands import drafts
 from engine.commands.experiments import launch, plan_experiment, run_id_of
 from engine.planning.graph import expand, without_effect
 from engine.planning.presets import load_experiment
 from engine.queries.rows import row_of
 from engine.queries.runs import registry
+from engine.queries.study import Study
 from engine.queries.sweeps import by_settings, swept
+from engine.report.differences import steps
+from engine.report.sections import sections
 from engine.scheduling import daemon
 from engine.scheduling.queue import DeviceRequest
 from engine.schema.errors import UserError
@@ -222,3 +226,27 @@ def test_runs_of_no_sweep_are_grouped_by_any_setting(tmp_path):
     assert by_settings(runs, rows, ["fraction"]).keys == ("fraction",)
     other = replace(rows[0], run_id=run_of(runs, "both"), varied=(("refine.beta", 0.3),))
     assert "refine.beta" in by_settings(runs, [other], ["fraction"]).keys
+
+
+def test_reports_and_tests_keep_the_points_of_a_sweep_apart():
+    task = "pocket-sums"
+    instructed = row("instruct-only", {(task, "plain"): (40, 100)}, 0, task)
+    study = Study("swept", (*rows_of_two_rates(), instructed))
+    tables = {table.slug: table.markdown() for table in sections(study)}
+    assert "both, refine.learning_rate=5e-6" in tables["accuracies"]
+    assert f"| {RATE} |" in tables["sweep"]
+    held = [(before.method, after.method) for before, after in steps(study)]
+    assert ("instruct-only", "both, refine.learning_rate=1e-6") in held
+    assert ("instruct-only", "both, refine.learning_rate=5e-6") in held
+    assert "sweep" not in {table.slug for table in sections(Study("plain", (instructed,)))}
+
+
+def test_the_command_line_compares_by_a_setting(tmp_path, capsys):
+    runs = copy_recorded(tmp_path / "runs")
+    words = ["--runs", str(runs.root), "compare"]
+    sirt.main([*words, "--by", "learning_rate", "--format", "csv"], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "refine.learning_rate" in lines[0].split(",")
+    assert any(line.startswith("both,wren-1m") and ",0.0008," in line for line in lines)
+    with pytest.raises(UserError, match="name two, or add --by"):
+        sirt.main([*words, run_of(runs, "both")], standalone_mode=False)
