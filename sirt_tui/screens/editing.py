@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands import drafts
 from engine.schema.errors import UserError
+from sirt_tui import failures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,8 @@ async def edited(page: Page, document: DraftDocument) -> bool:
             return False
         draft = await page.ask(drafts.draft_of_preset, str(path))
     except (UserError, OSError) as error:
-        page.sirt.say_error(error)
+        again = f"; {page.sirt.key('edit_file')} opens it again" if path is not None else ""
+        page.sirt.say(f"{failures.said(error)}{again}", "error")
         document.broken = path
         if document.place == path:
             document.place = None  # what was written there stays there
