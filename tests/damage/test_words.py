@@ -109,6 +109,9 @@ HOSTILE_LINES = """
     stop EVIL
     retry EVIL
     delete EVIL
+    trash restore EVIL
+    trash empty EVIL
+    leave-out EVIL
     queue --move EVIL 1
     queue --move RUN EVIL
     show EVIL
