@@ -241,7 +241,7 @@ def run(
     request = device_request(gpus, gpu_count, cpu, launcher, (runs, site) if site else None)
     planned = plan_experiment(runs, experiment)
     if not as_json:
-        print_plan(planned)
+        print_plan(planned, planned.why)
         print_jobs(planned, request)
     check_launch(planned.plan.to_do, request)
     if cpu_slots is not None:
