@@ -182,8 +182,7 @@ def _live(runs: RunsFolder) -> Iterator[Line]:
 
 def steps_on(screen: str) -> int:
     """The progress that is shown, 0 when none is."""
-    total = f"{STEPS:,}".replace(",", " ")
-    match = re.search(rf"(\d[\d ]*)/{total} steps", screen)
+    match = re.search(rf"(\d[\d ]*)/(?:{STEPS}|{f'{STEPS:,}'.replace(',', ' ')}) steps", screen)
     return int(match[1].replace(" ", "")) if match else 0
 
 

@@ -65,7 +65,7 @@ def needed(runs: RunsFolder, run_ids: Iterable[str]) -> set[str]:
                 f"{runs.run_file(run_id)}: can't be read, so its phases are unknown and nothing is "
                 "deleted; restore the file or move that folder away"
             )
-        found.update(rows[run_id].phase_ids, *rows[run_id].inputs)
+        found.update(rows[run_id].phase_ids, *rows[run_id].needs.values())
     return found
 
 

@@ -25,7 +25,7 @@ from engine.schema.kinds import METHOD
 from engine.schema.varied import as_varied
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
-from engine.store.run_row import RunRow, figures_of, kind_of, settings_of
+from engine.store.run_row import RunRow, figures_of, inputs_of, kind_of, settings_of
 from engine.store.spending import in_all, spending
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def row_of(
         plain=accuracy_on(accuracies, scored_on, "plain"),
         cot=accuracy_on(accuracies, scored_on, "cot"),
         phase_ids=tuple(needs),
-        inputs=tuple(needs.values()),
+        inputs=inputs_of(needs),
         figures=figures_of(accuracies),
         curated=len(spec.curated),
         varied=as_varied(spec.varied.items()),

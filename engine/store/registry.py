@@ -30,7 +30,7 @@ from engine.schema.errors import UserError
 from engine.schema.jsonfile import with_sum, without_sum
 from engine.schema.varied import as_varied
 from engine.store import layout
-from engine.store.run_row import RunRow, figures_text, shared, text_of
+from engine.store.run_row import RunRow, figures_text, inputs_of, shared, text_of
 from engine.store.spending import Paid
 
 if TYPE_CHECKING:
@@ -290,7 +290,8 @@ def decode(document: dict[str, Any], groups: Mapping[str, Group]) -> RunRow | No
             found[name] = _word(found[name])
         for name in ("tags", "ladder", "phase_ids"):
             found[name] = tuple(map(_word, found[name]))
-        found["inputs"] = tuple(tuple(map(sys.intern, ids)) for ids in found["inputs"])
+        needs = dict(zip(found["phase_ids"], found["inputs"], strict=True))
+        found["inputs"] = inputs_of(needs)
         found["paid"] = tuple(Paid(*amounts) for amounts in found.get("paid", ()))
         found["varied"] = as_varied(found.get("varied", ()))
         if not isinstance(found["figures"], str):  # of an earlier version's index

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SET = ("settings", "limit", "commit")  # fields of a phase's specification that are settings
 Value = str | float | bool | None
+Inputs = tuple[tuple[int | str, ...], ...]
 Group = Mapping[str, Value]  # the settings of one kind of phase; shared by all rows that have them
 FIGURES = (  # of an accuracy, in the index; a later version may only append
     "task", "prompt", "method", "split", "accuracy", "low", "high", "correct", "total", *BEHIND,
@@ -40,15 +41,16 @@ class RunRow:
     ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
     running phase began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
     trained on (without training, the first evaluated one). ``inputs``: for each phase, the phases
-    that it needs. ``figures``: JSON from which :attr:`accuracies` are built on demand, since few of
-    many runs need them, and as lists they took a third of the program's memory. ``varied``: the
-    settings that its experiment sweeps over, with its values. ``paid``: what its phases, shared
-    ones too, pay their endpoints, by currency. ``curated``: how many pairs a person has left out;
-    such a run is no cell of its experiment's tables. ``written``: when the run file from
-    which the row was made was written (in ns). ``settings``: those of each kind of phase, as
-    ``{"instruct.epochs": 4.0}``; None in a row of an earlier version's index. ``left_out``: a
-    person wants it in no table and no report. ``share``: how much of an unfinished run is done,
-    in per cent; ``ends``: when it is expected to end, if that can be estimated. Neither is kept.
+    that it needs, by their places. ``figures``: JSON from which :attr:`accuracies` are built on
+    demand, since few of many runs need them, and as lists they took a third of the program's
+    memory. ``varied``: the settings that its experiment sweeps over, with its values.
+    ``paid``: what its phases, shared ones too, pay their endpoints, by currency. ``curated``: how
+    many pairs a person has left out; such a run is no cell of its experiment's tables.
+    ``written``: when the run file from which the row was made was written (in ns). ``settings``:
+    those of each kind of phase, as ``{"instruct.epochs": 4.0}``; None in a row of an earlier
+    version's index. ``left_out``: a person wants it in no table and no report. ``share``: how much
+    of an unfinished run is done, in per cent; ``ends``: when it is expected to end, if that can be
+    estimated. Neither is kept.
     """
 
     run_id: str
@@ -73,7 +75,7 @@ class RunRow:
     plain: float | None
     cot: float | None
     phase_ids: tuple[str, ...] = ()
-    inputs: tuple[tuple[str, ...], ...] = ()
+    inputs: Inputs = ()
     figures: str = ""
     working_since: datetime | None = None
     rounds: int = 1
@@ -111,7 +113,9 @@ class RunRow:
     @property
     def needs(self) -> dict[str, tuple[str, ...]]:
         """Phase -> the phases that it needs, in the run's order."""
-        return dict(zip(self.phase_ids, self.inputs, strict=True))
+        ids = self.phase_ids
+        found = (tuple(i if isinstance(i, str) else ids[i] for i in of) for of in self.inputs)
+        return dict(zip(ids, found, strict=True))
 
     @property
     def phases(self) -> tuple[tuple[str, str], ...]:
@@ -139,6 +143,18 @@ class RunRow:
         if self.refine_task in (None, self.task):
             return self.task or ""
         return f"{self.task} > {self.refine_task}"
+
+
+def inputs_of(needs: Mapping[str, Sequence[int | str]]) -> Inputs:
+    """Each phase's inputs by their places among the phases: the same object for all runs that are
+    alike in that."""
+    places: dict[int | str, int] = {phase: place for place, phase in enumerate(needs)}
+    return _same(tuple(tuple(places.get(i, i) for i in of) for of in needs.values()))
+
+
+@lru_cache(maxsize=10_000)
+def _same(inputs: Inputs) -> Inputs:
+    return inputs
 
 
 def settings_of(phases: Iterable[PhaseSpec]) -> tuple[Group, ...]:

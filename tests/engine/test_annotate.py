@@ -112,6 +112,7 @@ def test_watchers_see_progress_cost_and_about_thirty_samples(
     assert SAMPLES / 2 <= len(samples) <= SAMPLES
     assert all(s.verdict is not None and s.verdict.correct for s in samples)
     assert samples[0].prompt in ITEMS
+    assert all(s.target for s in samples)  # shown beside an answer that is wrong
 
 
 def test_keep_all_keeps_what_has_an_answer(lab: Lab, server: MisbehavingServer) -> None:

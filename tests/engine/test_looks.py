@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,3 +144,23 @@ def test_half_a_line_is_cut_off_and_a_damaged_one_passed_over(tmp_path: Path) ->
     assert whole_records(file, Look) == [one]
     append_records(file, [one.model_copy(update={"step": 5})])
     assert [look.step for look in whole_records(file, Look)] == [0, 5]
+
+
+def test_without_memory_for_it_the_training_goes_on_without_looks(tmp_path: Path) -> None:
+    told: list[str] = []
+    watcher: Any = SimpleNamespace(activity=told.append, warn=lambda text, code: told.append(code))
+    loaded: Any = SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace()))
+    prompt = looks.Prompt("q1", "How many?", [1, 2], "7", trained_on=False)
+    one = looks.Looks(watcher, loaded, [prompt], 1, tmp_path / LOOKS, nullcontext)
+    state: Any = SimpleNamespace(global_step=0, max_steps=9, is_world_process_zero=True)
+
+    def full(_prompts: object) -> object:
+        told.append("asked")
+        raise torch.OutOfMemoryError
+
+    one._answers = full  # type: ignore[method-assign,assignment]
+    for state.global_step in (0, 1):
+        one.on_step_begin(None, state, None)  # type: ignore[arg-type]
+    assert told.count("asked") == 1
+    assert "look-memory" in told
+    assert told[-1] == "training"
