@@ -71,7 +71,7 @@ class SirtApp(App[None]):
     TITLE = "SIRT"
     CSS_PATH = "sirt.tcss"
     ENABLE_COMMAND_PALETTE = True
-    COMMANDS = App.COMMANDS | {_places}
+    COMMANDS = {_places}  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the palette finds beside actions: runs to open, metrics to go to, filters to set."""
+"""What the palette finds: runs to open, metrics to go to, filters to set, and all actions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits
 from textual.content import Content
+from textual.system_commands import SystemCommandsProvider
 
 from engine.schema.sanitize import one_line
 from sirt_tui.page import Page
@@ -38,8 +39,8 @@ class Place:
     go: Callable[[], object]
 
 
-class Places(Provider):
-    """Finds places by words in any order; all of them are gathered once, when it opens."""
+class Places(SystemCommandsProvider):
+    """Finds places by words in any order, and actions; places are gathered once, when it opens."""
 
     async def startup(self) -> None:
         shell = cast("Shell", self.app)
@@ -59,6 +60,8 @@ class Places(Provider):
         for said, more in BEGINNINGS.items():
             go = partial(cast("Shell", self.app).open_palette, said)
             yield DiscoveryHit(Content(f"{said}…"), go, text=f"{said}…", help=more)
+        async for hit in super().discover():
+            yield hit
 
     async def search(self, query: str) -> Hits:
         words = query.lower().split()
@@ -77,6 +80,8 @@ class Places(Provider):
         for _, place in zip(range(MOST), found, strict=False):
             score = max(0.1, matcher.match(place.said))
             yield Hit(score, Content(place.said), place.go, text=place.said, help=place.help)
+        async for hit in super().search(query):
+            yield hit
 
 
 def _runs(shell: Shell, rows: Iterable[RunRow]) -> Iterator[Place]:

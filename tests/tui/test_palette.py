@@ -32,7 +32,10 @@ def test_it_opens_runs_goes_to_metrics_and_filters(recorded):
             await settled(pilot, lambda: "9 runs" in text_of(app) and app.feed.rows)
             await pilot.press("ctrl+p")
             await settled(pilot, lambda: "open run …" in text_of(app))
+            await pilot.press("enter")  # it is gone on with
+            await settled(pilot, lambda: "open run teacher" in text_of(app))
             await pilot.press("escape")
+            await settled(pilot, lambda: not isinstance(app.screen, Palette))
             await chosen(app, pilot, "filter by acc>90 arm:both", "filter by acc>90 arm:both")
             await settled(pilot, lambda: "1 of 9" in text_of(app) or "1 run" in text_of(app))
             await chosen(app, pilot, "filter failed", "filter by state:failed")
