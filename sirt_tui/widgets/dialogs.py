@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
 LINES_SHOWN = 10
+AROUND = 10  # lines of a confirmation's frame, question and buttons
+TALLEST = 90  # per cent of the screen that a dialog may take, as the stylesheet has it
 KEEP = "Keep it"  # instead of something that is lost
 
 
@@ -29,6 +31,7 @@ class Confirm(Dialog[bool]):
     """Asks for confirmation and says what will happen, above all what will be lost; the safe button
     has the focus. ``refuse``: its label."""
 
+    DEFAULT_CSS = "Confirm VerticalScroll { height: auto; }"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
 
     def __init__(self, question: str, lost: Sequence[str], agree: str, refuse: str) -> None:
@@ -43,7 +46,7 @@ class Confirm(Dialog[bool]):
         lines = [*self._lost[:LINES_SHOWN], *([f"and {more} more"] if more > 0 else [])]
         with Vertical(classes="dialog"):
             yield Label(visible(self._question), markup=False, classes="dialog-title")
-            if lines:
+            with VerticalScroll(can_focus=False):
                 yield Static(visible("\n".join(lines)), markup=False)
             with Horizontal(classes="dialog-buttons"):
                 yield Button(f"{self._refuse} (n)", id="no")
@@ -54,6 +57,18 @@ class Confirm(Dialog[bool]):
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()
+
+    def on_resize(self) -> None:
+        """Scroll what is long, so that the buttons stay on the screen."""
+        text = self.query_one(VerticalScroll)
+        text.display = bool(self._lost)
+        text.styles.max_height = max(1, self.size.height * TALLEST // 100 - AROUND)
+        self.call_after_refresh(self._let_it_scroll)
+
+    def _let_it_scroll(self) -> None:
+        """Let the focus reach the text where it does not fit."""
+        text = self.query_one(VerticalScroll)
+        text.can_focus = text.max_scroll_y > 0
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")

@@ -79,3 +79,21 @@ def test_an_empty_folder_offers_three_things(tmp_path, size):
                 assert words in text_of(app)
 
     asyncio.run(flow())
+
+
+def test_the_buttons_of_a_long_question_stay_on_the_screen(tmp_path):
+    lines = [
+        f"line {n} of what would be done, which is long enough to be wrapped" for n in range(9)
+    ]
+
+    async def flow():
+        app = app_on(RunsFolder(tmp_path / "runs"))
+        async with app.run_test(size=(60, 15)) as pilot:
+            app.push_screen(Confirm("Launch?", lines, "Launch", "Not now"))
+            await settled(pilot, lambda: "Launch (y)" in text_of(app))
+            assert "Not now (n)" in text_of(app)
+            assert "line 0" in text_of(app)
+            await pilot.press("tab", "tab", *["down"] * 30)
+            await settled(pilot, lambda: "line 8" in text_of(app), "the rest can be read")
+
+    asyncio.run(flow())
