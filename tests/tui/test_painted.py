@@ -72,7 +72,7 @@ def test_a_long_warning_is_whole_in_the_log_and_stderr_is_as_a_terminal_shows_it
         writer.emit(Message(level="warning", text=LONG, code="long"))
 
     async def check(app, pilot):
-        await settled(pilot, lambda: "the log has them whole" in text_of(app))
+        await settled(pilot, lambda: "shows all of them whole" in text_of(app))
         app.screen.action_panel_at(2)
         log = app.screen.query_one(LogPanel)
         await settled(pilot, lambda: log.display and "word-59" in text_of(app))
