@@ -133,10 +133,10 @@ class Slurm:
         (self.folder / f"spool-{name}").mkdir(exist_ok=True)
         self.run("slurmd", "-N", name)
 
-    def kill(self, what: str) -> None:
-        """Kill ``slurmctld`` or ``slurmd-n1``, as a power cut would."""
+    def kill(self, what: str, how: int = signal.SIGKILL) -> None:
+        """Kill ``slurmctld`` or ``slurmd-n1``, as a power cut would, or with another signal."""
         pid = int((self.folder / f"{what}.pid").read_text())
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, how)
         self.until(lambda: not Path(f"/proc/{pid}").exists() or _zombie(pid), f"{what} is gone")
 
     def stop(self) -> None:

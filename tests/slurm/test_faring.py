@@ -156,6 +156,33 @@ def test_without_accounting_the_exit_code_is_known_all_the_same(cluster, handed_
     assert "last words" in found.error
 
 
+def test_jobs_that_a_controller_has_lost_are_handed_over_again_or_go_on(cluster, handed_over):
+    phases, looking = handed_over
+    begins(phases[0])
+    phases[0].last_attempt().alive.touch()
+    cluster.write([])
+    found = [phase_state(phase).state for phase in phases]
+    assert found == ["running", "waiting", "waiting"]
+    looking.step()
+    assert [job[5].rpartition(":")[0].split(":")[2] for job in cluster.jobs] == [
+        phases[1].id,
+        phases[2].id,
+    ]
+    assert [len(phase.attempts()) for phase in phases] == [1, 1, 1]
+
+
+def test_what_is_unknown_is_told_once(cluster, handed_over):
+    phases, looking = handed_over
+    looking.step()
+    (cluster.here / "down").touch()
+    for _ in range(3):
+        looking.step()
+    said = [e.text for e in EventReader(phases[0].last_attempt().queued).read()]
+    assert len(said) == 2
+    assert said[1].startswith("unknown for now: ")
+    assert said[1].endswith(f"last seen {said[0]}")
+
+
 def test_what_ended_before_it_started_says_so_with_slurms_own_words(cluster, handed_over):
     phases, _ = handed_over
     phases[0].last_attempt().queue_log.write_text("slurmstepd: error: couldn't chdir\n")

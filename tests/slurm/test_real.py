@@ -6,6 +6,7 @@ Phases are scripted (:mod:`tests.engine.fakes`), but for the one that trains.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,7 +204,7 @@ def test_a_controller_that_is_down_makes_nothing_fail(lab):
     phases = lab.launch("one", chain(), {"do": "wait"})
     lab.begun(phases[0])
     lab.slurm.until(phases[2].last_attempt, "all handed over")
-    lab.slurm.kill("slurmctld")
+    lab.slurm.kill("slurmctld", signal.SIGTERM)  # killed, it would forget its newest jobs
     try:
         lab.slurm.until(lambda: "unknown for now" in phase_state(phases[1]).why, "it is unknown")
         assert [phase_state(p).state for p in phases] == ["running", "pending", "pending"]

@@ -47,6 +47,7 @@ NAME = "slurm"
 SETTLE_S = 10.0  # until a job that was handed over, but whose id nobody knows, must be in the queue
 LOG_BYTES = 4_096
 NODE_TRIES = 2
+LAST_SEEN = "; last seen "
 ASKED = "asked to stop; the queue has not confirmed it yet"
 
 
@@ -177,7 +178,7 @@ class SlurmLauncher:
             probe, _ = states.PASSING.get(state, ("pending", ""))
             return Poll(probe, why=f"{about}: {ASKED}")
         if state not in states.PASSING:
-            lives = (alive_age(attempt) or STALE_AFTER_S) < STALE_AFTER_S and _began(attempt)
+            lives = _began(attempt) and _beats(attempt)
             return Poll("running" if lives else "pending", why=f"{about}: Slurm says {job.state}")
         probe, said = states.PASSING[state]
         if state == "PENDING":
@@ -204,8 +205,8 @@ class SlurmLauncher:
     def _unknown(self, attempt: AttemptDir, seen: Snapshot) -> Poll:
         """Nothing could be asked: one that has begun is judged by its heartbeat, the others wait as
         they did."""
-        last = last_said(attempt.queued)
-        before = f"; last seen {last}" if last else ""
+        last = last_said(attempt.queued).rpartition(LAST_SEEN)[2]
+        before = LAST_SEEN + last if last else ""
         why = f"unknown for now: {seen.problem}"
         return Poll("unknown", why=why) if _began(attempt) else Poll("pending", why=why + before)
 
@@ -221,11 +222,13 @@ class SlurmLauncher:
             handle = handles[attempt]
             if name in known:
                 found[attempt] = self._gone(attempt, known[name])
-            elif _began(attempt) or handle["job"]:
+            elif _began(attempt) and _beats(attempt) and not _last_state(attempt):
+                found[attempt] = Poll("running", why="Slurm has forgotten the job, which goes on")
+            elif _began(attempt) or attempt.stop.exists() or _last_state(attempt):
                 found[attempt] = self._gone(attempt, Job(self._id(attempt, handle), ""))
             elif time.time() - _handed_over(handle) < SETTLE_S:
                 found[attempt] = Poll("pending", why="being handed over to Slurm")
-            else:
+            else:  # never taken, or lost by a controller that died: it has not begun
                 found[attempt] = Poll("withdrawn", why="Slurm has no such job")
         return found
 
@@ -311,6 +314,12 @@ def _began(attempt: AttemptDir) -> bool:
         head = file.read(LOG_BYTES).decode(errors="replace")
         return any(line.startswith(STARTED) for line in head.splitlines())
     return False
+
+
+def _beats(attempt: AttemptDir) -> bool:
+    """Whether its process touches its files, and nobody saw it end."""
+    age = alive_age(attempt)
+    return age is not None and age < STALE_AFTER_S and not attempt.exit_code.exists()
 
 
 def _waits_for_inputs(phase: PhaseDir) -> bool:
