@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections import Counter
 
+import pytest
 from textual.binding import Binding
 
 import sirt_tui
@@ -50,6 +51,7 @@ def heirs_with_bindings():
     return {cls for cls in heirs(DOMNode) if cls.__module__.startswith("sirt_tui.")}
 
 
+@pytest.mark.slow
 def test_help_and_palette_have_each_action_of_a_screen_once_with_its_key(recorded):
     async def flow():
         app = app_on(recorded)

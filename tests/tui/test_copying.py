@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from rich.text import Text
 
 from sirt_tui.app import SirtApp
@@ -86,6 +87,7 @@ def test_a_report_is_asked_for_with_a_readable_folder(recorded):
     asyncio.run(flow())
 
 
+@pytest.mark.slow
 def test_order_filter_theme_and_zoom_come_back(recorded, tmp_path):
     file = tmp_path / "choices.json"
 

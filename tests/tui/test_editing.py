@@ -41,6 +41,7 @@ def composing(runs, preset, check):
 
 
 @pytest.mark.usefixtures("_handed_over")
+@pytest.mark.slow
 def test_a_draft_is_edited_checked_and_kept_and_nothing_written_is_lost(
     recorded, tmp_path, monkeypatch
 ):

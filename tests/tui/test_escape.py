@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from engine.commands import drafts, queue_changes
 from sirt_tui.screens.compose import ComposePage
 from sirt_tui.widgets.dialogs import Choose
@@ -65,6 +67,7 @@ def shown(app):
     return text_of(app).rpartition("\n")[0]
 
 
+@pytest.mark.slow
 def test_escape_undoes_what_was_opened_last_and_starts_nothing(recorded):
     async def flow():
         app = app_on(recorded)
@@ -103,9 +106,9 @@ async def at_rest(app, pilot):
     while last != shown(app):
         last = shown(app)
         await settled(pilot, lambda: gallery.at_rest(app))
-        for _ in range(5):
+        for _ in range(3):
             await pilot.pause()
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.02)
     return last
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
+import pytest
 from textual.widgets import Input
 
 from sirt_tui.screens.palette import MOST, Places
@@ -25,6 +26,7 @@ async def chosen(app, pilot, text, first):
     await settled(pilot, lambda: not isinstance(app.screen, Palette))
 
 
+@pytest.mark.slow
 def test_it_opens_runs_goes_to_metrics_and_filters(recorded):
     async def flow():
         app = app_on(recorded)

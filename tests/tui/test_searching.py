@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from rich.text import Text
 
 from sirt_tui.widgets.searching import MATCH, Matches, SearchLine
@@ -25,6 +26,7 @@ def test_matches_are_found_in_any_case_over_several_texts():
     assert matches.said == "not found"
 
 
+@pytest.mark.slow
 def test_a_runs_samples_and_a_pairs_item_are_searched(recorded):
     async def flow():
         app = app_on(recorded)
