@@ -79,7 +79,7 @@ def test_a_hang_up_stops_nothing_and_coming_back_shows_all(sirt, terminal):
     terminal.open()
     terminal.shows("No runs here yet")
     terminal.press("3")
-    terminal.shows("Start from")
+    terminal.shows("enter to choose")
     terminal.press("End", "Up", "Enter")  # the last but one: a file
     terminal.shows("enter to accept")
     terminal.press(str(SMALL), "Enter")
