@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 
 import pytest
 
@@ -15,7 +14,7 @@ from engine.scheduling import queue
 from engine.scheduling.launchers.slurm import launcher as module
 from engine.schema.jsonfile import read_json
 from engine.store.layout import RunsFolder
-from tests.engine.fakes import write_run
+from tests.engine.fakes import until, write_run
 from tests.slurm.standins import chain
 
 
@@ -140,6 +139,9 @@ def test_a_client_killed_while_it_hands_over_hands_nothing_over_twice(cluster, m
         looking.step()
         assert all(len(phase.attempts()) == 1 for phase in phases)
         assert {phase_state(phase).state for phase in phases} == {"pending"}
+    until(
+        lambda: len(cluster.jobs) >= 60, "the last sbatch, whose client is dead, comes to its end"
+    )
     names = [job[5] for job in cluster.jobs]
     assert len(names) == len(set(names)) == 60
 
@@ -173,8 +175,6 @@ def test_a_client_killed_before_it_has_called_sbatch_hands_over_the_next_time(cl
             dying.step()
     assert phase.last_attempt().process.exists()
     looking = cluster.conductor(monkeypatch)
-    until = time.monotonic() + 10
-    while len(cluster.jobs) < 3 and time.monotonic() < until:
-        looking.step()
+    until(lambda: looking.step() and len(cluster.jobs) == 3)
     assert len(cluster.jobs) == 3
     assert phase.last_attempt().number == 1
