@@ -50,7 +50,8 @@ from engine.store.run_row import RunRow, figures_of, settings_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.schema.specs import PhaseSpec, RunSpec
+    from engine.schema.run_spec import RunSpec
+    from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir
 
 WHOLE = 60  # so many of the newest runs have phase folders

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from engine.interfaces import Item
     from engine.planning.presets import Resolved
+    from engine.schema.run_spec import RunSpec
     from engine.schema.settings import PromptStyle
-    from engine.schema.specs import RunSpec
 
 VALIDATION_SEED = 1
 STYLES: tuple[PromptStyle, ...] = ("plain", "cot")

@@ -33,8 +33,8 @@ from engine.tasks.sampling import balanced
 if TYPE_CHECKING:
     from engine.interfaces import Item
     from engine.planning.presets import Resolved
+    from engine.schema.run_spec import RunSpec
     from engine.schema.settings import PromptStyle
-    from engine.schema.specs import RunSpec
 
 HEADS = ("settings", "student", "task", *(f"{style}: right %, cut off %" for style in STYLES))
 

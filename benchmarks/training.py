@@ -45,7 +45,7 @@ from engine.training.compat import PairTrainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from engine.schema.specs import RunSpec
+    from engine.schema.run_spec import RunSpec
     from engine.store.layout import PhaseDir
 
 WREN = MODELS / "wren-1m"

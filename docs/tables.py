@@ -236,7 +236,8 @@ def keys() -> str:
 
 def key_tables() -> dict[str, list[tuple[str, str, str]]]:
     """Place -> keys, what they do, and the action's name."""
-    from sirt_tui.actions import ACTIONS, ANSWERS, PLACES
+    from sirt_tui.actions import ACTIONS, ANSWERS
+    from sirt_tui.places import PLACES
 
     actions = ACTIONS | ANSWERS
     return {

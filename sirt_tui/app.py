@@ -18,9 +18,10 @@ from engine.schema.pasted import naming
 from engine.schema.sanitize import visible
 from engine.store.clock import ahead
 from sirt_tui import failures, hangup
-from sirt_tui.actions import ACTIONS, bindings, shown
+from sirt_tui.actions import ACTIONS, shown
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
+from sirt_tui.places import bindings
 from sirt_tui.remembered import Remembered
 from sirt_tui.ringing import Ends
 from sirt_tui.widgets.key_line import KeyLine

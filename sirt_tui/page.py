@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from engine.schema.errors import UserError
 from engine.schema.sanitize import one_line
 from sirt_tui import failures
-from sirt_tui.actions import bindings
+from sirt_tui.places import bindings
 from sirt_tui.widgets.key_line import KeyLine
 from sirt_tui.widgets.leaving import Leavable
 from sirt_tui.widgets.searching import SearchLine

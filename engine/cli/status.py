@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from engine.schema.accuracy import Accuracy
     from engine.schema.events import Event
-    from engine.schema.specs import RunSpec
+    from engine.schema.run_spec import RunSpec
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
 

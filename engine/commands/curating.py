@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from engine.commands.experiments import Launched
     from engine.scheduling.queue import DeviceRequest
-    from engine.schema.specs import PhaseSpec, RunSpec
+    from engine.schema.run_spec import RunSpec
+    from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
 
 

@@ -15,12 +15,12 @@ from engine.queries import settings_form
 from engine.schema.cards import ModelCard, TaskSource
 from engine.schema.errors import UserError
 from engine.schema.experiment import Experiment
+from engine.schema.run_spec import FollowUp
 from engine.schema.settings import AnnotateSettings, EvaluateSettings
 from engine.schema.specs import (
     AnnotateSpec,
     ElicitSpec,
     EvaluateSpec,
-    FollowUp,
     InstructSpec,
     RefineSpec,
     Tracking,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from engine.queries.settings_form import Draft
-    from engine.schema.specs import RunCell, RunSpec
+    from engine.schema.run_spec import RunCell, RunSpec
     from engine.store.layout import RunsFolder
 
 T = TypeVar("T")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from engine.planning.plan import Plan
     from engine.scheduling.queue import DeviceRequest
     from engine.schema.notify import Notify
-    from engine.schema.specs import RunSpec
+    from engine.schema.run_spec import RunSpec
     from engine.store.layout import RunsFolder
 
 

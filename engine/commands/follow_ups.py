@@ -17,7 +17,7 @@ from engine.planning.plan import Plan
 if TYPE_CHECKING:
     from engine.commands.experiments import Launched
     from engine.scheduling.queue import DeviceRequest
-    from engine.schema.specs import RunSpec
+    from engine.schema.run_spec import RunSpec
     from engine.store.layout import RunsFolder
 
 

@@ -15,8 +15,8 @@ from engine.planning.presets import judge_card
 from engine.queries.judgements import judged_evaluations
 from engine.schema.errors import UserError, nearest
 from engine.schema.follow_ups import JudgeSpec
+from engine.schema.run_spec import RunSpec
 from engine.schema.settings import JudgeSettings
-from engine.schema.specs import RunSpec
 from engine.store.run import read_run
 
 if TYPE_CHECKING:

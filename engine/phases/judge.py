@@ -19,6 +19,7 @@ from engine.phases.replies import ReplyStore
 from engine.phases.reuse import take_generations, take_replies
 from engine.schema.records import JudgedAnswers, Prediction
 from engine.store.jsonlines import read_records, write_records
+from engine.store.judgement_dir import JudgementDir
 from engine.store.layout import PREDICTIONS, REPLIES, VERDICTS
 from engine.tasks.prompts import instruction_of, render
 
@@ -50,7 +51,7 @@ def run(ctx: Context, spec: JudgeSpec) -> dict[str, Any]:
 
     take_generations(ctx, spec)
     store = ReplyStore(ctx.work / REPLIES)
-    earlier = ctx.runs.judgement(spec.generation_key)
+    earlier = JudgementDir(ctx.runs.judgements / spec.generation_key)
     take_replies(ctx, earlier.replies, f"judgement {earlier.path.name}", store)
     judge = catalog.provider(spec.judge.source)(
         spec.judge, spec.generation, ctx.message, store.most_spent(spec.judge)

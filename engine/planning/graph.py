@@ -10,15 +10,14 @@ from engine import catalog
 from engine.planning.plan import Plan
 from engine.schema.counts import counted
 from engine.schema.errors import Problems
+from engine.schema.run_spec import Arm, RunSpec
 from engine.schema.specs import (
     AnnotateSpec,
-    Arm,
     ElicitSpec,
     EvaluateSpec,
     InstructSpec,
     PhaseSpec,
     RefineSpec,
-    RunSpec,
     Tracking,
 )
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.schema.kinds import PHASES
-from engine.schema.specs import EvaluateSpec, PhaseSpec, RunSpec
+from engine.schema.specs import EvaluateSpec, PhaseSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.schema.evaluation import Evaluation
+    from engine.schema.run_spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.schema.identity import STORED
 from engine.schema.jsonfile import read_as, read_sealed
 from engine.schema.records import JudgedAnswers
 from engine.store.jsonlines import read_records
+from engine.store.judgement_dir import finished
 from engine.store.layout import VERDICTS, hash_file
 from engine.store.run import read_record
 from engine.store.sealing import verified
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from engine.judging.verdicts import Tally
     from engine.schema.evaluation import Evaluation
     from engine.schema.specs import EvaluateSpec
-    from engine.store.layout import JudgementDir, PhaseDir, RunsFolder
+    from engine.store.judgement_dir import JudgementDir
+    from engine.store.layout import PhaseDir, RunsFolder
 
 JUDGE_AGAIN = "judge these runs again; the replies are kept"
 OTHER = {"first": "second", "second": "first", "tie": "tie"}
@@ -102,7 +104,7 @@ def _filed(runs: RunsFolder) -> Iterator[Filed]:
     for phase in runs.phase_dirs():
         if phase.id.startswith("judge-") and phase.done:
             yield partial(_spec_of, phase), partial(_verdicts_of, phase)
-    for earlier in runs.judgements():
+    for earlier in finished(runs):
         yield partial(_earlier_spec, earlier), partial(_earlier_verdicts, earlier)
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from engine.schema.accuracy import Accuracy
     from engine.schema.cards import ModelCard
-    from engine.schema.specs import PhaseSpec, RunSpec, TaskRef
+    from engine.schema.run_spec import RunSpec
+    from engine.schema.specs import PhaseSpec, TaskRef
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
 

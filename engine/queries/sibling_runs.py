@@ -10,7 +10,7 @@ from engine.schema.varied import as_varied
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.schema.specs import RunSpec
+    from engine.schema.run_spec import RunSpec
     from engine.store.run_row import RunRow
 
 # which fields of the cell an arm's result depends on

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from engine.schema.accuracy import Accuracy, Estimate
-    from engine.schema.specs import Arm
+    from engine.schema.run_spec import Arm
     from engine.schema.varied import Varied
     from engine.store.run_row import RunRow
 

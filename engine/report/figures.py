@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from engine.queries.study import Prompt, Study
     from engine.schema.accuracy import Accuracy
-    from engine.schema.specs import Arm
+    from engine.schema.run_spec import Arm
 
 BARS: tuple[Arm, ...] = ("baseline", "instruct-only", "refine-only", "both")
 TASKS_FIT, TRAINING_FITS = 4, 16  # columns, and characters of a row's name, of half a page

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from engine.schema.accuracy import Estimate
-    from engine.schema.specs import Arm
+    from engine.schema.run_spec import Arm
 
 PANELS_WIDE = 2
 NAMES_FIT, TITLE_FITS = 30, 28  # characters

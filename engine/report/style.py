@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from engine.schema.specs import Arm
+    from engine.schema.run_spec import Arm
 
 COLUMN, PAGE = 3.4, 7.0  # inches: one column of a two-column page, and the page
 # Okabe and Ito's colours, told apart by most eyes; the hatches tell them apart in grey

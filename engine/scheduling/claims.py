@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from engine.planning.memory import BESIDE_CARD
 from engine.scheduling.policy import short_of_memory
 from engine.schema.errors import UserError
-from engine.store.layout import ConductorDir, write_json
+from engine.store.conductor_dir import ConductorDir
+from engine.store.layout import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,8 +20,9 @@ from engine.machine import processes
 from engine.machine.state import DAMAGED
 from engine.schema.jsonfile import read_json
 from engine.store.clock import ahead
+from engine.store.conductor_dir import ConductorDir
 from engine.store.eventlog import STALE_AFTER_S
-from engine.store.layout import ConductorDir, write_json
+from engine.store.layout import write_json
 from engine.store.locking import Timeout, acquire, held
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from engine.scheduling.policy import (
 from engine.scheduling.queue import Queue, change, forgive, read_queue
 from engine.scheduling.watching import Running, adopted, tell_end, watch
 from engine.schema.errors import UserError, explain, told
+from engine.store.conductor_dir import ConductorDir
 from engine.store.eventlog import HEARTBEAT_S
-from engine.store.layout import ConductorDir
 from engine.store.registry import folder_lock
 
 if TYPE_CHECKING:

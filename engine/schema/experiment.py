@@ -13,6 +13,7 @@ from engine.schema.cards import (
     TaskSource,
 )
 from engine.schema.notify import Notify
+from engine.schema.run_spec import Arm
 from engine.schema.settings import (
     AnnotateSettings,
     ElicitSettings,
@@ -22,7 +23,6 @@ from engine.schema.settings import (
     Positive,
     RefineSettings,
 )
-from engine.schema.specs import Arm
 
 
 class Settings(Frozen):

@@ -1,4 +1,6 @@
-"""The names of all files and folders below ``runs/``, and nothing else spells them.
+"""The names of all files and folders below ``runs/``. Nothing else spells them, but for what is in
+``conductor/`` (:mod:`engine.store.conductor_dir`) and in a judgement of version 0.1
+(:mod:`engine.store.judgement_dir`).
 
 A phase's outputs are published by renaming a whole folder, then the manifest is renamed into
 place, then the final event is written. A phase with a manifest is done.
@@ -268,72 +270,6 @@ def hash_file(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ConductorDir:
-    """``conductor/``: the files of the process that starts this folder's phases."""
-
-    path: Path
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def starting(self) -> Path:
-        """The lock held while a conductor is being started."""
-        return self.path / "starting"
-
-    @property
-    def process(self) -> Path:
-        """JSON: pid, start time and host of the lock's holder."""
-        return self.path / "process.json"
-
-    @property
-    def alive(self) -> Path:
-        """Heartbeat: touched every few seconds."""
-        return self.path / "alive"
-
-    @property
-    def waiting(self) -> Path:
-        """JSON: phase -> why it has to wait although its inputs are there."""
-        return self.path / "waiting.json"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log"
-
-    @property
-    def stderr(self) -> Path:
-        """Stderr of the conductor and of its pre-imported process, such as crashes."""
-        return self.path / "stderr.log"
-
-
-@dataclass(frozen=True, slots=True)
-class JudgementDir:
-    """``judgements/<key>/``: a judgement made by version 0.1, before judging was a phase. Its
-    replies and verdicts are used; nothing is written here any more."""
-
-    path: Path
-
-    @property
-    def spec_file(self) -> Path:
-        return self.path / "judgement.json"
-
-    @property
-    def replies(self) -> Path:
-        return self.path / REPLIES
-
-    @property
-    def verdicts(self) -> Path:
-        """The verdicts; exists once done."""
-        return self.path / VERDICTS
-
-    @property
-    def seal(self) -> Path:
-        """The verdicts' hash; missing in the oldest."""
-        return self.path / "seal.json"
-
-
-@dataclass(frozen=True, slots=True)
 class RunsFolder:
     """``runs/``: all runs and phases of one workspace."""
 
@@ -360,8 +296,13 @@ class RunsFolder:
 
     @property
     def conductor(self) -> Path:
-        """The conductor's folder: its lock, process file, heartbeat and log."""
+        """The conductor's folder; see :mod:`engine.store.conductor_dir`."""
         return self.root / "conductor"
+
+    @property
+    def judgements(self) -> Path:
+        """Judgements made by version 0.1, a folder each; see :mod:`engine.store.judgement_dir`."""
+        return self.root / "judgements"
 
     @property
     def drafts(self) -> Path:
@@ -402,14 +343,6 @@ class RunsFolder:
     def is_phase(self, word: str) -> bool:
         """Whether a word is the id of a phase in this folder."""
         return bool(_PHASE.fullmatch(word)) and (self.phases / word).is_dir()
-
-    def judgement(self, key: str) -> JudgementDir:
-        return JudgementDir(self.root / "judgements" / key)
-
-    def judgements(self) -> list[JudgementDir]:
-        """Finished judgements by key, also those whose verdicts were lost since."""
-        found = map(JudgementDir, sorted((self.root / "judgements").glob("*")))
-        return [folder for folder in found if folder.verdicts.exists() or folder.seal.exists()]
 
     def run_folder(self, run_id: str) -> Path:
         return self.root / run_id

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from engine.schema.errors import UserError, nearest
 from engine.schema.identity import STORED
 from engine.schema.jsonfile import digest, read_as
-from engine.schema.specs import RunCell, RunSpec
+from engine.schema.run_spec import RunCell, RunSpec
 from engine.store.layout import write_json
 from engine.store.specification import own_spec
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.schema.phase import PhaseSpec
-    from engine.schema.specs import Arm, FollowUp
+    from engine.schema.run_spec import Arm, FollowUp
     from engine.schema.varied import Varied
     from engine.store.phase_log import State
     from engine.store.spending import Paid

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from engine.queries.looks import new_looks
 from engine.schema.sanitize import visible
-from sirt_tui.actions import bindings
 from sirt_tui.format import number
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.samples import verdict_text
 from sirt_tui.panels.titles import entitle
+from sirt_tui.places import bindings
 from sirt_tui.widgets.diff import differences
 from sirt_tui.widgets.text_view import Lines
 

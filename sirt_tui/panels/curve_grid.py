@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import VerticalScroll
 
-from sirt_tui.actions import bindings
 from sirt_tui.panels import comparison, x_axis
 from sirt_tui.panels.titles import entitle
+from sirt_tui.places import bindings
 from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import Vertical
 
 from engine.schema.metrics import DRAWN, metrics_of
-from sirt_tui.actions import bindings
 from sirt_tui.panels import x_axis
 from sirt_tui.panels.plots import thresholds
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
+from sirt_tui.places import bindings
 from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:

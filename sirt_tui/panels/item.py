@@ -11,7 +11,7 @@ from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
 from engine.schema.sanitize import one_line, visible
-from sirt_tui.actions import bindings
+from sirt_tui.places import bindings
 from sirt_tui.widgets.diff import WORDS, differences
 from sirt_tui.widgets.searching import Found, Matches, has_current
 

@@ -9,9 +9,9 @@ from rich.text import Text
 from engine.queries.following import stderr_tail
 from engine.queries.remarks import remarks, reused
 from engine.schema.sanitize import visible
-from sirt_tui.actions import bindings
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
+from sirt_tui.places import bindings
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:

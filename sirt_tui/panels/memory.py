@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
-from sirt_tui.actions import bindings
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
+from sirt_tui.places import bindings
 from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from textual.message import Message
 from engine.queries.doing import doing
 from engine.schema.sanitize import one_line
 from engine.store.spending import in_all, spending
-from sirt_tui.actions import bindings
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, duration
 from sirt_tui.panels.titles import entitle
+from sirt_tui.places import bindings
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:

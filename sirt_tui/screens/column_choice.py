@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from textual.containers import Vertical
 from textual.widgets import Input, Label, Static
 
-from sirt_tui.actions import bindings
+from sirt_tui.places import bindings
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.leaving import Dialog
 from sirt_tui.widgets.table import RowTable

@@ -17,13 +17,13 @@ from engine.queries.judgements import judgements
 from engine.queries.sibling_runs import with_experiment
 from engine.schema.errors import UserError
 from sirt_tui import failures
-from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
 from sirt_tui.panels.compared_curves import ComparedCurves
 from sirt_tui.panels.comparison import Legend
 from sirt_tui.panels.fractions import FractionsPanel
 from sirt_tui.panels.parallel import ParallelPanel
+from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_files import Shown
 from sirt_tui.widgets.frozen_table import FrozenTable

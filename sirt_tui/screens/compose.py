@@ -13,10 +13,10 @@ from engine.queries import settings_form
 from engine.queries.machine import MachineNow
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
-from sirt_tui.actions import bindings
 from sirt_tui.draft_document import DraftDocument
 from sirt_tui.page import Page
 from sirt_tui.panels.tree_choice import EACH, Offered
+from sirt_tui.places import bindings
 from sirt_tui.screens import compose_dialogs, compose_launch, editing
 from sirt_tui.screens.compose_panes import PANES, ComposePanes
 from sirt_tui.screens.draft_plan import DraftPlan

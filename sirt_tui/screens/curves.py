@@ -11,11 +11,11 @@ from textual.widgets import Input, Static
 
 from engine.queries import comparison as compared_runs
 from engine.schema.errors import UserError
-from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
 from sirt_tui.panels.curve_grid import CurveGrid
 from sirt_tui.panels.plots import plots
+from sirt_tui.places import bindings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,10 +12,10 @@ from textual.widgets import Static
 
 from engine.commands import queue_changes, run_changes
 from engine.schema.errors import UserError
-from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels.gpus import GpusPanel, MachineView
 from sirt_tui.panels.queue import queue_columns, work_columns
+from sirt_tui.places import bindings
 from sirt_tui.screens.run_actions import RunActions
 from sirt_tui.widgets.table import RowTable
 

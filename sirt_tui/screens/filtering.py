@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, get_args
 
 from engine.queries import filter_language, run_settings
-from engine.schema.specs import Arm, FollowUp
+from engine.schema.run_spec import Arm, FollowUp
 from engine.store.phase_log import State
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from engine.commands.experiments import Launched
     from engine.commands.follow_ups import FollowUp
-    from engine.schema.specs import RunSpec
+    from engine.schema.run_spec import RunSpec
     from engine.store.layout import RunsFolder
     from sirt_tui.page import Page
     from sirt_tui.widgets.dialogs import Offer

@@ -10,8 +10,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import Label, Static
 
 from engine.schema.sanitize import visible
-from sirt_tui.actions import PLACES, bindings
 from sirt_tui.page import Page
+from sirt_tui.places import PLACES, bindings
 from sirt_tui.widgets.leaving import Dialog
 from sirt_tui.widgets.working_keys import working
 

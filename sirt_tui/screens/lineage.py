@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from engine.queries.lineage_tree import draw, environments
 from engine.schema.sanitize import visible
-from sirt_tui.actions import bindings
+from sirt_tui.places import bindings
 from sirt_tui.widgets.leaving import Dialog
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from textual.widgets import Input, Static
 
 from engine.queries.item_files import sources
 from engine.schema.errors import UserError
-from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, draw
 from sirt_tui.panels.item_files import SourceBar, SourcesView, marks_text
+from sirt_tui.places import bindings
 from sirt_tui.screens import item_commands
 from sirt_tui.screens.item_columns import item_columns
 from sirt_tui.screens.item_list import ItemList, ItemRow

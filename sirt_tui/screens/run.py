@@ -15,7 +15,6 @@ from textual.widgets import Static
 from engine.queries.sibling_runs import relatives
 from engine.schema.errors import UserError
 from engine.schema.kinds import resolve
-from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel, alerts
@@ -24,6 +23,7 @@ from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel, RunView
 from sirt_tui.panels.samples import SamplesPanel
+from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.widgets.chart import Chart

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -15,9 +16,10 @@ from sirt_tui.format import STATE_MARKS, STATE_STYLES, accuracy, percent
 from sirt_tui.widgets.table_lines import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from engine.store.run_row import RunRow
+    from sirt_tui.widgets.columns import Column
 
     Cells = dict[object, list[RunRow]]
     Scores = list[tuple[float, RunRow]]
@@ -32,6 +34,22 @@ OF: dict[str, Texts] = {
     "task": lambda row: (row.trained_on or row.scored_on or NONE,),
     "tag": lambda row: row.tags or (NONE,),
 }
+
+
+def grouping(
+    by: str, columns: Mapping[str, Column[RunRow]], folded: Container[str]
+) -> Callable[[Sequence[RunRow]], Sequence[RunRow | Head]] | None:
+    """How to put heads between the rows; None when they are not grouped. ``by``: one of ``OF``, or
+    a column."""
+    texts = OF.get(by) or (by in columns and partial(_column_text, columns[by]))
+    return partial(grouped, by=by, texts=texts, folded=folded) if texts else None
+
+
+def _column_text(column: Column[RunRow], row: RunRow) -> tuple[str]:
+    """What a column says of a run, as the name of a group."""
+    cell = column.cell(row)
+    text = cell if isinstance(cell, str) else cell[0] if isinstance(cell, tuple) else cell.plain
+    return (text or NONE,)
 
 
 def grouped(

@@ -12,10 +12,10 @@ from textual.widgets import Input, Static
 
 from engine.queries import run_settings
 from engine.schema.errors import UserError
-from sirt_tui.actions import bindings
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel, RowView
 from sirt_tui.panels.titles import problem_text
+from sirt_tui.places import bindings
 from sirt_tui.screens import filtering, run_commands, run_groups
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.screens.run_columns import chosen_columns, counts_text, run_columns
@@ -23,7 +23,7 @@ from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
-    from sirt_tui.widgets.columns import Column
-    from sirt_tui.widgets.table_lines import Head
 
 AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
@@ -209,7 +207,7 @@ class RunsPage(Page):
         self._names.note(f"{row.name} {self._apart.get(row.run_id, '')}" for row in rows)
         columns = self._columns(self._rows, self._filter.names)
         self.table.set_columns(chosen_columns(columns, self._chosen, self._rows))
-        self.table.grouping = self._arrange(columns)
+        self.table.grouping = run_groups.grouping(self._by, columns, self._folded)
         self.table.show(rows)
         if any(row.run_id == self._awaited for row in self._rows):
             self.table.move_to(self._awaited or "")
@@ -218,16 +216,6 @@ class RunsPage(Page):
         self.query_one("#body").display = bool(self._rows)
         self._draw_status()
         self._keep_time()
-
-    def _arrange(
-        self, columns: Mapping[str, Column[RunRow]]
-    ) -> Callable[[Sequence[RunRow]], Sequence[RunRow | Head]] | None:
-        """How to put heads between the rows; None when they are not grouped."""
-        by = self._by
-        texts = run_groups.OF.get(by) or (by in columns and partial(_column_text, columns[by]))
-        return (
-            partial(run_groups.grouped, by=by, texts=texts, folded=self._folded) if texts else None
-        )
 
     def _draw_status(self) -> None:
         text = problem_text(self._filter.problem)
@@ -395,10 +383,3 @@ class RunsPage(Page):
     @work
     async def action_note(self) -> None:
         await self._actions.note(self._meant())
-
-
-def _column_text(column: Column[RunRow], row: RunRow) -> tuple[str]:
-    """What a column says of a run, as the name of a group."""
-    cell = column.cell(row)
-    text = cell if isinstance(cell, str) else cell[0] if isinstance(cell, tuple) else cell.plain
-    return (text or run_groups.NONE,)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.message import Message
 
-from sirt_tui.actions import bindings
+from sirt_tui.places import bindings
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:

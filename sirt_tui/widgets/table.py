@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textual.message import Message
 
-from sirt_tui.actions import bindings
+from sirt_tui.places import bindings
 from sirt_tui.widgets.painted_lines import HEADING, PaintedLines
 from sirt_tui.widgets.table_lines import TICK, Head, Lines, Order, head_strip
 

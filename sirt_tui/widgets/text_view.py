@@ -13,7 +13,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from sirt_tui.actions import bindings
+from sirt_tui.places import bindings
 from sirt_tui.widgets.searching import Found, Matches, has_current
 
 if TYPE_CHECKING:

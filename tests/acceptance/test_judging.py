@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.store.judgement_dir import finished
 from engine.store.layout import RunsFolder
 from tests.acceptance.conftest import SIRT, CommandLine, wait_for
 from tests.engine.judging_helpers import BARE, TEACHER, card_file, longer
@@ -91,4 +92,4 @@ def test_a_judgement_is_stopped_from_another_shell(sirt: CommandLine, tmp_path: 
         sirt("retry", row["run_id"], "--follow")
         assert set(server.delivered.values()) == {1}
         assert sum(server.delivered.values()) == 48
-    assert RunsFolder(sirt.runs).judgements() == []
+    assert finished(RunsFolder(sirt.runs)) == []

@@ -21,6 +21,7 @@ from engine.schema.records import JudgedAnswers, Pair, PairScore
 from engine.schema.specs import EvaluateSpec
 from engine.store import item_notes
 from engine.store.jsonlines import read_records, write_records
+from engine.store.judgement_dir import JudgementDir
 from engine.store.layout import (
     ADAPTER,
     ANSWERS,
@@ -159,7 +160,7 @@ def _judge(sample: Sample) -> None:
     staging.mkdir(parents=True)
     write_records(staging / VERDICTS, verdicts)
     phase.publish(staging, {})
-    folder = sample.runs.judgement(before.generation_key)
+    folder = JudgementDir(sample.runs.judgements / before.generation_key)
     folder.path.mkdir(parents=True)
     told = before.model_dump(mode="json", include={"phases", "judge", "prompt_version", "seed"})
     folder.spec_file.write_text(json.dumps(told))

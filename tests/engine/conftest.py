@@ -1,4 +1,5 @@
-"""A folder of runs to work in, and a server that answers as a test's ``says`` would."""
+"""A folder of runs to work in, a server that answers as a test's ``says`` would, and a user's
+configuration of notices."""
 
 from __future__ import annotations
 
@@ -39,3 +40,13 @@ def server(says: Callable[[str], str] | None) -> Iterator[MisbehavingServer]:
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries of a request are short."""
     monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's configuration of notices, which is not there yet; nor is one of the machine."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "shared"))
+    folder = tmp_path / "own" / "sirt"
+    folder.mkdir(parents=True)
+    return folder / "notify.yaml"

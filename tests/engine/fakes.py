@@ -23,13 +23,8 @@ from engine.scheduling.launchers.warm import serve
 from engine.schema.cards import ImportedAnswers, LocalWeights, ModelCard
 from engine.schema.errors import UserError
 from engine.schema.kinds import PHASES, resolve
-from engine.schema.specs import (
-    AnnotateSpec,
-    EvaluateSpec,
-    InstructSpec,
-    RunSpec,
-    TaskRef,
-)
+from engine.schema.run_spec import RunSpec
+from engine.schema.specs import AnnotateSpec, EvaluateSpec, InstructSpec, TaskRef
 from engine.store.layout import RunsFolder, atomic_write
 from engine.store.run import RunFile
 

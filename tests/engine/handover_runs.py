@@ -6,14 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.schema.records import Prediction, Verdict
+from engine.schema.run_spec import RunSpec
 from engine.schema.settings import InstructSettings, RefineSettings
-from engine.schema.specs import (
-    EvaluateSpec,
-    InstructSpec,
-    RefineSpec,
-    RunSpec,
-    TaskRef,
-)
+from engine.schema.specs import EvaluateSpec, InstructSpec, RefineSpec, TaskRef
 from engine.scoring.score import score
 from engine.store.jsonlines import write_records
 from engine.store.layout import PREDICTIONS, SCORE, write_json

@@ -21,8 +21,9 @@ from engine.scheduling import daemon, queue
 from engine.scheduling.policy import problem
 from engine.scheduling.queue import DeviceRequest, read_queue
 from engine.schema.jsonfile import read_json
+from engine.store.conductor_dir import ConductorDir
 from engine.store.eventlog import EventReader
-from engine.store.layout import ConductorDir, RunsFolder
+from engine.store.layout import RunsFolder
 from tests.engine.fakes import COUNTED, PROGRAM, chain, go, until, write_run
 
 CPU = DeviceRequest(cpu=True)

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,13 +23,16 @@ from engine.scheduling import queue
 from engine.scheduling.queue import DeviceRequest
 from engine.schema.errors import UserError
 from engine.schema.settings import RefineSettings
-from engine.schema.specs import EvaluateSpec, RefineSpec, RunSpec
+from engine.schema.specs import EvaluateSpec, RefineSpec
 from engine.store import item_notes
 from engine.store.item_notes import Mark
 from engine.store.jsonlines import read_records
 from engine.store.layout import PAIRS
 from engine.store.run import read_run
 from tests.tui.conftest import copy_recorded, run_of
+
+if TYPE_CHECKING:
+    from engine.schema.run_spec import RunSpec
 
 CPU = DeviceRequest(cpu=True)
 

@@ -17,7 +17,8 @@ from engine.scheduling import daemon, queue
 from engine.scheduling.queue import DeviceRequest
 from engine.schema import events as ev
 from engine.schema.errors import UserError
-from engine.store.layout import ConductorDir, RunsFolder, write_json
+from engine.store.conductor_dir import ConductorDir
+from engine.store.layout import RunsFolder, write_json
 from engine.store.run import read_run
 from tests.engine.fakes import chain, write_run
 

@@ -10,6 +10,7 @@ import pytest
 
 from engine.queries.judgements import judgements
 from engine.schema.jsonfile import with_seal
+from engine.store.judgement_dir import JudgementDir
 from engine.store.layout import REPLIES, VERDICTS, RunsFolder, hash_file, write_json
 from tests.engine.judging_helpers import (
     BARE,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.schema.follow_ups import JudgeSpec
-    from engine.store.layout import JudgementDir
     from tests.engine.misbehaving_server import MisbehavingServer
 
 
@@ -42,7 +42,7 @@ def says() -> Callable[[str], str]:
 
 def as_0_1_filed_it(runs: RunsFolder, spec: JudgeSpec) -> JudgementDir:
     """A finished phase's replies and verdicts where version 0.1 kept them, and no phase."""
-    phase, folder = runs.phase(spec.id), runs.judgement(spec.generation_key)
+    phase, folder = runs.phase(spec.id), JudgementDir(runs.judgements / spec.generation_key)
     folder.path.mkdir(parents=True)
     told = {
         "phases": spec.phases,

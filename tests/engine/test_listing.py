@@ -23,7 +23,7 @@ from engine.queries.runs import (
 from engine.scheduling import daemon, queue
 from engine.scheduling.queue import DeviceRequest, read_queue
 from engine.schema.errors import UserError
-from engine.store.layout import ConductorDir
+from engine.store.conductor_dir import ConductorDir
 from engine.store.run import read_run
 from tests.tui.conftest import copy_recorded
 

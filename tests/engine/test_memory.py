@@ -23,7 +23,8 @@ from engine.scheduling.policy import Node, QueuedRun
 from engine.schema.cards import Endpoint, LocalWeights, ModelCard
 from engine.schema.settings import RefineSettings
 from engine.schema.specs import EvaluateSpec, RefineSpec, TaskRef
-from engine.store.layout import ConductorDir, RunsFolder
+from engine.store.conductor_dir import ConductorDir
+from engine.store.layout import RunsFolder
 
 LLAMA = {
     "hidden_size": 4096, "num_attention_heads": 32, "num_hidden_layers": 32, "vocab_size": 32_000,

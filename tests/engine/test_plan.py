@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,12 +14,10 @@ from engine.schema.cards import (
     TaskSource,
 )
 from engine.schema.experiment import Experiment
-from engine.schema.specs import (
-    ElicitSpec,
-    EvaluateSpec,
-    RefineSpec,
-    RunSpec,
-)
+from engine.schema.specs import ElicitSpec, EvaluateSpec, RefineSpec
+
+if TYPE_CHECKING:
+    from engine.schema.run_spec import RunSpec
 
 
 def resolved(temperature: float = 0.1, **changes: Any) -> Resolved:

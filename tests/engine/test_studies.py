@@ -14,8 +14,8 @@ from engine.planning.presets import load_experiment
 from engine.planning.yaml_file import load
 from engine.schema.cards import LocalWeights
 from engine.schema.experiment import Experiment, Settings
+from engine.schema.run_spec import Arm
 from engine.schema.settings import EvaluateSettings
-from engine.schema.specs import Arm
 
 if TYPE_CHECKING:
     from engine.planning.plan import Plan

@@ -31,7 +31,7 @@ from tests.tui.conftest import copy_recorded, run_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.schema.specs import RunSpec
+    from engine.schema.run_spec import RunSpec
 
 
 RATE = "refine.learning_rate"

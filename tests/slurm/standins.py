@@ -19,7 +19,8 @@ from engine.scheduling.loop import Conductor, Timing
 from engine.scheduling.policy import DeviceRequest
 from engine.scheduling.servers import Servers
 from engine.schema.cards import LocalWeights, ModelCard
-from engine.schema.specs import AnnotateSpec, EvaluateSpec, InstructSpec, RunSpec, TaskRef
+from engine.schema.run_spec import RunSpec
+from engine.schema.specs import AnnotateSpec, EvaluateSpec, InstructSpec, TaskRef
 from engine.store.layout import RunsFolder
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 from textual.binding import Binding
 
 import sirt_tui
-from sirt_tui.actions import ACTIONS, ANSWERS, PLACES
+from sirt_tui.actions import ACTIONS, ANSWERS
 from sirt_tui.app import SirtApp
+from sirt_tui.places import PLACES
 from sirt_tui.screens.help import keys_of
 from sirt_tui.widgets.leaving import Part
 from tests.tui.gallery import SCREENS

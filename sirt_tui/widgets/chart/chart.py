@@ -12,8 +12,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sirt_tui.actions import bindings
 from sirt_tui.format import duration, number
+from sirt_tui.places import bindings
 from sirt_tui.widgets.chart import axes
 from sirt_tui.widgets.chart.canvas import MODES, Canvas, Mode
 from sirt_tui.widgets.chart.cells import over
