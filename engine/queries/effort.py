@@ -27,13 +27,14 @@ TOLD = frozenset({"phase_started", "progress", "cost", "answering"})
 @dataclass(frozen=True, slots=True)
 class Effort:
     """Per 1,000 questions: ``seconds`` and ``cost`` in ``currency``, None where not recorded.
-    ``tokens``: of an answer on average. ``where``: the machine and device, or the endpoint, that
-    answered, and by which engine; times are comparable where it is the same."""
+    ``tokens``: of an answer on average, None where the score's file is damaged. ``where``: the
+    machine and device, or the endpoint, that answered, and by which engine; times are comparable
+    where it is the same."""
 
     seconds: float | None
     cost: float | None
     currency: str
-    tokens: float
+    tokens: float | None
     where: str
 
 
@@ -49,7 +50,7 @@ def effort_of(runs: RunsFolder, one: Evaluated) -> Effort | None:
     log = next((log for log in logs if log.answered), logs[0])
     card = one.spec.model
     where = log.where if card.source.needs_device else f"endpoint {card.name}"
-    tokens = next((found.mean_tokens for found in one.accuracies), 0.0)
+    tokens = next((found.mean_tokens for found in one.accuracies), None)
     paid = card.source.bills_in is not None
     cost = next((cost for log in logs if (cost := log.cost)), None) if paid else None
     return Effort(log.seconds, cost, card.source.bills_in or "", tokens, where)

@@ -32,7 +32,7 @@ def text_of(one: Effort | None) -> str:
     parts = [
         duration(one.seconds) if one.seconds is not None else NOTHING,
         money(one.cost, one.currency) if one.cost is not None else NOTHING,
-        f"{one.tokens:.0f} tokens",
+        f"{one.tokens:.0f} tokens" if one.tokens is not None else NOTHING,
     ]
     return ", ".join(parts)
 

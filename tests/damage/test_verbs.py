@@ -21,7 +21,8 @@ Said = dict[str, tuple[str, str]]  # verb -> what it printed, what it told on st
 WHOLE_REPORT = ("half", "a digit", "deleted")  # it takes as long as all other verbs together
 MEANT = {  # (kind, way) -> verbs of which that is what is meant
     ("queue.json", "deleted"): ["queue", "doctor"],  # nothing is wanted any more
-    ("rescored", "deleted"): ["status RUN", "show", "bundle", "report again"],  # as published again
+    # as published again
+    ("rescored", "deleted"): ["status RUN", "compare", "show", "bundle", "report again"],
     ("marks", "deleted"): ["bundle"],  # nothing is marked
     ("seals", "deleted"): ["show"],  # not accepted any more: who reads the file says so
 }
