@@ -1,4 +1,5 @@
-"""Find and remove what no run needs: phases of no run, leftovers of servers and of killed writers.
+"""Find and remove what no run needs: phases of no run, copies of the program, leftovers of servers
+and of killed writers.
 
 Nothing is touched that a run names, that lies in the trash, or that a process works on.
 """
@@ -15,7 +16,7 @@ from engine.commands.deleting import BUSY, at_work, marked, needed
 from engine.generation.vllm.folder import server_dirs
 from engine.queries.runs import headless
 from engine.schema.errors import UserError
-from engine.store import trash
+from engine.store import program, trash
 from engine.store.layout import CHECKPOINTS
 from engine.store.locking import Timeout, held
 from engine.store.registry import folder_lock
@@ -58,6 +59,7 @@ def needless(runs: RunsFolder, checkpoints: bool = False) -> list[Needless]:
         *(_checkpoints(runs, wanted) if checkpoints else ()),
         *_servers(runs),
         *_half_written(runs),
+        *_programs(runs),
         *((path, "left by a deletion that was cut off") for path in trash.leftovers(runs)),
     ]
     return [Needless(path, why, bytes_of(path)) for path, why in found]
@@ -107,6 +109,13 @@ def _has_ended(folder: ServerDir) -> bool:
     with suppress(Timeout), held(folder.lock):
         return folder.living() is None and not folder.holders()
     return False
+
+
+def _programs(runs: RunsFolder) -> Iterator[tuple[Path, str]]:
+    """Copies of the program whose jobs are over. A phase that is tried again gets a new one."""
+    for path in program.unnamed(runs):
+        if not _young(path):
+            yield path, "copy of the program that no unfinished phase runs on a cluster"
 
 
 def _half_written(runs: RunsFolder) -> Iterator[tuple[Path, str]]:

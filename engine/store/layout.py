@@ -318,9 +318,14 @@ class RunsFolder:
         """The file of an experiment that was launched."""
         return self.root / "experiments" / name
 
+    @property
+    def programs(self) -> Path:
+        """Copies of the program as it was handed over with jobs, each by its hash."""
+        return self.root / "programs"
+
     def program(self, name: str) -> Path:
-        """A copy of the program as it was handed over with jobs, by its hash."""
-        return self.root / "programs" / name
+        """The copy with this hash."""
+        return self.programs / name
 
     @property
     def phases(self) -> Path:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from engine.commands import collecting
 from engine.schema.errors import UserError
 from engine.store import program
 from engine.store.program import LIBRARIES, PROGRAM
-from tests.slurm.test_handing_over import launched
+from tests.engine.test_deleting import age
+from tests.slurm.test_handing_over import ended_well, launched
 
 
 def test_jobs_run_a_copy_of_the_program_that_was_handed_over(cluster, monkeypatch):
     phases = launched(cluster, "one")
     cluster.conductor(monkeypatch).step()
-    (copy,) = (cluster.runs.root / "programs").iterdir()
+    (copy,) = cluster.runs.programs.iterdir()
     script = phases[2].last_attempt().script.read_text()
     assert f"export PYTHONPATH={copy}$" in script
     assert f"export {PROGRAM}={copy.name}\n" in script
@@ -22,6 +24,34 @@ def test_jobs_run_a_copy_of_the_program_that_was_handed_over(cluster, monkeypatc
     assert (copy / "engine" / "__main__.py").is_file()
     (copy / "engine" / "__main__.py").write_text("# changed\n")
     assert program.hash_of(copy)[0] != copy.name
+
+
+def test_a_damaged_copy_is_made_anew_when_a_phase_is_handed_over_again(cluster):
+    copy, _ = program.kept(cluster.runs, environment=False)
+    (copy / "engine" / "__main__.py").write_text("# changed\n")
+    again, _ = program.kept(cluster.runs, environment=False)
+    assert again == copy
+    assert program.hash_of(copy)[0] == copy.name
+
+
+def test_gc_takes_a_copy_once_its_phases_are_done(cluster, monkeypatch):
+    phases = launched(cluster, "one")
+    cluster.conductor(monkeypatch).step()
+    (copy,) = cluster.runs.programs.iterdir()
+    cut_off = copy.with_name(f".{copy.name}.77")
+    cut_off.mkdir()
+    age(copy)
+    age(cut_off)
+
+    def found():
+        return [one.path for one in collecting.needless(cluster.runs)]
+
+    for phase in phases:
+        assert found() == [cut_off]
+        ended_well(phase)
+    assert set(found()) == {copy, cut_off}
+    program.kept(cluster.runs, environment=False)  # about to be handed over again
+    assert found() == [cut_off]
 
 
 def test_a_program_that_was_changed_since_stops_with_a_word(cluster, monkeypatch):

@@ -82,6 +82,7 @@ class SlurmLauncher:
     def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
         try:
             site, spec = self.site, phase.spec()
+            program = kept(RunsFolder(phase.path.parent.parent.resolve()), not site.environment)
         except UserError as error:
             raise OSError(str(error)) from error
         name = job_name(phase, attempt)
@@ -89,7 +90,6 @@ class SlurmLauncher:
         handle = {"name": name, "job": "", "at": time.time()}
         after = [self._job_of(phase, needed) for needed in spec.inputs]
         alike = self._same_generations(phase, spec.generation_key)
-        program = kept(RunsFolder(phase.path.parent.parent.resolve()), not site.environment)
         text = script(phase, attempt, name, site, asked, [j for j in after if j], alike, program)
         processes.write_owner(attempt, self._name, handle, devices)
         handle |= {"job": submit(attempt, text), "at": time.time()}  # the queue has it from now on
