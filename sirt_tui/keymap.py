@@ -8,9 +8,7 @@ A line gives an action of :mod:`sirt_tui.actions` another key, or several::
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.keys import Keys, _character_to_key, format_key
@@ -21,6 +19,7 @@ from sirt_tui.actions import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 MODIFIERS = frozenset({"ctrl", "shift", "alt", "super"})
 ALIASES = {
@@ -35,8 +34,7 @@ NAMES = frozenset(key.value for key in Keys if "<" not in key.value and "+" not 
 
 def file() -> Path:
     """Return where a person's keys are, ``~/.config/sirt/keys.yaml`` in most cases."""
-    settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return settings / "sirt" / "keys.yaml"
+    return own_file.place("keys.yaml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands.device_request import device_request
-from engine.planning.sites import LOCAL, SHIPPED, find_site, load_site, own_folder, sites
+from engine.planning.sites import LOCAL, SHIPPED, find_site, load_site, own_sites, sites
 from engine.planning.yaml_file import dump
 from engine.scheduling.launchers.slurm.detect import Found, look
 from engine.scheduling.launchers.slurm.program import NoAnswer
@@ -168,7 +168,7 @@ def join_site(runs: RunsFolder, name: str, file: Path, group: bool) -> Path:
 def _new_file(runs: RunsFolder, name: str, group: bool) -> Path:
     if not name.replace("-", "").replace("_", "").isalnum() or name == LOCAL:
         raise UserError(f"site {name!r}: name it with letters, digits, - and _, and not {LOCAL!r}")
-    folder = runs.root / "sites" if group else own_folder()
+    folder = runs.root / "sites" if group else own_sites()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.yaml"
     if path.exists():

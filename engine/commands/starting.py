@@ -17,6 +17,7 @@ from engine.commands.experiments import Planned, plan_experiment
 from engine.machine import devices
 from engine.planning import presets
 from engine.planning.downloads import cache_folder, is_cached
+from engine.planning.own_folder import expanded
 from engine.planning.yaml_file import dump
 from engine.schema.errors import UserError, nearest
 
@@ -91,7 +92,7 @@ def _cards() -> Iterator[AtHand]:
 def _folders(base: Path) -> Iterator[AtHand]:
     number = 0
     for place in LOOKED_IN:
-        root = (base / Path(place).expanduser()).resolve()
+        root = (base / expanded(place)).resolve()
         for pattern in ("config.json", "*/config.json", "*/*/config.json"):
             for config in _sorted_glob(root, pattern):
                 if number < MOST_FOUND and (one := _of_folder(config.parent)):
@@ -208,7 +209,7 @@ def _student(name: str) -> AtHand:
     found = {one.name: one for one in models_at_hand()}
     if name in found:
         return found[name]
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         one = _of_folder(folder.resolve())
         if one is None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.planning.own_folder import expanded, own_folder
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_as
 from engine.schema.notify import Notify
@@ -27,8 +28,7 @@ def places() -> tuple[Path, ...]:
 
 
 def own_file() -> Path:
-    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return folder / "sirt" / NAME
+    return own_folder() / NAME
 
 
 def notify_of(runs: RunsFolder, run_id: str) -> tuple[Notify | None, Path | None]:
@@ -86,5 +86,5 @@ def beside(notify: Notify, base: Path) -> Notify:
     """The same with a path that is relative to the file's folder made absolute."""
     if not notify.webhook_file:
         return notify
-    path = (base / Path(notify.webhook_file).expanduser()).absolute()
+    path = (base / expanded(notify.webhook_file)).absolute()
     return notify.model_copy(update={"webhook_file": str(path)})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.planning.own_folder import own_folder
 from engine.planning.presets import PRESETS
 from engine.planning.yaml_file import load
 from engine.schema.errors import UserError, nearest
@@ -18,15 +18,14 @@ LOCAL = "local"
 SHIPPED = PRESETS / "sites"
 
 
-def own_folder() -> Path:
+def own_sites() -> Path:
     """Where a person's own sites are: ``~/.config/sirt/sites``."""
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "sirt" / "sites"
+    return own_folder() / "sites"
 
 
 def folders(runs: RunsFolder) -> tuple[Path, ...]:
     """Where sites are looked for, in this order: one's own win over the group's."""
-    return own_folder(), runs.root / "sites", runs.root.parent / "sites"
+    return own_sites(), runs.root / "sites", runs.root.parent / "sites"
 
 
 def sites(runs: RunsFolder) -> dict[str, Path]:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.planning import yaml_file
+from engine.planning.own_folder import own_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def place(name: str) -> Path:
+    """Where a person's own file of this name is, ``~/.config/sirt/NAME`` in most cases."""
+    return own_folder() / name
 
 
 def entries(path: Path) -> list[tuple[int, str, list[str] | None]]:

@@ -77,7 +77,7 @@ def _address(notify: Notify) -> str:
     else:
         where = notify.webhook_file
         try:
-            address = Path(where).read_text(encoding="utf-8")
+            address = Path(where).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError):
             raise Unsent(f"{where}: the webhook's address can't be read") from None
     address = address.strip()

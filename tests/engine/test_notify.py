@@ -236,14 +236,16 @@ def test_a_sender_that_is_killed_doubles_one_at_most_and_loses_none(
 
 
 def test_what_can_not_be_sent_is_a_warning_without_the_address(
-    runs: RunsFolder, hook, own, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    runs: RunsFolder, hook, own, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     own.write_text(dump({"webhook_env": "HOOK", "command": "echo broken >&2; exit 3"}))
     hook.answers = [503, 404]
     end(runs, 0, "failed")
     look(runs, Notices(runs))
     assert len(hook.got) == 2  # busy is asked again, unknown is not
-    monkeypatch.setenv("HOOK", f"http://127.0.0.1:9/{SECRET}")
+    address = tmp_path / "address.txt"
+    address.write_text(f"http://127.0.0.1:9/{SECRET}\r\n", encoding="utf-8-sig")
+    own.write_text(dump({"webhook_file": str(address)}))
     queue.retry(runs, "one")
     end(runs, 0, "failed")
     look(runs, Notices(runs))

@@ -53,6 +53,8 @@ def test_an_experiment_says_it_without_changing_what_it_is(
     aside = experiment(tmp_path, webhook_file="secret.txt")
     launch(runs, plan_experiment(runs, str(aside)), DeviceRequest())
     assert notify_files.notify_of(runs, plain)[0].webhook_file == str(tmp_path / "secret.txt")
+    of_nobody = Notify(webhook_file="~no-such-user/hook")
+    assert notify_files.beside(of_nobody, tmp_path).webhook_file.endswith("~no-such-user/hook")
     draft = draft_of_text(aside.read_text(), aside)
     assert draft["notify"]["webhook_file"] == str(tmp_path / "secret.txt")
     launch(runs, plan_experiment(runs, str(experiment(tmp_path))), DeviceRequest())
