@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
 SHORT = 80  # characters of a value in a message
+_ADDRESS = re.compile(r"(https?://[^/\s'\"]*)/[^\s'\"]+")
 LARGEST_FILE = 1 << 20  # bytes
 LARGEST_VALUE = 100_000  # values once aliases are expanded
 HINTS = {
@@ -293,7 +294,8 @@ def _line(path: Path, model: type[BaseModel], data: Any, error: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    """A value in a message, without the paths of web addresses: a webhook's is a secret."""
+    text = _ADDRESS.sub(r"\1/…", repr(value))
     return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
 
 

@@ -25,6 +25,10 @@ SECRET = "T000/B000/verysecret"
 
 
 def experiment(folder: Path, **notify: object) -> Path:
+    return experiment_with(folder, notify)
+
+
+def experiment_with(folder: Path, notify: object) -> Path:
     file = folder / "e.yaml"
     given = {"notify": notify} if notify else {}
     file.write_text(
@@ -86,15 +90,18 @@ def test_a_site_says_it_for_runs_there_and_the_user_says_otherwise(
         ({"webhook_file": f"https://hooks.example/{SECRET}"}, "a file that holds the address"),
         ({"webhook": f"https://hooks.example/{SECRET}"}, "did you mean 'webhook_env'"),
         ({"webhook_env": "A", "webhook_file": "b"}, "give one of them"),
+        (f"https://hooks.example/{SECRET}", "got 'https://hooks.example/…'"),
+        ({"command": ["curl", f"https://hooks.example/{SECRET}"]}, "valid string"),
+        ({"on": [f"https://hooks.example/{SECRET}"]}, "not a choice"),
         ({"on": ["finished"]}, "not a choice"),
         ({"stuck_minutes": 0}, "greater than 0"),
     ],
 )
 def test_a_setting_that_is_wrong_is_told_with_its_line_and_no_secret(
-    tmp_path: Path, notify: dict[str, object], told: str
+    tmp_path: Path, notify: object, told: str
 ) -> None:
     with pytest.raises(Problems) as caught:
-        load(experiment(tmp_path, **notify), Experiment)
+        load(experiment_with(tmp_path, notify), Experiment)
     assert told in str(caught.value)
     assert "e.yaml:" in str(caught.value)
     assert SECRET not in str(caught.value)
