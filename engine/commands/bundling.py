@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.machine.state import phase_state
+from engine.planning import notify_files
 from engine.planning.graph import key_variables
 from engine.queries.lineage import with_ancestors
 from engine.schema.errors import UserError, explain
@@ -39,7 +40,10 @@ COMPRESSIONS = {".gz": "gz", ".tgz": "gz", ".xz": "xz", ".zst": "zst", ".tar": "
 BY_HAND = frozenset({"run.json", "phase.json", "marks.json"})
 OF_ATTEMPT = ("events.jsonl", "stderr.log")
 KEY_NAMES = ("HF_TOKEN", "OPENAI_API_KEY", "WANDB_API_KEY")  # besides those that cards name
-KEY_SHAPE = re.compile(rb"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{20,}|://[^/\s\"@]+:[^/\s\"@]+@")
+KEY_SHAPE = re.compile(
+    rb"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{20,}|://[^/\s\"@]+:[^/\s\"@]+@"
+    rb"|://hooks\.slack\.com/\w+/\w|://discord(app)?\.com/api/webhooks/\w|\.webhook\.office\.com/\w"
+)
 SHORTEST_KEY = 8
 
 
@@ -71,7 +75,9 @@ def bundle(
     specs = _phases(runs, run_ids)
     _check_at_rest(runs, specs)
     paths, left_out = _collect(runs, run_ids, specs, without_weights)
-    _check_no_keys(runs, paths, specs)
+    _check_no_keys(
+        runs, paths, key_variables(specs.values()) | notify_files.variables(runs, run_ids)
+    )
     tell(f"hashing {len(paths)} files")
     _check_sealed(runs, specs, left_out)
     files: dict[str, dict[str, Any]] = {
@@ -158,10 +164,10 @@ def _check_sealed(runs: RunsFolder, phase_ids: Iterable[str], left_out: Iterable
                 verified(phase, file.removeprefix("out/"))
 
 
-def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, PhaseSpec]) -> None:
-    """Check that no file holds a key. Known keys are looked for everywhere; what merely looks like
-    one is ignored in model text."""
-    keys = _keys(specs.values())
+def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], variables: Iterable[str]) -> None:
+    """Check that no file holds a key or a webhook's address. Those that the ``variables`` hold are
+    looked for everywhere; what merely looks like one is ignored in model text."""
+    keys = _keys(variables)
     for path in paths:
         if path.parent.name in WEIGHTS:
             continue
@@ -178,10 +184,8 @@ def _check_no_keys(runs: RunsFolder, paths: Iterable[Path], specs: dict[str, Pha
                     )
 
 
-def _keys(specs: Iterable[PhaseSpec]) -> dict[str, bytes]:
-    values = {
-        name: os.environ.get(name, "") for name in (*KEY_NAMES, *sorted(key_variables(specs)))
-    }
+def _keys(variables: Iterable[str]) -> dict[str, bytes]:
+    values = {name: os.environ.get(name, "") for name in (*KEY_NAMES, *sorted(variables))}
     return {f"${n}": v.encode() for n, v in values.items() if len(v) >= SHORTEST_KEY}
 
 

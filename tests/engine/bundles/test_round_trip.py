@@ -13,9 +13,11 @@ import pytest
 from engine.commands.bundling import bundle
 from engine.commands.importing import take_in
 from engine.commands.run_changes import describe
+from engine.planning import notify_files
 from engine.queries.lineage import lineage
 from engine.queries.runs import list_runs, run_status
 from engine.schema.errors import UserError
+from engine.schema.notify import Notify
 from engine.schema.records import Pair
 from engine.store.item_notes import Mark, mark, read_marks
 from engine.store.jsonlines import read_records
@@ -222,9 +224,15 @@ def test_a_key_in_a_file_stops_the_packing(
     with pytest.raises(UserError, match=r"run\.json:\d+: holds \$OPENAI_API_KEY") as caught:
         bundle(runs, [run_id], tmp_path / "known.tar.gz")
     assert "correct-horse" not in str(caught.value)
-    describe(runs, run_id, note="hf_" + "a1B2" * 9)
-    with pytest.raises(UserError, match="something like a key"):
-        bundle(runs, [run_id], tmp_path / "shaped.tar.gz")
+    notify_files.keep(runs, run_id, Notify(webhook_env="MY_HOOK"))
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("MY_HOOK", "correct-horse-battery")
+    with pytest.raises(UserError, match=r"run\.json:\d+: holds \$MY_HOOK"):
+        bundle(runs, [run_id], tmp_path / "known.tar.gz")
+    for secret in ("hf_" + "a1B2" * 9, "curl https://hooks.slack.com/services/T0/B0/a1B2"):
+        describe(runs, run_id, note=secret)
+        with pytest.raises(UserError, match="something like a key"):
+            bundle(runs, [run_id], tmp_path / "shaped.tar.gz")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["runs", "unknown.tar.gz"]
 
 
