@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+from pydantic import ValidationError
 
 from engine.cli.given import GivenPath
 from engine.cli.output import echo, json_option, print_json
@@ -17,6 +19,7 @@ from engine.schema.site import EVERY, Need, Site
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.schema.cards import Frozen
     from engine.store.layout import RunsFolder
 
 
@@ -73,6 +76,7 @@ def _init(runs: RunsFolder, name: str, join: Path | None, group: bool, yes: bool
     if join is not None:
         path = sites.join_site(runs, name, join, group)
     else:
+        sites.new_file(runs, name, group)  # said before anybody answers questions
         found = sites.try_detecting()
         for partition in found.partitions:
             echo(f"partition {partition.said}")
@@ -86,31 +90,33 @@ def _init(runs: RunsFolder, name: str, join: Path | None, group: bool, yes: bool
 def _asked(found: sites.Found, name: str, yes: bool) -> Site:
     """The site, of what was detected and what a person says."""
 
-    def ask(text: str, default: str) -> str:
-        return default if yes else str(click.prompt(text, default=default, show_default=True))
+    def ask(text: str, default: str, key: str = "", of: type[Frozen] = Site) -> str:
+        valid = partial(_valid, of, key) if key else None
+        return default if yes else str(click.prompt(text, default=default, value_proc=valid))
 
     usual = found.usual
-    chosen = ask("partition", usual.name if usual else "")
+    chosen = ask("partition", usual.name if usual else "", "partition")
     partition = next((p for p in found.partitions if p.name == chosen), usual)
     gpus = partition.gpus if partition else {}
     known = {"partition": chosen}
-    if len(gpus) > 1 or gpus:
-        known["gres"] = ask(
-            f"GPUs are called ({', '.join(gpus)})", max(gpus, key=lambda g: gpus[g])
-        )
+    if gpus:
+        most = max(gpus, key=lambda g: gpus[g])
+        known["gres"] = ask(f"GPUs are called ({', '.join(gpus)})", most, "gres")
     if found.accounts:
-        known["account"] = ask(f"account ({', '.join(found.accounts)})", found.accounts[0])
+        known["account"] = ask(
+            f"account ({', '.join(found.accounts)})", found.accounts[0], "account"
+        )
     if len(found.qos) > 1:
-        known["qos"] = ask(f"QOS ({', '.join(found.qos)}; empty: the default)", "")
+        known["qos"] = ask(f"QOS ({', '.join(found.qos)}; empty: the default)", "", "qos")
     if partition and partition.features and not yes:
         listed = ", ".join(partition.features)
-        known["constraint"] = ask(f"constraint ({listed}; empty: any node)", "")
+        known["constraint"] = ask(f"constraint ({listed}; empty: any node)", "", "constraint")
     limit = (partition.limit if partition else "") or "4:00:00"
     need = Need(
-        time=ask("time of a job", limit),
-        memory=ask("memory of a job", "16G") if not yes else None,
+        time=ask("time of a job", limit, "time", Need),
+        memory=ask("memory of a job", "16G", "memory", Need) if not yes else None,
         gpus=int(bool(gpus)),
-        cpus=max(1, min(8, (partition.cores if partition else 4) // max(1, *gpus.values(), 1))),
+        cpus=max(1, min(8, (partition.cores if partition else 4) // max(1, *gpus.values()))),
     )
     setup = ask("line of shell before a phase (module load …; empty: none)", "")
     environment = ask("folder of the Python environment on the nodes (empty: this one)", "")
@@ -119,3 +125,12 @@ def _asked(found: sites.Found, name: str, yes: bool) -> Site:
         | {"description": name, "environment": environment, "phases": {EVERY: need.model_dump()}}
         | ({"setup": (setup,)} if setup else {})
     )
+
+
+def _valid(of: type[Frozen], key: str, said: str) -> str:
+    """The answer for a key of the site, which is asked for again if it can't be that."""
+    try:
+        of.model_validate({key: said})
+    except ValidationError as error:
+        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    return said

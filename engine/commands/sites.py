@@ -146,7 +146,7 @@ def in_words(site: Site, asked: Asked) -> str:
 def make_site(runs: RunsFolder, name: str, site: Site, detected: str, group: bool) -> Path:
     """Write a site's file, a person's own or the group's beside the runs, and what the cluster said
     beside it; ``UserError`` when there is one already."""
-    path = _new_file(runs, name, group)
+    path = new_file(runs, name, group)
     values = site.model_dump(mode="json", exclude_defaults=True)
     values["phases"] = {
         kind: need.model_dump(exclude_none=True) for kind, need in site.phases.items()
@@ -160,12 +160,13 @@ def make_site(runs: RunsFolder, name: str, site: Site, detected: str, group: boo
 def join_site(runs: RunsFolder, name: str, file: Path, group: bool) -> Path:
     """Take over a colleague's site as it is; ``UserError`` when it is wrong or there is one."""
     load_site(file)
-    path = _new_file(runs, name, group)
+    path = new_file(runs, name, group)
     shutil.copyfile(file, path)
     return path
 
 
-def _new_file(runs: RunsFolder, name: str, group: bool) -> Path:
+def new_file(runs: RunsFolder, name: str, group: bool) -> Path:
+    """Where a site's file is to be; ``UserError`` when the name is none, or there is one."""
     if not name.replace("-", "").replace("_", "").isalnum() or name == LOCAL:
         raise UserError(f"site {name!r}: name it with letters, digits, - and _, and not {LOCAL!r}")
     folder = runs.root / "sites" if group else own_sites()

@@ -53,8 +53,9 @@ def home(tmp_path, monkeypatch):
 def said(cluster, home):
     """What ``sirt`` prints, of the folder beside the cluster."""
 
-    def run(*words: str, code: int = 0) -> str:
-        done = CliRunner().invoke(sirt, ["--runs", str(cluster.runs.root), *words])
+    def run(*words: str, code: int = 0, answers: str = "") -> str:
+        given = ["--runs", str(cluster.runs.root), *words]
+        done = CliRunner().invoke(sirt, given, input=answers)
         if isinstance(done.exception, UserError):
             assert code == 2, done.exception
             return str(done.exception)
@@ -172,6 +173,18 @@ def test_a_site_is_made_of_what_is_there_without_accounting(cluster, said, home)
     ).read_bytes()
     listed = said("site", "list")
     assert all(f"{name}: " in listed for name in ("local", "mine", "theirs", "plain-slurm"))
+
+
+def test_an_answer_that_can_not_be_is_asked_for_again(cluster, said, home):
+    (cluster.here / "scontrol").write_text(PARTITIONS["25.11"])
+    (cluster.here / "sinfo").write_text(NODES["25.11"])
+    answers = ["gpu", "gpu:a100", "", "4h", "4:00:00", "16 GB", "16G", "module load cuda", ""]
+    told = said("site", "init", "mine", answers="\n".join(answers) + "\n")
+    assert "'4h': write it as Slurm does: 12:00:00" in told
+    assert "'16 GB': write it as Slurm does: 32G" in told
+    site = load_site(home / "mine.yaml")
+    assert site.asked("instruct")[:2] == ("4:00:00", "16G")
+    assert site.setup == ("module load cuda",)
 
 
 def test_without_slurm_a_site_can_only_be_joined(cluster, said, monkeypatch):
