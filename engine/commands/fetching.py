@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine import catalog
+from engine.planning.downloads import hub_home, to_fetch
 from engine.schema.cards import LocalWeights
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def needed(phases: Iterable[PhaseSpec]) -> Needed:
 def missing(phases: Iterable[PhaseSpec]) -> list[str]:
     """What of it is not in this machine's cache, in words; asks nobody."""
     found = needed(phases)
-    told = [f"{card.name} ({_hub(card)})" for card in found.models if not _has_model(card)]
+    told = [f"{card.name} ({_hub(card)})" for card in found.models if to_fetch(card)]
     tasks = dict.fromkeys(task for task, _ in found.rows)
     return told + [f"the rows of {task.name}" for task in tasks if not _has_rows(task)]
 
@@ -63,19 +64,9 @@ def _hub(card: ModelCard) -> str:
     return (source.hub or "") if isinstance(source, LocalWeights) else ""
 
 
-def _has_model(card: ModelCard) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    assert isinstance(card.source, LocalWeights)
-    config = try_to_load_from_cache(_hub(card), "config.json", revision=card.source.revision)
-    return isinstance(config, str) and any(Path(config).parent.glob("*.safetensors"))
-
-
 def _has_rows(task: TaskRef) -> bool:
     """As the library that reads them names its folders; it is not imported for that."""
-    from huggingface_hub import constants
-
-    cache = os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets"
+    cache = os.environ.get("HF_DATASETS_CACHE") or hub_home() / "datasets"
     name = str(task.source.hub).replace("/", "___").lower()
     folder = Path(cache)
     return folder.is_dir() and any(child.name.lower() == name for child in folder.iterdir())

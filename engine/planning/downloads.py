@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from engine.planning.own_folder import expanded
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.schema.cards import ModelCard
 
 # makers on the hub who ask, of most of their models, that an account accepts the licence
@@ -20,10 +23,16 @@ BYTES_A_WEIGHT: Final = 2  # most are kept in 16 bits
 INDEX: Final = "model.safetensors.index.json"
 
 
+def hub_home() -> Path:
+    """Where the hub's libraries keep things, as they find it."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return expanded(os.environ.get("HF_HOME") or f"{caches}/huggingface")
+
+
 def cache_folder() -> Path:
-    """The hub's cache folder, as its library finds it."""
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+    """The hub's cache folder of models, as its library finds it."""
+    given = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    return expanded(given) if given else hub_home() / "hub"
 
 
 def is_gated(hub: str) -> bool:

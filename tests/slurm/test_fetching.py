@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from huggingface_hub import constants
 
 from engine.commands import fetching
 from engine.planning.graph import make_plan
@@ -13,10 +12,12 @@ from engine.planning.presets import load_experiment
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache of the hub, and the phases of an experiment with real models."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))
-    monkeypatch.delenv("HF_DATASETS_CACHE", raising=False)
-    return tmp_path, make_plan(load_experiment("first-real"), lambda _: False).phases
+    for name in ("HF_DATASETS_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "huggingface", make_plan(
+        load_experiment("first-real"), lambda _: False
+    ).phases
 
 
 def in_the_cache(folder, hub):
