@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
 RECORD = "deleted.json"
+PARTS = ("runs", "phases", "experiments")
 GOING = ".emptied"  # what a deletion is called while it goes for good
 
 
@@ -64,7 +65,7 @@ def delete(
     now = datetime.now(UTC)
     name = f"{now:%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
     found = Deletion(runs.trash / name, now, tuple(run_ids), tuple(phases), tuple(experiments))
-    for part in ("runs", "phases", "experiments"):
+    for part in PARTS:
         (found.path / part).mkdir(parents=True)
     said = {"runs": found.runs, "phases": found.phases, "experiments": found.experiments}
     write_json(found.path / RECORD, said | {"deleted": now.isoformat()})
@@ -106,8 +107,8 @@ def empty(deletion: Deletion) -> None:
 
 
 def deletions(runs: RunsFolder) -> list[Deletion]:
-    """All deletions in the trash, the newest first. A folder without a readable record, as a kill
-    leaves it before anything was moved or when all was, is none."""
+    """All deletions in the trash, the newest first. Where a record can't be read, what lies there
+    was deleted; a folder with nothing in it, as a kill may leave it, is no deletion."""
     return sorted(_deletions(runs), key=lambda one: (one.deleted, one.id), reverse=True)
 
 
@@ -115,6 +116,8 @@ def find(runs: RunsFolder, word: str) -> Deletion:
     """The deletion with this id, or the newest one of this run; any part will do that no other
     has."""
     found = deletions(runs)
+    if not found:
+        raise UserError(f"nothing {word!r} in the trash: it is empty")
     known = list(dict.fromkeys(name for one in found for name in (one.id, *one.runs)))
     fitting = [word] if word in known else [name for name in known if word and word in name]
     if not fitting:
@@ -132,14 +135,16 @@ def leftovers(runs: RunsFolder) -> list[Path]:
 
 def _deletions(runs: RunsFolder) -> Iterator[Deletion]:
     for path in _folders(runs):
+        if path.name.endswith(GOING):
+            continue
         try:
             said: dict[str, Any] = read_object(path / RECORD)
-            parts = (tuple(map(str, said[name])) for name in ("runs", "phases", "experiments"))
-            found = Deletion(path, datetime.fromisoformat(said["deleted"]), *parts)
+            parts = (tuple(map(str, said[name])) for name in PARTS)
+            yield Deletion(path, datetime.fromisoformat(said["deleted"]), *parts)
         except (OSError, UserError, LookupError, TypeError, ValueError):
-            continue
-        if not path.name.endswith(GOING):
-            yield found
+            there = [tuple(sorted(p.name for p in (path / name).glob("*"))) for name in PARTS]
+            if any(there):
+                yield Deletion(path, datetime.fromtimestamp(path.stat().st_mtime, UTC), *there)
 
 
 def _folders(runs: RunsFolder) -> list[Path]:

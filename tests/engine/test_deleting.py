@@ -105,6 +105,19 @@ def test_a_deletion_cut_off_anywhere_can_be_restored(
     assert run_id in {row.run_id for row in list_runs(runs)}
 
 
+def test_a_deletion_whose_record_is_damaged_comes_back_whole(runs: RunsFolder, run_id: str) -> None:
+    before = contents(runs)
+    found = deleting.delete(runs, run_id)
+    (found.path / trash.RECORD).write_text("{")
+    assert not any(found.path == one.path for one in collecting.needless(runs))
+    (again,) = deleting.deletions(runs)
+    assert (again.runs, again.phases) == (found.runs, found.phases)
+    assert deleting.restore(runs, again) == []
+    assert contents(runs) == before
+    with pytest.raises(UserError, match="it is empty"):
+        trash.find(runs, run_id)
+
+
 def test_a_phase_in_the_trash_is_taken_back_by_a_run_that_needs_it(
     runs: RunsFolder, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
