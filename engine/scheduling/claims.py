@@ -32,7 +32,7 @@ class Claims:
         self._file = ConductorDir(runs.conductor).waiting
         self._claimed: dict[str, float] = {}
         self._short: dict[str, str] = {}
-        self._told: dict[str, str] = {}
+        self._told: tuple[set[str], dict[str, str]] = set(), {}
         self.refused: dict[str, str] = {}  # by phase, why it could not be started the last time
         with contextlib.suppress(OSError):  # an earlier conductor's
             self._file.unlink()
@@ -67,9 +67,9 @@ class Claims:
         return list(short)
 
     def tell(self) -> None:
-        """Record what has changed."""
-        told = self._short | self.refused
-        if told.keys() != self._told.keys():
+        """Record what has changed; not for each change of the memory in use."""
+        now = set(self._short), dict(self.refused)
+        if now != self._told:
             with contextlib.suppress(OSError):  # a full disk: told the next time
-                write_json(self._file, told)
-                self._told = told
+                write_json(self._file, self._short | self.refused)
+                self._told = now

@@ -82,6 +82,10 @@ def test_a_refusal_leaves_nothing_and_is_shown(cluster, monkeypatch):
     assert [phase.attempts() for phase in phases] == [[], [], []]
     told = read_json(cluster.runs.conductor / "waiting.json")
     assert "Job violates policy" in told[phases[0].id]
+    refusal.write_text("sbatch: error: invalid account\n")
+    looking.step()
+    told = read_json(cluster.runs.conductor / "waiting.json")
+    assert "invalid account" in told[phases[0].id]  # the newest reason counts
     refusal.unlink()
     looking.step()
     assert len(cluster.jobs) == 3
