@@ -55,7 +55,10 @@ class Pace:
             return self.now.at
         if done <= 0:
             return None
-        return self.now.at + (self.now.at - self.first.at) * (self.now.total - self.now.done) / done
+        rest = (self.now.total - self.now.done) / done
+        with suppress(OverflowError):  # later than any date
+            return self.now.at + (self.now.at - self.first.at) * rest
+        return None
 
 
 def pace_of(lines: Sequence[bytes], before: Pace | None) -> Pace | None:
@@ -73,7 +76,7 @@ def pace_of(lines: Sequence[bytes], before: Pace | None) -> Pace | None:
 def _count(line: bytes) -> Count | None:
     if b'"progress"' not in line:
         return None
-    with suppress(ValueError, LookupError, TypeError, RecursionError):
+    with suppress(ValueError, LookupError, TypeError, OverflowError, RecursionError):
         found = json.loads(line)
         at = datetime.fromisoformat(found["ts"])
         if found["kind"] == "progress" and at.tzinfo:
