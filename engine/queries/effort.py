@@ -6,22 +6,22 @@ loading and whatever else the machine did are in them. Money is what an endpoint
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.schema.events import Answering, Cost, Event, PhaseStarted, Progress, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from engine.queries.evaluations import Evaluated
     from engine.store.layout import PhaseDir, RunsFolder
 
 QUESTIONS = 1_000
 HEAD_BYTES, TAIL_BYTES = 32_768, 65_536  # of a log; its first and its last count are there
-TOLD = frozenset({"phase_started", "progress", "cost", "answering"})
+TOLD = (b'"phase_started"', b'"progress"', b'"cost"', b'"answering"')
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,63 +60,56 @@ def effort_of(runs: RunsFolder, one: Evaluated) -> Effort | None:
 class _Log:
     """The counts and the cost in the log of a phase's last attempt."""
 
-    events: Sequence[dict[str, Any]]
+    events: Sequence[Event]
 
     @classmethod
     def read(cls, folder: PhaseDir) -> _Log | None:
         attempt = folder.last_attempt()
+        if attempt is None:
+            return None
         try:
-            assert attempt is not None
             with attempt.events.open("rb") as file:
                 head = file.read(HEAD_BYTES)
                 size = os.fstat(file.fileno()).st_size
                 file.seek(max(len(head), size - TAIL_BYTES))
                 tail = file.read()
-        except (OSError, AssertionError):
+        except OSError:
             return None
-        return cls(list(_events([*head.splitlines(), *tail.splitlines()])))
+        lines = (x for x in (*head.splitlines(), *tail.splitlines()) if any(k in x for k in TOLD))
+        return cls([event for line in lines if (event := decode(line))])
 
-    def _of(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["kind"] == kind]
+    def _of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
 
     @property
     def answered(self) -> int:
         """How many questions this attempt answered itself."""
-        counts = self._of("progress")
-        return int(counts[-1]["done"]) - int(counts[0]["done"]) if counts else 0
+        counts = self._of(Progress)
+        return counts[-1].done - counts[0].done if counts else 0
 
     @property
     def seconds(self) -> float | None:
-        counts = self._of("progress")
+        counts = self._of(Progress)
         if not self.answered:
             return None
-        begin, end = (datetime.fromisoformat(counts[n]["ts"]) for n in (0, -1))
-        return QUESTIONS * (end - begin).total_seconds() / self.answered
+        return QUESTIONS * (counts[-1].ts - counts[0].ts).total_seconds() / self.answered
 
     @property
     def cost(self) -> float | None:
         """Of what was paid; replies that had to be asked for again are in it."""
-        costs, counts = self._of("cost"), self._of("progress")
-        if not costs or not counts or not costs[-1]["spent"]:
+        costs, counts = self._of(Cost), self._of(Progress)
+        if not costs or not counts or not costs[-1].spent:
             return None
-        asked = min(int(costs[-1]["requests"]), int(counts[-1]["done"]))
-        return QUESTIONS * float(costs[-1]["spent"]) / asked if asked else None
+        asked = min(costs[-1].requests, counts[-1].done)
+        return QUESTIONS * costs[-1].spent / asked if asked else None
 
     @property
     def where(self) -> str:
-        started, engines = self._of("phase_started"), self._of("answering")
+        started, engines = self._of(PhaseStarted), self._of(Answering)
         if not started:
             return "?"
-        devices = [str(name).partition(":")[0] for name in started[0].get("devices", ())]
+        devices = [name.partition(":")[0] for name in started[0].devices]
         gpus = devices.count("cuda")
         on = f"{gpus} GPU{'s' * (gpus > 1)}" if gpus else "CPU"
-        engine = engines[-1].get("engine", "builtin") if engines else "builtin"
-        return f"{started[0].get('host', '?')} {on}" + (f" {engine}" if engine != "builtin" else "")
-
-
-def _events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError, RecursionError):
-            event = json.loads(line)
-            if event["kind"] in TOLD:
-                yield event
+        engine = engines[-1].engine if engines else "builtin"
+        return f"{started[0].host} {on}" + (f" {engine}" if engine != "builtin" else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from engine.schema.accuracy import NOTHING
 from engine.schema.durations import duration
 from engine.store.spending import money
 from engine.tables.table import Table
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from engine.queries.effort import Effort
     from engine.schema.evaluation import Evaluation
 
-NOTHING = "–"
 CAPTION = "time and cost of 1,000 questions, tokens of an answer"
 
 
