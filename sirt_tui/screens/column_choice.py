@@ -106,8 +106,10 @@ class ColumnChoice(Dialog[Chosen | None]):
             return
         at = self._offered.index(row)
         to = min(max(0, at + step), len(self._offered) - 1)
-        self._offered.insert(to, self._offered.pop(at))
-        self.table.show(self._offered)
+        moved = list(self._offered)  # the table compares it with what it shows
+        moved.insert(to, moved.pop(at))
+        self._offered = moved
+        self.table.show(moved)
 
     def action_group(self) -> None:
         if self.table.row is not None:

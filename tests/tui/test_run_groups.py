@@ -107,6 +107,10 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
 
         await pilot.press("F")
         await settled(pilot, lambda: "Columns of the list" in text_of(app))
+        choice = app.screen.table
+        for keys, at in ("JJ", 2), ("KK", 0):  # the cursor goes with the column
+            await pilot.press(*keys)
+            assert [choice.row.key, choice.rows[at].key] == ["state", "state"]
         await pilot.press("slash", *"instruct.lr", "enter", "space", "enter")
         await settled(pilot, lambda: "instruct.lr" in text_of(app), "the new column")
         await settled(pilot, lambda: "0.0009" in text_of(app))
