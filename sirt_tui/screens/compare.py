@@ -122,8 +122,11 @@ class ComparePage(Page):
             self._given = with_experiment(self._all, self._given[0])
         kept, self._left_out = for_tables(row for row in event.rows if row.run_id in self._given)
         by_id = {row.run_id: row for row in kept}
-        self._run_ids = [run_id for run_id in self._given if run_id in by_id]
-        self._reference %= max(1, len(self._run_ids))
+        before, self._run_ids = self._run_ids, [i for i in self._given if i in by_id]
+        if self._run_ids != before:
+            self._logs = None  # its curves have the letters of other runs
+            kept_as = [i for i in before[self._reference :][:1] if i in by_id]
+            self._reference = self._run_ids.index(kept_as[0]) if kept_as else 0
         if self._left_out and not kept:
             self._put("accuracies", Text("these runs are left out of tables and reports", "yellow"))
         mine = tuple(by_id[run_id] for run_id in self._run_ids if run_id in by_id)
@@ -250,7 +253,7 @@ class ComparePage(Page):
         self._draw_bar()
 
     def action_reference(self) -> None:
-        if self._compared is not None:
+        if self._compared is not None and self._run_ids:
             self._reference = (self._reference + 1) % len(self._run_ids)
             self._read()
 
