@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.store.phase_log import State
 
 NOTHING = "–"
+LEFT_OUT = "⊘"  # a run that a person leaves out of tables and reports
 OVER_A_YEAR = durations.duration(math.inf)
 STATE_MARKS: dict[State, str] = {
     "waiting": "·",

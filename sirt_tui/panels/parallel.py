@@ -12,8 +12,8 @@ from textual.widgets import Static
 from engine.schema.sanitize import one_line
 from engine.schema.varied import order_of, value_text
 from engine.tables.sweeps import on_choosing
+from sirt_tui.panels.comparison import colour
 from sirt_tui.widgets.chart.canvas import LETTERS, Canvas
-from sirt_tui.widgets.chart.chart import COLOURS
 from sirt_tui.widgets.chart.series import columns
 
 if TYPE_CHECKING:
@@ -93,10 +93,6 @@ def groups_text(found: Sweep, what: Evaluation | None) -> Text:
 
 def letter(number: int) -> str:
     return LETTERS[number % len(LETTERS)]
-
-
-def colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
 
 
 class Parallel(Widget):

@@ -10,6 +10,7 @@ from textual import work
 from textual.widgets import Input, Static
 
 from engine.queries import comparison as compared_runs
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
@@ -108,7 +109,7 @@ class CurvesPage(Page):
         found, words = self.grid.titles, self.query_one("#filter", Input).value
         text = Text()
         if found:
-            text.append(f"{len(found)} charts" if len(found) != 1 else "1 chart", "bold")
+            text.append(counted(len(found), "chart"), "bold")
         elif words:
             text.append(f"no metric has {words!r} in its name", "bold red")
         else:

@@ -13,6 +13,7 @@ from engine.schema.counts import counted
 from engine.schema.sanitize import one_line
 from engine.schema.varied import value_text
 from sirt_tui.format import (
+    LEFT_OUT,
     NOTHING,
     STATE_MARKS,
     STATE_STYLES,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.columns import Cell
     from sirt_tui.widgets.names import Names
 
-OUT = "⊘ "  # before the name of a run that is left out of tables and reports
 NEVER_GOES = -1  # however narrow it is
 COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 
@@ -178,7 +178,7 @@ def ladder(row: RunRow) -> Text:
 
 
 def _name(row: RunRow) -> str:
-    return f"{OUT if row.left_out else ''}{one_line(row.name, 200)}"
+    return f"{f'{LEFT_OUT} ' if row.left_out else ''}{one_line(row.name, 200)}"
 
 
 def _note(row: RunRow) -> str:

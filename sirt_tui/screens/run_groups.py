@@ -12,7 +12,7 @@ from rich.text import Text
 from engine.schema.counts import counted
 from engine.schema.sanitize import one_line
 from engine.schema.varied import varied_texts
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, accuracy, percent
+from sirt_tui.format import LEFT_OUT, NOTHING, STATE_MARKS, STATE_STYLES, accuracy, percent
 from sirt_tui.widgets.table_lines import Head
 
 if TYPE_CHECKING:
@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     Scores = list[tuple[float, RunRow]]
     Texts = Callable[[RunRow], Iterable[str]]  # the groups that a run belongs to
 
-NONE = "–"
-OUT = "⊘"
 CYCLE = ("", "experiment", "state", "task", "tag")  # one key goes through these
 OF: dict[str, Texts] = {
     "experiment": lambda row: (row.experiment,),
     "state": lambda row: (row.state,),
-    "task": lambda row: (row.trained_on or row.scored_on or NONE,),
-    "tag": lambda row: row.tags or (NONE,),
+    "task": lambda row: (row.trained_on or row.scored_on or NOTHING,),
+    "tag": lambda row: row.tags or (NOTHING,),
 }
 
 
@@ -49,7 +47,7 @@ def _column_text(column: Column[RunRow], row: RunRow) -> tuple[str]:
     """What a column says of a run, as the name of a group."""
     cell = column.cell(row)
     text = cell if isinstance(cell, str) else cell[0] if isinstance(cell, tuple) else cell.plain
-    return (text or NONE,)
+    return (text or NOTHING,)
 
 
 def grouped(
@@ -122,7 +120,7 @@ def summary(cells: Cells) -> Text:
     for state, count in Counter(row.state for row in rows).most_common():
         text.append(f" {STATE_MARKS[state]}{count}", STATE_STYLES[state])
     if out := sum(row.left_out for row in rows):
-        text.append(f" {OUT}{out}", "dim")
+        text.append(f" {LEFT_OUT}{out}", "dim")
     found = {cell: scores for cell, same in cells.items() if (scores := _scores(same))}
     if not found:
         return text

@@ -222,7 +222,7 @@ class RunsPage(Page):
         text.append_text(counts_text(self._rows, len(self.table.rows), self._whole))
         if self.table.hidden_order:
             text.append(f"  by {self.table.hidden_order}", "dim")
-        if self._by:
+        if self.table.grouping:
             text.append(f"  grouped by {self._by.removeprefix('settings.')}", "dim")
         if self.table.ticked:
             text.append(f"  ● {len(self.table.ticked)} ticked", "bold")
