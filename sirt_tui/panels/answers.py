@@ -95,8 +95,10 @@ class AnswersPanel(RunPanel, Lines, can_focus=True):
             self._show_nothing(NONE)
             return
         at = len(looks) - 1 if self._at is None else min(self._at, len(looks) - 1)
-        place = f"{at + 1}/{len(looks)} {{ }} step through training"
-        prompt = f"prompt {self._prompt % len(self._looks) + 1}/{len(self._looks)} P next"
+        steps = f"{self.key('earlier_look')} {self.key('later_look')}"
+        place = f"{at + 1}/{len(looks)} {steps} step through training"
+        key, number = self.key("prompt"), self._prompt % len(self._looks) + 1
+        prompt = f"prompt {number}/{len(self._looks)} {key} next"
         entitle(self, f"{phase.spec.title}: answers while it trains", f"{place}  {prompt}")
         self.put(look_text(looks, at))
 

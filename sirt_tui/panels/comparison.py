@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.widgets import Static
@@ -19,12 +19,13 @@ from sirt_tui.widgets.chart.chart import COLOURS
 from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from engine.queries.comparison import Compared, Matrix
     from engine.queries.judgements import Judgement
     from engine.store.run_row import RunRow
     from engine.tables.table import Cell
+    from sirt_tui.shell import Shell
     from sirt_tui.widgets.frozen_table import Cells
 
 SHARE = 4  # of the screen's height: a quarter
@@ -62,7 +63,7 @@ class Legend(Static):
         self._compared = compared
         self.display = True
         most = len(compared.rows) if self._whole else max(2, self.screen.size.height // SHARE)
-        self.update(legend(compared, most))
+        self.update(legend(compared, most, cast("Shell", self.app).key))
 
     def toggle(self) -> None:
         self._whole = not self._whole
@@ -73,13 +74,13 @@ class Legend(Static):
             self.show(self._compared)
 
 
-def legend(compared: Compared, most: int) -> Text:
+def legend(compared: Compared, most: int, key: Callable[[str], str]) -> Text:
     """Write each run's letter and name in ``most`` lines, marking the reference, and say why a run
-    can't be tested against it."""
+    can't be tested against it. ``key``: an action's key."""
     rows = compared.rows
     text = Text()
     cut = len(rows) > most
-    untested = why_untested(compared)
+    untested = why_untested(compared, key("reference"))
     for number, row in enumerate(rows[: most - 1] if cut else rows):
         text.append("\n" if number else "")
         text.append(f"{letter(number)} ", f"bold {colour(number)}")
@@ -90,7 +91,7 @@ def legend(compared: Compared, most: int) -> Text:
             text.append(f"  {untested[number]}", "yellow")
         text.append(f"  {row.run_id}", "dim")
     if cut:
-        text.append(f"\nand {len(rows) - most + 1} more: W shows all", "dim")
+        text.append(f"\nand {len(rows) - most + 1} more: {key('whole_names')} shows all", "dim")
     return text
 
 
@@ -116,8 +117,9 @@ def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow]) -> Text:
     return text
 
 
-def why_untested(compared: Compared) -> dict[int, str]:
-    """Say for each run without any test why; empty before the tests are made."""
+def why_untested(compared: Compared, key: str) -> dict[int, str]:
+    """Say for each run without any test why; empty before the tests are made. ``key``: the one for
+    another reference."""
     found = compared.differences.values()
     if not found:
         return {}
@@ -130,7 +132,7 @@ def why_untested(compared: Compared) -> dict[int, str]:
     if compared.reference in scored:
         del why[compared.reference]
         return why
-    return {compared.reference: "unscored, so nothing is tested; r for another"}
+    return {compared.reference: f"unscored, so nothing is tested; {key} for another"}
 
 
 def accuracies_table(compared: Compared) -> list[Cells | Text]:

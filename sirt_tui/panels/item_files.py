@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.widgets import Static
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.queries.items import Source
     from engine.store.item_notes import Marks
+    from sirt_tui.shell import Shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class SourceBar(Static):
         while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
             first += 1
         text = Text()
-        text.append("[ ] " if len(names) > 1 else "", "dim")
+        key = cast("Shell", self.app).key
+        keys = f"{key('previous_tab')} {key('next_tab')} "
+        text.append(keys if len(names) > 1 else "", "dim")
         text.append("‹" if first else "", "dim")
         self.update(text.append_text(tabs(names, chosen, "screen.source_at", first)))
 

@@ -57,10 +57,11 @@ class PanelBar(Static):
 
     DEFAULT_CSS = "PanelBar { height: 1; padding: 0 1; }"
 
-    def show(self, names: tuple[str, ...], chosen: str) -> None:
+    def show(self, names: tuple[str, ...], chosen: str, keys: str) -> None:
+        """Show the bar, with the ``keys`` that change the panel."""
         self.display = bool(names)
         at = names.index(chosen) if chosen in names else -1
-        self.update(tabs(names, at, "screen.panel_at").append("  [ ] to change", "dim"))
+        self.update(tabs(names, at, "screen.panel_at").append(f"  {keys} to change", "dim"))
 
 
 def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
@@ -221,7 +222,8 @@ class RunPage(Page):
             panel = self.query_one(f"#{name}")
             panel.display = name not in choice or name == self._panel
             panel.set_class(name in choice, "chosen")
-        self.query_one(PanelBar).show(choice, self._panel)
+        keys = f"{self.sirt.key('previous_tab')} {self.sirt.key('next_tab')}"
+        self.query_one(PanelBar).show(choice, self._panel, keys)
         self._draw_panels()
 
     def action_panel(self, step: int) -> None:

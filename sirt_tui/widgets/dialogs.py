@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual import work
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+
+    from sirt_tui.shell import Shell
 
 Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
 LINES_SHOWN = 10
@@ -135,7 +137,8 @@ class Choose(Dialog[str | None]):
             labels = self._offers.items()
             yield OptionList(*(Option(Text(visible(lb)), id=key) for key, (lb, _) in labels))
             yield Static(id="about", classes="dialog-hint", markup=False)
-            keys = ("enter to choose", *(["d to delete a draft"] if self._drop else ()))
+            key = cast("Shell", self.app).key("delete")
+            keys = ("enter to choose", *([f"{key} to delete a draft"] if self._drop else ()))
             yield Static(", ".join((*keys, "escape to leave")), classes="dialog-hint")
 
     def on_mount(self) -> None:
