@@ -55,9 +55,9 @@ class Pace:
             return self.now.at
         if done <= 0:
             return None
-        rest = (self.now.total - self.now.done) / done
+        left = self.now.total - self.now.done
         with suppress(OverflowError):  # later than any date
-            return self.now.at + (self.now.at - self.first.at) * rest
+            return self.now.at + (self.now.at - self.first.at) * left / done
         return None
 
 

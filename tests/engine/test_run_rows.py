@@ -148,6 +148,14 @@ def test_the_pace_goes_by_what_was_counted_since_it_is_watched() -> None:
     assert Pace(Count(0, 0, "", NOON), Count(0, 0, "", NOON)).share == 0.0
 
 
+def test_a_count_beyond_all_dates_has_no_forecast() -> None:
+    for total in (10**12, 10**400):
+        pace = pace_of([line(1, 0, total=total), line(2, 3600, total=total)], None)
+        assert pace is not None
+        assert pace.ends is None
+    assert pace_of([line(1, 0).replace(b": 1,", b": Infinity,")], None) is None
+
+
 def test_a_run_at_work_says_how_far_it_is_and_when_it_ends(runs: RunsFolder) -> None:
     run_id = run_of(runs, "both", "otter-3m")
     row = next(row for row in list_runs(runs) if row.run_id == run_id)
