@@ -11,6 +11,7 @@ from engine.schema.events import Metric
 from engine.store.eventlog import EventWriter
 from engine.store.run import RunFile, read_run
 from sirt_tui.screens.compare import VIEWS, ComparePage
+from sirt_tui.screens.run_commands import leave_out
 from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import in_two_rounds, run_of
 from tests.tui.helpers import app_on, settled, text_of
@@ -135,6 +136,26 @@ def test_one_run_is_set_beside_its_experiment(recorded):
     assert count == 9
     assert "more: W shows all" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_reference_stays_when_a_run_before_it_is_left_out_meanwhile(recorded):
+    async def check(app, pilot):
+        page = app.screen
+        await pilot.press("B")
+        await settled(pilot, lambda: page._compared.reference == 1)
+        reference = page._compared.rows[1].run_id
+        leave_out(recorded, [page._compared.rows[0].run_id], True)
+        app.feed.hurry()
+        await settled(pilot, lambda: [r.run_id for r in page._compared.rows] == [reference])
+        assert page._compared.reference == 0
+        await settled(pilot, lambda: len(page.curves.views) == 1, "curves with today's letters")
+        leave_out(recorded, [reference], True)
+        app.feed.hurry()
+        await settled(pilot, lambda: "these runs are left out" in text_of(app))
+        await pilot.press("B")  # there is none to go to
+        assert not page.subject.startswith("failed")
+
+    comparing(recorded, some(recorded, *TWO), check)
 
 
 def test_no_run_says_how_to_choose_some(recorded):

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from engine.planning import notify_files
+from engine.queries import notices
 from engine.queries.runs import list_runs
 from engine.schema.notify import Notify
 from sirt_tui.feed import Feed
@@ -58,5 +59,12 @@ def test_a_run_that_ends_rings_where_its_experiment_asks_for_it(recorded, monkey
                 await app._ring_for_stuck()
                 assert len(rung) == 2
             assert any(f"\x1b]2;sirt: {live} stuck\a" in text for text in written)
+
+            def gone(_: object) -> None:
+                raise FileNotFoundError("attempt-001")  # its folder went between two looks
+
+            monkeypatch.setattr(notices, "standstill", gone)
+            await app._ring_for_stuck()
+            assert len(rung) == 2
 
     asyncio.run(flow())
