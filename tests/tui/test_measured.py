@@ -22,7 +22,7 @@ from engine.scheduling import queue
 from engine.scheduling.queue import DeviceRequest
 from engine.store.run import read_run
 from engine.store.spending import money
-from engine.tables import answers
+from engine.tables import answers, efforts
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.preview import row_text
@@ -97,7 +97,7 @@ def test_every_accuracy_of_a_run_has_a_line_and_a_name_of_its_own(measured):
 def test_comparing_keeps_methods_and_splits_apart(measured):
     pair = [run_of(measured, "teacher", who) for who in ("wren-3m", "served")]
     told = json.loads(said(measured, "compare", *pair, "--json"))
-    text = said(measured, "compare", *pair)
+    text, _, _ = said(measured, "compare", *pair).partition(efforts.CAPTION)
     lines = [line.split()[:3] for line in text.splitlines() if line.split()[:1] == ["pocket-boxes"]]
     assert len(lines) == len({tuple(line) for line in lines}) == 4  # the endpoint has no log-prob
     assert sum("train" in line for line in lines) == 2
