@@ -39,7 +39,7 @@ class Remembered:
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._values: dict[str, Any] = {}
-        self._mine: dict[str, Any] = {}  # chosen since it was read
+        self._mine: dict[str, Any] = {}  # chosen and not yet written
         self._lock = threading.Lock()
         self._writer: threading.Thread | None = None
         self._closing = threading.Event()
@@ -89,14 +89,25 @@ class Remembered:
                 mine = dict(self._mine)
             try:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                write_json(self._file, _or_nothing(self._file) | mine)
+                write_json(self._file, self._there() | mine)
             except OSError as error:
                 if self.on_failure is not None:
                     self.on_failure(f"your choices are not remembered: {explain(error)}")
+            else:
+                with self._lock:  # from now on another window may choose otherwise
+                    self._mine = {n: v for n, v in self._mine.items() if (n, v) not in mine.items()}
             with self._lock:
-                if self._mine == mine:
+                if not self._mine or self._mine == mine:
                     self._writer = None
                     return
+
+    def _there(self) -> dict[str, Any]:
+        """What the file says now; what this window knows where that can't be read."""
+        assert self._file is not None
+        try:
+            return _read(self._file) or dict(self._values)
+        except UserError:
+            return dict(self._values)
 
 
 def file_of(folder: Path) -> Path:
@@ -111,11 +122,4 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return jsonfile.read_object(file)
     except FileNotFoundError:
-        return {}
-
-
-def _or_nothing(file: Path) -> dict[str, Any]:
-    try:
-        return _read(file)
-    except UserError:
         return {}

@@ -27,8 +27,12 @@ def test_two_windows_keep_each_others_choices(tmp_path, monkeypatch):
     one.put("theme", "light")
     one.close()
     two.put("zoom", "log")
+    two.put("theme", "dark")
     two.close()
-    assert json.loads(file_of(tmp_path / "runs").read_text()) == {"theme": "light", "zoom": "log"}
+    one.put("sort", "age")
+    one.close()
+    told = json.loads(file_of(tmp_path / "runs").read_text())
+    assert told == {"theme": "dark", "zoom": "log", "sort": "age"}, "the last choice of each counts"
 
 
 def test_a_broken_file_is_told_and_written_anew(tmp_path, monkeypatch):
