@@ -278,7 +278,8 @@ class SirtApp(App[None]):
         ``droppable``. Call it from a worker."""
         from sirt_tui.widgets.dialogs import Choose
 
-        return await self.push_screen_wait(Choose(title, offers, present, droppable, drop))
+        key = self.key("delete")
+        return await self.push_screen_wait(Choose(title, offers, present, droppable, drop, key))
 
     def say(
         self, text: str, severity: Literal["information", "warning", "error"] = "information"

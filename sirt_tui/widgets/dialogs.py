@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
-
-    from sirt_tui.shell import Shell
 
 Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
 LINES_SHOWN = 10
@@ -107,7 +105,8 @@ class AskText(Dialog[str | None]):
 
 class Choose(Dialog[str | None]):
     """Asks to choose one of several, describing the one under the cursor; None if it is left.
-    ``drop`` deletes one of the ``droppable`` for good, and returns whether it did."""
+    ``drop`` deletes one of the ``droppable`` for good, and returns whether it did; ``drop_key``
+    is its key."""
 
     DEFAULT_CSS = """
     Choose OptionList { height: auto; max-height: 34vh; padding: 0; }
@@ -123,6 +122,7 @@ class Choose(Dialog[str | None]):
         present: str | None = None,
         droppable: Container[str] = (),
         drop: Callable[[str], Awaitable[bool]] | None = None,
+        drop_key: str = "",
     ) -> None:
         super().__init__()
         self._title = title
@@ -130,6 +130,7 @@ class Choose(Dialog[str | None]):
         self._present = present
         self._droppable = droppable
         self._drop = drop
+        self._drop_key = drop_key
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -137,8 +138,10 @@ class Choose(Dialog[str | None]):
             labels = self._offers.items()
             yield OptionList(*(Option(Text(visible(lb)), id=key) for key, (lb, _) in labels))
             yield Static(id="about", classes="dialog-hint", markup=False)
-            key = cast("Shell", self.app).key("delete")
-            keys = ("enter to choose", *([f"{key} to delete a draft"] if self._drop else ()))
+            keys = (
+                "enter to choose",
+                *([f"{self._drop_key} to delete a draft"] if self._drop else ()),
+            )
             yield Static(", ".join((*keys, "escape to leave")), classes="dialog-hint")
 
     def on_mount(self) -> None:
