@@ -33,7 +33,9 @@ SCREENS: Final[dict[str, Action]] = {
     "comparison": Action("5", "The comparison of runs", "Compare", "open_compare"),
     "devices": Action("6", "Devices and the queue", "Devices", "open_devices"),
     "theme": Action("T", "Light or dark", does="theme"),
-    "palette": Action("ctrl+p", "Find an action, a run or a curve by name", does="command_palette"),
+    "palette": Action(
+        "ctrl+p", "Find an action, a run or a curve by name", "Find", "command_palette"
+    ),
     "help": Action("question_mark", "Help: the keys that work here", "Help", "help"),
     "quit": Action("q", "Quit; what runs goes on", "Quit", "quit"),
 }
@@ -52,7 +54,7 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
     },
     "lists": {
         "open": Action("enter", "Open what is under the cursor", "Open"),
-        "tick": Action("space", "Tick the row", "Tick"),
+        "tick": Action("space", "Tick the row, and go to the next", "Tick, next"),
         "tick_all": Action("a", "Tick all that are shown, or none"),
         "find": Action("slash", "Filter the list", "Filter"),
         "next": Action("n", "Next", "Next"),

@@ -122,6 +122,12 @@ def money(amount: float | None, currency: str = "USD") -> str:
     return NOTHING if amount is None else f"{amount:.2f} {currency}"
 
 
+def legend(states: Iterable[State]) -> Text:
+    """Explain the marks of these states: ``✓ done  ✗ failed``."""
+    said = (Text(f"{STATE_MARKS[state]} {state}", STATE_STYLES[state]) for state in states)
+    return Text("  ").join(said)
+
+
 def ladder(states: Iterable[State]) -> str:
     """Write the states of a run's phases, one mark each."""
     return "".join(STATE_MARKS[state] for state in states)

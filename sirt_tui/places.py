@@ -57,6 +57,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     ),
     "runs": (
         Use("find", "filter", shown=True, first=True),
+        Use("palette", "app.command_palette", shown=True, first=True),
         Use("compose", "app.open_compose", shown=True),
         Use("compare", "compare", shown=True),
         Use("pairs", "pairs", shown=True),
@@ -164,14 +165,14 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     "pairs": (
         Use("find", "filter", "Filter the list, or search in the item", shown=True, first=True),
         Use("next", "step(1)", "Next item", shown=True),
+        Use("exclude", "exclude", "Leave out of refining again, or take in again", shown=True),
         Use("prompt", "prompt", "The question, then each prompt", shown=True),
         Use("flag", "flag", "Flag or unflag the ticked items, else this one", shown=True),
-        Use("exclude", "exclude", "Leave out of refining again, or take in again", shown=True),
         Use("refine_again", "refine_again", shown=True),
         Use("previous", "step(-1)", "Previous item"),
         Use("next_tab", "source(1)", "Next file of items"),
         Use("previous_tab", "source(-1)", "Previous file of items"),
-        Use("sort", "sort", "Sort: as in the file, by margin, by length"),
+        Use("sort", "sort", "Sort: as in the file, by margin, by a length, by their difference"),
         Use("reverse", "reverse"),
         Use("differences", "differ"),
         Use("exclude_all", "exclude_all"),
@@ -182,7 +183,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     "compare": (
         Use("next_panel", "view(1)", "Next view", "Next view", shown=True),
         Use("reference", "reference", shown=True),
-        Use("prompt", "prompt", "Plain or CoT prompt; in sweep the next task", shown=True),
+        Use("prompt", "prompt", "Plain or CoT prompt", shown=True),
         Use("judge", "judge", shown=True),
         Use("export", "export", "Write this view: Markdown, LaTeX, CSV, SVG", shown=True),
         Use("next_tab", "view(1)", "Next view"),

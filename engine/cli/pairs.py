@@ -1,4 +1,4 @@
-"""The verb pairs: read pairs, mark them, and refine again without the excluded ones."""
+"""The verb pairs: read pairs, mark them, and refine again without those left out."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Chosen:
 )
 @click.option("--note", help="A note on each chosen pair; '' removes it.")
 @click.option("--marks", "list_marks", is_flag=True, help="List all flags, exclusions and notes.")
-@click.option("--refine-again", is_flag=True, help="Queue a run without the excluded pairs.")
+@click.option("--refine-again", is_flag=True, help="Queue a run without the pairs left out.")
 @json_option
 @click.pass_obj
 def pairs(
@@ -81,7 +81,7 @@ def pairs(
 
     With --flag, --exclude or --note it marks the pairs that --id, --filter and --winner choose.
     Marks belong to the pairs: every run that shares them shows them. --refine-again then makes a
-    run that leaves the excluded pairs out and shares all earlier phases with this one.
+    run without the pairs left out, which shares all earlier phases with this one.
     """
     run = find_run(runs, run_id)
     marking_now = (flagged, excluded, note) != (None, None, None)
@@ -156,7 +156,7 @@ def _tell_marked(runs: RunsFolder, chosen: Chosen, marked: list[str], as_json: b
         print_json({"marked": marked, "marks": marks})
         return
     left_out = len(item_notes.excluded_ids(marks))
-    echo(f"{counted(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} excluded")
+    echo(f"{counted(len(marked), 'pair')} marked; {left_out} of {chosen.reader.count} left out")
 
 
 def _print_marks(marks: Marks, as_json: bool) -> None:
@@ -170,7 +170,7 @@ def _print_marks(marks: Marks, as_json: bool) -> None:
 
 
 def _mark_text(mark: Mark) -> str:
-    said = [word for word in ("flagged", "excluded") if getattr(mark, word)]
+    said = [*(["flagged"] if mark.flagged else []), *(["left out"] if mark.excluded else [])]
     return "  ".join([*said, *([f"note: {mark.note}"] if mark.note else [])])
 
 

@@ -119,5 +119,5 @@ def without(spec: RunSpec, left_out: Callable[[str], Collection[str]]) -> RunSpe
 
 def _nothing_new(left_out: int) -> str:
     if left_out:
-        return f"already leaves out these {left_out} pairs; exclude others first"
-    return "no pair is excluded; exclude some first (x in the list of pairs, or pairs --exclude)"
+        return f"already leaves out these {left_out} pairs; leave out others first"
+    return "no pair is left out; leave some out first, in the list of pairs or with pairs --exclude"

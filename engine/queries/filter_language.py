@@ -1,6 +1,7 @@
 """Parse a filter line: words, ``field:value``, ``figure>80``, ``time<2h``, ``setting=0.1``, each
-negated by ``-``. The caller says which fields there are, since runs have others than pairs. A
-condition that can't be read becomes a problem that names the nearest known one."""
+negated by ``-``; ``figure<figure`` compares two. The caller says which fields there are, since runs
+have others than pairs. A condition that can't be read becomes a problem that names the nearest
+known one."""
 
 from __future__ import annotations
 
@@ -92,6 +93,8 @@ class Language(Generic[T]):
             tests.append(_negation(test) if negated else test)
             if (name := _NAME.match(word)) and not literal:
                 names.add(name[1])
+                if (found := _CONDITION.match(bare)) and found[3] in self.figures:
+                    names.add(found[3])
             elif not negated and word.lower() not in self.words:
                 words.append(word.lower())
         return Filter(tuple(tests), "; ".join(problems), tuple(words), frozenset(names))
@@ -135,7 +138,10 @@ class Language(Generic[T]):
         sign = SIGNS.get(sign, sign)
         if name not in self.figures:
             if name in self.fields:
-                raise ValueError(f"{name!r} is no figure: ask for {name}:{said}")
+                known = self.values.get(name, ())
+                fitting = [value for value in known if said and said.lower() in value]
+                one = next(iter([*fitting, *known]), said or "WORD")
+                raise ValueError(f"{name!r} is no figure: ask for {name}:{one}")
             if (of_setting := self._setting_test(name, sign, said)) is not None:
                 return of_setting
             known = self._with_settings(self.figures)
@@ -144,6 +150,8 @@ class Language(Generic[T]):
             return bool
         if sign == "!=":
             return _negation(self._figure_test(name, "=", said))
+        if said in self.figures and said != name:
+            return self._compared(name, sign, said)
         value = _seconds(said) if name in self.times else _number(said)
         if value is None:
             kind = "time" if name in self.times else "number"
@@ -153,6 +161,20 @@ class Language(Generic[T]):
         def test(thing: T) -> bool:
             figure = of(thing)
             return figure is not None and holds(figure, value)
+
+        return test
+
+    def _compared(self, name: str, sign: str, other: str) -> Callable[[T], bool]:
+        """Compare two figures of a thing; it must have both."""
+        first, second, holds = (
+            self.figures[name],
+            self.figures[other],
+            COMPARE.get(sign, operator.eq),
+        )
+
+        def test(thing: T) -> bool:
+            one, two = first(thing), second(thing)
+            return one is not None and two is not None and holds(one, two)
 
         return test
 

@@ -6,8 +6,10 @@
                        plain, cot, answer; A, B
 ``gained`` ``lost``    questions that flipped from A (or the plain prompt) to B (the CoT prompt)
 ``kept`` ``dropped``   demonstrations
-``flagged`` ``excluded`` ``noted``   what was marked
-``len>200``            characters of the longest text
+``chosen:shorter``     shorter or longer than the other text
+``flagged`` ``left-out`` ``noted``   what was marked
+``len>200``            characters of the longest text; of one text: ``chosen>200``
+``chosen<rejected``    two figures of a pair, here the lengths of its texts
 ``margin<0``           pairs by refine's margin over the reference, in nats
 ``id: target: group: label: text: note: tier:``   the rest
 =====================  =====================================================================
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 WINNERS = ("student", "teacher")
 VERDICTS = ("right", "wrong", "unparsed")
+LENGTHS = ("shorter", "longer")
+LEFT_OUT = ("left-out", "excluded")  # the second as the marks' file has it
 VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer", "a", "b")
 
 
@@ -51,17 +55,22 @@ def language(marks: Marks) -> Language[Item]:
     }
     words: dict[str, Callable[[Item], bool]] = {
         "flagged": lambda item: marks.get(item.id, NONE).flagged,
-        "excluded": lambda item: marks.get(item.id, NONE).excluded,
+        **dict.fromkeys(LEFT_OUT, lambda item: marks.get(item.id, NONE).excluded),
         "noted": lambda item: bool(marks.get(item.id, NONE).note),
     }
     fields |= {name: _verdict_of(name) for name in VERDICTS_OF}
     words |= {word: _labelled(word) for word in ("gained", "lost", "kept", "dropped")}
+    figures: dict[str, Callable[[Item], float | None]] = {
+        "len": lambda item: item.length,
+        "margin": lambda item: item.margin,
+    }
+    figures |= {name: _length_of(name) for name in VERDICTS_OF}
     return Language(
         fields,
-        {"len": lambda item: item.length, "margin": lambda item: item.margin},
+        figures,
         searched=_texts,
-        exact=frozenset({"target", "group", *VERDICTS_OF}),
-        values={"winner": WINNERS, **dict.fromkeys(VERDICTS_OF, VERDICTS)},
+        exact=frozenset({"target", "group"}),
+        values={"winner": WINNERS, **dict.fromkeys(VERDICTS_OF, (*VERDICTS, *LENGTHS))},
         words=words,
     )
 
@@ -74,7 +83,18 @@ def _texts(item: Item) -> Iterator[str]:
 
 
 def _verdict_of(name: str) -> Callable[[Item], str]:
-    return lambda item: next((s.verdict for s in item.sides if s.name.lower() == name), "")
+    def said(item: Item) -> str:
+        for at, side in enumerate(item.sides):
+            if side.name.lower() == name:
+                more = (item.difference or 0) * (-1 if at else 1)
+                return f"{side.verdict} {LENGTHS[more > 0] if more else ''}"
+        return ""
+
+    return said
+
+
+def _length_of(name: str) -> Callable[[Item], int | None]:
+    return lambda item: item.length_of(name)
 
 
 def _labelled(word: str) -> Callable[[Item], bool]:

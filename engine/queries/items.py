@@ -83,6 +83,15 @@ class Item:
         """Characters of the longest text."""
         return max((len(side.text) for side in self.sides), default=0)
 
+    def length_of(self, name: str) -> int | None:
+        """Characters of the text with this name; None if there is none."""
+        return next((len(s.text) for s in self.sides if s.name.lower() == name), None)
+
+    @property
+    def difference(self) -> int | None:
+        """How many characters the first of two texts has more than the second."""
+        return len(self.sides[0].text) - len(self.sides[1].text) if len(self.sides) == 2 else None
+
     @property
     def margin(self) -> float | None:
         """How much more than the reference the policy prefers the first text to the second, in
@@ -112,6 +121,9 @@ class Source:
 FIGURES: dict[str, Callable[[Item], float | None]] = {
     "margin": lambda item: item.margin,
     "length": lambda item: item.length,
+    "chosen": lambda item: item.length_of("chosen"),
+    "rejected": lambda item: item.length_of("rejected"),
+    "difference": lambda item: item.difference,
 }
 
 
@@ -168,7 +180,7 @@ class Reader:
         yield number + 1, kept
 
     def ordered(self, numbers: Sequence[int], by: str, descending: bool) -> list[int]:
-        """Return these numbers in the order of their items' ``margin`` or ``length``; those that
+        """Return these numbers in the order of one of their items' :data:`FIGURES`; those that
         have none come last. The first time it reads the whole file."""
         if by not in self._figures:
             of = FIGURES[by]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from engine.schema.varied import value_text
+from engine.schema.varied import SHORT, short_name, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 
 WHOLE = "settings."  # what a full name may begin with
 MOST = 3  # settings that tell runs of the same name apart
-SHORT = {
-    "lr": "learning_rate",
-    "wd": "weight_decay",
-    "bs": "batch_size",
-    "batch": "batch_size",
-    "warmup": "warmup_ratio",
-    "max_len": "max_length",
-}
 
 
 def names_of(rows: Iterable[RunRow]) -> tuple[str, ...]:
@@ -50,13 +42,6 @@ def words_for(names: Iterable[str]) -> list[str]:
         if word == long or word.endswith(f".{long}")
     }
     return sorted(found | shorter)
-
-
-def short_name(name: str) -> str:
-    """A setting's name for a narrow column: ``refine.lr``, ``instruct.lora.r``."""
-    kind, _, rest = name.rpartition(".")
-    short = next((short for short, long in SHORT.items() if long == rest), rest)
-    return f"{kind}.{short}"
 
 
 def told_apart(rows: Iterable[RunRow]) -> dict[str, str]:

@@ -78,7 +78,7 @@ class Condition:
     def variant(self) -> tuple[str, ...]:
         """What distinguishes it besides arm, fraction and tasks."""
         rounds = () if self.rounds == 1 else (f"{self.rounds} rounds",)
-        curated = (f"curated -{self.curated}",) if self.curated else ()
+        curated = (f"{self.curated} left out",) if self.curated else ()
         return (*rounds, *curated, *varied_texts(self.varied))
 
     @property

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 from engine.schema.cards import Frozen
 from engine.schema.kinds import METHOD, PHASES
 from engine.schema.phase import PhaseSpec, digest
-from engine.schema.varied import varied_texts
+from engine.schema.varied import short_texts
 
 if TYPE_CHECKING:
     FollowUp = Literal["judge", "merge"]  # made of runs that are done: no cells of an experiment
@@ -78,8 +78,8 @@ class RunCell(Frozen):
         if self.rounds != 1:
             parts.append(f"{self.rounds} rounds")
         if self.curated:
-            parts.append(f"curated -{len(self.curated)}")
-        parts += varied_texts(self.varied)
+            parts.append(f"{len(self.curated)} left out")
+        parts += short_texts(self.varied)
         return " ".join(part for part in parts if part)
 
 

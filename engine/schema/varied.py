@@ -6,20 +6,21 @@ key (``precision``).
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Varied = tuple[tuple[str, Any], ...]
-SMALL = 1e-3
+SHORT = {  # what a setting is called where room is short, and in filters
+    "lr": "learning_rate",
+    "wd": "weight_decay",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "warmup": "warmup_ratio",
+    "max_len": "max_length",
+}
 AFTER_INSTRUCT = ("elicit.", "refine.")  # what an instructed student doesn't depend on
-
-
-def small_text(value: float) -> str:
-    """``5.3e-4``: how settings below 0.001 are written, in files and on screens."""
-    return f"{Decimal(repr(value)).normalize():e}"
 
 
 def value_text(value: Any) -> str:
@@ -29,8 +30,6 @@ def value_text(value: Any) -> str:
             return "none"
         case list() | tuple():
             return "+".join(map(value_text, value))
-        case float() if 0 < abs(value) < SMALL:
-            return small_text(float(f"{value:.6g}"))
         case float():
             return f"{value:.6g}".replace("e-0", "e-").replace("e+0", "e+")
     return str(value)
@@ -40,6 +39,22 @@ def varied_texts(varied: Mapping[str, Any] | Varied) -> tuple[str, ...]:
     """``refine.learning_rate=5e-6``, one for each varied setting."""
     pairs = varied if isinstance(varied, tuple) else varied.items()
     return tuple(f"{key}={value_text(value)}" for key, value in pairs)
+
+
+def short_texts(varied: Mapping[str, Any] | Varied) -> tuple[str, ...]:
+    """``lr=5e-6``, one for each varied setting, for a run's name; ``refine.lr=5e-6`` where the
+    setting of another phase varies too."""
+    pairs = varied if isinstance(varied, tuple) else tuple(varied.items())
+    short = [short_name(key) for key, _ in pairs]
+    ends = [name.rpartition(".")[2] for name in short]
+    names = (end if ends.count(end) == 1 else name for name, end in zip(short, ends, strict=True))
+    return tuple(f"{name}={value_text(v)}" for name, (_, v) in zip(names, pairs, strict=True))
+
+
+def short_name(name: str) -> str:
+    """A setting's name for a narrow column: ``refine.lr``, ``instruct.lora.r``."""
+    kind, dot, rest = name.rpartition(".")
+    return f"{kind}{dot}{next((short for short, long in SHORT.items() if long == rest), rest)}"
 
 
 def as_varied(pairs: Iterable[Iterable[Any]]) -> Varied:

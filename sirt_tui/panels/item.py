@@ -192,7 +192,7 @@ def _append_mark(text: Text, shown: Shown) -> None:
     if mark.flagged:
         text.append("! flagged  ", "bold yellow")
     if mark.excluded:
-        text.append("x excluded  ", "bold red")
+        text.append("x left out  ", "bold red")
     if shown.left_out:
         text.append("- left out of this run  ", "red")
     if mark.note:

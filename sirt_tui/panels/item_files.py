@@ -63,10 +63,11 @@ def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
 
 
 def marks_text(marks: Marks, rows: int) -> Text:
-    """Write how many items are flagged and excluded, and how many rows are ticked."""
+    """Write how many items are flagged and left out, and how many rows are ticked."""
     text = Text()
-    for name, style in (("flagged", "bold yellow"), ("excluded", "bold red")):
-        marked = sum(getattr(mark, name) for mark in marks.values())
-        text.append(f"  {marked} {name}" if marked else "", style)
+    flagged = sum(mark.flagged for mark in marks.values())
+    left_out = sum(mark.excluded for mark in marks.values())
+    text.append(f"  {flagged} flagged" if flagged else "", "bold yellow")
+    text.append(f"  {left_out} left out" if left_out else "", "bold red")
     text.append(f"  ● {rows} ticked" if rows else "", "bold")
     return text

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from engine.schema.sanitize import one_line, visible
 from engine.schema.varied import varied_texts
 from engine.store.spending import in_all, spending
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, percent
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, legend, percent
 from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
@@ -46,9 +46,11 @@ class PreviewPanel(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         yield Static()
 
-    def clear(self) -> None:
-        entitle(self, "")
-        self.query_one(Static).update("")
+    def show_group(self, title: str, text: Text) -> None:
+        """Show a text about several runs."""
+        if self.children:
+            entitle(self, one_line(title, 80))
+            self.query_one(Static).update(text)
 
     def show(self, of: RowView) -> None:
         if not self.children:  # the program is being left
@@ -77,7 +79,7 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
         text.append(f"{percent(one.value):>5}", "bold")
         text.append(f" {interval(one.right.low, one.right.high)}\n", "dim")
     if status is not None:
-        text.append("\nphases\n", "bold")
+        text.append("\nphases ", "bold").append_text(_marks_of(status))
         for phase in status.phases:
             _append_phase(text, phase)
         paid = [found for p in status.phases if (found := spending(p.spec, p.view))]
@@ -100,6 +102,7 @@ def _facts(row: RunRow, now: datetime) -> dict[str, str | None]:
         "seed": str(row.seed),
         "launched": begun if begun == "now" else f"{begun} ago",
         "took": f"{duration(row.seconds)} in all its phases" if row.seconds is not None else None,
+        "paid": "; ".join(one.text for one in row.paid) or "nothing to pay",
         "tags": " ".join(row.tags),
         "note": row.note,
     }
@@ -121,6 +124,11 @@ def _warnings(row: RunRow) -> list[str]:
         if one.truncated > UNPARSED_HIGH:
             found.append(f"{what}: {percent(one.truncated)} % cut off")
     return found
+
+
+def _marks_of(status: RunStatus) -> Text:
+    """Explain the marks of its phases' states."""
+    return legend(dict.fromkeys(phase.state for phase in status.phases)).append("\n")
 
 
 def _append_phase(text: Text, phase: PhaseStatus) -> None:

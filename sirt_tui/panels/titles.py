@@ -1,4 +1,4 @@
-"""The titles in panels' borders, and the text of a filter's problem."""
+"""The titles in panels' borders, and the texts of a filter's problem and an empty list."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from engine.schema.sanitize import one_line
 if TYPE_CHECKING:
     from textual.widget import Widget
 
+EMPTY = """\
+No runs here yet. Three things to try:
+
+1  The embedded toy experiment: minutes, no download.
+   {compose}, preset pocket, {launch}; or make demo in a shell.
+2  Your own: {compose} composes it; in a shell, sirt init
+   asks five questions and writes it.
+3  A colleague's: sirt --runs FOLDER opens theirs,
+   sirt import FILE takes in a bundle.
+
+Runs appear here by themselves."""
+
 
 def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
     """Set a panel's titles as plain text; it is painted again only if they have changed."""
@@ -24,4 +36,4 @@ def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
 def problem_text(problem: str) -> Text:
     """Write a filter's problem, to stand first in a line, where it is never cut."""
     text = Text()
-    return text.append(f"{one_line(problem, 200)}  ", "bold red") if problem else text
+    return text.append(f"{one_line(problem, 200)}   │ ", "bold red") if problem else text

@@ -22,7 +22,7 @@ from sirt_tui.panels import comparison
 from sirt_tui.panels.compared_curves import ComparedCurves
 from sirt_tui.panels.comparison import Legend
 from sirt_tui.panels.fractions import FractionsPanel
-from sirt_tui.panels.parallel import ParallelPanel, evaluations
+from sirt_tui.panels.parallel import ParallelPanel
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_files import Shown
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from engine.queries.comparison import Compared, Overview, Settings
     from engine.queries.judgements import Judgement
     from engine.queries.sweeps import Sweep
-    from engine.schema.evaluation import Evaluation
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
     from sirt_tui.widgets.frozen_table import Cells
@@ -83,7 +82,6 @@ class ComparePage(Page):
         self._settings: Settings = []
         self._overview: Overview | None = None
         self._sweep: Sweep | None = None
-        self._measured = 0  # of what the sweep's runs were scored on
         self._judging: tuple[RunRow, ...] = ()
         self._judged: list[Judgement] = []
 
@@ -220,9 +218,6 @@ class ComparePage(Page):
                 about.append(f"what judges prefer, % [95 %]; {key} asks one", "dim")
             case "settings":
                 about.append("all" if self._every else "those that differ", "bold")
-            case "sweep":
-                what = self._evaluation()
-                about.append(what.label if what else "not scored yet", "bold")
             case _:
                 about.append(f"{PROMPTS[self._prompt]} prompt, the whole experiment", "bold")
         about.append(f"  {self._left_out}" if self._left_out else "", "yellow")
@@ -236,19 +231,11 @@ class ComparePage(Page):
             self._put("settings", table)
 
     def _draw_overview(self) -> None:
-        if self._overview is None:
-            return
+        assert self._overview is not None
         self._put("matrix", comparison.matrix_table(self._overview.matrices))
         self.query_one(FractionsPanel).show(self._overview.fractions)
         if self._sweep is not None:
-            what = self._evaluation()
-            self.query_one(ParallelPanel).show(self._sweep, what, self._run_ids)
-        self._draw_bar()
-
-    def _evaluation(self) -> Evaluation | None:
-        """Return what the view of the sweep shows: at first what the compared runs have."""
-        known = evaluations(self._sweep, self._mine) if self._sweep is not None else []
-        return known[self._measured % len(known)] if known else None
+            self.query_one(ParallelPanel).show(self._sweep, PROMPTS[self._prompt])
 
     # --- keys ---
 
@@ -314,11 +301,6 @@ class ComparePage(Page):
         self._draw_bar()
 
     def action_prompt(self) -> None:
-        """Go to the other prompt; in the sweep to the next task and prompt that was scored."""
-        if VIEWS[self._view] == "sweep":
-            self._measured += 1
-            self._draw_overview()
-            return
         self._prompt = 1 - self._prompt
         self._read_overview()
         self._draw_bar()

@@ -1,8 +1,9 @@
 """Filter runs by words, ``field:value`` and ``acc>80``; ``-`` before any of them negates it.
 
-Accuracies are in per cent, ``acc`` that with the plain prompt. Times have a unit: ``took>2h``,
-``age<3d``. Settings are asked for by their full name or its end: ``refine.lr>1e-6``, ``beta=0.1``,
-``schedule=cosine``. ``left-out``: runs that are left out of tables."""
+Accuracies are in per cent, ``acc`` that with the plain prompt; ``paid`` is in the run's currency.
+Times have a unit: ``took>2h``, ``age<3d``. Settings are asked for by their full name or its end:
+``refine.lr>1e-6``, ``beta=0.1``, ``schedule=cosine``. ``left-out``: runs that are left out of
+tables."""
 
 from __future__ import annotations
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from engine.store.run_row import RunRow
+
+
+def spent(row: RunRow) -> float | None:
+    """What a run pays, in its own currency; None if it pays nothing."""
+    return sum(one.spent for one in row.paid) if row.paid else None
 
 
 FIELDS: dict[str, Callable[[RunRow], str]] = {
@@ -38,8 +44,11 @@ FIELDS: dict[str, Callable[[RunRow], str]] = {
     "family": lambda r: {True: "in", False: "out", None: ""}[r.in_family],
 }
 FIGURES: dict[str, Callable[[RunRow], float | None]] = {
-    **dict.fromkeys(("acc", "plain"), lambda r: None if r.plain is None else 100 * r.plain),
+    **dict.fromkeys(
+        ("acc", "accuracy", "plain"), lambda r: None if r.plain is None else 100 * r.plain
+    ),
     "cot": lambda r: None if r.cot is None else 100 * r.cot,
+    **dict.fromkeys(("paid", "cost"), spent),
     "took": lambda r: r.seconds,
     "age": lambda r: (datetime.now(UTC) - r.created).total_seconds(),
     "minutes": lambda r: None if r.seconds is None else r.seconds / 60,

@@ -36,7 +36,7 @@ def item_columns(marks: ItemMarks, scored: bool) -> list[Column[ItemRow]]:
         Column("marks", "mark", 4, marked),
         Column("verdicts", "✓✗", 3, _verdicts),
         Column("label", "what", 12, _label, 1, narrow=8),
-        Column("length", "chars", 6, _length, 3, "right"),
+        Column("length", "chars", 9, _length, 3, "right"),
         *([Column("margin", "margin", 7, _margin, 2, "right")] if scored else []),
         Column("id", "id", 14, _id, 7, narrow=10, shorten=middle_cut),
         Column("text", "question", 40, _text, 6, narrow=24, grows=True),
@@ -59,7 +59,8 @@ def _label(row: ItemRow) -> Cell:
 
 
 def _length(row: ItemRow) -> Cell:
-    return str(row.item.length) if row.item else ""
+    """Write the length of each text: ``49/62``."""
+    return "/".join(str(len(side.text)) for side in row.item.sides) if row.item else ""
 
 
 def _margin(row: ItemRow) -> Cell:

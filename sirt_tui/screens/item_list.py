@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KEPT = 400  # items in memory
 FILE = "file"  # the order of the file
+LENGTHS = ("chosen", "rejected", "difference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,16 @@ class ItemList:
         if self.seen < self.total:
             text.append(f"  looked at {count(self.seen)}", "cyan")
         if self.order != FILE:
-            text.append(f"  by {self.order} {'▾' if self.descending else '▴'}", "bold")
+            length = " length" if self.order in LENGTHS else ""
+            arrow = "▾" if self.descending else "▴"
+            text.append(f"  by {self.order}{length} {arrow}", "bold")
         return text
 
     def next_order(self, scored: bool) -> None:
-        """Take the next order: the file's, by margin where refine has scored, by length."""
-        orders = [FILE, *(["margin"] if scored else []), "length"]
+        """Take the next order: the file's, by margin where refine has scored, by length; pairs
+        also by the length of either text, and by how much longer the chosen one is."""
+        pairs = self.reader is not None and self.reader.source.what == "pairs"
+        orders = [FILE, *(["margin"] if scored else []), "length", *(LENGTHS if pairs else ())]
         at = orders.index(self.order) if self.order in orders else 0
         self.order = orders[(at + 1) % len(orders)]
 

@@ -1,4 +1,4 @@
-"""Mark items: flags, notes, and pairs to exclude from refining again."""
+"""Mark items: flags, notes, and pairs to leave out of refining again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ItemMarks:
             await self._change(partial(item_commands.toggle, name=name), numbers)
 
     async def exclude(self, numbers: Sequence[int]) -> None:
-        """Exclude all these items, or take them in again if all are excluded, after
+        """Leave all these items out, or take them in again if all are left out, after
         confirmation."""
         if self._reader is None or not numbers or not self._can_exclude():
             return
@@ -62,9 +62,9 @@ class ItemMarks:
         pairs = counted(len(numbers), "pair")
         key = self._page.sirt.key("exclude_all")
         if again:
-            question, how, agree = f"Take {pairs} in again?", "they are all excluded", "Take in"
+            question, how, agree = f"Take {pairs} in again?", "they are all left out", "Take in"
         else:
-            question, agree = f"Exclude {pairs} from refining again?", "Exclude"
+            question, agree = f"Leave {pairs} out of refining again?", "Leave out"
             how = f"all that the filter finds; {key} once more takes them in again"
         if await self._page.sirt.confirm(question, [how], agree, "No"):
             await self._change(partial(item_commands.mark, excluded=not again), numbers)
@@ -76,7 +76,7 @@ class ItemMarks:
             await self._change(partial(item_commands.mark, note=note), numbers)
 
     async def refine_again(self, run_id: str) -> None:
-        """Refine the run without the excluded pairs, after confirmation."""
+        """Refine the run without the pairs left out, after confirmation."""
         page = self._page
         try:
             found = await page.ask(item_commands.curated, page.runs, run_id)
@@ -91,7 +91,7 @@ class ItemMarks:
         pairs = self._source is not None and self._source.what == "pairs"
         if not pairs:
             flag = self._page.sirt.key("flag")
-            self._page.sirt.say(f"only pairs can be excluded; {flag} flags anything", "warning")
+            self._page.sirt.say(f"only pairs can be left out; {flag} flags anything", "warning")
         return pairs
 
     async def _change(self, command: Callable[..., Marks], numbers: Sequence[int]) -> None:

@@ -26,6 +26,7 @@ from sirt_tui.widgets.table import RowTable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -34,7 +35,20 @@ if TYPE_CHECKING:
 
 AGAIN_S = 5.0  # phases finish while one reads: then there is more
 TYPING_S = 0.15  # a pause in typing: only then the file is gone through
-HINT = "winner:teacher chosen:wrong len>200 flagged gained -words"
+WORDS = """\
+winner:teacher, winner:student      who wrote the chosen text
+chosen:wrong, rejected:unparsed     right, wrong or unparsed; also of
+                                    teacher, plain, cot, answer, A, B
+chosen:shorter, chosen<rejected     by the lengths of the texts
+len>200, chosen>200                 characters of the longest, of one
+margin<0                            over the reference, in nats
+gained lost kept dropped            what became of the item
+flagged left-out noted              what was marked
+id: target: group: label: text: note: tier:   and plain words; - negates
+
+marks   ! flagged   x left out   - left out of this run   n note
+✓✗      ✓ right   ✗ wrong   ? no answer found, of each text"""
+HINT = "winner:teacher chosen:wrong chosen<rejected len>200 flagged left-out gained -words"
 
 
 class PairsPage(Page):
@@ -99,6 +113,10 @@ class PairsPage(Page):
     @property
     def _source(self) -> Source:
         return self._sources[self._chosen]
+
+    def about_here(self) -> tuple[str, RenderableType]:
+        """Explain the words of the filter and the marks, for the help."""
+        return "Filter and marks", WORDS
 
     # --- sources ---
 

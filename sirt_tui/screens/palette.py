@@ -27,6 +27,7 @@ BEGINNINGS = {
     "go to metric ": "on a screen with curves",
     FILTER: "words and conditions, as after /",
 }
+ALSO = {"paid": "cost", "acc": "accuracy"}  # other words for a figure
 FILTERED = ("state", "arm", "student", "teacher", "task", "experiment", "tag")
 
 
@@ -53,6 +54,7 @@ class Places(SystemCommandsProvider):
             Place(f"{FILTER}{text}", "the list of runs", partial(shell.show_filtered, text))
             for text in _filters(rows)
         ]
+        places += _figures(shell)
         self._places = [(f"{place.said} {place.help}".lower(), place) for place in places]
 
     async def discover(self) -> Hits:
@@ -100,3 +102,10 @@ def _filters(rows: Iterable[RunRow]) -> list[str]:
             for word in FIELDS[field](row).split():
                 found[f"{field}:{one_line(word, 60)}"] = None
     return sorted(found)
+
+
+def _figures(shell: Shell) -> Iterator[Place]:
+    """Filters by figures, which also their other words find."""
+    for name, also in ALSO.items():
+        go = partial(shell.open_palette, f"{FILTER}{name}>")
+        yield Place(f"{FILTER}{name}>…", f"{also}, a figure of runs", go)

@@ -61,15 +61,24 @@ class RunActions:
             self._page.sirt.say_error(error)
             return False
         lost = [*listed(meant), *lost]
+        undo = self._page.sirt.key("undo")
+        back = "brings it back" if len(meant) == 1 else "brings them back"
         delete = partial(run_commands.delete, self._page.runs, meant)
         return bool(meant) and (
             await self._page.sirt.confirm(f"Delete {named(meant)}?", lost)
-            and await self._do(delete, f"{named(meant)}: in the trash")
+            and await self._do(delete, f"{named(meant)}: in the trash; {undo} {back}")
         )
 
-    async def restore(self) -> None:
-        """Bring back the newest deletion."""
-        await self._do(partial(run_commands.restore, self._page.runs), "")
+    async def restore(self) -> Sequence[str]:
+        """Bring back the newest deletion; return its runs."""
+        try:
+            back, said = await self._page.ask(run_commands.restore, self._page.runs)
+        except (UserError, OSError) as error:
+            self._page.sirt.say_error(error)
+            return ()
+        self._page.feed.hurry()
+        self._page.sirt.say(said)
+        return back
 
     async def leave_out(self, run_ids: Sequence[str], left_out: bool) -> None:
         """Leave runs out of tables and reports, or take them in again."""

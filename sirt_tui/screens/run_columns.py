@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from rich.text import Text
 
 from engine.queries import run_settings
 from engine.schema.counts import counted
+from engine.schema.kinds import METHOD
 from engine.schema.sanitize import one_line
-from engine.schema.varied import value_text
+from engine.schema.varied import short_name, value_text
 from sirt_tui.format import (
     LEFT_OUT,
     NOTHING,
@@ -20,8 +22,10 @@ from sirt_tui.format import (
     accuracy,
     age,
     duration,
+    legend,
     time_left,
 )
+from sirt_tui.screens.filtering import spent
 from sirt_tui.widgets.columns import Column
 
 if TYPE_CHECKING:
@@ -33,7 +37,8 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.columns import Cell
     from sirt_tui.widgets.names import Names
 
-NEVER_GOES = -1  # however narrow it is
+CHOSEN_GOES = -1  # only after all that were there before it was chosen
+NEVER_GOES = -2  # however narrow it is
 COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
 
 
@@ -49,7 +54,7 @@ def run_columns(
     ``looked`` at, unfinished runs show no state, since the index may be outdated. ``names``: of all
     runs; ``apart``: by run, what tells it from runs of the same name; ``asked``: the filter's
     figures, to title what ``acc`` is."""
-    plain = "acc=plain" if "acc" in asked else "plain/n"
+    plain = "acc=plain" if "acc" in asked or "accuracy" in asked else "plain/n"
 
     def state(row: RunRow) -> Cell:
         if row.state != "done" and not looked():
@@ -74,8 +79,11 @@ def run_columns(
         left = (row.ends - clock()).total_seconds() if row.ends else 0.0
         return f"{row.share} %" + (f" {time_left(left)}" if left > 0 else "")
 
+    whole = max((len(f"{STATE_MARKS[row.state]} {row.state}") for row in rows), default=0)
     columns = [
-        Column("state", "state", 13, state, NEVER_GOES, narrow=9, sort=lambda r: r.state),
+        Column(
+            "state", "state", 13, state, NEVER_GOES, narrow=max(9, whole), sort=lambda r: r.state
+        ),
         Column("phases", "phases", 6, phases, 3, sort=lambda r: r.ladder.count("done")),
         Column(
             *("progress", "progress", 22, progress, 0),
@@ -94,14 +102,14 @@ def run_columns(
         Column("arm", "arm", 13, lambda r: r.arm, 8, sort=lambda r: r.arm),
         Column("student", "student", 14, _student, 6, narrow=9, sort=lambda r: r.student),
         Column("teacher", "teacher", 14, _teacher, 7, narrow=9, sort=lambda r: r.teacher),
-        Column("task", "task", 18, _task, 5, narrow=15, sort=_task),
+        Column("task", "task", 18, _task, 5, narrow=14, sort=_task),
         Column("plain", plain, 9, partial(_accuracy, "plain"), 0, "right", sort=lambda r: r.plain),
         Column("cot", "CoT/n", 9, partial(_accuracy, "cot"), 1, "right", sort=lambda r: r.cot),
         Column("of", "% of", 4, lambda r: str(r.fraction), 12, "right", sort=lambda r: r.fraction),
         Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),
         Column("age", "age", 7, lambda r: age(r.created, clock()), 2, "right", sort=_youth),
         Column("took", "took", 11, took, 10, "right", sort=lambda r: r.seconds),
-        Column("paid", "paid", 42, _paid, 3, narrow=10, sort=_spent, shorten=_shorter),
+        Column("paid", "paid", 42, _paid, 3, narrow=10, sort=spent, shorten=_shorter),
         Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
         Column("note", "note", 30, _note, 13, narrow=10, sort=lambda r: r.note or None),
         Column("rounds", "rounds", 6, _rounds, 14, "right", sort=lambda r: r.rounds),
@@ -118,10 +126,20 @@ USUAL = (
 
 
 def chosen_columns(
-    columns: dict[str, Column[RunRow]], chosen: Sequence[str], rows: Sequence[RunRow]
+    columns: dict[str, Column[RunRow]],
+    chosen: Sequence[str],
+    rows: Sequence[RunRow],
+    added: Container[str] = (),
 ) -> list[Column[RunRow]]:
     """Return the columns that a person has chosen, in their order. If none are, the usual ones
-    without those that would say nothing: the experiment of one, the progress of nothing."""
+    without those that would say nothing: the experiment of one, the progress of nothing. Those
+    ``added`` by hand leave for want of room after all others; so does the task where accuracies
+    are of different ones."""
+    columns = columns | {
+        key: replace(c, rank=min(c.rank, CHOSEN_GOES)) for key, c in columns.items() if key in added
+    }
+    if len({row.scored_on for row in rows if row.measured}) > 1:
+        columns["task"] = replace(columns["task"], rank=min(columns["task"].rank, 0))
     if chosen:
         found = [columns[key] for key in chosen if key in columns]
         return found or [columns["name"]]
@@ -144,7 +162,7 @@ def _setting(name: str) -> Column[RunRow]:
             return None
         return (False, float(found), "") if isinstance(found, int | float) else (True, 0.0, found)
 
-    title = run_settings.short_name(name)
+    title = short_name(name)
     wide = max(8, len(title) + 1)
     return Column(
         *(f"settings.{name}", title, wide, lambda r: setting_text(value(r)), 0, "right"), sort=order
@@ -153,6 +171,13 @@ def _setting(name: str) -> Column[RunRow]:
 
 def setting_text(value: Value) -> str:
     return NOTHING if value is None else one_line(value_text(value), 40)
+
+
+def marks_explained() -> Text:
+    """Explain the marks in the list, for the help."""
+    text = legend(STATE_MARKS)
+    text.append(f"\nphases: a mark each for {', '.join(METHOD)}")
+    return text.append(f"\n{LEFT_OUT} left out of tables and reports   ● ticked")
 
 
 def counts_text(rows: Sequence[RunRow], shown: int, whole: bool) -> Text:
@@ -192,10 +217,6 @@ def _rounds(row: RunRow) -> str:
 def _paid(row: RunRow) -> str:
     """Write what was spent; of a run at work also the rate, the forecast and the cap."""
     return one_line("; ".join(one.text for one in row.paid), 80)
-
-
-def _spent(row: RunRow) -> float | None:
-    return sum(one.spent for one in row.paid) if row.paid else None
 
 
 def _shorter(text: str, width: int) -> str:

@@ -62,17 +62,17 @@ def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
     return [*lines, *(["what goes:", *names] if names else [])]
 
 
-def restore(runs: RunsFolder) -> str:
-    """Bring back the newest deletion and say what came back."""
+def restore(runs: RunsFolder) -> tuple[tuple[str, ...], str]:
+    """Bring back the newest deletion; return its runs and a line that says what came back."""
     from engine.commands import deleting
 
     found = deleting.deletions(runs)
     if not found:
-        return "the trash is empty"
+        return (), "the trash is empty"
     kept = deleting.restore(runs, found[0])
     ids = found[0].runs
     said = f"{ids[0] if len(ids) == 1 else f'{len(ids)} runs'}: restored"
-    return f"{said}, but for what is there again since" if kept else said
+    return tuple(ids), f"{said}, but for what is there again since" if kept else said
 
 
 def leave_out(runs: RunsFolder, run_ids: Iterable[str], left_out: bool) -> None:

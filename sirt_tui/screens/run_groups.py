@@ -11,7 +11,7 @@ from rich.text import Text
 
 from engine.schema.counts import counted
 from engine.schema.sanitize import one_line
-from engine.schema.varied import varied_texts
+from engine.schema.varied import short_texts
 from sirt_tui.format import LEFT_OUT, NOTHING, STATE_MARKS, STATE_STYLES, accuracy, percent
 from sirt_tui.widgets.table_lines import Head
 
@@ -106,14 +106,16 @@ def title_of(row: RunRow) -> str:
         row.trained_on,
         f"{row.fraction}%" if row.fraction != 100 else "",
         f"{row.rounds} rounds" if row.rounds != 1 else "",
-        *varied_texts(row.varied),
+        f"{row.curated} left out" if row.curated else "",
+        *short_texts(row.varied),
     )
     return " ".join(part for part in parts if part)
 
 
 def summary(cells: Cells) -> Text:
     """Write how many runs there are, their states, the best accuracy with its number of questions,
-    and the mean and standard deviation over seeds, of the best cell where there are several.
+    and the mean and standard deviation over seeds, of the best cell where there are several; of
+    each task where they are of several.
     Accuracies are those with the plain prompt; runs that are left out of tables don't count."""
     rows = [row for same in cells.values() for row in same]
     text = Text(counted(len(rows), "run"))
@@ -122,11 +124,23 @@ def summary(cells: Cells) -> Text:
     if out := sum(row.left_out for row in rows):
         text.append(f" {LEFT_OUT}{out}", "dim")
     found = {cell: scores for cell, same in cells.items() if (scores := _scores(same))}
-    if not found:
-        return text
+    by_task: dict[str | None, dict[object, Scores]] = {}
+    for cell, scores in found.items():
+        by_task.setdefault(scores[0][1].scored_on, {})[cell] = scores
+    for task, of in by_task.items():
+        text.append_text(_best(of, one_line(task or NOTHING, 30) if len(by_task) > 1 else ""))
+    return text
+
+
+def _best(found: dict[object, Scores], task: str) -> Text:
+    """Write the best accuracy of these cells, and their mean over seeds; they are of one task,
+    which is named if given."""
+    text = Text()
     best = max((pair for pairs in found.values() for pair in pairs), key=lambda pair: pair[0])[1]
     several = len(found) > 1
-    text.append("  best ", "dim").append_text(accuracy(*best.measured.get("plain", (None, None))))
+    text.append(f"  best{f' on {task}' if task else ''} ", "dim").append_text(
+        accuracy(*best.measured.get("plain", (None, None)))
+    )
     text.append(f" {best.arm}" if several else "", "dim")
     over = [one for one in map(_over_seeds, found.values()) if one is not None]
     if over:

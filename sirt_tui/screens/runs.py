@@ -14,17 +14,18 @@ from engine.queries import run_settings
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel, RowView
-from sirt_tui.panels.titles import problem_text
+from sirt_tui.panels.titles import EMPTY, problem_text
 from sirt_tui.places import bindings
 from sirt_tui.screens import filtering, run_commands, run_groups
 from sirt_tui.screens.run_actions import RunActions, to_retry
-from sirt_tui.screens.run_columns import chosen_columns, counts_text, run_columns
+from sirt_tui.screens.run_columns import chosen_columns, counts_text, marks_explained, run_columns
 from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.timer import Timer
@@ -38,17 +39,6 @@ WORKING_S = 1.0  # while something visible is at work, its duration goes on
 FOLDS_KEPT = 200
 REST_S = 0.15  # the cursor rests: only then the phases of its run are read
 FILTER = "Filter: words, state:failed, acc>80, lr>1e-6, took>2h, age<3d, -word"
-EMPTY = """\
-No runs here yet. Three things to try:
-
-1  The embedded toy experiment: minutes, no download.
-   {compose}, preset pocket, {launch}; or make demo in a shell.
-2  Your own: {compose} composes it; in a shell, sirt init
-   asks five questions and writes it.
-3  A colleague's: sirt --runs FOLDER opens theirs,
-   sirt import FILE takes in a bundle.
-
-Runs appear here by themselves."""
 
 
 class RunsPage(Page):
@@ -83,6 +73,7 @@ class RunsPage(Page):
         self._actions = RunActions(self)
         self._names = Names()
         self._chosen: list[str] = []
+        self._added: list[str] = []  # of these, by hand to those that were shown
         self._by = ""  # what the runs are grouped by
         self._folded: set[str] = set()
         self._undone: list[Callable[[], Awaitable[None]]] = []
@@ -122,6 +113,7 @@ class RunsPage(Page):
             box.value = words
         self.set_class(self.sirt.remembered.get("runs.flipped", False), "flipped")
         self._chosen = list(map(str, self.sirt.remembered.get("runs.columns", [])))
+        self._added = list(map(str, self.sirt.remembered.get("runs.added", [])))
         self._by = self.sirt.remembered.get("runs.group", "")
         self._folded = set(map(str, self.sirt.remembered.get("runs.folded", [])))
 
@@ -153,6 +145,7 @@ class RunsPage(Page):
         self._folded ^= {event.key}
         self.sirt.remembered.put("runs.folded", sorted(self._folded)[:FOLDS_KEPT])
         self._draw()
+        self._preview()
 
     def on_row_table_changed(self) -> None:
         self.sirt.remembered.put("runs.sort", [*self.table.sorted_by])
@@ -166,6 +159,7 @@ class RunsPage(Page):
             event.input.add_class("open")  # what hides runs is seen
         self.sirt.remembered.put("runs.filter", event.value)
         self._draw()
+        self._preview()
 
     def on_input_submitted(self) -> None:
         self.table.focus()
@@ -174,9 +168,12 @@ class RunsPage(Page):
     async def _preview(self) -> None:
         """Show the run's row at once, and its phases when the cursor has stopped."""
         row, panel = self.table.row, self.query_one(PreviewPanel)
+        if not panel.display:
+            return
         if row is None:
-            panel.clear()
-        if row is None or not panel.display:
+            head = self.table.head
+            none = "no run is found; esc shows all" if self._rows else ""
+            panel.show_group(head.title if head else "", head.text if head else Text(none, "dim"))
             return
         panel.show(RowView(row, self.sirt.clock()))
         await self.pause(REST_S)
@@ -206,7 +203,7 @@ class RunsPage(Page):
         self._apart |= run_settings.told_apart(rows)
         self._names.note(f"{row.name} {self._apart.get(row.run_id, '')}" for row in rows)
         columns = self._columns(self._rows, self._filter.names)
-        self.table.set_columns(chosen_columns(columns, self._chosen, self._rows))
+        self.table.set_columns(chosen_columns(columns, self._chosen, rows, self._added))
         self.table.grouping = run_groups.grouping(self._by, columns, self._folded)
         self.table.show(rows)
         if any(row.run_id == self._awaited for row in self._rows):
@@ -222,6 +219,8 @@ class RunsPage(Page):
         text.append_text(counts_text(self._rows, len(self.table.rows), self._whole))
         if self.table.hidden_order:
             text.append(f"  by {self.table.hidden_order}", "dim")
+        if self._chosen and (left := self.table.without_room):
+            text.append(f"  no room for {', '.join(left)}", "yellow")
         if self.table.grouping:
             text.append(f"  grouped by {self._by.removeprefix('settings.')}", "dim")
         if self.table.ticked:
@@ -277,7 +276,10 @@ class RunsPage(Page):
         if said is None:
             return
         self._chosen = [] if said.columns == shown and not self._chosen else said.columns
+        known = (*self._added, *(key for key in said.columns if key not in shown))
+        self._added = [key for key in known if key in self._chosen]
         self.sirt.remembered.put("runs.columns", self._chosen)
+        self.sirt.remembered.put("runs.added", self._added)
         if said.group is not None:
             self._group(said.group)
         self._draw()
@@ -292,6 +294,9 @@ class RunsPage(Page):
     def _group(self, by: str) -> None:
         self._by = by
         self.sirt.remembered.put("runs.group", by)
+
+    def about_here(self) -> tuple[str, RenderableType]:
+        return "Marks", marks_explained()
 
     def action_preview(self) -> None:
         self.toggle_class("flipped")
@@ -353,7 +358,7 @@ class RunsPage(Page):
     async def action_delete(self) -> None:
         meant = self._states()
         if await self._actions.delete(meant):
-            self._undone.append(self._actions.restore)
+            self._undone.append(self._restore)
             self.table.ticked.difference_update(meant)
             self._draw_status()
 
@@ -370,7 +375,12 @@ class RunsPage(Page):
     @work
     async def action_undo(self) -> None:
         """Undo what was done here last; else bring back the newest deletion."""
-        await (self._undone.pop() if self._undone else self._actions.restore)()
+        await (self._undone.pop() if self._undone else self._restore)()
+
+    async def _restore(self) -> None:
+        """Bring back the newest deletion, and put the cursor on its first run."""
+        back = await self._actions.restore()
+        self._awaited = back[0] if back else self._awaited
 
     @work
     async def action_export(self) -> None:

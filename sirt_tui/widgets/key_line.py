@@ -13,7 +13,7 @@ from sirt_tui.widgets.leaving import Part
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-LAST = ("help", "quit")  # always there, at the end
+LAST = ("palette", "help", "quit")  # always there, at the end
 GAP = "  "
 SAID_S = 4.0  # so long a word about a key stays
 
@@ -70,7 +70,7 @@ class KeyLine(Part, Static):
 
     def _fitted(self, room: int) -> Text:
         """Join the keys in their order, those at the end first of all."""
-        if not (parts := self._parts()):  # a line is being typed
+        if not (parts := self._parts()).keys() - {"palette"}:  # a line is being typed
             return Text("enter to accept, esc to cancel")
         chosen: list[str] = []
         for name in [*(n for n in LAST if n in parts), *(n for n in parts if n not in LAST)]:

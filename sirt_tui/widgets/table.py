@@ -148,7 +148,9 @@ class RowTable(PaintedLines, Generic[T]):
         self._announce()
 
     def set_columns(self, columns: Sequence[Column[T]]) -> None:
-        if [c.title for c in columns] != [c.title for c in self._look.columns]:
+        if [(c.title, c.rank, c.narrow) for c in columns] != [
+            (c.title, c.rank, c.narrow) for c in self._look.columns
+        ]:
             self._look = Lines(columns)
             self.repaint_all()
 
@@ -190,6 +192,12 @@ class RowTable(PaintedLines, Generic[T]):
     def orders(self) -> dict[str, str]:
         """The keys and titles of columns that can be sorted by."""
         return {column.key: column.title for column in self._look.columns if column.sort}
+
+    @property
+    def without_room(self) -> list[str]:
+        """The titles of the columns that don't fit."""
+        fitting = {column.key for column, _ in self._look.shown(self.size.width)}
+        return [c.title for c in self._look.columns if c.key not in fitting and self.size.width]
 
     @property
     def hidden_order(self) -> str:
@@ -281,10 +289,10 @@ class RowTable(PaintedLines, Generic[T]):
         self._announce()
 
     def _announce(self) -> None:
-        key = None if self.row is None else self._key(self.row)
+        key = self._key_of(self._under)
         if key != self._announced:
             self._announced = key
-            self.tell(self.Highlighted(self, key))
+            self.tell(self.Highlighted(self, None if self.row is None else key))
 
     # --- drawing ---
 

@@ -35,12 +35,12 @@ def test_pairs_are_chosen_marked_and_listed(recorded: tuple[CommandLine, str]) -
     said = sirt.json("pairs", run_id, "--id", first, "--exclude", "--note", "not so")
     mark = {"flagged": False, "excluded": True, "note": "not so"}
     assert said == {"marked": [first], "marks": {first: mark}}
-    assert "13 pairs marked; 1 of 24 excluded" in sirt(
+    assert "13 pairs marked; 1 of 24 left out" in sirt(
         "pairs", run_id, "--filter", "rejected:wrong", "--flag"
     )
-    assert "flagged  excluded  note: not so" in sirt("pairs", run_id, "--marks")
+    assert "flagged  left out  note: not so" in sirt("pairs", run_id, "--marks")
     assert len(sirt.json("pairs", run_id, "--filter", "flagged", "--limit", "99")) == 13
-    (only,) = sirt.json("pairs", run_id, "--filter", "excluded")
+    (only,) = sirt.json("pairs", run_id, "--filter", "left-out")
     assert only["mark"] == mark | {"flagged": True}
     sirt("pairs", run_id, "--filter", "len>0", "--unflag", "--include", "--note", "")
     assert sirt.json("pairs", run_id, "--marks") == {}
@@ -53,7 +53,7 @@ def test_pairs_are_chosen_marked_and_listed(recorded: tuple[CommandLine, str]) -
         (["--id", "train-0104x", "--flag"], "did you mean 'train-0104'?"),
         (["--id", "train-0104", "--winner", "teacher", "--flag"], "--winner leaves it out"),
         (["--filter", "wniner:x"], "did you mean 'winner'?"),
-        (["--refine-again"], "no pair is excluded"),
+        (["--refine-again"], "no pair is left out"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -88,7 +88,7 @@ def test_refining_again_without_some_pairs(copy: CommandLine) -> None:
     folder = RunsFolder(copy.runs)
     wait_for(lambda: all(folder.phase(p).done for p in told["new"]), "the curated run is done")
     (name,) = (run["name"] for run in copy.json("status") if run["run_id"] == told["run_id"])
-    assert "curated -3" in name
+    assert "3 left out" in name
     phases = {p["kind"]: p for p in copy.json("status", told["run_id"])["phases"]}
     before = {p["kind"]: p for p in copy.json("status", first["run_id"])["phases"]}
     assert phases["elicit"]["id"] == before["elicit"]["id"]

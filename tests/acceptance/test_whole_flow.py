@@ -47,7 +47,7 @@ def test_from_composing_to_the_exported_comparison(
     asyncio.run(day(SirtApp(runs), runs, tmp_path / "compared"))
     kinds = {path.suffix for path in (tmp_path / "compared").iterdir()}
     assert kinds == {".md", ".tex", ".csv", ".svg"}
-    plain, curated = sorted(sirt.json("status"), key=lambda run: "curated" in run["name"])
+    plain, curated = sorted(sirt.json("status"), key=lambda run: "left out" in run["name"])
     assert (plain["state"], curated["state"]) == ("done", "done")
     shared = {
         kind: set(phases_of(runs, plain, kind)) for kind in ("annotate", "instruct", "elicit")
@@ -81,7 +81,7 @@ async def day(app: SirtApp, runs: RunsFolder, target: Path) -> None:
         await pilot.press("p")
         await shows("pairs")
         await pilot.press("i")
-        await shows("1 excluded")
+        await shows("1 left out")
         await pilot.press("R")
         await shows("Refine again without 1 of")
         await pilot.press("y")

@@ -124,7 +124,7 @@ def test_excluding_makes_another_refine_and_shares_what_comes_before(runs, run_i
     tuned = [p for p in found.spec.phases if isinstance(p, EvaluateSpec)]
     assert {p.adapter for p in tuned} == {refine_of(found.spec).id}
     assert {p.id for p in tuned} <= set(found.new)
-    assert "curated -2" in found.spec.title
+    assert "2 left out" in found.spec.title
 
 
 def test_the_curated_run_is_queued_and_told_apart_in_every_table(runs, run_id, phase_id):
@@ -135,7 +135,7 @@ def test_the_curated_run_is_queued_and_told_apart_in_every_table(runs, run_id, p
     assert queue.read_queue(runs).run_ids == (found.run_id,)
     row = next(row for row in list_runs(runs) if row.run_id == found.run_id)
     assert row.curated == 3
-    assert "curated -3" in row.name
+    assert "3 left out" in row.name
     reindex(runs)
     assert {r.run_id: r.curated for r in registry(runs).rows()}[found.run_id] == 3
     other = run_of(runs, "instruct-only", "wren-3m")
@@ -156,7 +156,7 @@ def test_with_nothing_excluded_any_more_it_is_the_first_run_again(runs, run_id, 
     assert (back.run_id, back.new) == (run_id, ())
     assert back.spec == read_run(runs, run_id).spec
     assert curating.refine_again(runs, back, CPU).reused == (run_id,)
-    with pytest.raises(UserError, match="no pair is excluded"):
+    with pytest.raises(UserError, match="no pair is left out"):
         curating.curated(runs, run_id)
 
 

@@ -175,7 +175,7 @@ def test_ids_are_found_without_parsing_and_with():
 @pytest.fixture
 def reader(tmp_path):
     records = [
-        pair(0),
+        pair(0, rejected="It must be A"),
         pair(1, winner="teacher", chosen_verdict=WRONG),
         pair(2, rejected_verdict=UNPARSED, chosen="long " * 80),
         pair(3, question="Which way, right or left?"),
@@ -200,6 +200,11 @@ def reader(tmp_path):
         ("flagged -excluded", [0]),
         ("note:odd", [3]),
         ("margin<0", []),
+        ("flagged -left-out", [0]),
+        ("chosen>rejected", [1, 2, 3]),
+        ("chosen:longer", [1, 2, 3]),
+        ("-chosen:shorter -chosen=rejected", [1, 2, 3]),
+        ("rejected<chosen", [1, 2, 3]),
         ("chosen:", [0, 1, 2, 3]),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_curated_run_is_a_condition_of_its_own(turn: int) -> None:
     study = Study("s", tuple(rows))
     found = sec.accuracies(study)
     assert cells(found, "both", "small", "big", "in", A)[0].startswith("90.0")
-    assert cells(found, "both, curated -7", "small", "big", "in", A)[0].startswith("97.0")
+    assert cells(found, "both, 7 left out", "small", "big", "in", A)[0].startswith("97.0")
     assert cells(sec.families(study), "question answering", "in", "plain")[3].startswith("90.0")
 
 

@@ -38,11 +38,11 @@ def test_flag_note_and_exclude_are_kept_and_seen_by_another_at_once(recorded, ru
         await pilot.press(*"odd", "enter")
         await settled(pilot, lambda: "note: odd" in text_of(app))
         await pilot.press("j", "space", "space", "i")
-        await settled(pilot, lambda: "2 excluded" in text_of(app))
+        await settled(pilot, lambda: "2 left out" in text_of(app))
         # somebody else, elsewhere
         item_notes.mark(recorded, phase_id, ["far-away"], flagged=True)
         await settled(pilot, lambda: "2 flagged" in text_of(app))
-        await typed(app, pilot, "excluded")
+        await typed(app, pilot, "left-out")
         await settled(pilot, lambda: "2 of 24 pairs" in text_of(app))
 
     looking(recorded, run_id, check)
@@ -60,21 +60,21 @@ def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monk
 
     async def check(app, pilot):
         await pilot.press("R")
-        await settled(pilot, lambda: "no pair is excluded" in said_by(app))
+        await settled(pilot, lambda: "no pair is left out" in said_by(app))
         await typed(app, pilot, "rejected:wrong")
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
         await pilot.press("enter", "I")
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
-        await settled(pilot, lambda: "13 excluded" in text_of(app))
+        await settled(pilot, lambda: "13 left out" in text_of(app))
         await pilot.press("I")
         await settled(pilot, lambda: "Take 13 pairs in again?" in text_of(app))
         await pilot.press("y")
-        await settled(pilot, lambda: "excluded" not in text_of(app), "undone in bulk")
+        await settled(pilot, lambda: "13 left out" not in text_of(app), "undone in bulk")
         await pilot.press("I")
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
-        await settled(pilot, lambda: "13 excluded" in text_of(app))
+        await settled(pilot, lambda: "13 left out" in text_of(app))
         await pilot.press("R")
         await settled(pilot, lambda: "Refine again without 13 of 24 pairs?" in text_of(app))
         text = text_of(app)
@@ -85,7 +85,7 @@ def test_exclude_all_that_a_filter_finds_and_refine_again(recorded, run_id, monk
 
     looking(recorded, run_id, check)
     (queued,) = read_queue(recorded).run_ids
-    assert "curated -13" in read_run(recorded, queued).name
+    assert "13 left out" in read_run(recorded, queued).name
 
 
 def test_a_curated_run_shows_what_it_left_out(recorded, run_id, monkeypatch):

@@ -136,7 +136,7 @@ def test_a_dropped_demonstration_says_why(recorded, run_id):
         await settled(pilot, lambda: "1 of 24 demonstrations" in text_of(app))
         await settled(pilot, lambda: "dropped: the answer is wrong" in text_of(app))
         await pilot.press("enter", "i")
-        await settled(pilot, lambda: "only pairs can be excluded" in said_by(app))
+        await settled(pilot, lambda: "only pairs can be left out" in said_by(app))
 
     looking(recorded, run_id, check)
 

@@ -35,7 +35,7 @@ def test_the_filter_says_what_it_does_not_know(recorded):
         "lrate>1e-5": "no figure 'lrate'",
         "age<2x": "'2x' is no time: age<2h, say",
         "state:faild": "no state 'faild': did you mean 'failed'?",
-        "arm>1": "'arm' is no figure: ask for arm:1",
+        "arm>1": "'arm' is no figure: ask for arm:",
         "plaim>1": "no figure 'plaim': did you mean 'plain'?",
     }
 
@@ -191,8 +191,10 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
         await settled(pilot, lambda: "7 runs" in text_of(app))
         await settled(pilot, lambda: "ticked" not in text_of(app))
         assert not set(gone) & set(recorded.run_ids())
+        assert "u brings them back" in said_by(app)
         await pilot.press("u")
         await settled(pilot, lambda: "9 runs" in text_of(app))
+        await settled(pilot, lambda: app.screen.table.row.run_id in gone, "the cursor is on it")
 
     listing(recorded, check)
     assert set(gone) < set(recorded.run_ids())

@@ -66,7 +66,7 @@ def test_two_rates_are_typed_planned_explained_and_launched(recorded, monkeypatc
     new = [read_record(recorded, run_id) for run_id in set(recorded.run_ids()) - before]
     rates = [record.spec.varied["refine.learning_rate"] for record in new]
     assert sorted(rates) == [1e-6, 5e-6]
-    assert all("refine.learning_rate=" in record.name for record in new)
+    assert all(" lr=" in record.name for record in new)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 15)])
