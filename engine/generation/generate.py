@@ -13,7 +13,7 @@ from engine.generation.batching import plan_batches
 from engine.generation.parity import settle
 from engine.generation.questions import context_of, prepared, read_reply
 from engine.schema.errors import UserError
-from engine.schema.rates import rate_text
+from engine.schema.rates import RATE_AFTER_S, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterator, Sequence
@@ -72,11 +72,13 @@ def generate(
             sampling,
         )
         doing(f"reading {len(part)} prompts")
-        begun = time.monotonic()
+        first: tuple[int, float] | None = None  # tokens at the first look, and when that was
         for moment in run(loaded, request):
-            if moment.written == 0:
-                begun = time.monotonic()
-            doing(_words(moment, len(part), time.monotonic() - begun))
+            now = time.monotonic()
+            if moment.written and first is None:
+                first = moment.written, now
+            since, began = first or (0, now)
+            doing(_words(moment, len(part), moment.written - since, now - began))
             replies = [
                 (
                     questions[part[row]],
@@ -97,12 +99,15 @@ def generate(
         most = yield from within_memory(answer, batch, most, tell)
 
 
-def _words(moment: Moment, prompts: int, seconds: float) -> str:
-    """Describe a batch's progress; ``seconds``: since all prompts were read."""
+def _words(moment: Moment, prompts: int, tokens: int, seconds: float) -> str:
+    """Describe a batch's progress. ``tokens``, ``seconds``: since the first look at what it wrote;
+    a look comes only when some time has passed, so that by itself it tells no rate."""
     if not moment.written:
         return f"reading prompts: {moment.read} of {prompts}"
-    rate = rate_text(moment.written / max(seconds, 1e-3), "tokens", alone=True)
-    return f"{rate}, {moment.open} of {prompts} answers open"
+    still = f"{moment.open} of {prompts} answers open"
+    if tokens <= 0 or seconds < RATE_AFTER_S:
+        return still
+    return f"{rate_text(tokens / seconds, 'tokens', alone=True)}, {still}"
 
 
 def within_memory(

@@ -22,13 +22,14 @@ def tell_alike(ctx: Context, pairs: Sequence[Pair], settings: ElicitSettings) ->
         return
     right = sum(pair.rejected_verdict.correct for pair in pairs)
     advice = (
-        "elicit.plain: answer_only asks for the answer alone"
+        "to ask for the answer alone, set elicit.plain to answer_only"
         if settings.plain == "paper"
-        else "the student reasons although it was asked for the answer alone"
+        else "the student was asked for the answer alone, but reasons all the same"
     )
     ctx.warn(
-        f"THESE PAIRS PREFER LITTLE: in {_share(reasoned, pairs)} the plain answer reasons in "
-        f"steps too, in {_share(right, pairs)} the loser is right too; {advice}",
+        f"these pairs teach little, since both answers are alike: in {_share(reasoned, pairs)} the "
+        f"plain answer reasons in steps too, in {_share(right, pairs)} the loser is right too; "
+        f"{advice}",
         "plain-has-steps",
     )
 

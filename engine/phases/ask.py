@@ -147,8 +147,13 @@ class _Reporter:
         self._sample_every = math.ceil(total / SAMPLES)
         self._told_at = -math.inf
         self._waited_at: float | None = None
+        self._ready = False
 
     def count(self, batch: Batch) -> None:
+        if not self._ready:  # the time until the model could answer belongs to no rate
+            self._ready = True
+            if not batch:
+                self.tell()
         for question, reply in batch:
             if not reply.final:
                 continue

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from engine.store.phase_log import PhaseView
 
 
-def doing(view: PhaseView) -> list[str]:
-    """Say how far a phase is, how fast, how long it still takes and what it does, where known.
+def doing(view: PhaseView, rate: bool = True) -> list[str]:
+    """Say how far a phase is, how long it still takes, how fast it is and what it does, as far as
+    known. ``rate``: whether there is room for the rate.
 
     Nothing is counted before the first step and after the last: then only the words hold.
     """
@@ -26,8 +27,10 @@ def doing(view: PhaseView) -> list[str]:
     if view.waiting:
         return [f"{found.done}/{found.total}", view.activity]
     parts = [f"{found.done}/{found.total} {found.unit}"]
-    if view.rate:
-        parts += [rate_text(view.rate, found.unit), f"{duration(view.seconds_left)} left"]
+    if view.seconds_left is not None:
+        parts.append(f"{duration(view.seconds_left)} left")
+    if rate and view.rate:
+        parts.append(rate_text(view.rate, found.unit))
     return parts + [view.activity] * bool(view.activity)
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.schema.errors import UserError
+from engine.schema.rates import is_sure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,15 +50,15 @@ class Pace:
 
     @property
     def ends(self) -> datetime | None:
-        """When its count is expected to be full; None before a rate is known."""
-        done = self.now.done - self.first.done
+        """When its count is expected to be full; None until its rate is sure."""
+        done, took = self.now.done - self.first.done, self.now.at - self.first.at
         if self.now.done >= self.now.total:
             return self.now.at
-        if done <= 0:
+        if not is_sure(done, self.now.total - self.first.done, took.total_seconds()):
             return None
         left = self.now.total - self.now.done
         with suppress(OverflowError):  # later than any date
-            return self.now.at + (self.now.at - self.first.at) * left / done
+            return self.now.at + took * left / done
         return None
 
 
@@ -66,11 +67,11 @@ def pace_of(lines: Sequence[bytes], before: Pace | None) -> Pace | None:
     last = next(filter(None, map(_count, reversed(lines))), None)
     if last is None:
         return before
-    if before is not None and before.now.unit == last.unit and before.first.done <= last.done:
+    if before is not None and before.now.unit == last.unit and before.first.done < last.done:
         return Pace(before.first, last)
-    counts = filter(None, map(_count, lines))
-    first = next((c for c in counts if c.unit == last.unit and c.done <= last.done), last)
-    return Pace(first, last)
+    counts = [c for c in map(_count, lines) if c and c.unit == last.unit and c.done <= last.done]
+    least = min(c.done for c in counts)
+    return Pace(next(c for c in reversed(counts) if c.done == least), last)
 
 
 def _count(line: bytes) -> Count | None:

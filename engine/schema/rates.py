@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+RATE_AFTER_S: Final = 0.4  # a shorter time tells no rate of tokens
+SURE_AFTER_S: Final = 5.0
+SURE_PARTS: Final = 10
 SLOW: Final = ((60.0, 1.0, "s"), (3600.0, 60.0, "min"), (float("inf"), 3600.0, "h"))
 
 
@@ -15,6 +18,12 @@ def rate_text(per_second: float, unit: str, *, alone: bool = False) -> str:
     seconds = 1 / per_second
     size, name = next((size, name) for limit, size, name in SLOW if seconds < limit)
     return f"{_figure(seconds / size)} {name}/{unit.removesuffix('s')}"
+
+
+def is_sure(done: int, to_do: int, seconds: float) -> bool:
+    """Whether a rate tells how long the rest takes: some seconds were counted, or a tenth of
+    all that was to do."""
+    return done > 0 and (seconds >= SURE_AFTER_S or done * SURE_PARTS >= to_do)
 
 
 def _figure(value: float) -> str:

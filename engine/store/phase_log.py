@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 from engine.schema import events as ev
+from engine.schema.rates import is_sure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,7 +114,8 @@ class PhaseView:
 
     @property
     def rate(self) -> float | None:
-        """Units of progress per second since this attempt began counting; None in waits."""
+        """Units of progress per second since this attempt last stood where it began; None in waits.
+        Loading a model comes before that, so it slows no rate."""
         first, now = self.progress_began, self.progress
         if self.waiting or first is None or now is None or now.done <= first.done:
             return None
@@ -122,9 +124,14 @@ class PhaseView:
 
     @property
     def seconds_left(self) -> float | None:
-        if self.rate is None or self.progress is None:
+        """How long the rest takes at this rate; None until the rate is sure."""
+        first, now = self.progress_began, self.progress
+        if self.rate is None or first is None or now is None:
             return None
-        return (self.progress.total - self.progress.done) / self.rate
+        seconds = (now.ts - first.ts).total_seconds()
+        if not is_sure(now.done - first.done, now.total - first.done, seconds):
+            return None
+        return (now.total - now.done) / self.rate
 
     @property
     def counting(self) -> bool:
@@ -159,8 +166,9 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
             moments = base.moments.append(moment)
             return replace(base, metrics=_with_points(base.metrics, event), moments=moments)
         case ev.Progress():
-            new_count = base.progress_began is None or base.progress_began.unit != event.unit
-            first = event if new_count else base.progress_began
+            first = base.progress_began
+            if first is None or first.unit != event.unit or event.done <= first.done:
+                first = event
             return replace(base, progress=event, progress_began=first)
         case ev.Resource():
             return replace(base, resources=base.resources.append(event, RESOURCES_KEPT))

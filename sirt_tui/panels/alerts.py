@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sirt_tui.shell import Shell
 
 LINES = 4
+LOW = 24  # lines of a screen on which a warning takes one line
 TEXT_CHARS = 2_000  # of a warning
 ADVICE = {
     "failed": "retry it",
@@ -38,9 +40,12 @@ class AlertsPanel(Static):
         lines = alerts(of.status.phases, of.now, of.status.damage)
         self.display = bool(lines)
         whole = sum(-(-line.cell_len // max(1, self.screen.size.width - 2)) for line in lines)
-        self.styles.text_wrap = "wrap" if whole <= LINES else "nowrap"
+        low = self.screen.size.height <= LOW
+        self.styles.text_wrap = "wrap" if whole <= LINES and not low else "nowrap"
         shown = lines
-        if whole > LINES:
+        if low and whole > len(lines) <= LINES:
+            shown = self._with_key(lines)
+        elif whole > LINES:
             shown = lines[: LINES - 1]
             left = len(lines) - len(shown)
             more = f"and {left} more; " if left else ""
@@ -50,10 +55,23 @@ class AlertsPanel(Static):
         if text != self.content:  # another text may take other room: the screen is laid out again
             self.update(text)
 
+    def _with_key(self, lines: Sequence[Text]) -> list[Text]:
+        """Return the lines cut to the width, the last of them with the key that shows them all."""
+        key = cast("Shell", self.app).key("warnings")
+        more = Text(f"  {key} shows it whole", "dim yellow")
+        width = self.screen.size.width - 2
+        cut = [line.copy() for line in lines]
+        cut[-1].truncate(max(1, width - more.cell_len), overflow="ellipsis")
+        return [*cut[:-1], cut[-1].append_text(more)]
+
 
 def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] = ()) -> list[Text]:
-    """Return a line for each fault: what is wrong, where, what to do. ``damage``: damaged files."""
-    faults, hints, warnings = [], [], []
+    """Return a line for each fault: what is wrong, where, what to do. ``damage``: damaged files.
+
+    What a phase warns of in the words of its input, numbers apart, is one line with that.
+    """
+    faults, hints = [], []
+    warned: dict[str, list[PhaseStatus]] = {}  # what is said -> by which phases
     hints += [_line("! ", one_line(said, TEXT_CHARS), "", "yellow") for said in damage]
     for phase in phases:
         name = phase.spec.title
@@ -67,8 +85,22 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
         newest = {m.code or m.text: m for m in phase.view.warnings}
         for message in newest.values():
             said = one_line(message.text, TEXT_CHARS)
-            warnings.append(_line(f"! {name}: ", said, "", "yellow"))
+            same = (
+                known
+                for known, by in warned.items()
+                if known == said
+                or (_wording(known) == _wording(said) and by[-1].id in phase.spec.inputs)
+            )
+            warned.setdefault(next(same, said), []).append(phase)
+    warnings = []
+    for said, by in warned.items():
+        names = " and ".join(one.spec.title for one in by)
+        warnings.append(_line(f"! {names}: ", said, "", "yellow"))
     return [*faults, *hints, *warnings]
+
+
+def _wording(text: str) -> str:
+    return re.sub(r"\d+", "#", text)
 
 
 def _line(what: str, said: str, advice: str, style: str) -> Text:

@@ -28,8 +28,8 @@ Key = tuple[str, str]  # phase, name of the metric
 
 
 class CurvesPanel(RunPanel, Vertical):
-    """Shows a metric's curves: at first the running phase's loss, others with ``c``. ``X`` changes
-    the x axis."""
+    """Shows a metric's curves: the loss of the phase under the cursor as soon as it has a point,
+    until a person chooses another. ``X`` changes the x axis."""
 
     NAME = "curves"
     BORDER_TITLE = "curves"
@@ -39,7 +39,7 @@ class CurvesPanel(RunPanel, Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._chosen: Key | None = None
-        self._selected = ""  # the phase under the cursor
+        self._by_person = False
         self._phases: Sequence[PhaseStatus] = ()
         self._over: x_axis.Over = "steps"
         self._points = x_axis.Points()
@@ -48,20 +48,25 @@ class CurvesPanel(RunPanel, Vertical):
         yield Chart()
 
     def draw(self, of: RunView) -> None:
-        """Draw the chosen metric; if the cursor moved to another phase, that phase's first."""
+        """Draw the metric that a person chose, or else the first one of the phase under the cursor;
+        see :meth:`follow`."""
         self._phases = of.status.phases
         selected = of.chosen.id if of.chosen is not None else ""
-        if selected != self._selected:
+        if not self._by_person:
             mine = (key for key in self._there() if key[0] == selected)
             self._chosen = next(mine, self._chosen)
-            self._selected = selected
         self._draw()
+
+    def follow(self) -> None:
+        """Forget what a person chose: the next drawing is of the phase under the cursor."""
+        self._by_person = False
 
     def action_group(self, step: int) -> None:
         there = self._there()
         if there:
             keys = list(there)
             self._chosen = keys[(keys.index(self._shown(there)) + step) % len(keys)]
+            self._by_person = True
             self._draw()
 
     def metrics(self) -> dict[str, Key]:
@@ -71,7 +76,7 @@ class CurvesPanel(RunPanel, Vertical):
 
     def go_to(self, key: Key) -> None:
         """Draw this curve."""
-        self._chosen = key
+        self._chosen, self._by_person = key, True
         self._draw()
 
     def action_x_axis(self) -> None:

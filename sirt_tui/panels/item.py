@@ -217,7 +217,8 @@ def _side_title(side: Side, target: str) -> Text:
     text.append(*VERDICTS[side.verdict])
     if side.answer is not None:
         text.append(f"  {one_line(side.answer, 40)}")
-        text.append(f" by {one_line(side.tier or 'no rule', 30)}", "dim")
+        rule = f"found by rule: {one_line(side.tier, 30)}" if side.tier else "found by no rule"
+        text.append(f" ({rule})", "dim")
     if target and side.verdict != "right":
         text.append(f"  right is {one_line(target, 40)}")
     return text

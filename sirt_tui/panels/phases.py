@@ -17,22 +17,24 @@ from sirt_tui.places import bindings
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from textual import events
     from textual.binding import BindingType
 
     from engine.queries.runs import PhaseStatus
+    from engine.schema.events import Progress
     from engine.store.phase_log import PhaseView
     from sirt_tui.panels.run_panel import RunView
 
 SILENT_AFTER_S = 120.0
-BAR = 12
+BARS = (12, 6)  # cells; the short one where the time left would be cut
 TITLE_WIDTH = 29  # the longest name of a benchmark fits, and its state stays in 46 columns
 
 
 class PhasesPanel(Lines):
-    """Lists the phases under a cursor; posts :class:`Chosen` when the cursor moves. A phase takes
+    """Lists the phases under a cursor; posts :class:`Chosen` when a person moves it. A phase takes
     one or more lines."""
 
     BORDER_TITLE = "phases"
@@ -66,7 +68,8 @@ class PhasesPanel(Lines):
         """Draw the phases again; the cursor stays on its phase."""
         phases = of.status.phases
         self._ids = tuple(phase.id for phase in phases)
-        texts = [phase_text(phase, of.now).split("\n") for phase in phases]
+        width = self.scrollable_content_region.width
+        texts = [phase_text(phase, of.now, width).split("\n") for phase in phases]
         self._owners = [number for number, lines in enumerate(texts) for _ in lines]
         self.put_lines([line for lines in texts for line in lines])
         found = (spending(phase.spec, phase.view) for phase in phases)
@@ -74,26 +77,32 @@ class PhasesPanel(Lines):
         entitle(self, "phases", "; ".join(f"paid {one.paid.text}" for one in totals))
 
     def choose(self, at: int) -> None:
-        """Put the cursor on the phase with this number."""
+        """Put the cursor on the phase with this number, without a word."""
         at = min(max(at, 0), len(self._ids) - 1)
         if at < 0 or at == self._cursor:
             return
         self._cursor = at
         self.repaint()
         self.call_after_refresh(self._reveal)  # there may be no room yet
-        self.post_message(self.Chosen(self._ids[at]))
+
+    def _go(self, at: int) -> None:
+        """Move the cursor for a person."""
+        before = self._cursor
+        self.choose(at)
+        if self._cursor != before:
+            self.post_message(self.Chosen(self._ids[self._cursor]))
 
     def action_move(self, step: int) -> None:
-        self.choose(self._cursor + step)
+        self._go(self._cursor + step)
 
     def action_end(self, which: int) -> None:
-        self.choose(which * (len(self._ids) - 1))
+        self._go(which * (len(self._ids) - 1))
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         at = offset.y + self.scroll_offset.y if offset is not None else -1
         if 0 <= at < len(self._owners):
-            self.choose(self._owners[at])
+            self._go(self._owners[at])
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -129,9 +138,9 @@ class PhasesPanel(Lines):
             self.scroll_to(y=y, animate=False, immediate=True)
 
 
-def phase_text(phase: PhaseStatus, now: datetime) -> Text:
+def phase_text(phase: PhaseStatus, now: datetime, width: int = 100) -> Text:
     """Write a phase's state, and below it a running phase's progress, a failed one's error or a
-    judge's result, and what it pays."""
+    judge's result, and what it pays. ``width``: cells of a line."""
     text = Text()
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
     text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
@@ -142,7 +151,7 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     if phase.state in {"running", "done"} and phase.view.started and ended:
         took = (ended - phase.view.started).total_seconds()
         text.append(f" {duration(took):>5}" if took >= 0 else "", "dim")
-    second = _second_line(phase, now)
+    second = _second_line(phase, now, width - 2)
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")
     paid = spending(phase.spec, phase.view)
@@ -151,9 +160,9 @@ def phase_text(phase: PhaseStatus, now: datetime) -> Text:
     return text
 
 
-def _second_line(phase: PhaseStatus, now: datetime) -> str:
+def _second_line(phase: PhaseStatus, now: datetime, width: int) -> str:
     if phase.state == "running":
-        return silence(phase.view, now) or progress_line(phase.view)
+        return silence(phase.view, now) or progress_line(phase.view, width)
     if phase.waits:
         return phase.waits
     if phase.blocked_by:
@@ -163,13 +172,31 @@ def _second_line(phase: PhaseStatus, now: datetime) -> str:
     return one_line(str(phase.view.figures.get("summary", "")), 200)
 
 
-def progress_line(view: PhaseView) -> str:
-    """Write ``━━━━────  312/600 questions  4.1/s  1 min 10 s left  43 answers open``."""
-    parts = [one_line(part, 100) for part in doing(view)]
-    if view.progress is not None and view.counting and not view.waiting:
-        filled = round(BAR * min(1.0, view.progress.done / view.progress.total))
-        parts.insert(0, "━" * filled + "─" * (BAR - filled))
-    return "  ".join(parts)
+def progress_line(view: PhaseView, width: int) -> str:
+    """Write ``━━━━────  312/600 questions  1 min 10 s left  4.1/s  43 answers open``. Where that is
+    too long for ``width`` cells, the rate goes first; then the bar is shorter, and what the phase
+    does is cut."""
+    told = view.progress
+    counts = told is not None and 0 <= told.done < told.total and not view.waiting
+    if told is None or not counts:
+        return _joined(doing(view))
+    brief = doing(view, rate=False)
+    first = 1 + (view.seconds_left is not None)  # of its parts, those that must be whole
+    lines = [_joined([_bar(told, BARS[0]), *doing(view)])]
+    lines += [_joined([_bar(told, cells), *brief]) for cells in BARS]
+    whole = [len(lines[0]), *(len(_joined(["━" * cells, *brief[:first]])) for cells in BARS)]
+    return next(
+        (line for line, cells in zip(lines, whole, strict=True) if cells <= width), lines[-1]
+    )
+
+
+def _bar(told: Progress, cells: int) -> str:
+    filled = round(cells * min(1.0, told.done / told.total))
+    return "━" * filled + "─" * (cells - filled)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "  ".join(one_line(part, 100) for part in parts)
 
 
 def silence(view: PhaseView, now: datetime) -> str:

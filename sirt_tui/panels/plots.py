@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.schema.metrics import DRAWN, Metric, metrics_of
 from engine.schema.specs import RefineSpec
+from sirt_tui.format import number
 from sirt_tui.widgets.chart import Threshold
 
 if TYPE_CHECKING:
@@ -58,6 +59,20 @@ def plots(runs: Sequence[Mapping[str, PhaseStatus]]) -> list[Plot]:
     return found
 
 
+def single_values(runs: Sequence[Mapping[str, PhaseStatus]]) -> list[str]:
+    """Return what was measured only once, as ``refine step0_loss 0.6931``; of several runs, their
+    values in order. The most telling phases come first."""
+    found: dict[str, list[str]] = {}
+    for phases in runs:
+        for name, phase in phases.items():
+            listed = _listed(name.split()[0])
+            for metric, points in phase.view.metrics.items():
+                if metric not in listed and len(points) == 1:
+                    found.setdefault(f"{name} {metric}", []).append(number(points[0][1]))
+    ordered = sorted(found.items(), key=lambda one: _place(one[0]))
+    return [f"{title} {' and '.join(dict.fromkeys(values))}" for title, values in ordered]
+
+
 def thresholds(metric: Metric, spec: PhaseSpec) -> tuple[Threshold, ...]:
     """Return the metric's reference level; a loss with a likelihood term does not begin at ln 2."""
     more = isinstance(spec, RefineSpec) and metric.name == "loss" and spec.settings.sft_weight
@@ -70,11 +85,16 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def _metrics(kind: str, phases: Sequence[PhaseStatus]) -> list[Metric]:
-    """Return the kind's metrics, then those that were logged under names that nobody listed."""
-    known = metrics_of(kind)
-    listed = {name for metric in known for name in metric.series}
-    logged = dict.fromkeys(name for phase in phases for name in phase.view.metrics)
-    return [*known, *(Metric(n, (kind,), {n: n}) for n in logged if n not in listed)]
+    """Return the kind's metrics, then those that were logged more than once under names that nobody
+    listed."""
+    listed = _listed(kind)
+    several = (n for p in phases for n, points in p.view.metrics.items() if len(points) > 1)
+    logged = dict.fromkeys(several)
+    return [*metrics_of(kind), *(Metric(n, (kind,), {n: n}) for n in logged if n not in listed)]
+
+
+def _listed(kind: str) -> set[str]:
+    return {name for metric in metrics_of(kind) for name in metric.series}
 
 
 def _plots(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunView:
     """What the Run screen knows now. ``chosen``: the phase under the cursor; ``relatives``: the run
-    and the other arms' runs that share its cell."""
+    and the other arms' runs that share its cell;"""
 
     runs: RunsFolder
     status: RunStatus

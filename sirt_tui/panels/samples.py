@@ -52,7 +52,7 @@ def verdict_text(verdict: Verdict, target: str) -> Text:
     text.append(*(("✓ right", "bold green") if verdict.correct else ("✗ wrong", "bold red")))
     answer = visible(verdict.answer, 60) if verdict.answer is not None else "nothing found"
     text.append(f"  answer {answer}")
-    text.append(f" by {visible(verdict.tier, 30)}" if verdict.tier else "", "dim")
+    text.append(f" (found by rule: {visible(verdict.tier, 30)})" if verdict.tier else "", "dim")
     if target and not verdict.correct:
         text.append("  right is ", "dim").append(visible(target, 60), "bold")
     return text

@@ -12,10 +12,11 @@ from textual.widgets import Input, Static
 from engine.queries import comparison as compared_runs
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
+from engine.schema.sanitize import one_line
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
 from sirt_tui.panels.curve_grid import CurveGrid
-from sirt_tui.panels.plots import plots
+from sirt_tui.panels.plots import plots, single_values
 from sirt_tui.places import bindings
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class CurvesPage(Page):
     CurvesPage #filter { display: none; height: 1; border: none; padding: 0 1; }
     CurvesPage #filter.open { display: block; }
     CurvesPage #bar, CurvesPage #names { height: auto; padding: 0 1; }
-    CurvesPage #names { text-wrap: nowrap; text-overflow: ellipsis; }
+    CurvesPage #names, CurvesPage #bar { text-wrap: nowrap; text-overflow: ellipsis; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("all curves")]
 
@@ -48,6 +49,7 @@ class CurvesPage(Page):
         self._run_ids = list(run_ids)
         self._logs: compared_runs.Logs | None = None
         self._reading = False
+        self._values: list[str] = []  # measured once, so no curves
 
     def compose_body(self) -> ComposeResult:
         yield Static(Text("reading…", "dim"), id="bar")
@@ -89,7 +91,9 @@ class CurvesPage(Page):
         self._reading = True
         try:
             self._logs = self._logs or compared_runs.Logs(self.runs, self._run_ids)
-            found = await self.ask(lambda logs: plots(logs.phases()), self._logs)
+            phases = await self.ask(self._logs.phases)
+            found = await self.ask(plots, phases)
+            self._values = single_values(phases)
         except (UserError, OSError) as error:
             self.query_one("#bar", Static).update(Text(str(error), "red"))
             return
@@ -115,6 +119,8 @@ class CurvesPage(Page):
         else:
             text.append("no points yet", "dim")
         text.append(f"  over {self.grid.over}", "dim")
+        if self._values:
+            text.append(f"  {one_line(', '.join(self._values), 200)}", "dim")
         self.query_one("#bar", Static).update(text)
 
     def metrics(self) -> dict[str, Callable[[], object]]:

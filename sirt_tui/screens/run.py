@@ -26,6 +26,7 @@ from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.run_actions import RunActions, to_retry
+from sirt_tui.screens.run_title import run_title
 from sirt_tui.widgets.chart import Chart
 from sirt_tui.widgets.reading import Reading
 from sirt_tui.widgets.searching import SearchLine
@@ -58,10 +59,9 @@ class PanelBar(Static):
     DEFAULT_CSS = "PanelBar { height: 1; padding: 0 1; }"
 
     def show(self, names: tuple[str, ...], chosen: str, keys: str) -> None:
-        """Show the bar, with the ``keys`` that change the panel."""
         self.display = bool(names)
         at = names.index(chosen) if chosen in names else -1
-        self.update(tabs(names, at, "screen.panel_at").append(f"  {keys} to change", "dim"))
+        self.update(tabs(names, at, "screen.panel_at").append(f"  {keys} other panel", "dim"))
 
 
 def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
@@ -125,7 +125,6 @@ class RunPage(Page):
             return
         first = self._status is None
         self._status = event.status
-        self.subject = f"{event.status.file.name}  {event.status.state}"
         if first:
             self._zoom_as_before()
             self._find_relatives()
@@ -134,6 +133,7 @@ class RunPage(Page):
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
         self._rows = event.rows
         self._find_relatives()
+        self._draw_ageing()
         self._draw_panels()
 
     def _find_relatives(self) -> None:
@@ -144,9 +144,11 @@ class RunPage(Page):
         if event.phase_id != self._phase_id:
             self._follows = self._status is not None and event.phase_id == self._liveliest().id
             self._phase_id = event.phase_id
+            self.query_one(CurvesPanel).follow()
             self._draw_panels()
 
     def on_resize(self, event: events.Resize) -> None:
+        self._draw_ageing()
         self.call_after_refresh(self._arrange)
 
     # --- drawing ---
@@ -158,8 +160,7 @@ class RunPage(Page):
         if self._follows:
             lively = self._liveliest()
             self._phase_id = lively.id
-            at = next(n for n, phase in enumerate(phases) if phase is lively)
-            self.query_one(PhasesPanel).choose(at)
+            self.query_one(PhasesPanel).choose(phases.index(lively))
         wait = self._drawn_at + PICTURES_S - time.monotonic()
         if wait <= 0:
             self._draw_pictures()
@@ -178,6 +179,7 @@ class RunPage(Page):
 
     def _draw_ageing(self) -> None:
         if (view := self._view()) is not None:
+            self.subject = run_title(view.status, self._rows, view.now, self.size.width)
             self.query_one(PhasesPanel).show(view)
             self.query_one(AlertsPanel).show(view)
 
@@ -348,11 +350,10 @@ class RunPage(Page):
 
     def copied(self) -> dict[str, str]:
         phase = self._chosen()
-        of_phase = {}
-        if phase is not None:
-            folder = str(self.runs.phase(phase.id).path.absolute())
-            of_phase = {"phase's id": phase.id, "phase's path": folder}
-        return self._of_run(self._run_id) | of_phase
+        if phase is None:
+            return self._of_run(self._run_id)
+        folder = str(self.runs.phase(phase.id).path.absolute())
+        return self._of_run(self._run_id) | {"phase's id": phase.id, "phase's path": folder}
 
     def action_warnings(self) -> None:
         """Show all warnings in full."""

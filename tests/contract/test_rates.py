@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.queries.doing import doing
+from engine.queries.pace import pace_of
 from engine.schema import events as ev
 from engine.schema.rates import rate_text
 from engine.store.phase_log import EMPTY, fold, fold_all
@@ -55,7 +56,7 @@ def test_what_a_phase_does_now_is_told_wherever_its_count_stands() -> None:
     assert doing(view) == ["0/17 steps"]
     later = began + timedelta(seconds=20)
     view = fold(view, ev.Progress(ts=later, done=10, total=17, unit="steps"))
-    assert doing(view) == ["10/17 steps", "2.0 s/step", "14 s left"]
+    assert doing(view) == ["10/17 steps", "14 s left", "2.0 s/step"]
     view = fold(view, ev.Progress(ts=later, done=17, total=17, unit="steps"))
     assert doing(view) == ["finishing"]
     assert doing(fold(view, ev.Activity(text="scoring the pairs"))) == ["scoring the pairs"]
@@ -73,3 +74,23 @@ def test_what_comes_after_the_last_step_has_a_count_of_its_own() -> None:
     assert view.counting
     assert view.progress_began is not None
     assert (view.progress_began.done, view.progress_began.unit) == (0, "pairs")
+
+
+def counted(seconds: float, done: int) -> ev.Progress:
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return ev.Progress(ts=at, done=done, total=600, unit="questions")
+
+
+def test_no_time_left_is_told_before_the_rate_is_sure() -> None:
+    """Loading a model is in no rate, and the first answers of a batch tell nothing yet."""
+    events = [counted(0, 0), counted(20, 0), counted(21, 3)]
+    view = fold_all(events)
+    assert (view.rate, view.seconds_left) == (3, None)
+    pace = pace_of([ev.encode(event) for event in events], None)
+    assert pace is not None
+    assert pace.ends is None
+    events.append(counted(30, 300))
+    assert fold_all(events).seconds_left == 10
+    pace = pace_of([ev.encode(event) for event in events], pace)
+    assert pace is not None
+    assert pace.ends == counted(40, 600).ts

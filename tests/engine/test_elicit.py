@@ -83,9 +83,9 @@ def test_losers_that_reason_too_are_told_with_both_shares() -> None:
     (half,) = told(losers(steps=4, right=3, of=8))
     assert "in 4 of 8 (50 %) the plain answer reasons" in half
     assert "in 3 of 8 (38 %) the loser is right too" in half
-    assert "elicit.plain: answer_only" in half
+    assert "set elicit.plain to answer_only" in half
     (asked,) = told(losers(steps=8, right=0, of=8), plain="answer_only")
-    assert "although it was asked" in asked
+    assert "was asked for the answer alone, but reasons" in asked
     assert told([]) == []
 
 

@@ -301,7 +301,7 @@ def test_a_followed_training_tells_step_loss_rate_and_time_left(
     follower = follow._Follower(runs, ["one"], read_run(runs, "one").spec.phases, quiet=False)
     follower._tell_progress([read_run(runs, "one").spec.phases[0]])
     line = capsys.readouterr().err.strip()
-    assert "annotate t pocket-sums 12/75 steps, loss 0.5123, 6.0/s, 10 s left" in line
+    assert "annotate t pocket-sums 12/75 steps, loss 0.5123, 10 s left, 6.0/s" in line
     follower._tell_progress([read_run(runs, "one").spec.phases[0]])
     assert capsys.readouterr().err == ""  # in a pipe only every so often
 

@@ -37,14 +37,14 @@ def test_one_steps_through_training_and_sees_what_changed(recorded):
         await settled(pilot, lambda: "Two steps: 3 + 5 = 8. It is 8." in text_of(app))
         text = text_of(app)
         assert "step 20  loss 0.3" in text
-        assert "✓ right  answer 8 by statement" in text
+        assert "✓ right  answer 8 (found by rule: statement)" in text
         assert "at step 10" in text
         assert "q1, not trained on" in text
         assert {"5", "8.", "8. "} & set(painted(app, "underline"))  # what is new in it
         assert any("7." in part for part in painted(app, "strike"))  # and what is gone
         await pilot.press("left_curly_bracket")
         await settled(pilot, lambda: "step 10  loss 0.9" in text_of(app))
-        assert "✗ wrong  answer 7 by statement  right is 8" in text_of(app)
+        assert "✗ wrong  answer 7 (found by rule: statement)  right is 8" in text_of(app)
         await pilot.press("left_curly_bracket", "left_curly_bracket")  # there is none before
         await settled(pilot, lambda: "step 0  loss –" in text_of(app))
         assert "at step" not in text_of(app)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from engine.store.phase_log import EMPTY
+from sirt_tui.feed import Feed
 from sirt_tui.panels.curves import CurvesPanel
 from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel
@@ -86,3 +90,39 @@ def test_curves_and_memory_are_of_the_phase_under_the_cursor(recorded):
         await settled(pilot, lambda: "memory, GiB" in str(memory.border_title))
 
     watching(recorded, run_of(recorded, "both", "wren-3m"), check, (200, 50))
+
+
+def test_the_chart_goes_with_the_work_until_a_person_chooses(recorded):
+    run_id = run_of(recorded, "both", "wren-3m")
+
+    async def check(app, pilot):
+        page = app.screen
+        curves = page.query_one(CurvesPanel)
+        await settled(pilot, lambda: page._status and page._status.phases[3].view.metrics)
+        whole = page._status
+        refine = next(n for n, p in enumerate(whole.phases) if p.spec.kind == "refine")
+
+        def at_work(at, view=None):
+            """The run, when this phase is at work and none after it has begun."""
+            states = ["done"] * at + ["running"] + ["queued"] * (len(whole.phases) - at - 1)
+            views = [p.view for p in whole.phases[: at + 1]] + [EMPTY] * len(whole.phases)
+            views[at] = views[at] if view is None else view
+            both = zip(whole.phases, states, views, strict=False)
+            phases = tuple(replace(p, state=s, view=v) for p, s, v in both)
+            status = replace(whole, state="running", phases=phases)
+            page.post_message(Feed.RunChanged(run_id, status))
+
+        page._follows = True
+        at_work(refine - 1)
+        await settled(pilot, lambda: "elicit answers right" in str(curves.border_title))
+        at_work(refine, EMPTY)
+        at_work(refine)
+        await settled(pilot, lambda: "refine loss" in str(curves.border_title))
+        await pilot.press("n")
+        await settled(pilot, lambda: "refine reward margin" in str(curves.border_title))
+        at_work(refine + 1)
+        await settled(pilot, lambda: page._phase_id == whole.phases[refine + 1].id)
+        page._draw_pictures()
+        assert "refine reward margin" in str(curves.border_title)
+
+    watching(recorded, run_id, check)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
+from engine.queries.runs import row_of, run_status
 from engine.schema.events import (
     Activity,
     Cost,
@@ -23,13 +25,17 @@ from engine.schema.events import (
 )
 from engine.schema.records import Verdict
 from engine.store.eventlog import EventWriter
+from engine.store.phase_log import EMPTY, fold
 from engine.store.run import read_run
+from engine.store.spending import Paid
 from sirt_tui.app import SirtApp
+from sirt_tui.panels.alerts import alerts
 from sirt_tui.panels.curves import CurvesPanel
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.memory import MemoryPanel
-from sirt_tui.panels.phases import PhasesPanel
+from sirt_tui.panels.phases import PhasesPanel, progress_line
 from sirt_tui.panels.samples import SamplesPanel
+from sirt_tui.screens.run_title import run_title
 from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import run_of
 from tests.tui.helpers import NOW, app_on, settled, text_of, watching
@@ -45,7 +51,7 @@ def screen(runs, run_id, size=(120, 40)):
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 def test_a_finished_run_shows_its_phases_and_says_where_it_stands(recorded, size):
     text = screen(recorded, run_of(recorded, "both", "wren-3m"), size)
-    assert "both wren-1m <wren-3m pocket-compass s0  done" in text
+    assert "both wren-1m <wren-3m pocket-compass s0  ✓ done, took 1 min 9 s" in text
     assert "✓ evaluate pocket-compass plain" in text
     assert "losing plain answers reason" in text  # the warning on top
     assert max(map(len, text.splitlines())) <= size[0]
@@ -123,7 +129,9 @@ def test_what_a_live_phase_says_appears(recorded):
             writer.emit(Message(level="warning", text="many unparsed", code="unparsed"))
             await settled(pilot, lambda: "many unparsed" in text_of(app))
             assert "7/70 answers" in text_of(app)
-            await settled(pilot, lambda: "✓ right  answer B by statement  new-1" in text_of(app))
+            await settled(
+                pilot, lambda: "✓ right  answer B (found by rule: statement)  new-1" in text_of(app)
+            )
             text = text_of(app)
             assert "␛[31m[red]so B" in text
             assert "plain 0.25" in text
@@ -311,3 +319,55 @@ def test_a_count_that_is_over_says_what_is_done_now(recorded):
             assert "0 s left" not in text_of(app)
 
         watching(recorded, run_id, check)
+
+
+def test_the_time_left_is_whole_before_the_rate_and_a_bar_stays():
+    began = fold(EMPTY, Progress(ts=NOW, done=0, total=1319, unit="questions"))
+    at = NOW + timedelta(seconds=20)
+    view = fold(began, Progress(ts=at, done=120, total=1319, unit="questions"))
+    view = fold(view, Activity(ts=at, text="5,320 tokens/s, 255 of 256 answers open"))
+    wide = progress_line(view, 100)
+    assert wide.index("3 min 20 s left") < wide.index("6.0/s") < wide.index("5,320 tokens/s")
+    narrow = progress_line(view, 44)
+    assert "120/1319 questions  3 min 20 s left" in narrow[:44]
+    assert "6.0/s" not in narrow
+    assert narrow.startswith("━")
+    reading = progress_line(fold(began, Activity(ts=NOW, text="88 of 88 answers open")), 44)
+    assert reading == "────────────  88 of 88 answers open"
+
+
+def test_a_title_keeps_the_state_and_says_how_long_all_of_it_takes(recorded):
+    status = run_status(recorded, run_of(recorded, "both", "otter-3m"), with_views=False)
+    row = row_of(recorded, status.file.run_id)
+    rows = [replace(row, ends=NOW + timedelta(minutes=12))]
+    assert run_title(status, rows, NOW, 120).endswith("▶ running, 2 of 10 done, ~12 min left")
+    short = run_title(status, rows, NOW, 66)
+    assert short.endswith("▶ running, 2 of 10 done, ~12 min left")
+    assert short.startswith("both")
+    assert "…" in short
+    assert len(f" SIRT Run  {short} ") <= 66
+    done = run_status(recorded, run_of(recorded, "both", "wren-3m"), with_views=False)
+    paid = replace(row_of(recorded, done.file.run_id), paid=(Paid("USD", 0.24),))
+    assert run_title(done, [paid], NOW, 120).endswith("✓ done, took 1 min 9 s, paid 0.24 USD")
+
+
+def test_what_two_phases_warn_of_is_told_once(recorded):
+    phases = run_status(recorded, run_of(recorded, "both", "wren-3m"), with_views=False).phases
+    said = {"elicit": "147 of 192 are alike", "refine": "146 of 191 are alike"}
+    said |= {"evaluate": "3 of 9 are cut"}
+    shown = []
+    for number, phase in enumerate(p for p in phases if p.spec.kind in said):
+        text = said[phase.spec.kind].replace("3", str(number))
+        warned = fold(EMPTY, Message(ts=NOW, level="warning", text=text, code=phase.spec.kind))
+        shown.append(replace(phase, view=warned))
+    first, *scores = [line.plain for line in alerts(shown, NOW)]
+    assert first == "! elicit and refine: 147 of 192 are alike"
+    assert len(scores) == sum(p.spec.kind == "evaluate" for p in phases)
+
+
+def test_low_a_long_warning_takes_one_line_and_says_where_it_is_whole(recorded):
+    run_id = run_of(recorded, "both", "wren-3m")
+    lines = screen(recorded, run_id, (80, 24)).splitlines()
+    assert lines[1].startswith(" ! elicit")
+    assert lines[1].endswith("U shows it whole")
+    assert "curves  samples" in lines[2]

@@ -269,16 +269,17 @@ class _Rate:
     def __init__(self, speaker: Completions, doing: Callable[[str], None]) -> None:
         self._speaker = speaker
         self._doing = doing
-        self._at = time.monotonic()
-        self._tokens: float | None = None
+        self._looked = self._at = time.monotonic()
+        self._tokens: float | None = None  # at ``_at``
 
     def tell(self) -> None:
         now = time.monotonic()
-        if now - self._at < LOOK_S:
+        if now - self._looked < LOOK_S:
             return
-        passed, self._at = now - self._at, now
+        self._looked = now
         with contextlib.suppress(Refused, ValueError):
             counted = _counts(call(self._speaker.server, "/metrics", timeout_s=METRICS_S))
+            passed, self._at = now - self._at, now
             tokens = counted["generation_tokens_total"]
             written, self._tokens = tokens - (self._tokens or tokens), tokens
             rate = rate_text(written / passed, "tokens", alone=True) if written > 0 else "reading"
