@@ -136,8 +136,12 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
     },
 }  # fmt: skip
 ACTIONS: Final = {name: action for group in GROUPS.values() for name, action in group.items()}
-# in a question these two answer; nothing else works there
-ANSWERS: Final = {"yes": Action("y", "Yes"), "no": Action("n", "No")}
+# in a question these answer; nothing else works there
+ANSWERS: Final = {
+    "yes": Action("y", "Yes"),
+    "no": Action("n", "No"),
+    "rename": Action("r", "Give it another name"),
+}
 
 
 def shown(keys: str) -> str:

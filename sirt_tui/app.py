@@ -258,7 +258,8 @@ class SirtApp(App[None]):
         """Ask for a confirmation. Call it from a worker."""
         from sirt_tui.widgets.dialogs import Confirm
 
-        return await self.push_screen_wait(Confirm(question, lost, agree, refuse))
+        agreed = await self.push_screen_wait(Confirm(question, lost, agree, refuse))
+        return bool(agreed)
 
     async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
         """Ask for a line of text; None if the person leaves. Call it from a worker."""

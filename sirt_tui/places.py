@@ -207,9 +207,10 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     "confirm": (
         Use("yes", "answer(True)"),
         Use("no", "answer(False)"),
+        Use("rename", "answer(None)"),
         Use("back", "answer(False)", "No"),
         Use("cursor_right", "app.focus_next", "The other button"),
-        Use("cursor_left", "app.focus_next", "The other button"),
+        Use("cursor_left", "app.focus_previous", "The other button"),
     ),
     "ask": (Use("back", "leave", "Leave it as it is"),),
     "choose": (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from engine import catalog
 from engine.commands.drafts import text_of
@@ -26,20 +26,30 @@ if TYPE_CHECKING:
     from engine.planning.unusual import Remark
     from engine.queries.machine import Gpu
     from engine.schema.cards import ModelCard
+    from engine.schema.run_spec import Arm
     from engine.store.layout import RunsFolder
 
 __all__ = ["Choice", "Draft", "Planned", "Problem", "Shipped", "gpu_sizes", "launch", "plan"]
 COMMON_GIB = (16.0, 24.0, 48.0, 80.0)
 PAPER_FRACTIONS = (100, 75, 50, 25)
+ARMS: Final[dict[Arm, str]] = {
+    "baseline": "the student as it is, only measured",
+    "teacher": "the teacher itself, measured for comparison",
+    "instruct-only": "the student instruction-tuned on the teacher's demonstrations",
+    "refine-only": "the student refined by DPO on its own answers, without instruction-tuning",
+    "both": "the student instruction-tuned, then refined by DPO on its own answers",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A possible value of a key: ``note`` in a few words, ``about`` in a few sentences."""
+    """A possible value of a key: ``note`` in a few words, ``about`` in a few sentences. ``fetch``:
+    whether it is a model that must be downloaded first."""
 
     value: Any
     note: str = ""
     about: str = ""
+    fetch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,10 @@ class Problem:
 def shipped() -> Shipped:
     """Read the shipped cards and presets; damaged ones are left out, and the doctor names them."""
     cards = list(_readable(presets.card_names()))
-    models = tuple(Choice(card.name, _note(card), _about(card)) for card in cards)
+    models = tuple(
+        Choice(card.name, _note(card), _about(card), bool(in_short(card)))
+        for card in sorted(cards, key=_at_hand)
+    )
     local = {card.name for card in cards if card.source.weights}
     students = tuple(choice for choice in models if choice.value in local)
     tasks = tuple(map(_task, catalog.TASKS))
@@ -73,6 +86,7 @@ def shipped() -> Shipped:
         "tasks": taught,
         "refine_tasks": taught,
         "evaluate_on": tasks,
+        "arms": tuple(Choice(arm, "", about) for arm, about in ARMS.items()),
         "fractions": tuple(Choice(fraction, "%") for fraction in PAPER_FRACTIONS),
     }
     return Shipped(choices, tuple(map(_preset, presets.experiments())))
@@ -91,9 +105,16 @@ def _readable(names: Iterable[str]) -> Iterable[ModelCard]:
             continue
 
 
+def _at_hand(card: ModelCard) -> tuple[bool, float, str]:
+    """Order the models: those that are here, then those to download, the smallest first."""
+    fetch = bool(in_short(card))
+    return fetch, (card.parameters or 0) if fetch else 0, card.name
+
+
 def _note(card: ModelCard) -> str:
     size = "" if card.parameters is None else _size(card.parameters)
-    words = (card.family, size, card.source.note, in_short(card))
+    family = "" if card.name.startswith(card.family) else card.family
+    words = (family, size, card.source.note, in_short(card))
     return " ".join(word for word in words if word)
 
 

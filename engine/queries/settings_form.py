@@ -92,6 +92,11 @@ def settings() -> tuple[Setting, ...]:
     return tuple(_of_model(Experiment, {}, ""))
 
 
+def setting_of(key: str) -> Setting:
+    """Return the key of the file of that name."""
+    return next(setting for setting in settings() if setting.key == key)
+
+
 def _of_model(model: type[BaseModel], given: Mapping[str, Any], prefix: str) -> Iterator[Setting]:
     """Yield a model's keys; ``given`` holds the defaults of a model that is itself a default."""
     for name, field in model.model_fields.items():
@@ -168,7 +173,7 @@ def explained(setting: Setting) -> list[tuple[str, str]]:
         "unit": setting.unit,
         "usual": setting.usual.said if setting.usual else "",
         "default": default or "none",
-        "default is": EXPLAINED[setting.source] if setting.source else "",
+        "source of default": EXPLAINED[setting.source] if setting.source else "",
         "several": several,
         "in the file": setting.key,
     }

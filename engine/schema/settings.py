@@ -195,7 +195,7 @@ class RefineSettings(Frozen):
         1e-6,
         "P",
         "peak learning rate",
-        usual=Usual(1e-8, 1e-3, "published: 5e-7 to 5e-5; toy models: up to 1e-3"),
+        usual=Usual(1e-8, 1e-3, "published: 5e-7 to 5e-5; toy models: up to 0.001"),
     )
     beta: Rate = setting(
         0.1,

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 WIDTH = 300
 
 
-def summary(planned: Planned, where: str, on: str) -> list[str]:
+def summary(planned: Planned, where: str, on: str, there: int = 0) -> list[str]:
     """Return a line for each fact. ``where``: the kind of device of the estimate; ``on``: the
-    devices that are asked for."""
+    devices that are asked for; ``there``: how many runs the folder has of that experiment."""
     plan = planned.plan
+    name = planned.resolved.experiment.name
     left = {kind: counts[2] for kind, counts in plan.counts().items() if counts[2]}
     facts = {
+        "joins": f"experiment {name}, which has {counted(there, 'run')} here" if there else "",
         "sweep": "; ".join(
             f"{key} over {', '.join(map(value_text, values))}"
             for key, values in planned.swept.items()

@@ -11,20 +11,24 @@ from textual.widgets import Static
 from engine.schema.counts import counted
 from engine.schema.sanitize import one_line, visible
 from sirt_tui.format import NOTHING, OVER_A_YEAR, money, roughly
+from sirt_tui.widgets.key_line import KeyLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual import events
     from textual.app import ComposeResult
 
     from engine.commands.composing import Planned, Problem
     from sirt_tui.panels.draft_view import DraftView
 
 RUNS_SHOWN = 200
+UPWARD, DOWNWARD = ("up", "home", "pageup"), ("down", "end", "pagedown")
+NOTHING_HERE = "no more of the plan there, and nothing to choose in it; tab goes to the experiment"
 READ_SO = (
     ("to do", "phases that are still to be done, each once for all runs that need it"),
     ("reused", "phases of this folder that are finished and taken as they are"),
-    ("unshared", "how many there would be if each run made all of its own"),
+    ("without sharing", "how many there would be if each run made all of its own"),
     ("GiB", "memory of the largest phase of that kind: weights and activations"),
     ("time", "if one phase follows the other; several devices take less"),
     ("✓ ·", "a run that is finished, or not; runs that differ in their seed alone share a line"),
@@ -46,6 +50,12 @@ class PlanPanel(VerticalScroll):
 
     def compose(self) -> ComposeResult:
         yield Static()
+
+    def on_key(self, event: events.Key) -> None:
+        """Say so where a key that scrolls has no effect."""
+        at_top, at_end = self.scroll_y <= 0, self.scroll_y >= self.max_scroll_y
+        if (event.key in UPWARD and at_top) or (event.key in DOWNWARD and at_end):
+            self.screen.query_one(KeyLine).say(NOTHING_HERE)
 
     def wait(self) -> None:
         self.border_title = "plan (being worked out)"
@@ -100,16 +110,16 @@ def plan_text(planned: Planned, sizes: Sequence[float], where: str) -> Text:
 
 def _append_phases(text: Text, planned: Planned) -> None:
     plan, memory = planned.plan, planned.estimate.memory
-    text.append(f"{'phase':<10}{'to do':>7}{'reused':>8}{'unshared':>10}{'GiB':>7}\n", "dim")
+    text.append(f"{'phase':<9}{'to do':>6}{'reused':>7}{'without sharing':>16}{'GiB':>6}\n", "dim")
     for kind, (naive, shared, left) in plan.counts().items():
         size = f"{memory[kind]:.1f}" if kind in memory else NOTHING
-        text.append(f"{kind:<10}")
-        text.append(f"{left:>7}", "bold" if left else "")
-        text.append(f"{shared - left:>8}", "green" if shared > left else "")
-        text.append(f"{naive:>10}", "dim")
-        text.append(f"{size:>7}\n", "" if left else "dim")
-    text.append(f"{'all':<10}{len(plan.to_do):>7}{len(plan.done):>8}", "bold")
-    text.append(f"{plan.naive:>10}\n\n", "dim")
+        text.append(f"{kind:<9}")
+        text.append(f"{left:>6}", "bold" if left else "")
+        text.append(f"{shared - left:>7}", "green" if shared > left else "")
+        text.append(f"{naive:>16}", "dim")
+        text.append(f"{size:>6}\n", "" if left else "dim")
+    text.append(f"{'all':<9}{len(plan.to_do):>6}{len(plan.done):>7}", "bold")
+    text.append(f"{plan.naive:>16}\n\n", "dim")
 
 
 def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[str, Text]]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.table import Table
 from rich.text import Text
 from textual.containers import Vertical
-from textual.widgets import Input
 
 from engine.queries import settings_form
 from engine.schema.sanitize import one_line
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.picking import PickTable
+from sirt_tui.widgets.searching import found_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,20 +44,16 @@ class SettingRow:
 
 
 class SettingsPanel(Vertical):
-    """Shows the settings with a filter above them; changed ones are ticked."""
+    """Shows the settings, or those that are searched for; changed ones are ticked."""
 
-    DEFAULT_CSS = """
-    SettingsPanel { height: 1fr; }
-    SettingsPanel Input { display: none; height: 1; border: none; padding: 0 1; }
-    SettingsPanel Input.open { display: block; }
-    """
+    DEFAULT_CSS = "SettingsPanel { height: 1fr; }"
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows: list[SettingRow] = []
+        self._words = ""
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="words, or: changed", compact=True)
         table: PickTable[SettingRow] = PickTable(setting_columns(), lambda row: row.setting.key)
         yield table
 
@@ -74,27 +70,23 @@ class SettingsPanel(Vertical):
         self.table.ticked = {row.setting.key for row in self._rows if row.changed}
         self._draw()
 
-    def open_filter(self) -> None:
-        box = self.query_one(Input)
-        box.add_class("open")
-        self.screen.set_focus(box)  # at once: on a slow line keys come in bunches
-
-    def close_filter(self) -> bool:
-        """Clear and close the filter; return whether it was open."""
-        box = self.query_one(Input)
-        was_open = box.has_class("open")
-        box.value = ""
-        box.remove_class("open")
-        return was_open
-
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def search(self, words: str) -> None:
+        """Show the settings that match these words; all without words."""
+        self._words = words
         self._draw()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.table.focus()
+    @property
+    def found(self) -> str:
+        """What came of the search."""
+        return found_text(self._words, len(self.table.rows))
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Give the focus to the table."""
+        self.table.focus(scroll_visible)
+        return self
 
     def _draw(self) -> None:
-        words = self.query_one(Input).value.lower().split()
+        words = self._words.lower().split()
         self.table.show([row for row in self._rows if row.matches(words)])
 
 
@@ -110,7 +102,7 @@ def setting_columns() -> list[Column[SettingRow]]:
         Column("setting", "setting", 26, _name, narrow=20),
         Column("value", "value", 15, _value, narrow=12),
         Column("default", "default", 12, _default, rank=2, narrow=10),
-        Column("origin", "default is", 18, lambda row: (row.setting.origin, "dim"), rank=1),
+        Column("origin", "source of default", 18, lambda row: (row.setting.origin, "dim"), rank=1),
         Column("meaning", "meaning", 20, _meaning, rank=3, grows=True),
     ]
 

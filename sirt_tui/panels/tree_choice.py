@@ -14,9 +14,11 @@ from sirt_tui.format import NOTHING
 from sirt_tui.panels.draft_view import DraftView
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.picking import PickTable
+from sirt_tui.widgets.searching import found_text
+from sirt_tui.widgets.table_lines import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from engine.queries.machine import Gpu, MachineNow
     from engine.queries.settings_form import Draft, Setting
@@ -25,6 +27,7 @@ DEVICES = "devices"
 EACH = "each"
 SITE = "site:"
 OF_MODELS = ("teachers", "students")
+CARDS = "cards"
 OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experiments choose
 
 
@@ -74,8 +77,13 @@ class Row:
     busy: bool = False
 
     @property
+    def heading(self) -> str:
+        """The key of its heading; its own, if it is one."""
+        return self.key.partition("/")[0]
+
+    @property
     def is_heading(self) -> bool:
-        return "/" not in self.key
+        return self.key == self.heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +121,17 @@ class Offered:
 
 
 class ChoicesPanel(PickTable[Row]):
-    """Shows keys as headings that unfold to values to tick."""
+    """Shows keys as headings that unfold to values to tick. While it is searched, it shows only
+    the values and headings with these words in their names."""
 
     tick_cells = 8  # where rows are folded and ticked
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(choice_columns(), lambda row: row.key, id=id)
+        self.grouping = self._with_heads
         self._opened = set(OPENED)
+        self._hidden: set[str] = set()  # heads whose models are hidden
+        self._words = ""
         self._drawn = DraftView({}, Offered())
 
     def unfold_changed(self, draft: Draft) -> None:
@@ -130,10 +142,35 @@ class ChoicesPanel(PickTable[Row]):
             if settings_form.is_changed(draft, setting)
         }
 
-    def fold(self, key: str) -> None:
-        """Fold or unfold a key."""
-        self._opened ^= {key}
+    def action_pick(self) -> None:
+        if not self._fold():
+            super().action_pick()
+
+    def action_select(self) -> None:
+        if not self._fold():
+            super().action_select()
+
+    def _fold(self) -> bool:
+        """Fold or unfold the key under the cursor, before the next key comes; return whether it
+        has values to fold."""
+        if self.head is not None:
+            self._hidden ^= {self.head.key}
+        elif self.row is not None and self.row.opened is not None:
+            self._opened ^= {self.row.key}
+        else:
+            return False
         self.show_draft(self._drawn)
+        return True
+
+    def search(self, words: str) -> None:
+        """Show the rows with these words in their names; all without words."""
+        self._words = words
+        self.show_draft(self._drawn)
+
+    @property
+    def found(self) -> str:
+        """What came of the search."""
+        return found_text(self._words, len(self.rows))
 
     def show_offered(self, offered: Offered) -> None:
         """Show the machine's new state."""
@@ -146,10 +183,42 @@ class ChoicesPanel(PickTable[Row]):
         rows: list[Row] = []
         for setting in sorted(mine, key=lambda setting: _rank(setting, offered)):
             if _rank(setting, offered) == REST and not any(row.key == DEVICES for row in rows):
-                rows += device_rows(offered, DEVICES in self._opened)
-            opened = setting.key in self._opened
-            rows += rows_of_setting(draft, setting, offered, of.problem(setting.key), opened)
-        self.show(rows)
+                rows += device_rows(offered, self._is_open(DEVICES))
+            problem = of.problem(setting.key)
+            if setting.key != CARDS or problem or settings_form.is_changed(draft, setting):
+                opened = self._is_open(setting.key)
+                rows += rows_of_setting(draft, setting, offered, problem, opened)
+        self.show(matching(rows, self._words))
+
+    def _with_heads(self, rows: Sequence[Row]) -> list[Row | Head]:
+        return with_heads(rows, set() if self._words.strip() else self._hidden)
+
+    def _is_open(self, key: str) -> bool:
+        return bool(self._words.strip()) or key in self._opened
+
+
+def matching(rows: Sequence[Row], words: str) -> list[Row]:
+    """Return the rows with all these words in their names, with their headings; of a heading with
+    these words all rows."""
+    wanted = words.lower().split()
+    hits = {row.key for row in rows if all(word in row.label.lower() for word in wanted)}
+    headings = {row.heading for row in rows if row.key in hits}
+    return [row for row in rows if hits & {row.key, row.heading} or row.key in headings]
+
+
+def with_heads(rows: Sequence[Row], folded: Collection[str] = ()) -> list[Row | Head]:
+    """Put a head before the models of each key that must be downloaded first; of folded heads,
+    leave out those that are not chosen."""
+    lines: list[Row | Head] = []
+    last = ""  # the head that was put last
+    for row in rows:
+        fetch, head = row.option is not None and row.option.fetch, f"{row.heading}/"
+        if fetch and head != last:
+            last = head
+            lines.append(Head(head, "to download", Text(), head in folded, depth=1))
+        if not fetch or row.chosen or head not in folded:
+            lines.append(row)
+    return lines
 
 
 NAME, CHOSEN, REST = range(3)
@@ -188,13 +257,15 @@ def _choices(
 ) -> list[Choice]:
     """List the values to tick, including the draft's own models and all values it has chosen."""
     known = list(offered.choices.get(setting.key, ()))
-    known += [Choice(option) for option in setting.options if option is not None]
+    named = [choice.value for choice in known]
+    known += [Choice(o) for o in setting.options if o is not None and o not in named]
     if not known:
         return []
     if setting.key in OF_MODELS:
         known += [Choice(name, "in this file") for name in settings_form.own_models(draft)]
     values = [choice.value for choice in known]
-    return known + [Choice(value) for value in chosen if value not in values]
+    known += [Choice(value) for value in chosen if value not in values]
+    return sorted(known, key=lambda choice: choice.fetch)
 
 
 def _option(setting: Setting, choice: Choice, chosen: bool) -> Row:
@@ -202,7 +273,7 @@ def _option(setting: Setting, choice: Choice, chosen: bool) -> Row:
         key=f"{setting.key}/{choice.value}",
         label=str(choice.value),
         note=choice.note,
-        about=choice.about,
+        about=choice.about or setting.meaning,
         setting=setting,
         option=choice,
         chosen=chosen,
@@ -246,8 +317,8 @@ def gpu_use(gpu: Gpu) -> str:
 
 def choice_columns() -> list[Column[Row]]:
     return [
-        Column("label", "experiment", 30, _label, narrow=22),
-        Column("note", "", 18, _note, grows=True),
+        Column("label", "experiment", 25, _label),
+        Column("note", "", 12, _note, grows=True),
     ]
 
 

@@ -40,6 +40,7 @@ class ComposePage(Page):
     """Starts from ``preset`` (a name or a file) or ``run_id``; without either, it asks."""
 
     TITLE = "Compose"
+    SEARCHES = True
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("compose")]
 
     def __init__(self, preset: str | None = None, run_id: str | None = None) -> None:
@@ -180,28 +181,23 @@ class ComposePage(Page):
 
     def on_pick_table_picked(self, event: PickTable.Picked) -> None:
         """Tick, unfold or choose the next value; otherwise edit the value."""
-        row = self.panes.settings.table.row
+        setting: Setting | None = event.row.setting
         if event.table is self.panes.choices:
-            self._pick_choice()
-        elif row is not None and row.setting.options and not row.setting.many:
-            self._put(settings_form.next_option(self._document.draft, row.setting))
-        else:
-            self._edit_value()
+            self._pick_choice(event.row)
+        elif setting is not None and setting.options and not setting.many:
+            self._put(settings_form.next_option(self._document.draft, setting))
+        elif setting is not None:
+            self._edit(setting)
 
     def on_row_table_selected(self, event: RowTable.Selected) -> None:
         if event.table is self.panes.choices:
-            self._pick_choice()
+            self._pick_choice(event.row)
         else:
-            self._edit_value()
+            self._edit(event.row.setting)
 
-    def _pick_choice(self) -> None:
-        row: Row | None = self.panes.choices.row
-        if row is None:
-            return
+    def _pick_choice(self, row: Row) -> None:
         if row.option is not None and row.setting is not None:
             self._put(settings_form.toggled(self._document.draft, row.setting, row.option.value))
-        elif row.opened is not None:
-            self.panes.choices.fold(row.key)
         elif row.setting is not None:
             self._edit(row.setting)
         elif row.key.endswith(f"/{EACH}"):
@@ -214,13 +210,11 @@ class ComposePage(Page):
         if setting is not None:
             self._put(settings_form.with_value(self._document.draft, setting, setting.default))
 
-    def _edit_value(self) -> None:
-        setting = self.panes.setting
-        if setting is not None:
-            self._edit(setting)
-
     @work
     async def _edit(self, setting: Setting) -> None:
+        await self._ask_value(setting)
+
+    async def _ask_value(self, setting: Setting) -> None:
         said = await compose_dialogs.value(self, self._document.draft, setting)
         if said is not None:
             self._put(settings_form.with_value(self._document.draft, setting, said[0]))
@@ -252,11 +246,11 @@ class ComposePage(Page):
 
     @work(exclusive=True, group="launch")
     async def action_launch(self) -> None:
-        planned = await self._plan.settled()
-        if planned is None:
-            self._go_to_problem()
-        else:
-            await compose_launch.launch(self, planned, self._offered)
+        while (planned := await self._plan.settled()) is not None:
+            if not await compose_launch.launch(self, planned, self._offered):
+                return
+            await self._ask_value(settings_form.setting_of("name"))
+        self._go_to_problem()
 
     def _go_to_problem(self) -> None:
         first = self._plan.problems[0]

@@ -49,8 +49,9 @@ async def start(
         sources[preset.value] = partial(documents.from_preset, preset.value)
         offers.append((preset.value, f"preset  {preset.value}", preset.about))
     offers.append((FILE, "file    …", "a preset file, by its path"))
-    offers.append((EMPTY, "nothing", "nothing chosen, and every setting at its default"))
-    title = f"Start from ({page.sirt.key('compose_from')} in the list of runs starts from a run)"
+    run = f"from a run: {page.sirt.key('compose_from')} on it in the list of runs"
+    offers.append((EMPTY, "nothing", f"nothing chosen, every setting at its default\n({run})"))
+    title = "What should the new experiment start from?"
     by_path = {str(draft.path): draft for draft in kept}
     forget = partial(_forgotten, page, by_path)
     drop = forget if kept else None
@@ -133,11 +134,15 @@ async def place(page: Page, document: DraftDocument) -> Path | None:
     return path
 
 
-async def agreed(page: Page, planned: Planned, summary: Sequence[str]) -> bool:
-    """Ask whether to launch."""
+async def agreed(
+    page: Page, planned: Planned, summary: Sequence[str], rename: str = ""
+) -> bool | None:
+    """Ask whether to launch; None to give the experiment another name, if ``rename`` offers it."""
+    from sirt_tui.widgets.dialogs import Confirm
+
     runs = counted(len(planned.plan.runs), "run")
     question = f"Launch {runs} of {planned.resolved.experiment.name}?"
-    return await page.sirt.confirm(question, summary, "Launch", "Not now")
+    return await page.app.push_screen_wait(Confirm(question, summary, "Launch", "Not now", rename))
 
 
 async def gpus_a_phase(page: Page, now: Placement) -> Placement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.commands import composing, device_request, sites
+from engine.queries.runs import list_runs
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
@@ -38,8 +39,10 @@ async def save(page: Page, document: DraftDocument, problems: Sequence[Problem])
         page.sirt.say(f"saved to {path}; launch it here, or with: sirt run {path}")
 
 
-async def launch(page: Page, planned: Planned, offered: Offered) -> None:
-    """Launch the runs after confirmation, and show them in the list of runs."""
+async def launch(page: Page, planned: Planned, offered: Offered) -> bool:
+    """Launch the runs after confirmation, and show them in the list of runs. Return whether the
+    experiment shall get another name first."""
+    name = planned.resolved.experiment.name
     try:
         site = offered.placement.site
         devices = (
@@ -47,16 +50,24 @@ async def launch(page: Page, planned: Planned, offered: Offered) -> None:
             if site
             else await page.ask(request, offered)
         )
-        lines = summary(planned, offered.where, offered.on)
-        if not await compose_dialogs.agreed(page, planned, lines):
-            return
+        there = await page.ask(runs_of, page.runs, name)
+        lines = summary(planned, offered.where, offered.on, there)
+        agreed = await compose_dialogs.agreed(page, planned, lines, "Rename" if there else "")
+        if not agreed:
+            return agreed is None
         launched = await page.ask(composing.launch, page.runs, planned, devices)
     except (UserError, OSError) as error:
         page.sirt.say_error(error)
-        return
+        return False
     reused = f", {len(launched.reused)} finished before" if launched.reused else ""
     page.sirt.say(f"{counted(len(launched.queued), 'run')} queued{reused}")
     page.sirt.show_runs(launched.all)
+    return False
+
+
+def runs_of(runs: RunsFolder, experiment: str) -> int:
+    """Count the runs in the folder that belong to an experiment of this name."""
+    return sum(row.experiment == experiment for row in list_runs(runs))
 
 
 def request_of_site(runs: RunsFolder, planned: Planned, site: str) -> DeviceRequest:

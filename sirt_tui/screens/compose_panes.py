@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.containers import Container
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from engine.queries import settings_form
 from engine.schema.counts import counted
@@ -17,6 +17,7 @@ from sirt_tui.panels.planned import READ_SO, PlanPanel, plan_line
 from sirt_tui.panels.settings_form import SettingsPanel
 from sirt_tui.panels.tree_choice import ChoicesPanel
 from sirt_tui.widgets.leaving import Part
+from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ComposePanes(Part, Container):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pane = self._before = PANES[0]
+        self._pane = PANES[0]
         self._summary = Text()  # of the plan
 
     def compose(self) -> ComposeResult:
@@ -163,19 +164,19 @@ class ComposePanes(Part, Container):
         self.query_one("#settings PickTable" if pane == "settings" else f"#{pane}").focus()
 
     def go_to_setting(self, setting: Setting) -> None:
+        self.close_filter()  # it may hide the row
         self.go_to("settings" if setting.is_setting else "choices")
         (self.settings.table if setting.is_setting else self.choices).move_to(setting.key)
 
     def open_filter(self) -> None:
-        self._before = self._pane
-        self._turn_to("settings")
-        self.settings.open_filter()
+        """Search in the experiment's choices from there, else in the settings."""
+        line = self.screen.query_one(SearchLine)
+        if self._pane == "choices":
+            line.open(self.choices, "names of models, tasks and keys")
+        else:
+            self._turn_to("settings")
+            line.open(self.settings, "words, or: changed")
 
     def close_filter(self) -> bool:
-        """Clear and close the filter; return whether it was open. While it is typed in, the pane
-        from which it was opened comes back."""
-        typing = isinstance(self.screen.focused, Input)
-        was_open = self.settings.close_filter()
-        if was_open:
-            self.go_to(self._before if typing else "settings")
-        return was_open
+        """End the search; return whether there was one."""
+        return self.screen.query_one(SearchLine).close()

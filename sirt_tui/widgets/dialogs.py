@@ -27,19 +27,22 @@ TALLEST = 90  # per cent of the screen that a dialog may take, as the stylesheet
 KEEP = "Keep it"  # instead of something that is lost
 
 
-class Confirm(Dialog[bool]):
+class Confirm(Dialog[bool | None]):
     """Asks for confirmation and says what will happen, above all what will be lost; the safe button
-    has the focus. ``refuse``: its label."""
+    has the focus. ``refuse``: its label. ``other``: a third answer, None."""
 
     DEFAULT_CSS = "Confirm VerticalScroll { height: auto; }"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
 
-    def __init__(self, question: str, lost: Sequence[str], agree: str, refuse: str) -> None:
+    def __init__(
+        self, question: str, lost: Sequence[str], agree: str, refuse: str, other: str = ""
+    ) -> None:
         super().__init__()
         self._question = question
         self._lost = lost
         self._agree = agree
         self._refuse = refuse
+        self._other = other
 
     def compose(self) -> ComposeResult:
         more = len(self._lost) - LINES_SHOWN
@@ -50,6 +53,8 @@ class Confirm(Dialog[bool]):
                 yield Static(visible("\n".join(lines)), markup=False)
             with Horizontal(classes="dialog-buttons"):
                 yield Button(f"{self._refuse} (n)", id="no")
+                if self._other:
+                    yield Button(f"{self._other} (r)", id="other")
                 loses = self._refuse == KEEP
                 yield Button(
                     f"{self._agree} (y)", id="yes", variant="error" if loses else "primary"
@@ -71,10 +76,15 @@ class Confirm(Dialog[bool]):
         text.can_focus = text.max_scroll_y > 0
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
+        self.dismiss(None if event.button.id == "other" else event.button.id == "yes")
 
-    def action_answer(self, answer: bool) -> None:
+    def action_answer(self, answer: bool | None) -> None:
         self.dismiss(answer)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "answer" and parameters == (None,) and not self._other:
+            return False
+        return super().check_action(action, parameters)
 
 
 class AskText(Dialog[str | None]):

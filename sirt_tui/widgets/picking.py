@@ -23,16 +23,17 @@ class PickTable(RowTable[T]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("pick table")]
 
     class Picked(Message):
-        """The person picked a row."""
+        """The person picked a row. ``row``: the one under the cursor then, which may have moved on
+        since."""
 
-        def __init__(self, table: PickTable[Any], key: str) -> None:
+        def __init__(self, table: PickTable[Any], row: Any) -> None:
             super().__init__()
             self.table = table
-            self.key = key
+            self.row = row
 
     def tick(self) -> None:
         self.action_pick()
 
     def action_pick(self) -> None:
         if self.row is not None:
-            self.tell(self.Picked(self, self._key(self.row)))
+            self.tell(self.Picked(self, self.row))

@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from engine.schema.sanitize import one_line
 from sirt_tui.widgets.leaving import Part
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 MATCH = Style(reverse=True)
+HINT = "Search in this text"
 CURRENT = Style(reverse=True, bold=True, underline=True)
 
 
@@ -77,6 +79,11 @@ def has_current(line: Text) -> bool:
     return any(span.style == CURRENT for span in line.spans)
 
 
+def found_text(words: str, count: int) -> str:
+    """Say that nothing was found for these words, and the way back."""
+    return f"nothing found for {one_line(words, 40)}, esc shows all" if words and not count else ""
+
+
 class SearchLine(Part, Horizontal):
     """The line to type into; it is there while a text is searched."""
 
@@ -92,14 +99,19 @@ class SearchLine(Part, Horizontal):
         self._target: Searchable | None = None
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="Search in this text", compact=True)
+        yield Input(placeholder=HINT, compact=True)
         yield Static()
 
-    def open(self, target: Searchable) -> None:
-        """Search in this widget's text."""
+    def open(self, target: Searchable, hint: str = HINT) -> None:
+        """Search in this widget's text, and no longer in another's. ``hint``: what to type."""
+        box = self.query_one(Input)
+        if self._target is not None and self._target is not target:
+            self._target.search("")
+            box.value = ""
         self._target = target
         self.add_class("open")
-        self.query_one(Input).focus()
+        box.placeholder = hint
+        self.screen.set_focus(box)  # at once: on a slow line keys come in bunches
 
     def close(self) -> bool:
         """End the search; return whether there was one."""

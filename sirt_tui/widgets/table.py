@@ -54,12 +54,14 @@ class RowTable(PaintedLines, Generic[T]):
             self.key = key
 
     class Selected(Message):
-        """The person opened a row: by enter, a double click, or a click under the cursor."""
+        """The person opened a row: by enter, a double click, or a click under the cursor.
+        ``row``: the one under the cursor then, which may have moved on since."""
 
-        def __init__(self, table: RowTable[Any], key: str) -> None:
+        def __init__(self, table: RowTable[Any], key: str, row: Any) -> None:
             super().__init__()
             self.table = table
             self.key = key
+            self.row = row
 
     class Folded(Message):
         """The person folded a group, or unfolded it; ``key``: its head's."""
@@ -247,7 +249,7 @@ class RowTable(PaintedLines, Generic[T]):
         if self.head is not None:
             self.tell(self.Folded(self, self.head.key))
         elif self.row is not None:
-            self.tell(self.Selected(self, self._key(self.row)))
+            self.tell(self.Selected(self, self._key(self.row), self.row))
 
     def on_click(self, event: events.Click) -> None:
         at = event.y + self.scroll_offset.y - HEADING

@@ -71,7 +71,7 @@ def test_everything_about_a_setting_is_told_at_the_spot():
     assert known["unit"] == "steps"
     assert known["usual"].startswith("0 to 1000 (")
     assert known["default"] == "100"
-    assert known["default is"] == "the paper's text says so"
+    assert known["source of default"] == "the paper's text says so"
     assert known["in the file"] == "settings.refine.warmup_steps"
     assert "sweep" in known["several"]
     assert "sweep" not in dict(settings_form.explained(SETTINGS["tasks"]))["several"]

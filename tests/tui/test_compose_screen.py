@@ -6,6 +6,7 @@ import asyncio
 import re
 
 import pytest
+from textual import events
 
 from engine.commands import composing
 from engine.queries import settings_form
@@ -17,10 +18,12 @@ from engine.queries.machine import (
 )
 from engine.scheduling import daemon
 from sirt_tui.panels.planned import plan_text
-from sirt_tui.panels.tree_choice import Offered, rows_of_setting
+from sirt_tui.panels.tree_choice import Offered, choice_columns, rows_of_setting, with_heads
 from sirt_tui.screens.compose import ComposePage
 from sirt_tui.screens.compose_launch import request
+from sirt_tui.widgets.columns import fit
 from sirt_tui.widgets.dialogs import AskText, Choose
+from sirt_tui.widgets.table_lines import Head
 from tests.tui.composing import at, composing_from, planned, typed
 from tests.tui.helpers import settled, text_of
 
@@ -33,6 +36,13 @@ def no_conductor(monkeypatch):
     """Nothing is started: what is queued is looked at."""
     monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
     monkeypatch.setattr("sirt_tui.screens.draft_plan.REST_S", 0.02)
+
+
+def press(app, keys):
+    """Send keys faster than anything is done about them, as a terminal passes on what came in one
+    piece."""
+    for key in keys:
+        app.post_message(events.Key(key, None))
 
 
 @pytest.mark.slow
@@ -216,7 +226,7 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
     panel = rows_of_setting(
         draft | {"teachers": []}, SETTINGS["teachers"], Offered(shipped.choices), "", True
     )
-    assert panel[-1].label == "served"  # not ticked, and still there to tick
+    assert "served" in {row.label for row in panel}  # not ticked, and still there to tick
 
 
 @pytest.mark.slow
@@ -247,7 +257,7 @@ def test_the_mouse_ticks_and_folds(recorded):
 def test_what_is_said_below_is_of_the_setting_that_would_be_edited(recorded):
     async def check(app, pilot):
         page = app.screen
-        await pilot.press("slash", *"rank")
+        await pilot.press("tab", "slash", *"rank")
         below = page.query_one("#about")
         await settled(
             pilot, lambda: "instruct.lora.r" in str(below.render()), "the first that is left"
@@ -260,5 +270,86 @@ def test_what_is_said_below_is_of_the_setting_that_would_be_edited(recorded):
         await settled(
             pilot, lambda: page.panes.settings.table.row.setting.name in str(below.render())
         )
+
+    composing_from(recorded, check, preset="pocket")
+
+
+def test_keys_in_a_burst_apply_to_the_row_under_the_cursor(recorded):
+    async def check(app, pilot):
+        page = app.screen
+        await at(app, pilot, "choices", "arms")
+        before = page._document.draft.get("arms", list(SETTINGS["arms"].default))
+        keys = [row.key for row in page.panes.choices.rows]
+        arms = [key.partition("/")[2] for key in keys if key.startswith("arms/")]
+        burst = "down down space down space down space up up space up space up space down"
+        press(app, burst.split())  # the last space folds the arms
+        after = lambda: set(page._document.draft["arms"])  # noqa: E731
+        await settled(pilot, lambda: after() == set(before) ^ {arms[0], arms[2], arms[3]})
+        assert page.panes.choices.row.key == keys[keys.index(f"arms/{arms[-1]}") + 1]
+
+    composing_from(recorded, check, preset="pocket")
+
+
+def test_the_focused_panel_is_searched_and_the_plan_says_that_nothing_is_chosen_there(recorded):
+    async def check(app, pilot):
+        page = app.screen
+        choices, settings = page.panes.choices, page.panes.settings.table
+        every = len(choices.rows), len(settings.rows)
+        await pilot.press("slash", *"otter")
+        await settled(pilot, lambda: 0 < len(choices.rows) < 8, "the otters and their headings")
+        assert {row.label for row in choices.rows if not row.is_heading} == {"otter-1m", "otter-3m"}
+        assert len(settings.rows) == every[1]
+        await pilot.press(*"zz")
+        await settled(pilot, lambda: "nothing found for otterzz, esc shows all" in text_of(app))
+        await pilot.press("escape")
+        await settled(pilot, lambda: page.focused is choices and len(choices.rows) == every[0])
+        await pilot.press("tab", "slash", *"zz")
+        await settled(pilot, lambda: "nothing found for zz, esc shows all" in text_of(app))
+        assert (len(choices.rows), len(settings.rows)) == (every[0], 0)
+        await pilot.press("enter", "escape")
+        await settled(pilot, lambda: len(settings.rows) == every[1])
+        await settled(pilot, lambda: page.focused is settings)
+        await pilot.press("tab")
+        assert page.focused is page.query_one("#plan")
+        for key in ("enter", "space"):
+            await pilot.press(key)
+            assert re.search(rf"{key} .*has no effect here", text_of(app))
+        await pilot.press("home")
+        await settled(pilot, lambda: "nothing to choose in it" in text_of(app))
+
+    composing_from(recorded, check, preset="pocket")
+
+
+def test_models_to_download_come_last_with_their_whole_names():
+    shipped = composing.shipped()
+    rows = with_heads(rows_of_setting({}, SETTINGS["students"], Offered(shipped.choices), "", True))
+    heads = [row for row in rows if isinstance(row, Head)]
+    assert [head.title for head in heads] == ["to download"]
+    folded = with_heads([row for row in rows if row not in heads], {heads[0].key})
+    assert folded[-1].title == "to download"
+    here, there = rows[1 : rows.index(heads[0])], rows[rows.index(heads[0]) + 1 :]
+    assert {"wren-1m", "otter-3m"} <= {row.label for row in here}
+    assert there[0].label == "smollm2-135m"
+    assert there[-1].label == "llama-2-70b-chat"
+    widths = {column.key: width for column, width in fit(choice_columns(), 45, 2)}
+    assert max(len(row.label) for row in there) + 6 <= widths["label"]
+    arms = rows_of_setting({}, SETTINGS["arms"], Offered(shipped.choices), "", True)
+    assert {row.label: row.about for row in arms[1:]}["refine-only"].endswith("instruction-tuning")
+
+
+def test_a_launch_that_joins_runs_of_its_name_says_so_and_offers_another_name(recorded):
+    async def check(app, pilot):
+        page = app.screen
+        await pilot.press("ctrl+l")
+        await settled(pilot, lambda: "experiment pocket, which has 9 runs here" in text_of(app))
+        await pilot.press("r")
+        await settled(pilot, lambda: isinstance(app.screen, AskText))
+        app.screen.query_one("Input").value = "another"
+        await pilot.press("enter")
+        await settled(pilot, lambda: "of another?" in text_of(app), "asked again")
+        assert "joins" not in text_of(app)
+        await pilot.press("r", "n")
+        await settled(pilot, lambda: app.screen is page)
+        assert page._document.draft["name"] == "another"
 
     composing_from(recorded, check, preset="pocket")

@@ -42,8 +42,8 @@ OPENED = {
     "compare": ((("V",), "Who shall judge"), (("E",), "Export")),
     "devices": ((("number_sign",), "Phases on the CPU"),),
     "compose": (
-        (("slash",), "words, or: changed"),
-        (("o",), "Start from"),
+        (("slash",), "names of models, tasks and keys"),
+        (("o",), "start from?"),
         (("ctrl+s",), "Save to which file"),
         (("enter",), "enter to accept"),
     ),
@@ -122,7 +122,7 @@ def test_leaving_the_first_question_of_compose_composes_nothing(recorded):
             app.screen.dismiss("a file")
             await settled(pilot, lambda: "Start from which file?" in text_of(app))
             await pilot.press("escape")  # back to the list that it was chosen from
-            await settled(pilot, lambda: "Start from (C" in text_of(app))
+            await settled(pilot, lambda: "start from?" in text_of(app))
             await pilot.press("escape")
             await settled(pilot, lambda: "9 runs" in text_of(app))
             assert not isinstance(app.screen, ComposePage)
