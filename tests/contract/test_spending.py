@@ -18,7 +18,7 @@ from engine.schema.cards import (
 from engine.schema.settings import AnnotateSettings
 from engine.schema.specs import AnnotateSpec, TaskRef
 from engine.store.phase_log import fold_all
-from engine.store.spending import in_all, spending
+from engine.store.spending import Spending, in_all, spending
 
 if TYPE_CHECKING:
     from engine.store.phase_log import PhaseView
@@ -92,9 +92,10 @@ def test_nobody_is_paid_where_nothing_has_a_price() -> None:
 
 def test_sums_are_by_currency() -> None:
     costs = [paid(0, 1.0), paid(0, 2.0, 0.5), paid(0, 4.0, currency="EUR")]
-    assert in_all(costs) == [
-        "3.0000 USD (+0.5000 possibly, for replies cut off)",
-        "4.0000 EUR",
+    totals = in_all(Spending(cost, over=True) for cost in costs)
+    assert [(one.cost.spent, one.cost.possible, one.cost.currency) for one in totals] == [
+        (3.0, 0.5, "USD"),
+        (4.0, 0.0, "EUR"),
     ]
 
 

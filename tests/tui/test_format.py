@@ -35,14 +35,10 @@ def test_an_estimate_is_rough_until_it_is_only_called_long():
 
 def test_a_plan_of_years_says_what_that_rests_on(tmp_path):
     planned = plan_experiment(RunsFolder(tmp_path), "main-in-family", on_gpu=False)
-    found = facts(planned, (24.0,), "on the CPU")
-    assert found[-1][0] == "data"
-    assert "are checked when a phase reads them" in found[-1][1].plain
-    assert [value.plain for _, value in found][:3] == [
-        "over a year on the CPU",
-        "one after the other; 594 rough",
-        "70 GFLOP/s a core when generating, 120 in training",
-    ]
+    said = [value.plain for _, value in facts(planned, (24.0,), "on the CPU")]
+    assert said[0] == "over a year on the CPU"
+    assert "70 GFLOP/s a core when generating, 120 in training" in said
+    assert any("are checked when a phase reads them" in line for line in said)
 
 
 @pytest.mark.parametrize(

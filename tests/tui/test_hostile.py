@@ -104,7 +104,9 @@ def test_samples_log_and_warnings_of_a_run_show_anything(recorded, size):
         app = app_on(recorded)
         async with app.run_test(size=size) as pilot:
             app.open_run(run_id)
-            await settled(pilot, lambda: "more warnings in the log" in text_of(app), "the warnings")
+            await settled(
+                pilot, lambda: "U shows all of them whole" in text_of(app), "the warnings"
+            )
             assert faults(app) == []
             samples, log = (app.screen.query_one(kind) for kind in (SamplesPanel, LogPanel))
             for panel in (samples, log):
