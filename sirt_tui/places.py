@@ -183,7 +183,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     "compare": (
         Use("next_panel", "view(1)", "Next view", "Next view", shown=True),
         Use("reference", "reference", shown=True),
-        Use("prompt", "prompt", "Plain or CoT prompt", shown=True),
+        Use("prompt", "prompt", "Plain or CoT prompt; in sweep the next task", shown=True),
         Use("judge", "judge", shown=True),
         Use("export", "export", "Write this view: Markdown, LaTeX, CSV, SVG", shown=True),
         Use("next_tab", "view(1)", "Next view"),

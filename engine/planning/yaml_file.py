@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -22,6 +21,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from engine.schema.errors import Problems, UserError, nearest
+from engine.schema.varied import SMALL, small_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,10 +59,9 @@ class _Representer(RoundTripRepresenter):
     """Floats as people write them: ``9e-4``, ``0.03``, never rounded."""
 
     def represent_short_float(self, value: float) -> Any:
-        if not 0 < abs(value) < 1e-3:
+        if not 0 < abs(value) < SMALL:
             return self.represent_float(value)
-        text = f"{Decimal(repr(value)).normalize():e}"
-        return self.represent_scalar("tag:yaml.org,2002:float", text)
+        return self.represent_scalar("tag:yaml.org,2002:float", small_text(value))
 
 
 _Constructor.add_constructor(

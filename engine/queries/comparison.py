@@ -9,10 +9,13 @@ from engine.queries.checking import checked_rows
 from engine.queries.effort import effort_of
 from engine.queries.evaluations import finished, paired
 from engine.queries.following import RunFollower
+from engine.queries.rows import queued_runs, row_of
 from engine.queries.runs import registry
 from engine.queries.study import Study
+from engine.schema.accuracy import NOTHING
 from engine.schema.errors import Problems, UserError
 from engine.schema.specs import EvaluateSpec, RefineSpec
+from engine.schema.varied import value_text
 from engine.scoring.statistics import adjusted
 from engine.store.run import read_run
 
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 
 Settings = list[tuple[str, tuple[str, ...]]]  # name, and its value in each run
+OF_PHASES = {"phases", "varied", "curated"}  # of a run: its phases have those
+IN_HEAD = {"teacher.name", "teacher.family", "student.name", "student.family", "task.name"}
+UNSAID = {"kind", "path", "description"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +55,21 @@ class Compared:
 def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
     """Return the runs' rows in the order given; ``UserError`` names a run that is missing."""
     known = {row.run_id: row for row in registry(runs).rows()}
-    missing = [run_id for run_id in run_ids if run_id not in known]
-    if missing:
-        raise UserError(f"no run {missing[0]!r} in {runs.root}; it was deleted, perhaps")
-    return tuple(known[run_id] for run_id in run_ids)
+    return tuple(_row(runs, run_id, known.get(run_id)) for run_id in run_ids)
+
+
+def _row(runs: RunsFolder, run_id: str, indexed: RunRow | None) -> RunRow:
+    """Read a run again unless the index has it as done, so that its state is that of the list."""
+    if indexed is not None and indexed.state == "done":
+        return indexed
+    try:
+        forgiven = queued_runs(runs).get(run_id)
+    except UserError:  # a damaged queue is told in the list of runs
+        forgiven = None
+    found = row_of(runs, run_id, forgiven)
+    if found is None:
+        raise UserError(f"no run {run_id!r} in {runs.root}; it was deleted, perhaps")
+    return found
 
 
 def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> Compared:
@@ -91,7 +108,8 @@ def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
 
 
 def settings(runs: RunsFolder, run_ids: Sequence[str], every: bool = False) -> Settings:
-    """List each setting's name with its value in each run, empty where a run has no such phase.
+    """List each setting's name, as Compose has it, with its value in each run, empty where a run
+    has no such phase.
     Unless ``every``, only those are listed that differ among the runs that have them."""
     flat = [_flat_run(runs, run_id) for run_id in run_ids]
     names = dict.fromkeys(name for values in flat for name in values)
@@ -104,16 +122,31 @@ def settings(runs: RunsFolder, run_ids: Sequence[str], every: bool = False) -> S
 
 def _flat_run(runs: RunsFolder, run_id: str) -> dict[str, str]:
     spec = read_run(runs, run_id).spec
-    head = spec.model_dump(mode="json", exclude={"phases", "varied"})  # its phases have those
+    head = spec.model_dump(mode="json", exclude=OF_PHASES)
     flat = {name: _said(value) for name, value in head.items()}
     for phase in spec.phases:
         if isinstance(phase, EvaluateSpec):
             continue  # they differ by what they evaluate, which the table of accuracies shows
         values = phase.model_dump(mode="json")
-        for name, value in _flatten(values, phase.kind):
-            if name.rsplit(".", 1)[-1] not in {"kind", "path", "description"}:
-                flat[name] = _said(value)
+        for part, value in values.items():
+            for name, inner in _flatten(value, _named(phase.kind, part, value)):
+                if name.rsplit(".", 1)[-1] not in UNSAID and name not in IN_HEAD:
+                    text = _said(inner)
+                    shared = not name.startswith(f"{phase.kind}.") and name in flat
+                    flat[name] = _joined(flat[name], text) if shared else text
     return flat
+
+
+def _named(kind: str, part: str, value: Any) -> str:
+    """``refine`` of a phase's settings; ``student`` of what the experiment gives all phases."""
+    if part == "settings":
+        return kind
+    return part if isinstance(value, dict) else f"{kind}.{part}"
+
+
+def _joined(known: str, text: str) -> str:
+    """Name both values where phases differ, such as the tasks of instruct and of refine."""
+    return known if text in known.split(", ") else f"{known}, {text}"
 
 
 def _flatten(value: Any, name: str) -> Iterable[tuple[str, Any]]:
@@ -125,7 +158,7 @@ def _flatten(value: Any, name: str) -> Iterable[tuple[str, Any]]:
 
 
 def _said(value: Any) -> str:
-    return "–" if value is None else str(value)
+    return NOTHING if value in (None, []) else value_text(value)
 
 
 # --- curves ---
@@ -174,6 +207,10 @@ def _name(spec: PhaseSpec, rounds: bool) -> str:
 # --- matrix and fractions ---
 
 
+Lines = dict[str, list[tuple[int, "Estimate"]]]  # shares in per cent with accuracies, by name
+Fractions = dict[str, Lines]  # by task
+
+
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """Accuracy by the task trained on and the task evaluated on, as far as it was measured. Cells
@@ -187,11 +224,11 @@ class Matrix:
 @dataclass(frozen=True, slots=True)
 class Overview:
     """Whole experiments, for one prompt style. ``matrices``: accuracy by task trained on and task
-    evaluated on, by which runs. ``fractions``: by arm and teacher, by share of demonstrations.
-    """
+    evaluated on, by which runs. ``fractions``: by task, by arm and teacher, by share of
+    demonstrations."""
 
     matrices: dict[str, Matrix]
-    fractions: dict[str, list[tuple[int, Estimate]]]
+    fractions: Fractions
 
 
 def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
@@ -237,23 +274,24 @@ def trained_as(one: Condition) -> str:
     return " ".join(part for part in parts if part)
 
 
-def by_fraction(study: Study, prompt: Prompt) -> dict[str, list[tuple[int, Estimate]]]:
-    """Return for each arm and teacher the accuracy on its own task by share of demonstrations."""
-    alike: dict[str, dict[int, list[Measurement]]] = {}
+def by_fraction(study: Study, prompt: Prompt) -> Fractions:
+    """Return for each task the accuracy of what was trained on it, by share of demonstrations."""
+    alike: dict[str, dict[str, dict[int, list[Measurement]]]] = {}
     for one in study.conditions:
         task = one.refine_task or one.task
         if task is not None:
-            at = alike.setdefault(_line_name(one), {})
+            at = alike.setdefault(task, {}).setdefault(_line_name(one), {})
             at.setdefault(one.fraction, []).append((one, task, prompt))
-    lines = {
-        name: [(share, _together(study, same)) for share, same in sorted(at.items())]
-        for name, at in alike.items()
-    }
     found = {
-        name: [(share, cell) for share, cell in points if cell is not None]
-        for name, points in lines.items()
+        task: {name: points for name, at in lines.items() if (points := _points(study, at))}
+        for task, lines in sorted(alike.items())
     }
-    return {name: points for name, points in found.items() if points}
+    return {task: lines for task, lines in found.items() if lines}
+
+
+def _points(study: Study, at: dict[int, list[Measurement]]) -> list[tuple[int, Estimate]]:
+    cells = ((share, _together(study, same)) for share, same in sorted(at.items()))
+    return [(share, cell) for share, cell in cells if cell is not None]
 
 
 def _line_name(one: Condition) -> str:

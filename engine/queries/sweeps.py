@@ -40,6 +40,7 @@ class Group:
     seeds: tuple[int, ...]
     accuracies: Mapping[Evaluation, Estimate]
     held_out: HeldOut | None = None
+    run_ids: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
@@ -244,4 +245,5 @@ def _group(
     mine = [losses[row.run_id] for row in rows if row.run_id in losses]
     within = {one[0] for one in mine}
     loss = (mine[0][0], sum(value for _, value in mine) / len(mine)) if len(within) == 1 else None
-    return Group(condition, values, tuple(row.seed for row in rows), accuracies, loss)
+    seeds, run_ids = tuple(row.seed for row in rows), tuple(row.run_id for row in rows)
+    return Group(condition, values, seeds, accuracies, loss, run_ids)

@@ -6,6 +6,7 @@ key (``precision``).
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ SHORT = {  # what a setting is called where room is short, and in filters
     "warmup": "warmup_ratio",
     "max_len": "max_length",
 }
+SMALL = 1e-3
 AFTER_INSTRUCT = ("elicit.", "refine.")  # what an instructed student doesn't depend on
+
+
+def small_text(value: float) -> str:
+    """``5.3e-4``: how settings below 0.001 are written, in files and on screens."""
+    return f"{Decimal(repr(value)).normalize():e}"
 
 
 def value_text(value: Any) -> str:
@@ -30,6 +37,8 @@ def value_text(value: Any) -> str:
             return "none"
         case list() | tuple():
             return "+".join(map(value_text, value))
+        case float() if 0 < abs(value) < SMALL:
+            return small_text(float(f"{value:.6g}"))
         case float():
             return f"{value:.6g}".replace("e-0", "e-").replace("e+0", "e+")
     return str(value)

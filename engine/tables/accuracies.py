@@ -12,7 +12,7 @@ from engine.schema.varied import order_of, value_text
 from engine.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.queries.comparison import Compared
     from engine.schema.accuracy import Accuracy, Comparison
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WHO = ("arm", "student", "teacher", "trained on", "seed")
 STYLES = ("plain", "cot")  # they come first
 MINE = " ◂"
+SIGNIFICANT = 0.05  # of a p that is adjusted for the number of tests
 
 
 def by_run(rows: Iterable[RunRow]) -> Table:
@@ -133,6 +134,25 @@ def compared(found: Compared, names: Sequence[str]) -> Table:
         cells = (one and Tested(one, difference) for one, difference in both)
         body.append((evaluation.where, evaluation.style, *cells))
     return Table(("task", "prompt", *names), tuple(body), "accuracies")
+
+
+def remarks(found: Compared) -> Iterator[str]:
+    """Say in words what the tests of :func:`compared` amount to, and what ``n`` and ``*`` mean."""
+    tests = [
+        (one, cell)
+        for evaluation, cells in found.differences.items()
+        for one, cell in zip(cells, found.cells[evaluation], strict=True)
+        if one is not None and cell is not None
+    ]
+    if not tests:
+        return
+    sure = sum(one.adjusted < SIGNIFICANT for one, _ in tests)
+    which = f"{sure or 'none'} of {len(tests)} differences" if tests[1:] else "the difference"
+    verb = "are" if sure > 1 else "is not" if not (sure or tests[1:]) else "is"
+    mark = "*: " if sure else ""
+    yield f"{mark}{which} {verb} significant after Holm's correction (p < {SIGNIFICANT:g})"
+    for number in sorted({one.total for one, cell in tests if one.total != cell.total}):
+        yield f"n {number}: paired on the {number} questions whose answers are kept in both runs"
 
 
 def who(row: RunRow) -> tuple[str, ...]:

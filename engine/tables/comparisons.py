@@ -10,8 +10,8 @@ from engine.tables.table import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from engine.queries.comparison import Matrix
-    from engine.schema.accuracy import Comparison, Estimate
+    from engine.queries.comparison import Fractions, Matrix
+    from engine.schema.accuracy import Comparison
     from engine.store.phase_log import PhaseView, Tail
     from engine.store.run_row import RunRow
 
@@ -83,9 +83,15 @@ def matrix(found: Matrix, evaluated: Sequence[str], slug: str = "matrix") -> Tab
     return Table(("trained on", *evaluated), rows, slug)
 
 
-def fractions(lines: dict[str, list[tuple[int, Estimate]]]) -> Table:
-    """Make a table with a row per way of training and a column per share of demonstrations."""
-    shares = {share for points in lines.values() for share, _ in points}
-    columns = sorted(shares, reverse=True)
-    rows = tuple((name, *map(dict(points).get, columns)) for name, points in lines.items())
-    return Table(("demonstrations", *(f"{share} %" for share in columns)), rows, "fractions")
+def fractions(found: Fractions) -> Table:
+    """Make a table with a row per task and way of training, and a column per share of
+    demonstrations."""
+    every = [points for lines in found.values() for points in lines.values()]
+    columns = sorted({share for points in every for share, _ in points}, reverse=True)
+    rows = tuple(
+        (task, name, *map(dict(points).get, columns))
+        for task, lines in found.items()
+        for name, points in lines.items()
+    )
+    headers = ("task", "demonstrations", *(f"{share} %" for share in columns))
+    return Table(headers, rows, "fractions")

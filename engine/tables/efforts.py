@@ -47,12 +47,12 @@ def remarks(
         paid = [(a.cost, b.cost) for a, b in pairs if a.currency == b.currency]
         whose = f"{names[reference]}'s"
         parts = [
-            _against(f"{whose} time", [(a.seconds, b.seconds) for a, b in pairs]),
-            _against(f"{whose} cost", paid),
-            "no endpoint to pay" if any(a.cost and not b.currency for a, b in pairs) else "",
+            _against("took", f"{whose} time", [(a.seconds, b.seconds) for a, b in pairs]),
+            _against("cost", f"{whose} cost", paid),
+            "has no endpoint to pay" if any(a.cost and not b.currency for a, b in pairs) else "",
         ]
         if number != reference and any(parts):
-            yield f"{name}: {', '.join(part for part in parts if part)}"
+            yield f"{name} {' and '.join(part for part in parts if part)}"
     places = dict.fromkeys(e.where for cells in found.values() for e in cells if e and e.seconds)
     if len(places) == 1:
         yield f"all times were measured on the same device: {next(iter(places))}"
@@ -60,7 +60,7 @@ def remarks(
         yield f"times were measured on different devices: {', '.join(places)}"
 
 
-def _against(what: str, pairs: Sequence[tuple[float | None, float | None]]) -> str:
-    """Write ``0.08 of A's time`` (the median of the evaluations that both have)."""
+def _against(did: str, what: str, pairs: Sequence[tuple[float | None, float | None]]) -> str:
+    """Write ``took 0.08 times A's time`` (the median of the evaluations that both have)."""
     shares = [b / a for a, b in pairs if a and b is not None]
-    return f"{median(shares):.2g} of {what}" if shares else ""
+    return f"{did} {median(shares):.2g} times {what}" if shares else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sirt_tui.shell import Shell
     from sirt_tui.widgets.frozen_table import Cells
 
+PADDING = 1
+NAME = 20  # cells of a run's name at least
 SHARE = 4  # of the screen's height: a quarter
 VALUE = 32  # cells of a setting's value: a path must not push the other runs off the screen
 SHADES = " ░▒▓█"
@@ -63,7 +66,8 @@ class Legend(Static):
         self._compared = compared
         self.display = True
         most = len(compared.rows) if self._whole else max(2, self.screen.size.height // SHARE)
-        self.update(legend(compared, most, cast("Shell", self.app).key))
+        room = self.screen.size.width - 2 * PADDING
+        self.update(legend(compared, most, room, cast("Shell", self.app).key))
 
     def toggle(self) -> None:
         self._whole = not self._whole
@@ -74,9 +78,10 @@ class Legend(Static):
             self.show(self._compared)
 
 
-def legend(compared: Compared, most: int, key: Callable[[str], str]) -> Text:
-    """Write each run's letter and name in ``most`` lines, marking the reference, and say why a run
-    can't be tested against it. ``key``: an action's key."""
+def legend(compared: Compared, most: int, room: int, key: Callable[[str], str]) -> Text:
+    """Write each run's letter and name in ``most`` lines of ``room`` cells, marking the reference,
+    and say why a run can't be tested against it. A long name loses its middle. ``key``: an action's
+    key."""
     rows = compared.rows
     text = Text()
     cut = len(rows) > most
@@ -84,12 +89,15 @@ def legend(compared: Compared, most: int, key: Callable[[str], str]) -> Text:
     for number, row in enumerate(rows[: most - 1] if cut else rows):
         text.append("\n" if number else "")
         text.append(f"{letter(number)} ", f"bold {colour(number)}")
-        text.append(one_line(row.name, 100))
-        text.append("  ◂ reference" if number == compared.reference else "", "bold")
-        text.append("" if row.state == "done" else f"  {row.state}", STATE_STYLES[row.state])
+        marks = Text("  ◂ reference" if number == compared.reference else "", "bold")
+        marks.append("" if row.state == "done" else f"  {row.state}", STATE_STYLES[row.state])
         if number in untested:
-            text.append(f"  {untested[number]}", "yellow")
-        text.append(f"  {row.run_id}", "dim")
+            marks.append(f"  {untested[number]}", "yellow")
+        left = room - len(letter(number)) - 1 - marks.cell_len
+        name = middle_cut(one_line(row.name, 300), max(NAME, left))
+        text.append(name).append_text(marks)
+        if cell_len(name) + cell_len(row.run_id) + 2 <= left:
+            text.append(f"  {row.run_id}", "dim")
     if cut:
         text.append(f"\nand {len(rows) - most + 1} more: {key('whole_names')} shows all", "dim")
     return text
@@ -142,12 +150,13 @@ def accuracies_table(compared: Compared) -> list[Cells | Text]:
         return [Text("none of these runs was scored yet", "dim")]
     names = letters(compared.rows)
     table = cells_of(accuracies.compared(compared, names), 2)
+    tests = [Text(line, "dim") for line in accuracies.remarks(compared)]
     if not compared.efforts:
-        return [table]
+        return [table, *tests]
     told = efforts.remarks(compared.efforts, names, compared.reference)
     below = cells_of(efforts.efforts(compared.efforts, names), 2)
     heading = Text(f"\n{efforts.CAPTION}", "bold")
-    return [table, heading, below, *(Text(one_line(line, 300), "dim") for line in told)]
+    return [table, *tests, heading, below, *(Text(one_line(line, 300), "dim") for line in told)]
 
 
 def settings_table(

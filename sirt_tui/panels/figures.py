@@ -8,7 +8,7 @@ from rich.text import Text
 
 from engine.schema.accuracy import Accuracy, Estimate, Share
 from engine.schema.sanitize import one_line
-from engine.tables.accuracies import Tested
+from engine.tables.accuracies import SIGNIFICANT, Tested
 from engine.tables.table import text_of
 from engine.tables.terminal import drawn
 from sirt_tui.format import NOTHING, interval, percent
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from engine.schema.accuracy import Comparison
     from engine.tables.table import Cell, Table
 
-SIGNIFICANT = 0.05
 UNPARSED_SHOWN = 0.05
 FITS = 60  # characters of a name
 

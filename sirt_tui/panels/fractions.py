@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from textual.containers import ScrollableContainer, Vertical
 from textual.widgets import Static
 
 from engine.tables import comparisons
+from engine.tables.table import text_of
 from sirt_tui.panels.figures import draw_table
 from sirt_tui.widgets.chart import Chart, Series
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from engine.schema.accuracy import Estimate
+    from engine.queries.comparison import Fractions
+    from engine.tables.table import Cell, Table
 
 
 class FractionsPanel(Vertical):
@@ -22,6 +26,7 @@ class FractionsPanel(Vertical):
 
     DEFAULT_CSS = """
     FractionsPanel ScrollableContainer { height: auto; max-height: 50%; padding: 0 1; }
+    FractionsPanel.listed ScrollableContainer { max-height: 100%; }
     FractionsPanel Static { width: auto; }
     """
 
@@ -30,13 +35,29 @@ class FractionsPanel(Vertical):
         with ScrollableContainer(id="points", can_focus=True):
             yield Static()
 
-    def show(self, lines: dict[str, list[tuple[int, Estimate]]]) -> None:
-        """Show for each arm the shares in per cent and the accuracies."""
+    def show(self, found: Fractions) -> None:
+        """Show a block for each task, with the accuracies of each arm by share."""
         chart = self.query_one(Chart)
+        several = len(found) > 1
+        lines = {
+            f"{task} {name}" if several else name: points
+            for task, lines in found.items()
+            for name, points in lines.items()
+        }
         chart.display = any(len(points) > 1 for points in lines.values())  # else there is no line
+        self.set_class(not chart.display, "listed")
         shown = (
             Series(name, [x for x, _ in points], [100 * cell.value for _, cell in points])
             for name, points in lines.items()
         )
         chart.show(shown, most=100.0)
-        self.query_one(Static).update(draw_table(comparisons.fractions(lines)))
+        self.query_one(Static).update(draw_table(blocks(comparisons.fractions(found))))
+
+
+def blocks(table: Table) -> Table:
+    """Head each task's rows by its name, in place of the first column."""
+    rows: list[tuple[Cell, ...]] = []
+    for task, of_task in groupby(table.rows, key=lambda row: row[0]):
+        rows += [(), (task,)] if rows else [(task,)]
+        rows += [(f"  {text_of(name)}", *cells) for _, name, *cells in of_task]
+    return replace(table, headers=table.headers[1:], rows=tuple(rows))

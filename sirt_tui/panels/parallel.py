@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -12,17 +13,18 @@ from textual.widgets import Static
 from engine.schema.sanitize import one_line
 from engine.schema.varied import order_of, value_text
 from engine.tables.sweeps import on_choosing
-from sirt_tui.panels.comparison import colour
-from sirt_tui.widgets.chart.canvas import LETTERS, Canvas
+from sirt_tui.panels.comparison import colour, letter
+from sirt_tui.widgets.chart.canvas import Canvas
 from sirt_tui.widgets.chart.series import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from textual.app import ComposeResult
 
     from engine.queries.sweeps import Group, Sweep
     from engine.schema.evaluation import Evaluation
+    from engine.store.run_row import RunRow
 
 LEAST = (80, 6)  # cells across and down; below that the list alone tells it
 NONE = """\
@@ -48,12 +50,12 @@ class ParallelPanel(Vertical):
         with ScrollableContainer(id="groups", can_focus=True):
             yield Static(Text("reading…", "dim"))
 
-    def show(self, found: Sweep, prompt: str) -> None:
-        """Show the accuracy with this prompt style on the first task that has one."""
-        what = next((one for one in found.measured if one.prompt == prompt), None)
+    def show(self, found: Sweep, what: Evaluation | None, compared: Sequence[str]) -> None:
+        """Show the accuracy of this evaluation. ``compared``: the ids of the runs that have letters
+        already."""
         drawing = self.query_one(Parallel)
-        drawing.show(found, what)
-        self.query_one(Static).update(groups_text(found, what))
+        drawing.show(found, what, compared)
+        self.query_one(Static).update(groups_text(found, what, compared))
         self._fit()
 
     def on_resize(self) -> None:
@@ -65,17 +67,34 @@ class ParallelPanel(Vertical):
         self.set_class(not (room and self.query_one(Parallel).lines), "listed")
 
 
-def groups_text(found: Sweep, what: Evaluation | None) -> Text:
+def evaluations(found: Sweep, chosen: Iterable[RunRow]) -> list[Evaluation]:
+    """List what the sweep's runs were scored on, beginning with what the chosen runs were."""
+    mine = {one.evaluation for row in chosen for one in row.accuracies}
+    there = {what for group in found.varied for what in group.accuracies}
+    return sorted((one for one in found.measured if one in there), key=lambda one: one not in mine)
+
+
+def numbers(found: Sweep, compared: Sequence[str]) -> list[int]:
+    """Number the groups: by the first of their runs that is compared, else from there on."""
+    places = {run_id: number for number, run_id in enumerate(compared)}
+    after = count(len(compared))
+    mine = ([places[i] for i in group.run_ids if i in places] for group in found.varied)
+    return [min(places) if places else next(after) for places in mine]
+
+
+def groups_text(found: Sweep, what: Evaluation | None, compared: Sequence[str] = ()) -> Text:
     """List the groups along the sweep with their accuracy, and say what may be concluded."""
     if not found.keys:
         return Text(NONE, "dim")
     if what is None:
-        return Text("no run of the sweep is scored with this prompt yet", "dim")
+        return Text("no run of the sweep is scored yet", "dim")
     text = Text()
-    text.append(f"{what.label}, % right: mean ± standard deviation over n seeds [95 %]\n", "dim")
+    seeds = max(len(group.seeds) for group in found.varied)
+    mean = "mean ± standard deviation over n seeds " if seeds > 1 else ""
+    text.append(f"{what.label}, % right{':' if mean else ''} {mean}[95 %]\n", "dim")
     width = max((len(group.point) for group in found.varied), default=0)
     above = ""
-    for n, group in enumerate(found.varied):
+    for n, group in zip(numbers(found, compared), found.varied, strict=True):
         if group.label != above:
             above = group.label
             text.append(f"{one_line(above, 100)}\n", "bold")
@@ -91,10 +110,6 @@ def groups_text(found: Sweep, what: Evaluation | None) -> Text:
     return text
 
 
-def letter(number: int) -> str:
-    return LETTERS[number % len(LETTERS)]
-
-
 class Parallel(Widget):
     """Draws an axis for each setting and one for accuracy, and each group's line through them."""
 
@@ -104,6 +119,7 @@ class Parallel(Widget):
         super().__init__()
         self._found: Sweep | None = None
         self._what: Evaluation | None = None
+        self._compared: Sequence[str] = ()
 
     @property
     def lines(self) -> bool:
@@ -114,14 +130,14 @@ class Parallel(Widget):
     def _fits(self) -> bool:
         return self.size.width > LEAST[0] and self.size.height > LEAST[1]
 
-    def show(self, found: Sweep, what: Evaluation | None) -> None:
-        self._found, self._what = found, what
+    def show(self, found: Sweep, what: Evaluation | None, compared: Sequence[str]) -> None:
+        self._found, self._what, self._compared = found, what, compared
         self.refresh()
 
     def _scored(self) -> list[tuple[int, Group]]:
         if self._found is None or self._what is None:
             return []
-        numbered = enumerate(self._found.varied)
+        numbered = zip(numbers(self._found, self._compared), self._found.varied, strict=True)
         return [(n, group) for n, group in numbered if self._what in group.accuracies]
 
     def render(self) -> Text:

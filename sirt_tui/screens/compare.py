@@ -22,7 +22,7 @@ from sirt_tui.panels import comparison
 from sirt_tui.panels.compared_curves import ComparedCurves
 from sirt_tui.panels.comparison import Legend
 from sirt_tui.panels.fractions import FractionsPanel
-from sirt_tui.panels.parallel import ParallelPanel
+from sirt_tui.panels.parallel import ParallelPanel, evaluations
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_files import Shown
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.queries.comparison import Compared, Overview, Settings
     from engine.queries.judgements import Judgement
     from engine.queries.sweeps import Sweep
+    from engine.schema.evaluation import Evaluation
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
     from sirt_tui.widgets.frozen_table import Cells
@@ -82,6 +83,7 @@ class ComparePage(Page):
         self._settings: Settings = []
         self._overview: Overview | None = None
         self._sweep: Sweep | None = None
+        self._measured = 0  # of what the sweep's runs were scored on
         self._judging: tuple[RunRow, ...] = ()
         self._judged: list[Judgement] = []
 
@@ -218,6 +220,9 @@ class ComparePage(Page):
                 about.append(f"what judges prefer, % [95 %]; {key} asks one", "dim")
             case "settings":
                 about.append("all" if self._every else "those that differ", "bold")
+            case "sweep":
+                what = self._evaluation()
+                about.append(what.label if what else "not scored yet", "bold")
             case _:
                 about.append(f"{PROMPTS[self._prompt]} prompt, the whole experiment", "bold")
         about.append(f"  {self._left_out}" if self._left_out else "", "yellow")
@@ -231,11 +236,19 @@ class ComparePage(Page):
             self._put("settings", table)
 
     def _draw_overview(self) -> None:
-        assert self._overview is not None
+        if self._overview is None:
+            return
         self._put("matrix", comparison.matrix_table(self._overview.matrices))
         self.query_one(FractionsPanel).show(self._overview.fractions)
         if self._sweep is not None:
-            self.query_one(ParallelPanel).show(self._sweep, PROMPTS[self._prompt])
+            what = self._evaluation()
+            self.query_one(ParallelPanel).show(self._sweep, what, self._run_ids)
+        self._draw_bar()
+
+    def _evaluation(self) -> Evaluation | None:
+        """Return what the view of the sweep shows: at first what the compared runs have."""
+        known = evaluations(self._sweep, self._mine) if self._sweep is not None else []
+        return known[self._measured % len(known)] if known else None
 
     # --- keys ---
 
@@ -301,6 +314,11 @@ class ComparePage(Page):
         self._draw_bar()
 
     def action_prompt(self) -> None:
+        """Go to the other prompt; in the sweep to the next task and prompt that was scored."""
+        if VIEWS[self._view] == "sweep":
+            self._measured += 1
+            self._draw_overview()
+            return
         self._prompt = 1 - self._prompt
         self._read_overview()
         self._draw_bar()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 
 from sirt_tui.widgets.columns import pieces
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
+    from textual.scrollbar import ScrollBar
 
 GAP = 2
 FROZEN = 32  # cells of a frozen column at most: the others must have room
@@ -41,6 +43,12 @@ class Line(NamedTuple):
     bold: bool = False
 
 
+class WholeCells(ScrollBarRender):
+    """A bar without the parts of cells that look like stray marks where colours are few."""
+
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
+
+
 class FrozenTable(PaintedLines):
     """Shows tables and texts below each other; arrows and the mouse's wheel scroll them. The
     headers of the first one stay in place."""
@@ -53,6 +61,12 @@ class FrozenTable(PaintedLines):
         self._body: list[Line] = []
         if text is not None:
             self.put(text)
+
+    @property
+    def horizontal_scrollbar(self) -> ScrollBar:
+        bar = super().horizontal_scrollbar
+        bar.renderer = WholeCells  # type: ignore[misc]  # as Textual documents it
+        return bar
 
     def put(self, *content: Cells | Text) -> None:
         """Show these in place of what was shown."""

@@ -9,7 +9,7 @@ import pytest
 
 from engine.queries import comparison
 from engine.queries.evaluations import Evaluated, finished, paired
-from engine.queries.runs import list_runs
+from engine.queries.runs import list_runs, registry
 from engine.queries.study import Study
 from engine.report.folder import write_new
 from engine.schema.errors import UserError
@@ -18,6 +18,8 @@ from engine.schema.specs import EvaluateSpec
 from engine.store.layout import PREDICTIONS
 from engine.store.run import read_run
 from engine.tables import accuracies, comparisons
+from engine.tables.table import text_of
+from sirt_tui.panels.fractions import blocks
 from tests.tui.conftest import in_two_rounds, recorded, run_of  # noqa: F401
 
 COMPASS = Evaluation("pocket-compass", "plain")
@@ -80,8 +82,39 @@ def test_only_settings_that_differ_are_shown(recorded, pair):  # noqa: F811
     assert dict(comparison.settings(recorded, pair, every=True))["seed"] == ("0", "0")
     assert comparison.settings(recorded, [pair[0], pair[0]]) == []
     # a phase that only one of them has differs in nothing: the arm tells it
-    assert not any(name.startswith("refine.settings.") for name in differing)
+    assert not any(name.startswith("refine.") for name in differing)
     assert all(len({value for value in values if value}) > 1 for values in differing.values())
+
+
+def test_settings_are_named_and_written_as_in_compose(recorded, pair):  # noqa: F811
+    found = comparison.settings(recorded, [run_of(recorded, "both", "wren-3m")], every=True)
+    names = [name for name, _ in found]
+    values = dict(found)
+    assert values["refine.learning_rate"] == ("8e-4",)
+    assert values["refine.lora.targets"] == ("q_proj+v_proj",)
+    assert values["student.source.precision"] == ("fp32",)
+    assert [name for name in names if "exclude" in name or "curated" in name] == ["refine.exclude"]
+    assert not any(".settings." in name or name.endswith(".student.name") for name in names)
+
+
+def test_a_run_has_the_state_that_the_list_gives_it(recorded, pair):  # noqa: F811
+    dead = run_of(recorded, "refine-only", "otter-3m")
+    old = next(row for row in list_runs(recorded) if row.run_id == dead)
+    registry(recorded).put([replace(old, state="running")])  # as an index from before it died
+    (mine,) = comparison.rows_of(recorded, [dead])
+    (listed,) = (row for row in list_runs(recorded) if row.run_id == dead)
+    assert mine.state == listed.state != "running"
+
+
+def test_what_the_tests_amount_to_is_said_in_words(recorded, pair):  # noqa: F811
+    tested = comparison.with_differences(recorded, comparison.accuracies(recorded, pair))
+    amounts, paired_on = accuracies.remarks(tested)
+    sure = sum(one.adjusted < 0.05 for _, one in tested.differences.values())
+    number = len(tested.differences)
+    assert sure == 1
+    tail = "is significant after Holm's correction (p < 0.05)"
+    assert amounts == f"*: {sure} of {number} differences {tail}"
+    assert paired_on == "n 24: paired on the 24 questions whose answers are kept in both runs"
 
 
 def test_logs_are_read_on_and_rest_when_all_is_done(recorded, pair):  # noqa: F811
@@ -143,10 +176,14 @@ def test_runs_that_answer_the_same_questions_make_them_no_more(recorded):  # noq
 def test_fractions_are_points_of_a_line(recorded):  # noqa: F811
     whole = next(r for r in list_runs(recorded) if (r.arm, r.teacher) == ("both", "wren-3m"))
     half = replace(whole, run_id="half", fraction=50)
-    lines = comparison.by_fraction(Study("", (whole, half)), "plain")
-    assert [share for share, _ in lines["both <wren-3m"]] == [50, 100]
-    table = comparisons.fractions(lines)
-    assert table.headers == ("demonstrations", "100 %", "50 %")
+    other = replace(whole, run_id="other", task="pocket-sums", refine_task="pocket-sums")
+    found = comparison.by_fraction(Study("", (whole, half, other)), "plain")
+    assert [share for share, _ in found["pocket-compass"]["both <wren-3m"]] == [50, 100]
+    table = comparisons.fractions(found)
+    assert table.headers == ("task", "demonstrations", "100 %", "50 %")
+    shown = [tuple(map(text_of, row[:1])) for row in blocks(table).rows]
+    line = ("  both <wren-3m",)
+    assert shown == [("pocket-compass",), line, (), ("pocket-sums",), line]
 
 
 def test_files_hold_what_the_screen_says_and_nothing_is_overwritten(recorded, pair, tmp_path):  # noqa: F811

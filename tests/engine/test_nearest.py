@@ -41,7 +41,7 @@ def planned(runs, **changes):
     ("changes", "first", "said"),
     [
         ({"settings": {"refine.learning_rate": 5e-6}}, "refine",
-         "learning_rate 5e-6 here, 0.0008 there (nearest: refine-"),
+         "learning_rate 5e-6 here, 8e-4 there (nearest: refine-"),
         ({"settings": {"refine.beta": 0.5, "refine.epochs": 2}}, "refine",
          "beta 0.5 here, 0.1 there; epochs 2 here, 3 there"),
         ({"settings": {"elicit.winner": "cot_always"}}, "elicit",

@@ -247,6 +247,6 @@ def test_the_command_line_compares_by_a_setting(tmp_path, capsys):
     sirt.main([*words, "--by", "learning_rate", "--format", "csv"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert "refine.learning_rate" in lines[0].split(",")
-    assert any(line.startswith("both,wren-1m") and ",0.0008," in line for line in lines)
+    assert any(line.startswith("both,wren-1m") and ",8e-4," in line for line in lines)
     with pytest.raises(UserError, match="name two, or add --by"):
         sirt.main([*words, run_of(runs, "both")], standalone_mode=False)

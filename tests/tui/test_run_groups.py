@@ -115,13 +115,13 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
             assert [choice.row.key, choice.rows[at].key] == ["state", "state"]
         await pilot.press("slash", *"instruct.lr", "enter", "space", "enter")
         await settled(pilot, lambda: "instruct.lr" in text_of(app), "the new column")
-        await settled(pilot, lambda: "0.0009" in text_of(app))
+        await settled(pilot, lambda: "9e-4" in text_of(app))
         assert "no room for" in text_of(app)
         assert app.remembered.get("runs.columns", [])[-1] == "settings.instruct.learning_rate"
         await pilot.press("F")
         await settled(pilot, lambda: "Columns of the list" in text_of(app))
         await pilot.press("slash", *"instruct.lr", "enter", "Z")
-        await settled(pilot, lambda: any(line.startswith("▾ 0.0009") for line in text(app)))
+        await settled(pilot, lambda: any(line.startswith("▾ 9e-4") for line in text(app)))
         await pilot.press("F", "D")
         await settled(pilot, lambda: "instruct.lr ▴" not in text_of(app))
         assert app.remembered.get("runs.columns", ["?"]) == []
