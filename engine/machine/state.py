@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 65_536
 UNKNOWN = Poll("unknown")
-COPIED_S = 600.0  # more than clocks of machines that share a disk differ
 DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # process.json
 
 
@@ -60,7 +58,7 @@ def phase_state(folder: PhaseDir) -> PhaseState:
         return PhaseState("done", number) if folder.done else PhaseState("lost", number, gone)
     outcome = final.outcome if final else None
     known = Poll("exited") if outcome else poll_attempt(attempt)
-    state = attempt_state(outcome, known.state, _silent_s(attempt), STALE_AFTER_S)
+    state = attempt_state(outcome, known.state, alive_age(attempt), STALE_AFTER_S)
     error = final.error if final else ""
     if state == "lost":
         if attempt.stop.exists():
@@ -123,22 +121,6 @@ def poll_attempt(attempt: AttemptDir) -> Poll:
     except DAMAGED:  # or not written
         age = alive_age(attempt)
         return Poll("exited") if age is None or age > STALE_AFTER_S else UNKNOWN
-
-
-def _silent_s(attempt: AttemptDir) -> float | None:
-    """Seconds since the attempt was heard of. A log that is much newer than its last line was
-    copied: its folder's times are the copy's, and the line's own time counts."""
-    age = alive_age(attempt)
-    if age is None or age > STALE_AFTER_S:
-        return age
-    lines = _last_lines(attempt)
-    event = ev.decode(lines[-1]) if lines else None
-    if event is None:
-        return age
-    with suppress(OSError):
-        if attempt.events.stat().st_mtime - event.ts.timestamp() > COPIED_S:
-            return time.time() - event.ts.timestamp()
-    return age
 
 
 def alive_age(attempt: AttemptDir) -> float | None:
