@@ -154,7 +154,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("save", "save", shown=True),
         Use("start_from", "start", shown=True),
         Use("edit_file", "edit_file", shown=True),
-        Use("find", "filter", "Filter the settings: words, or changed", shown=True, first=True),
+        Use("find", "filter", "Filter choices or settings (changed)", shown=True, first=True),
         Use("default", "default", shown=True),
         Use("next_panel", "pane(1)", shown=True),
         Use("previous_panel", "pane(-1)"),

@@ -198,7 +198,7 @@ def test_it_starts_from_nothing_from_a_file_and_says_why_it_cannot(recorded, tmp
     file.write_text("name: wrong\nteachers: [nobody]\nstudents: [wren-1m]\ntasks: [csqa]\n")
 
     async def check(app, pilot):
-        await settled(pilot, lambda: "Start from" in text_of(app))
+        await settled(pilot, lambda: "start from?" in text_of(app))
         app.screen.dismiss("nothing")
         await settled(pilot, lambda: "3 problems have to be solved" in text_of(app))
         page = app.screen

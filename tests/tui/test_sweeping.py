@@ -50,7 +50,7 @@ def test_two_rates_are_typed_planned_explained_and_launched(recorded, monkeypatc
         await settled(pilot, lambda: "learning_rate" in page.query_one("#plan").children[0].content)
         await pilot.press("question_mark")
         await settled(
-            pilot, lambda: "several devices take" in text_of(app), "what the plan's words mean"
+            pilot, lambda: "several devices" in text_of(app), "what the plan's words mean"
         )
         await pilot.press("escape", "ctrl+l")
         await settled(pilot, lambda: isinstance(app.screen, Confirm), "the question")
