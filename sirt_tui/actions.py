@@ -8,9 +8,12 @@ a key: a line here and in ``PLACES``, and a method ``action_NAME`` in the place.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from textual.keys import format_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +153,9 @@ def shown(keys: str) -> str:
     ctrl = "^" if "ctrl" in modifiers else ""
     others = "".join(f"{modifier}+" for modifier in modifiers if modifier != "ctrl")
     return f"{others}{ctrl}{key if key in ('enter', 'tab') else format_key(key)}"
+
+
+def by_key(own: Mapping[str, str]) -> dict[str, str]:
+    """Return what each key does, somewhere; ``own``: a person's own keys, by action."""
+    keys = {name: own.get(name, action.keys) for name, action in ACTIONS.items()}
+    return {key: name for name, found in keys.items() for key in found.split(",")}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.app import App
 from textual.filter import Monochrome, NoColor
 
 from engine.schema.kinds import resolve
@@ -18,28 +17,28 @@ from engine.schema.pasted import naming
 from engine.schema.sanitize import visible
 from engine.store.clock import ahead
 from sirt_tui import failures, hangup
-from sirt_tui.actions import ACTIONS, shown
+from sirt_tui.actions import ACTIONS, by_key, shown
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
 from sirt_tui.places import bindings
 from sirt_tui.remembered import Remembered
-from sirt_tui.ringing import Ends
+from sirt_tui.ringing import Ringer
 from sirt_tui.widgets.key_line import KeyLine
 from sirt_tui.widgets.leaving import Palette
-from sirt_tui.widgets.working_keys import working
+from sirt_tui.widgets.working_keys import commands
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 
+    from textual.app import SystemCommand
     from textual.binding import Binding, BindingType
     from textual.command import Provider
     from textual.screen import Screen
 
     from engine.schema.errors import UserError
-    from engine.schema.notify import Occasion
     from engine.store.layout import RunsFolder
     from sirt_tui.page import Page
-    from sirt_tui.shell import Shell
+    from sirt_tui.shell import Severity, Shell
     from sirt_tui.widgets.dialogs import Offer
 
 STUCK_EVERY_S = 60.0
@@ -93,7 +92,7 @@ class SirtApp(App[None]):
         self.runs = runs
         self.clock = clock or clock_of(runs)
         self.feed = Feed(runs)
-        self._ends = Ends()
+        self._ringer = Ringer(self.feed, runs, self._ring)
         self._run_id: str | None = None
         self._compared: tuple[str, ...] = ()
 
@@ -103,33 +102,18 @@ class SirtApp(App[None]):
         self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
         self.theme = LIGHT if self.remembered.get("theme", DARK) == LIGHT else DARK
         self.set_keymap(self._keys)
-        keys = {name: self._keymap.get(name, action.keys) for name, action in ACTIONS.items()}
-        self._elsewhere = {key: name for name, found in keys.items() for key in found.split(",")}
+        self._elsewhere = by_key(self._keymap)
         for problem in (*self._problems, self.remembered.problem):
             if problem:
                 self.say(problem, "warning")
         self.push_screen(RunsPage())
-        self.set_interval(STUCK_EVERY_S, lambda: self.run_worker(self._ring_for_stuck()))
+        self.set_interval(STUCK_EVERY_S, lambda: self.run_worker(self._ringer.ring_for_stuck()))
         hangup.watch(lambda: self.call_from_thread(self.exit, return_code=hangup.CODE))
 
     def on_feed_runs_changed(self, message: Feed.RunsChanged) -> None:
         """Ring for runs that have ended meanwhile, where their ``notify:`` asks for it."""
-        if ends := self._ends.news(message.rows):
-            self.run_worker(self._ring_for_ends(ends))
-
-    async def _ring_for_ends(self, ends: list[tuple[str, Occasion]]) -> None:
-        from engine.queries.notices import rings
-
-        for run_id, event in ends:
-            if await self.feed.ask(rings, self.runs, run_id, event):
-                self._ring(f"sirt: {run_id} {event}")
-
-    async def _ring_for_stuck(self) -> None:
-        from engine.queries.notices import stuck
-
-        found = await self.feed.ask(stuck, self.runs, self._ends.at_work)
-        for run_id in self._ends.newly_stuck(found):
-            self._ring(f"sirt: {run_id} stuck")
+        if ends := self._ringer.ends.news(message.rows):
+            self.run_worker(self._ringer.ring_for(ends))
 
     def _ring(self, title: str) -> None:
         self.bell()
@@ -163,11 +147,11 @@ class SirtApp(App[None]):
         if isinstance(self.screen, RunsPage):
             self.screen.filter_by(text)
 
-    def open_run(self, run_id: str) -> None:
+    def open_run(self, run_id: str | None = None) -> None:
         from sirt_tui.screens.run import RunPage
 
-        self._run_id = run_id
-        self._open(RunPage(run_id))
+        if meant := self._meant(run_id):
+            self._open(RunPage(meant))
 
     def open_compose(self, preset: str | None = None, run_id: str | None = None) -> None:
         from sirt_tui.screens.compose import ComposePage
@@ -178,12 +162,8 @@ class SirtApp(App[None]):
         """Show what a run's models said, or two runs' answers side by side."""
         from sirt_tui.screens.pairs import PairsPage
 
-        run_id = run_id or self._run_id
-        if run_id is None:
-            self.say(NO_RUN, "warning")
-            return
-        self._run_id = run_id
-        self._open(PairsPage(run_id, against))
+        if meant := self._meant(run_id):
+            self._open(PairsPage(meant, against))
 
     def open_compare(self, run_ids: Sequence[str] = ()) -> None:
         from sirt_tui.screens.compare import ComparePage
@@ -212,6 +192,13 @@ class SirtApp(App[None]):
         self.open_runs()
         self.push_screen(page)
 
+    def _meant(self, run_id: str | None) -> str | None:
+        """Return this run, which becomes the chosen one, or else the one chosen before."""
+        self._run_id = run_id or self._run_id
+        if self._run_id is None:
+            self.say(NO_RUN, "warning")
+        return self._run_id
+
     def choose_run(self, run_id: str | None) -> None:
         """Remember the run under the cursor, which ``2`` and ``4`` open."""
         self._run_id = run_id
@@ -230,21 +217,6 @@ class SirtApp(App[None]):
 
     def get_key_display(self, binding: Binding) -> str:
         return shown(binding.key)
-
-    def hand_over(self, command: Sequence[str]) -> bool:
-        """Give the terminal to another program until it ends; return whether it ended well."""
-        try:
-            with self.suspend():
-                code = subprocess.run(command, check=False).returncode
-        except SuspendNotSupported:
-            self.say("this terminal can't be given to another program", "warning")
-            return False
-        except OSError as error:
-            self.say(f"{command[0]}: {error.strerror}; see $VISUAL and $EDITOR", "error")
-            return False
-        if code:
-            self.say(f"{command[0]} ended with status {code}; nothing is changed here", "warning")
-        return code == 0
 
     # --- questions and answers ---
 
@@ -282,9 +254,7 @@ class SirtApp(App[None]):
         key = self.key("delete")
         return await self.push_screen_wait(Choose(title, offers, present, droppable, drop, key))
 
-    def say(
-        self, text: str, severity: Literal["information", "warning", "error"] = "information"
-    ) -> None:
+    def say(self, text: str, severity: Severity = "information") -> None:
         if self.runs.root != Path("runs").absolute():
             text = naming(text, str(self.runs.root))
         self.notify(visible(text, 500), severity=severity, markup=False)
@@ -309,26 +279,12 @@ class SirtApp(App[None]):
 
     # --- keys ---
 
-    def action_open_runs(self) -> None:
-        self.open_runs()
-
-    def action_open_run(self) -> None:
-        if self._run_id is None:
-            self.say(NO_RUN, "warning")
-        else:
-            self.open_run(self._run_id)
-
-    def action_open_compose(self) -> None:
-        self.open_compose()
-
-    def action_open_pairs(self) -> None:
-        self.open_pairs()
-
-    def action_open_compare(self) -> None:
-        self.open_compare()
-
-    def action_open_devices(self) -> None:
-        self.open_devices()
+    action_open_runs = open_runs
+    action_open_run = open_run
+    action_open_compose = open_compose
+    action_open_pairs = open_pairs
+    action_open_compare = open_compare
+    action_open_devices = open_devices
 
     async def action_back(self) -> None:
         self.open_runs()
@@ -337,13 +293,12 @@ class SirtApp(App[None]):
         self.theme = LIGHT if self.theme == DARK else DARK
         self.remembered.put("theme", self.theme)
 
-    def action_command_palette(self) -> None:
-        self.open_palette()
-
     def open_palette(self, text: str = "") -> None:
         """Open the palette, with the beginning of what to find."""
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(text))
+
+    action_command_palette = open_palette
 
     def action_help(self) -> None:
         from sirt_tui.screens.help import Help
@@ -352,12 +307,7 @@ class SirtApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """List what the keys do that work here, each action once, for the command palette."""
-        for found in working(screen):
-
-            def run(action: str = found.action, node: object = found.node) -> None:
-                self.run_worker(self.run_action(action, default_namespace=node))  # type: ignore[arg-type]
-
-            yield SystemCommand(found.words, f"key {' '.join(found.keys)}", run)
+        return commands(screen)
 
 
 if TYPE_CHECKING:

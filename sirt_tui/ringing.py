@@ -1,15 +1,17 @@
-"""Which runs have ended since the list was last looked at, so that the terminal can ring."""
+"""Ring the terminal for runs that have ended, or stand still, since the list was last looked at."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from engine.schema.notify import Occasion
+    from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
+    from sirt_tui.feed import Feed
 
 ENDS: dict[str, Occasion] = {"done": "done", "failed": "failed", "lost": "failed"}
 
@@ -41,3 +43,27 @@ class Ends:
             for run_id, state in self._states.items()
             if state in ENDS and before.get(run_id, state) not in ENDS
         ]
+
+
+class Ringer:
+    """Rings for runs whose ``notify:`` asks for it; ``ring`` does it, with a line to show."""
+
+    def __init__(self, feed: Feed, runs: RunsFolder, ring: Callable[[str], None]) -> None:
+        self._feed = feed
+        self._runs = runs
+        self._ring = ring
+        self.ends = Ends()
+
+    async def ring_for(self, ends: list[tuple[str, Occasion]]) -> None:
+        from engine.queries.notices import rings
+
+        for run_id, event in ends:
+            if await self._feed.ask(rings, self._runs, run_id, event):
+                self._ring(f"sirt: {run_id} {event}")
+
+    async def ring_for_stuck(self) -> None:
+        from engine.queries.notices import stuck
+
+        found = await self._feed.ask(stuck, self._runs, self.ends.at_work)
+        for run_id in self.ends.newly_stuck(found):
+            self._ring(f"sirt: {run_id} stuck")

@@ -17,20 +17,12 @@ from typing import TYPE_CHECKING
 
 from engine import catalog
 from engine.machine import processes
+from engine.scheduling.agenda import Agenda
 from engine.scheduling.claims import Claims
 from engine.scheduling.folders import Folders
 from engine.scheduling.notices import Notices
-from engine.scheduling.policy import (
-    Fact,
-    blocked,
-    finished,
-    handed_over,
-    made,
-    problem,
-    standings,
-    starts,
-)
-from engine.scheduling.queue import Queue, change, forgive, read_queue
+from engine.scheduling.policy import handed_over, made, problem, starts
+from engine.scheduling.queue import forgive
 from engine.scheduling.watching import Running, adopted, tell_end, watch
 from engine.schema.errors import UserError, explain, told
 from engine.store.conductor_dir import ConductorDir
@@ -38,10 +30,10 @@ from engine.store.eventlog import HEARTBEAT_S
 from engine.store.registry import folder_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from engine.interfaces import Capacity, Launcher
-    from engine.scheduling.policy import QueuedRun, Standing, Start
+    from engine.scheduling.policy import QueuedRun, Start
     from engine.scheduling.servers import Servers
     from engine.store.layout import RunsFolder
 
@@ -88,10 +80,7 @@ class Conductor:
         self._local = local
         self._timing = timing
         self._folders = Folders(runs)
-        self._queue = Queue()
-        self._queue_stamp: object = None
-        self._wanted: list[QueuedRun] = []
-        self._stands: Mapping[str, Standing] = {}
+        self._agenda = Agenda(runs, self._folders, self._say)
         self._claims = Claims(runs, self._folders)
         self._servers = servers
         self._notices = Notices(runs)
@@ -143,7 +132,7 @@ class Conductor:
         can rely on being seen (see :func:`ensure_running`).
         """
         with folder_lock(self.runs):
-            if self._stamp() != self._queue_stamp:
+            if self._agenda.outdated:
                 return False
             log.info("nothing left to do")
             self._release()
@@ -156,8 +145,11 @@ class Conductor:
             tell_end(self._folders, running, poll)
             if poll.again:
                 forgive(self.runs, running.phase.id, running.attempt.number)
-        if ended or self._stamp() != self._queue_stamp or time.monotonic() >= self._next_look:
-            self._look()
+        if ended or self._agenda.outdated or time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + self._timing.look
+            self._agenda.look(self.running)
+            self._notices.look(self._agenda.wanted, self._agenda.stands, self.running)
+            self._agenda.drop_finished()
         waiting = self._start_ready()
         return bool(self.running) or waiting or self._notices.busy
 
@@ -166,63 +158,14 @@ class Conductor:
             self._next_beat = time.monotonic() + HEARTBEAT_S
             ConductorDir(self.runs.conductor).alive.touch()
 
-    # --- what is wanted, and where it stands ---
-
-    def _stamp(self) -> object:
-        try:
-            status = self.runs.queue.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_mtime_ns
-
-    def _look(self) -> None:
-        """Read the queue and its phases' folders; finished runs are taken off the queue."""
-        self._next_look = time.monotonic() + self._timing.look
-        stamp = self._stamp()
-        try:
-            self._queue = read_queue(self.runs)
-        except UserError as error:
-            self._say(str(error), logging.ERROR)
-        self._queue_stamp = stamp
-        self._wanted = []
-        for entry in self._queue.entries:
-            try:
-                self._wanted.append(self._folders.queued_run(entry))
-            except UserError as error:
-                self._say(f"run {entry.run_id} is passed over: {error}", logging.ERROR)
-        facts = self._folders.facts(self._wanted)
-        for phase_id, running in self.running.items():
-            if phase_id in facts and facts[phase_id].state != "done":
-                facts[phase_id] = Fact("running", running.attempt.number)
-        self._stands = standings(self._wanted, facts)
-        self._tell_blocked()
-        self._notices.look(self._wanted, self._stands, self.running)
-        self._drop_finished()
-
-    def _drop_finished(self) -> None:
-        over = {r.run_id for r in self._wanted if finished(r, self._stands)}
-        if not over:
-            return
-        change(self.runs, lambda q: q.with_entries(e for e in q.entries if e.run_id not in over))
-        for run_id in sorted(over):
-            log.info("run %s is finished", run_id)
-
-    def _tell_blocked(self) -> None:
-        for culprit, phases in blocked(self._stands).items():
-            number = self._folders.attempt_number(culprit)
-            state = self._stands[culprit].state if culprit in self._stands else "missing"
-            self._say(
-                f"{culprit} ({state}, attempt {number}) blocks {', '.join(phases)}; "
-                "other branches go on",
-                logging.WARNING,
-            )
-
     # --- starting ---
 
     def _start_ready(self) -> bool:
         """Start what fits; True when something could run but waits for a device or a retry."""
-        queued = {p for p, s in self._stands.items() if s.state == "queued"} - self.running.keys()
-        wanted = [run for run in self._wanted if self._has_some_to_start(run)]
+        queued = {
+            p for p, s in self._agenda.stands.items() if s.state == "queued"
+        } - self.running.keys()
+        wanted = [run for run in self._agenda.wanted if self._has_some_to_start(run)]
         self._servers.look(
             node
             for run in wanted
@@ -238,7 +181,7 @@ class Conductor:
         """A queue elsewhere takes phases that wait for their inputs too."""
         states = {"queued"} if run.request.launcher in LOCAL else {"queued", "waiting"}
         return any(
-            self._stands[node.id].state in states and node.id not in self.running
+            self._agenda.stands[node.id].state in states and node.id not in self.running
             for node in run.nodes
         )
 
@@ -279,11 +222,11 @@ class Conductor:
         until = time.monotonic() + HEARTBEAT_S
         nodes = {node.id: node for run in wanted for node in run.nodes}
         mine = {p for p, one in self.running.items() if one.launcher is launcher}
-        chosen = handed_over(wanted, self._stands, mine, room)
+        chosen = handed_over(wanted, self._agenda.stands, mine, room)
         for start in chosen:
             kind = f"{name} {nodes[start.phase].kind}"
             ready = all(
-                made(i, self._stands) or i in self.running for i in nodes[start.phase].inputs
+                made(i, self._agenda.stands) or i in self.running for i in nodes[start.phase].inputs
             )
             waits = max(self._not_before.get(what, 0.0) for what in (kind, start.phase))
             if not ready or start.phase in self.running or waits > time.monotonic():
@@ -294,7 +237,7 @@ class Conductor:
                 break
         self._claims.tell()
         there = {p for p, node in nodes.items() if node.remote and p not in self.running}
-        remote = {p for p in there if self._stands[p].state == "queued"}
+        remote = {p for p in there if self._agenda.stands[p].state == "queued"}
         for start in starts(wanted, remote, self._room(self._local)) if remote else ():
             self._start(start, name)
         return bool(chosen or remote)
@@ -302,9 +245,9 @@ class Conductor:
     def _room(self, launcher: Launcher) -> Capacity:
         held = [r.held for r in self.running.values() if r.launcher is launcher]
         elsewhere = sum(r.slot == "api" for r in self.running.values())
-        api = max(0, self._queue.api_slots - elsewhere)
+        api = max(0, self._agenda.queue.api_slots - elsewhere)
         asking = self._folders.generations([r.phase for r in self.running.values()])
-        room = launcher.capacity(held, self._queue.cpu_slots)
+        room = launcher.capacity(held, self._agenda.queue.cpu_slots)
         return replace(room, api=api, asking=asking)
 
     def _can_ever_start(self, run: QueuedRun, room: Capacity) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands import drafts
 from engine.schema.errors import UserError
-from sirt_tui import failures
+from sirt_tui import failures, lending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,8 @@ async def edited(page: Page, document: DraftDocument) -> bool:
     path = None
     try:
         path = await page.ask(_file, page, document)
-        if not page.sirt.hand_over([*editor, str(path)]):
+        if problem := lending.lend(page.app, [*editor, str(path)]):
+            page.sirt.say(*problem)
             return False
         draft = await page.ask(drafts.draft_of_preset, str(path))
     except (UserError, OSError) as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from textual.message import Message
 
 from sirt_tui.places import bindings
+from sirt_tui.widgets.listing import Listing
 from sirt_tui.widgets.painted_lines import HEADING, PaintedLines
 from sirt_tui.widgets.table_lines import TICK, Head, Lines, Order, head_strip
 
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.columns import Column
 
 T = TypeVar("T")
+
+
+class FromTable(Message):
+    """A message with the table that it comes from."""
+
+    def __init__(self, table: RowTable[Any]) -> None:
+        super().__init__()
+        self.table = table
 
 
 class RowTable(PaintedLines, Generic[T]):
@@ -45,38 +54,31 @@ class RowTable(PaintedLines, Generic[T]):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"row--header", "row--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
 
-    class Highlighted(Message):
+    class Highlighted(FromTable):
         """The cursor moved to another row; ``key`` is None without rows."""
 
         def __init__(self, table: RowTable[Any], key: str | None) -> None:
-            super().__init__()
-            self.table = table
+            super().__init__(table)
             self.key = key
 
-    class Selected(Message):
+    class Selected(FromTable):
         """The person opened a row: by enter, a double click, or a click under the cursor.
         ``row``: the one under the cursor then, which may have moved on since."""
 
         def __init__(self, table: RowTable[Any], key: str, row: Any) -> None:
-            super().__init__()
-            self.table = table
+            super().__init__(table)
             self.key = key
             self.row = row
 
-    class Folded(Message):
+    class Folded(FromTable):
         """The person folded a group, or unfolded it; ``key``: its head's."""
 
         def __init__(self, table: RowTable[Any], key: str) -> None:
-            super().__init__()
-            self.table = table
+            super().__init__(table)
             self.key = key
 
-    class Changed(Message):
+    class Changed(FromTable):
         """The ticks or the order changed."""
-
-        def __init__(self, table: RowTable[Any]) -> None:
-            super().__init__()
-            self.table = table
 
     tick_cells = len(TICK)
 
@@ -93,9 +95,7 @@ class RowTable(PaintedLines, Generic[T]):
         self._look = Lines(columns)
         self._key = key
         self._given: Sequence[T] = ()
-        self._rows: Sequence[T] = ()
-        self._lines: Sequence[T | Head] = ()
-        self._cursor = 0
+        self._list = Listing(key)
         self._announced: str | None = None
         self.ticked: set[str] = set()
         self.sorted_by = Order()
@@ -106,73 +106,46 @@ class RowTable(PaintedLines, Generic[T]):
     @property
     def row(self) -> T | None:
         """The row under the cursor; None on a group's head."""
-        line = self._under
-        return None if isinstance(line, Head) else line
+        return self._list.row
 
     @property
     def head(self) -> Head | None:
         """The group's head under the cursor."""
-        line = self._under
-        return line if isinstance(line, Head) else None
-
-    @property
-    def _under(self) -> T | Head | None:
-        return self._lines[self._cursor] if self._lines else None
-
-    def _key_of(self, line: T | Head | None) -> str | None:
-        if line is None:
-            return None
-        return line.key if isinstance(line, Head) else self._key(line)
+        return self._list.head
 
     @property
     def rows(self) -> Sequence[T]:
         """All rows, in the table's order, those of folded groups too."""
-        return self._rows
+        return self._list.rows
 
     def show(self, rows: Sequence[T]) -> None:
         """Show these rows. The cursor stays on its row, at the same height, if it still exists;
         only lines that have changed are painted."""
-        kept = self._key_of(self._under)
-        before, count = self._cursor, len(self._lines)
-        self._given = rows
-        self._rows = self.sorted_by.of(rows, self._look.columns)
-        self._lines = self.grouping(self._rows) if self.grouping else self._rows
-        self._cursor = self._where(kept)
-        moved = self._cursor - before
-        if len(self._lines) == count and not moved:
+        count, self._given = self.count, rows
+        moved = self._list.show(self.sorted_by.of(rows, self._look.columns), self.grouping)
+        if self.count == count and not moved:
             self.redraw()
         else:
             self.repaint_all()
             self.take_room(self.size.width)
             if moved and self.scroll_offset.y:
                 self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
-            self.reveal(self._cursor)
+            self.reveal(self._list.cursor)
         self._announce()
 
     def set_columns(self, columns: Sequence[Column[T]]) -> None:
-        if [(c.title, c.rank, c.narrow) for c in columns] != [
-            (c.title, c.rank, c.narrow) for c in self._look.columns
-        ]:
-            self._look = Lines(columns)
+        if (look := Lines(columns)).layout != self._look.layout:
+            self._look = look
             self.repaint_all()
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row with this key, if there is one."""
-        lines = enumerate(self._lines)
-        found = next((n for n, line in lines if self._key_of(line) == key), None)
-        if found is not None:
+        if (found := self._list.find(key)) is not None:
             self._put(found)
 
     def untick(self) -> None:
         self.ticked.clear()
         self.repaint_all()
-
-    def _where(self, kept: str | None) -> int:
-        """Return the place of the row with that key, or else the place nearest to the cursor's."""
-        lines, at = self._lines, self._cursor
-        if kept is not None and not (at < len(lines) and self._key_of(lines[at]) == kept):
-            at = next((n for n, line in enumerate(lines) if self._key_of(line) == kept), at)
-        return min(at, max(0, len(lines) - 1))
 
     # --- order ---
 
@@ -181,59 +154,52 @@ class RowTable(PaintedLines, Generic[T]):
         self.sorted_by = Order(key, descending)
         self.repaint_all()
         self.show(self._given)
-        self.reveal(self._cursor)
+        self.reveal(self._list.cursor)
         self.tell(self.Changed(self))
 
     def sort_next(self, step: int = 1) -> None:
         """Sort by the next column that allows it."""
-        keys, (key, descending) = list(self.orders), self.sorted_by
-        at = keys.index(key) if key in keys else -step
-        self.sort(keys[(at + step) % len(keys)], descending)
+        self.sort(*self.sorted_by.next(list(self.orders), step))
 
     @property
     def orders(self) -> dict[str, str]:
         """The keys and titles of columns that can be sorted by."""
-        return {column.key: column.title for column in self._look.columns if column.sort}
+        return self._look.orders
 
     @property
     def without_room(self) -> list[str]:
         """The titles of the columns that don't fit."""
-        fitting = {column.key for column, _ in self._look.shown(self.size.width)}
-        return [c.title for c in self._look.columns if c.key not in fitting and self.size.width]
+        return self._look.without_room(self.size.width)
 
     @property
     def hidden_order(self) -> str:
         """The sort order, if its column does not fit."""
-        order = self.sorted_by
-        shown = {column.key for column, _ in self._look.shown(self.size.width)}
-        if order.key not in self.orders or order.key in shown or not self.size.width:
-            return ""
-        return f"{self.orders[order.key]} {order.arrow}"
+        return self._look.hidden(self.sorted_by, self.size.width)
 
     # --- keys and mouse ---
 
     def action_move(self, step: int) -> None:
-        self._put(self._cursor + step)
+        self._put(self._list.cursor + step)
 
     def action_page(self, step: int) -> None:
-        self._put(self._cursor + step * max(1, self.size.height - HEADING - 1))
+        self._put(self._list.cursor + step * max(1, self.size.height - HEADING - 1))
 
     def action_end(self, which: int) -> None:
-        self._put(which * (len(self._lines) - 1))
+        self._put(which * (self.count - 1))
 
     def action_tick(self) -> None:
         if self.head is not None:
             self.tell(self.Folded(self, self.head.key))
         elif self.row is not None:
             self.tick()
-            self._put(self._cursor + 1)
+            self._put(self._list.cursor + 1)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self._ticks if action == "tick" else super().check_action(action, parameters)
 
     def tick_all(self) -> None:
         """Tick all rows; if all are ticked, untick them."""
-        keys = {self._key(row) for row in self._rows}
+        keys = {self._key(row) for row in self.rows}
         self.ticked = self.ticked - keys if keys <= self.ticked else self.ticked | keys
         self.redraw()
         self.tell(self.Changed(self))
@@ -255,12 +221,12 @@ class RowTable(PaintedLines, Generic[T]):
         at = event.y + self.scroll_offset.y - HEADING
         if event.y < HEADING:
             self._click_header(event.x)
-        elif 0 <= at < len(self._lines):
+        elif 0 <= at < self.count:
             self._click_row(at, event)
 
     def _click_row(self, at: int, event: events.Click) -> None:
         """Handle a click; the second one of a double click must not open a row twice."""
-        opens = at == (self._cursor if event.chain == 1 else self._clicked)
+        opens = at == (self._list.cursor if event.chain == 1 else self._clicked)
         self._put(at)
         self._clicked = -1 if opens else at
         if self.head is not None:
@@ -279,19 +245,19 @@ class RowTable(PaintedLines, Generic[T]):
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
-        self.reveal(self._cursor)
+        self.reveal(self._list.cursor)
 
     def _put(self, at: int) -> None:
-        before = self._cursor
-        self._cursor = min(max(at, 0), max(0, len(self._lines) - 1))
-        if self.reveal(self._cursor):
+        before = self._list.cursor
+        self._list.put(at)
+        if self.reveal(self._list.cursor):
             self.repaint_all()
         else:
-            self.repaint(before, self._cursor)
+            self.repaint(before, self._list.cursor)
         self._announce()
 
     def _announce(self) -> None:
-        key = self._key_of(self._under)
+        key = self._list.key
         if key != self._announced:
             self._announced = key
             self.tell(self.Highlighted(self, None if self.row is None else key))
@@ -300,15 +266,15 @@ class RowTable(PaintedLines, Generic[T]):
 
     @property
     def count(self) -> int:
-        return len(self._lines)
+        return len(self._list.lines)
 
     def heading(self) -> Strip:
         style = self.get_component_rich_style("row--header")
         return self._look.heading(self.sorted_by, self.size.width, style)
 
     def line(self, at: int) -> Strip:
-        line, style, plain = self._lines[at], self.rich_style, False
-        if at == self._cursor:
+        line, style, plain = self._list.lines[at], self.rich_style, False
+        if at == self._list.cursor:
             style += self.get_component_rich_style("row--cursor")
             plain = self.has_focus
         if isinstance(line, Head):

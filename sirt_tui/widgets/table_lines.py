@@ -64,6 +64,11 @@ class Order(NamedTuple):
     def reversed(self) -> Order:
         return Order(self.key, not self.descending)
 
+    def next(self, keys: Sequence[str], step: int) -> Order:
+        """Return the order by the column ``step`` further, in the same direction."""
+        at = keys.index(self.key) if self.key in keys else -step
+        return Order(keys[(at + step) % len(keys)], self.descending)
+
     def of(self, rows: Sequence[T], columns: Sequence[Column[T]]) -> Sequence[T]:
         """Sort the rows; those without a value come last."""
         value = next((column.sort for column in columns if column.key == self.key), None)
@@ -91,6 +96,28 @@ class Lines(Generic[T]):
             self._gap = 2 if width >= ROOMY else 1
             self._shown = fit(self.columns, width - len(TICK), self._gap)
         return self._shown
+
+    @property
+    def layout(self) -> list[tuple[object, ...]]:
+        """What of the columns decides how lines are laid out."""
+        return [(column.title, column.rank, column.narrow) for column in self.columns]
+
+    def without_room(self, width: int) -> list[str]:
+        """Return the titles of the columns that don't fit."""
+        fitting = {column.key for column, _ in self.shown(width)}
+        return [c.title for c in self.columns if c.key not in fitting and width]
+
+    @property
+    def orders(self) -> dict[str, str]:
+        """The keys and titles of columns that can be sorted by."""
+        return {column.key: column.title for column in self.columns if column.sort}
+
+    def hidden(self, order: Order, width: int) -> str:
+        """Return the order in words if its column does not fit, else an empty text."""
+        shown = {column.key for column, _ in self.shown(width)}
+        if order.key not in self.orders or order.key in shown or not width:
+            return ""
+        return f"{self.orders[order.key]} {order.arrow}"
 
     def at(self, x: int, width: int) -> Column[T] | None:
         """Return the column at this cell."""

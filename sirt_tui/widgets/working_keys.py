@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from textual.app import SystemCommand
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from textual.dom import DOMNode
     from textual.screen import Screen
 
@@ -39,3 +43,14 @@ def working(screen: Screen[object]) -> list[Working]:
         if key not in one.keys:
             one.keys.append(key)
     return list(found.values())
+
+
+def commands(screen: Screen[object]) -> Iterator[SystemCommand]:
+    """List them for the command palette, each action once."""
+    app = screen.app
+    for found in working(screen):
+
+        def run(action: str = found.action, node: object = found.node) -> None:
+            app.run_worker(app.run_action(action, default_namespace=node))  # type: ignore[arg-type]
+
+        yield SystemCommand(found.words, f"key {' '.join(found.keys)}", run)

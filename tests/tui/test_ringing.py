@@ -39,7 +39,7 @@ def test_a_run_that_ends_rings_where_its_experiment_asks_for_it(recorded, monkey
             monkeypatch.setattr(app.feed, "ask", counted)
 
             async def see(message: Feed.RunsChanged, questions: int) -> None:
-                app._ends.news([rows[live]])  # it was running a moment ago
+                app._ringer.ends.news([rows[live]])  # it was running a moment ago
                 app.on_feed_runs_changed(message)
                 await settled(pilot, lambda: asked.count(live) == questions)
                 await app.workers.wait_for_complete()
@@ -54,9 +54,9 @@ def test_a_run_that_ends_rings_where_its_experiment_asks_for_it(recorded, monkey
             await see(ended("done"), 3)
             assert len(rung) == 1
             notify_files.keep(recorded, live, Notify(stuck_minutes=5))  # it was recorded days ago
-            app._ends.news([rows[live]])
+            app._ringer.ends.news([rows[live]])
             for _ in range(2):
-                await app._ring_for_stuck()
+                await app._ringer.ring_for_stuck()
                 assert len(rung) == 2
             assert any(f"\x1b]2;sirt: {live} stuck\a" in text for text in written)
 
@@ -64,7 +64,7 @@ def test_a_run_that_ends_rings_where_its_experiment_asks_for_it(recorded, monkey
                 raise FileNotFoundError("attempt-001")  # its folder went between two looks
 
             monkeypatch.setattr(notices, "standstill", gone)
-            await app._ring_for_stuck()
+            await app._ringer.ring_for_stuck()
             assert len(rung) == 2
 
     asyncio.run(flow())

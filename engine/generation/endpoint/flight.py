@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from engine.generation.endpoint.advice import explain
+from engine.generation.endpoint.asks import Ask, judged, stuck
 from engine.generation.endpoint.dialect import sent_text
 from engine.generation.endpoint.faults import Fault
-from engine.generation.endpoint.patience import Spell
 from engine.interfaces import BrokenOff, Reply
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
@@ -49,19 +49,6 @@ class Speaker(Protocol):
     async def ask(self, client: openai.AsyncOpenAI, question: Question) -> Reply | Fault:
         """Send a question once and return the outcome."""
         ...
-
-
-@dataclass
-class Ask:
-    """A question under way. ``amount``: money set aside for it. ``resting``: the fault after which
-    it waits for its next try, with no request under way. ``unaffordable``: the spend cap allows no
-    other try."""
-
-    question: Question
-    amount: float
-    spell: Spell = field(default_factory=Spell)
-    resting: Fault | None = None
-    unaffordable: bool = False
 
 
 class Flight:
@@ -129,7 +116,7 @@ class Flight:
     def _take_off(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Send as many questions as rate and money allow; return whether any is under way."""
         most = int(self._throttle.limit) if self._proved else UNPROVED
-        most += self._stuck
+        most += stuck(self._in_air.values())
         while self._waiting and not self._ending and len(self._in_air) < most:
             amount = self._budget.reserve(sent_text(self._waiting[0]))
             if amount is None:
@@ -137,15 +124,6 @@ class Flight:
             ask = Ask(self._waiting.popleft(), amount)
             self._in_air[loop.create_task(self._bring(ask))] = ask
         return bool(self._in_air)
-
-    @property
-    def _stuck(self) -> bool:
-        """Whether all requests broke in ways that may be their questions' fault; then one more is
-        sent, to see whether others succeed."""
-        return bool(self._in_air) and all(
-            ask.resting is not None and (ask.resting.kind == "reply" or ask.resting.status == 500)
-            for ask in self._in_air.values()
-        )
 
     def land(self) -> bool:
         """Send nothing new; return whether replies are under way."""
@@ -247,16 +225,10 @@ class Flight:
     def _arrived(self, question: Question, reply: Reply) -> Batch:
         self._answered = self._answers_now = True
         self._refusals = 0
-        reply = self._judged(question, reply)
+        reply = judged(question, reply, self._budget.endpoint.content_retries)
         if not reply.final:
             self._waiting.appendleft(replace(question, tries=question.tries + 1))
         return [*self._let_go(), (question, reply)]
-
-    def _judged(self, question: Question, reply: Reply) -> Reply:
-        """Mark a reply as final unless it has a content fault and may be asked again."""
-        faulty = reply.finish in ("empty", "filtered") or not (reply.text.strip() or reply.why)
-        most = self._budget.endpoint.content_retries
-        return replace(reply, final=not faulty or question.tries >= most)
 
     def _failed(self, ask: Ask, fault: Fault) -> None:
         if fault.kind in ("size", "question"):
