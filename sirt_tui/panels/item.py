@@ -217,10 +217,11 @@ def _side_title(side: Side, target: str) -> Text:
     text.append(*VERDICTS[side.verdict])
     if side.answer is not None:
         text.append(f"  {one_line(side.answer, 40)}")
-        rule = f"found by rule: {one_line(side.tier, 30)}" if side.tier else "found by no rule"
-        text.append(f" ({rule})", "dim")
     if target and side.verdict != "right":
         text.append(f"  right is {one_line(target, 40)}")
+    if side.answer is not None:
+        rule = f"found by rule: {one_line(side.tier, 30)}" if side.tier else "found by no rule"
+        text.append(f" ({rule})", "dim")
     return text
 
 
