@@ -9,7 +9,9 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.queries.lineage import lineage
 from engine.queries.lineage_tree import draw, environments
+from engine.schema.errors import UserError
 from engine.schema.sanitize import visible
 from sirt_tui.places import bindings
 from sirt_tui.widgets.leaving import Dialog
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from engine.queries.lineage import Lineage
+    from sirt_tui.page import Page
 
 
 class LineageDialog(Dialog[None]):
@@ -47,3 +50,13 @@ class LineageDialog(Dialog[None]):
     def action_scroll(self, way: str) -> None:
         scroll = self.query_one(VerticalScroll)
         scroll.scroll_down() if way == "down" else scroll.scroll_up()
+
+
+async def show_lineage(page: Page, run_id: str) -> None:
+    """Read a run's lineage and show it. Call it from a worker."""
+    try:
+        found = await page.ask(lineage, page.runs, run_id)
+    except (UserError, OSError) as error:
+        page.sirt.say_error(error)
+    else:
+        page.app.push_screen(LineageDialog(found))

@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.containers import Container
-from textual.widgets import Static
 
 from engine.queries.sibling_runs import relatives
-from engine.schema.errors import UserError
-from engine.schema.kinds import resolve
 from sirt_tui.page import Page
-from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.alerts import AlertsPanel, alerts
 from sirt_tui.panels.curves import CurvesPanel, Key
 from sirt_tui.panels.log import LogPanel
@@ -25,12 +20,13 @@ from sirt_tui.panels.run_panel import RunPanel, RunView
 from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
+from sirt_tui.screens.liveliest import liveliest
 from sirt_tui.screens.run_actions import RunActions, to_retry
+from sirt_tui.screens.run_panels import NAMES, PANELS, PanelBar, RunPanels
 from sirt_tui.screens.run_title import run_title
 from sirt_tui.widgets.chart import Chart
 from sirt_tui.widgets.reading import Reading
 from sirt_tui.widgets.searching import SearchLine
-from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,22 +42,8 @@ if TYPE_CHECKING:
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
-PANELS: tuple[type[RunPanel], ...] = tuple(map(resolve, RUN_PANELS))
-NAMES = tuple(panel.NAME for panel in PANELS)
-CELLS = {"-narrow": 1, "-medium": 2, "-wide": 5}  # beside the phases, by the width
 REDRAW_S = 5.0  # silence and rates age even when nothing happens
 PICTURES_S = 1.0  # curves and texts follow once in so long; progress and warnings at once
-
-
-class PanelBar(Static):
-    """Names the panels and the one shown, if not all of them fit."""
-
-    DEFAULT_CSS = "PanelBar { height: 1; padding: 0 1; }"
-
-    def show(self, names: tuple[str, ...], chosen: str, keys: str) -> None:
-        self.display = bool(names)
-        at = names.index(chosen) if chosen in names else -1
-        self.update(tabs(names, at, "screen.panel_at").append(f"  {keys} other panel", "dim"))
 
 
 def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
@@ -98,16 +80,14 @@ class RunPage(Page):
         self._rows: tuple[RunRow, ...] = ()
         self._phase_id: str | None = None
         self._follows = True  # the cursor goes with the work until a person moves it
-        self._panel = NAMES[0]
+        self._panels = RunPanels(self._view)
         self._pictures: Timer | None = None
         self._drawn_at = float("-inf")
 
     def compose_body(self) -> ComposeResult:
         yield AlertsPanel()
         yield PanelBar()
-        with Container(id="grid"):
-            yield PhasesPanel()
-            yield from (panel() for panel in PANELS)
+        yield self._panels
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -126,7 +106,7 @@ class RunPage(Page):
         first = self._status is None
         self._status = event.status
         if first:
-            self._zoom_as_before()
+            self._panels.zoom_as_before()
             self._find_relatives()
         self._draw()
 
@@ -134,7 +114,7 @@ class RunPage(Page):
         self._rows = event.rows
         self._find_relatives()
         self._draw_ageing()
-        self._draw_panels()
+        self._panels.draw()
 
     def _find_relatives(self) -> None:
         if self._status is not None:
@@ -145,11 +125,11 @@ class RunPage(Page):
             self._follows = self._status is not None and event.phase_id == self._liveliest().id
             self._phase_id = event.phase_id
             self.query_one(CurvesPanel).follow()
-            self._draw_panels()
+            self._panels.draw()
 
     def on_resize(self, event: events.Resize) -> None:
         self._draw_ageing()
-        self.call_after_refresh(self._arrange)
+        self.call_after_refresh(self._panels.fit)
 
     # --- drawing ---
 
@@ -170,12 +150,7 @@ class RunPage(Page):
     def _draw_pictures(self) -> None:
         self._pictures = None
         self._drawn_at = time.monotonic()
-        self._draw_panels()
-
-    def _draw_panels(self) -> None:
-        if (view := self._view()) is not None:
-            for panel in self.query(RunPanel):
-                panel.show(view)
+        self._panels.draw()
 
     def _draw_ageing(self) -> None:
         if (view := self._view()) is not None:
@@ -190,19 +165,8 @@ class RunPage(Page):
         return RunView(self.runs, self._status, chosen, self._relatives, now)
 
     def _liveliest(self) -> PhaseStatus:
-        """Return the phase worth watching: the running one, else a failed one, else the last done
-        one; for a finished run the first evaluation."""
         assert self._status is not None
-        phases = self._status.phases
-        for states in ({"running"}, {"failed", "lost", "unreachable"}):
-            for phase in reversed(phases):
-                if phase.state in states:
-                    return phase
-        done = [phase for phase in phases if phase.state == "done"]
-        if len(done) == len(phases):
-            scored = [phase for phase in phases if phase.spec.kind == "evaluate"]
-            return self._chosen() or (scored or phases)[0]
-        return done[-1] if done else phases[0]
+        return liveliest(self._status.phases, self._chosen())
 
     def _chosen(self) -> PhaseStatus | None:
         phases = self._status.phases if self._status else ()
@@ -210,54 +174,23 @@ class RunPage(Page):
 
     # --- panels ---
 
-    def _choice(self) -> tuple[str, ...]:
-        """Return the panels of which one is shown at a time; the others always stay."""
-        cells = next(cells for size, cells in CELLS.items() if self.has_class(size))
-        return NAMES[cells - 1 :] if len(NAMES) > cells else ()
-
-    def _arrange(self) -> None:
-        """Show the panels that fit."""
-        choice = self._choice()
-        if choice and self._panel not in choice:
-            self._panel = choice[0]
-        for name in NAMES:
-            panel = self.query_one(f"#{name}")
-            panel.display = name not in choice or name == self._panel
-            panel.set_class(name in choice, "chosen")
-        keys = f"{self.sirt.key('previous_tab')} {self.sirt.key('next_tab')}"
-        self.query_one(PanelBar).show(choice, self._panel, keys)
-        self._draw_panels()
-
     def action_panel(self, step: int) -> None:
         """Show another panel if not all fit; otherwise move the focus."""
-        choice = self._choice() or NAMES
-        at = choice.index(self._panel) if self._panel in choice else 0
-        self.action_panel_at((at + step) % len(choice))
+        self._panels.step(step)
 
     def action_panel_at(self, number: int) -> None:
         """Show this panel; if another was zoomed, zoom this one instead."""
-        self._show_panel((self._choice() or NAMES)[number])
-
-    def _show_panel(self, name: str) -> None:
-        zoomed = self.maximized is not None
-        self.minimize()
-        if not (choice := self._choice()) or name in choice:
-            self._panel = name
-        self._arrange()
-        panel = self.query_one(f"#{name}")
-        next((w for w in (panel, *panel.query("*")) if w.can_focus), panel).focus()
-        if zoomed:
-            self.maximize(panel, container=False)
+        self._panels.go_to_number(number)
 
     def action_search(self) -> None:
         """Search in the text that has the focus, or else in the one that is shown."""
         panels: list[LogPanel | SamplesPanel]
         panels = [self.query_one(SamplesPanel), self.query_one(LogPanel)]
         focused = [panel for panel in panels if panel.has_focus]
-        shown = [panel for panel in panels if self._visible(panel)]
+        shown = [panel for panel in panels if self._panels.shows(panel)]
         target = (*focused, *shown, panels[0])[0]
         if target not in shown:
-            self._show_panel(target.NAME)
+            self._panels.go_to(target.NAME)
         self.query_one(SearchLine).open(target)
 
     async def action_leave(self) -> None:
@@ -278,35 +211,27 @@ class RunPage(Page):
 
     def action_to_panel(self, at: int) -> None:
         """Go to the phases, or to the panel after them with this number."""
-        if at == 0:
-            zoomed = self.maximized is not None
-            self.minimize()
-            phases = self.query_one(PhasesPanel)
-            phases.focus()
-            if zoomed:
-                self.maximize(phases, container=False)
-        elif at <= len(NAMES):
-            self._show_panel(NAMES[at - 1])
-        else:
+        if at > len(NAMES):
             self.hint(f"there is no panel {at + 1} here")
+        elif at == 0:
+            self._panels.go_to_phases()
+        else:
+            self._panels.go_to(NAMES[at - 1])
 
     async def action_of_panel(self, name: str, action: str) -> None:
         panel = self.query_one(f"#{name}")
-        if self._visible(panel):
+        if self._panels.shows(panel):
             await panel.run_action(action)
         else:
             self._hint_hidden(name)
 
     async def action_chart(self, action: str) -> None:
         """Run an action of the first visible chart."""
-        shown = (p.query(Chart) for p in self.query(RunPanel) if self._visible(p))
+        shown = (p.query(Chart) for p in self.query(RunPanel) if self._panels.shows(p))
         if charts := [chart for found in shown for chart in found]:
             await charts[0].run_action(action)
         else:
             self._hint_hidden("curves")
-
-    def _visible(self, panel: Widget) -> bool:
-        return panel.display and self.maximized in (None, panel)
 
     def _hint_hidden(self, name: str) -> None:
         """Say why a key of another panel has no effect."""
@@ -314,28 +239,13 @@ class RunPage(Page):
         all_again = "shows all panels" if self.maximized is not None else "goes to the next panel"
         self.hint(f"no effect: this key is for {name}, which is not shown; {key} {all_again}")
 
-    def _zoom_as_before(self) -> None:
-        """Zoom the panel that was zoomed when a run of this folder was left last."""
-        name = self.sirt.remembered.get("run.zoomed", "")
-        if name in NAMES:
-            self._show_panel(name)
-        if name in NAMES or name == "phases":
-            panel = self.query_one(f"#{name}") if name in NAMES else self.query_one(PhasesPanel)
-            self.maximize(panel, container=False)
-
     def watch_maximized(self, before: Widget | None, now: Widget | None) -> None:
         if self._status is not None:
             name = (now.id or "phases") if now is not None else ""
             self.sirt.remembered.put("run.zoomed", name)
 
     def action_zoom(self) -> None:
-        if self.maximized is not None:
-            self.minimize()
-            return
-        focused = self.focused
-        panels = [self.query_one(PhasesPanel), *(self.query_one(f"#{name}") for name in NAMES)]
-        inside = [p for p in panels if focused is not None and p in focused.ancestors_with_self]
-        self.maximize(inside[0] if inside else self.query_one(f"#{self._panel}"), container=False)
+        self._panels.zoom()
 
     def action_curves(self) -> None:
         self.sirt.open_curves([self._run_id])
@@ -345,7 +255,7 @@ class RunPage(Page):
         return {name: partial(self._go_to_metric, key) for name, key in curves.metrics().items()}
 
     def _go_to_metric(self, key: Key) -> None:
-        self._show_panel(CurvesPanel.NAME)
+        self._panels.go_to(CurvesPanel.NAME)
         self.query_one(CurvesPanel).go_to(key)
 
     def copied(self) -> dict[str, str]:
@@ -389,12 +299,6 @@ class RunPage(Page):
 
     @work(exclusive=True, group="lineage")
     async def action_lineage(self) -> None:
-        from engine.queries.lineage import lineage
-        from sirt_tui.screens.lineage import LineageDialog
+        from sirt_tui.screens.lineage import show_lineage
 
-        try:
-            found = await self.ask(lineage, self.runs, self._run_id)
-        except (UserError, OSError) as error:
-            self.sirt.say_error(error)
-        else:
-            self.app.push_screen(LineageDialog(found))
+        await show_lineage(self, self._run_id)

@@ -10,7 +10,7 @@ from engine.schema.errors import UserError
 from sirt_tui.screens import run_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
@@ -28,6 +28,7 @@ class RunActions:
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        self._undone: list[Callable[[], Awaitable[Sequence[str]]]] = []
 
     async def stop(self, runs: States) -> None:
         meant = [run_id for run_id, state in runs.items() if state not in ENDED]
@@ -64,12 +65,20 @@ class RunActions:
         undo = self._page.sirt.key("undo")
         back = "brings it back" if len(meant) == 1 else "brings them back"
         delete = partial(run_commands.delete, self._page.runs, meant)
-        return bool(meant) and (
+        gone = bool(meant) and (
             await self._page.sirt.confirm(f"Delete {named(meant)}?", lost)
             and await self._do(delete, f"{named(meant)}: in the trash; {undo} {back}")
         )
+        if gone:
+            self._undone.append(self._restore)
+        return gone
 
-    async def restore(self) -> Sequence[str]:
+    async def undo(self) -> Sequence[str]:
+        """Undo what was done here last, else the newest deletion; return the runs that it brings
+        back."""
+        return await (self._undone.pop() if self._undone else self._restore)()
+
+    async def _restore(self) -> Sequence[str]:
         """Bring back the newest deletion; return its runs."""
         try:
             back, said = await self._page.ask(run_commands.restore, self._page.runs)
@@ -80,11 +89,19 @@ class RunActions:
         self._page.sirt.say(said)
         return back
 
-    async def leave_out(self, run_ids: Sequence[str], left_out: bool) -> None:
-        """Leave runs out of tables and reports, or take them in again."""
+    async def leave_out_or_in(self, rows: Sequence[RunRow]) -> None:
+        """Leave the runs out of tables and reports, or if all are, take them in again."""
+        out = not all(row.left_out for row in rows)
+        run_ids = [row.run_id for row in rows if row.left_out != out]
+        if run_ids:
+            self._undone.append(partial(self._leave_out, run_ids, not out))
+            await self._leave_out(run_ids, out)
+
+    async def _leave_out(self, run_ids: Sequence[str], left_out: bool) -> Sequence[str]:
         mark = partial(run_commands.leave_out, self._page.runs, run_ids, left_out)
         what = "left out of tables and reports" if left_out else "in tables and reports again"
         await self._do(mark, f"{named(run_ids)}: {what}")
+        return ()
 
     async def export(self, rows: Sequence[RunRow]) -> None:
         """Write a report of the runs, or copy their files, into a folder with their name."""

@@ -125,8 +125,8 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
         await pilot.press("F", "D")
         await settled(pilot, lambda: "instruct.lr ▴" not in text_of(app))
         assert app.remembered.get("runs.columns", ["?"]) == []
-        app.screen._group("")
-        app.screen._draw()
+        await pilot.press("Z")
+        await settled(pilot, lambda: "grouped by" not in text_of(app))
 
         table.move_to(run_id)
         await pilot.press("i")
