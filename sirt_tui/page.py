@@ -56,7 +56,11 @@ class Page(Leavable[None]):
     """A screen of the program. Subclasses define ``TITLE`` and ``compose_body``."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
-    DEFAULT_CSS = "Page #bottom { dock: bottom; height: auto; }"
+    DEFAULT_CSS = """
+    Page #bottom { dock: bottom; height: auto; }
+    Page #filter { display: none; height: 1; border: none; padding: 0 1; }
+    Page #filter.open { display: block; }
+    """
     SEARCHES: ClassVar[bool] = False  # whether its texts can be searched
     ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,#bottom"  # where one is, and the way out
     ESCAPE_TO_MINIMIZE = False  # a search in the zoomed panel ends first

@@ -37,8 +37,6 @@ class CurvesPage(Page):
 
     TITLE = "Curves"
     DEFAULT_CSS = """
-    CurvesPage #filter { display: none; height: 1; border: none; padding: 0 1; }
-    CurvesPage #filter.open { display: block; }
     CurvesPage #bar, CurvesPage #names { height: auto; padding: 0 1; }
     CurvesPage #names, CurvesPage #bar { text-wrap: nowrap; text-overflow: ellipsis; }
     """

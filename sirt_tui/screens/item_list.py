@@ -13,6 +13,7 @@ from sirt_tui.panels.titles import problem_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from rich.text import Text
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from engine.queries.items import Item, Reader, Source
     from engine.store.item_notes import Marks
     from sirt_tui.page import Page
+    from sirt_tui.widgets.table import RowTable
 
 KEPT = 400  # items in memory
 FILE = "file"  # the order of the file
@@ -151,7 +153,11 @@ class ItemList:
         reader, store = self.reader, self._store
         if reader is None or not numbers:
             return ()
-        store.add(await self._page.ask(reader.read, numbers))
+        try:
+            store.add(await self._page.ask(reader.read, numbers))
+        except OSError as error:
+            self._page.sirt.say_error(error)
+            return ()
         return numbers if store is self._store else ()
 
     def end_search(self) -> None:
@@ -161,6 +167,12 @@ class ItemList:
     async def search(self, words: str, marks: Marks, show: Callable[[bool], None]) -> None:
         """List all items, or those that the words find, as they are found. ``show`` is told whether
         the rows have changed."""
+        try:
+            await self._find(words, marks, show)
+        except OSError as error:
+            self._page.sirt.say_error(error)
+
+    async def _find(self, words: str, marks: Marks, show: Callable[[bool], None]) -> None:
         self._search = mine = object()
         reader = self.reader
         if reader is None:
@@ -203,3 +215,15 @@ class ItemList:
         if self._search is mine:
             self._numbers = ordered
             show(True)
+
+
+def meant(table: RowTable[ItemRow]) -> list[int]:
+    """Return the numbers of the ticked rows, or else of the row under the cursor."""
+    ticked = sorted(int(key) for key in table.ticked)
+    return ticked or ([table.row.number] if table.row is not None else [])
+
+
+def item_texts(item: Item, file: Path, command: str) -> dict[str, str]:
+    """Return what can be copied of an item, by name. ``command``: the one that prints it."""
+    about = {"id": item.id, "path": str(file.absolute()), "command": command}
+    return about | {"question": item.question} | {side.name: side.text for side in item.sides}

@@ -18,19 +18,17 @@ from sirt_tui.panels.item_files import SourceBar, SourcesView, marks_text
 from sirt_tui.places import bindings
 from sirt_tui.screens import item_commands
 from sirt_tui.screens.item_columns import item_columns
-from sirt_tui.screens.item_list import ItemList, ItemRow
+from sirt_tui.screens.item_list import ItemList, ItemRow, item_texts, meant
 from sirt_tui.screens.item_marks import ItemMarks
+from sirt_tui.screens.item_sources import ItemSources
 from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from engine.queries.items import Source
     from sirt_tui.feed import Feed
 
 AGAIN_S = 5.0  # phases finish while one reads: then there is more
@@ -57,8 +55,6 @@ class PairsPage(Page):
     TITLE = "Pairs"
     SEARCHES = True
     DEFAULT_CSS = """
-    PairsPage #filter { display: none; height: 1; border: none; padding: 0 1; }
-    PairsPage #filter.open { display: block; }
     PairsPage #status { height: 1; padding: 0 1; }
     PairsPage #body { layout: vertical; height: 1fr; }
     PairsPage #body RowTable { height: 11; }
@@ -77,9 +73,7 @@ class PairsPage(Page):
         super().__init__()
         self._run_id = run_id
         self._against = against
-        self._sources: Sequence[Source] = ()
-        self._chosen = 0
-        self._going = 0  # the source that is being opened
+        self._sources = ItemSources()
         self._items = ItemList(self, lambda: self.call_later(self._read_wanted))
         self._marks = ItemMarks(self, self._show)
         self._prompt = 0
@@ -110,10 +104,6 @@ class PairsPage(Page):
     def panel(self) -> ItemPanel:
         return self.query_one(ItemPanel)
 
-    @property
-    def _source(self) -> Source:
-        return self._sources[self._chosen]
-
     def about_here(self) -> tuple[str, RenderableType]:
         """Explain the words of the filter and the marks, for the help."""
         return "Filter and marks", WORDS
@@ -130,19 +120,19 @@ class PairsPage(Page):
             found = await self.ask(ask)
         except (UserError, OSError) as error:
             self.panel.say(str(error))
-            self._going = self._chosen
+            self._sources.going = self._sources.chosen
             return
-        self._sources, self._chosen = found.sources, found.number
+        self._sources.take(found.sources, found.number)
         self._items.open(found.reader, found.items)
-        self._marks.open(self._source, found.reader, found.marks)
+        self._marks.open(self._sources.one, found.reader, found.marks)
         self._prompt = 0
-        self.table.set_columns(item_columns(self._marks, self._source.scores is not None))
+        self.table.set_columns(item_columns(self._marks, self._sources.scored))
         self.table.untick()
         self.feed.unwatch(self)
-        self.feed.watch_marks(self, self._source.phase_id)
-        self.query_one(SourceBar).show(SourcesView(self._sources, self._chosen))
+        self.feed.watch_marks(self, self._sources.one.phase_id)
+        self.query_one(SourceBar).show(SourcesView(found.sources, found.number))
         self._sift(at=found.at)
-        await self.tell_if_refused(item_commands.check_source, self._source)
+        await self.tell_if_refused(item_commands.check_source, self._sources.one)
 
     @work(exclusive=True, group="again")
     async def _look_again(self) -> None:
@@ -150,26 +140,20 @@ class PairsPage(Page):
             found = await self.ask(sources, self.runs, self._run_id, self._against)
         except (UserError, OSError):
             return  # what is shown stays
-        if found != self._sources and self._going == self._chosen:
-            shown = self._source.file if self._sources else None
-            self._going = next((n for n, one in enumerate(found) if one.file == shown), 0)
-            self._open(self._going)
+        if self._sources.changed(found):
+            self._open(self._sources.going)
 
     def on_feed_marks_changed(self, event: Feed.MarksChanged) -> None:
         if event.error:
             self.sirt.say(event.error, "error")
-        if event.phase_id == self._source.phase_id:
+        if event.phase_id == self._sources.one.phase_id:
             self._marks.take(event.marks)
 
     # --- rows ---
 
     @work(group="read")
     async def _read_wanted(self) -> None:
-        try:
-            numbers = await self._items.read_wanted()
-        except OSError as error:
-            self.sirt.say_error(error)
-            return
+        numbers = await self._items.read_wanted()
         row = self.table.row
         if numbers:
             self.table.redraw()
@@ -211,19 +195,16 @@ class PairsPage(Page):
     async def _sift(self, pause: float = 0.0, at: int | None = None) -> None:
         self._items.end_search()
         await self.pause(pause)
-        try:
-            words = self.query_one("#filter", Input).value
-            await self._items.search(words, self._marks.all, self._show)
-        except OSError as error:
-            self.sirt.say_error(error)
+        words = self.query_one("#filter", Input).value
+        await self._items.search(words, self._marks.all, self._show)
         if at is not None:
             self.table.move_to(str(at))
 
     # --- drawing ---
 
     def _draw_status(self) -> None:
-        if self._sources:
-            text = self._items.status(self._source)
+        if self._sources.all:
+            text = self._items.status(self._sources.one)
             text.append_text(marks_text(self._marks.all, len(self.table.ticked)))
             self.query_one("#status", Static).update(text)
 
@@ -258,7 +239,7 @@ class PairsPage(Page):
         self.table.action_move(step)
 
     def action_sort(self) -> None:
-        self._items.next_order(bool(self._sources) and self._source.scores is not None)
+        self._items.next_order(self._sources.scored)
         self._sift()
 
     def action_reverse(self) -> None:
@@ -266,10 +247,10 @@ class PairsPage(Page):
         self._sift()
 
     def action_source(self, step: int) -> None:
-        self.action_source_at((self._going + step) % max(1, len(self._sources)))
+        self.action_source_at(self._sources.beside(step))
 
     def action_source_at(self, number: int) -> None:
-        self._going = number
+        self._sources.going = number
         self._open(number)
 
     def action_prompt(self) -> None:
@@ -291,29 +272,18 @@ class PairsPage(Page):
         row = self.table.row
         if row is None or row.item is None:
             return self._of_run(self._run_id)
-        texts = {side.name: side.text for side in row.item.sides}
-        item = {
-            "id": row.item.id,
-            "path": str(self._source.file.absolute()),
-            "command": self._command("pairs", self._run_id, "--id", row.item.id),
-            "question": row.item.question,
-        }
-        return item | texts | {"run's id": self._run_id}
+        command = self._command("pairs", self._run_id, "--id", row.item.id)
+        return item_texts(row.item, self._sources.one.file, command) | {"run's id": self._run_id}
 
     # --- marks ---
 
-    def _meant(self) -> list[int]:
-        """Return the numbers of the ticked rows, or else of the row under the cursor."""
-        ticked = sorted(int(key) for key in self.table.ticked)
-        return ticked or ([self.table.row.number] if self.table.row is not None else [])
-
     @work
     async def action_flag(self) -> None:
-        await self._marks.toggle("flagged", self._meant())
+        await self._marks.toggle("flagged", meant(self.table))
 
     @work
     async def action_exclude(self) -> None:
-        await self._marks.toggle("excluded", self._meant())
+        await self._marks.toggle("excluded", meant(self.table))
 
     @work
     async def action_exclude_all(self) -> None:
@@ -323,7 +293,7 @@ class PairsPage(Page):
     async def action_note(self) -> None:
         row = self.table.row
         if row is not None and row.item is not None:
-            await self._marks.note(self._meant(), row.item)
+            await self._marks.note(meant(self.table), row.item)
 
     @work
     async def action_refine_again(self) -> None:

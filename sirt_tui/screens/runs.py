@@ -38,8 +38,6 @@ class RunsPage(Page):
     TITLE = "Runs"
     AUTO_FOCUS = "RowTable"  # a key that comes before the first paint must not become a filter
     DEFAULT_CSS = """
-    RunsPage #filter { display: none; height: 1; border: none; padding: 0 1; }
-    RunsPage #filter.open { display: block; }
     RunsPage #status { height: 1; padding: 0 1; color: $text-muted; }
     RunsPage #empty { padding: 1 2; display: none; }
     RunsPage #body { layout: horizontal; height: 1fr; }

@@ -10,7 +10,8 @@ import pytest
 from engine.schema.events import Metric
 from engine.store.eventlog import EventWriter
 from engine.store.run import RunFile, read_run
-from sirt_tui.screens.compare import VIEWS, ComparePage
+from sirt_tui.screens.compare import ComparePage
+from sirt_tui.screens.compare_bar import VIEWS
 from sirt_tui.screens.run_commands import leave_out
 from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import in_two_rounds, run_of
@@ -29,7 +30,7 @@ def comparing(runs, run_ids, check, size=(120, 40)):
             if run_ids:
                 await settled(pilot, lambda: app.screen._compared is not None, "accuracies")
                 await settled(pilot, lambda: app.screen._compared.differences, "tests")
-                await settled(pilot, lambda: app.screen._overview is not None, "the matrix")
+                await settled(pilot, lambda: app.screen._whole.overview is not None, "the matrix")
             return await check(app, pilot)
 
     return asyncio.run(flow())

@@ -1,0 +1,57 @@
+"""The bar of the Compare screen: the views' names, and what the chosen one shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from sirt_tui.widgets.tabs import tabs
+
+if TYPE_CHECKING:
+    from engine.schema.evaluation import Evaluation
+
+VIEWS = ("accuracies", "curves", "settings", "matrix", "fractions", "sweep", "judgements")
+BESIDE = 4  # cells of the bar's padding, and between the names and what is beside them
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What the views show. ``curve``: the phase and metric, and what it is drawn over;
+    ``judge_key``: the key that asks a judge."""
+
+    view: int
+    curve: tuple[tuple[str, str], str]
+    every_setting: bool
+    prompt: str
+    evaluation: Evaluation | None
+    judge_key: str
+    left_out: str
+
+    def text(self, width: int) -> Text:
+        """Write the views' names, and what the chosen one shows: below, where that won't fit."""
+        text, about = tabs(VIEWS, self.view, "screen.view_at"), self._about()
+        about.append(f"  {self.left_out}" if self.left_out else "", "yellow")
+        fits = text.cell_len + about.cell_len + BESIDE <= width
+        return text.append("  " if fits else "\n ").append_text(about)
+
+    def _about(self) -> Text:
+        match VIEWS[self.view]:
+            case "accuracies":
+                return Text().append(
+                    "% [95 %], paired difference, Holm's p of McNemar's test", "dim"
+                )
+            case "curves":
+                metric, over = self.curve
+                return Text().append(" ".join(metric), "bold").append(f"  over {over}", "dim")
+            case "judgements":
+                what = f"what judges prefer, % [95 %]; {self.judge_key} asks one"
+                return Text().append(what, "dim")
+            case "settings":
+                what = "all" if self.every_setting else "those that differ"
+            case "sweep":
+                what = self.evaluation.label if self.evaluation else "not scored yet"
+            case _:
+                what = f"{self.prompt} prompt, the whole experiment"
+        return Text().append(what, "bold")

@@ -1,0 +1,57 @@
+"""The runs that the Compare screen sets side by side, one of them the reference of the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.queries.checking import for_tables
+from engine.queries.sibling_runs import with_experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.store.run_row import RunRow
+
+
+class ComparedRuns:
+    """The given runs without those left out of tables; one run alone is joined by the others of its
+    experiment. ``reference``: the place in ``ids`` of the run that the others are held against.
+    ``listed``: the whole list of runs."""
+
+    def __init__(self, given: Sequence[str]) -> None:
+        self._given = list(given)  # also those that are left out of tables
+        self.ids = list(given)
+        self.rows: tuple[RunRow, ...] = ()
+        self.reference = 0
+        self.listed: tuple[RunRow, ...] = ()
+        self.left_out = ""
+
+    def take(self, listed: tuple[RunRow, ...]) -> bool:
+        """Take the list of runs as it is now; return whether the compared runs must be read."""
+        first = not self.listed
+        self.listed = listed
+        if first and len(self._given) == 1:
+            self._given = with_experiment(listed, self._given[0])
+        kept, self.left_out = for_tables(row for row in listed if row.run_id in self._given)
+        by_id = {row.run_id: row for row in kept}
+        before, self.ids = self.ids, [i for i in self._given if i in by_id]
+        if self.ids != before:
+            kept_as = [i for i in before[self.reference :][:1] if i in by_id]
+            self.reference = self.ids.index(kept_as[0]) if kept_as else 0
+        rows = tuple(by_id[run_id] for run_id in self.ids)
+        if not rows or (rows == self.rows and not first):
+            return False
+        self.rows = rows
+        return True
+
+    def two(self) -> tuple[str, str] | None:
+        """Return the reference and the first other run, if there is one."""
+        reference = self.ids[self.reference :][:1]
+        others = [run_id for run_id in self.ids if run_id not in reference]
+        return (reference[0], others[0]) if reference and others else None
+
+    def of_experiments(self) -> list[RunRow]:
+        """List all runs of the compared runs' experiments that are in tables."""
+        chosen = {row.experiment for row in self.rows}
+        rows, _ = for_tables(row for row in self.listed if row.experiment in chosen)
+        return list(rows)
