@@ -237,8 +237,12 @@ def test_pairs_are_sorted_by_length_and_a_wrong_one_names_the_right_answer(recor
         await settled(pilot, lambda: table.rows[0].number == longest.number)
         await typed(app, pilot, "rejected:wrong")
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
-        lengths = [item.length for item in reader.read([row.number for row in table.rows])]
-        await settled(pilot, lambda: lengths == sorted(lengths, reverse=True))
+
+        def ordered():
+            lengths = [item.length for item in reader.read([row.number for row in table.rows])]
+            return lengths == sorted(lengths, reverse=True)
+
+        await settled(pilot, ordered)
         await pilot.press("enter", "g")
         await settled(pilot, lambda: "right is" in text_of(app))
 
