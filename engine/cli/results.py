@@ -24,7 +24,7 @@ from engine.queries import evaluations
 from engine.queries import sweeps as sweeps_found
 from engine.queries.checking import accepted_of, checked_rows, for_tables, left_out
 from engine.queries.comparison import rows_of
-from engine.queries.effort import effort_of
+from engine.queries.effort import effort_of, why_unknown
 from engine.queries.evaluations import why_unscored
 from engine.queries.finding import find_run, find_runs
 from engine.queries.runs import list_runs, unreadable
@@ -154,8 +154,9 @@ def compare(
     tell_passed_over(left_out(runs, both))
     found = evaluations.compare(runs, *both)
     measured = [evaluations.finished(runs, run_id) for run_id in both]
-    unscored = dict.fromkeys(why_unscored(one.folder) for mine in measured for one in mine.values())
-    tell_passed_over(why for why in unscored if why)
+    behind = [one for mine in measured for one in mine.values()]
+    why = [reason for one in behind for reason in (why_unscored(one.folder), why_unknown(one))]
+    tell_passed_over(filter(None, dict.fromkeys(why)))
     took = {c.evaluation: [effort_of(runs, mine[c.evaluation]) for mine in measured] for c in found}
     if as_json:
         print_json([_comparison_json(c, took[c.evaluation]) for c in found])

@@ -10,7 +10,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.schema.events import Answering, Cost, Event, PhaseStarted, Progress, decode
+from engine.schema.events import (
+    Answering,
+    Cost,
+    Event,
+    PhaseFinished,
+    PhaseStarted,
+    Progress,
+    decode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 
 QUESTIONS = 1_000
 HEAD_BYTES, TAIL_BYTES = 32_768, 65_536  # of a log; its first and its last count are there
-TOLD = (b'"phase_started"', b'"progress"', b'"cost"', b'"answering"')
+TOLD = (b'"phase_started"', b'"phase_finished"', b'"progress"', b'"cost"', b'"answering"')
 E = TypeVar("E", bound=Event)
 
 
@@ -39,7 +47,7 @@ class Effort:
 
 
 def effort_of(runs: RunsFolder, one: Evaluated) -> Effort | None:
-    """Return what an evaluation's answers took; None if none of its logs is there.
+    """Return what an evaluation's answers took; None if none of its logs is whole.
 
     Answers that were taken from another phase took what they took there.
     """
@@ -56,9 +64,16 @@ def effort_of(runs: RunsFolder, one: Evaluated) -> Effort | None:
     return Effort(log.seconds, cost, card.source.bills_in or "", tokens, where)
 
 
+def why_unknown(one: Evaluated) -> str:
+    """Say why what an evaluation's answers took is not in its log; empty when it is."""
+    if _Log.read(one.folder) is not None:
+        return ""
+    return f"{one.folder.id}: what its answers took is not known, since its log is not whole"
+
+
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """The counts and the cost in the log of a phase's last attempt."""
+    """The counts and the cost in the whole log of a phase's last attempt."""
 
     events: Sequence[Event]
 
@@ -76,7 +91,9 @@ class _Log:
         except OSError:
             return None
         lines = (x for x in (*head.splitlines(), *tail.splitlines()) if any(k in x for k in TOLD))
-        return cls([event for line in lines if (event := decode(line))])
+        log = cls([event for line in lines if (event := decode(line))])
+        ends = log._of(PhaseStarted), log._of(PhaseFinished)
+        return log if all(ends) else None
 
     def _of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -106,8 +123,6 @@ class _Log:
     @property
     def where(self) -> str:
         started, engines = self._of(PhaseStarted), self._of(Answering)
-        if not started:
-            return "?"
         devices = [name.partition(":")[0] for name in started[0].devices]
         gpus = devices.count("cuda")
         on = f"{gpus} GPU{'s' * (gpus > 1)}" if gpus else "CPU"
