@@ -267,7 +267,6 @@ def test_rows_come_as_they_end_and_a_torn_batch_ends_up_the_same(
     coming.close()  # type: ignore[attr-defined]
     assert any(text.startswith("reading prompts: ") for text in said)
     assert " of 4 answers open" in said[-1]
-    assert "tokens/s" in said[-1]
     rest = answers(loaded, questions, done=torn)
     assert not set(rest) & set(torn)
     assert torn | rest == undisturbed

@@ -121,7 +121,7 @@ def test_ids_keep_what_tells_them_apart_and_a_setting_without_a_default_says_so(
             await pilot.resize_terminal(80, 24)
             app.open_compose("pocket")
             await settled(pilot, lambda: "to do" in text_of(app))
-            await pilot.press("slash", *"epochs", "enter")
+            await pilot.press("tab", "slash", *"epochs", "enter")
             await settled(pilot, lambda: "refine.epochs" in text_of(app))
             (epochs,) = [text for text in text_of(app).splitlines() if " refine.epochs" in text]
             assert "one" not in epochs.lower()  # neither (None) nor (none)

@@ -187,7 +187,7 @@ def test_the_interface_shows_an_imported_run(
             return text_of(app)
 
     text = asyncio.run(flow())
-    assert "pocket-compass s0  done" in text
+    assert "pocket-compass s0  ✓ done" in text
     assert "✓ refine" in text
     assert "losing plain answers reason" in text
 
