@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
@@ -50,7 +51,8 @@ class LogPanel(RunPanel, Lines, can_focus=True):
             return
         if self._wants_stderr:
             page = cast("Page", self.screen)
-            page.run_worker(self._read_stderr(page, of, of.chosen), group="log", exclusive=True)
+            read = partial(self._read_stderr, page, of, of.chosen)  # no coroutine until it starts
+            page.run_worker(read, group="log", exclusive=True)
         else:
             before = reused(of.chosen.view.finished, of.status.file.created)
             told = (*([before] if before else []), *remarks(of.chosen.spec, of.chosen.view))
