@@ -52,7 +52,7 @@ GROUPS_SHOWN = 40
 def plan(runs: RunsFolder, experiment: str, site: str | None, why: bool, as_json: bool) -> None:
     """Show the runs and phases of EXPERIMENT (a file, or a shipped preset's name)."""
     request = site_request(runs, site) if site else None
-    planned = plan_experiment(runs, experiment)
+    planned = plan_experiment(runs, experiment, launcher=request.launcher if request else "local")
     reasons = explained(runs, planned) if why else planned.why
     if as_json:
         print_json(_plan_json(planned, reasons) | (jobs_json(planned, request) if request else {}))
@@ -73,6 +73,7 @@ def _plan_json(planned: Planned, why: Iterable[Explained]) -> dict[str, Any]:
         "phases_shared": len(plan.phases),
         "to_do": [phase.id for phase in plan.to_do],
         "reusable": sorted(plan.done),
+        "elsewhere": {name: str(one.phase.path) for name, one in planned.elsewhere.found.items()},
         "counts": plan.counts(),
         "estimate": planned.estimate,
         "notes": planned.notes,
@@ -113,6 +114,8 @@ def print_plan(planned: Planned, why: Iterable[Explained] = (), every: bool = Fa
     if plan.done:
         kinds = ", ".join(f"{number} {kind}" for kind, number in planned.reused.items())
         say(f"reused: {counted(len(plan.done), 'finished phase')} ({kinds})")
+    for line in planned.from_elsewhere:
+        say(line)
     if not plan.to_do:
         return
     near = [one for one in why if one.nearest or every]
@@ -239,7 +242,7 @@ def run(
     from engine.cli.follow import follow
 
     request = device_request(gpus, gpu_count, cpu, launcher, (runs, site) if site else None)
-    planned = plan_experiment(runs, experiment)
+    planned = plan_experiment(runs, experiment, launcher=request.launcher)
     if not as_json:
         print_plan(planned, planned.why)
         print_jobs(planned, request)
@@ -247,6 +250,8 @@ def run(
     if cpu_slots is not None:
         queue_changes.set_cpu_slots(runs, cpu_slots)
     launched = launch(runs, planned, request)
+    for note in launched.notes:
+        echo(note, err=True)
     if launched.reused and not as_json:
         echo(
             f"reused: {counted(len(launched.reused), 'run')} finished before, "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine import catalog
 from engine.commands.drafts import text_of
 from engine.commands.experiments import Planned, launch, plan_experiment
+from engine.commands.sites import site_request
 from engine.planning import presets, yaml_file
 from engine.planning.downloads import in_short, to_fetch
 from engine.queries.settings_form import Draft, settings
@@ -136,15 +137,16 @@ def _preset(name: str) -> Choice:
 
 
 def plan(
-    runs: RunsFolder, draft: Draft, on_gpu: bool | None = None
+    runs: RunsFolder, draft: Draft, on_gpu: bool | None = None, site: str = ""
 ) -> Planned | tuple[Problem, ...]:
     """Plan a draft, or return everything that is wrong with it. ``on_gpu``: whether the estimate is
-    for a GPU; None: if this machine has one."""
+    for a GPU; None: if this machine has one. ``site``: where it would run; empty: here."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "draft.yaml"
         path.write_text(text_of(draft), encoding="utf-8")
         try:
-            return plan_experiment(runs, str(path), on_gpu)
+            launcher = site_request(runs, site).launcher if site else "local"
+            return plan_experiment(runs, str(path), on_gpu, launcher)
         except Problems as error:
             return tuple(_problem(line, path) for line in error.problems)
         except UserError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from engine import catalog
 from engine.planning import presets, yaml_file
+from engine.planning.own_folder import expanded
 from engine.planning.sweep import narrowed
 from engine.queries import settings_form
 from engine.schema.cards import ModelCard, TaskSource
@@ -58,6 +59,8 @@ def draft_of_text(text: str, path: Path) -> Draft:
     base = path.resolve().parent
     for source in _parts(draft.get("sources")):
         _make_absolute(source, PATHS, base)
+    if isinstance(reuse := draft.get("reuse"), list):
+        draft["reuse"] = [_absolute(name, base) for name in reuse]
     for notify in _parts([draft.get("notify")]):
         _make_absolute(notify, ("webhook_file",), base)
     for card in _parts(draft.get("cards")):
@@ -75,7 +78,11 @@ def _parts(value: Any) -> list[dict[str, Any]]:
 def _make_absolute(source: dict[str, Any], keys: tuple[str, ...], base: Path) -> None:
     for key in keys:
         if isinstance(source.get(key), str):
-            source[key] = str((base / Path(source[key]).expanduser()).resolve())
+            source[key] = _absolute(source[key], base)
+
+
+def _absolute(path: Any, base: Path) -> Any:
+    return str((base / expanded(path)).resolve()) if isinstance(path, str) else path
 
 
 def draft_of_run(runs: RunsFolder, run_id: str) -> Draft:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.commands import inputs
+from engine.commands import elsewhere, inputs
 from engine.commands.drafts import draft_of_text, text_of
 from engine.machine import devices
 from engine.planning import notify_files
@@ -23,7 +24,7 @@ from engine.planning.yaml_file import read_text, with_lines
 from engine.queries.evaluations import why_absent
 from engine.queries.runs import registry
 from engine.scheduling import daemon, queue
-from engine.schema.counts import counted
+from engine.schema.counts import counted, size
 from engine.schema.errors import Problems, UserError
 from engine.store import trash
 from engine.store.layout import atomic_write
@@ -57,7 +58,8 @@ class Planned:
     """A resolved experiment, its runs and phases, and an estimate of what they take. ``text`` is
     the content of ``path``. ``notes``: remarks on the data and on phases that were lost, to read
     before launching. ``remarks``: on keys of the file whose values are unusual.
-    ``why``: for the first phases to be done, the finished ones that are nearest."""
+    ``why``: for the first phases to be done, the finished ones that are nearest. ``elsewhere``: the
+    finished phases that a launch takes from colleagues' folders."""
 
     resolved: Resolved
     plan: Plan
@@ -67,6 +69,7 @@ class Planned:
     notes: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
     why: tuple[Explained, ...] = ()
+    elsewhere: elsewhere.Elsewhere = elsewhere.NOTHING
 
     @property
     def swept(self) -> dict[str, list[Any]]:
@@ -85,6 +88,17 @@ class Planned:
         return {kind: number for kind, number in counts if number}
 
     @property
+    def from_elsewhere(self) -> list[str]:
+        """What is taken from colleagues' folders, a line for each folder."""
+        told = []
+        for folder, found in self.elsewhere.by_folder.items():
+            kinds = Counter(one.phase.id.partition("-")[0] for one in found)
+            listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+            copied = size(sum(one.size for one in found))
+            told.append(f"reused from {folder}: {listed}; {copied} are copied at the launch")
+        return told
+
+    @property
     def experiment(self) -> ExperimentFile:
         """The file as it is kept with the runs; it does not depend on where it lies."""
         text = text_of(draft_of_text(self.text, self.path))
@@ -93,29 +107,39 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """Ids of launched runs; those ``reused`` had finished before and are not queued."""
+    """Ids of launched runs; those ``reused`` had finished before and are not queued.
+    ``notes``: what could not be taken from elsewhere, a line each."""
 
     queued: tuple[str, ...]
     reused: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
         return self.queued + self.reused
 
 
-def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> Planned:
+def plan_experiment(
+    runs: RunsFolder, name: str, on_gpu: bool | None = None, launcher: str = "local"
+) -> Planned:
     """Plan a preset: what it needs, what is done, what is left. Changes nothing. The estimate is
-    for a GPU if there is one, unless ``on_gpu`` says otherwise. ``Problems`` when a phase that is
-    still to do could not read its rows."""
+    for a GPU if there is one, unless ``on_gpu`` says otherwise. ``launcher``: what would start its
+    phases. ``Problems`` when a phase that is still to do could not read its rows."""
     path = find_experiment(name)
     resolved = load_experiment(name)
     kept = _in_trash(runs)
     with _in_file(path):
         plan = make_plan(resolved, lambda i: runs.phase(i).done or i in kept)
+        there = elsewhere.look(
+            runs,
+            elsewhere.named(resolved.experiment.reuse, path, launcher),
+            {phase.id for phase in plan.to_do},
+        )
+        plan = replace(plan, done=plan.done | there.found.keys())
         problems, notes = inputs.look_at(plan.to_do)
         if problems:
             raise Problems(problems)
-    notes = [*_sweep_notes(resolved, plan), *_to_fetch(resolved, plan), *notes]
+    notes = [*there.notes, *_sweep_notes(resolved, plan), *_to_fetch(resolved, plan), *notes]
     if on_gpu is None:
         on_gpu = bool(devices.gpus())
     begun = (f for spec in plan.to_do if (f := runs.phase(spec.id)).path.is_dir())
@@ -126,7 +150,7 @@ def plan_experiment(runs: RunsFolder, name: str, on_gpu: bool | None = None) -> 
     remarks = unusual(resolved)
     first = first_to_do(plan.phases, plan.done)[:WHY_SHOWN]
     why = explain(runs, first, plan.done)
-    return Planned(resolved, plan, took, path, read_text(path), tuple(notes), remarks, why)
+    return Planned(resolved, plan, took, path, read_text(path), tuple(notes), remarks, why, there)
 
 
 def explained(runs: RunsFolder, planned: Planned) -> tuple[Explained, ...]:
@@ -166,9 +190,11 @@ def launch(runs: RunsFolder, planned: Planned, request: DeviceRequest) -> Launch
     notify = planned.resolved.experiment.notify
     if notify is not None:
         notify = notify_files.beside(notify, planned.path.parent)
-    return launch_runs(
+    notes = elsewhere.take(runs, planned.elsewhere.found.values())
+    launched = launch_runs(
         runs, planned.plan.runs, request, experiment=planned.experiment, notify=notify
     )
+    return replace(launched, notes=tuple(notes))
 
 
 def launch_runs(

@@ -7,7 +7,6 @@ already is kept: a finished phase is the same by its fingerprint.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import lzma
 import os
@@ -33,7 +32,8 @@ from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
 from engine.schema.kinds import PHASES
 from engine.store.item_notes import read_marks
-from engine.store.layout import PhaseDir, RunsFolder, hash_file
+from engine.store.layout import hash_file
+from engine.store.placing import place, staging
 from engine.store.registry import folder_lock
 from engine.store.run import read_record, read_run
 from engine.store.sealing import sealed_files
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from engine.store.layout import PhaseDir, RunsFolder
     from engine.store.run import RunFile
 
 PHASE = rf"phases/(?:{'|'.join(map(re.escape, PHASES))})-[0-9a-f]{{16}}"
@@ -83,7 +84,7 @@ class TakenIn:
 def take_in(runs: RunsFolder, file: Path) -> TakenIn:
     """Check a bundle and add its runs; ``UserError``, leaving no trace, when anything is wrong."""
     runs.create()
-    with _staging(runs) as staging:
+    with importing(runs) as staging:
         listing = _unpack(file, staging.root)
         _check_listing(file, listing, staging)
         phases = [_checked(file, staging, phase, listing) for phase in staging.phase_dirs()]
@@ -92,7 +93,7 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
         new, kept, filled, differs = [], [], [], []
         for phase in phases:
             mine = runs.phase(phase.id)
-            if _place(phase, mine):
+            if place(phase, mine):
                 new.append(phase.id)
                 continue
             kept.append(phase.id)
@@ -121,20 +122,13 @@ def take_in(runs: RunsFolder, file: Path) -> TakenIn:
 
 
 @contextmanager
-def _staging(runs: RunsFolder) -> Iterator[RunsFolder]:
-    """Make an empty runs folder inside the runs folder, to unpack into. Only one import runs at a
-    time; it first clears what a killed one left behind."""
-    from engine.store.locking import Timeout, held
+def importing(runs: RunsFolder) -> Iterator[RunsFolder]:
+    """An empty runs folder to unpack into, for one import at a time."""
+    from engine.store.locking import Timeout
 
-    folder = runs.root / ".import"
     try:
-        with held(runs.root / ".import.lock"):
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                folder.mkdir()
-                yield RunsFolder(folder)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+        with staging(runs, ".import") as folder:
+            yield folder
     except Timeout:
         raise UserError(f"{runs.root}: another import is at work; try again after it") from None
 
@@ -284,37 +278,6 @@ def _place_experiments(runs: RunsFolder, staging: RunsFolder) -> None:
         mine.parent.mkdir(exist_ok=True)
         if not mine.exists():
             file.rename(mine)
-
-
-def _place(phase: PhaseDir, mine: PhaseDir) -> bool:
-    """Add a phase, or its outputs if the phase here is unfinished; False when nothing was added."""
-    if not mine.path.exists():
-        phase.path.rename(mine.path)
-        return True
-    if mine.done or not phase.done:
-        return False
-    return _finish(phase, mine)
-
-
-def _finish(phase: PhaseDir, mine: PhaseDir) -> bool:
-    """Add the outputs, then the manifest, then the attempts, renumbered; not to a running phase."""
-    from engine.store.locking import Timeout, held
-
-    with contextlib.suppress(Timeout), held(mine.lock):
-        if mine.done:
-            return False
-        if mine.out.exists():  # an attempt died between the two renames
-            shutil.rmtree(mine.out)
-        phase.out.rename(mine.out)
-        sync_folder(mine.path)
-        if phase.seals_file.exists():  # first: the manifest means done
-            phase.seals_file.rename(mine.seals_file)
-        phase.manifest_file.rename(mine.manifest_file)
-        sync_folder(mine.path)
-        for attempt in phase.attempts():
-            attempt.path.rename(mine.next_attempt().path)
-        return True
-    return False
 
 
 def _fill(phase: PhaseDir, mine: PhaseDir) -> bool:

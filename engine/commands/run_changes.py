@@ -62,7 +62,8 @@ def make_again(runs: RunsFolder, phase_id: str) -> str:
         raise UserError(f"{phase_id}: no run has this phase")
     if phase_state(folder).state == "running":
         raise UserError(f"{phase_id} is running; stop its run first")
-    for file in (folder.manifest_file, folder.seals_file, folder.rescored):  # of the old outputs
+    of_the_outputs = folder.manifest_file, folder.seals_file, folder.rescored, folder.taken_file
+    for file in of_the_outputs:
         if file.is_file():
             file.unlink()
     retry(runs, [run_id])

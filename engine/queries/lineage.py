@@ -18,6 +18,7 @@ from engine.schema.errors import UserError, told
 from engine.schema.setting import source_of
 from engine.schema.specs import EvaluateSpec
 from engine.store.sealing import accepted
+from engine.store.taken import Taken, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,8 @@ class Try:
 class Ancestor:
     """One phase. ``files``: outputs with size and sha256, from the manifest; ``accepted``: which
     outputs or inputs were accepted although they had changed. ``nearest``: of a phase that isn't
-    done, the finished one that is nearest to it, and what differs.
+    done, the finished one that is nearest to it, and what differs. ``taken``: whose it is, if it
+    was taken from another runs folder.
 
     ``model``: :data:`NO_MODEL` where it works with none. ``parent``: of its inputs the one nearest
     to it, under which a tree shows it.
@@ -111,6 +113,7 @@ class Ancestor:
     score: Accuracy | None
     accepted: tuple[str, ...] = ()
     nearest: str = ""
+    taken: Taken | None = None
 
     @property
     def changed(self) -> tuple[Setting, ...]:
@@ -241,7 +244,15 @@ def _ancestor(
         score=_score(folder, spec),
         accepted=() if damage else tuple(accepted(folder)),
         nearest=nearest,
+        taken=_taken(folder),
     )
+
+
+def _taken(folder: PhaseDir) -> Taken | None:
+    try:
+        return taken(folder)
+    except UserError:  # whose it was is lost; what it is, isn't
+        return None
 
 
 def _score(folder: PhaseDir, spec: PhaseSpec) -> Accuracy | None:

@@ -118,6 +118,7 @@ def _details(phase: Ancestor) -> list[str]:
     lines = []
     if phase.error:
         lines.append(phase.error)
+    lines += [phase.taken.told] if phase.taken else []
     lines += phase.accepted
     if phase.nearest:
         lines.append(f"not reused: {phase.nearest}")

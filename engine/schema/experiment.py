@@ -107,6 +107,10 @@ class Experiment(Frozen):
         default=(),
         description="trackers that the trainings report to, under the experiment's name",
     )
+    reuse: tuple[str, ...] = Field(
+        default=(),
+        description="colleagues' runs folders: finished phases there are taken, not made again",
+    )
     notify: Notify | None = Field(
         default=None, description="who is told when a run is done, has failed or is stuck, and how"
     )

@@ -79,7 +79,8 @@ class Site(Frozen):
     ``environment``: the folder of the Python environment on the nodes; empty: the one that
     submits. ``setup``: lines of shell before a phase. ``sbatch``: more options for every job.
     ``jobs``: the most jobs to have in the cluster's queue at once. ``notify``: who is told of runs
-    there, unless their experiment or the user's own file says otherwise.
+    there, unless their experiment or the user's own file says otherwise. ``reuse``: runs folders
+    whose finished phases are taken by all runs there, besides those that experiments name.
     """
 
     launcher: Literal["slurm"] = "slurm"
@@ -95,6 +96,7 @@ class Site(Frozen):
     jobs: Annotated[int, Field(ge=1)] = 100
     phases: Mapping[Annotated[str, AfterValidator(_kind)], Need] = Field(default_factory=dict)
     notify: Notify | None = None
+    reuse: tuple[str, ...] = ()
 
     @field_validator("sbatch")
     @classmethod

@@ -170,6 +170,12 @@ class PhaseDir:
         return self.path / "seals.json"
 
     @property
+    def taken_file(self) -> Path:
+        """Whose the outputs are, if they were taken from another runs folder; see
+        :mod:`engine.store.taken`."""
+        return self.path / "taken.json"
+
+    @property
     def lock(self) -> Path:
         """The lock held by the attempt that works in this folder."""
         return self.path / ".lock"

@@ -99,6 +99,8 @@ def plan_text(planned: Planned, sizes: Sequence[float], where: str) -> Text:
     text = Text()
     text.append(f"{counted(len(planned.plan.runs), 'run')}\n", "bold")
     _append_phases(text, planned)
+    for line in planned.from_elsewhere:
+        text.append(f"{one_line(line, NOTE_SHOWN)}\n", "green")
     for name, value in facts(planned, sizes, where):
         text.append(f"{name:<10}", "dim")
         text.append_text(value)

@@ -131,7 +131,9 @@ class ComposePage(Page):
         panes = self.panes
         try:
             await self._plan.follow(
-                lambda: self._document, lambda: self._offered.on_gpu, panes.wait
+                lambda: self._document,
+                lambda: (self._offered.on_gpu, self._offered.placement.site),
+                panes.wait,
             )
         except OSError as error:
             self.sirt.say_error(error)

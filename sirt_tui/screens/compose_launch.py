@@ -61,6 +61,8 @@ async def launch(page: Page, planned: Planned, offered: Offered) -> bool:
         return False
     reused = f", {len(launched.reused)} finished before" if launched.reused else ""
     page.sirt.say(f"{counted(len(launched.queued), 'run')} queued{reused}")
+    for note in launched.notes:
+        page.sirt.say(note, "warning")
     page.sirt.show_runs(launched.all)
     return False
 

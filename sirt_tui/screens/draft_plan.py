@@ -48,11 +48,12 @@ class DraftPlan:
     async def follow(
         self,
         document: Callable[[], DraftDocument],
-        on_gpu: Callable[[], bool],
+        place: Callable[[], tuple[bool, str]],
         wait: Callable[[], None],
     ) -> None:
         """Keep and plan the draft until it stops changing. Only one plan is made at a time, since a
-        thread can't be interrupted. ``wait`` is called before each."""
+        thread can't be interrupted. ``place``: whether it would run on a GPU, and its site;
+        ``wait`` is called before each."""
         page, version = self._page, -1
         found: Planned | tuple[Problem, ...] = ()
         self.at_work = True
@@ -64,7 +65,7 @@ class DraftPlan:
                 if version == self._version:
                     wait()
                     draft = copy.deepcopy(document().draft)
-                    found = await page.ask(composing.plan, page.runs, draft, on_gpu())
+                    found = await page.ask(composing.plan, page.runs, draft, *place())
             self.planned = found if isinstance(found, Planned) else None
             self.problems = () if isinstance(found, Planned) else found
             self._settled.set()

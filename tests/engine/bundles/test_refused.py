@@ -151,7 +151,7 @@ def test_what_a_killed_import_left_is_cleared(packed: Path, elsewhere: RunsFolde
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Ctrl+C at the n-th phase that is put in its place."""
-    place = importing._place
+    place = importing.place
 
     def at(count: int) -> None:
         left = [count]
@@ -162,10 +162,10 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Non
                 raise KeyboardInterrupt
             return place(*arguments)
 
-        monkeypatch.setattr(importing, "_place", stop)
+        monkeypatch.setattr(importing, "place", stop)
 
     yield at
-    monkeypatch.setattr(importing, "_place", place)
+    monkeypatch.setattr(importing, "place", place)
 
 
 def test_an_interrupted_import_leaves_whole_phases_at_most(
