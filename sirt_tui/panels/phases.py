@@ -105,7 +105,6 @@ class PhasesPanel(Lines):
             self._go(self._owners[at])
 
     def on_resize(self) -> None:
-        super().on_resize()
         self.call_after_refresh(self._reveal)
 
     def on_focus(self) -> None:

@@ -92,7 +92,6 @@ class ComparePage(Page):
                 yield Static()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._draw_bar()
         self.query_one("#accuracies").focus()
         self.feed.watch_runs(self)

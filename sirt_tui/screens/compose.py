@@ -55,14 +55,12 @@ class ComposePage(Page):
         yield ComposePanes()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.panes.choices.focus()
         self._draw()
         self.feed.watch_machine(self)
         self._begin()
 
     def on_unmount(self) -> None:
-        super().on_unmount()
         documents.keep(self.runs, self._document)
         if self._document.unsaved and self._document.draft:
             self.sirt.say(f"the draft is kept; {self.sirt.key('compose')} goes on with it")

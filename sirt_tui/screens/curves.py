@@ -56,7 +56,6 @@ class CurvesPage(Page):
         yield CurveGrid()
 
     def on_mount(self) -> None:
-        super().on_mount()
         names = self._run_ids
         self.subject = names[0] if len(names) == 1 else f"{len(names)} runs"
         self.query_one("#names").display = len(names) > 1

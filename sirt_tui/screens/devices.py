@@ -66,7 +66,6 @@ class DevicesPage(Page):
             yield waiting
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.feed.watch_machine(self)
         self.feed.watch_queue(self)
         self.queue.focus()

@@ -88,7 +88,6 @@ class PairsPage(Page):
             yield ItemPanel()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.subject = f"A {self._run_id}   B {self._against}" if self._against else self._run_id
         self.table.focus()
         if self.sirt.remembered.get("pairs.zoomed", False):

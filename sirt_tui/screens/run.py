@@ -90,7 +90,6 @@ class RunPage(Page):
         yield self._panels
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.subject = self._run_id
         self.feed.watch_run(self, self._run_id)
         self.feed.watch_runs(self)

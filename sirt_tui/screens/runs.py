@@ -73,7 +73,6 @@ class RunsPage(Page):
             yield PreviewPanel()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._rows = self.feed.first_runs()
         self.subject = "reading the rest"
         self._recall()

@@ -18,7 +18,6 @@ from sirt_tui.widgets.painted_lines import PaintedLines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from textual import events
     from textual.scrollbar import ScrollBar
 
 GAP = 2
@@ -74,16 +73,13 @@ class FrozenTable(PaintedLines):
         first = bool(lines) and lines[0].bold
         self._head = lines[0] if first else Line((), (), 0)
         self._body = lines[1:] if first else lines
-        self._take_room()
+        self.take_room()
         self.repaint_all()
 
-    def _take_room(self) -> None:
+    @property
+    def longest(self) -> int:
         lines = (self._head, *self._body)
-        self.take_room(max(sum(line.widths) + GAP * len(line.widths) for line in lines))
-
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
-        self._take_room()
+        return max(sum(line.widths) + GAP * len(line.widths) for line in lines)
 
     def watch_scroll_x(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_x(old_value, new_value)

@@ -9,7 +9,6 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 if TYPE_CHECKING:
-    from textual import events
     from textual.message import Message
 
 HEADING: Final = 1
@@ -27,6 +26,11 @@ class PaintedLines(ScrollView, can_focus=True):
     def count(self) -> int:
         """The number of lines."""
         raise NotImplementedError
+
+    @property
+    def longest(self) -> int:
+        """The cells of the longest line; as wide as the view where lines are cut to it."""
+        return self.size.width
 
     def heading(self) -> Strip:
         raise NotImplementedError
@@ -64,9 +68,9 @@ class PaintedLines(ScrollView, can_focus=True):
         self.scroll_to(y=at if at < top else at - room + 1, animate=False, immediate=True)
         return True
 
-    def take_room(self, width: int) -> None:
-        """Set the scroll size to the present number of lines and this width."""
-        self.virtual_size = Size(width, self.count + HEADING)
+    def take_room(self) -> None:
+        """Set the scroll size to the present lines."""
+        self.virtual_size = Size(self.longest, self.count + HEADING)
 
     def tell(self, message: Message) -> None:
         """Post a message as this widget's own, so that what its parent then posts bubbles on."""
@@ -84,9 +88,9 @@ class PaintedLines(ScrollView, can_focus=True):
             self._painted[at] = self.line(at)
         return self._painted[at]
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self.repaint_all()
-        self.take_room(event.size.width)
+        self.take_room()
 
     def on_focus(self) -> None:
         self.repaint_all()

@@ -127,7 +127,7 @@ class RowTable(PaintedLines, Generic[T]):
             self.redraw()
         else:
             self.repaint_all()
-            self.take_room(self.size.width)
+            self.take_room()
             if moved and self.scroll_offset.y:
                 self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
             self.reveal(self._list.cursor)
@@ -243,8 +243,7 @@ class RowTable(PaintedLines, Generic[T]):
             key, descending = self.sorted_by
             self.sort(column.key, not descending if key == column.key else descending)
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
+    def on_resize(self) -> None:
         self.reveal(self._list.cursor)
 
     def _put(self, at: int) -> None:

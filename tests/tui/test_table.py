@@ -128,6 +128,8 @@ def test_headers_and_first_columns_stay_while_the_rest_scrolls():
             assert before[0].split()[:3] == ["name", "c0", "c1"]
             assert before[3].split() == ["below"]  # a cell of two lines
             assert table.count == 41
+            await pilot.resize_terminal(44, 12)  # the columns are as many as before
+            await pilot.pause()
             table.scroll_to(x=200, y=20, animate=False, immediate=True)
             await settled(pilot, lambda: "19-1119-11" in text_of(app), "the last column")
             after = text_of(app).splitlines()
