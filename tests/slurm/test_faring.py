@@ -113,7 +113,8 @@ def test_one_question_answers_for_all_and_for_a_while(cluster, handed_over):
 def test_jobs_of_others_and_lines_of_another_kind_change_nothing(cluster, handed_over):
     with (cluster.here / "queue").open("a") as file:
         file.write("7|FAILED|None|n1|N/A|somebody's\n8|RUNNING|None|n1|N/A|bash\nno such line\n\n")
-    assert len(queued()) == 3
+    ours, others = queued()
+    assert (len(ours), [job.id for job in others]) == (3, ["7", "8"])
     assert states(cluster) == ["pending"] * 3
 
 

@@ -25,6 +25,7 @@ from engine.scheduling.launchers.slurm.queries import (
     Queue,
     Snapshot,
     fitting_time,
+    hides_jobs,
     shared_queue,
 )
 from engine.scheduling.launchers.slurm.script import STARTED, script
@@ -49,6 +50,7 @@ LOG_BYTES = 4_096
 NODE_TRIES = 2
 LAST_SEEN = "; last seen "
 ASKED = "asked to stop; the queue has not confirmed it yet"
+NOT_YOURS = "asked to stop; only {} can cancel it while it waits, else it stops once it starts"
 
 
 class SlurmLauncher:
@@ -87,7 +89,7 @@ class SlurmLauncher:
             raise OSError(str(error)) from error
         name = job_name(phase, attempt)
         asked = site.asked(spec.kind)._replace(gpus=len(devices.gpus), cpus=devices.threads)
-        handle = {"name": name, "job": "", "at": time.time()}
+        handle = {"name": name, "job": "", "at": time.time(), "user": getpass.getuser()}
         after = [self._job_of(phase, needed) for needed in spec.inputs]
         alike = self._same_generations(phase, spec.generation_key)
         text = script(phase, attempt, name, site, asked, [j for j in after if j], alike, program)
@@ -136,6 +138,7 @@ class SlurmLauncher:
         left = {one: handle for one, handle in handles.items() if one not in found}
         if not left:
             return found
+        self._queue.heed(_owner(handle) for handle in left.values())
         seen = self._queue.look()
         absent = []
         for attempt, handle in left.items():
@@ -176,7 +179,9 @@ class SlurmLauncher:
         about = f"job {job.id}" + (f" on {job.node}" if job.node else "")
         if attempt.stop.exists():
             probe, _ = states.PASSING.get(state, ("pending", ""))
-            return Poll(probe, why=f"{about}: {ASKED}")
+            owner = _owner(handle)
+            asked = NOT_YOURS.format(owner) if owner and probe == "pending" else ASKED
+            return Poll(probe, why=f"{about}: {asked}")
         if state not in states.PASSING:
             lives = _began(attempt) and _beats(attempt)
             return Poll("running" if lives else "pending", why=f"{about}: Slurm says {job.state}")
@@ -187,6 +192,8 @@ class SlurmLauncher:
             said += f"; expected to start {_when(job.start)}" if job.start else ""
             said = f"{about}: {said}"
         elif said or probe == "running":
+            about += f", {job.cards}" if job.cards else ""
+            about += f", until {_when(job.end)} at the latest" if job.end else ""
             said = f"{about}, {state}: {said}" if said else about
         return Poll(probe, why=said)
 
@@ -197,6 +204,10 @@ class SlurmLauncher:
         with contextlib.suppress(UserError):
             partition = self.site.partition
         return self._fitting.setdefault(reason, fitting_time(partition, reason))
+
+    @cached_property
+    def _hides_jobs(self) -> bool:
+        return hides_jobs()
 
     @cached_property
     def _fitting(self) -> dict[str, str]:
@@ -224,6 +235,9 @@ class SlurmLauncher:
                 found[attempt] = self._gone(attempt, known[name])
             elif _began(attempt) and _beats(attempt) and not _last_state(attempt):
                 found[attempt] = Poll("running", why="Slurm has forgotten the job, which goes on")
+            elif (owner := _owner(handle)) and not _last_state(attempt) and self._hides_jobs:
+                why = f"a job of {owner}, and this cluster shows nobody the jobs of others"
+                found[attempt] = Poll("unknown" if _began(attempt) else "pending", why=why)
             elif _began(attempt) or attempt.stop.exists() or _last_state(attempt):
                 found[attempt] = self._gone(attempt, Job(self._id(attempt, handle), ""))
             elif time.time() - _handed_over(handle) < SETTLE_S:
@@ -299,6 +313,12 @@ def _handle(attempt: AttemptDir) -> Handle:
         if str(owner["launcher"]).startswith(f"{NAME}:"):
             return dict(owner["handle"])
     return {}
+
+
+def _owner(handle: Handle) -> str:
+    """Whose job it is, if not this user's; "" otherwise."""
+    user = str(handle.get("user") or "")
+    return "" if user == getpass.getuser() else user
 
 
 def _handed_over(handle: Handle) -> float:

@@ -6,6 +6,7 @@ it costs the cluster's controller.
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shutil
@@ -21,10 +22,11 @@ from engine.schema.durations import duration
 from engine.schema.site import seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PREFIX = "sirt:"
-FIELDS = "%i|%T|%r|%N|%S|%j"
+FIELDS = "%i|%T|%r|%N|%S|%j|%e|%Q|%b|%u"
+NAME_AT = 5
 KEPT_S = 30.0
 NO_ACCOUNTING_S = 600.0
 MOST = 200  # names in one question
@@ -33,8 +35,9 @@ _FIELD = re.compile(r"(\w+)=(\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as Slurm tells of it. ``start``: when it began or will begin, where known.
-    ``code``: how it ended, where known."""
+    """One job as Slurm tells of it. ``start``: when it began or will begin, where known. ``end``:
+    when its limit ends it, while it runs. ``cards``: what it has on each node, as ``gpu:2``.
+    ``user``: whose it is. ``code``: how it ended, where known."""
 
     id: str
     state: str
@@ -42,24 +45,32 @@ class Job:
     node: str = ""
     start: datetime | None = None
     code: int | None = None
+    end: datetime | None = None
+    priority: int | None = None
+    cards: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The queue at one moment. ``jobs``: by name, ours alone. ``problem``: why it could not be
-    asked; then ``jobs`` are those of the last answer. ``asked``: wall time before asking."""
+    """The queue at one moment. ``jobs``: by name, ours alone. ``others``: the user's jobs that are
+    not ours. ``problem``: why it could not be asked; then ``jobs`` are those of the last answer.
+    ``asked``: wall time before asking."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
     problem: str = ""
     asked: float = 0.0
+    others: tuple[Job, ...] = ()
 
 
 class Queue:
-    """Our jobs in the queue and in the accounting, each asked at most every ``kept_s`` seconds."""
+    """Our jobs in the queue and in the accounting, each asked at most every ``kept_s`` seconds.
+    Those of colleagues in the same folder are asked for once they are known (:meth:`heed`)."""
 
     def __init__(self, kept_s: float | None = None) -> None:
         told = os.environ.get("SIRT_SLURM_LOOK_S")
         self._kept_s = kept_s if kept_s is not None else float(told or KEPT_S)
+        self._users: tuple[str, ...] = ()
         self._seen = Snapshot()
         self._next = 0.0
         self._over: dict[str, Job] = {}
@@ -71,11 +82,19 @@ class Queue:
         if time.monotonic() >= self._next:
             asked = time.time()
             try:
-                self._seen = Snapshot(queued(), asked=asked)
+                ours, others = queued(self._users)
+                self._seen = Snapshot(ours, asked=asked, others=others)
             except NoAnswer as error:
-                self._seen = Snapshot(self._seen.jobs, str(error), self._seen.asked)
+                seen = self._seen
+                self._seen = Snapshot(seen.jobs, str(error), seen.asked, seen.others)
             self._next = time.monotonic() + self._kept_s
         return self._seen
+
+    def heed(self, users: Iterable[str]) -> None:
+        """Ask for these users' jobs too."""
+        if new := sorted(set(users) - {"", getpass.getuser(), *self._users}):
+            self._users = (*self._users, *new)
+            self._next = 0.0
 
     def forget(self) -> None:
         """Ask afresh at the next look: something was handed over or cancelled."""
@@ -90,7 +109,7 @@ class Queue:
         if new and now >= self._no_accounting_until:
             self._asked_over |= dict.fromkeys(new, now + self._kept_s)
             try:
-                found = accounted(new, since)
+                found = accounted(new, since, everybody=bool(self._users))
             except NoAnswer:
                 self._no_accounting_until = now + NO_ACCOUNTING_S
             else:
@@ -107,36 +126,62 @@ def shared_queue() -> Queue:
     return Queue()
 
 
-def queued() -> dict[str, Job]:
-    """Our jobs in the queue by name, those that ended a few minutes ago too; :class:`NoAnswer` when
-    it could not be asked, or the answer was cut off."""
-    said = ask(("squeue", "--me", "--noheader", "--states=all", f"--format={FIELDS}"))
+def queued(users: Sequence[str] = ()) -> tuple[dict[str, Job], tuple[Job, ...]]:
+    """Our jobs in the queue by name, those that ended a few minutes ago too, and this user's other
+    jobs; :class:`NoAnswer` when it could not be asked, or the answer was cut off. ``users``: whose
+    jobs may be ours besides this user's."""
+    whose = f"--user={','.join((getpass.getuser(), *users))}" if users else "--me"
+    said = ask(("squeue", whose, "--noheader", "--states=all", f"--format={FIELDS}"))
     if said.code:
         raise NoAnswer(f"squeue: {said.complaint}")
     if said.out and not said.out.endswith("\n"):
         raise NoAnswer("squeue: its answer was cut off")
     found: dict[str, Job] = {}
+    others: list[Job] = []
     for line in said.out.splitlines():
-        parts = line.split("|", 5)
-        if len(parts) == 6 and parts[5].startswith(PREFIX):
-            number, state, reason, node, start, name = parts
-            job = Job(number, state.strip(), reason, _node(node), _time(start))
-            if name not in found or _newer(job, found[name]):
-                found[name] = job
-    return found
+        parts = [part.strip() for part in line.split("|")]
+        if len(parts) <= NAME_AT:
+            continue
+        job, name = _job(*parts), parts[NAME_AT]
+        if not name.startswith(PREFIX):
+            others += [job] if job.user in ("", getpass.getuser()) else []
+        elif name not in found or _newer(job, found[name]):
+            found[name] = job
+    return found, tuple(others)
 
 
-def accounted(names: Iterable[str], since: float) -> dict[str, Job]:
-    """Jobs by name as the accounting knows them; :class:`NoAnswer` where there is none."""
+def _job(
+    number: str, state: str, reason: str, node: str, start: str, _name: str,
+    end: str = "", priority: str = "", cards: str = "", user: str = "", *_more: str,
+) -> Job:  # fmt: skip
+    """A job from the fields of a line."""
+    return Job(
+        number,
+        state,
+        reason,
+        _node(node),
+        _time(start),
+        end=_time(end) if state == "RUNNING" else None,
+        priority=int(priority) if priority.isdigit() else None,
+        cards=_cards(cards),
+        user=user,
+    )
+
+
+def accounted(names: Iterable[str], since: float, everybody: bool = False) -> dict[str, Job]:
+    """Jobs by name as the accounting knows them, ``everybody``'s or this user's;
+    :class:`NoAnswer` where there is none."""
     if shutil.which("sacct") is None:
         raise NoAnswer("sacct: not installed")
     names = list(names)
     if len(names) > MOST:  # a command's line has an end
-        return accounted(names[:MOST], since) | accounted(names[MOST:], since)
+        first, rest = names[:MOST], names[MOST:]
+        return accounted(first, since, everybody) | accounted(rest, since, everybody)
     begin = datetime.fromtimestamp(since, UTC) - timedelta(hours=1)
     said = ask(
         (
             "sacct", "--noheader", "--parsable2", "--allocations", "--duplicates",
+            *["--allusers"] * everybody,
             f"--starttime={begin:%Y-%m-%dT%H:%M:%S}", f"--name={','.join(names)}",
             "--format=JobIDRaw,State,ExitCode,NodeList,JobName",
         )
@@ -150,6 +195,16 @@ def accounted(names: Iterable[str], since: float) -> dict[str, Job]:
             number, state, code, node, name = parts
             found[name] = Job(number, state, node=_node(node), code=_code(code))  # last is newest
     return found
+
+
+def hides_jobs() -> bool:
+    """Whether this cluster shows nobody other users' jobs; assumed where it can't be asked."""
+    try:
+        said = ask(("scontrol", "show", "config"))
+    except NoAnswer:
+        return True
+    found = re.search(r"^PrivateData\s*=\s*(.*)$", said.out, re.MULTILINE)
+    return found is None or "jobs" in found[1] or "all" in found[1]
 
 
 def fitting_time(partition: str, reason: str) -> str:
@@ -205,6 +260,11 @@ def _number(job_id: str) -> int:
 
 def _node(text: str) -> str:
     return "" if text.strip() in ("", "None assigned", "(null)", "Unknown") else text.strip()
+
+
+def _cards(text: str) -> str:
+    """``gpu:2`` of ``gres/gpu:2`` or ``gres:gpu:2``; "" where there are none."""
+    return "" if text.strip() in ("", "N/A", "(null)") else re.sub(r"\bgres[/:]", "", text.strip())
 
 
 def _time(text: str) -> datetime | None:
