@@ -9,7 +9,7 @@ import click
 
 from engine.catalog import TASKS
 from engine.cli.completion import experiments
-from engine.cli.jobs import jobs_json, print_jobs
+from engine.cli.jobs import jobs_json, print_jobs, print_size
 from engine.cli.output import (
     echo,
     json_option,
@@ -18,10 +18,11 @@ from engine.cli.output import (
     say,
     tell_passed_over,
 )
+from engine.cli.simulating import cards_of, print_simulations
 from engine.commands import device_request as placing
-from engine.commands import queue_changes
+from engine.commands import queue_changes, simulating
 from engine.commands.experiments import Planned, explained, launch, plan_experiment
-from engine.commands.sites import check_launch, site_request
+from engine.commands.sites import check_launch, site_request, uses_gpus
 from engine.machine.devices import memory
 from engine.planning import presets as preset_files
 from engine.schema.counts import counted
@@ -45,21 +46,48 @@ GROUPS_SHOWN = 40
 @click.argument("experiment", shell_complete=experiments)
 @click.option("--site", help="Also show what would be asked of this site.")
 @click.option(
+    "--simulate", is_flag=True, help="Also show how long it takes on GPUs, in which order."
+)
+@click.option("--cards", help="How many GPUs to simulate; 1,4,16,64 if not given.")
+@click.option(
     "--why", is_flag=True, help="Of every phase to be done: the nearest finished one, what differs."
 )
 @json_option
 @click.pass_obj
-def plan(runs: RunsFolder, experiment: str, site: str | None, why: bool, as_json: bool) -> None:
+def plan(
+    runs: RunsFolder,
+    experiment: str,
+    site: str | None,
+    simulate: bool,
+    cards: str | None,
+    why: bool,
+    as_json: bool,
+) -> None:
     """Show the runs and phases of EXPERIMENT (a file, or a shipped preset's name)."""
+    if cards and not (simulate or site):
+        raise UserError("--cards: say --simulate too, or --site NAME")
+    counts = cards_of(cards) if cards else simulating.CARDS
     request = site_request(runs, site) if site else None
-    planned = plan_experiment(runs, experiment, launcher=request.launcher if request else "local")
+    planned = plan_experiment(
+        runs,
+        experiment,
+        on_gpu=True if simulate else uses_gpus(request),
+        launcher=request.launcher if request else "local",
+    )
     reasons = explained(runs, planned) if why else planned.why
+    found = simulating.simulations(planned.plan, runs, counts) if simulate else []
     if as_json:
-        print_json(_plan_json(planned, reasons) | (jobs_json(planned, request) if request else {}))
+        told = _plan_json(planned, reasons) | (
+            jobs_json(planned, runs, request, counts) if request else {}
+        )
+        print_json(told | ({"simulated": found} if simulate else {}))
         return
     print_plan(planned, reasons, every=why)
     if request is not None:
         print_jobs(planned, request)
+        print_size(planned, runs, request, counts)
+    if simulate:
+        print_simulations(found)
 
 
 def _plan_json(planned: Planned, why: Iterable[Explained]) -> dict[str, Any]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.output import echo, print_table
+from engine.cli.output import echo, print_table, say
+from engine.cli.simulating import long
 from engine.commands import fetching, sites
 from engine.tables.table import Table
 
 if TYPE_CHECKING:
     from engine.commands.experiments import Planned
     from engine.scheduling.queue import DeviceRequest
+    from engine.store.layout import RunsFolder
+
+    Counts = tuple[int, ...]
 
 HEADERS = ("jobs", "phase", "partition", "GPUs", "cores", "memory", "time at most")
 
@@ -47,7 +51,22 @@ def print_jobs(planned: Planned, request: DeviceRequest) -> None:
         echo(f"phases that ask an endpoint or read a file run on this machine: {here}")
 
 
-def jobs_json(planned: Planned, request: DeviceRequest) -> dict[str, Any]:
+def print_size(planned: Planned, runs: RunsFolder, request: DeviceRequest, cards: Counts) -> None:
+    """Print GPU-hours, and how long it all takes on so many GPUs."""
+    site = sites.site_of(request)
+    if site is None or not sites.uses_gpus(request) or not planned.plan.to_do:
+        return
+    found = sites.size_of(site, planned.plan, runs, request, cards)
+    times = ", ".join(f"{long(one.seconds)} on {one.cards}" for one in found.wall)
+    say(
+        f"about {found.gpu_hours:,.1f} GPU-hours; simulated, all is done after {times} GPUs that "
+        "you have at once (what the queue makes you wait comes on top)"
+    )
+
+
+def jobs_json(
+    planned: Planned, runs: RunsFolder, request: DeviceRequest, cards: Counts
+) -> dict[str, Any]:
     site = sites.site_of(request)
     found = sites.jobs(site, planned.plan.to_do, request) if site else []
     return {
@@ -57,4 +76,5 @@ def jobs_json(planned: Planned, request: DeviceRequest) -> dict[str, Any]:
             for job in found
         ],
         "missing": fetching.missing(planned.plan.to_do),
+        "size": sites.size_of(site, planned.plan, runs, request, cards) if site else None,
     }

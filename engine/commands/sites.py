@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands.device_request import device_request
+from engine.commands.simulating import USED, Simulated, simulations
+from engine.planning.estimate import expectations
+from engine.planning.history import history
 from engine.planning.sites import LOCAL, SHIPPED, find_site, load_site, own_sites, sites
 from engine.planning.yaml_file import dump
 from engine.scheduling.launchers.slurm.detect import Found, look
@@ -23,8 +26,9 @@ from engine.schema.site import Site, seconds_of
 from engine.store.layout import AttemptDir, PhaseDir, atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from engine.planning.plan import Plan
     from engine.schema.site import Asked
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
@@ -69,12 +73,16 @@ def site_request(
     return DeviceRequest(cpu=cpu, gpu_count=gpu_count, launcher=f"{site.launcher}:{path}")
 
 
+def needs_job(spec: PhaseSpec) -> bool:
+    """Whether a phase is handed over; one whose model is behind an endpoint runs here."""
+    return spec.card is None or spec.card.source.needs_device
+
+
 def jobs(site: Site, to_do: Iterable[PhaseSpec], request: DeviceRequest) -> list[Job]:
-    """What is handed over for these phases, by kind; those whose model is behind an endpoint run
-    here."""
+    """What is handed over for these phases, by kind."""
     found: dict[str, list[PhaseSpec]] = {}
     for spec in to_do:
-        if spec.card is None or spec.card.source.needs_device:
+        if needs_job(spec):
             found.setdefault(spec.kind, []).append(spec)
     told = []
     for kind, specs in found.items():
@@ -86,6 +94,37 @@ def jobs(site: Site, to_do: Iterable[PhaseSpec], request: DeviceRequest) -> list
         gres = f"{site.gres}:{asked.gpus}" if asked.gpus else ""
         told.append(Job(kind, len(specs), site.partition, gres, asked))
     return told
+
+
+def uses_gpus(request: DeviceRequest | None) -> bool | None:
+    """Whether jobs of the requested site have GPUs; None for this machine."""
+    site = site_of(request) if request else None
+    if site is None or request is None:
+        return None
+    return not request.cpu and any(site.asked(kind).gpus for kind in METHOD)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a plan is for a site. ``gpu_hours``: of all jobs together, each as long as expected;
+    ``wall``: its simulated end, for some numbers of GPUs."""
+
+    gpu_hours: float
+    wall: tuple[Simulated, ...]
+
+
+def size_of(
+    site: Site, plan: Plan, runs: RunsFolder, request: DeviceRequest, cards: Sequence[int]
+) -> Size:
+    """What is still to do, in GPU-hours and as the time that it takes on so many GPUs."""
+    took = expectations(plan.to_do, runs, True, history(runs))
+    counts = {job.kind: job.asked.gpus for job in jobs(site, plan.to_do, request)}
+    seconds = sum(
+        counts[spec.kind] * (took[spec.id].seconds or 0.0) for spec in plan.to_do if needs_job(spec)
+    )
+    training = max((counts[s.kind] for s in plan.to_do if s.trains), default=1) or 1
+    wall = simulations(plan, runs, cards, (USED,), False, training)
+    return Size(seconds / 3600, tuple(wall))
 
 
 def site_of(request: DeviceRequest) -> Site | None:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from engine import catalog
 from engine.machine import devices
@@ -23,8 +23,9 @@ from engine.schema.errors import UserError
 from engine.schema.settings import LOOK_TOKENS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from engine.planning.history import Likeness, Witness
     from engine.planning.plan import Plan
     from engine.schema.cards import ModelCard
     from engine.schema.settings import Split
@@ -93,16 +94,12 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
                 size = server_gib(spec.card)
             memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
         looks += _look_seconds(spec, amounts[spec.id], on_gpu)
-        past = [w.seconds for w in past_phases.get(likeness(spec), ()) if w.seconds is not None]
-        if past:
-            seconds += median(past)
-            counts["history"] += 1
-        elif (guess := rough_seconds(spec, amounts[spec.id], on_gpu, bool(served))) is not None:
-            seconds += guess + (START_S if served and served not in started else 0.0)
+        took = expected(spec, amounts[spec.id], on_gpu, bool(served), past_phases)
+        counts[took.basis] += 1
+        seconds += took.seconds or 0.0
+        if took.basis == "rough":
+            seconds += START_S if served and served not in started else 0.0
             started.add(served)
-            counts["rough"] += 1
-        else:
-            counts["unknown"] += 1
         if spec.card and (currency := spec.card.source.bills_in):
             asked = amounts[spec.id]
             tokens = asked * spec.prompt_tokens, asked * ANSWER_TOKENS
@@ -118,6 +115,45 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
         on_gpu,
         tuple(passed_over),
     )
+
+
+class Expected(NamedTuple):
+    """How long a phase will take, and what that rests on; no seconds where it is unknown."""
+
+    seconds: float | None
+    basis: Literal["history", "rough", "unknown"]
+
+
+def expected(
+    spec: PhaseSpec,
+    questions: int,
+    on_gpu: bool,
+    served: bool,
+    past: Mapping[Likeness, Sequence[Witness]],
+) -> Expected:
+    """The median of what similar finished phases took, else :func:`rough_seconds`."""
+    took = [w.seconds for w in past.get(likeness(spec), ()) if w.seconds is not None]
+    if took:
+        return Expected(median(took), "history")
+    rough = rough_seconds(spec, questions, on_gpu, served)
+    return Expected(rough, "unknown" if rough is None else "rough")
+
+
+def expectations(
+    specs: Iterable[PhaseSpec],
+    runs: RunsFolder,
+    on_gpu: bool,
+    past: Mapping[Likeness, Sequence[Witness]],
+) -> dict[str, Expected]:
+    """How long each of these phases will take by itself, a server's start left out."""
+    specs, there = list(specs), is_installed(runs.root)
+    amounts = amounts_of(specs, runs)
+    return {
+        spec.id: expected(
+            spec, amounts[spec.id], on_gpu, bool(served_model(spec, on_gpu, there)), past
+        )
+        for spec in specs
+    }
 
 
 def amounts_of(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from engine.scheduling.order import Order
 from engine.scheduling.policy import Fact, blocked, finished, standings
 from engine.scheduling.queue import Queue, change, read_queue
 from engine.schema.errors import UserError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.scheduling.folders import Folders
+    from engine.scheduling.order import Rank
     from engine.scheduling.policy import QueuedRun, Standing
     from engine.scheduling.watching import Running
     from engine.store.layout import RunsFolder
@@ -34,6 +36,7 @@ class Agenda:
         self.queue = Queue()
         self.wanted: list[QueuedRun] = []
         self.stands: Mapping[str, Standing] = {}
+        self._order: Order | None = None
 
     @property
     def outdated(self) -> bool:
@@ -65,8 +68,17 @@ class Agenda:
         for phase_id, one in running.items():
             if phase_id in facts and facts[phase_id].state != "done":
                 facts[phase_id] = Fact("running", one.attempt.number)
-        self.stands = standings(self.wanted, facts)
+        before, self.stands = self.stands, standings(self.wanted, facts)
+        if self.stands != before:
+            self._order = None
         self._tell_blocked()
+
+    def rank(self, cards: int) -> Rank:
+        """The order in which phases start on so many cards."""
+        if self._order is None:
+            begun = {p for p, where in self.stands.items() if where.state in ("done", "running")}
+            self._order = Order((run for run in self.wanted if not run.hold), begun)
+        return self._order.rank(self._order.is_late(cards))
 
     def drop_finished(self) -> None:
         """Take finished runs off the queue."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from engine.machine import devices
 from engine.machine.state import DAMAGED, final_event, phase_state
 from engine.machine.vllm import is_installed
 from engine.planning.engines import served_model, server_gib
+from engine.planning.estimate import expectations
 from engine.planning.history import history
 from engine.planning.memory import is_pocket, needed_gib
 from engine.scheduling.policy import (
@@ -37,28 +40,39 @@ class Folders:
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
-        self._nodes: dict[str, tuple[int, tuple[Node, ...]]] = {}
+        self._nodes: dict[str, tuple[int, tuple[Node, ...], str]] = {}
         self._over: dict[str, Fact] = {}
         self._generations: dict[str, str | None] = {}
-        self._history: dict[Likeness, list[Witness]] | None = None
 
     def queued_run(self, entry: Entry) -> QueuedRun:
         """A queued run with its phases; ``UserError`` if it was deleted or its file is damaged."""
-        nodes = self._nodes_of(entry.run_id)
-        return QueuedRun(entry.run_id, nodes, entry.devices, entry.forgiven, entry.hold)
+        nodes, experiment = self._nodes_of(entry.run_id)
+        batch = entry.run_id if entry.moved else experiment
+        return QueuedRun(entry.run_id, nodes, entry.devices, entry.forgiven, entry.hold, batch)
 
-    def _nodes_of(self, run_id: str) -> tuple[Node, ...]:
+    def _nodes_of(self, run_id: str) -> tuple[tuple[Node, ...], str]:
+        """The phases of a run, and its experiment."""
         try:
             changed = self._runs.run_file(run_id).stat().st_mtime_ns
         except FileNotFoundError:
             raise UserError("it was deleted") from None
         known = self._nodes.get(run_id)
         if known is None or known[0] != changed:
-            nodes = tuple(self._node(phase) for phase in read_run(self._runs, run_id).spec.phases)
-            self._nodes[run_id] = known = (changed, nodes)
-        return known[1]
+            spec = read_run(self._runs, run_id).spec
+            took = expectations(spec.phases, self._runs, self._on_gpu, self._past)
+            nodes = tuple(self._node(one, took[one.id].seconds or 0.0) for one in spec.phases)
+            self._nodes[run_id] = known = (changed, nodes, spec.experiment)
+        return known[1:]
 
-    def _node(self, spec: PhaseSpec) -> Node:
+    @cached_property
+    def _on_gpu(self) -> bool:
+        return bool(devices.gpus())
+
+    @cached_property
+    def _past(self) -> dict[Likeness, list[Witness]]:
+        return history(self._runs)
+
+    def _node(self, spec: PhaseSpec, seconds: float) -> Node:
         memory, on_card = self.needed(spec, on_gpu=False), self.needed(spec, on_gpu=True)
         if spec.card and served_model(spec, False, is_installed(self._runs.root)):
             memory = server_gib(spec.card)
@@ -69,6 +83,7 @@ class Folders:
             card_memory=on_card,
             pocket=small,
             served=self._served(spec),
+            seconds=seconds,
         )
 
     def _served(self, spec: PhaseSpec) -> str:
@@ -78,9 +93,7 @@ class Folders:
 
     def needed(self, spec: PhaseSpec, on_gpu: bool) -> float:
         """The memory a phase needs, in GiB; 0 when unknown. Finished phases are looked up once."""
-        if self._history is None:
-            self._history = history(self._runs)
-        return needed_gib(spec, on_gpu, self._history) or 0.0
+        return needed_gib(spec, on_gpu, self._past) or 0.0
 
     def generations(self, phases: Sequence[PhaseDir]) -> frozenset[str]:
         """What these phases generate; another phase with the same generations waits for them."""

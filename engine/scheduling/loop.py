@@ -206,7 +206,8 @@ class Conductor:
         ready = {p for p in queued if self._not_before.get(p, 0.0) <= time.monotonic()}
         nodes = {n.id: n for r in possible for n in r.nodes if n.id in ready}
         kept = {phase: self._folders.cpu_threads(phase) for phase in ready} if room.cpu else {}
-        for start in starts(possible, ready, room, kept):
+        rank = self._agenda.rank(len(room.cards))
+        for start in starts(possible, ready, room, kept, rank):
             here = launcher is self._local
             if not (here and self._servers.in_the_way(nodes[start.phase], start.devices, room)):
                 self._start(start, name)
@@ -222,7 +223,9 @@ class Conductor:
         until = time.monotonic() + HEARTBEAT_S
         nodes = {node.id: node for run in wanted for node in run.nodes}
         mine = {p for p, one in self.running.items() if one.launcher is launcher}
-        chosen = handed_over(wanted, self._agenda.stands, mine, room)
+        at_once = len(mine) + (room.jobs or 0)
+        rank = self._agenda.rank(at_once)
+        chosen = handed_over(wanted, self._agenda.stands, mine, room, rank)
         for start in chosen:
             kind = f"{name} {nodes[start.phase].kind}"
             ready = all(
@@ -238,7 +241,7 @@ class Conductor:
         self._claims.tell()
         there = {p for p, node in nodes.items() if node.remote and p not in self.running}
         remote = {p for p in there if self._agenda.stands[p].state == "queued"}
-        for start in starts(wanted, remote, self._room(self._local)) if remote else ():
+        for start in starts(wanted, remote, self._room(self._local), rank=rank) if remote else ():
             self._start(start, name)
         return bool(chosen or remote)
 

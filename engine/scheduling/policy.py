@@ -1,7 +1,7 @@
 """The scheduling policy, without side effects: which queued phases to start on the free devices.
 
-Queue order first, then the order within a run; a phase that several runs share stands in one
-place only and starts once.
+They are considered in the order that :mod:`engine.scheduling.order` gives; a phase that several
+runs share stands in one place only and starts once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engine.schema.cards import Frozen
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
+    from engine.scheduling.order import Rank
     from engine.schema.specs import PhaseSpec
 
 __all__ = ["ENDED_BADLY", "Fact", "Standing", "standings", "starts"]
@@ -52,7 +53,7 @@ class Node:
     small a model that a second thread would slow it. ``generation``: phases that share it ask
     the same questions; the later one takes the earlier one's replies.
     ``served``: the model that it asks a shared server for, as the server's launch names it; ""
-    where it asks none.
+    where it asks none. ``seconds``: how long it is expected to take; 0 when unknown.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Node:
     pocket: bool = False
     generation: str | None = None
     served: str = ""
+    seconds: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -72,13 +74,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRun:
-    """A run to schedule. ``forgiven``: by phase, the attempt up to which failures don't count."""
+    """A run to schedule. ``forgiven``: by phase, the attempt up to which failures don't count.
+    ``batch``: runs that stand together in the queue with the same one may be mixed."""
 
     run_id: str
     nodes: tuple[Node, ...]
     request: DeviceRequest = field(default_factory=DeviceRequest)
     forgiven: Mapping[str, int] = field(default_factory=dict)
     hold: bool = False
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +98,23 @@ class Start:
 def handed_over(
     runs: Iterable[QueuedRun],
     stands: Mapping[str, Standing],
-    there: Container[str],
+    there: Iterable[str],
     room: Capacity,
+    rank: Rank | None = None,
 ) -> list[Start]:
     """Which phases a queue elsewhere takes now: in our order, also those whose inputs it makes
     (``there``) or is about to. Phases whose model is behind an endpoint are left out."""
     chosen: dict[str, Start] = {}
-    for run in runs:
-        for node in run.nodes:
-            where = stands.get(node.id)
-            if len(chosen) >= (room.jobs or 0):
-                return list(chosen.values())
-            if where is None or where.state not in ("queued", "waiting") or node.remote:
-                continue
-            if node.id in there or node.id in chosen or run.hold:
-                continue
-            if all(i in there or i in chosen or made(i, stands) for i in node.inputs):
-                devices = _elsewhere(node, run.request, room)
-                slot: Slot = "gpu" if devices.gpus else "cpu"
-                chosen[node.id] = Start(node.id, run.run_id, slot, devices)
+    wanted = {p for p, where in stands.items() if where.state in ("queued", "waiting")}
+    for run, node in candidates(runs, wanted.difference(there), rank):
+        if len(chosen) >= (room.jobs or 0):
+            break
+        if node.remote or node.id in chosen:
+            continue
+        if all(i in there or i in chosen or made(i, stands) for i in node.inputs):
+            devices = _elsewhere(node, run.request, room)
+            slot: Slot = "gpu" if devices.gpus else "cpu"
+            chosen[node.id] = Start(node.id, run.run_id, slot, devices)
     return list(chosen.values())
 
 
@@ -165,41 +167,61 @@ def finished(run: QueuedRun, stands: Mapping[str, Standing]) -> bool:
     return all(stands[node.id].state == "done" for node in run.nodes)
 
 
+Candidate = tuple[QueuedRun, Node]
+
+
+def candidates(
+    runs: Iterable[QueuedRun], ready: Container[str], rank: Rank | None = None
+) -> list[Candidate]:
+    """The ready phases, with every run that needs them and isn't held; in the order of the queue if
+    no other is given."""
+    found = [(run, n) for run in runs if not run.hold for n in run.nodes if n.id in ready]
+    return found if rank is None else sorted(found, key=lambda one: rank(one[1].id))
+
+
 def starts(
     runs: Iterable[QueuedRun],
     ready: Container[str],
     free: Capacity,
     kept: Mapping[str, int] = MappingProxyType({}),
+    rank: Rank | None = None,
 ) -> list[Start]:
-    """Which of the ready phases to start now, and on what. ``kept``: how many CPU threads a phase
-    had in its last attempt, and has again, since rounding depends on it.
+    """Which of the ready phases to start now, and on what; see :func:`placed`."""
+    return placed(candidates(runs, ready, rank), free, kept)
+
+
+def placed(
+    wanted: Iterable[Candidate], free: Capacity, kept: Mapping[str, int] = MappingProxyType({})
+) -> list[Start]:
+    """Which of these phases to start now, the first ones first, and on what. ``kept``: how many CPU
+    threads a phase had in its last attempt, and has again, since rounding depends on it.
 
     A phase that must wait for GPUs keeps those it waits for from later ones, so that a request
     for many is not starved by requests for few; CPU and endpoint phases go on meanwhile. One that
-    must wait for as many threads as it had keeps all that are free.
+    must wait for as many threads as it had keeps all that are free. No more are looked at than
+    until nothing is free.
     """
-    chosen: list[Start] = []
-    runs = [run for run in runs if not run.hold]
-    waiting = {
-        node.id: node
-        for run in runs
-        for node in run.nodes
-        if node.id in ready and not node.remote and _on_cpu(_cards(node, run.request, free))
-    }
-    taken: set[str] = set()
-    for run in runs:
-        for node in run.nodes:
-            if node.id in taken or node.id not in ready or node.generation in free.asking:
-                continue
+    chosen: dict[str, Start] = {}
+    waiting: dict[str, Node] = {}
+    if free.cpu:
+        wanted = list(wanted)
+        waiting = {
+            node.id: node
+            for run, node in wanted
+            if not node.remote and _on_cpu(_cards(node, run.request, free))
+        }
+    for run, node in wanted:
+        if node.id not in chosen and node.generation not in free.asking:
             threads = kept.get(node.id) or _threads(node, waiting.values(), free)
             start, free = _place(node, run, free, threads)
             if start is not None:
                 if node.generation:
                     free = replace(free, asking=free.asking | {node.generation})
                 waiting.pop(node.id, None)
-                taken.add(node.id)
-                chosen.append(start)
-    return chosen
+                chosen[node.id] = start
+        if not (free.cpu or free.gpus or free.api):
+            break
+    return list(chosen.values())
 
 
 def _threads(node: Node, waiting: Iterable[Node], free: Capacity) -> int:
@@ -272,7 +294,8 @@ def _cards(node: Node, request: DeviceRequest, free: Capacity) -> _Cards | None:
         return _Cards(0)
     pool = free.cards if request.gpus is None else request.gpus
     named = request.gpus is not None and request.gpu_count is None
-    available = tuple(g for g in pool if g in (free.gpus if named else free.quiet))
+    usable = set(free.gpus if named else free.quiet)
+    available = tuple(g for g in pool if g in usable)
     count = len(pool) if named else (request.gpu_count or 1)
     return _Cards(count if node.trains else 1, pool, available)
 

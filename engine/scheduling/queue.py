@@ -46,12 +46,15 @@ GOING = ("running", "pending", "waiting")  # the last: handed over, and taken ba
 
 
 class Entry(Frozen):
-    """A queued run. ``forgiven``: by phase, the attempt up to which failures are tried again."""
+    """A queued run. ``forgiven``: by phase, the attempt up to which failures are tried again.
+    ``moved``: somebody has put it where it stands, so that none of its phases starts before those
+    of a run that is ahead of it, nor after those of one behind."""
 
     run_id: str
     devices: DeviceRequest = DeviceRequest()
     forgiven: dict[str, int] = Field(default_factory=dict)
     hold: bool = False
+    moved: bool = False
 
 
 class Queue(Frozen):
@@ -162,7 +165,7 @@ def move(runs: RunsFolder, run_id: str, position: int) -> Queue:
     def edit(queue: Queue) -> Queue:
         entry = queue.entry(run_id)
         rest = list(queue.without(run_id).entries)
-        rest.insert(max(0, position), entry)
+        rest.insert(max(0, position), entry.model_copy(update={"moved": True}))
         return queue.with_entries(rest)
 
     return change(runs, edit)

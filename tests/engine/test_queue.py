@@ -59,6 +59,7 @@ def test_order_is_kept_and_changed(runs):
     assert read_queue(runs).run_ids == ("one", "two")
     assert read_queue(runs).entries[0].devices.gpu_count == 2
     assert queue.move(runs, "two", 0).run_ids == ("two", "one")
+    assert [one.moved for one in queue.read_queue(runs).entries] == [True, False]
     assert queue.move(runs, "two", 99).run_ids == ("one", "two")
     assert queue.remove(runs, "one").run_ids == ("two",)
     assert queue.hold(runs, "two", True).entry("two").hold
