@@ -63,14 +63,21 @@ def _rounded(seconds: float) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """Write a forecast in a column, as ``~12 min left``."""
+    """Write a forecast, as ``~1 h 20 min left``."""
     return f"~{_rounded(seconds)} left"
 
 
+def left_in_short(seconds: float) -> str:
+    """Write a forecast in one unit for a column, as ``~80 min left``."""
+    return f"~{_in_one_unit(seconds)} left"
+
+
 def accuracy(share: float | None, questions: int | None) -> Text:
-    """Write an accuracy in per cent and of how many questions, as ``93.7/600``."""
-    text = Text(percent(share))
-    return text.append(f"/{questions}", "dim") if questions else text
+    """Write an accuracy and of how many questions, as ``93.7% (600)``."""
+    if share is None:
+        return Text(NOTHING, "dim")
+    text = Text(f"{percent(share)}%")
+    return text.append(f" ({count(questions)})", "dim") if questions else text
 
 
 def age(then: datetime | None, now: datetime) -> str:
@@ -78,8 +85,12 @@ def age(then: datetime | None, now: datetime) -> str:
     if then is None:
         return NOTHING
     seconds = (now - then).total_seconds()
+    return "now" if seconds < 60 else _in_one_unit(seconds)
+
+
+def _in_one_unit(seconds: float) -> str:
     if seconds < 60:
-        return "now"
+        return f"{int(seconds)} s"
     units = (("d", 86_400), ("h", 3_600), ("min", 60))
     unit, size = next(((u, size) for u, size in units if seconds >= 2 * size), units[-1])
     return f"{int(seconds // size)} {unit}"
@@ -93,11 +104,6 @@ def count(n: float | None) -> str:
 def percent(share: float | None) -> str:
     """Write a share in 0..1 in per cent, as ``93.7``."""
     return NOTHING if share is None else f"{100 * share:.1f}"
-
-
-def interval(low: float, high: float) -> str:
-    """Write bounds in 0..1 in per cent, as ``91.4–95.4``."""
-    return f"{percent(low)}–{percent(high)}"
 
 
 def number(value: float | None) -> str:

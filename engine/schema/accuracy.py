@@ -66,8 +66,12 @@ class Estimate:
 
 def said(value: float, low: float, high: float, sign: str = "", spread: str = "") -> str:
     """``87.2 [84.2, 89.7]``, in per cent; ``sign``: ``+`` for differences."""
-    figures = f"{100 * value:{sign}.1f}{spread}"
-    return f"{figures} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+    return f"{100 * value:{sign}.1f}{spread} {bounds(low, high, sign)}"
+
+
+def bounds(low: float, high: float, sign: str = "") -> str:
+    """An interval in per cent, ``[84.2, 89.7]``."""
+    return f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from engine.schema.accuracy import Accuracy, Estimate, Share
+from engine.schema.accuracy import Accuracy, Estimate, Share, bounds
 from engine.schema.sanitize import one_line
 from engine.tables.accuracies import SIGNIFICANT, Tested
 from engine.tables.table import text_of
 from engine.tables.terminal import drawn
-from sirt_tui.format import NOTHING, interval, percent
+from sirt_tui.format import NOTHING, percent
 from sirt_tui.widgets.frozen_table import Cells
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def figure(cell: Cell) -> Text:
             return text
         case Share() | Estimate():
             text = Text.assemble((f"{percent(cell.value):>5}", "bold"))
-            text.append(f" [{interval(cell.low, cell.high)}]", "dim")
+            text.append(f" {bounds(cell.low, cell.high)}", "dim")
             runs = cell.runs if isinstance(cell, Estimate) else 1
             return text.append(f" n {runs}" if runs > 1 else "", "dim")
         case _:

@@ -9,10 +9,11 @@ from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.schema.accuracy import bounds
 from engine.schema.sanitize import one_line, visible
 from engine.schema.varied import varied_texts
 from engine.store.spending import in_all, spending
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, interval, legend, percent
+from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, legend, percent
 from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
         what = one.evaluation
         text.append(f"{visible(what.where):<{max(14, width)}} {what.style:<8}", "dim")
         text.append(f"{percent(one.value):>5}", "bold")
-        text.append(f" {interval(one.right.low, one.right.high)}\n", "dim")
+        text.append(f" {bounds(one.right.low, one.right.high)}\n", "dim")
     if status is not None:
         text.append("\nphases ", "bold").append_text(_marks_of(status))
         for phase in status.phases:

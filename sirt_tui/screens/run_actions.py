@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.schema.errors import UserError
+from engine.schema.sanitize import one_line
 from sirt_tui.screens import run_commands
 
 if TYPE_CHECKING:
@@ -20,22 +21,25 @@ if TYPE_CHECKING:
 
 ENDED: frozenset[State] = frozenset({"done", "stopped"})
 BADLY: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"})
+NAMES_SHOWN = 5
 GO_ON = "Let it go on"  # instead of a stop
 
 
 class RunActions:
-    """Actions on runs for a page; its methods run in workers and report on the page."""
+    """Actions on runs for a page; its methods run in workers and report on the page. ``ticked``:
+    whether the runs are those that were ticked, which a question says."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, ticked: Callable[[], bool] = lambda: False) -> None:
         self._page = page
+        self._ticked = ticked
         self._undone: list[Callable[[], Awaitable[Sequence[str]]]] = []
 
     async def stop(self, runs: States) -> None:
         meant = [run_id for run_id, state in runs.items() if state not in ENDED]
         if runs and not meant:
             self._page.sirt.say(f"{named(runs)}: ended already, there is nothing to stop")
-        kept = [*listed(meant), "Finished work is kept; a retry goes on from it."]
-        question = f"Stop {named(meant)}?"
+        kept = [*self._listed(meant), "Finished work is kept; a retry goes on from it."]
+        question = f"Stop {self._said(meant)}?"
         if meant and await self._page.sirt.confirm(question, kept, "Stop", GO_ON):
             stop = partial(run_commands.stop, self._page.runs, meant)
             await self._do(stop, f"{named(meant)}: asked to stop")
@@ -61,12 +65,12 @@ class RunActions:
         except (UserError, OSError) as error:
             self._page.sirt.say_error(error)
             return False
-        lost = [*listed(meant), *lost]
+        lost = [*self._listed(meant), *lost]
         undo = self._page.sirt.key("undo")
         back = "brings it back" if len(meant) == 1 else "brings them back"
         delete = partial(run_commands.delete, self._page.runs, meant)
         gone = bool(meant) and (
-            await self._page.sirt.confirm(f"Delete {named(meant)}?", lost)
+            await self._page.sirt.confirm(f"Delete {self._said(meant)}?", lost)
             and await self._do(delete, f"{named(meant)}: in the trash; {undo} {back}")
         )
         if gone:
@@ -133,7 +137,7 @@ class RunActions:
             await self._do(write, "")
 
     async def _files(self, run_ids: Sequence[str]) -> None:
-        title = f"Export {named(run_ids)} into which folder?"
+        title = f"Export {self._said(run_ids)} into which folder?"
         place = f"exports/{run_ids[0] if len(run_ids) == 1 else 'runs'}"
         hint = "Nothing there is overwritten."
         folder = await self._page.sirt.ask_text(title, place, hint)
@@ -147,7 +151,7 @@ class RunActions:
         if not rows:
             return
         shared = [tag for tag in rows[0].tags if all(tag in row.tags for row in rows)]
-        title = f"Tags of {rows[0].name if len(rows) == 1 else f'all {len(rows)} ticked runs'}"
+        title = f"Tags of {self._said([row.run_id for row in rows])}"
         hint = "Words with spaces between; a filter finds them as tag:WORD."
         text = await self._page.sirt.ask_text(title, " ".join(shared), hint)
         if text is not None:
@@ -163,13 +167,37 @@ class RunActions:
         if not rows:
             return
         notes = {row.note for row in rows}
-        title = f"Note on {rows[0].name if len(rows) == 1 else f'each of {len(rows)} ticked runs'}"
+        title = f"Note on {self._said([row.run_id for row in rows])}"
         hint = "" if len(notes) == 1 else "They have different notes now; this one replaces them."
         text = await self._page.sirt.ask_text(title, notes.pop() if len(notes) == 1 else "", hint)
         if text is not None:
             note = dict.fromkeys((row.run_id for row in rows), text)
             describe = partial(run_commands.describe, self._page.runs, notes=note)
             await self._do(describe, f"{named(note)}: note saved")
+
+    def _said(self, run_ids: Sequence[str]) -> str:
+        """Write ``the run NAME``, ``the ticked run NAME`` or ``the 2 ticked runs``."""
+        ticked = "ticked " if self._ticked() else ""
+        if len(run_ids) == 1:
+            return f"the {ticked}run {self._names(run_ids)[0]}"
+        return f"the {len(run_ids)} {ticked}runs"
+
+    def _names(self, run_ids: Sequence[str]) -> list[str]:
+        """Return what the list calls these runs, with the id where two have the same name."""
+        known = {row.run_id: row.name for row in self._page.feed.rows}
+        names = [one_line(known.get(run_id, run_id), 200) for run_id in run_ids]
+        return [
+            name if names.count(name) == 1 else f"{name} ({run_id})"
+            for name, run_id in zip(names, run_ids, strict=True)
+        ]
+
+    def _listed(self, run_ids: Sequence[str]) -> list[str]:
+        """List several runs by name, for a question that only gives their number."""
+        if len(run_ids) < 2:
+            return []
+        names = [f"  {name}" for name in self._names(run_ids[:NAMES_SHOWN])]
+        more = len(run_ids) - NAMES_SHOWN
+        return [*names, *([f"  and {more} more"] if more > 0 else [])]
 
     async def _do(self, command: Callable[[], str | None], said: str) -> bool:
         """Run a command and report its result or its error; return whether it succeeded."""
@@ -191,10 +219,3 @@ def to_retry(state: State, phases: Iterable[State | None]) -> State:
 
 def named(run_ids: Sequence[str] | Mapping[str, object]) -> str:
     return next(iter(run_ids)) if len(run_ids) == 1 else f"{len(run_ids)} runs"
-
-
-def listed(run_ids: Sequence[str]) -> list[str]:
-    """List several runs by name, for a question that only gives their number."""
-    names = [f"  {run_id}" for run_id in run_ids[:3]]
-    more = [f"  and {len(run_ids) - 3} more"] if len(run_ids) > 3 else []
-    return [*names, *more] if len(run_ids) > 1 else []

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from engine.queries import run_settings
@@ -22,8 +23,8 @@ from sirt_tui.format import (
     accuracy,
     age,
     duration,
+    left_in_short,
     legend,
-    time_left,
 )
 from sirt_tui.screens.filtering import spent
 from sirt_tui.widgets.columns import Column
@@ -54,12 +55,18 @@ def run_columns(
     ``looked`` at, unfinished runs show no state, since the index may be outdated. ``names``: of all
     runs; ``apart``: by run, what tells it from runs of the same name; ``asked``: the filter's
     figures, to title what ``acc`` is."""
-    plain = "acc=plain" if "acc" in asked or "accuracy" in asked else "plain/n"
+    plain = "acc=plain" if "acc" in asked or "accuracy" in asked else "plain (n)"
 
     def state(row: RunRow) -> Cell:
         if row.state != "done" and not looked():
             return "… looking", "dim"
-        return f"{STATE_MARKS[row.state]} {row.state}", STATE_STYLES[row.state]
+        return f"{STATE_MARKS[row.state]} {row.state}{how_far(row)}", STATE_STYLES[row.state]
+
+    def how_far(row: RunRow) -> str:
+        if row.state != "running" or row.share is None:
+            return ""
+        left = (row.ends - clock()).total_seconds() if row.ends else 0.0
+        return f" {row.share} %" + (f" {left_in_short(left)}" if left > 0 else "")
 
     def name(row: RunRow) -> str:
         return f"{_name(row)} {apart.get(row.run_id, '')}".rstrip()
@@ -73,54 +80,55 @@ def run_columns(
             seconds = (seconds or 0.0) + max(0.0, (clock() - row.working_since).total_seconds())
         return duration(seconds)
 
-    def progress(row: RunRow) -> Cell:
-        if row.share is None or not looked():
-            return ""
-        left = (row.ends - clock()).total_seconds() if row.ends else 0.0
-        return f"{row.share} %" + (f" {time_left(left)}" if left > 0 else "")
-
     whole = max((len(f"{STATE_MARKS[row.state]} {row.state}") for row in rows), default=0)
+    at_work = any(row.state == "running" for row in rows)
+    named = partial(Column, repeats=True)  # the name says it already
     columns = [
         Column(
-            "state", "state", 13, state, NEVER_GOES, narrow=max(9, whole), sort=lambda r: r.state
+            *("state", "state", 29 if at_work else 13, state, NEVER_GOES),
+            narrow=max(15 if at_work else 9, whole),
+            sort=lambda r: (r.state, r.share),
+            shorten=_brief_state,
         ),
-        Column("phases", "phases", 6, phases, 3, sort=lambda r: r.ladder.count("done")),
-        Column(
-            *("progress", "progress", 22, progress, 0),
-            narrow=13,
-            sort=lambda r: r.share,
-            shorten=lambda text, _: text.removesuffix(" left"),
-        ),
+        Column("phases", "phases", 6, phases, 4, sort=lambda r: r.ladder.count("done")),
         Column(
             *("name", "name", 41, name, NEVER_GOES),
-            narrow=26,
+            narrow=24,
             grows=True,
             sort=lambda r: r.name,
             shorten=names.short,
         ),
-        Column("experiment", "experiment", 18, _experiment, 4, narrow=10, sort=_experiment),
-        Column("arm", "arm", 13, lambda r: r.arm, 8, sort=lambda r: r.arm),
-        Column("student", "student", 14, _student, 6, narrow=9, sort=lambda r: r.student),
-        Column("teacher", "teacher", 14, _teacher, 7, narrow=9, sort=lambda r: r.teacher),
-        Column("task", "task", 18, _task, 5, narrow=14, sort=_task),
-        Column("plain", plain, 9, partial(_accuracy, "plain"), 0, "right", sort=lambda r: r.plain),
-        Column("cot", "CoT/n", 9, partial(_accuracy, "cot"), 1, "right", sort=lambda r: r.cot),
-        Column("of", "% of", 4, lambda r: str(r.fraction), 12, "right", sort=lambda r: r.fraction),
-        Column("seed", "seed", 5, lambda r: str(r.seed), 9, "right", sort=lambda r: r.seed),
-        Column("age", "age", 7, lambda r: age(r.created, clock()), 2, "right", sort=_youth),
-        Column("took", "took", 11, took, 10, "right", sort=lambda r: r.seconds),
-        Column("paid", "paid", 42, _paid, 3, narrow=10, sort=spent, shorten=_shorter),
-        Column("tags", "tags", 14, _tags, 11, sort=lambda r: " ".join(r.tags) or None),
-        Column("note", "note", 30, _note, 13, narrow=10, sort=lambda r: r.note or None),
-        Column("rounds", "rounds", 6, _rounds, 14, "right", sort=lambda r: r.rounds),
-        Column("id", "id", 34, lambda r: r.run_id, 15, narrow=16, sort=lambda r: r.run_id),
+        Column("experiment", "experiment", 18, _experiment, 6, narrow=10, sort=_experiment),
+        named("arm", "arm", 13, lambda r: r.arm, 11, sort=lambda r: r.arm),
+        named("student", "student", 14, _student, 9, narrow=9, sort=lambda r: r.student),
+        named("teacher", "teacher", 14, _teacher, 10, narrow=9, sort=lambda r: r.teacher),
+        named("task", "task", 18, _task, 7, narrow=14, sort=_task),
+        Column(
+            *("plain", plain, 14, partial(_accuracy, "plain"), 1, "right"),
+            narrow=13,
+            sort=lambda r: r.plain,
+        ),
+        Column(
+            *("cot", "CoT (n)", 14, partial(_accuracy, "cot"), 2, "right"),
+            narrow=13,
+            sort=lambda r: r.cot,
+        ),
+        Column("of", "data", 4, lambda r: f"{r.fraction}%", 13, "right", sort=lambda r: r.fraction),
+        named("seed", "seed", 5, lambda r: str(r.seed), 12, "right", sort=lambda r: r.seed),
+        Column("age", "age", 7, lambda r: age(r.created, clock()), 3, "right", sort=_youth),
+        Column("took", "took", 11, took, 8, "right", sort=lambda r: r.seconds),
+        Column("paid", "paid", 42, _paid, 5, narrow=10, sort=spent, shorten=_shorter),
+        Column("tags", "tags", 14, _tags, 14, sort=lambda r: " ".join(r.tags) or None),
+        Column("note", "note", 30, _note, 15, narrow=10, sort=lambda r: r.note or None),
+        Column("rounds", "rounds", 6, _rounds, 16, "right", sort=lambda r: r.rounds),
+        Column("id", "id", 34, lambda r: r.run_id, 17, narrow=16, sort=lambda r: r.run_id),
     ]
     settings = map(_setting, run_settings.names_of(rows))
     return {column.key: column for column in (*columns, *settings)}
 
 
 USUAL = (
-    "state", "phases", "progress", "name", "experiment", "arm", "student", "teacher", "task",
+    "state", "phases", "name", "experiment", "arm", "student", "teacher", "task",
     "plain", "cot", "of", "seed", "age", "took", "paid", "tags",
 )  # fmt: skip
 
@@ -132,21 +140,18 @@ def chosen_columns(
     added: Container[str] = (),
 ) -> list[Column[RunRow]]:
     """Return the columns that a person has chosen, in their order. If none are, the usual ones
-    without those that would say nothing: the experiment of one, the progress of nothing. Those
-    ``added`` by hand leave for want of room after all others; so does the task where accuracies
-    are of different ones."""
+    without those that would say nothing: the experiment of one, what nobody pays. Where there is
+    no room the rank alone decides, so that new runs take no column away; those ``added`` by hand
+    leave after all others."""
     columns = columns | {
         key: replace(c, rank=min(c.rank, CHOSEN_GOES)) for key, c in columns.items() if key in added
     }
-    if len({row.scored_on for row in rows if row.measured}) > 1:
-        columns["task"] = replace(columns["task"], rank=min(columns["task"].rank, 0))
     if chosen:
         found = [columns[key] for key in chosen if key in columns]
         return found or [columns["name"]]
     several = len({row.experiment for row in rows}) > 1
-    at_work = any(row.state == "running" for row in rows)
     paid = any(row.paid for row in rows)
-    told = {"experiment": several, "progress": at_work, "paid": paid}
+    told = {"experiment": several, "paid": paid}
     return [columns[key] for key in USUAL if told.get(key, True)]
 
 
@@ -224,6 +229,15 @@ def _shorter(text: str, width: int) -> str:
     while len(text) > width and "," in text:
         text = text.rpartition(",")[0]
     return text
+
+
+def _brief_state(text: str, room: int) -> str:
+    """Write ``▶ running 34 % ~80 min left`` as ``▶ 34 % ~80 min``, or without the time left."""
+    sign, _, *how_far = text.removesuffix(" left").split(" ", 2)
+    if not how_far:
+        return text
+    brief = f"{sign} {how_far[0]}"
+    return brief if cell_len(brief) <= room else brief.partition(" ~")[0]
 
 
 def _accuracy(prompt: str, row: RunRow) -> Cell:

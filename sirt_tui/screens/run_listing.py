@@ -87,8 +87,16 @@ class RunListing:
         self._page.set_interval(AGEING_S, self._table.redraw)
         self._working = self._page.set_interval(WORKING_S, self._table.redraw, pause=True)
 
+    def ticks_text(self) -> Text:
+        """Write how many runs are ticked, and how many of them the filter hides."""
+        if not (ticked := {row.run_id for row in self._ticked()}):
+            return Text()
+        hidden = len(ticked - {row.run_id for row in self._table.rows})
+        more = f", {hidden} of them hidden by the filter" if hidden else ""
+        return Text(f"● {len(ticked)} ticked{more}  ", "bold")
+
     def look_text(self) -> Text:
-        """Write what the table's heads don't say: order, columns without room, groups, ticks."""
+        """Write what the table's heads don't say: order, columns without room, groups."""
         text, table = Text(), self._table
         if table.hidden_order:
             text.append(f"  by {table.hidden_order}", "dim")
@@ -96,8 +104,6 @@ class RunListing:
             text.append(f"  no room for {', '.join(left)}", "yellow")
         if table.grouping:
             text.append(f"  grouped by {self._by.removeprefix('settings.')}", "dim")
-        if table.ticked:
-            text.append(f"  ● {len(table.ticked)} ticked", "bold")
         return text
 
     def fold(self, key: str) -> None:

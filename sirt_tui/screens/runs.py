@@ -58,8 +58,8 @@ class RunsPage(Page):
         self._told: tuple[str, ...] = ()
         self._filter = filtering.ALL
         self._awaited: str | None = None
-        self._actions = RunActions(self)
         self._listing = RunListing(self, lambda: self._whole)
+        self._actions = RunActions(self, lambda: bool(self.table.ticked))
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
@@ -165,7 +165,8 @@ class RunsPage(Page):
         self._draw_status()
 
     def _draw_status(self) -> None:
-        text = problem_text(self._filter.problem)
+        text = self._listing.ticks_text()  # first: it is never cut
+        text.append_text(problem_text(self._filter.problem))
         text.append_text(counts_text(self._rows, len(self.table.rows), self._whole))
         text.append_text(self._listing.look_text())
         self.query_one("#status", Static).update(text)

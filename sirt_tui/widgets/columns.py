@@ -21,7 +21,8 @@ Justify = Literal["left", "right"]
 class Column(Generic[T]):
     """A column of ``width`` cells. Where room is short, columns shrink to ``narrow`` (not if it is
     0), then those with the highest ``rank`` are left out. ``grows``: gets its width first, and the
-    room that is left. ``shorten``: fits a long text into some cells; else its end is cut. ``sort``:
+    room that is left. ``repeats``: what the growing column says in other words; it goes before
+    that one shrinks. ``shorten``: fits a long text into some cells; else its end is cut. ``sort``:
     the key to sort rows by, None last; without it, the column can't be sorted by."""
 
     key: str
@@ -34,12 +35,15 @@ class Column(Generic[T]):
     narrow: int = 0
     sort: Callable[[T], Any] | None = None
     shorten: Callable[[str, int], str] | None = None
+    repeats: bool = False
 
     def cell_in(self, row: T, room: int) -> Cell:
         cell = self.cell(row)
-        if self.shorten is not None and isinstance(cell, str) and cell_len(cell) > room:
-            return self.shorten(cell, room)
-        return cell
+        text = cell if isinstance(cell, str) else cell[0] if isinstance(cell, tuple) else ""
+        if self.shorten is None or cell_len(text) <= room:
+            return cell
+        short = self.shorten(text, room)
+        return (short, cell[1]) if isinstance(cell, tuple) else short
 
     @property
     def least(self) -> int:
@@ -51,6 +55,9 @@ def fit(columns: Sequence[Column[T]], room: int, gap: int) -> list[tuple[Column[
     shown = list(columns)
     while len(shown) > 1 and sum(c.least + gap for c in shown) > room:
         shown.remove(max(shown, key=lambda c: c.rank))
+    whole = room - sum(c.width - c.least for c in shown if c.grows)
+    while (said := [c for c in shown if c.repeats]) and sum(c.least + gap for c in shown) > whole:
+        shown.remove(max(said, key=lambda c: c.rank))
     widths = {c.key: c.least for c in shown}
     spare = max(0, room - sum(width + gap for width in widths.values()))
     for column in sorted(shown, key=lambda c: (not c.grows, c.rank)):

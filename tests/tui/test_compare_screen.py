@@ -78,14 +78,14 @@ def test_each_view_of_two_runs(recorded):
         return pages
 
     pages = comparing(recorded, some(recorded, *TWO), check)
-    assert "82.3 [79.1–85.2]" in pages["accuracies"]
+    assert "82.3 [79.1, 85.2]" in pages["accuracies"]
     assert "+8.3 [-10.2, +25.0] p 1 n 24" in pages["accuracies"]
     assert "◂ reference" in pages["accuracies"]
     assert "refine loss" in pages["curves"]
     assert "━ B" in pages["curves"]
     assert "instruct-only" in pages["settings"]
     assert "out-of-family" in pages["matrix"]
-    assert "████  93.7 [91.4–95.4]" in pages["matrix"]
+    assert "████  93.7 [91.4, 95.4]" in pages["matrix"]
     assert "100 %" in pages["fractions"]
 
 
@@ -100,7 +100,7 @@ def test_keys_change_reference_curve_prompt_and_settings(recorded):
         await pilot.press("tab", "A")
         await settled(pilot, lambda: "seed" in text_of(app) and " all" in text_of(app))
         await pilot.press("tab", "P")
-        await settled(pilot, lambda: "66.0 [62.1–69.7]" in text_of(app))
+        await settled(pilot, lambda: "66.0 [62.1, 69.7]" in text_of(app))
 
     comparing(recorded, some(recorded, *TWO), check)
 

@@ -35,3 +35,18 @@ def test_a_single_word_is_cut_in_its_middle():
     assert middle_cut("train-000123", 9) == "trai…0123"
     assert middle_cut("short", 9) == "short"
     assert middle_cut("anything", 1) == "…"
+
+
+def test_names_that_are_cut_lose_the_same_words():
+    arms = ("both", "refine-only", "instruct-only")
+    names = [f"{a} wren-1m <{t} pocket-compass s0" for a in arms for t in ("wren-3m", "otter-3m")]
+    names += ["baseline wren-1m s0"]
+    assert shortened(names, 30)[::2] == [
+        "both … <wren-3m … s0",
+        "refine-only … <wren-3m … s0",
+        "instruct-only … <wren-3m … s0",
+        "baseline wren-1m s0",  # nothing is gained by cutting it
+    ]
+    tight = shortened(names, 24)
+    assert tight[1::2] == [f"{arm}…<otter-3m…" for arm in arms]
+    assert len(set(tight)) == len(names)

@@ -39,7 +39,7 @@ def test_a_group_says_how_many_best_and_mean_over_seeds(recorded):
     ]
     text = run_groups.summary(run_groups.cells_of(rows)).plain
     assert text.startswith("7 runs ✓6 ✗1 ⊘1")
-    assert "best 100.0/200 both" in text
+    assert "best 100.0% (200) both" in text
     assert "mean 90.0 ± 10.0 of 3 seeds, both wren-1m" in text
     lines = run_groups.grouped(rows, "experiment", run_groups.OF["experiment"], ())
     heads = [line for line in lines if isinstance(line, Head)]
@@ -60,15 +60,17 @@ def test_a_run_at_work_says_how_far_and_how_long(recorded):
     told = {
         (34, timedelta(minutes=12)): "34 % ~12 min left",
         (99, timedelta(seconds=50)): "99 % ~50 s left",
-        (5, timedelta(hours=30)): "5 % ~1 d 6 h left",
+        (5, timedelta(hours=30)): "5 % ~30 h left",
         (60, timedelta(seconds=-3)): "60 %",
     }
     for (share, left), text in told.items():
         row = replace(base, state="running", share=share, ends=NOW + left)
-        assert columns["progress"].cell(row) == text
-    assert columns["progress"].cell_in(replace(base, share=34, ends=NOW + left), 4) == "34 %"
+        assert columns["state"].cell(row)[0] == f"▶ running {text}"
+        if text.endswith(" left"):
+            assert columns["state"].cell_in(row, 15)[0] == f"▶ {text.removesuffix(' left')}"
+        assert columns["state"].cell_in(row, 7)[0] == f"▶ {share} %"
     looking = run_columns(lambda: NOW, lambda: False, Names(), {})
-    assert looking["progress"].cell(replace(base, state="running", share=1)) == ""
+    assert looking["state"].cell(replace(base, state="running", share=1))[0] == "… looking"
 
 
 def test_a_run_stands_under_each_of_its_tags_and_alone_without(recorded):
@@ -91,7 +93,7 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
         await pilot.press("Z")
         await settled(pilot, lambda: any(line.startswith("▾ pocket") for line in text(app)))
         assert "grouped by experiment" in text_of(app)
-        assert "best 100.0/600" in text_of(app)
+        assert "best 100.0% (600)" in text_of(app)
         await pilot.press("home", "space")
         await settled(pilot, lambda: any(line.startswith("▸ pocket") for line in text(app)))
         assert table.count == 1

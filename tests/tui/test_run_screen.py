@@ -72,7 +72,7 @@ def test_the_table_sets_the_run_beside_teacher_baseline_and_other_arms(recorded)
     text = screen(recorded, run_of(recorded, "both", "wren-3m"), (200, 50))
     rows = {name: line for line in text.splitlines() for name in ARMS if f" {name} " in line}
     assert set(rows) == set(ARMS)
-    assert "93.7 [91.4–95.4]" in text
+    assert "93.7 [91.4, 95.4]" in text
 
 
 ARMS = ("teacher", "baseline", "instruct-only", "both")
@@ -269,7 +269,7 @@ def test_stop_asks_once_and_retry_queues(recorded, monkeypatch):
         await pilot.press("r")
         await settled(pilot, lambda: run_id in read_queue(recorded).run_ids)
         await pilot.press("x")
-        await settled(pilot, lambda: "Stop pocket-refine-only" in text_of(app))
+        await settled(pilot, lambda: "Stop the run refine-only" in text_of(app))
         await pilot.press("n")
         await settled(pilot, lambda: "Finished work is kept" not in text_of(app))
         assert run_id in read_queue(recorded).run_ids

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from engine.commands.run_changes import describe
+from engine.queries.runs import list_runs
 from engine.scheduling.queue import read_queue
 from engine.store.run import read_run
+from sirt_tui.feed import Feed
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.conftest import run_of
-from tests.tui.helpers import app_on, said_by, settled, text_of
+from tests.tui.helpers import NOW, app_on, said_by, settled, text_of
 
 
 def listing(runs, check, size=(120, 40)):
@@ -170,6 +174,38 @@ def test_all_that_the_filter_leaves_are_ticked_by_one_key(recorded):
     listing(recorded, check)
 
 
+def test_ticks_are_told_also_where_there_is_no_room_and_where_they_are_hidden(recorded):
+    async def check(app, pilot):
+        await pilot.press("space", "space")
+        await settled(pilot, lambda: text_of(app).splitlines()[1].startswith(" ● 2 ticked  9 runs"))
+        app.screen.query_one("#filter").value = "no such run"
+        ticked = " ● 2 ticked, 2 of them hidden by the filter"
+        await settled(pilot, lambda: text_of(app).splitlines()[1].startswith(ticked))
+
+    listing(recorded, check, (60, 15))
+
+
+def columns_of(app):
+    return [column.key for column, _ in app.screen.table._look.shown(app.screen.table.size.width)]
+
+
+def test_what_other_runs_bring_takes_no_column_away(recorded, measured):
+    """Paid runs of several tasks and experiments, and one at work, beside a person's own."""
+    shown = ["state", "name", "plain", "cot", "age"]
+
+    async def check(app, pilot):
+        assert columns_of(app) == shown
+        rows = [*app.screen._rows, *list_runs(measured)]
+        assert len({row.scored_on for row in rows}) > 1
+        at_work = replace(rows[0], state="running", share=34, ends=NOW + timedelta(minutes=80))
+        app.screen.on_feed_runs_changed(Feed.RunsChanged((at_work, *rows[1:]), ()))
+        await settled(pilot, lambda: "▶ 34 % ~80 min" in text_of(app))
+        assert columns_of(app) == shown
+        assert re.search(r" \d+\.\d% \(600\) ", text_of(app))  # no fraction
+
+    listing(recorded, check, (80, 24))
+
+
 @pytest.mark.slow
 def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
     gone = [run_of(recorded, "refine-only", t) for t in ("wren-3m", "otter-3m")]
@@ -179,11 +215,11 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
             app.screen.table.move_to(run_id)
             await pilot.press("space")
         await pilot.press("d")
-        await settled(pilot, lambda: "Delete 2 runs?" in text_of(app))
-        assert all(run_id in text_of(app) for run_id in gone)
+        await settled(pilot, lambda: "Delete the 2 ticked runs?" in text_of(app))
+        assert all(read_run(recorded, run_id).name in text_of(app) for run_id in gone)
         assert "since other runs need them" in text_of(app)
         await pilot.press("n")
-        await settled(pilot, lambda: "Delete 2 runs?" not in text_of(app))
+        await settled(pilot, lambda: "Delete the 2 ticked runs?" not in text_of(app))
         assert len(recorded.run_ids()) == 9
         await pilot.press("d")
         await settled(pilot, lambda: "on disk; " in text_of(app))
@@ -191,10 +227,14 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
         await settled(pilot, lambda: "7 runs" in text_of(app))
         await settled(pilot, lambda: "ticked" not in text_of(app))
         assert not set(gone) & set(recorded.run_ids())
-        assert "u brings them back" in said_by(app)
+        await settled(pilot, lambda: "u brings them back" in said_by(app))
         await pilot.press("u")
         await settled(pilot, lambda: "9 runs" in text_of(app))
         await settled(pilot, lambda: app.screen.table.row.run_id in gone, "the cursor is on it")
+        await pilot.press("d")
+        await settled(pilot, lambda: "Delete the run refine-only" in text_of(app))
+        await pilot.press("n", "space", "d")  # the cursor goes on, and the tick stays
+        await settled(pilot, lambda: "Delete the ticked run refine-only" in text_of(app))
 
     listing(recorded, check)
     assert set(gone) < set(recorded.run_ids())
@@ -241,7 +281,7 @@ def test_tags_and_note_go_to_all_ticked_runs(recorded):
     async def check(app, pilot):
         await pilot.press("a", "t")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
-        assert "all 9 ticked runs" in text_of(app)
+        assert "the 9 ticked runs" in text_of(app)
         app.screen.query_one("Input").value = "mine"
         await pilot.press("enter")
         await settled(
