@@ -38,7 +38,7 @@ def test_every_form_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     for text in (*TABLE.files().values(), printed):
         for said in ("80.0 [49.0, 94.3]", "5.0 [", "sums"):
             assert said in text
-    assert "80.0 [49.0–94.3]" in painted()  # where there is little room
+    assert "80.0 [49.0, 94.3]" in painted()  # where there is little room
     assert TABLE.numeric == (False, True, True)
 
 
@@ -63,7 +63,7 @@ def test_only_a_sure_difference_is_starred(p: float, starred: bool) -> None:
     gap = Estimate(0.1, 0.01, 0.2, signed=True)
     found = Comparison(PLAIN, 10, 0.7, 0.8, gap, 2, 1, p, p)
     cell = figure(accuracies.Tested(Accuracy(PLAIN, RIGHT), found))
-    assert cell.plain == " 80.0 [49.0–94.3]\n" + f"+10.0 [+1.0, +20.0] p {p}" + "*" * starred
+    assert cell.plain == " 80.0 [49.0, 94.3]\n" + f"+10.0 [+1.0, +20.0] p {p}" + "*" * starred
     fewer = Comparison(PLAIN, 9, 0.7, 0.8, gap, 2, 1, p, p)
     assert figure(accuracies.Tested(Accuracy(PLAIN, RIGHT), fewer)).plain.endswith(" n 9")
 
