@@ -9,7 +9,7 @@ import click
 
 from engine.catalog import TASKS
 from engine.cli.completion import experiments
-from engine.cli.jobs import jobs_json, print_jobs, print_size
+from engine.cli.jobs import jobs_json, print_jobs
 from engine.cli.output import (
     echo,
     json_option,
@@ -22,7 +22,8 @@ from engine.cli.simulating import cards_of, print_simulations
 from engine.commands import device_request as placing
 from engine.commands import queue_changes, simulating
 from engine.commands.experiments import Planned, explained, launch, plan_experiment
-from engine.commands.sites import check_launch, site_request, uses_gpus
+from engine.commands.site_jobs import check_launch, uses_gpus
+from engine.commands.sites import site_request
 from engine.machine.devices import memory
 from engine.planning import presets as preset_files
 from engine.schema.counts import counted
@@ -84,8 +85,7 @@ def plan(
         return
     print_plan(planned, reasons, every=why)
     if request is not None:
-        print_jobs(planned, request)
-        print_size(planned, runs, request, counts)
+        print_jobs(planned, runs, request, counts)
     if simulate:
         print_simulations(found)
 
@@ -273,7 +273,7 @@ def run(
     planned = plan_experiment(runs, experiment, launcher=request.launcher)
     if not as_json:
         print_plan(planned, planned.why)
-        print_jobs(planned, request)
+        print_jobs(planned, runs, request)
     check_launch(planned.plan.to_do, request)
     if cpu_slots is not None:
         queue_changes.set_cpu_slots(runs, cpu_slots)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands.device_request import device_request
-from engine.commands.simulating import USED, Simulated, simulations
-from engine.planning.estimate import expectations
-from engine.planning.history import history
 from engine.planning.sites import LOCAL, SHIPPED, find_site, load_site, own_sites, sites
 from engine.planning.yaml_file import dump
 from engine.scheduling.launchers.slurm.detect import Found, look
@@ -26,26 +22,10 @@ from engine.schema.site import Site, seconds_of
 from engine.store.layout import AttemptDir, PhaseDir, atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from engine.planning.plan import Plan
     from engine.schema.site import Asked
-    from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
 
-__all__ = ["LOCAL", "Found", "Job", "check_site", "jobs", "look", "site_names", "site_request"]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What the jobs of one kind of phase ask for. ``count``: how many are to do. ``partition``,
-    ``gres``: "" is the cluster's default, and no GPU."""
-
-    kind: str
-    count: int
-    partition: str
-    gres: str
-    asked: Asked
+__all__ = ["LOCAL", "Found", "check_site", "look", "site_names", "site_request"]
 
 
 def site_names(runs: RunsFolder) -> tuple[str, ...]:
@@ -73,74 +53,10 @@ def site_request(
     return DeviceRequest(cpu=cpu, gpu_count=gpu_count, launcher=f"{site.launcher}:{path}")
 
 
-def needs_job(spec: PhaseSpec) -> bool:
-    """Whether a phase is handed over; one whose model is behind an endpoint runs here."""
-    return spec.card is None or spec.card.source.needs_device
-
-
-def jobs(site: Site, to_do: Iterable[PhaseSpec], request: DeviceRequest) -> list[Job]:
-    """What is handed over for these phases, by kind."""
-    found: dict[str, list[PhaseSpec]] = {}
-    for spec in to_do:
-        if needs_job(spec):
-            found.setdefault(spec.kind, []).append(spec)
-    told = []
-    for kind, specs in found.items():
-        asked = site.asked(kind)
-        if request.cpu:
-            asked = asked._replace(gpus=0)
-        elif request.gpu_count is not None:
-            asked = asked._replace(gpus=request.gpu_count if specs[0].trains else 1)
-        gres = f"{site.gres}:{asked.gpus}" if asked.gpus else ""
-        told.append(Job(kind, len(specs), site.partition, gres, asked))
-    return told
-
-
-def uses_gpus(request: DeviceRequest | None) -> bool | None:
-    """Whether jobs of the requested site have GPUs; None for this machine."""
-    site = site_of(request) if request else None
-    if site is None or request is None:
-        return None
-    return not request.cpu and any(site.asked(kind).gpus for kind in METHOD)
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much a plan is for a site. ``gpu_hours``: of all jobs together, each as long as expected;
-    ``wall``: its simulated end, for some numbers of GPUs."""
-
-    gpu_hours: float
-    wall: tuple[Simulated, ...]
-
-
-def size_of(
-    site: Site, plan: Plan, runs: RunsFolder, request: DeviceRequest, cards: Sequence[int]
-) -> Size:
-    """What is still to do, in GPU-hours and as the time that it takes on so many GPUs."""
-    took = expectations(plan.to_do, runs, True, history(runs))
-    counts = {job.kind: job.asked.gpus for job in jobs(site, plan.to_do, request)}
-    seconds = sum(
-        counts[spec.kind] * (took[spec.id].seconds or 0.0) for spec in plan.to_do if needs_job(spec)
-    )
-    training = max((counts[s.kind] for s in plan.to_do if s.trains), default=1) or 1
-    wall = simulations(plan, runs, cards, (USED,), False, training)
-    return Size(seconds / 3600, tuple(wall))
-
-
 def site_of(request: DeviceRequest) -> Site | None:
     """The site that a request is for; None for this machine."""
     kind, _, path = request.launcher.partition(":")
     return load_site(Path(path)) if kind == "slurm" else None
-
-
-def check_launch(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> None:
-    """Have the cluster check one job of each kind, before anything is queued; ``UserError`` with
-    its own words when it would not take one."""
-    site = site_of(request)
-    if site is None:
-        return
-    for job in jobs(site, to_do, request):
-        check_job(site, job.kind, job.asked)
 
 
 def check_site(site: Site) -> list[str]:

@@ -20,6 +20,7 @@ OURS = frozenset(
     | {"no-requeue", "open-mode", "array", "a", "wrap", "chdir", "D", "parsable"}
     | {"kill-on-invalid-dep"}
 )
+_UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 _OPTION = re.compile(r"--?([A-Za-z][\w-]*)")
 
 
@@ -112,12 +113,18 @@ class Site(Frozen):
         return found
 
     def asked(self, kind: str) -> Asked:
-        """What a phase of this kind asks for."""
+        """The most that a phase of this kind asks for."""
         found: dict[str, Any] = DEFAULT._asdict()
         for name in (EVERY, kind):
             if name in self.phases:
                 found |= self.phases[name].model_dump(exclude_none=True)
         return Asked(**found)
+
+
+def bytes_of(memory: str) -> float:
+    """Memory as Slurm writes it (``32G``; a bare number is MiB), in bytes."""
+    unit = memory[-1:] if memory[-1:] in _UNITS else "M"
+    return float(memory.rstrip("KMGT")) * 2.0 ** _UNITS[unit]
 
 
 def seconds_of(time: str) -> float:

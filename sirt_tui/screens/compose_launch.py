@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.commands import composing, device_request, sites
+from engine.commands import composing, device_request, site_jobs, sites
 from engine.queries.runs import list_runs
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
@@ -75,7 +75,7 @@ def runs_of(runs: RunsFolder, experiment: str) -> int:
 def request_of_site(runs: RunsFolder, planned: Planned, site: str) -> DeviceRequest:
     """Ask the site's cluster whether it would take the jobs; call it in a thread."""
     asked = sites.site_request(runs, site)
-    sites.check_launch(planned.plan.to_do, asked)
+    site_jobs.check_launch(planned.plan.to_do, asked)
     return asked
 
 

@@ -205,9 +205,10 @@ def test_a_plan_shows_what_would_be_asked_of_the_site(cluster, said):
     )
     lines = said("plan", "pocket", "--site", "ours").splitlines()
     (instruct,) = (line.split() for line in lines if " instruct " in line and " long " in line)
-    assert instruct[2:] == ["long", "gpu:2", "6", "40G", "1-00:00:00"]
+    assert instruct[2:] == ["long", "gpu:2", "6", "40G", "00:30:00"], "as estimated, not the most"
     (elicit,) = (line.split() for line in lines if " elicit " in line and " long " in line)
-    assert elicit[2:] == ["long", "gpu:2", "6", "default", "2:00:00"]
+    assert elicit[2:] == ["long", "gpu:2", "6", "default", "00:30:00"]
+    assert any(line.startswith("about ") and "GPU-hours" in line for line in lines)
     assert not [call for call in cluster.calls if call.startswith("sbatch")]
 
 

@@ -15,6 +15,7 @@ from engine.machine import processes
 from engine.machine.allocation import GOES_ON
 from engine.machine.deaths import ending
 from engine.machine.state import DAMAGED, alive_age, final_event
+from engine.planning.needs import Needs
 from engine.planning.sites import load_site
 from engine.scheduling.launchers.slurm import states
 from engine.scheduling.launchers.slurm.program import NoAnswer, ask
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.interfaces import Handle, Held
-    from engine.schema.site import Site
+    from engine.schema.site import Asked, Site
+    from engine.schema.specs import PhaseSpec
 
 NAME = "slurm"
 SETTLE_S = 10.0  # until a job that was handed over, but whose id nobody knows, must be in the queue
@@ -62,6 +64,7 @@ class SlurmLauncher:
         self._queue = queue or shared_queue()
         self._ended: dict[Path, tuple[int, bool]] = {}
         self._let_go: dict[Path, float] = {}
+        self._needs: dict[Path, Needs] = {}
         self._asking: dict[Path, dict[str, list[PhaseDir]]] = {}
 
     @cached_property
@@ -88,7 +91,7 @@ class SlurmLauncher:
         except UserError as error:
             raise OSError(str(error)) from error
         name = job_name(phase, attempt)
-        asked = site.asked(spec.kind)._replace(gpus=len(devices.gpus), cpus=devices.threads)
+        asked = self._asked(site, phase, attempt, spec, devices)
         handle = {"name": name, "job": "", "at": time.time(), "user": getpass.getuser()}
         after = [self._job_of(phase, needed) for needed in spec.inputs]
         alike = self._same_generations(phase, spec.generation_key)
@@ -97,6 +100,17 @@ class SlurmLauncher:
         handle |= {"job": submit(attempt, text), "at": time.time()}  # the queue has it from now on
         self._queue.forget()
         return handle
+
+    def _asked(
+        self, site: Site, phase: PhaseDir, attempt: AttemptDir, spec: PhaseSpec, devices: Devices
+    ) -> Asked:
+        """As little as is expected of it the first time; then all that the site gives."""
+        most = site.asked(spec.kind)._replace(gpus=len(devices.gpus), cpus=devices.threads)
+        if attempt.number > 1:
+            return most
+        root = phase.path.parent.parent
+        needs = self._needs.setdefault(root, Needs(RunsFolder(root)))
+        return needs.asked([spec], lambda _: most)[0]
 
     def _job_of(self, phase: PhaseDir, needed: str) -> str:
         """The job that makes an input; "" when the input is there. ``OSError`` if it has none."""

@@ -1,0 +1,125 @@
+"""What the jobs of a plan ask of a site, how much that is in all, and whether they are taken."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from engine.commands.simulating import USED, Simulated, simulations
+from engine.commands.sites import check_job, site_of
+from engine.planning.estimate import expectations
+from engine.planning.history import history
+from engine.planning.memory import GIB
+from engine.planning.needs import Needs
+from engine.schema.kinds import METHOD, PHASES
+from engine.schema.site import bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.planning.plan import Plan
+    from engine.scheduling.queue import DeviceRequest
+    from engine.schema.site import Asked, Site
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import RunsFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Jobs of one kind of phase that ask for the same. ``count``: how many are to do.
+    ``partition``, ``gres``: "" is the cluster's default, and no GPU."""
+
+    kind: str
+    count: int
+    partition: str
+    gres: str
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class SiteJobs:
+    """The jobs of a plan. ``short``: a line for each kind that took more memory before than the
+    site gives. ``gpu_hours``: of all together, each as long as expected; ``wall``: the simulated
+    end, for some numbers of GPUs; none on the CPU."""
+
+    jobs: tuple[Job, ...]
+    short: tuple[str, ...]
+    gpu_hours: float
+    wall: tuple[Simulated, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(job.count for job in self.jobs)
+
+
+def site_jobs(
+    plan: Plan, runs: RunsFolder, request: DeviceRequest, cards: Sequence[int]
+) -> SiteJobs:
+    """What is handed over for the phases that are still to do; nothing for this machine."""
+    site = site_of(request)
+    specs = [spec for spec in plan.to_do if _needs_job(spec)]
+    if site is None or not specs:
+        return SiteJobs((), (), 0.0, ())
+    needs = Needs(runs)
+    asked = needs.asked(specs, partial(_most, site, request))
+    alike: dict[tuple[str, Asked], int] = defaultdict(int)
+    for spec, one in zip(specs, asked, strict=True):
+        alike[spec.kind, one] += 1
+    found = (
+        Job(kind, count, site.partition, f"{site.gres}:{one.gpus}" if one.gpus else "", one)
+        for (kind, one), count in alike.items()
+    )
+    order = sorted(found, key=lambda job: ([*PHASES].index(job.kind), -job.count))
+    took = expectations(specs, runs, True, history(runs))
+    hours = sum(a.gpus * (took[s.id].seconds or 0.0) for s, a in zip(specs, asked, strict=True))
+    training = max((a.gpus for s, a in zip(specs, asked, strict=True) if s.trains), default=1)
+    wall = simulations(plan, runs, cards, (USED,), False, max(1, training)) if hours else []
+    return SiteJobs(tuple(order), tuple(_short(site, specs, needs)), hours / 3600, tuple(wall))
+
+
+def _needs_job(spec: PhaseSpec) -> bool:
+    """Whether a phase is handed over; one whose model is behind an endpoint runs here."""
+    return spec.card is None or spec.card.source.needs_device
+
+
+def _most(site: Site, request: DeviceRequest, spec: PhaseSpec) -> Asked:
+    asked = site.asked(spec.kind)
+    if request.cpu:
+        return asked._replace(gpus=0)
+    if request.gpu_count is not None:
+        return asked._replace(gpus=request.gpu_count if spec.trains else 1)
+    return asked
+
+
+def _short(site: Site, specs: Iterable[PhaseSpec], needs: Needs) -> Iterable[str]:
+    found: dict[str, float] = {}
+    for spec in specs:
+        taken = needs.took_gib(spec, bool(site.asked(spec.kind).gpus)) or 0.0
+        found[spec.kind] = max(taken, found.get(spec.kind, 0.0))
+    for kind, taken in found.items():
+        gives = site.asked(kind).memory
+        if gives and taken * GIB > bytes_of(gives):
+            yield (
+                f"{kind}: took up to {taken:.1f} GiB of memory before, and the site gives {gives}: "
+                f"raise phases.{kind}.memory in it"
+            )
+
+
+def uses_gpus(request: DeviceRequest | None) -> bool | None:
+    """Whether jobs of the requested site have GPUs; None for this machine."""
+    site = site_of(request) if request else None
+    if site is None or request is None:
+        return None
+    return not request.cpu and any(site.asked(kind).gpus for kind in METHOD)
+
+
+def check_launch(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> None:
+    """Have the cluster check a job of each kind that asks for all that the site gives, before
+    anything is queued; ``UserError`` with its own words when it would not take one."""
+    site = site_of(request)
+    if site is None:
+        return
+    for kind, asked in {s.kind: _most(site, request, s) for s in to_do if _needs_job(s)}.items():
+        check_job(site, kind, asked)
