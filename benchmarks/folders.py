@@ -58,6 +58,8 @@ WHOLE = 60  # so many of the newest runs have phase folders
 APART = timedelta(minutes=3)
 TOOK = timedelta(seconds=40)  # a phase
 STEPS = 9_000  # of a phase at work: counted one by one, and shown in full
+CURVES = 3  # of a phase at work, unless more are asked for
+WRITTEN = "written"  # the curve of those whose last value is the step
 
 
 def make(root: Path, count: int, live: int = 0) -> RunsFolder:
@@ -158,9 +160,11 @@ def _write_done(
     write_json(folder.manifest_file, {"finished": began.isoformat(), "files": {}, "figures": {}})
 
 
-def start_writers(runs: RunsFolder, live: int, rate: float) -> list[subprocess.Popen[bytes]]:
+def start_writers(
+    runs: RunsFolder, live: int, rate: float, curves: int = CURVES
+) -> list[subprocess.Popen[bytes]]:
     """A process for each of the ``live`` newest runs that writes its refine phase's log, each from
-    its beginning."""
+    its beginning, with so many ``curves``."""
     newest = sorted(Registry(runs, lambda _: None).rows(), key=lambda row: row.created)[-live:]
     found = []
     for row in newest:
@@ -169,11 +173,11 @@ def start_writers(runs: RunsFolder, live: int, rate: float) -> list[subprocess.P
             shutil.rmtree(earlier.path)
         attempt = runs.phase(phase).new_attempt()
         command = [sys.executable, "-m", "benchmarks.folders", "write", attempt.path]
-        found.append(subprocess.Popen([*command, "--rate", str(rate)]))
+        found.append(subprocess.Popen([*command, "--rate", str(rate), "--curves", str(curves)]))
     return found
 
 
-def write(attempt: AttemptDir, rate: float) -> None:
+def write(attempt: AttemptDir, rate: float, curves: int) -> None:
     """``rate`` events a second: progress and metrics by turns, now and then something else."""
     processes.write_owner(attempt, "local", processes.identity(), Devices())
     phase = attempt.path.parent.name
@@ -181,11 +185,11 @@ def write(attempt: AttemptDir, rate: float) -> None:
         log.emit(PhaseStarted(phase=phase, attempt=1, host="here", pid=1, devices=("cpu",)))
         began = time.monotonic()
         for number in range(2 * STEPS):
-            log.emit(_event(number))
+            log.emit(_event(number, curves))
             time.sleep(max(0.0, began + (number + 1) / rate - time.monotonic()))
 
 
-def _event(number: int) -> Event:
+def _event(number: int, curves: int) -> Event:
     step = number // 2
     if number % 50 == 49:
         text = f"Step {step}: she turns left, then right, so she faces north. The answer is B."
@@ -196,6 +200,8 @@ def _event(number: int) -> Event:
         return Progress(done=step, total=STEPS, unit="steps")
     loss = 0.7 / (1 + step / 500) + 0.02 * random.random()
     values = {"loss": loss, "rewards/margins": 3 - 3 * loss, "learning_rate": 1e-4}
+    more = {f"part {n}": random.random() for n in range(CURVES + 1, curves)}
+    values |= ({WRITTEN: float(step)} if curves > CURVES else {}) | more
     return Metric(step=step, values=values)
 
 
@@ -204,9 +210,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("what", nargs="?")
     parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument("--curves", type=int, default=CURVES)
     arguments = parser.parse_args()
     if str(arguments.folder) == "write":
-        write(AttemptDir(Path(arguments.what)), arguments.rate)
+        write(AttemptDir(Path(arguments.what)), arguments.rate, arguments.curves)
     else:
         make(arguments.folder, int(arguments.what or 10_000))
 

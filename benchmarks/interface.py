@@ -1,12 +1,13 @@
 """What the interface costs, in a real terminal (tmux), beside a bare Textual table.
 
-    python -m benchmarks.interface [--only launch index idle live keys] [--repeats 3] [--folders F]
+    python -m benchmarks.interface [--only launch index idle live grid keys] [--repeats 3] [--folders F]
 
 CPU seconds are those of the interface's process alone, user and system. *First paint*: until the
 first run's line is on the screen (a look every 10 ms). *After*: the CPU of the 26 seconds that
 follow. *Live*: eight processes write 100 events a second each; the run screen is open on one of
 them. An event is on the screen once the progress shown has reached it. *Keys*: from the key to
-the changed screen. The peer is measured by ``benchmarks.leet``. Prints one table; the target is
+the changed screen. *Grid*: the same writers log 24 curves each, and all curves of one of them are
+on the page, or those of all eight over each other. The peer is measured by ``benchmarks.leet``. Prints one table; the target is
 said in each row.
 """
 
@@ -24,9 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.folders import STEPS, make, start_writers
+from benchmarks.folders import STEPS, WRITTEN, make, start_writers
 from benchmarks.pane import Pane
 from engine.queries.runs import list_runs, registry
+from engine.schema.counts import counted
 from engine.schema.events import Progress
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
@@ -41,6 +43,7 @@ AFTER_S = 26.0
 IDLE_S = 20.0
 LIVE_S = 20.0
 LIVE, RATE = 8, 100.0
+GRID, PAGE = 24, (200, 50)  # charts, and a terminal in which all of them are on the page
 KEYS = 40
 UPDATES = 30
 TARGETS = {1_000: ("<= 0.6", "", "<= 80"), 10_000: ("<= 1.2", "<= 2", "<= 150")}
@@ -225,6 +228,71 @@ def latencies(events: list[tuple[int, float]], seen: list[tuple[float, int]]) ->
     return waits
 
 
+# --- grid ---
+
+
+def grid(folders: Path) -> Iterator[Line]:
+    runs = folder_of(folders, 1_000, LIVE)
+    for over in (1, LIVE):
+        writers = start_writers(runs, LIVE, RATE, GRID)
+        try:
+            yield from _grid(runs, over)
+        finally:
+            for writer in writers:
+                writer.terminate()
+                writer.wait()
+
+
+def _grid(runs: RunsFolder, over: int) -> Iterator[Line]:
+    """Watch the page of all curves of the first run in the list, or of the first ``over`` runs."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Pane(interface(runs), Path(folder), *PAGE) as pane,
+    ):
+        pane.until(lambda screen: f"{LIVE} running" in screen)
+        for _ in range(over if over > 1 else 0):
+            pane.press("Space")
+        pane.press("w")
+        pane.until(lambda screen: f"{GRID} charts" in screen and written_on(screen) > 0)
+        time.sleep(3.0)
+        before = pane.used()
+        seen = watch(pane, LIVE_S, written_on)
+        after = pane.used()
+        presses = key_times(pane, ("Right", "Down", "Left", "Up"), chosen_chart)
+        rss = pane.rss_mib()
+    name = f"grid of {GRID} charts, {counted(over, 'run')}"
+    seconds = after.at - before.at
+    yield Line(f"{name}: % of a core", f"{100 * (after.cpu - before.cpu) / seconds:.1f}")
+    sent = (after.sent - before.sent) / seconds / 1024
+    yield Line(f"{name}: KiB/s to the terminal", f"{sent:.1f}")
+    waits = latencies(written(last_attempt(runs)), seen)
+    yield Line(f"{name}: event to screen, median s", f"{statistics.median(waits):.2f}")
+    yield Line(f"{name}: event to screen, p95 s", f"{quantile(waits, 0.95):.2f}", "<= 0.5")
+    yield Line(f"{name}: key to paint, p90 ms", f"{1000 * quantile(presses, 0.9):.0f}", "<= 60")
+    yield Line(f"{name}: RSS, MiB", f"{rss:.0f}")
+
+
+def written_on(screen: str) -> int:
+    """The last step in the legend of the curve that counts them, 0 when it is not shown."""
+    match = re.search(rf"\b(?:{WRITTEN}|A) (\d+)\b", written_part(screen))
+    return int(match[1]) if match else 0
+
+
+def written_part(screen: str) -> str:
+    """The chart of that curve: from its title's place on, the line below."""
+    lines = screen.splitlines()
+    for at, line in enumerate(lines[:-1]):
+        if (column := line.find(f" refine {WRITTEN} ")) >= 0:
+            return lines[at + 1][max(0, column - 2) :]
+    return ""
+
+
+def chosen_chart(screen: str) -> str:
+    """The title with the heavy line: of the chart that the cursor is on."""
+    match = re.search(r"━ (\S[^━─]*) ━━", screen)
+    return match[1] if match else ""
+
+
 # --- keys ---
 
 
@@ -290,7 +358,7 @@ def folder_of(folders: Path, count: int, live: int = 0) -> RunsFolder:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.interface")
-    parts = ("launch", "index", "idle", "live", "keys")
+    parts = ("launch", "index", "idle", "live", "grid", "keys")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--repeats", type=int, default=3)
     default = Path(tempfile.gettempdir()) / "sirt-bench"
@@ -303,6 +371,7 @@ def main() -> None:
         "index": lambda: index(folders),
         "idle": lambda: idle(folders),
         "live": lambda: live(folders),
+        "grid": lambda: grid(folders),
         "keys": lambda: keys(folders),
     }
     print("| what | measured | to reach |\n| --- | --- | --- |")

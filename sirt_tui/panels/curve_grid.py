@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sirt_tui.panels.plots import Plot
 
 ACROSS, DOWN = 38, 7  # the fewest cells of a chart that can be read
+MOMENT_S = 0.04  # of drawing: a key that is pressed meanwhile is painted after it
+FRAME_S = 1 / 60  # Textual paints so often
 
 
 class SmallChart(Chart, can_focus=False):
@@ -36,11 +39,17 @@ class SmallChart(Chart, can_focus=False):
 
     def __init__(self, title: str) -> None:
         super().__init__()
+        self._drawn: tuple[object, ...] = ()
         self.title = title
         entitle(self, f" {title} ")
 
     def draw(self, plot: Plot, points: x_axis.Points, over: x_axis.Over, several: bool) -> None:
-        """Draw the plot; ``several`` runs are told by their letters."""
+        """Draw the plot unless it stands there already; ``several`` runs are told by their
+        letters."""
+        there = (over, several, plot.levels, [line.extent for line in plot.lines])
+        if there == self._drawn:
+            return
+        self._drawn = there
         offered = x_axis.offered(line.phase.view for line in plot.lines)
         over = over if over in offered else "steps"
         series = [
@@ -93,10 +102,13 @@ class CurveGrid(VerticalScroll, can_focus=True):
 
     def show(self, plots: Sequence[Plot], several: bool) -> None:
         """Draw these plots; charts that were there keep their zoom and smoothing."""
-        self._plots, self._several = {plot.title: plot for plot in plots}, several
-        cells = {cell.title: cell for cell in self.query(SmallChart)}
+        before, self._several = self._plots.keys(), several
+        self._plots = {plot.title: plot for plot in plots}
+        if self._plots.keys() == before:
+            self._draw()
+            return
         for at, title in enumerate(self._plots):
-            if title not in cells:
+            if title not in before:
                 there = list(self.query(SmallChart))
                 self.mount(SmallChart(title), before=there[at] if at < len(there) else None)
         self._arrange()
@@ -108,8 +120,7 @@ class CurveGrid(VerticalScroll, can_focus=True):
 
     def go_to(self, title: str) -> None:
         """Put the cursor on the chart with this title."""
-        self._chosen = title
-        self._arrange()
+        self._put_cursor(title)
 
     # --- keys ---
 
@@ -134,8 +145,7 @@ class CurveGrid(VerticalScroll, can_focus=True):
 
     def action_end(self, which: int) -> None:
         if titles := self.titles:
-            self._chosen = titles[which]
-            self._arrange()
+            self._put_cursor(titles[which])
 
     async def action_charts(self, action: str) -> None:
         for cell in [self._cell()] if self.enlarged else self._shown():
@@ -153,16 +163,24 @@ class CurveGrid(VerticalScroll, can_focus=True):
         if isinstance(cell, SmallChart):
             if cell.title == self._chosen:
                 self.action_enlarge()
-            self._chosen = cell.title
-            self._arrange()
+            else:
+                self._put_cursor(cell.title)
 
     def _choose(self, step: int) -> None:
         titles = self.titles
         if titles:
             at = titles.index(self._chosen) + step
             if 0 <= at < len(titles):
-                self._chosen = titles[at]
-                self._arrange()
+                self._put_cursor(titles[at])
+
+    def _put_cursor(self, title: str) -> None:
+        """Choose this chart; the others stay as they are drawn, unless it is the only one shown."""
+        self._chosen = title
+        if self.enlarged:
+            self._arrange()
+        else:
+            self._mark()
+            self._reveal()
 
     # --- drawing ---
 
@@ -188,7 +206,7 @@ class CurveGrid(VerticalScroll, can_focus=True):
         for cell in self.query(SmallChart):
             alone = self.enlarged and cell.title != self._chosen
             cell.display = cell.title in titles and not alone
-            cell.set_class(cell.title == self._chosen, "chosen")
+        self._mark()
         rows = 1 if self.enlarged else -(-len(titles) // self._columns)
         height = max(DOWN, self.size.height // max(1, rows))
         self.styles.grid_size_columns = self._columns
@@ -196,6 +214,10 @@ class CurveGrid(VerticalScroll, can_focus=True):
         self._draw()
         if titles:
             self.call_after_refresh(self._reveal)
+
+    def _mark(self) -> None:
+        for cell in self.query(SmallChart):
+            cell.set_class(cell.title == self._chosen, "chosen")
 
     def _reveal(self) -> None:
         for cell in self.query(SmallChart):
@@ -207,8 +229,14 @@ class CurveGrid(VerticalScroll, can_focus=True):
         self.screen.run_worker(draw, group="grid", exclusive=True)
 
     async def _draw_each(self, cells: Iterable[Any]) -> None:
-        """Draw one chart after the other; keys that are pressed meanwhile come between."""
-        for cell in cells:
-            if plot := self._plots.get(cell.title):
-                cell.draw(plot, self._points, self._over, self._several)
-                await asyncio.sleep(0)
+        """Draw one chart after the other; keys that are pressed meanwhile come between. What was
+        drawn within a moment is sent at once, since sending costs as much as several charts."""
+        left = [cell for cell in cells if cell.title in self._plots]
+        while left:
+            until = time.monotonic() + MOMENT_S
+            with self.app.batch_update():
+                while left and time.monotonic() < until:
+                    cell = left.pop(0)
+                    cell.draw(self._plots[cell.title], self._points, self._over, self._several)
+                    await asyncio.sleep(0)
+            await asyncio.sleep(FRAME_S if left else 0)

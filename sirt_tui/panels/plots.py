@@ -27,6 +27,13 @@ class Line:
     name: str
     legend: str
 
+    @property
+    def extent(self) -> tuple[object, ...]:
+        """Which log the curve is of, and how far it goes: a log only grows."""
+        phase = self.phase
+        points = len(phase.view.metrics[self.name])
+        return (self.run, self.name, phase.id, phase.attempt, phase.reading, points)
+
 
 @dataclass(frozen=True, slots=True)
 class Plot:

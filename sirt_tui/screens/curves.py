@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.store.run_row import RunRow
 
-FOLLOW_S = 1.0
+FOLLOW_S = 0.4
 SEARCH = "words of a metric's name: loss, margin held, refine grad"
 NAMED = 4  # lines of the legend, at most
 

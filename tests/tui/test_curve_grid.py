@@ -35,6 +35,11 @@ def test_all_curves_of_a_run_are_found_enlarged_and_left_again(recorded):
             assert len(grid.titles) >= 22
             assert "refine step0_loss 0.6931" in text_of(app)  # once measured, it is no curve
             assert not [title for title in grid.titles if "step0" in title]
+            grid.scroll_to(y=7, animate=False)
+            await settled(pilot, lambda: grid.scroll_offset.y == 7)
+            grid.show(list(grid._plots.values()), several=False)  # as when logs have grown
+            await pilot.pause()
+            assert grid.scroll_offset.y == 7, "who reads further down stays there"
             await pilot.press("G")
             await settled(pilot, lambda: grid.titles[-1] in charts_on(app))
             assert few[0] not in charts_on(app)
