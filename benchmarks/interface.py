@@ -1,14 +1,15 @@
 """What the interface costs, in a real terminal (tmux), beside a bare Textual table.
 
-    python -m benchmarks.interface [--only launch index idle live grid keys] [--repeats 3] [--folders F]
+    python -m benchmarks.interface [--only launch index idle live grid keys] [--repeats 3]
+        [--folders F]
 
 CPU seconds are those of the interface's process alone, user and system. *First paint*: until the
 first run's line is on the screen (a look every 10 ms). *After*: the CPU of the 26 seconds that
 follow. *Live*: eight processes write 100 events a second each; the run screen is open on one of
 them. An event is on the screen once the progress shown has reached it. *Keys*: from the key to
 the changed screen. *Grid*: the same writers log 24 curves each, and all curves of one of them are
-on the page, or those of all eight over each other. The peer is measured by ``benchmarks.leet``. Prints one table; the target is
-said in each row.
+on the page, or those of all eight over each other. The peer is measured by ``benchmarks.leet``.
+Prints one table; the target is said in each row.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.schema.sanitize import one_line
 from sirt_tui import failures
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sirt_tui.shell import Shell
 
 P = ParamSpec("P")
+SHOWN = 200  # characters of what was copied
 
 
 class HeaderLine(Static):
@@ -161,8 +163,9 @@ class Page(Leavable[None]):
             return
         said = await self.sirt.choose("Copy", [(what, what, text) for what, text in offers.items()])
         if said is not None:
-            self.app.copy_to_clipboard(offers[said])
-            self.sirt.say(f"copied: {offers[said]}")
+            text = offers[said]
+            self.app.copy_to_clipboard(text)
+            self.sirt.say(f"copied the {said}{_size(text)}: {one_line(text, SHOWN)}")
 
     def _of_run(self, run_id: str | None) -> dict[str, str]:
         """Return what can be copied of a run."""
@@ -208,3 +211,11 @@ class Page(Leavable[None]):
     def _show_header(self) -> None:
         line = self.query_one(HeaderLine)
         line.show(self.TITLE or "", self.subject, str(self.runs.root))
+
+
+def _size(text: str) -> str:
+    """Say how long a text is that is not shown whole."""
+    lines = text.count("\n") + 1
+    if len(text) <= SHOWN and lines == 1:
+        return ""
+    return f" ({len(text)} characters, {counted(lines, 'line')})"

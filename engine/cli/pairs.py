@@ -16,6 +16,7 @@ from engine.queries.checking import check_source, left_out
 from engine.queries.finding import find_run
 from engine.queries.item_files import sources
 from engine.queries.items import Reader
+from engine.queries.nothing_found import why_none
 from engine.schema.counts import counted
 from engine.schema.errors import UserError, ambiguous, nearest
 from engine.store import item_notes
@@ -35,6 +36,7 @@ class Chosen:
     reader: Reader
     marks: Marks
     numbers: list[int]
+    why_none: str = ""  # said where the filter finds nothing
 
     @property
     def phase_id(self) -> str:
@@ -46,7 +48,11 @@ class Chosen:
 @click.option(
     "--filter", "words", default="", help="Only these, such as 'chosen:wrong len>200 flagged'."
 )
-@click.option("--winner", type=click.Choice(["student", "teacher"]), help="Only these winners.")
+@click.option(
+    "--winner",
+    type=click.Choice(["student", "teacher"]),
+    help="Only where the chosen text is the student's own, or the teacher's.",
+)
 @click.option("--id", "ids", multiple=True, help="Only the pair of this id; may be repeated.")
 @click.option("--limit", type=int, default=10, show_default=True, help="How many to print.")
 @click.option(
@@ -119,14 +125,14 @@ def _choose(runs: RunsFolder, run_id: str, words: str, ids: tuple[str, ...]) -> 
     if keep.problem:
         raise UserError(f"--filter: {keep.problem}")
     wanted = _meant(reader, ids)
-    if wanted:
-        keep = replace(keep, tests=(lambda item: item.id in wanted, *keep.tests))
-    numbers = [n for _, found in reader.sift(keep, lambda: False) for n in found]
+    meant = replace(keep, tests=(lambda item: item.id in wanted, *keep.tests)) if wanted else keep
+    numbers = [n for _, found in reader.sift(meant, lambda: False) for n in found]
     missing = wanted.difference(reader.ids(numbers))
     if missing:
         known = reader.ids(range(reader.count))
         raise UserError(f"--id: no such pair {min(missing)!r}; {_near(min(missing), known)}")
-    return Chosen(reader, marks, numbers)
+    why = "" if numbers or wanted else why_none(reader, keep, marks)
+    return Chosen(reader, marks, numbers, why)
 
 
 def _meant(reader: Reader, words: tuple[str, ...]) -> set[str]:
@@ -197,7 +203,7 @@ def _print(chosen: Chosen, limit: int, as_json: bool) -> None:
         return
     for item in chosen.reader.read(shown):
         _print_item(item, chosen.marks.get(item.id, item_notes.NONE))
-    echo(f"{len(shown)} of {counted(len(chosen.numbers), 'pair')}")
+    echo(chosen.why_none or f"{len(shown)} of {counted(len(chosen.numbers), 'pair')}")
 
 
 def _record(line: bytes, marks: Marks) -> Any:
@@ -217,7 +223,7 @@ def _print_item(item: Item, mark: Mark) -> None:
 
 def _lines(item: Item, mark: Mark) -> Iterator[str]:
     margin = "" if item.margin is None else f"  margin {item.margin:+.2f}"
-    yield f"== {item.id}  target {item.target}  winner: {item.label}{margin}"
+    yield f"== {item.id}  target {item.target}  chosen: the {item.label}'s text{margin}"
     if mark:
         yield _mark_text(mark)
     yield item.prompts[0][1]

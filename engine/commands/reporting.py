@@ -259,13 +259,14 @@ class _Material:
                     yield from self._pairs_of(spec, one)
 
     def _pairs_of(self, spec: PhaseSpec, one: Condition) -> Iterator[Item]:
-        """Yield the first pairs that the student wins, and one that the teacher wins."""
+        """Yield the first pairs with a chosen answer of the student, and one with the teacher's."""
         left = {"student": SAMPLES - 1, "teacher": 1}
         for pair in self._read(spec, _pairs, PAIRS) or ():
             if not left[pair.winner]:
                 continue
             left[pair.winner] -= 1
-            where = f"{one.task}, {one.student} by {one.teacher}, {pair.id}, {pair.winner} wins"
+            whose = f"chosen: the {pair.winner}'s"
+            where = f"{one.task}, {one.student} by {one.teacher}, {pair.id}, {whose}"
             chosen = _said("chosen", pair.chosen, pair.chosen_verdict)
             rejected = _said("rejected", pair.rejected, pair.rejected_verdict)
             yield Item(where, pair.prompt, pair.target, (chosen, rejected))

@@ -16,7 +16,7 @@ WARN_FROM: Final = 0.5
 
 def tell_alike(ctx: Context, pairs: Sequence[Pair], settings: ElicitSettings) -> None:
     """Warn if half or more of the plain answers reason in steps like the CoT answers: then a pair
-    prefers no style, and if its loser is right too, no correctness either."""
+    prefers no style, and if the rejected one is right too, no correctness either."""
     reasoned = sum(pair.plain_has_steps for pair in pairs)
     if not pairs or reasoned / len(pairs) < WARN_FROM:
         return
@@ -26,10 +26,11 @@ def tell_alike(ctx: Context, pairs: Sequence[Pair], settings: ElicitSettings) ->
         if settings.plain == "paper"
         else "the student was asked for the answer alone, but reasons all the same"
     )
+    plain = "rejected" if settings.objective == "dpo_cot" else "chosen"  # of the plain prompt
     ctx.warn(
         f"these pairs teach little, since both answers are alike: in {_share(reasoned, pairs)} the "
-        f"plain answer reasons in steps too, in {_share(right, pairs)} the loser is right too; "
-        f"{advice}",
+        f"{plain} answer, given to the plain prompt, reasons in steps too, in "
+        f"{_share(right, pairs)} the rejected answer is right too; {advice}",
         "plain-has-steps",
     )
 

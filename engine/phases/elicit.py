@@ -162,7 +162,7 @@ def _figures(
         "plain_correct": sum(a.plain.verdict.correct for a in answers) / total,
         "cot_correct": sum(a.cot.verdict.correct for a in answers) / total,
         "plain_has_steps": _share(pair.plain_has_steps for pair in pairs),
-        "loser_correct": _share(pair.rejected_verdict.correct for pair in pairs),
+        "rejected_correct": _share(pair.rejected_verdict.correct for pair in pairs),
     }
     if not pairs:
         raise UserError(

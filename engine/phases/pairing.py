@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 SAME_TEXT = "both answers are the same"
 WRONG_REASONING = "the reasoned answer is wrong"
 WRONG_ANSWER = "the direct answer is wrong"
-CUT_OFF = "the answer that would win is cut off"
-NO_WINNER = "the winner is empty"
-ALL_THINKING = "the loser is all thinking"
+CUT_OFF = "the answer that would be chosen is cut off"
+NO_CHOSEN = "the chosen answer is empty"
+ALL_THINKING = "the rejected answer is all thinking"
 
 
 def make_pair(
@@ -37,9 +37,10 @@ def make_pair(
 ) -> Pair | str:
     """The preference pair of a question, or the reason why it gives none.
 
-    ``dpo_cot``: the student's own reasoning wins over its plain answer (the paper, section 2.2);
-    where it is wrong, ``winner`` decides. ``dpo_answer`` (inferred, by symmetry): conditioned on
-    the plain prompt, the right direct answer wins over the reasoned one. The loser isn't gated.
+    ``dpo_cot``: the student's own reasoning is chosen, its plain answer rejected (the paper,
+    section 2.2); where it is wrong, ``winner`` decides. ``dpo_answer`` (inferred, by symmetry):
+    conditioned on the plain prompt, the right direct answer is chosen over the reasoned one. The
+    rejected answer isn't gated.
     With ``thinking: drop`` neither text holds the thinking before the answer.
     An answer cut off by the token limit counts as wrong here, as a teacher's does: preferring
     it would teach the model not to end.
@@ -78,13 +79,13 @@ def _is_cut_off(answer: Answer) -> bool:
 
 
 def _pair(
-    both: ElicitedAnswers, chosen: Answer, loser: Answer, winner: str, prompt: str
+    both: ElicitedAnswers, chosen: Answer, rejected: Answer, winner: str, prompt: str
 ) -> Pair | str:
     if not chosen.text.strip():
-        return NO_WINNER
-    if not loser.text.strip() and loser.finish != "empty":
+        return NO_CHOSEN
+    if not rejected.text.strip() and rejected.finish != "empty":
         return ALL_THINKING
-    if chosen.text.strip() == loser.text.strip():
+    if chosen.text.strip() == rejected.text.strip():
         return SAME_TEXT
     return Pair(
         **asked(both),
@@ -92,11 +93,11 @@ def _pair(
         prompt_plain=both.plain.prompt,
         prompt_cot=both.cot.prompt,
         chosen=chosen.text,
-        rejected=loser.text,
+        rejected=rejected.text,
         winner=winner,
         chosen_verdict=chosen.verdict,
-        rejected_verdict=loser.verdict,
+        rejected_verdict=rejected.verdict,
         plain_has_steps=has_steps(both.plain.text, both.choices),
         chosen_finish=chosen.finish,
-        rejected_finish=loser.finish,
+        rejected_finish=rejected.finish,
     )

@@ -33,13 +33,15 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 @dataclass(frozen=True, slots=True)
 class Filter(Generic[T]):
-    """A parsed filter. ``problem``: what is wrong with the words that can't be read and are
-    ignored. ``words``: plain words that must all occur; ``names``: fields and figures asked for."""
+    """A parsed filter. ``said``: its conditions as they were typed, one for each test. ``problem``:
+    what is wrong with the words that can't be read and are ignored. ``words``: plain words that
+    must all occur; ``names``: fields and figures asked for."""
 
     tests: tuple[Callable[[T], bool], ...] = ()
     problem: str = ""
     words: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
+    said: tuple[str, ...] = ()
 
     def __call__(self, thing: T) -> bool:
         return all(test(thing) for test in self.tests)
@@ -79,7 +81,7 @@ class Language(Generic[T]):
 
     def parse(self, text: str) -> Filter[T]:
         """Parse a filter; all its words must hold. A quoted ``"two words"`` is plain text."""
-        tests, problems, words, names = [], [], [], set()
+        tests, said, problems, words, names = [], [], [], [], set()
         for quoted in _WORD.findall(_joined(text)):
             word = quoted.replace('"', "")
             negated = word.startswith("-") and len(word) > 1
@@ -91,13 +93,15 @@ class Language(Generic[T]):
                 problems.append(str(error))
                 continue
             tests.append(_negation(test) if negated else test)
+            said.append(quoted)
             if (name := _NAME.match(word)) and not literal:
                 names.add(name[1])
                 if (found := _CONDITION.match(bare)) and found[3] in self.figures:
                     names.add(found[3])
             elif not negated and word.lower() not in self.words:
                 words.append(word.lower())
-        return Filter(tuple(tests), "; ".join(problems), tuple(words), frozenset(names))
+        problem = "; ".join(problems)
+        return Filter(tuple(tests), problem, tuple(words), frozenset(names), tuple(said))
 
     def _test(self, word: str) -> Callable[[T], bool]:
         if found := _CONDITION.match(word):
@@ -209,6 +213,20 @@ class Language(Generic[T]):
 
     def _example(self, name: str) -> str:
         return "2h" if name in self.times else "80"
+
+
+def parts(said: str) -> tuple[bool, str, str, str]:
+    """Return whether a condition is negated, its name, its sign and what it wants; a plain word has
+    neither name nor sign."""
+    bare = said.removeprefix("-") if len(said) > 1 else said
+    negated = bare != said
+    if bare.startswith('"'):
+        return negated, "", "", bare.replace('"', "").lower()
+    bare = bare.replace('"', "")
+    if found := _CONDITION.match(bare):
+        return negated, found[1], found[2], found[3]
+    name, colon, value = bare.partition(":")
+    return (negated, name, colon, value.lower()) if value else (negated, "", "", bare.lower())
 
 
 def _joined(text: str) -> str:

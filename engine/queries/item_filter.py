@@ -1,7 +1,8 @@
-"""Filter items by a line such as ``winner:teacher chosen:wrong len>200 flagged words``.
+"""Filter items by a line such as ``chosen:teacher rejected:right len>200 flagged words``.
 
 =====================  =====================================================================
-``winner:teacher``     a pair's winner: student or teacher
+``chosen:teacher``     whose the chosen text of a pair is: student or teacher; also ``winner:``,
+                       as the pairs' file has it
 ``chosen:wrong``       right, wrong or unparsed, by the text's name: chosen, rejected; teacher,
                        plain, cot, answer; A, B
 ``gained`` ``lost``    questions that flipped from A (or the plain prompt) to B (the CoT prompt)
@@ -29,10 +30,16 @@ if TYPE_CHECKING:
     from engine.queries.items import Item
     from engine.store.item_notes import Marks
 
-WINNERS = ("student", "teacher")
+AUTHORS = ("student", "teacher")  # of the chosen text
 VERDICTS = ("right", "wrong", "unparsed")
 LENGTHS = ("shorter", "longer")
+ALTERNATIVES = (AUTHORS, VERDICTS, LENGTHS)
 LEFT_OUT = ("left-out", "excluded")  # the second as the marks' file has it
+MARKED = ("flagged", *LEFT_OUT, "noted")
+LABELLED = {  # words for what became of an item, and which items have them
+    **dict.fromkeys(("gained", "lost"), ("answers", "predictions")),
+    **dict.fromkeys(("kept", "dropped"), ("demonstrations",)),
+}
 VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer", "a", "b")
 
 
@@ -59,7 +66,7 @@ def language(marks: Marks) -> Language[Item]:
         "noted": lambda item: bool(marks.get(item.id, NONE).note),
     }
     fields |= {name: _verdict_of(name) for name in VERDICTS_OF}
-    words |= {word: _labelled(word) for word in ("gained", "lost", "kept", "dropped")}
+    words |= {word: _labelled(word) for word in LABELLED}
     figures: dict[str, Callable[[Item], float | None]] = {
         "len": lambda item: item.length,
         "margin": lambda item: item.margin,
@@ -70,7 +77,11 @@ def language(marks: Marks) -> Language[Item]:
         figures,
         searched=_texts,
         exact=frozenset({"target", "group"}),
-        values={"winner": WINNERS, **dict.fromkeys(VERDICTS_OF, (*VERDICTS, *LENGTHS))},
+        values={
+            "winner": AUTHORS,
+            **dict.fromkeys(VERDICTS_OF, (*VERDICTS, *LENGTHS)),
+            "chosen": (*VERDICTS, *LENGTHS, *AUTHORS),
+        },
         words=words,
     )
 
@@ -87,7 +98,9 @@ def _verdict_of(name: str) -> Callable[[Item], str]:
         for at, side in enumerate(item.sides):
             if side.name.lower() == name:
                 more = (item.difference or 0) * (-1 if at else 1)
-                return f"{side.verdict} {LENGTHS[more > 0] if more else ''}"
+                length = LENGTHS[more > 0] if more else ""
+                author = item.label if name == "chosen" else ""
+                return f"{side.verdict} {length} {author}"
         return ""
 
     return said

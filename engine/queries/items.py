@@ -150,6 +150,11 @@ class Reader:
         """Return lines as they are in the file."""
         return self._lines.read(numbers)
 
+    def all(self) -> Iterator[Item]:
+        """Yield all items in the file's order."""
+        for number, line in enumerate(self._lines.scan()):
+            yield self._item(number, line)
+
     def ids(self, numbers: Sequence[int]) -> list[str]:
         """Return the ids of these items; a line that can't be read has none."""
         found = (id_of(line) for line in self._lines.read(numbers))

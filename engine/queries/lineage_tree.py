@@ -32,8 +32,10 @@ WORDS = {  # figures whose names say too little
     "picked_step": "best step:",
     "best_eval_loss": "lowest held-out loss:",
     "held_out": "held-out pairs:",
-    "winner_student": "won by the student:",
-    "winner_teacher": "won by the teacher:",
+    "rejected_correct": "rejected answers right:",
+    "loser_correct": "rejected answers right:",  # as it was called before
+    "winner_student": "chosen answers by the student:",
+    "winner_teacher": "chosen answers by the teacher:",
 }
 STATES = {"done": "green", "failed": "bold red", "lost": "bold red", "running": "cyan"}
 

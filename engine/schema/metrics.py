@@ -70,7 +70,11 @@ METRICS: Final = (
         {"plain_correct": "plain", "cot_correct": "CoT"},
         most=1.0,
     ),
-    Metric("pairs won by", ("elicit",), {"winner_student": "student", "winner_teacher": "teacher"}),
+    Metric(
+        "chosen answers by",
+        ("elicit",),
+        {"winner_student": "student", "winner_teacher": "teacher"},
+    ),
 )
 TELLING: Final = ("refine", "instruct", "elicit")
 DRAWN: Final = tuple(  # kinds with curves, the most telling first

@@ -92,7 +92,7 @@ class ElicitedAnswers(_Asked):
 class Pair(_Asked):
     """A preference pair. Both prompts are kept, so either can be rebuilt.
 
-    ``plain_has_steps``: the losing plain answer reasons too, so the pair says little about
+    ``plain_has_steps``: the plain answer reasons too, so the pair says little about
     style. ``chosen_finish``, ``rejected_finish``: only what ended by itself is trained with the
     end-of-text token.
     """

@@ -158,7 +158,7 @@ class ElicitSettings(Frozen):
         setting(
             "cot_if_correct_else_teacher",
             "?",
-            "who wins where the student's own reasoning is wrong",
+            "what is chosen where the student's own reasoning is wrong",
         )
     )
     pair_prompt: PromptStyle = setting("cot", "?", "the prompt both answers are conditioned on")
@@ -258,7 +258,7 @@ class RefineSettings(Frozen):
     sft_weight: Annotated[float, Field(ge=0)] = setting(
         0.0,
         "ours",
-        "weight of a likelihood term on the winner (RPO)",
+        "weight of a likelihood term on the chosen answer (RPO)",
         usual=Usual(0, 5, "published: 0.005 to 1; above, preferences hardly count"),
     )
     lora: LoraSettings = LoraSettings()

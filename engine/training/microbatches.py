@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class EvenPasses:
-    """Weights a ``DPOTrainer``'s loss terms by their number of pairs, or of the winners' tokens in
-    the likelihood term ``sft``: in training relative to the passes of the same step, in evaluation
-    relative to all held-out pairs, where the trainer itself weights passes by their pairs."""
+    """Weights a ``DPOTrainer``'s loss terms by their number of pairs, or of the chosen answers'
+    tokens in the likelihood term ``sft``: in training relative to the passes of the same step, in
+    evaluation relative to all held-out pairs, where the trainer itself weights passes by their
+    pairs."""
 
-    _usual: Tensor  # (2,): pairs and winners' tokens of this step's passes, on the mean
+    _usual: Tensor  # (2,): pairs and chosen answers' tokens of this step's passes, on the mean
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         trainer: Any = self
@@ -47,21 +48,21 @@ class EvenPasses:
             trainer.loss_weights = weights
 
     def _shares(self, inputs: dict[str, Any], training: bool) -> tuple[float, float]:
-        """The weight of a pass relative to an average one, by its pairs and its winners' tokens."""
+        """The weight of a pass relative to an average one, by its pairs and chosen tokens."""
         sizes = _sizes(inputs)
         if training:
             pairs, tokens = (sizes.to(self._usual.device) / self._usual).tolist()
             return pairs, tokens
-        return 1.0, float(sizes[1] / sizes[0]) / self._tokens_of_a_winner
+        return 1.0, float(sizes[1] / sizes[0]) / self._tokens_of_a_chosen
 
     @cached_property
-    def _tokens_of_a_winner(self) -> float:
-        """The mean number of tokens of a winner among the held-out pairs."""
+    def _tokens_of_a_chosen(self) -> float:
+        """The mean number of tokens of a chosen answer among the held-out pairs."""
         trainer: Any = self
         return fmean(map(len, trainer.eval_dataset["chosen_ids"]))
 
 
 def _sizes(batch: dict[str, Any]) -> Tensor:
-    """The number of pairs and of winners' tokens; a batch's first half are the winners."""
-    winners = batch["completion_mask"].chunk(2, dim=0)[0][:, 1:]
-    return torch.tensor([len(winners), int(winners.sum())], dtype=torch.float64)
+    """The number of pairs and of chosen answers' tokens; a batch's first half are the chosen."""
+    chosen = batch["completion_mask"].chunk(2, dim=0)[0][:, 1:]
+    return torch.tensor([len(chosen), int(chosen.sum())], dtype=torch.float64)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def dpo(settings: RefineSettings) -> dict[str, Any]:
-    """Direct preference optimisation (Rafailov et al., 2023), with a likelihood term on the winner
-    if ``sft_weight`` is set (RPO, Pang et al., 2024)."""
+    """Direct preference optimisation (Rafailov et al., 2023), with a likelihood term on the chosen
+    answer if ``sft_weight`` is set (RPO, Pang et al., 2024)."""
     terms = {"sigmoid": 1.0}
     if settings.sft_weight:
         terms["sft"] = settings.sft_weight

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from engine.schema.sanitize import one_line, visible
 from sirt_tui.places import bindings
 from sirt_tui.widgets.diff import WORDS, differences
-from sirt_tui.widgets.searching import Found, Matches, has_current
+from sirt_tui.widgets.searching import Found, Searched, has_current
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -55,7 +55,7 @@ class Drawn:
     sides: tuple[tuple[Text, Text, Text], ...] = ()  # text, title, subtitle
 
 
-class ItemPanel(VerticalScroll):
+class ItemPanel(VerticalScroll, Searched):
     """Shows an item that :func:`draw` has drawn."""
 
     ALLOW_MAXIMIZE = True
@@ -77,7 +77,6 @@ class ItemPanel(VerticalScroll):
         super().__init__(id=id)
         self._title = Text()
         self._drawn = Drawn(Text(), Text(), Text())
-        self._matches = Matches()
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
@@ -93,7 +92,7 @@ class ItemPanel(VerticalScroll):
         self._drawn = drawn
         self.border_title = drawn.title
         self.border_subtitle = drawn.subtitle
-        head, *texts = self._matches.mark(drawn.head, *(text for text, _, _ in drawn.sides))
+        head, *texts = self.matches.mark(drawn.head, *(text for text, _, _ in drawn.sides))
         self.query_one("#head", Static).update(head)
         self.query_one("#sides").set_class(len(drawn.sides) < 2, "one")
         for number, box in enumerate(self.query(".side").results(Static)):
@@ -101,40 +100,18 @@ class ItemPanel(VerticalScroll):
             if box.display:
                 _, box.border_title, box.border_subtitle = drawn.sides[number]
                 box.update(texts[number])
-        if self._matches.words:
+        if self.matches.words:
             self.post_message(Found())
 
     # --- search ---
 
-    @property
-    def found(self) -> str:
-        """How many matches there are, and which is the current one."""
-        return self._matches.said
-
-    def search(self, words: str) -> None:
-        """Paint all places where these words are; no words end the search."""
-        self._matches.begin(words)
-        self._show_match()
-
-    def action_match(self, step: int) -> None:
-        self._matches.step(step)
-        self._show_match()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The keys for the next match are this panel's only while it is searched."""
-        if action == "match":
-            return bool(self._matches.words)
-        return super().check_action(action, parameters)
-
-    def _show_match(self) -> None:
+    def paint_match(self) -> None:
         self.show(self._drawn)
-        self.refresh_bindings()
         self.call_after_refresh(self._reveal)
-        self.post_message(Found())
 
     def _reveal(self) -> None:
         """Scroll until the current match is visible."""
-        texts = self._matches.mark(self._drawn.head, *(text for text, _, _ in self._drawn.sides))
+        texts = self.matches.mark(self._drawn.head, *(text for text, _, _ in self._drawn.sides))
         boxes = [self.query_one("#head", Static), *self.query(".side").results(Static)]
         for text, box in zip(texts, boxes, strict=False):
             lines = text.wrap(self.app.console, max(1, box.content_size.width))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 from engine.queries import item_filter
+from engine.queries.nothing_found import why_none
 from sirt_tui.format import count
 from sirt_tui.panels.item_files import items_text
 from sirt_tui.panels.titles import problem_text
@@ -92,6 +93,7 @@ class ItemList:
         self.reader: Reader | None = None
         self.filter: Filter[Item] | None = None
         self.seen = 0  # how many the filter has looked at
+        self._why = ""  # it finds none, once that is known
         self.order = FILE
         self.descending = False
 
@@ -112,7 +114,9 @@ class ItemList:
         """The text to show when there is no item."""
         if self.seen < self.total:
             return "looking"
-        return "the filter finds nothing; esc clears it" if self.filter else "it is empty"
+        if self.filter is None:
+            return "it is empty"
+        return f"{self._why or 'the filter finds nothing'}; esc clears the filter"
 
     def status(self, source: Source) -> Text:
         """Write how many items there are, and how far a search is."""
@@ -191,15 +195,21 @@ class ItemList:
                 self._numbers, self.seen = found, seen
                 show(other)
 
+        def ended() -> bool:
+            return self._page.is_left or self._search is not mine
+
         def go_through(keep: Filter[Item]) -> None:
-            ended = lambda: self._page.is_left or self._search is not mine  # noqa: E731
             for seen, more in reader.sift(keep, ended):
                 self._page.deliver(take, seen, more)
 
+        self._why = ""
         await self._page.ask(go_through, self.filter)
         if self._search is mine:
             self.seen = self.total
             await self._sort(mine, show)
+        if self._search is mine and not found:
+            self._why = await self._page.ask(why_none, reader, self.filter, marks, ended)
+            show(True)
 
     async def _sort(self, mine: object, show: Callable[[bool], None]) -> None:
         """Put what was found in the chosen order; until then it stands in the file's."""
@@ -226,4 +236,5 @@ def meant(table: RowTable[ItemRow]) -> list[int]:
 def item_texts(item: Item, file: Path, command: str) -> dict[str, str]:
     """Return what can be copied of an item, by name. ``command``: the one that prints it."""
     about = {"id": item.id, "path": str(file.absolute()), "command": command}
-    return about | {"question": item.question} | {side.name: side.text for side in item.sides}
+    texts = {f"{side.name} text": side.text for side in item.sides}
+    return about | {"question": item.question} | texts

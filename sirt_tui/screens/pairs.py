@@ -34,19 +34,25 @@ if TYPE_CHECKING:
 AGAIN_S = 5.0  # phases finish while one reads: then there is more
 TYPING_S = 0.15  # a pause in typing: only then the file is gone through
 WORDS = """\
-winner:teacher, winner:student      who wrote the chosen text
+chosen    the answer that refine teaches the student to prefer
+rejected  the answer that it is to prefer less
+
+chosen:teacher, chosen:student      who wrote the chosen answer
 chosen:wrong, rejected:unparsed     right, wrong or unparsed; also of
                                     teacher, plain, cot, answer, A, B
 chosen:shorter, chosen<rejected     by the lengths of the texts
 len>200, chosen>200                 characters of the longest, of one
-margin<0                            over the reference, in nats
-gained lost kept dropped            what became of the item
+margin<0                            how much more than before refine the student
+                                    prefers the chosen answer, in nats
+gained lost                         questions that turned right or wrong, of
+                                    two runs or of plain and CoT answers
+kept dropped                        a teacher's answers, learnt or not
 flagged left-out noted              what was marked
 id: target: group: label: text: note: tier:   and plain words; - negates
 
 marks   ! flagged   x left out   - left out of this run   n note
 ✓✗      ✓ right   ✗ wrong   ? no answer found, of each text"""
-HINT = "winner:teacher chosen:wrong chosen<rejected len>200 flagged left-out gained -words"
+HINT = "chosen:wrong chosen:teacher chosen<rejected len>200 flagged left-out gained -words"
 
 
 class PairsPage(Page):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits
 from textual.content import Content
 from textual.system_commands import SystemCommandsProvider
@@ -13,12 +15,14 @@ from textual.system_commands import SystemCommandsProvider
 from engine.schema.sanitize import one_line
 from sirt_tui.page import Page
 from sirt_tui.screens.filtering import FIELDS
+from sirt_tui.widgets.working_keys import working
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from engine.store.run_row import RunRow
     from sirt_tui.shell import Shell
+    from sirt_tui.widgets.working_keys import Working
 
 MOST = 40  # found at once; more words find others
 FILTER = "filter by "
@@ -38,6 +42,18 @@ class Place:
     said: str
     help: str
     go: Callable[[], object]
+
+
+class Rank(IntEnum):
+    """What comes before what; within a rank it is Textual's match that decides."""
+
+    LETTERS = 0  # an action in whose words the letters occur, somewhere
+    FOREIGN = 1  # Textual's own action
+    PLACE = 2  # a run, a metric, a filter
+    EVERYWHERE = 3  # an action that works on every screen
+    HERE = 4  # an action of this screen or panel
+    NAMED = 5  # an action of ours that is called so
+    TYPED = 6  # a filter as it is typed
 
 
 class Places(SystemCommandsProvider):
@@ -70,20 +86,35 @@ class Places(SystemCommandsProvider):
         matcher = self.matcher(query)
         shell = cast("Shell", self.app)
         if (typed := query.removeprefix(FILTER)) != query and typed.strip():
-            go = self._page.filter_by if self._page is not None else None
-            go = (
-                go
-                if go is not None and self._page and self._page.can_filter
-                else shell.show_filtered
-            )
-            said = f"{FILTER}{one_line(typed, 200)}"
-            yield Hit(2.0, Content(said), partial(go, typed), text=said, help="as it is typed")
+            page = self._page if self._page is not None and self._page.can_filter else None
+            go = partial(page.filter_by if page else shell.show_filtered, typed)
+            text = f"{FILTER}{one_line(typed, 200)}"
+            yield Hit(Rank.TYPED, Content(text), go, text=text, help="as it is typed")
         found = (place for text, place in self._places if all(word in text for word in words))
         for _, place in zip(range(MOST), found, strict=False):
-            score = max(0.1, matcher.match(place.said))
+            score = Rank.PLACE + _share(matcher.match(place.said))
             yield Hit(score, Content(place.said), place.go, text=place.said, help=place.help)
-        async for hit in super().search(query):
-            yield hit
+        for one in working(self.screen):
+            if match := matcher.match(one.words):
+                score = _rank(one, words) + _share(match)
+                said = matcher.highlight(one.words)
+                yield Hit(score, said, one.run, text=one.words, help=one.said_keys)
+
+
+def _rank(one: Working, words: Sequence[str]) -> Rank:
+    said = one.words.lower()
+    if not all(word in said for word in words):
+        return Rank.LETTERS
+    if not one.own:
+        return Rank.FOREIGN
+    if one.name.startswith("_".join(words)) or said.startswith(" ".join(words)):
+        return Rank.NAMED
+    return Rank.EVERYWHERE if isinstance(one.node, App) else Rank.HERE
+
+
+def _share(match: float) -> float:
+    """Return a match, which has no upper bound, as a share of a rank."""
+    return match / (1 + match)
 
 
 def _runs(shell: Shell, rows: Iterable[RunRow]) -> Iterator[Place]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from rich.style import Style
 from textual.containers import Horizontal
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from engine.schema.sanitize import one_line
@@ -27,7 +29,7 @@ class Found(Message):
 
 
 class Searchable(Protocol):
-    """A widget in whose text can be searched."""
+    """What the search line searches."""
 
     @property
     def found(self) -> str: ...
@@ -73,6 +75,44 @@ class Matches:
         if not self.words:
             return ""
         return f"{self.current + 1} of {self.count}" if self.count else "not found"
+
+
+class Searched(Widget):
+    """A widget in whose text can be searched. Subclasses paint what ``matches.mark`` returns, and
+    name their other base first, whose style Textual takes."""
+
+    @cached_property
+    def matches(self) -> Matches:
+        return Matches()
+
+    def paint_match(self) -> None:
+        """Paint the text anew, and scroll until the current match is visible."""
+        raise NotImplementedError
+
+    @property
+    def found(self) -> str:
+        """How many matches there are, and which is the current one."""
+        return self.matches.said
+
+    def search(self, words: str) -> None:
+        """Paint all places where these words are; no words end the search."""
+        self.matches.begin(words)
+        self._show_match()
+
+    def action_match(self, step: int) -> None:
+        self.matches.step(step)
+        self._show_match()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys for the next match are this widget's only while it is searched."""
+        if action == "match":
+            return bool(self.matches.words)
+        return super().check_action(action, parameters)
+
+    def _show_match(self) -> None:
+        self.paint_match()
+        self.refresh_bindings()
+        self.post_message(Found())
 
 
 def has_current(line: Text) -> bool:

@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from sirt_tui.places import bindings
-from sirt_tui.widgets.searching import Found, Matches, has_current
+from sirt_tui.widgets.searching import Searched, has_current
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 
-class Lines(ScrollView, can_focus=True):
+class Lines(ScrollView, Searched, can_focus=True):
     """A text view: ``put`` shows a text folded to its width, ``put_lines`` lines cut to it.
 
     ``stays_at_end``: whoever reads the end sees what comes.
@@ -44,7 +44,6 @@ class Lines(ScrollView, can_focus=True):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._stays_at_end = stays_at_end
-        self._matches = Matches()
         self._text: Text | None = None
         self._lines: Sequence[Text] = ()
         self._painted: dict[int, Strip] = {}
@@ -56,41 +55,19 @@ class Lines(ScrollView, can_focus=True):
 
     def put(self, text: Text) -> None:
         self._text = text
-        (marked,) = self._matches.mark(text) if self._matches.words else (text,)
+        (marked,) = self.matches.mark(text) if self.matches.words else (text,)
         self.put_lines([*marked.wrap(self.app.console, self.room, overflow="fold")])
 
     # --- search ---
 
-    @property
-    def found(self) -> str:
-        """How many matches there are, and which is the current one."""
-        return self._matches.said
-
-    def search(self, words: str) -> None:
-        """Paint all places where these words are; no words end the search."""
-        self._matches.begin(words)
-        self._show_match()
-
-    def action_match(self, step: int) -> None:
-        self._matches.step(step)
-        self._show_match()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The keys for the next match are this widget's only while it is searched."""
-        if action == "match":
-            return bool(self._matches.words)
-        return super().check_action(action, parameters)
-
-    def _show_match(self) -> None:
+    def paint_match(self) -> None:
         if self._text is not None:
             self.put(self._text)
-        self.refresh_bindings()
         at = next((n for n, line in enumerate(self._lines) if has_current(line)), None)
         if at is not None:
             room = max(1, self.scrollable_content_region.height)
             if not self.scroll_offset.y <= at < self.scroll_offset.y + room:
                 self.scroll_to(y=max(0, at - room // 2), animate=False, immediate=True)
-        self.post_message(Found())
 
     # --- drawing ---
 

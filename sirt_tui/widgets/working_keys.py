@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 
+from sirt_tui.actions import ACTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,6 +30,19 @@ class Working:
     words: str
     keys: list[str]
 
+    @property
+    def own(self) -> bool:
+        """Whether it is in our table of actions; the others are Textual's."""
+        return self.name in ACTIONS
+
+    @property
+    def said_keys(self) -> str:
+        return f"key {' '.join(self.keys)}"
+
+    def run(self) -> None:
+        app = self.node.app
+        app.run_worker(app.run_action(self.action, default_namespace=self.node))
+
 
 def working(screen: Screen[object]) -> list[Working]:
     """List them, the focused panel's first; an action that a panel and its screen both have is
@@ -47,10 +62,5 @@ def working(screen: Screen[object]) -> list[Working]:
 
 def commands(screen: Screen[object]) -> Iterator[SystemCommand]:
     """List them for the command palette, each action once."""
-    app = screen.app
     for found in working(screen):
-
-        def run(action: str = found.action, node: object = found.node) -> None:
-            app.run_worker(app.run_action(action, default_namespace=node))  # type: ignore[arg-type]
-
-        yield SystemCommand(found.words, f"key {' '.join(found.keys)}", run)
+        yield SystemCommand(found.words, found.said_keys, found.run)

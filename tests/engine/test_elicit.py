@@ -69,7 +69,7 @@ def told(pairs: list[Pair], **settings: Any) -> list[str]:
     return listener.texts
 
 
-def losers(steps: int, right: int, of: int) -> list[Pair]:
+def pairs_with(steps: int, right: int, of: int) -> list[Pair]:
     return [
         pair(i).model_copy(
             update={"plain_has_steps": i < steps, "rejected_verdict": RIGHT if i < right else WRONG}
@@ -78,13 +78,15 @@ def losers(steps: int, right: int, of: int) -> list[Pair]:
     ]
 
 
-def test_losers_that_reason_too_are_told_with_both_shares() -> None:
-    assert told(losers(steps=3, right=8, of=8)) == []
-    (half,) = told(losers(steps=4, right=3, of=8))
-    assert "in 4 of 8 (50 %) the plain answer reasons" in half
-    assert "in 3 of 8 (38 %) the loser is right too" in half
+def test_rejected_answers_that_reason_too_are_told_with_both_shares() -> None:
+    assert told(pairs_with(steps=3, right=8, of=8)) == []
+    (half,) = told(pairs_with(steps=4, right=3, of=8))
+    assert "in 4 of 8 (50 %) the rejected answer, given to the plain prompt, reasons" in half
+    assert "in 3 of 8 (38 %) the rejected answer is right too" in half
     assert "set elicit.plain to answer_only" in half
-    (asked,) = told(losers(steps=8, right=0, of=8), plain="answer_only")
+    (asked,) = told(pairs_with(steps=8, right=0, of=8), plain="answer_only")
+    (other,) = told(pairs_with(steps=8, right=0, of=8), objective="dpo_answer")
+    assert "the chosen answer, given to the plain prompt" in other
     assert "was asked for the answer alone, but reasons" in asked
     assert told([]) == []
 

@@ -69,10 +69,10 @@ def test_the_same_text_twice_is_no_pair() -> None:
     assert make_pair(same, RIGHT, ElicitSettings()) == pairing.SAME_TEXT
 
 
-def test_an_empty_winner_is_no_pair() -> None:
+def test_an_empty_chosen_answer_is_no_pair() -> None:
     answers = both(cot=WRONG)
     empty = answers.model_copy(update={"cot": answers.cot.model_copy(update={"text": " "})})
-    assert make_pair(empty, RIGHT, ElicitSettings(winner="cot_always")) == pairing.NO_WINNER
+    assert make_pair(empty, RIGHT, ElicitSettings(winner="cot_always")) == pairing.NO_CHOSEN
 
 
 def cut_off(answers: ElicitedAnswers, style: str) -> ElicitedAnswers:
@@ -86,7 +86,7 @@ def cut_off(answers: ElicitedAnswers, style: str) -> ElicitedAnswers:
         ({}, cut_off(both(), "cot"), ("teacher", "stop", "stop")),
         ({"winner": "cot_if_correct_else_drop"}, cut_off(both(), "cot"), pairing.CUT_OFF),
         ({"winner": "cot_always"}, cut_off(both(), "cot"), ("student", "length", "stop")),
-        ({}, cut_off(both(), "plain"), ("student", "stop", "length")),  # the loser isn't gated
+        ({}, cut_off(both(), "plain"), ("student", "stop", "length")),  # the rejected isn't gated
         ({"objective": "dpo_answer"}, cut_off(both(plain=RIGHT), "plain"), pairing.CUT_OFF),
     ],
 )
@@ -98,7 +98,7 @@ def test_what_is_cut_off_does_not_win(settings: Any, answers: Any, expected: Any
         assert made == expected
 
 
-def test_a_loser_that_reasons_is_marked() -> None:
+def test_a_rejected_answer_that_reasons_is_marked() -> None:
     answers = both(cot=RIGHT)
     steps = answers.plain.model_copy(update={"text": "4 + 3 = 7. 7 + 0 = 7. The answer is 7."})
     made = make_pair(answers.model_copy(update={"plain": steps}), RIGHT, ElicitSettings())
@@ -124,7 +124,7 @@ def test_thoughts_are_left_out_of_pairs_or_kept() -> None:
     assert kept.chosen == cot.text
 
 
-def test_a_loser_that_never_came_to_its_answer_is_no_pair() -> None:
+def test_a_rejected_answer_that_never_came_to_its_answer_is_no_pair() -> None:
     answers = both().model_copy(update={"plain": thinking("<think>Let me see", "length")})
     assert make_pair(answers, RIGHT, ElicitSettings()) == pairing.ALL_THINKING
     assert isinstance(make_pair(answers, RIGHT, ElicitSettings(thinking="keep")), Pair)

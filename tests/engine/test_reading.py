@@ -11,6 +11,7 @@ from engine.queries import items as reading
 from engine.queries.item_files import sources
 from engine.queries.items import Reader, Source, id_of
 from engine.queries.line_index import Lines
+from engine.queries.nothing_found import why_none
 from engine.schema.errors import UserError
 from engine.store.item_notes import Mark
 from tests.tui.conftest import copy_recorded, run_of
@@ -188,6 +189,7 @@ def reader(tmp_path):
     [
         ("", [0, 1, 2, 3]),
         ("winner:teacher", [1]),
+        ("chosen:teacher", [1]),
         ("chosen:wrong", [1]),
         ("rejected:unparsed", [2]),
         ("chosen:right rejected:wrong", [0, 3]),
@@ -211,6 +213,34 @@ def reader(tmp_path):
 def test_one_line_says_which_pairs(reader, words, numbers):
     marks = {"q0": Mark(flagged=True), "q3": Mark(flagged=True, excluded=True, note="Odd one")}
     assert found_by(reader, words, marks) == numbers
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("chosen:unparsed", "of 4 chosen 3 are right, 1 is wrong"),
+        ("rejected:right", "of 4 rejected 3 are wrong, 1 is unparsed"),
+        ("chosen:shorter rejected:longer -flagged note:x", "none has a note"),
+        ("plain:right", "of these pairs no plain text is like that"),
+        ("margin<0", "none has a margin: refine has not scored them"),
+        ("len>9000", "the longest texts have 6 to 400 characters"),
+        ("chosen=rejected", "none is chosen=rejected"),
+        ("left-out", "none is left-out"),
+        ("gained", "only answers and predictions are gained"),
+        ("group:z", "no group has 'z'; there is B"),
+        ("note:odd", "none has a note"),
+        ("zebra", "no text has 'zebra'"),
+        ("-q", "all have 'q' in a text"),
+        ("chosen:wrong chosen:student", "is all of this at once: 1 is chosen:wrong, 3 are"),
+    ],
+)
+def test_nothing_found_says_why_for_each_kind_of_condition(reader, words, why):
+    keep = item_filter.parse(words, {})
+    assert not keep.problem
+    assert found_by(reader, words) == []
+    said = why_none(reader, keep, {})
+    assert said.startswith("no pair")
+    assert why in said
 
 
 def test_an_unknown_word_names_the_nearest(reader):

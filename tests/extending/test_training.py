@@ -50,7 +50,7 @@ SETTING = """
         None, "ours", "characters of a losing answer; longer ones make no pair", since="0.3"
     )"""
 READS = """    if settings.longest and len(both.plain.text) > settings.longest:
-        return "the loser is too long"
+        return "the rejected answer is too long"
 """
 TABLE = '''
 """How many questions each accuracy rests on."""
@@ -121,7 +121,7 @@ def test_an_objective_a_tracker_a_setting_a_table_and_a_figure(program: Program)
     program.sirt("run", str(experiment), "--cpu")
     (run,) = program.json("status")
     found = {phase["kind"]: phase for phase in program.json("show", run["run_id"])["phases"]}
-    assert "the loser is too long" in json.dumps(found["elicit"]["figures"])
+    assert "the rejected answer is too long" in json.dumps(found["elicit"]["figures"])
     changed = {one["name"]: one["value"] for one in found["refine"]["settings"]}
     assert changed["objective"] == "ipo"
     (file,) = program.runs.rglob("loss.tsv")

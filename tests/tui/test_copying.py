@@ -23,7 +23,7 @@ def test_ids_paths_and_commands_are_copied(recorded):
         await pilot.press("Y")
         await settled(pilot, lambda: isinstance(app.screen, Choose))
         app.screen.dismiss(what)
-        await settled(pilot, lambda: "copied" in said_by(app))
+        await settled(pilot, lambda: f"copied the {what}" in said_by(app), what)
         return app.clipboard
 
     async def flow():
@@ -47,7 +47,7 @@ def test_ids_paths_and_commands_are_copied(recorded):
             item = app.screen.table.row.item
             command = f"sirt --runs {root} pairs {run_id} --id {item.id}"
             assert await copied(app, pilot, "command") == command
-            assert await copied(app, pilot, "chosen") == item.sides[0].text
+            assert await copied(app, pilot, "chosen text") == item.sides[0].text
             assert " mark " in text_of(app)
             app.open_devices()
             await settled(pilot, lambda: "phases at once" in text_of(app))

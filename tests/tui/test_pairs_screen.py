@@ -81,13 +81,17 @@ def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
 @pytest.mark.slow
 def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_id):
     async def check(app, pilot):
-        await typed(app, pilot, "winner:teacher")
+        await typed(app, pilot, "chosen:teacher")
         await settled(pilot, lambda: "1 of 24 pairs" in text_of(app))
         await settled(pilot, lambda: title(app).startswith("5 "))
         await typed(app, pilot, "chosen:right rejected:wrong")
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
         await typed(app, pilot, "nobody-says-this")
-        await settled(pilot, lambda: "the filter finds nothing" in text_of(app))
+        await settled(pilot, lambda: "no pair: no text has 'nobody-says-this'" in text_of(app))
+        await typed(app, pilot, "rejected:teacher")
+        await settled(pilot, lambda: "no rejected 'teacher'" in text_of(app))
+        await typed(app, pilot, "chosen:wrong")
+        await settled(pilot, lambda: "no pair: " in text_of(app) and "chosen" in text_of(app))
         await typed(app, pilot, "wniner:x")
         await settled(pilot, lambda: "did you mean 'winner'?" in text_of(app))
         await pilot.press("escape")

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from sirt_tui.screens.palette import MOST, Places
 from sirt_tui.screens.run import RunPage
 from sirt_tui.widgets.leaving import Palette
+from sirt_tui.widgets.working_keys import working
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -48,6 +49,28 @@ def test_it_opens_runs_goes_to_metrics_and_filters(recorded):
             await settled(pilot, lambda: "held out" in text_of(app))
             await chosen(app, pilot, "metric reward margin", "go to metric reward margin")
             await settled(pilot, lambda: "refine reward margin" in text_of(app))
+
+    asyncio.run(flow())
+
+
+def test_our_own_actions_come_first_and_those_of_this_place_before_others(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test() as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app) and app.feed.rows)
+            places = Places(app.screen)
+            await places.startup()
+
+            async def found(query):
+                hits = [hit async for hit in places.search(query)]
+                return [hit.text for hit in sorted(hits, key=lambda hit: -hit.score)]
+
+            copying = await found("copy")
+            assert copying[0].startswith("Copy id, path or command")
+            assert "Copy selected text" in copying[1:], "Textual's own is still found"
+            assert (await found("column"))[0].startswith("Choose the columns")
+            for one in working(app.screen):
+                assert (await found(one.words))[0] == one.words
 
     asyncio.run(flow())
 
