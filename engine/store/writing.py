@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -32,12 +33,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def follow_umask(folder: Path) -> None:
-    """Give files the umask's permissions, since some libraries ignore it."""
-    mask = os.umask(0o077)  # it can only be read by setting it
-    os.umask(mask)
+    """Give files and folders the permissions that new ones get there, since some libraries ignore
+    the umask. The file system is asked by making one of each: it knows a group folder's own rules
+    too (setgid, default ACLs), and reading the umask would change it for all threads."""
+    probe = folder / f".{secrets.token_hex(4)}"
+    with probe.open("xb") as file:
+        of_file = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    probe.unlink()
+    probe.mkdir()
+    of_folder = stat.S_IMODE(probe.stat().st_mode)
+    probe.rmdir()
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
-            path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+            path.chmod(of_folder if path.is_dir() else of_file)
 
 
 def sync_folder(folder: Path) -> None:

@@ -28,6 +28,7 @@ class CommandLine:
 
     runs: Path
     env: dict[str, str]
+    umask: int = -1  # as ours
 
     def __call__(self, *arguments: str, code: int = 0, **extra_env: str) -> str:
         result = self.result(*arguments, **extra_env)
@@ -42,6 +43,7 @@ class CommandLine:
             env=self.env | extra_env,
             timeout=DEADLINE_S,
             check=False,
+            umask=self.umask,
             stdin=subprocess.DEVNULL,
         )
 
@@ -95,8 +97,10 @@ def kill_all(line: CommandLine) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    """The small experiment, run once without disturbance; tests only read it."""
+    """The small experiment, run once without disturbance, in a folder that a group may write to;
+    tests only read it."""
     line = make_command_line(tmp_path_factory.mktemp("finished") / "runs")
+    line.umask = 0o002
     line("run", str(SMALL))
     yield line
     kill_all(line)

@@ -159,6 +159,11 @@ class TestFinished:
         }
         assert all(m["low"] <= m["accuracy"] <= m["high"] for m in run["accuracies"])
 
+    def test_all_that_it_made_has_the_umasks_rights(self, finished: CommandLine) -> None:
+        for path in (finished.runs, *finished.runs.rglob("*")):
+            rights = path.stat().st_mode & 0o777
+            assert rights == (0o775 if path.is_dir() else 0o664), path
+
     def test_again_reuses_everything(self, finished: CommandLine) -> None:
         said = finished("run", str(SMALL))
         assert "reused: 1 run finished before, 9 phases" in said

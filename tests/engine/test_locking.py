@@ -99,6 +99,16 @@ def test_the_umask_says_who_may_read_what_is_made(recorded: RunsFolder, mask: in
     assert {oct(f.stat().st_mode & 0o777) for f in folders} == {oct(0o777 & ~mask)}
 
 
+def test_what_is_published_in_a_groups_folder_stays_the_groups(tmp_path: Path) -> None:
+    folder = tmp_path / "group"
+    folder.mkdir()
+    folder.chmod(0o2775)
+    (folder / "out" / "adapter").mkdir(parents=True)
+    assert (folder / "out").stat().st_mode & 0o2000
+    follow_umask(folder / "out")
+    assert all(path.stat().st_mode & 0o2000 for path in folder.rglob("*"))
+
+
 def test_what_a_link_points_at_keeps_its_rights(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.touch(0o600)
