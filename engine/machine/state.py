@@ -20,9 +20,11 @@ from engine.schema.jsonfile import read_json
 from engine.store.clock import ahead
 from engine.store.eventlog import STALE_AFTER_S
 from engine.store.phase_log import attempt_state, fold_all
+from engine.store.shared_disk import status
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from engine.store.layout import AttemptDir, PhaseDir
     from engine.store.phase_log import PhaseView, State
@@ -93,12 +95,14 @@ def recent_view(attempt: AttemptDir) -> PhaseView:
 
 def standstill(attempt: AttemptDir) -> tuple[datetime, float] | None:
     """When an attempt last showed a sign of progress, and how many seconds ago; None once it is
-    over, or before its first event."""
+    over, or before its first event. Its events are compared with each other, and its log's time
+    with ours: the clock of its host may be wrong."""
     view = recent_view(attempt)
     last = view.progressed or view.last_event
-    if last is None or view.outcome is not None:
+    if last is None or view.last_event is None or view.outcome is not None:
         return None
-    return last, time.time() - last.timestamp() - ahead(attempt.path.parents[2])
+    written = _age(attempt.events, attempt)
+    return None if written is None else (last, written + (view.last_event - last).total_seconds())
 
 
 def _last_lines(attempt: AttemptDir) -> list[bytes]:
@@ -125,10 +129,14 @@ def poll_attempt(attempt: AttemptDir) -> Poll:
 
 def alive_age(attempt: AttemptDir) -> float | None:
     """Seconds since the last heartbeat, or since the attempt was made."""
-    for path in (attempt.alive, attempt.path):
-        try:
-            age = time.time() - path.stat().st_mtime
-        except OSError:
-            continue
-        return age if 0 <= age <= STALE_AFTER_S else age - ahead(attempt.path.parents[2])
-    return None
+    ages = (_age(path, attempt) for path in (attempt.alive, attempt.path))
+    return next((age for age in ages if age is not None), None)
+
+
+def _age(path: Path, attempt: AttemptDir) -> float | None:
+    """Seconds since a file of the attempt was touched, by the clock that stamps files there."""
+    try:
+        age = time.time() - status(path).st_mtime
+    except OSError:
+        return None
+    return age if 0 <= age <= STALE_AFTER_S else age - ahead(attempt.path.parents[2])

@@ -10,6 +10,7 @@ from engine.phases.pulse import Pulse
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.store.sealing import accepted, verified
+from engine.store.shared_disk import refresh
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,7 @@ class Context:
     def input(self, phase_id: str) -> PhaseDir:
         """A finished input phase; every phase checks this itself, however it was started."""
         folder = self.runs.phase(phase_id)
+        refresh(folder.path)  # it may just have been finished on another node
         if not folder.done:
             raise UserError(f"{folder.path}: this input is not finished; run or retry it first")
         if phase_id not in self.accepted and (told := accepted(folder)):

@@ -24,6 +24,7 @@ from engine.store.conductor_dir import ConductorDir
 from engine.store.eventlog import STALE_AFTER_S
 from engine.store.layout import write_json
 from engine.store.locking import Timeout, acquire, held
+from engine.store.shared_disk import status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +79,7 @@ def _lives(runs: RunsFolder) -> bool:
     if who is None or processes.is_alive(who):
         return who is not None
     try:
-        beat = ConductorDir(runs.conductor).alive.stat().st_mtime
+        beat = status(ConductorDir(runs.conductor).alive).st_mtime
     except OSError:
         return False
     return time.time() - ahead(runs.root) - beat < STALE_AFTER_S

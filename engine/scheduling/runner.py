@@ -31,6 +31,7 @@ from engine.store.eventlog import EventReader, EventWriter
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 from engine.store.locking import Timeout, acquire
 from engine.store.provenance import provenance
+from engine.store.shared_disk import refresh
 from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _after_the_other(phase: PhaseDir, attempt: AttemptDir) -> FileLock | None:
 
 
 def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
+    refresh(context.folder.path)
     if context.folder.done:  # died between the manifest and the final event
         context.message("already done; nothing to do")
         return context.folder.manifest()["figures"]  # type: ignore[no-any-return]

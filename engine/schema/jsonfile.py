@@ -7,6 +7,7 @@ missing file stays ``FileNotFoundError``, which is often no mistake.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import zlib
@@ -29,13 +30,22 @@ _SUM = b',"sum":"'
 def read_bytes(path: Path) -> bytes:
     """The file's content; ``UserError`` when it can't be read."""
     try:
-        return path.read_bytes()
+        return _read(path)
     except FileNotFoundError:
         raise
     except IsADirectoryError:
         raise UserError(f"{path}: a folder stands where this file should be") from None
     except OSError as error:
         raise UserError(explain(error)) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+    return path.read_bytes()  # it was replaced on its network disk: open it anew
 
 
 def read_json(path: Path) -> Any:

@@ -6,6 +6,7 @@ writer was killed) is an ordinary end of file. One writer an attempt; any number
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -75,6 +76,11 @@ class EventWriter:
         try:
             return os.write(self._fd, line)
         except OSError as error:
+            if error.errno == errno.ESTALE:  # its network disk knows the file by another handle
+                stale = self._fd
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                os.close(stale)
+                return os.write(self._fd, line)
             error.filename = str(self._path)  # a failed write doesn't name its file
             raise
 

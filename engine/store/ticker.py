@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 class Ticker:
     """Calls ``act`` every ``every_s`` seconds from its start to its stop.
 
-    It ends by itself when ``act`` raises ``OSError``: the disk is full or the folder is gone, which
-    the phase itself will report.
+    It goes on after an ``OSError``: a disk may be full or away for a while, and what is wrong for
+    good the phase itself reports.
     """
 
     def __init__(self, name: str, act: Callable[[], object], every_s: float) -> None:
@@ -32,10 +33,8 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._over.wait(self._every_s):
-            try:
+            with suppress(OSError):
                 self._act()
-            except OSError:
-                return
 
     def __enter__(self) -> Self:
         self.start()

@@ -97,7 +97,10 @@ class SlurmLauncher:
         alike = self._same_generations(phase, spec.generation_key)
         text = script(phase, attempt, name, site, asked, [j for j in after if j], alike, program)
         processes.write_owner(attempt, self._name, handle, devices)
-        handle |= {"job": submit(attempt, text), "at": time.time()}  # the queue has it from now on
+        try:
+            handle |= {"job": submit(attempt, text), "at": time.time()}  # the queue has it now
+        except UserError as error:
+            raise OSError(str(error)) from error
         self._queue.forget()
         return handle
 

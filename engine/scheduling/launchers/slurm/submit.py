@@ -7,17 +7,14 @@ it holds the attempt's lock: until then nobody can say that it has handed nothin
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.scheduling.launchers.slurm.program import TooSlow, ask, job_environment
 from engine.store.layout import atomic_write
+from engine.store.locking import handed_on, is_held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from engine.store.layout import AttemptDir
@@ -36,7 +33,7 @@ def submit(attempt: AttemptDir, text: str) -> str:
     """The job's id; "" when it can't be said whether there is a job. :class:`Refused` with Slurm's
     own words when there is none."""
     atomic_write(attempt.script, text)
-    with _submitting(attempt.submitting) as lock:
+    with handed_on(attempt.submitting) as lock:
         command = ("sbatch", "--parsable", str(attempt.script.resolve()))
         try:
             said = ask(command, SUBMIT_S, job_environment(), (lock,))
@@ -59,25 +56,4 @@ def try_out(script: Path) -> None:
 
 def being_submitted(attempt: AttemptDir) -> bool:
     """Whether an ``sbatch`` of this attempt still lives."""
-    try:
-        fd = os.open(attempt.submitting, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _submitting(path: Path) -> Iterator[int]:
-    """Hold the lock, by a file descriptor that ``sbatch`` inherits."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield fd
-    finally:
-        os.close(fd)
+    return is_held(attempt.submitting)
