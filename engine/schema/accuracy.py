@@ -125,7 +125,8 @@ class Comparison:
 
     ``difference``: accuracy of ``b`` minus accuracy of ``a``, with its paired interval.
     ``gained``, ``lost``: questions only b, only a gets right. ``p``: exact McNemar test;
-    ``adjusted``: Holm-corrected over its table.
+    ``adjusted``: Holm-corrected over its table. ``kept``: how many answers of a, of b were there to
+    be paired, of which ``total`` are to the same questions.
     """
 
     evaluation: Evaluation
@@ -137,6 +138,7 @@ class Comparison:
     lost: int
     p: float
     adjusted: float = 1.0
+    kept: tuple[int, int] = (0, 0)
 
     @property
     def discordant(self) -> float:

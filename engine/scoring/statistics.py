@@ -79,6 +79,7 @@ def compared(
         gained,
         lost,
         mcnemar(gained, lost),
+        kept=(len(right_a), len(right_b)),
     )
 
 

@@ -111,10 +111,20 @@ def of_model(found: Iterable[Accuracy]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A run's accuracy, and its comparison with the reference's."""
+    """A run's accuracy, and its comparison with the reference's. ``asked``: how many questions the
+    reference's score is of."""
 
     accuracy: Accuracy
     comparison: Comparison | None
+    asked: int
+
+    @property
+    def partly(self) -> str:
+        """``on 24 of 600: `` where the difference is of fewer answers than the scores beside it."""
+        most = max(self.asked, self.accuracy.total)
+        if self.comparison is None or self.comparison.total == most:
+            return ""
+        return f"on {self.comparison.total} of {most}: "
 
     @property
     def text(self) -> str:
@@ -122,7 +132,7 @@ class Tested:
         if (found := self.comparison) is None:
             return self.accuracy.text
         difference = f"{found.difference.text}, p {found.adjusted:.2g}, n {found.total}"
-        return f"{self.accuracy.text}; {difference}"
+        return f"{self.accuracy.text}; {self.partly}{difference}"
 
 
 def compared(found: Compared, names: Sequence[str]) -> Table:
@@ -130,14 +140,17 @@ def compared(found: Compared, names: Sequence[str]) -> Table:
     body = []
     for evaluation, accuracies in found.cells.items():
         differences = found.differences.get(evaluation, (None,) * len(accuracies))
+        reference = accuracies[found.reference]
+        asked = reference.total if reference else 0
         both = zip(accuracies, differences, strict=True)
-        cells = (one and Tested(one, difference) for one, difference in both)
+        cells = (one and Tested(one, difference, asked) for one, difference in both)
         body.append((evaluation.where, evaluation.style, *cells))
     return Table(("task", "prompt", *names), tuple(body), "accuracies")
 
 
-def remarks(found: Compared) -> Iterator[str]:
-    """Say in words what the tests of :func:`compared` amount to, and what ``n`` and ``*`` mean."""
+def remarks(found: Compared, names: Sequence[str]) -> Iterator[str]:
+    """Say in words what the tests of :func:`compared` amount to, what ``*`` means, and why a
+    difference is of fewer answers than the scores."""
     tests = [
         (one, cell)
         for evaluation, cells in found.differences.items()
@@ -151,8 +164,32 @@ def remarks(found: Compared) -> Iterator[str]:
     verb = "are" if sure > 1 else "is not" if not (sure or tests[1:]) else "is"
     mark = "*: " if sure else ""
     yield f"{mark}{which} {verb} significant after Holm's correction (p < {SIGNIFICANT:g})"
-    for number in sorted({one.total for one, cell in tests if one.total != cell.total}):
-        yield f"n {number}: paired on the {number} questions whose answers are kept in both runs"
+    yield from _unpaired(found, names)
+
+
+def _unpaired(found: Compared, names: Sequence[str]) -> Iterator[str]:
+    """Say why not all answers can be paired, as ``B: only 24 of 600 … (A kept 24, B kept 24)``."""
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for evaluation, cells in found.differences.items():
+        accuracies = found.cells[evaluation]
+        for name, one, mine in zip(names, cells, accuracies, strict=True):
+            base = accuracies[found.reference]
+            if one is None or mine is None or base is None:
+                continue
+            if one.total < max(base.total, mine.total):
+                key = (one.total, base.total, mine.total, *one.kept)
+                alike.setdefault(key, []).append(name)
+    for (total, *asked, kept_a, kept_b), same in alike.items():
+        those = list(dict.fromkeys(same))
+        two = (names[found.reference], "they" if those[1:] else those[0])
+        counts = zip(two, (kept_a, kept_b), asked, strict=True)
+        why = [
+            f"{name} kept {kept}" if kept < of else f"{name} answered {of}"
+            for name, kept, of in counts
+            if min(kept, of) < max(asked)
+        ]
+        because = ", ".join(why) or "the others are to different questions"
+        yield f"{', '.join(those)}: only {total} of {max(asked)} answers can be paired ({because})"
 
 
 def who(row: RunRow) -> tuple[str, ...]:

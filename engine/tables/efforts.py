@@ -20,21 +20,38 @@ CAPTION = "time and cost of 1,000 questions, tokens of an answer"
 
 
 def efforts(found: Mapping[Evaluation, Sequence[Effort | None]], names: Sequence[str]) -> Table:
-    """Make a table with a row per evaluation and a column per run."""
-    rows = tuple((key.where, key.style, *map(text_of, cells)) for key, cells in found.items())
-    return Table(("task", "prompt", *names), rows, "accuracies-efforts")
+    """Make a table with a row per evaluation and a column per run: ``1 min 12 s, 0.42 USD, 61
+    tokens``, with a dash for what was not recorded of this run but of others."""
+    told = {place: _parts(one) for place, one in _places(found)}
+    recorded = [any(parts[n] for parts in told.values()) for n in range(3)]
+    rows = []
+    for key, cells in found.items():
+        each = (told.get((key, n)) for n in range(len(cells)))
+        rows.append((key.where, key.style, *(_joined(parts, recorded) for parts in each)))
+    return Table(("task", "prompt", *names), tuple(rows), "accuracies-efforts")
 
 
-def text_of(one: Effort | None) -> str:
-    """Write ``1 min 12 s, 0.42 USD, 61 tokens``, with a dash for what was not recorded."""
-    if one is None:
+def _places(
+    found: Mapping[Evaluation, Sequence[Effort | None]],
+) -> Iterator[tuple[tuple[Evaluation, int], Effort]]:
+    for key, cells in found.items():
+        yield from (((key, n), one) for n, one in enumerate(cells) if one is not None)
+
+
+def _parts(one: Effort) -> tuple[str, str, str]:
+    return (
+        duration(one.seconds) if one.seconds is not None else "",
+        money(one.cost, one.currency) if one.cost is not None else "",
+        f"{one.tokens:.0f} tokens" if one.tokens is not None else "",
+    )
+
+
+def _joined(parts: Sequence[str] | None, recorded: Sequence[bool]) -> str:
+    if parts is None:
         return NOTHING
-    parts = [
-        duration(one.seconds) if one.seconds is not None else NOTHING,
-        money(one.cost, one.currency) if one.cost is not None else NOTHING,
-        f"{one.tokens:.0f} tokens" if one.tokens is not None else NOTHING,
-    ]
-    return ", ".join(parts)
+    return ", ".join(
+        part or NOTHING for part, any_has in zip(parts, recorded, strict=True) if any_has
+    )
 
 
 def remarks(

@@ -140,7 +140,7 @@ def why_untested(compared: Compared, key: str) -> dict[int, str]:
     if compared.reference in scored:
         del why[compared.reference]
         return why
-    return {compared.reference: f"unscored, so nothing is tested; {key} for another"}
+    return {compared.reference: f"unscored: no tests, {key} for another"}
 
 
 def accuracies_table(compared: Compared) -> list[Cells | Text]:
@@ -150,7 +150,7 @@ def accuracies_table(compared: Compared) -> list[Cells | Text]:
         return [Text("none of these runs was scored yet", "dim")]
     names = letters(compared.rows)
     table = cells_of(accuracies.compared(compared, names), 2)
-    tests = [Text(line, "dim") for line in accuracies.remarks(compared)]
+    tests = [Text(line, "dim") for line in accuracies.remarks(compared, names)]
     if not compared.efforts:
         return [table, *tests]
     told = efforts.remarks(compared.efforts, names, compared.reference)

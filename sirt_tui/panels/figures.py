@@ -34,12 +34,12 @@ def figure(cell: Cell) -> Text:
         case Accuracy():
             text = figure(cell.right)
             if cell.unparsed > UNPARSED_SHOWN:
-                text.append(f" {percent(cell.unparsed)} unparsed", "yellow")
+                text.append(f" {percent(cell.unparsed)}% unparsed", "yellow")
             return text
         case Tested():
             text = figure(cell.accuracy.right)
             if cell.comparison is not None:
-                text.append("\n").append_text(_difference(cell.comparison, cell.accuracy.total))
+                text.append(f"\n{cell.partly}", "yellow").append_text(_difference(cell.comparison))
             return text
         case Share() | Estimate():
             text = Text.assemble((f"{percent(cell.value):>5}", "bold"))
@@ -50,15 +50,14 @@ def figure(cell: Cell) -> Text:
             return Text(one_line(text_of(cell), FITS))
 
 
-def _difference(found: Comparison, questions: int) -> Text:
+def _difference(found: Comparison) -> Text:
     """Draw a difference in points with its interval and Holm's p; only significant ones are
-    coloured and starred. ``n``: the number of questions, if not all."""
+    coloured and starred."""
     sure = found.adjusted < SIGNIFICANT
     colour = "green" if found.difference.value > 0 else "red"
     text = Text.assemble((found.difference.text, colour if sure else "dim"))
     text.append(f" p {p_value(found.adjusted)}", "bold" if sure else "dim")
-    text.append("*" if sure else "", "bold")
-    return text.append("" if found.total == questions else f" n {found.total}", "dim")
+    return text.append("*" if sure else "", "bold")
 
 
 def p_value(p: float) -> str:

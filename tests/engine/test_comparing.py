@@ -108,13 +108,21 @@ def test_a_run_has_the_state_that_the_list_gives_it(recorded, pair):  # noqa: F8
 
 def test_what_the_tests_amount_to_is_said_in_words(recorded, pair):  # noqa: F811
     tested = comparison.with_differences(recorded, comparison.accuracies(recorded, pair))
-    amounts, paired_on = accuracies.remarks(tested)
+    amounts, paired_on = accuracies.remarks(tested, "AB")
     sure = sum(one.adjusted < 0.05 for _, one in tested.differences.values())
     number = len(tested.differences)
     assert sure == 1
     tail = "is significant after Holm's correction (p < 0.05)"
     assert amounts == f"*: {sure} of {number} differences {tail}"
-    assert paired_on == "n 24: paired on the 24 questions whose answers are kept in both runs"
+    assert paired_on == "B: only 24 of 600 answers can be paired (A kept 24, B kept 24)"
+    (first, *_), (base, mine) = tested.differences, next(iter(tested.cells.values()))
+    longer = replace(base, right=replace(base.right, total=200)), mine  # the reference had a limit
+    whole = replace(tested.differences[first][1], kept=(200, 600), total=200)
+    one = replace(tested, cells={first: longer}, differences={first: (None, whole)})
+    *_, why = accuracies.remarks(one, "AB")
+    assert why == "B: only 200 of 600 answers can be paired (A answered 200)"
+    (cell,) = accuracies.compared(one, "AB").rows[0][3:]
+    assert "; on 200 of 600: " in cell.text
 
 
 def test_logs_are_read_on_and_rest_when_all_is_done(recorded, pair):  # noqa: F811

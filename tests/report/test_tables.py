@@ -62,12 +62,13 @@ def test_files_have_a_heading_only_with_a_title() -> None:
 def test_only_a_sure_difference_is_starred(p: float, starred: bool) -> None:
     gap = Estimate(0.1, 0.01, 0.2, signed=True)
     found = Comparison(PLAIN, 10, 0.7, 0.8, gap, 2, 1, p, p)
-    cell = figure(accuracies.Tested(Accuracy(PLAIN, RIGHT), found))
+    cell = figure(accuracies.Tested(Accuracy(PLAIN, RIGHT), found, RIGHT.total))
     assert cell.plain == " 80.0 [49.0, 94.3]\n" + f"+10.0 [+1.0, +20.0] p {p}" + "*" * starred
     fewer = Comparison(PLAIN, 9, 0.7, 0.8, gap, 2, 1, p, p)
-    assert figure(accuracies.Tested(Accuracy(PLAIN, RIGHT), fewer)).plain.endswith(" n 9")
+    partly = figure(accuracies.Tested(Accuracy(PLAIN, RIGHT), fewer, RIGHT.total)).plain
+    assert partly.splitlines()[1].startswith("on 9 of 10: +10.0")
 
 
 def test_what_could_not_be_read_stands_beside_an_accuracy() -> None:
-    assert figure(Accuracy(PLAIN, RIGHT, unparsed=0.3)).plain.endswith("30.0 unparsed")
+    assert figure(Accuracy(PLAIN, RIGHT, unparsed=0.3)).plain.endswith("30.0% unparsed")
     assert "unparsed" not in figure(Accuracy(PLAIN, RIGHT, unparsed=0.01)).plain

@@ -46,10 +46,10 @@ TWO = (("instruct-only", "wren-3m"), ("both", "wren-3m"))
 @pytest.mark.slow
 def test_a_reference_without_scores_is_the_reason_that_nothing_is_tested(recorded):
     async def check(app, pilot):
-        await settled(pilot, lambda: "so nothing is tested; B for another" in text_of(app))
+        await settled(pilot, lambda: "unscored: no tests, B for another" in text_of(app))
         assert "no question in common" not in text_of(app)
         await pilot.press("B")  # the other is the reference now
-        await settled(pilot, lambda: "so nothing is tested" not in text_of(app))
+        await settled(pilot, lambda: "no tests" not in text_of(app))
         await settled(pilot, lambda: "not scored yet" in text_of(app))
 
     live, done = ("both", "otter-3m"), ("both", "wren-3m")
@@ -79,7 +79,9 @@ def test_each_view_of_two_runs(recorded):
 
     pages = comparing(recorded, some(recorded, *TWO), check)
     assert "82.3 [79.1, 85.2]" in pages["accuracies"]
-    assert "+8.3 [-10.2, +25.0] p 1 n 24" in pages["accuracies"]
+    assert "on 24 of 600: +8.3 [-10.2, +25.0] p 1" in pages["accuracies"]
+    why = "B: only 24 of 600 answers can be paired (A kept 24, B kept 24)"
+    assert why in pages["accuracies"]
     assert "◂ reference" in pages["accuracies"]
     assert "refine loss" in pages["curves"]
     assert "━ B" in pages["curves"]
