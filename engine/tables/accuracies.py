@@ -120,11 +120,11 @@ class Tested:
 
     @property
     def partly(self) -> str:
-        """``on 24 of 600: `` where the difference is of fewer answers than the scores beside it."""
+        """``on 24: `` where the difference is of fewer answers than the scores beside it."""
         most = max(self.asked, self.accuracy.total)
         if self.comparison is None or self.comparison.total == most:
             return ""
-        return f"on {self.comparison.total} of {most}: "
+        return f"on {self.comparison.total}: "
 
     @property
     def text(self) -> str:

@@ -30,8 +30,9 @@ LEAST = (80, 6)  # cells across and down; below that the list alone tells it
 NONE = """\
 None of these runs is part of a sweep.
 
-Give a setting several values, in Compose (1e-6, 5e-6 at its field) or in the experiment's file
-(learning_rate: [1e-6, 5e-6]): each becomes a run. For runs that were launched apart, print
+Give a setting several values, in Compose (1e-6, 5e-6 at its field)
+or in the experiment's file (learning_rate: [1e-6, 5e-6]): each becomes
+a run. Runs that were launched apart are set side by side in a shell by
 sirt compare --by SETTING."""
 
 

@@ -178,7 +178,7 @@ class ComparePage(Page):
         evaluation = self._whole.evaluation(self._chosen.rows)
         bar = Bar(
             self._view, curve, self._every, PROMPTS[self._prompt], evaluation,
-            self.sirt.key("judge"), self._chosen.left_out,
+            self.sirt.key, self._chosen.left_out,
         )  # fmt: skip
         self.query_one("#bar", Static).update(bar.text(self.size.width))
 

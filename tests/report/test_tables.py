@@ -66,7 +66,7 @@ def test_only_a_sure_difference_is_starred(p: float, starred: bool) -> None:
     assert cell.plain == " 80.0 [49.0, 94.3]\n" + f"+10.0 [+1.0, +20.0] p {p}" + "*" * starred
     fewer = Comparison(PLAIN, 9, 0.7, 0.8, gap, 2, 1, p, p)
     partly = figure(accuracies.Tested(Accuracy(PLAIN, RIGHT), fewer, RIGHT.total)).plain
-    assert partly.splitlines()[1].startswith("on 9 of 10: +10.0")
+    assert partly.splitlines()[1].startswith("on 9: +10.0")
 
 
 def test_what_could_not_be_read_stands_beside_an_accuracy() -> None:

@@ -79,7 +79,7 @@ def test_each_view_of_two_runs(recorded):
 
     pages = comparing(recorded, some(recorded, *TWO), check)
     assert "82.3 [79.1, 85.2]" in pages["accuracies"]
-    assert "on 24 of 600: +8.3 [-10.2, +25.0] p 1" in pages["accuracies"]
+    assert "on 24: +8.3 [-10.2, +25.0] p 1" in pages["accuracies"]
     why = "B: only 24 of 600 answers can be paired (A kept 24, B kept 24)"
     assert why in pages["accuracies"]
     assert "◂ reference" in pages["accuracies"]
@@ -100,7 +100,7 @@ def test_keys_change_reference_curve_prompt_and_settings(recorded):
         await pilot.press("tab", "n")
         await settled(pilot, lambda: "refine eval_loss" in text_of(app))
         await pilot.press("tab", "A")
-        await settled(pilot, lambda: "seed" in text_of(app) and " all" in text_of(app))
+        await settled(pilot, lambda: "seed" in text_of(app) and " all settings" in text_of(app))
         await pilot.press("tab", "P")
         await settled(pilot, lambda: "66.0 [62.1, 69.7]" in text_of(app))
 
