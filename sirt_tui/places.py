@@ -176,6 +176,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("reverse", "reverse"),
         Use("differences", "differ"),
         Use("exclude_all", "exclude_all"),
+        Use("undo", "undo", "Undo the last mark that leaves out or takes in"),
         Use("note", "note"),
         Use("zoom", "zoom", "The item alone, or with the list"),
         Use("back", "clear", "Undo zoom, filter and ticks, then go back"),

@@ -182,7 +182,7 @@ def _append_scores(text: Text, item: Item) -> None:
     if names != ["chosen", "rejected"]:
         return
     if item.margin is None:
-        text.append("   reference and policy: not known", "dim")
+        text.append("   no margin: refine has not scored this pair", "dim")
         return
     text.append("   margin over the reference ", "dim")
     text.append(f"{item.margin:+.2f} nats", "green" if item.margin > 0 else "red")

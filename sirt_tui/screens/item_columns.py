@@ -13,13 +13,15 @@ from sirt_tui.widgets.names import middle_cut
 if TYPE_CHECKING:
     from sirt_tui.screens.item_list import ItemRow
     from sirt_tui.screens.item_marks import ItemMarks
+    from sirt_tui.screens.item_sources import ItemSources
     from sirt_tui.widgets.columns import Cell
 
 VERDICTS = {"right": ("✓", "green"), "wrong": ("✗", "red"), "unparsed": ("?", "yellow")}
 
 
-def item_columns(marks: ItemMarks, scored: bool) -> list[Column[ItemRow]]:
-    """Return the columns; ``scored``: whether refine's margins are known."""
+def item_columns(marks: ItemMarks, sources: ItemSources) -> list[Column[ItemRow]]:
+    """Return the columns of the file that is shown, if any."""
+    outcome = "chosen by" if sources.all and sources.one.what == "pairs" else "outcome"
 
     def marked(row: ItemRow) -> Cell:
         if row.item is None:
@@ -35,9 +37,9 @@ def item_columns(marks: ItemMarks, scored: bool) -> list[Column[ItemRow]]:
         Column("number", "#", 7, lambda r: str(r.number + 1), 4, "right"),
         Column("marks", "mark", 4, marked),
         Column("verdicts", "✓✗", 3, _verdicts),
-        Column("label", "what", 12, _label, 1, narrow=8),
+        Column("label", outcome, 12, _label, 1, narrow=9),
         Column("length", "chars", 9, _length, 3, "right"),
-        *([Column("margin", "margin", 7, _margin, 2, "right")] if scored else []),
+        *([Column("margin", "margin", 7, _margin, 2, "right")] if sources.scored else []),
         Column("id", "id", 14, _id, 7, narrow=10, shorten=middle_cut),
         Column("text", "question", 40, _text, 6, narrow=24, grows=True),
     ]

@@ -12,14 +12,23 @@ from engine.store import item_notes
 from sirt_tui.screens.run_commands import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from engine.commands.curating import Curated
     from engine.queries.items import Item, Source
     from engine.store.item_notes import Marks
     from engine.store.layout import RunsFolder
 
-__all__ = ["check_source", "curated", "mark", "opened", "refine_again", "toggle", "told"]
+__all__ = [
+    "check_source",
+    "curated",
+    "mark",
+    "opened",
+    "put_back",
+    "refine_again",
+    "toggle",
+    "told",
+]
 SCREENFUL = 60
 
 
@@ -69,6 +78,14 @@ def toggle(runs: RunsFolder, reader: Reader, numbers: Sequence[int], name: str) 
     on = not all(getattr(marks.get(item, item_notes.NONE), name) for item in ids)
     flagged, excluded = (on if name == which else None for which in ("flagged", "excluded"))
     return item_notes.mark(runs, reader.source.phase_id, ids, flagged=flagged, excluded=excluded)
+
+
+def put_back(runs: RunsFolder, phase_id: str, before: Mapping[str, bool]) -> Marks:
+    """Leave items out, or take them in again, as they were before."""
+    for out in (True, False):
+        ids = [item for item, was in before.items() if was is out]
+        marks = item_notes.mark(runs, phase_id, ids, excluded=out)
+    return marks
 
 
 def curated(runs: RunsFolder, run_id: str) -> Curated:

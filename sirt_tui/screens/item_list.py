@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 KEPT = 400  # items in memory
 FILE = "file"  # the order of the file
 LENGTHS = ("chosen", "rejected", "difference")
+ORDERS = {  # in words
+    FILE: "place in the file",
+    "margin": "margin",
+    "length": "length of the longer text",
+    "chosen": "length of the chosen",
+    "rejected": "length of the rejected",
+    "difference": "how much longer the chosen is",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +134,8 @@ class ItemList:
         )
         if self.seen < self.total:
             text.append(f"  looked at {count(self.seen)}", "cyan")
-        if self.order != FILE:
-            length = " length" if self.order in LENGTHS else ""
-            arrow = "▾" if self.descending else "▴"
-            text.append(f"  by {self.order}{length} {arrow}", "bold")
+        if self.order != FILE or self.descending:
+            text.append(f"  by {ORDERS[self.order]} {'▾' if self.descending else '▴'}", "bold")
         return text
 
     def next_order(self, scored: bool) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from engine.queries.items import Item, Reader, Source
     from engine.store.item_notes import Mark, Marks
+    from engine.store.layout import RunsFolder
     from sirt_tui.page import Page
 
 
@@ -28,9 +29,10 @@ class ItemMarks:
         self._source: Source | None = None
         self._reader: Reader | None = None
         self.all: Marks = {}
+        self._before: dict[str, bool] = {}  # what the last mark changed: whether it was left out
 
     def open(self, source: Source, reader: Reader, marks: Marks) -> None:
-        self._source, self._reader, self.all = source, reader, marks
+        self._source, self._reader, self.all, self._before = source, reader, marks, {}
 
     def take(self, marks: Marks) -> None:
         if marks != self.all:
@@ -55,19 +57,33 @@ class ItemMarks:
     async def exclude(self, numbers: Sequence[int]) -> None:
         """Leave all these items out, or take them in again if all are left out, after
         confirmation."""
-        if self._reader is None or not numbers or not self._can_exclude():
+        if self._reader is None or not self._can_exclude():
+            return
+        if not numbers:
+            self._page.hint("no pair is shown, so none can be left out")
             return
         ids = await self._page.ask(self._reader.ids, numbers)
         again = all(self.of(item_id).excluded for item_id in ids)
         pairs = counted(len(numbers), "pair")
-        key = self._page.sirt.key("exclude_all")
+        key, undo = (self._page.sirt.key(name) for name in ("exclude_all", "undo"))
         if again:
             question, how, agree = f"Take {pairs} in again?", "they are all left out", "Take in"
         else:
             question, agree = f"Leave {pairs} out of refining again?", "Leave out"
-            how = f"all that the filter finds; {key} once more takes them in again"
+            how = f"all that the filter finds; {key} or {undo} takes them in again"
         if await self._page.sirt.confirm(question, [how], agree, "No"):
             await self._change(partial(item_commands.mark, excluded=not again), numbers)
+
+    async def undo(self) -> None:
+        """Undo the last change of what is left out."""
+        if self._source is None or not self._before:
+            self._page.hint("nothing was left out or taken in here since this file was opened")
+            return
+        before = self._before
+        await self._take(
+            partial(item_commands.put_back, phase_id=self._source.phase_id, before=before)
+        )
+        self._page.sirt.say(f"as before: {counted(len(before), 'pair')}")
 
     async def note(self, numbers: Sequence[int], item: Item) -> None:
         title = item.id if len(numbers) == 1 else f"{len(numbers)} items"
@@ -95,11 +111,17 @@ class ItemMarks:
         return pairs
 
     async def _change(self, command: Callable[..., Marks], numbers: Sequence[int]) -> None:
-        if self._reader is None or not numbers:
-            return
+        if self._reader is not None and numbers:
+            await self._take(partial(command, reader=self._reader, numbers=numbers))
+
+    async def _take(self, command: Callable[[RunsFolder], Marks]) -> None:
+        before = self.all
         try:
-            self.take(
-                await self._page.ask(partial(command, self._page.runs, self._reader, numbers))
-            )
+            after = await self._page.ask(command, self._page.runs)
         except (UserError, OSError) as error:
             self._page.sirt.say_error(error)
+            return
+        was = {item: before.get(item, NONE).excluded for item in before.keys() | after.keys()}
+        other = {item: out for item, out in was.items() if out != after.get(item, NONE).excluded}
+        self._before = other or self._before
+        self.take(after)

@@ -90,7 +90,7 @@ class PairsPage(Page):
         yield Static(id="status")
         yield Input(placeholder=HINT, id="filter", compact=True)
         with Container(id="body"):
-            yield RowTable(item_columns(self._marks, False), lambda row: str(row.number))
+            yield RowTable(item_columns(self._marks, self._sources), lambda row: str(row.number))
             yield ItemPanel()
 
     def on_mount(self) -> None:
@@ -131,7 +131,8 @@ class PairsPage(Page):
         self._items.open(found.reader, found.items)
         self._marks.open(self._sources.one, found.reader, found.marks)
         self._prompt = 0
-        self.table.set_columns(item_columns(self._marks, self._sources.scored))
+        self.table.set_columns(item_columns(self._marks, self._sources))
+        self.refresh_bindings()
         self.table.untick()
         self.feed.unwatch(self)
         self.feed.watch_marks(self, self._sources.one.phase_id)
@@ -273,6 +274,12 @@ class PairsPage(Page):
         self.sirt.remembered.put("pairs.zoomed", self.has_class("zoomed"))
         (self.panel if self.has_class("zoomed") else self.table).focus()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only pairs can be refined on again."""
+        if action == "refine_again" and self._sources.all and self._sources.one.what != "pairs":
+            return False
+        return super().check_action(action, parameters)
+
     def copied(self) -> dict[str, str]:
         row = self.table.row
         if row is None or row.item is None:
@@ -293,6 +300,10 @@ class PairsPage(Page):
     @work
     async def action_exclude_all(self) -> None:
         await self._marks.exclude(list(self._items.numbers))
+
+    @work
+    async def action_undo(self) -> None:
+        await self._marks.undo()
 
     @work
     async def action_note(self) -> None:

@@ -28,7 +28,7 @@ def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
     async def check(app, pilot):
         text = await settled(pilot, lambda: "chosen  ✓ right" in text_of(app) and text_of(app))
         assert "rejected" in text
-        assert "reference and policy: not known" in text
+        assert "no margin: refine has not scored this pair" in text
         assert max(map(len, text.splitlines())) <= size[0]
         await pilot.press("P")
         await settled(pilot, lambda: "plain prompt (in use)" in text_of(app))
@@ -237,7 +237,7 @@ def test_pairs_are_sorted_by_length_and_a_wrong_one_names_the_right_answer(recor
     async def check(app, pilot):
         table = app.screen.query_one(RowTable)
         await pilot.press("s", "S")
-        await settled(pilot, lambda: "by length ▾" in text_of(app))
+        await settled(pilot, lambda: "by length of the longer text ▾" in text_of(app))
         await settled(pilot, lambda: table.rows[0].number == longest.number)
         await typed(app, pilot, "rejected:wrong")
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
