@@ -1,6 +1,7 @@
 """``python -m engine``: the processes behind the command line, and the command line itself.
 
-phase PHASE_DIR ATTEMPT_DIR [--gpus 0,1] [--threads 1]    one attempt, in this process
+phase PHASE_DIR ATTEMPT_DIR [--gpus 0,1] [--threads 1]    one attempt, in this process; on several
+                                                           GPUs or nodes in one for each GPU
 conductor RUNS_DIR                                         conducts until nothing is left
 warm FD                                                    forks phases; started by a launcher
 serve SERVER_DIR                                           keeps one vLLM server; started by a phase
@@ -42,9 +43,11 @@ def phase(arguments: list[str]) -> int:
     parser.add_argument("attempt", type=Path)
     parser.add_argument("--gpus", default="", help="comma-separated, as NVML numbers them")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="on each node, if without GPUs")
     given = parser.parse_args(arguments)
     gpus = tuple(int(i) for i in given.gpus.split(",") if i)
-    devices = Devices(gpus, given.threads)
+    devices = Devices(gpus, given.threads, given.nodes, given.processes)
     return become(PhaseDir(given.phase), AttemptDir(given.attempt), devices, "local")
 
 

@@ -235,10 +235,27 @@ Handle = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """What a phase may use: GPU indices (none: CPU), and CPU threads."""
+    """What a phase may use on each of its machines: GPU indices (none: CPU), and CPU threads.
+
+    It works in one process for each GPU; ``on_cpu``: processes on a machine without.
+    """
 
     gpus: tuple[int, ...] = ()
     threads: int = 1
+    nodes: int = 1
+    on_cpu: int = 1
+
+    @property
+    def processes_a_node(self) -> int:
+        return len(self.gpus) or self.on_cpu
+
+    @property
+    def processes(self) -> int:
+        return self.nodes * self.processes_a_node
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Devices:
+        return cls(**{**value, "gpus": tuple(value["gpus"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from engine.cli.output import echo, print_table, say
 from engine.cli.simulating import long
 from engine.commands import fetching
 from engine.commands.simulating import CARDS
-from engine.commands.site_jobs import site_jobs
+from engine.commands.site_jobs import site_jobs, undivided
 from engine.commands.sites import site_of
 from engine.tables.table import Table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.scheduling.queue import DeviceRequest
     from engine.store.layout import RunsFolder
 
-HEADERS = ("jobs", "phase", "partition", "GPUs", "cores", "memory", "time at most")
+HEADERS = ("jobs", "phase", "partition", "nodes", "GPUs", "cores", "memory", "time at most")
 
 
 def print_jobs(
@@ -35,6 +35,7 @@ def print_jobs(
             str(job.count),
             job.kind,
             job.partition or "default",
+            str(job.asked.nodes),
             job.gres or "none",
             str(job.asked.cpus),
             job.asked.memory or "default",
@@ -43,6 +44,8 @@ def print_jobs(
         for job in found.jobs
     )
     print_table(Table(HEADERS, tuple(rows)))
+    for line in undivided(planned.plan.to_do, request):
+        echo(f"it can't be launched: {line}")
     if found.count > site.jobs:
         echo(f"at most {site.jobs} of the {found.count} jobs are in the cluster's queue at once")
     if found.wall:

@@ -13,6 +13,10 @@ from engine.planning.estimate import expectations
 from engine.planning.history import history
 from engine.planning.memory import GIB
 from engine.planning.needs import Needs
+from engine.scheduling.launchers.slurm.script import asked_with, devices_of
+from engine.scheduling.policy import elsewhere
+from engine.schema.counts import counted
+from engine.schema.errors import UserError
 from engine.schema.kinds import METHOD, PHASES
 from engine.schema.site import bytes_of
 
@@ -73,8 +77,12 @@ def site_jobs(
     )
     order = sorted(found, key=lambda job: ([*PHASES].index(job.kind), -job.count))
     took = expectations(specs, runs, True, history(runs))
-    hours = sum(a.gpus * (took[s.id].seconds or 0.0) for s, a in zip(specs, asked, strict=True))
-    training = max((a.gpus for s, a in zip(specs, asked, strict=True) if s.trains), default=1)
+    hours = sum(
+        a.nodes * a.gpus * (took[s.id].seconds or 0.0) for s, a in zip(specs, asked, strict=True)
+    )
+    training = max(
+        (a.nodes * a.gpus for s, a in zip(specs, asked, strict=True) if s.trains), default=1
+    )
     wall = simulations(plan, runs, cards, (USED,), False, max(1, training)) if hours else []
     return SiteJobs(tuple(order), tuple(_short(site, specs, needs)), hours / 3600, tuple(wall))
 
@@ -85,12 +93,31 @@ def _needs_job(spec: PhaseSpec) -> bool:
 
 
 def _most(site: Site, request: DeviceRequest, spec: PhaseSpec) -> Asked:
-    asked = site.asked(spec.kind)
-    if request.cpu:
-        return asked._replace(gpus=0)
-    if request.gpu_count is not None:
-        return asked._replace(gpus=request.gpu_count if spec.trains else 1)
-    return asked
+    usual = site.asked(spec.kind)
+    return asked_with(usual, elsewhere(spec.spreads, request, devices_of(usual)))
+
+
+def undivided(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> list[str]:
+    """A line for each kind of training whose batch can't be divided among its processes."""
+    site, told = site_of(request), {}
+    for spec in to_do:
+        if (batch := spec.batch_size) is None:
+            continue
+        if site is None:
+            processes = 1 if request.cpu else request.gpu_count or len(request.gpus or (0,))
+            where = f"{counted(processes, 'GPU')} of this machine"
+        else:
+            devices = devices_of(_most(site, request, spec))
+            processes = devices.processes
+            a_node = counted(len(devices.gpus), "GPU") if devices.gpus else "the CPU"
+            where = f"{counted(devices.nodes, 'node')} with {a_node} each"
+        if batch % processes:
+            near = f"{batch - batch % processes} or " if batch > processes else ""
+            told[spec.kind, batch] = (
+                f"{spec.kind}.batch_size: {batch} can't be divided among {processes} processes "
+                f"({where}); use {near}{batch + -batch % processes}, or another number of GPUs"
+            )
+    return list(told.values())
 
 
 def _short(site: Site, specs: Iterable[PhaseSpec], needs: Needs) -> Iterable[str]:
@@ -116,8 +143,12 @@ def uses_gpus(request: DeviceRequest | None) -> bool | None:
 
 
 def check_launch(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> None:
-    """Have the cluster check a job of each kind that asks for all that the site gives, before
-    anything is queued; ``UserError`` with its own words when it would not take one."""
+    """Check that batches can be divided among the processes, and have the cluster check a job of
+    each kind that asks for all that the site gives, before anything is queued; ``UserError`` in a
+    line when one would not be taken."""
+    to_do = list(to_do)
+    if told := undivided(to_do, request):
+        raise UserError(told[0])
     site = site_of(request)
     if site is None:
         return

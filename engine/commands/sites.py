@@ -91,8 +91,9 @@ def check_job(site: Site, kind: str, asked: Asked) -> None:
 
 
 def in_words(site: Site, asked: Asked) -> str:
-    """``partition gpu, gpu:1, 8 cores, 32G, 4:00:00``."""
+    """``partition gpu, 2 nodes, gpu:1, 8 cores, 32G, 4:00:00``."""
     parts = [f"partition {site.partition}" if site.partition else "default partition"]
+    parts += [f"{asked.nodes} nodes with"] * (asked.nodes > 1)
     parts.append(f"{site.gres}:{asked.gpus}" if asked.gpus else "no GPU")
     parts.append(f"{asked.cpus} cores")
     return ", ".join([*parts, *[asked.memory] * bool(asked.memory), asked.time])

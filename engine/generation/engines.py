@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.generation.local import LocalProvider
 from engine.generation.vllm import Unfit
+from engine.machine import ranks
 from engine.machine.vllm import find
 from engine.planning.engines import engine_for, wanted_engine
 from engine.schema.errors import UserError
@@ -36,7 +37,7 @@ class LocalModel(LocalProvider):
         self._served = self._vllm()
         if self._served is not None:
             try:
-                yield from self._served.answer(questions, done)
+                yield from self._served.answer(ranks.mine(questions), done)
                 return
             except Unfit as why:
                 self._do_without(why)

@@ -12,6 +12,7 @@ from engine.generation.backends import Request, end_ids, streamed
 from engine.generation.batching import plan_batches
 from engine.generation.parity import settle
 from engine.generation.questions import context_of, prepared, read_reply
+from engine.machine import ranks
 from engine.schema.errors import UserError
 from engine.schema.rates import RATE_AFTER_S, rate_text
 
@@ -38,7 +39,8 @@ def generate(
     tell: Callable[[str], None] = lambda _line: None,
     doing: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Batch]:
-    """Answer ``questions`` in batches of like length; ``UserError`` when one is too long.
+    """Answer ``questions`` in batches of like length; ``UserError`` when one is too long. Several
+    processes share the batches, which are the same however many there are.
 
     Replies are yielded about twice a second: those that have ended since, or none. Always give
     all questions of a phase, with the keys that are already answered in ``done``: the layout is
@@ -91,7 +93,7 @@ def generate(
             yield fresh
 
     most = settings.max_batch
-    for batch in batches:
+    for batch in ranks.mine(batches):
         if all(questions[i].key in done for i in batch):
             continue
         if stop():

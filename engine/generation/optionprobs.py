@@ -9,6 +9,7 @@ import torch
 from engine.generation.batching import plan_batches
 from engine.generation.decoding import left_padded
 from engine.generation.generate import within_memory
+from engine.machine import ranks
 from engine.models.tokenizing import prepare_prompt
 
 if TYPE_CHECKING:
@@ -129,12 +130,13 @@ def _next_logprobs(
     def batches() -> Iterator[Table]:
         most = settings.max_batch
         lengths = [len(context) for context in contexts]
-        for batch in plan_batches(lengths, 0, settings.token_budget, settings.max_batch):
+        plan = plan_batches(lengths, 0, settings.token_budget, settings.max_batch)
+        for batch in ranks.mine(plan):
             most = yield from within_memory(rows, batch, most, tell)
 
     table: Table = {}
     seen(0, len(contexts))
     for found in batches():
         table |= found
-        seen(len(table), len(contexts))
-    return table
+        seen(min(len(contexts), len(table) * ranks.world()), len(contexts))
+    return {context: row for part in ranks.gathered(table) for context, row in part.items()}

@@ -17,3 +17,13 @@ def job() -> str:
 
 def node() -> str:
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def node_rank() -> int:
+    """Which of the job's nodes this is, counted from 0."""
+    return int(os.environ.get("SLURM_NODEID", "0"))
+
+
+def first_address() -> str:
+    """How the job's nodes reach the one that started them all, which is the first."""
+    return os.environ["SLURM_LAUNCH_NODE_IPADDR"]

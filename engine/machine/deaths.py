@@ -41,7 +41,9 @@ def last_words(attempt: AttemptDir, code: int | None, told: str = "") -> str:
     """How an attempt without a final event ended, in a line; ``code``: see :func:`how`. ``told``:
     what its launcher knows of it, which says more."""
     ran = _ran(attempt)
-    died = told or how(code) + (f" after {duration(ran)}" if ran is not None else "")
+    died = told or (_of_several(attempt) or how(code)) + (
+        f" after {duration(ran)}" if ran is not None else ""
+    )
     if reason := _out_of_memory(attempt, code):
         died += f": {reason}"
     said = stderr_end(attempt, STDERR_BYTES).strip().splitlines()
@@ -54,6 +56,14 @@ def last_words(attempt: AttemptDir, code: int | None, told: str = "") -> str:
         died = "it ended before it could write anything down, as it does on a full disk; retry"
     lines = [line for line in said if not BAR.search(line)][-STDERR_LINES:]
     return f"{died}; stderr ends: {' / '.join(lines)}" if lines else died
+
+
+def _of_several(attempt: AttemptDir) -> str:
+    """Which of its processes died first, as was noted at the time; "" where none was."""
+    try:
+        return attempt.death.read_text(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _ran(attempt: AttemptDir) -> float | None:

@@ -239,33 +239,37 @@ def _text(value: str | bytes) -> str:
 
 
 class ResourceMonitor:
-    """A context manager that emits what this process tree uses every two seconds."""
+    """A context manager that emits what this process tree uses every two seconds; with its parent
+    and the others that it started, if it is one of several ``processes`` on this machine."""
 
     def __init__(
         self,
         emit: Callable[[ev.Event], None],
         devices: Devices,
         every_s: float = RESOURCE_EVERY_S,
+        processes: int = 1,
     ) -> None:
         self._emit = emit
         self._gpus = devices.gpus
+        self._processes = processes
+        self._root = os.getppid() if processes > 1 else None
         self._ticker = Ticker("resources", self._look, every_s)
         self._opened = contextlib.ExitStack()
         self._peak = self._card_peak = 0.0
 
     @property
     def peaks(self) -> dict[str, float]:
-        """Peak memory for the manifest's figures: ``memory_gib`` of the process tree, and
-        ``card_memory_gib`` where it has GPUs."""
+        """Peak memory for the manifest's figures: ``memory_gib`` of the process tree, or of one
+        process's share of it, and ``card_memory_gib`` where it has GPUs."""
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB: short peaks too
-        found = {"memory_gib": round(max(self._peak, own) / 1024, 3)}
+        found = {"memory_gib": round(max(self._peak / self._processes, own) / 1024, 3)}
         if self._card_peak:
             found["card_memory_gib"] = round(self._card_peak / 1024, 3)
         return found
 
     def __enter__(self) -> Self:
         self._nvml = self._opened.enter_context(_nvml())
-        self._seconds, self._at = _tree_usage()[1], time.monotonic()
+        self._seconds, self._at = _tree_usage(self._root)[1], time.monotonic()
         self._ticker.start()
         return self
 
@@ -274,7 +278,7 @@ class ResourceMonitor:
         self._opened.close()
 
     def _look(self) -> None:
-        rss, seconds = _tree_usage()
+        rss, seconds = _tree_usage(self._root)
         now = time.monotonic()
         percent = 100 * max(0.0, seconds - self._seconds) / (now - self._at)
         self._seconds, self._at = seconds, now

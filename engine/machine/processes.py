@@ -7,11 +7,14 @@ clock ticks since boot, which setting the clock doesn't move; elsewhere psutil's
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 CLOCK_DRIFT_S = 2.0
 POLL_S = 0.05
 KILL_WAIT_S = 10.0
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 NOWHERE = Path(os.devnull)
 OUT_OF_MEMORY = "the kernel was out of memory"
 STARTTIME = 19  # field 22 of /proc/<pid>/stat, counted after the command's closing bracket
@@ -128,13 +132,19 @@ def spawn(
         )
 
 
+def end_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def write_owner(attempt: AttemptDir, launcher: str, handle: Handle, devices: Devices) -> None:
     """Write ``process.json``: which process runs the attempt, and on which devices."""
     owner: dict[str, Any] = {
         "launcher": launcher,
         "host": socket.gethostname(),
         "handle": handle,
-        "devices": {"gpus": list(devices.gpus), "threads": devices.threads},
+        "devices": asdict(devices),
         "oom_kills": oom_kills(),
     }
     write_json(attempt.process, owner)

@@ -15,6 +15,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from engine.interfaces import Workplace
+from engine.machine import ranks
+from engine.phases.context import Stopped
+from engine.phases.sharing import Shared
 from engine.schema import events as ev
 
 if TYPE_CHECKING:
@@ -67,15 +70,31 @@ def ask_all(
     if store.damaged:
         text = f"{store.path}: damaged lines: {store.damaged}; what they answered is asked again"
         ctx.warn(text, "damaged")
-    done = sum(q.key in store for q in questions)
-    reporter = _Reporter(ctx, card, len(questions), store, done, unit, judge, label, targets or {})
+    done = ranks.from_first(lambda: frozenset(q.key for q in questions if q.key in store))
+    resumed = len(done)
+    reporter = _Reporter(
+        ctx, card, len(questions), store, resumed, unit, judge, label, targets or {}
+    )
     reporter.tell()
-    if done == len(questions):
-        return
+    if resumed < len(questions):
+        _ask(ctx, teacher, questions, done, store, reporter)
+    if not ranks.is_first():
+        store.reload()
+
+
+def _ask(
+    ctx: Context,
+    teacher: Provider,
+    questions: Sequence[Question],
+    done: frozenset[str],
+    store: ReplyStore,
+    reporter: _Reporter,
+) -> None:
     ctx.stop_point()
+    teacher = Shared(teacher) if ranks.world() > 1 else teacher
     teacher.watch(ctx.doing)
     teacher.work_at(workplace(ctx, [q.prompt for q in questions]))
-    batches = filed(teacher, questions, store, lambda: ctx.stop_requested)
+    batches = filed(teacher, questions, done, store, lambda: ctx.stop_requested)
     try:
         with contextlib.closing(batches):
             for batch in batches:
@@ -83,7 +102,8 @@ def ask_all(
                 reporter.wait(teacher.waiting)
     finally:
         reporter.tell()
-    ctx.stop_point()
+    if ranks.anywhere(ctx.stop_requested):
+        raise Stopped
 
 
 def workplace(ctx: Context, prompts: Sequence[str]) -> Workplace:
@@ -97,17 +117,20 @@ def workplace(ctx: Context, prompts: Sequence[str]) -> Workplace:
         parity = merge(card, adapter, folder, prompts[:MERGE_PROMPTS], "bf16", ctx.doing)
         parity.check(todo="use engine: builtin")
 
-    return Workplace(ctx.runs.root, ctx.devices, ctx.emit, merge_into)
+    return Workplace(ctx.runs.root, ranks.own(ctx.devices), ctx.emit, merge_into)
 
 
 def filed(
-    teacher: Provider, questions: Sequence[Question], store: ReplyStore, stopped: Callable[[], bool]
+    teacher: Provider,
+    questions: Sequence[Question],
+    done: frozenset[str],
+    store: ReplyStore,
+    stopped: Callable[[], bool],
 ) -> Generator[Batch, None, None]:
-    """Yield the replies that ``store`` lacks, each saved there first; close it when done.
+    """Yield the replies that are not ``done``, each saved in ``store`` first; close it when done.
 
     Once ``stopped``, nothing new is asked, and replies already requested are still saved.
     """
-    done = frozenset(q.key for q in questions if q.key in store)
     pending = [replace(q, tries=store.tries(q.key)) for q in questions]
     batches = cast("Generator[Batch, None, None]", teacher.answer(pending, done))
     try:

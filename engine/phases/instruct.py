@@ -20,7 +20,6 @@ from engine.models.templates import turn_end
 from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.looking import look_at, publish_looks
-from engine.phases.ranks import is_first, only_first_tells
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.schema.records import Demonstration
@@ -69,7 +68,6 @@ class Examples:
 
 def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     """Train an adapter; return sizes, the last loss and how many weights changed."""
-    ctx = only_first_tells(ctx)
     settings, folder = spec.settings, ctx.work / CHECKPOINTS
     demonstrations = _demonstrations(ctx, spec)
     ctx.activity("loading weights")
@@ -86,6 +84,7 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     layout = tr.solve_layout(batch, at_once, resume)
 
     trainer = _trainer(spec, loaded, layout, folder, examples)
+    trainer.deal(layout.batch)
     guards.train_in_fp32(loaded.model, values)
     _check_labels(trainer, examples, turn_end(loaded.tokenizer).token)
     ctx.emit(_first_example(examples, loaded.tokenizer))
@@ -97,8 +96,6 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     outcome = tr.train(trainer, reporter, resume, spec.tracking.report_to)
     if outcome.stopped:
         raise Stopped
-    if not is_first():
-        return {}
     ctx.activity("saving the adapter")
     last = checkpoints.whole(folder, outcome.state.global_step)
     adapters.export(last, ctx.staging / ADAPTER, spec.student, loaded.commit)

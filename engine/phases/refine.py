@@ -25,7 +25,6 @@ from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.alike import tell_alike
 from engine.phases.context import Stopped
 from engine.phases.looking import look_at, publish_looks
-from engine.phases.ranks import is_first, only_first_tells
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.schema.kinds import OBJECTIVES, find
@@ -85,7 +84,6 @@ class Tokenised:
 
 def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     """Train the adapter further; return sizes, losses and which checkpoint was picked."""
-    ctx = only_first_tells(ctx)
     settings, folder = spec.settings, ctx.work / CHECKPOINTS
     pairs = _pairs(ctx, spec)
     ctx.activity("loading weights")
@@ -103,6 +101,7 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     layout = tr.solve_layout(batch, at_once, resume)
 
     trainer = _trainer(spec, loaded, layout, folder, training, held_out)
+    trainer.deal(layout.batch)
     guards.train_in_fp32(loaded.model, values)
     if not trainer.share_prompts():
         ctx.message("prompts are read twice a pair: this model's attention takes no mask for both")
@@ -123,8 +122,6 @@ def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     guards.check_reference(loaded.model, values)
     if outcome.stopped:
         raise Stopped
-    if not is_first():
-        return {}
     picked = _picked(ctx, outcome.state, settings)
     ctx.activity("saving the adapter")
     best = checkpoints.whole(folder, picked)

@@ -14,6 +14,7 @@ from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from engine.interfaces import Question, Reply
+from engine.machine import ranks
 from engine.schema.jsonfile import with_sum, without_sum
 from engine.schema.records import Finish
 
@@ -32,20 +33,24 @@ class ReplyStore:
     ``prompt_tokens`` and ``completion_tokens`` count every reply that this phase paid for,
     faulty ones too, but not those that it took from another phase. ``broken``: prompt and
     completion tokens, at most, of replies that broke off. ``own`` is False for another phase's
-    file, which is only read: another process may be writing it. ``damaged``: lines that were
-    skipped.
+    file, which is only read: another process may be writing it. So is a phase's own file in all of
+    its processes but the first one. ``damaged``: lines that were skipped.
     """
 
     def __init__(self, path: Path, own: bool = True) -> None:
         self.path = path
-        self._own = own
+        self._own = own and ranks.is_first()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the file anew, as another process has written it."""
         self._replies: dict[str, list[Reply]] = {}
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.requests = 0
         self.broken = (0, 0)
         self.damaged = 0
-        if path.exists():
+        if self.path.exists():
             self._load()
 
     def _load(self) -> None:
@@ -109,7 +114,7 @@ class ReplyStore:
     def _write(self, rows: Iterable[dict[str, Any]]) -> None:
         texts = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
         lines = [with_sum(text.encode("utf-8", "surrogatepass")) for text in texts]
-        if not lines:
+        if not lines or not self._own:
             return
         with self.path.open("ab") as file:
             file.write(b"".join(b"%b\n" % line for line in lines))

@@ -50,13 +50,19 @@ class Needs:
         return [
             limit._replace(
                 time=_time(took[spec.id].seconds, limit.time),
-                memory=_memory(self.took_gib(spec, bool(limit.gpus)), limit.memory),
+                memory=_memory(self._taken(spec, limit), limit.memory),
             )
             for spec, limit in zip(specs, limits, strict=True)
         ]
 
+    def _taken(self, spec: PhaseSpec, limit: Asked) -> float | None:
+        """The same by all processes of a node."""
+        one = self.took_gib(spec, bool(limit.gpus))
+        return one and one * (limit.gpus or limit.processes)
+
     def took_gib(self, spec: PhaseSpec, on_gpu: bool) -> float | None:
-        """The most main memory that similar phases on such a device took; None where none did."""
+        """The most main memory that a process of similar phases on such a device took; None where
+        none did."""
         self._read()
         past = self._past.get(likeness(spec), ())
         seen = [w.memory for w in past if w.memory and bool(w.card_memory) == on_gpu]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import signal
 import sys
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.machine import processes
+from engine.machine import allocation, processes, ranks
 from engine.schema.errors import explain
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 
@@ -19,17 +22,23 @@ if TYPE_CHECKING:
 
 
 def become(phase: PhaseDir, attempt: AttemptDir, devices: Devices, launcher: str) -> int:
-    """Run the attempt in this process; returns the exit code.
+    """Run the attempt in this process, or on several GPUs or nodes in one for each GPU; returns the
+    exit code.
 
     The starter may be killed before it records which process runs the attempt, so this process
-    records it before anything heavy is imported. On several GPUs there is one process per GPU;
-    the first (rank 0) runs the attempt, the others only compute.
+    records it before anything heavy is imported. The first of several (rank 0) runs the attempt,
+    the others work with it.
     """
-    rank = int(os.environ.get("RANK", "0"))
-    if rank:
-        return _compute(phase, attempt, devices, rank)
-    if not attempt.process.exists():
-        processes.write_owner(attempt, launcher, processes.identity(), devices)
+    if devices.processes > 1 and "RANK" not in os.environ:
+        from engine.scheduling.rank_processes import keep
+
+        _record(attempt, devices, launcher)
+        return keep(attempt, devices)
+    if devices.processes > 1:
+        processes.end_with_parent()
+    if not ranks.is_first():
+        return _work_along(phase, attempt, devices)
+    _record(attempt, devices, launcher)
     from engine.scheduling.runner import run_attempt
 
     try:
@@ -41,10 +50,17 @@ def become(phase: PhaseDir, attempt: AttemptDir, devices: Devices, launcher: str
         return errno.ENOSPC
 
 
-def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) -> int:
-    """Run the recipe for its collective steps: own log, the common stop file, no outputs."""
+def _record(attempt: AttemptDir, devices: Devices, launcher: str) -> None:
+    if not attempt.process.exists():
+        processes.write_owner(attempt, launcher, processes.identity(), devices)
+
+
+def _work_along(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
+    """Run the recipe with the first process: with a log of its own, the common stop file, and
+    outputs that nobody publishes."""
     from engine import catalog
-    from engine.phases.context import Context
+    from engine.phases.context import Context, Stopped
+    from engine.scheduling.runner import one_line
     from engine.store.eventlog import EventWriter
 
     @dataclass
@@ -53,8 +69,11 @@ def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) 
         def staging(self) -> Path:
             return own.path / "staging"
 
-    own = AttemptDir(attempt.path / f"rank-{rank}")
+    asked = attempt.goes_on if allocation.job() else attempt.stop
+    signal.signal(signal.SIGTERM, lambda *_: asked.touch())
+    own = attempt.of_rank(ranks.rank())
     own.path.mkdir(exist_ok=True)  # the attempt may go on in a next allocation
+    own.error.unlink(missing_ok=True)
     for mine, common in ((own.stop, attempt.stop), (own.goes_on, attempt.goes_on)):
         mine.unlink(missing_ok=True)
         mine.symlink_to(common)
@@ -62,5 +81,15 @@ def _compute(phase: PhaseDir, attempt: AttemptDir, devices: Devices, rank: int) 
     with EventWriter(own.events, own.alive) as writer:
         worker = Worker(runs, phase, own, writer, devices)
         worker.clear_staging()
-        catalog.recipe(spec)(worker, spec)
+        try:
+            ranks.join(bool(devices.gpus))
+            catalog.recipe(spec)(worker, spec)
+        except Stopped:
+            return 0
+        except Exception as problem:
+            traceback.print_exc()
+            own.error.write_text(one_line(problem))
+            return 1
+        finally:
+            shutil.rmtree(worker.staging, ignore_errors=True)
     return 0

@@ -47,8 +47,9 @@ class DeviceRequest(Frozen):
 class Node:
     """What scheduling needs to know about a phase.
 
-    ``remote``: an endpoint or a file does the work, so it needs no device. ``trains``: can use
-    several GPUs; other phases get one. ``memory``: GiB of the machine's memory that it takes on
+    ``remote``: an endpoint or a file does the work, so it needs no device. ``trains``: gets several
+    GPUs of this machine if they are asked for; other phases get one. ``spreads``: can use several
+    of a cluster. ``memory``: GiB of the machine's memory that it takes on
     the CPU, ``card_memory``: GiB of GPU memory that it takes there; 0 when unknown. ``pocket``: so
     small a model that a second thread would slow it. ``generation``: phases that share it ask
     the same questions; the later one takes the earlier one's replies.
@@ -60,6 +61,7 @@ class Node:
     inputs: tuple[str, ...] = ()
     remote: bool = False
     trains: bool = False
+    spreads: bool = True
     memory: float = 0.0
     card_memory: float = 0.0
     pocket: bool = False
@@ -112,7 +114,7 @@ def handed_over(
         if node.remote or node.id in chosen:
             continue
         if all(i in there or i in chosen or made(i, stands) for i in node.inputs):
-            devices = _elsewhere(node, run.request, room)
+            devices = elsewhere(node.spreads, run.request, room.each[node.kind])
             slot: Slot = "gpu" if devices.gpus else "cpu"
             chosen[node.id] = Start(node.id, run.run_id, slot, devices)
     return list(chosen.values())
@@ -123,18 +125,22 @@ def made(phase: str, stands: Mapping[str, Standing]) -> bool:
     return phase not in stands or stands[phase].state == "done"
 
 
-def _elsewhere(node: Node, request: DeviceRequest, room: Capacity) -> Devices:
-    usual = room.each[node.kind]
-    count = 0 if request.cpu else len(usual.gpus)
-    if request.gpu_count is not None:
-        count = request.gpu_count if node.trains else 1
-    return Devices(tuple(range(count)), usual.threads)
+def elsewhere(spreads: bool, request: DeviceRequest, usual: Devices) -> Devices:
+    """The devices of a phase that a queue elsewhere takes, which has the ``usual`` ones there."""
+    count = len(usual.gpus) if request.gpu_count is None else request.gpu_count
+    count = 0 if request.cpu else count
+    if not spreads:
+        return Devices(tuple(range(min(count, 1))), usual.threads)
+    return replace(usual, gpus=tuple(range(count)))
 
 
 def node_of(spec: PhaseSpec) -> Node:
     """A phase's node for scheduling; this hashes its spec, so keep the result."""
     remote = spec.card is not None and not spec.card.source.needs_device
-    return Node(spec.id, spec.inputs, remote, spec.trains, generation=spec.generation_key)
+    return Node(
+        *(spec.id, spec.inputs, remote, spec.trains, spec.spreads),
+        generation=spec.generation_key,
+    )
 
 
 def standings(runs: Iterable[QueuedRun], facts: Mapping[str, Fact]) -> dict[str, Standing]:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine import catalog
-from engine.machine import allocation
+from engine.machine import allocation, processes, ranks
 from engine.machine.devices import ResourceMonitor, cores, memory
 from engine.phases.context import Context, Stopped
 from engine.planning.memory import rough_gib
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 OTHER_ATTEMPT_TIMEOUT_S = 30.0
 SAVING_TIMEOUT_S = 300.0
+DEATH_NOTED_S = 5.0
 OUTCOME_CODES = {"done": 0, "failed": 1, "stopped": 3}
 
 
@@ -65,7 +66,12 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
             _tell_cores(context)
             if in_job:
                 _tell_allocation(context)
-            with ResourceMonitor(writer.emit, devices) as monitor, context.pulse:
+            with (
+                ResourceMonitor(
+                    writer.emit, devices, processes=devices.processes_a_node
+                ) as monitor,
+                context.pulse,
+            ):
                 figures = _work(context, monitor)
         except Stopped:
             if asked == attempt.goes_on and not attempt.stop.exists():
@@ -75,9 +81,21 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
         except Exception as problem:
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()
-            outcome, error = "failed", _one_line(problem)
+            outcome, error = "failed", _of_another(attempt, problem) or one_line(problem)
         writer.emit_last(_finished(outcome, error, figures))
         return OUTCOME_CODES[outcome]
+
+
+def _of_another(attempt: AttemptDir, problem: Exception) -> str:
+    """Which other process died, where this one failed for want of it; "" otherwise."""
+    if ranks.world() == 1 or isinstance(problem, UserError):
+        return ""
+    deadline = time.monotonic() + DEATH_NOTED_S
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            return f"{attempt.death.read_text().strip()}; a retry goes on from what is saved"
+        time.sleep(processes.POLL_S)
+    return ""
 
 
 @contextmanager
@@ -122,6 +140,10 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
     context.doing("reading its inputs")
     context.clear_staging()
     _tell_memory(context, spec)
+    if ranks.world() > 1:
+        context.doing(f"waiting for {ranks.world() - 1} other processes to start")
+        ranks.join(bool(context.devices.gpus))
+        context.doing("reading its inputs")
     began = time.monotonic()
     figures = catalog.recipe(spec)(context, spec)
     figures["seconds"] = round(time.monotonic() - began, 2)
@@ -186,14 +208,17 @@ def _tell_memory(context: Context, spec: PhaseSpec) -> None:
 
 
 def _started(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> ev.PhaseStarted:
-    names = tuple(f"cuda:{i}" for i in devices.gpus) or ("cpu",)
+    names = tuple(f"cuda:{i}" for i in devices.gpus) or ("cpu",) * devices.on_cpu
+    together = {"processes": devices.processes, "nodes": devices.nodes}
     return ev.PhaseStarted(
         phase=phase.id,
         attempt=attempt.number,
         host=socket.gethostname(),
         pid=os.getpid(),
-        devices=names,
-        details={"python": platform.python_version(), "argv": sys.argv[:3]} | provenance(),
+        devices=names * devices.nodes,
+        details={"python": platform.python_version(), "argv": sys.argv[:3]}
+        | together
+        | provenance(),
     )
 
 
@@ -202,7 +227,7 @@ def _finished(outcome: str, error: str, figures: dict[str, Any]) -> ev.PhaseFini
     return ev.PhaseFinished(outcome=known, error=error, figures=figures)
 
 
-def _one_line(problem: Exception) -> str:
+def one_line(problem: Exception) -> str:
     """The error in one line, as the user reads it; the traceback is in stderr.log."""
     if isinstance(problem, UserError):
         return str(problem)

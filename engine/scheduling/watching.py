@@ -66,7 +66,7 @@ def adopted(
             known = launcher.poll({attempt: handle})[attempt]
             if known.state == "exited" and not known.again:
                 continue
-            devices = Devices(tuple(given["gpus"]), given["threads"])
+            devices = Devices.from_json(given)
             slot = folders.slot(phase, devices)
         except DAMAGED:  # another program's, or deleted
             continue

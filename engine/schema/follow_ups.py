@@ -29,6 +29,7 @@ class JudgeSpec(PhaseSpec):
     """
 
     recipe = "engine.phases.judge:run"
+    spreads = True
     told = ("questions", "first", "second", "tie", "undecided")
 
     kind: Literal["judge"] = "judge"

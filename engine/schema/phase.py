@@ -72,13 +72,15 @@ class PhaseSpec(Frozen):
 
     ``recipe``: the function that does the work, ``(context, spec) -> figures``.
     ``told``: the figures that are shown first. ``unpacks``: a 16-bit copy of its model is held
-    beside the 4-bit one. ``algorithm``: raised in a kind's class when its recipe changes its
+    beside the 4-bit one. ``spreads``: it can work in several processes, on several GPUs or nodes.
+    ``algorithm``: raised in a kind's class when its recipe changes its
     results with the same settings; a stored phase keeps the number it was planned with.
     """
 
     recipe: ClassVar[str]
     told: ClassVar[tuple[str, ...]] = ()
     unpacks: ClassVar[bool] = False
+    spreads: ClassVar[bool] = False
 
     kind: str
     algorithm: Positive = algorithm(1)
@@ -114,8 +116,13 @@ class PhaseSpec(Frozen):
         return None
 
     @property
+    def batch_size(self) -> int | None:
+        """The examples in one training step; None where it doesn't train."""
+        return None
+
+    @property
     def trains(self) -> bool:
-        """Whether it trains an adapter; it can then use several GPUs."""
+        """Whether it trains an adapter."""
         return self.step is not None
 
     @property

@@ -57,18 +57,22 @@ class Need(Frozen):
 
     time: Time | None = None
     memory: Memory | None = None
+    nodes: Annotated[int, Field(ge=1)] | None = None
     gpus: Annotated[int, Field(ge=0)] | None = None
     cpus: Annotated[int, Field(ge=1)] | None = None
+    processes: Annotated[int, Field(ge=1)] | None = None
 
 
 class Asked(NamedTuple):
-    """What one job asks for. ``time``, ``memory``: as Slurm writes them; no memory: the site's
-    default."""
+    """What one job asks for: ``nodes``, and the rest on each of them. ``time``, ``memory``: as
+    Slurm writes them; no memory: the site's default. ``processes``: where there are no GPUs."""
 
     time: str
     memory: str
     gpus: int
     cpus: int
+    nodes: int = 1
+    processes: int = 1
 
 
 DEFAULT = Asked("4:00:00", "", 1, 4)

@@ -45,6 +45,7 @@ class AnnotateSpec(PhaseSpec):
     """Teacher x task -> demonstrations."""
 
     recipe = "engine.phases.annotate:run"
+    spreads = True
     told = ("kept", "total", "unparsed")
 
     kind: Literal["annotate"] = "annotate"
@@ -99,6 +100,7 @@ class InstructSpec(PhaseSpec):
     """Student x demonstrations -> adapter. ``fraction``: percent of the kept demonstrations."""
 
     recipe = "engine.phases.instruct:run"
+    spreads = True
     told = ("examples", "steps", "final_loss", "moved_weights")
 
     kind: Literal["instruct"] = "instruct"
@@ -124,6 +126,10 @@ class InstructSpec(PhaseSpec):
     @property
     def size(self) -> object:
         return self.fraction, self.settings.epochs, self.settings.batch_size
+
+    @property
+    def batch_size(self) -> int:
+        return self.settings.batch_size
 
     @property
     def step(self) -> tuple[int, int]:
@@ -172,6 +178,7 @@ class ElicitSpec(RoundSpec):
     """Student x the demonstrations' questions -> pairs."""
 
     recipe = "engine.phases.elicit:run"
+    spreads = True
     told = ("pairs", "questions", "winner_student", "winner_teacher")
 
     kind: Literal["elicit"] = "elicit"
@@ -226,6 +233,7 @@ class RefineSpec(RoundSpec):
     in each round."""
 
     recipe = "engine.phases.refine:run"
+    spreads = True
     told = ("pairs", "held_out", "step0_loss", "picked_step", "best_eval_loss", "moved_weights")
 
     kind: Literal["refine"] = "refine"
@@ -240,6 +248,10 @@ class RefineSpec(RoundSpec):
     @property
     def size(self) -> object:
         return self.settings.max_steps, self.settings.epochs, self.settings.batch_size
+
+    @property
+    def batch_size(self) -> int:
+        return self.settings.batch_size
 
     @property
     def step(self) -> tuple[int, int]:
@@ -278,6 +290,7 @@ class EvaluateSpec(PhaseSpec):
     """
 
     recipe = "engine.phases.evaluate:run"
+    spreads = True
 
     kind: Literal["evaluate"] = "evaluate"
     model: ModelCard

@@ -104,6 +104,20 @@ class AttemptDir:
         return self.path / "yield"
 
     @property
+    def death(self) -> Path:
+        """Which of several processes died, and how."""
+        return self.path / "death"
+
+    def of_rank(self, rank: int) -> AttemptDir:
+        """The folder of one of several processes; the first one's is the attempt's own."""
+        return AttemptDir(self.path / f"rank-{rank}") if rank else self
+
+    @property
+    def error(self) -> Path:
+        """Why a process other than the first one ended, in a line."""
+        return self.path / "error"
+
+    @property
     def script(self) -> Path:
         """The script of a cluster's job."""
         return self.path / "job.sh"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from engine.machine import ranks
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_object, read_sealed, with_seal
 from engine.store.layout import hash_file, write_json
@@ -68,6 +69,10 @@ def newest(folder: Path, tell: Callable[[str], None]) -> Path | None:
     """The newest complete checkpoint whose best checkpoint so far is there too, since that one may
     be published in the end; later ones are deleted. ``tell`` takes a line for each that
     was changed since it was saved."""
+    return ranks.from_first(lambda: _newest(folder, tell))
+
+
+def _newest(folder: Path, tell: Callable[[str], None]) -> Path | None:
     sound: list[Path] = []
     for checkpoint in sorted((p for p in folder.glob("checkpoint-*") if p.is_dir()), key=step_of):
         problem = ""

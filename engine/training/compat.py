@@ -19,15 +19,17 @@ import trl.trainer.utils
 from safetensors import SafetensorError
 from trl import DPOTrainer, SFTTrainer
 
+from engine.machine import ranks
 from engine.store.writing import follow_umask
 from engine.training import checkpoints
+from engine.training.dealing import Dealt
 from engine.training.logprobs import KNOWN, AnswerLogProbs
 from engine.training.microbatches import EvenPasses
 from engine.training.reference import REMEMBERED, keep_scores, kept_scores
 from engine.training.sharedprompts import share_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 CHECKED: Final = {"trl": "1.16", "peft": "0.21", "transformers": "5.23"}
 
@@ -103,11 +105,13 @@ class _Lean:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
         try:
             super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            ranks.meet()  # each process has written its random state
         except (OSError, RuntimeError, SafetensorError) as error:
             torn = folder / checkpoints.name(trainer.state.global_step)
             shutil.rmtree(torn, ignore_errors=True)
             raise _disk_error(error, folder) from error
-        follow_umask(folder / checkpoints.name(trainer.state.global_step))
+        if ranks.is_first():
+            follow_umask(folder / checkpoints.name(trainer.state.global_step))
 
 
 def _disk_error(error: Exception, folder: Path) -> OSError:
@@ -119,15 +123,19 @@ def _disk_error(error: Exception, folder: Path) -> OSError:
     return OSError(errno.ENOSPC if full else errno.EIO, f"{reason} (checkpoint)", str(folder))
 
 
-class InstructTrainer(_Lean, SFTTrainer):
+class InstructTrainer(_Lean, Dealt, SFTTrainer):
     """An SFT trainer for examples that are already tokenised, cut and labelled."""
 
 
-class PairTrainer(_Lean, EvenPasses, DPOTrainer):
+class PairTrainer(_Lean, EvenPasses, Dealt, DPOTrainer):
     """A DPO trainer for pairs that are already tokenised and cut."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
         return dataset
+
+    def _reference_scores(self, rows: list[dict[str, Any]]) -> Columns:
+        both = self.compute_ref_log_probs(self.model, prepared(self, rows))
+        return tuple(logps.tolist() for logps in both)
 
     def share_prompts(self) -> bool:
         """Read a pair's prompt once for both answers, in all passes from now on, where the model
@@ -150,19 +158,16 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
         longer cancel between policy and reference.
         """
         splits = {split: getattr(self, split) for split in ("train_dataset", "eval_dataset")}
-        scores = kept_scores(file, {split: len(rows) for split, rows in splits.items()})
+        sizes = {split: len(rows) for split, rows in splits.items()}
+        scores = ranks.from_first(lambda: kept_scores(file, sizes))
         if scores is None:
-            scores, done, total = {}, 0, sum(map(len, splits.values()))
-            seen(done, total)
-            for split, rows in splits.items():
-                scores[split] = {name: [] for name in REMEMBERED}
-                for part in parts(rows, self.args.per_device_train_batch_size):
-                    both = self.compute_ref_log_probs(self.model, prepared(self, part))
-                    for column, logps in zip(scores[split].values(), both, strict=True):
-                        column.extend(logps.tolist())
-                    done += len(part)
-                    seen(done, total)
-            keep_scores(file, scores)
+            found = score_all(self, list(splits.values()), self._reference_scores, seen)
+            scores = {
+                split: dict(zip(REMEMBERED, map(list, columns), strict=True))
+                for split, columns in zip(splits, found, strict=True)
+            }
+            if ranks.is_first():
+                keep_scores(file, scores)
         for split, rows in splits.items():
             scored = rows
             for name, column in scores[split].items():
@@ -171,10 +176,35 @@ class PairTrainer(_Lean, EvenPasses, DPOTrainer):
         self.precompute_ref_logps = True
 
 
-def parts(rows: Any, size: int) -> Iterator[list[dict[str, Any]]]:
-    """A dataset's rows, ``size`` at a time."""
-    for first in range(0, len(rows), size):
-        yield [rows[i] for i in range(first, min(first + size, len(rows)))]
+Columns = tuple[list[float], ...]
+
+
+def score_all(
+    trainer: Any,
+    splits: Sequence[Any],
+    score: Callable[[list[dict[str, Any]]], Columns],
+    seen: Callable[[int, int], None],
+) -> list[Columns]:
+    """What ``score`` finds for the rows of each split, by column. The processes share the rows.
+    ``seen`` is called with the number scored and the total."""
+    size = trainer.args.per_device_train_batch_size
+    parts = [(rows, first) for rows in splits for first in range(0, len(rows), size)]
+    found, done, total = [], 0, sum(map(len, splits))
+    seen(done, total)
+    for rows, first in ranks.mine(parts):
+        part = [rows[i] for i in range(first, min(first + size, len(rows)))]
+        found.append(score(part))
+        done = min(total, done + len(part) * ranks.world())
+        seen(done, total)
+    of_all = ranks.gathered(found)
+    in_order = iter(of_all[i % len(of_all)][i // len(of_all)] for i in range(len(parts)))
+    return [
+        tuple(
+            [value for column in same for value in column]
+            for same in zip(*(next(in_order) for _ in range(0, len(rows), size)), strict=True)
+        )
+        for rows in splits
+    ]
 
 
 def prepared(trainer: Any, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -200,7 +230,7 @@ def preference_loss(trainer: Any, batch: dict[str, Any]) -> tuple[float, float]:
     trainer.model.eval()
     try:
         with torch.no_grad(), trainer.compute_loss_context_manager():
-            loss = float(trainer.compute_loss(trainer.model, batch))
+            loss = float(DPOTrainer.compute_loss(trainer, trainer.model, batch))
     finally:
         trainer.loss_types, trainer.loss_weights = objective
     margin = float(trainer._metrics["eval"]["rewards/margins"][-1])

@@ -9,10 +9,12 @@ is not a setting.
 from __future__ import annotations
 
 from functools import cached_property
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from engine.machine import ranks
+from engine.training.dealing import STAND_IN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 class EvenPasses:
     """Weights a ``DPOTrainer``'s loss terms by their number of pairs, or of the chosen answers'
     tokens in the likelihood term ``sft``: in training relative to the passes of the same step, in
-    evaluation relative to all held-out pairs, where the trainer itself weights passes by their
-    pairs."""
+    evaluation relative to all held-out pairs. (A single process's trainer weights passes by their
+    pairs there itself.)"""
 
     _usual: Tensor  # (2,): pairs and chosen answers' tokens of this step's passes, on the mean
 
@@ -38,6 +40,7 @@ class EvenPasses:
         trainer: Any = self
         weights = trainer.loss_weights
         pairs, tokens = self._shares(inputs, model.training)
+        trainer.stands_in = inputs.pop(STAND_IN, False)
         trainer.loss_weights = [
             weight * (tokens if term == "sft" else pairs)
             for term, weight in zip(trainer.loss_types, weights, strict=True)
@@ -45,24 +48,29 @@ class EvenPasses:
         try:
             return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
         finally:
-            trainer.loss_weights = weights
+            trainer.loss_weights, trainer.stands_in = weights, False
 
     def _shares(self, inputs: dict[str, Any], training: bool) -> tuple[float, float]:
         """The weight of a pass relative to an average one, by its pairs and chosen tokens."""
         sizes = _sizes(inputs)
-        if training:
-            pairs, tokens = (sizes.to(self._usual.device) / self._usual).tolist()
-            return pairs, tokens
-        return 1.0, float(sizes[1] / sizes[0]) / self._tokens_of_a_chosen
+        usual = self._usual if training else self._usual_held_out
+        if not training and ranks.world() == 1:
+            usual = usual * sizes[0] / usual[0]
+        pairs, tokens = (sizes.to(usual.device) / usual).tolist()
+        return pairs, tokens
 
     @cached_property
-    def _tokens_of_a_chosen(self) -> float:
-        """The mean number of tokens of a chosen answer among the held-out pairs."""
+    def _usual_held_out(self) -> Tensor:
+        """Pairs and chosen tokens of a pass over the held-out pairs, on the mean."""
         trainer: Any = self
-        return fmean(map(len, trainer.eval_dataset["chosen_ids"]))
+        chosen = [len(ids) for ids in trainer.eval_dataset["chosen_ids"]]
+        passes = len(trainer.get_eval_dataloader()) * ranks.world()
+        return torch.tensor([len(chosen), sum(chosen)], dtype=torch.float64) / passes
 
 
 def _sizes(batch: dict[str, Any]) -> Tensor:
-    """The number of pairs and of chosen answers' tokens; a batch's first half are the chosen."""
+    """The number of pairs and of chosen tokens; a batch's first half are the chosen."""
+    if STAND_IN in batch:
+        return torch.zeros(2, dtype=torch.float64)
     chosen = batch["completion_mask"].chunk(2, dim=0)[0][:, 1:]
     return torch.tensor([len(chosen), int(chosen.sum())], dtype=torch.float64)

@@ -36,17 +36,15 @@ def score_pairs(
     """
     set_peft_model_state_dict(trainer.model, saved_weights(adapter), adapter_name="default")
     trainer.model.eval()
-    splits = ((trainer.train_dataset, training, False), (trainer.eval_dataset, held_out, True))
-    done, total = 0, len(training) + len(held_out)
-    seen(done, total)
-    for rows, names, held in splits:
-        left = iter(names)
-        for part in compat.parts(rows, trainer.args.per_device_train_batch_size):
-            figures = zip(*_reference(trainer, part), *_policy(trainer, part), strict=True)
-            for values in figures:
-                yield _score(next(left), held, values)
-            done += len(part)
-            seen(done, total)
+
+    def score(rows: list[dict[str, Any]]) -> compat.Columns:
+        return *_reference(trainer, rows), *_policy(trainer, rows)
+
+    splits = (trainer.train_dataset, trainer.eval_dataset)
+    found = compat.score_all(trainer, splits, score, seen)
+    for names, held, columns in zip((training, held_out), (False, True), found, strict=True):
+        for name, *values in zip(names, *columns, strict=True):
+            yield _score(name, held, values)
 
 
 def _score(name: str, held_out: bool, values: Sequence[float]) -> PairScore:

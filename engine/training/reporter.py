@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from transformers import TrainerCallback
 
+from engine.machine import ranks
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.training import checkpoints, guards
@@ -85,7 +86,7 @@ class Reporter(TrainerCallback):
     def on_step_end(
         self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if self._watcher.stop_requested:
+        if ranks.anywhere(self._watcher.stop_requested):
             self.stopped = True
             control.should_save = control.should_training_stop = True
         if control.should_evaluate:
@@ -118,8 +119,6 @@ class Reporter(TrainerCallback):
         logs: dict[str, float],
         **_: Any,
     ) -> None:
-        if not state.is_world_process_zero:
-            return
         values = {
             key: float(value)
             for key, value in logs.items()
@@ -142,7 +141,7 @@ class Reporter(TrainerCallback):
     ) -> None:
         if out_of_patience(state, self._patience_steps):
             control.should_training_stop = True
-        if not state.is_world_process_zero:
+        if not ranks.is_first():
             return
         checkpoint = Path(args.output_dir) / checkpoints.name(state.global_step)
         checkpoints.seal(checkpoint, self._layout)

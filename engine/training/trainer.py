@@ -1,14 +1,12 @@
 """Runs TRL's trainers quietly, without extra work, and resumable.
 
-Several GPUs: start the phase under ``accelerate launch``; the batch is divided among the
-processes and only the first one reports and saves. Checked with two processes on a CPU (the same
-losses as with one), not on GPUs; a stop request may reach the processes at different steps.
+Several processes deal a step's rows among themselves (:mod:`engine.training.dealing`), and end with
+the same losses and weights as one, but for rounding and dropout.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from transformers import PrinterCallback, TrainerState
 from transformers.training_args import OptimizerNames
 
 from engine import catalog
+from engine.machine import ranks
 from engine.machine.devices import MIB, memory
 from engine.models import adapters
 from engine.models.loading import compute_dtype
@@ -43,40 +42,34 @@ SCHEDULES = {"constant": "constant_with_warmup"}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one optimiser step's batch is split: examples per device and pass x passes x devices."""
+    """How one optimiser step's batch is split: examples per process and pass x passes x processes.
+    Where these don't divide it, some processes have one example less."""
 
     per_device: int
     accumulation: int
     world: int
-
-    @property
-    def batch(self) -> int:
-        return self.per_device * self.accumulation * self.world
+    batch: int
 
     def steps_per_epoch(self, examples: int) -> int:
-        passes = math.ceil(math.ceil(examples / self.world) / self.per_device)
-        return math.ceil(passes / self.accumulation)
+        return math.ceil(examples / self.batch)
 
 
 def solve_layout(batch: int, at_once: int, resume: Path | None) -> Layout:
-    """Split a batch into equal passes of at most ``at_once`` examples per device.
+    """Split a batch into equal passes of at most ``at_once`` examples per process.
 
     The gradient is the mean over the whole batch, however it is split. A resumed training keeps its
     layout as long as the number of processes is the same, since rounding depends on it.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if batch % world:
-        raise UserError(
-            f"settings: batch_size: {batch} can't be divided among {world} processes; "
-            f"use a multiple of {world} or fewer GPUs"
-        )
+    world = ranks.world()
     if resume is not None:
-        before = Layout(**checkpoints.sealed_layout(resume))
+        sealed = checkpoints.sealed_layout(resume)
+        before = Layout(**{"batch": math.prod(sealed.values()), **sealed})  # older ones divided it
         if (before.batch, before.world) == (batch, world):
             return before
-    share = batch // world
+    share = math.ceil(batch / world)
+    at_once = min(ranks.gathered(at_once))  # the cards may differ, or not all be free
     per_device = max(d for d in range(1, share + 1) if share % d == 0 and d <= max(1, at_once))
-    return Layout(per_device, share // per_device, world)
+    return Layout(per_device, share // per_device, world, batch)
 
 
 def batch_within(watcher: Watcher, wanted: int, examples: int) -> int:
@@ -190,6 +183,10 @@ def arguments(
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # it would replace a NaN by the average
         "dataloader_pin_memory": cuda,
+        # an expert that no token of a pass went to has no gradient there
+        "ddp_find_unused_parameters": hasattr(
+            loaded.model.config.get_text_config(), "output_router_logits"
+        ),
         "max_length": None,  # cut and counted before the trainer sees an example
         "disable_tqdm": True,
         "report_to": "none",  # see engine.training.tracking
@@ -225,6 +222,8 @@ def train(
     state = TrainerState.load_from_json(str(checkpoints.state_file(resume))) if resume else None
     if state is None or not _has_ended(state, trainer.args.max_steps, patience_steps):
         begun = state.global_step if state else 0
+        if not ranks.is_first():
+            torch.manual_seed(trainer.args.seed + ranks.rank())  # each draws dropout of its own
         with reporting(
             trainer,
             trackers,
@@ -233,6 +232,7 @@ def train(
         ):
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         state = trainer.state
+        ranks.meet()  # the first process has sealed the last checkpoint
     if reporter.nan_steps:
         raise UserError("the last steps' loss is not a number; lower learning_rate or use fp32")
     ended = _has_ended(state, trainer.args.max_steps, patience_steps)
@@ -263,7 +263,7 @@ def describe(trainer: Any, layout: Layout, examples: int) -> str:
     args = trainer.args
     return (
         f"{args.max_steps} steps of {layout.batch} out of {examples} examples "
-        f"({layout.per_device} at once x {layout.accumulation} passes x {layout.world} devices), "
+        f"({layout.per_device} at once x {layout.accumulation} passes x {layout.world} processes), "
         f"{args.optim.value}, learning rate {args.learning_rate:g}, "
         f"warm-up {args.warmup_steps:g} steps"
     )
@@ -293,4 +293,4 @@ def common_figures(
         "optimizer": str(trainer.args.optim.value),
         "adapter_sha256": hash_file(adapter / adapters.WEIGHTS),
         "batch_size": layout.batch,
-    } | asdict(layout)
+    } | {name: value for name, value in asdict(layout).items() if name != "batch"}

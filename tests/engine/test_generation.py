@@ -20,6 +20,7 @@ from engine.generation.local import LocalProvider
 from engine.generation.optionprobs import option_logprobs, spellings
 from engine.generation.sampling import choose, stream_keys
 from engine.interfaces import Question, Reply
+from engine.machine import ranks
 from engine.models.loading import Loaded
 from engine.models.tokenizing import prepare_prompt
 from engine.pocket.tokenizer import build_tokenizer
@@ -341,6 +342,23 @@ def test_option_logprobs_are_those_of_the_whole_text(loaded: Loaded) -> None:
                 each = logits.log_softmax(-1)[len(start) - 1 : -1]
                 total += math.exp(sum(float(r[t]) for r, t in zip(each, form, strict=True)))
             assert value == pytest.approx(math.log(total), abs=1e-4)
+
+
+def test_processes_share_the_texts_that_are_looked_at(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts, letters = ["one box", "the red box holds two more"], ["AB", "AB"]
+    settings = GenerationSettings(max_batch=1)
+    alone = option_logprobs(loaded, prompts, letters, settings)
+    monkeypatch.setattr(ranks, "world", lambda: 2)
+    shares: list[Any] = []
+    monkeypatch.setattr(ranks, "gathered", lambda share: shares.append(share) or shares)
+    monkeypatch.setattr(ranks, "rank", lambda: 1)
+    with pytest.raises(KeyError):  # what the first process looks at is not there yet
+        option_logprobs(loaded, prompts, letters, settings)
+    monkeypatch.setattr(ranks, "rank", lambda: 0)
+    assert option_logprobs(loaded, prompts, letters, settings) == alone
+    assert [len(share) for share in shares] == [len(shares[0])] * 2
 
 
 # --- the teacher

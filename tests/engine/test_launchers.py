@@ -99,14 +99,16 @@ def test_a_phase_says_itself_who_runs_it_when_its_starter_could_not(phase):
     assert phase_state(phase).state == "stopped"
 
 
-def test_several_cards_get_a_process_each():
+def test_a_phase_is_told_its_devices():
     phase, attempt = PhaseDir(Path("/p")), AttemptDir(Path("/p/attempt-001"))
-    command = phase_command(("py", "-m", "engine"), phase, attempt, Devices((1, 3), 2))
-    joined = " ".join(command)
-    assert joined.startswith("py -m accelerate.commands.launch --multi_gpu")
-    assert "--num_processes 2" in joined
-    assert joined.endswith("-m engine phase /p /p/attempt-001 --threads 2 --gpus 1,3")
-    assert "accelerate" not in phase_command(("py",), phase, attempt, Devices((1,)))
+
+    def told(devices):
+        return " ".join(phase_command(("py", "-m", "engine"), phase, attempt, devices))
+
+    start = "py -m engine phase /p /p/attempt-001 --threads"
+    assert told(Devices((1, 3), 2)) == f"{start} 2 --gpus 1,3"
+    assert told(Devices((1,), 4, nodes=2)) == f"{start} 4 --gpus 1 --nodes 2"
+    assert told(Devices(threads=4, on_cpu=2)) == f"{start} 4 --processes 2"
 
 
 def test_further_processes_of_an_attempt_only_compute(phase, monkeypatch):
@@ -116,7 +118,7 @@ def test_further_processes_of_an_attempt_only_compute(phase, monkeypatch):
     go(phase)
     assert become(phase, attempt, Devices((0, 1)), "local") == 0
     assert sorted(p.name for p in attempt.path.iterdir()) == ["rank-1"]
-    assert (attempt.path / "rank-1" / "staging" / "value.txt").exists()
+    assert b"cuda" in (attempt.path / "rank-1" / "events.jsonl").read_bytes()
     assert not phase.done
     attempt.stop.touch()  # the common one
     assert (attempt.path / "rank-1" / "stop").exists()

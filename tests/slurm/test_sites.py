@@ -137,6 +137,10 @@ def test_a_script_holds_what_the_site_says_in_this_order(tmp_path):
     assert text.index("module load cuda") < text.index("srun ")
     assert "srun --ntasks=1 --cpus-per-task=8 '/env with space/bin/python' " in text
     assert '--gpus "$gpus"' in text
+    on_two = script(phase, phase.next_attempt(), "sirt:n", site, asked._replace(nodes=2))
+    assert "#SBATCH --nodes=2\n#SBATCH --ntasks=2\n" in on_two
+    assert "srun --nodes=2 --ntasks=2 --ntasks-per-node=1 --kill-on-bad-exit=1 " in on_two
+    assert on_two.count("--nodes 2") == 1
     assert f"= {GOES_ON} ]" in text
 
 
@@ -201,14 +205,21 @@ def test_a_plan_shows_what_would_be_asked_of_the_site(cluster, said):
     site = cluster.runs.root / "sites" / "ours.yaml"
     site.write_text(
         "partition: long\nphases:\n  all: {time: '2:00:00', gpus: 2, cpus: 6}\n"
-        "  instruct: {time: 1-00:00:00, memory: 40G}\n"
+        "  instruct: {time: 1-00:00:00, memory: 40G, nodes: 2}\n"
+        "  refine: {nodes: 3}\n"
     )
     lines = said("plan", "pocket", "--site", "ours").splitlines()
     (instruct,) = (line.split() for line in lines if " instruct " in line and " long " in line)
-    assert instruct[2:] == ["long", "gpu:2", "6", "40G", "00:30:00"], "as estimated, not the most"
+    assert instruct[2:] == ["long", "2", "gpu:2", "6", "40G", "00:30:00"], "estimated, not the most"
     (elicit,) = (line.split() for line in lines if " elicit " in line and " long " in line)
-    assert elicit[2:] == ["long", "gpu:2", "6", "default", "00:30:00"]
+    assert elicit[2:] == ["long", "1", "gpu:2", "6", "default", "00:30:00"]
     assert any(line.startswith("about ") and "GPU-hours" in line for line in lines)
+    uneven = (
+        "refine.batch_size: 32 can't be divided among 6 processes (3 nodes with 2 GPUs each); use "
+        "30 or 36, or another number of GPUs"
+    )
+    assert f"it can't be launched: {uneven}" in " ".join(lines)
+    assert uneven in said("run", "pocket", "--site", "ours", code=2)
     assert not [call for call in cluster.calls if call.startswith("sbatch")]
 
 

@@ -13,6 +13,7 @@ import select
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from engine.machine import processes
@@ -70,8 +71,7 @@ class Forks:
         request = {
             "phase": str(phase.path.resolve()),
             "attempt": str(attempt.path.resolve()),
-            "gpus": list(devices.gpus),
-            "threads": devices.threads,
+            "devices": asdict(devices),
         }
         if self._socket is None:
             raise OSError("the pre-imported process is not there")

@@ -107,7 +107,7 @@ class LocalLauncher:
     # --- starting ---
 
     def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
-        if self._forks is not None and self._forks.imported and len(devices.gpus) < 2:
+        if self._forks is not None and self._forks.imported and devices.processes == 1:
             try:
                 return self._forks.start(phase, attempt, devices)
             except OSError as error:
@@ -158,16 +158,13 @@ def cpu_free(cores: int, at_once: int | None, running: Iterable[int]) -> tuple[i
 def phase_command(
     program: tuple[str, ...], phase: PhaseDir, attempt: AttemptDir, devices: Devices
 ) -> tuple[str, ...]:
-    """The command of a phase; on several GPUs ``accelerate launch`` starts one process per GPU,
-    since a trainer in one plain process refuses to see more than one."""
+    """The command of a phase; on several nodes it is started once on each of them."""
     arguments = ["phase", str(phase.path.resolve()), str(attempt.path.resolve())]
     arguments += ["--threads", str(devices.threads)]
     if devices.gpus:
         arguments += ["--gpus", ",".join(map(str, devices.gpus))]
-    if len(devices.gpus) < 2:
-        return (*program, *arguments)
-    python, *rest = program
-    accelerate = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"]
-    accelerate += ["--num_processes", str(len(devices.gpus)), "--main_process_port", "0"]
-    accelerate += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    return (python, *accelerate, *rest, *arguments)
+    if devices.nodes > 1:
+        arguments += ["--nodes", str(devices.nodes)]
+    if devices.on_cpu > 1 and not devices.gpus:
+        arguments += ["--processes", str(devices.on_cpu)]
+    return (*program, *arguments)

@@ -198,7 +198,7 @@ def _fork(
     if reason:
         return {"error": f"the pre-imported process can't fork: {reason}"}
     phase, attempt = PhaseDir(Path(request["phase"])), AttemptDir(Path(request["attempt"]))
-    devices = Devices(tuple(request["gpus"]), request["threads"])
+    devices = Devices.from_json(request["devices"])
     try:
         pid = os.fork()
     except OSError as error:

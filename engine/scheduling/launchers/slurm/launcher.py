@@ -29,7 +29,7 @@ from engine.scheduling.launchers.slurm.queries import (
     hides_jobs,
     shared_queue,
 )
-from engine.scheduling.launchers.slurm.script import STARTED, script
+from engine.scheduling.launchers.slurm.script import STARTED, asked_with, devices_of, script
 from engine.scheduling.launchers.slurm.submit import being_submitted, submit
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
@@ -78,7 +78,7 @@ class SlurmLauncher:
 
     def capacity(self, held: Sequence[Held], at_once: int | None) -> Capacity:
         site = self.site
-        each = {kind: _devices(site, kind) for kind in PHASES}
+        each = {kind: devices_of(site.asked(kind)) for kind in PHASES}
         cards = max((len(one.gpus) for one in each.values()), default=0)
         return Capacity(tuple(range(cards)), jobs=max(0, site.jobs - len(held)), each=each)
 
@@ -108,7 +108,7 @@ class SlurmLauncher:
         self, site: Site, phase: PhaseDir, attempt: AttemptDir, spec: PhaseSpec, devices: Devices
     ) -> Asked:
         """As little as is expected of it the first time; then all that the site gives."""
-        most = site.asked(spec.kind)._replace(gpus=len(devices.gpus), cpus=devices.threads)
+        most = asked_with(site.asked(spec.kind), devices)
         if attempt.number > 1:
             return most
         root = phase.path.parent.parent
@@ -306,11 +306,6 @@ def job_name(phase: PhaseDir, attempt: AttemptDir) -> str:
     """One that no other attempt in any folder has."""
     folder = hashlib.sha256(str(phase.path.parent.parent.resolve()).encode()).hexdigest()[:8]
     return f"{PREFIX}{folder}:{phase.id}:{attempt.number}"
-
-
-def _devices(site: Site, kind: str) -> Devices:
-    asked = site.asked(kind)
-    return Devices(tuple(range(asked.gpus)), asked.cpus)
 
 
 def _open_generations(runs: RunsFolder) -> dict[str, list[PhaseDir]]:

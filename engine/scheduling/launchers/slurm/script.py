@@ -35,7 +35,7 @@ if ! (set -o noclobber; echo "$SLURM_JOB_ID" >"$attempt/job") 2>/dev/null \\
   echo "job $(cat "$attempt/job") has this attempt; nothing is done here"
   exit 1
 fi
-rm -f "$attempt/yield" "$attempt/exit" "$attempt/code"
+rm -f "$attempt/yield" "$attempt/exit" "$attempt/code" "$attempt/death"
 {exports}
 {setup}
 gpus={gpus}
@@ -56,7 +56,7 @@ last() {{  # the signal may come a minute early: wait for the phase as long as t
 }}
 trap 'save limit; last & timer=$!' USR1
 trap 'save term' TERM
-(srun --ntasks=1 --cpus-per-task={cpus} {command} >>"$attempt/stdout.log" 2>>"$attempt/stderr.log"
+(srun {tasks} --cpus-per-task={cpus} {command} >>"$attempt/stdout.log" 2>>"$attempt/stderr.log"
 echo $? >"$attempt/code") &
 phase=$!
 until [ -s "$attempt/code" ] || ! kill -0 "$phase" 2>/dev/null; do wait "$phase"; done
@@ -89,7 +89,7 @@ def script(
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options)]
     lines.append(f'echo "{STARTED}${{SLURMD_NODENAME:-$(hostname)}}"')
     python = str(Path(site.environment) / "bin" / "python") if site.environment else sys.executable
-    devices = Devices(tuple(range(asked.gpus)), asked.cpus)
+    devices = devices_of(asked)
     words = phase_command((python, "-m", "engine"), phase, attempt, devices)
     quoted = [shlex.quote(word) for word in words]
     if devices.gpus:
@@ -99,6 +99,7 @@ def script(
         exports="\n".join(_exports(devices, program)),
         setup="\n".join(site.setup),
         gpus=",".join(map(str, devices.gpus)),
+        tasks=_tasks(asked),
         cpus=asked.cpus,
         command=" ".join(quoted),
         goes_on=GOES_ON,
@@ -107,6 +108,21 @@ def script(
         barren=BARREN,
     )
     return "\n".join(lines) + "\n" + body
+
+
+def devices_of(asked: Asked) -> Devices:
+    """The devices of a job, numbered from 0 on each node."""
+    return Devices(tuple(range(asked.gpus)), asked.cpus, asked.nodes, asked.processes)
+
+
+def asked_with(asked: Asked, devices: Devices) -> Asked:
+    """The same job with these devices."""
+    return asked._replace(
+        gpus=len(devices.gpus),
+        cpus=devices.threads,
+        nodes=devices.nodes,
+        processes=devices.on_cpu,
+    )
 
 
 def lead(time: str) -> int:
@@ -137,8 +153,8 @@ def _options(
     ):
         if value:
             yield f"--{option}={value}"
-    yield "--nodes=1"
-    yield "--ntasks=1"
+    yield f"--nodes={asked.nodes}"
+    yield f"--ntasks={asked.nodes}"
     yield f"--cpus-per-task={asked.cpus}"
     if asked.gpus:
         yield f"--gres={site.gres}:{asked.gpus}"
@@ -150,6 +166,14 @@ def _options(
         yield f"--dependency={','.join(needs)}"
         yield "--kill-on-invalid-dep=yes"
     yield from site.sbatch
+
+
+def _tasks(asked: Asked) -> str:
+    """Options of srun: a task a node, which all end when one of them dies."""
+    if asked.nodes == 1:
+        return "--ntasks=1"
+    count = f"--nodes={asked.nodes} --ntasks={asked.nodes} --ntasks-per-node=1"
+    return f"{count} --kill-on-bad-exit=1"
 
 
 def _exports(devices: Devices, program: Program) -> Iterable[str]:
