@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--move", nargs=2, type=(str, int), metavar="RUN POSITION", help="0 is next.")
+@click.option("--hold", "held", metavar="RUN", help="Start nothing of it; hold its pending jobs.")
+@click.option("--release", "released", metavar="RUN", help="Let a held run go on.")
 @click.option(
     "--cpu-slots",
     type=click.IntRange(0),
@@ -25,11 +27,20 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def queue(
-    runs: RunsFolder, move: tuple[str, int] | None, cpu_slots: int | None, as_json: bool
+    runs: RunsFolder,
+    move: tuple[str, int] | None,
+    held: str | None,
+    released: str | None,
+    cpu_slots: int | None,
+    as_json: bool,
 ) -> None:
-    """Show which runs come next, or move one; a phase is started when its devices are free."""
+    """Show which runs come next; move, hold or release one. A phase is started when its devices are
+    free."""
     if move:
         run_changes.move(runs, find_run(runs, move[0]), move[1])
+    for which, on in ((held, True), (released, False)):
+        if which:
+            queue_changes.hold(runs, find_run(runs, which), on)
     if cpu_slots is not None:
         queue_changes.set_cpu_slots(runs, cpu_slots or None)
     wanted = read_queue(runs)

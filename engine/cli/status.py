@@ -17,7 +17,7 @@ from engine.cli.output import (
     tell_passed_over,
 )
 from engine.queries.checking import missing_figures
-from engine.queries.doing import steps, waits_for
+from engine.queries.doing import placed, steps, waits_for
 from engine.queries.finding import find_run, find_runs
 from engine.queries.remarks import remarks
 from engine.queries.runs import PhaseStatus, RunStatus, age, list_runs, run_status, unreadable
@@ -208,6 +208,8 @@ def _said(runs: RunsFolder, phase: PhaseStatus) -> Iterable[str]:
     view = phase.view
     if phase.state == "running":
         yield ", ".join(steps(view))
+        if phase.where:
+            yield placed(phase)
         silent = age(view.progressed) - ahead(runs.root) if view.progressed else 0.0
         if silent > SILENT_AFTER_S:
             yield f"no sign of progress for {duration(silent)}"
@@ -291,6 +293,7 @@ def _phase_json(phase: PhaseStatus) -> dict[str, object]:
         "error": phase.error,
         "blocked_by": phase.blocked_by,
         "waits": phase.waits,
+        "where": placed(phase),
         "activity": phase.view.activity,
         "done": progress.done if progress else None,
         "total": progress.total if progress else None,

@@ -17,6 +17,7 @@ from engine.commands.doctor import examine
 from engine.generation.vllm import install
 from engine.machine import devices as machine
 from engine.machine import vllm
+from engine.queries import cluster
 from engine.queries.checking import missing_figures
 from engine.queries.runs import list_runs, unreadable
 from engine.schema.counts import counted
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 def devices(as_json: bool) -> None:
-    """Show GPUs with who uses them, CPU cores and memory."""
-    gpus, host = machine.gpus(), machine.machine()
+    """Show GPUs with who uses them, CPU cores and memory; on a cluster its nodes too."""
+    gpus, host, around = machine.gpus(), machine.machine(), cluster.look()
     if as_json:
-        print_json({"gpus": gpus, "machine": host})
+        print_json({"gpus": gpus, "machine": host, "cluster": around})
         return
     used, total = host.memory_used / 1024, host.memory_total / 1024
     echo(f"CPU: {host.cores} cores, load {host.load:.1f}; memory {used:.1f} of {total:.1f} GiB")
@@ -47,6 +48,8 @@ def devices(as_json: bool) -> None:
             echo(f"  {process.user} {process.name} ({process.pid}): {process.used:.0f} MiB")
     if not gpus:
         echo("GPU: none")
+    for name, said in cluster.lines(around) if around else ():
+        echo(f"{name}: {said}")
 
 
 @click.command()

@@ -12,7 +12,9 @@ from engine.machine.state import (
     phase_state,
     recent_view,
 )
+from engine.queries import cluster
 from engine.scheduling import daemon, queue
+from engine.scheduling.launchers.slurm import jobs
 from engine.scheduling.queue import DeviceRequest, Entry, read_queue
 from engine.scheduling.standing import (
     Fact,
@@ -26,6 +28,8 @@ from engine.store.run import read_run
 from engine.store.spending import spending
 
 if TYPE_CHECKING:
+    from engine.queries.cluster import ClusterNow
+    from engine.scheduling.launchers.slurm.queries import Job
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
     from engine.store.phase_log import State
@@ -37,7 +41,8 @@ __all__ = ["Conducting", "Entry", "Work", "hold", "look", "move", "set_cpu_slots
 @dataclass(frozen=True, slots=True)
 class Work:
     """A phase with a living attempt. ``gpus``: its GPUs; empty on the CPU or while it waits for an
-    endpoint. ``paid``: what it has paid its endpoint so far."""
+    endpoint. ``paid``: what it has paid its endpoint so far. ``job``: its job on a cluster, as the
+    queue has it."""
 
     run_id: str
     spec: PhaseSpec
@@ -46,12 +51,14 @@ class Work:
     pid: int | None
     gpus: tuple[int, ...]
     paid: Spending | None = None
+    job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Conducting:
     """The state of the queue. ``conductor_pid``: None when no conductor runs and so nothing starts.
-    ``waiting``: why phases wait although their inputs are there."""
+    ``waiting``: why phases wait although their inputs are there. ``cluster``: the one that this
+    machine belongs to."""
 
     conductor_pid: int | None
     entries: tuple[Entry, ...]
@@ -60,6 +67,7 @@ class Conducting:
     cpu_slots: int | None
     api_slots: int
     waiting: dict[str, str] = field(default_factory=dict)
+    cluster: ClusterNow | None = None
 
 
 def look(runs: RunsFolder) -> Conducting:
@@ -88,12 +96,18 @@ def look(runs: RunsFolder) -> Conducting:
         cpu_slots=wanted.cpu_slots,
         api_slots=wanted.api_slots,
         waiting=daemon.waiting(runs),
+        cluster=cluster.look(),
     )
 
 
 def hold(runs: RunsFolder, run_id: str, held: bool) -> None:
-    """Hold a run, so that it starts no phase and keeps its place in the queue; or release it."""
-    queue.hold(runs, run_id, held)
+    """Hold a run, so that it starts no phase and keeps its place in the queue; or release it. Its
+    jobs that wait on a cluster are held with it, but for those that another run needs."""
+    wanted = queue.hold(runs, run_id, held)
+    others = [entry.run_id for entry in wanted.entries if not entry.hold]
+    needed = {spec.id for other in others if other != run_id for spec in _phases(runs, other)}
+    phases = [runs.phase(spec.id) for spec in _phases(runs, run_id) if spec.id not in needed]
+    jobs.hold(filter(None, (phase.last_attempt() for phase in phases if not phase.done)), held)
     if not held:
         daemon.ensure_running(runs)
 
@@ -124,7 +138,8 @@ def _work(runs: RunsFolder, run_id: str, spec: PhaseSpec, found: PhaseState) -> 
     except DAMAGED:  # or its starter has not said yet
         pid, gpus = None, ()
     paid = spending(spec, recent_view(attempt)) if attempt is not None else None
-    return Work(run_id, spec, found.state, found.attempt, pid, gpus, paid)
+    job = jobs.job_of(attempt) if attempt is not None else None
+    return Work(run_id, spec, found.state, found.attempt, pid, gpus, paid, job)
 
 
 def requested(request: DeviceRequest) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.schema.allocation import Allocation
 from engine.schema.durations import duration
 from engine.schema.rates import rate_text
 
@@ -42,11 +43,25 @@ def steps(view: PhaseView) -> list[str]:
     return [parts[0], f"loss {losses[-1][1]:.4g}", *parts[1:]]
 
 
+def placed(phase: PhaseStatus) -> str:
+    """Say where a running phase is on a cluster, until when at the latest, and how often it went
+    back to the queue: ``job 7 on n1, gpu:1, until 28 Nov 14:30 at the latest; requeued twice``."""
+    return phase.where and phase.where + _requeued(phase)
+
+
+def _requeued(phase: PhaseStatus) -> str:
+    last = phase.view.latest.get("allocation")
+    times = (last.number - (phase.state == "running")) if isinstance(last, Allocation) else 0
+    if times < 1:
+        return ""
+    return f"; requeued {('once', 'twice')[times - 1] if times < 3 else f'{times} times'}"
+
+
 def waits_for(phase: PhaseStatus, phases: Iterable[PhaseStatus]) -> str:
     """Say what keeps a phase from starting: a device, or the phases before it; "" when nothing
     does."""
     if phase.waits:
-        return phase.waits
+        return phase.waits + _requeued(phase) * (phase.state == "pending")
     if phase.state not in ("waiting", "queued", "blocked"):
         return ""
     known = {one.id: one for one in phases}

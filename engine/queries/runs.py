@@ -54,7 +54,8 @@ _RUN = re.compile(r"-[0-9a-f]{8}$")
 @dataclass(frozen=True, slots=True)
 class PhaseStatus:
     """A phase of a run: its state, and if it can't start, which phases must be retried first.
-    ``reading``: ``view`` covers only the log's end so far."""
+    ``waits``: what it waits for. ``where``: where on a cluster it runs. ``reading``: ``view``
+    covers only the log's end so far."""
 
     spec: PhaseSpec
     state: State
@@ -63,6 +64,7 @@ class PhaseStatus:
     blocked_by: tuple[str, ...]
     view: PhaseView = EMPTY
     waits: str = ""
+    where: str = ""
     reading: bool = False
 
     @property
@@ -139,8 +141,10 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
         damage += [line for line in (torn, unscored) if line]
         waits = waiting.get(spec.id, "") if state == "queued" else said.why
+        where, waits = (waits, "") if state == "running" else ("", waits)
         by = stands[spec.id].blocked_by
-        phases.append(PhaseStatus(spec, state, said.attempt, said.error, by, view, waits))
+        told = PhaseStatus(spec, state, said.attempt, said.error, by, view, waits, where)
+        phases.append(told)
     state = run_state([stand.state for stand in stands.values()])
     accuracies = accuracies_of(evaluations_of(runs, specs))
     return RunStatus(file, state, tuple(phases), accuracies, tuple(damage))

@@ -28,11 +28,13 @@ HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True, slots=True)
 class MachineView:
-    """A reading of the machine. ``ours``: the phase that each process id works on."""
+    """A reading of the machine. ``ours``: the phase that each process id works on. ``around``: the
+    lines about its cluster."""
 
     machine: Machine
     gpus: Sequence[Gpu]
     ours: dict[int, str]
+    around: Sequence[tuple[str, str]] = ()
 
 
 class GpusPanel(VerticalScroll):
@@ -68,6 +70,10 @@ class GpusPanel(VerticalScroll):
         if not of.gpus:
             text.append("GPU     ", "bold")
             text.append("none found (no NVIDIA driver answers); phases run on the CPU", "dim")
+        text.append("\n" if of.around else "")
+        for name, said in of.around:
+            text.append(f"\n{one_line(name, 40)}", "bold")
+            text.append(f"\n  {one_line(said, 120)}")
         self.query_one(Static).update(text)
 
     def _gpu(self, gpu: Gpu, ours: dict[int, str]) -> Text:

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.message import Message
 
-from engine.queries.doing import doing
+from engine.queries.doing import doing, placed, waits_for
 from engine.schema.sanitize import one_line
 from engine.store.spending import in_all, spending
 from sirt_tui.format import STATE_MARKS, STATE_STYLES, duration
@@ -153,6 +153,8 @@ def phase_text(phase: PhaseStatus, now: datetime, width: int = 100) -> Text:
     second = _second_line(phase, now, width - 2)
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")
+    if phase.where:
+        text.append(f"\n  {one_line(placed(phase), width - 2)}", "dim")
     paid = spending(phase.spec, phase.view)
     for line in paid.lines if paid else ():
         text.append(f"\n  {one_line(line, 100)}", "dim")
@@ -163,7 +165,7 @@ def _second_line(phase: PhaseStatus, now: datetime, width: int) -> str:
     if phase.state == "running":
         return silence(phase.view, now) or progress_line(phase.view, width)
     if phase.waits:
-        return phase.waits
+        return waits_for(phase, ())
     if phase.blocked_by:
         return f"waits for {phase.blocked_by[0]}"
     if phase.error and phase.state != "done":

@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from engine.commands import queue_changes, run_changes
+from engine.queries import cluster
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
 from sirt_tui.panels.gpus import GpusPanel, MachineView
@@ -54,7 +55,7 @@ class DevicesPage(Page):
         with Container(id="body"):
             yield GpusPanel()
             working: RowTable[Work] = RowTable(
-                work_columns(False), lambda w: w.spec.id, id="working", ticks=False
+                work_columns(False, False), lambda w: w.spec.id, id="working", ticks=False
             )
             yield working
             waiting: RowTable[tuple[int, Entry, State]] = RowTable(
@@ -90,14 +91,16 @@ class DevicesPage(Page):
         if self._machine is not None:
             working = self._now.working if self._now else ()
             ours = {w.pid: w.spec.title for w in working if w.pid is not None}
-            view = MachineView(self._machine.machine, self._machine.gpus, ours)
+            around = cluster.lines(self._now.cluster) if self._now and self._now.cluster else ()
+            view = MachineView(self._machine.machine, self._machine.gpus, ours, around)
             self.query_one(GpusPanel).show(view)
 
     def on_feed_queue_changed(self, event: Feed.QueueChanged) -> None:
         now = self._now = event.now
         self._draw_machine()
         self._requested.update({e.run_id: queue_changes.requested(e.devices) for e in now.entries})
-        self.working.set_columns(work_columns(any(w.paid is not None for w in now.working)))
+        pays = any(w.paid is not None for w in now.working)
+        self.working.set_columns(work_columns(pays, any(w.job is not None for w in now.working)))
         self.working.show(now.working)
         rows = list(enumerate(zip(now.entries, now.states, strict=True), start=1))
         self.queue.show([(n, entry, state) for n, (entry, state) in rows])
@@ -137,9 +140,11 @@ class DevicesPage(Page):
 
     @work
     async def action_hold(self) -> None:
-        row = self.queue.row
-        if row is not None:
-            await self._do(partial(queue_changes.hold, self.runs, row[1].run_id, not row[1].hold))
+        run_id = self._meant()
+        entries = self._now.entries if self._now else ()
+        entry = next((one for one in entries if one.run_id == run_id), None)
+        if entry is not None:
+            await self._do(partial(queue_changes.hold, self.runs, entry.run_id, not entry.hold))
 
     @work
     async def action_stop(self) -> None:

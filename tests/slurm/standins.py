@@ -50,6 +50,17 @@ case "$*" in *--user=*anna*) cat "$here/annas" ;; esac
     "scancel": "",
     "scontrol": """
 [ "$2" = config ] && { cat "$here/config" 2>/dev/null; exit; }
+case $1 in
+hold) reason=JobHeldUser ;;
+release) reason=Priority ;;
+*) reason= ;;
+esac
+if [ "$reason" ]; then
+  [ -e "$here/deny" ] && { cat "$here/deny" >&2; exit 1; }
+  shift
+  for id; do sed -i "s/^$id|PENDING|[^|]*|/$id|PENDING|$reason|/" "$here/queue"; done
+  exit
+fi
 cat "$here/scontrol" 2>/dev/null
 """,
     "sinfo": 'cat "$here/sinfo" 2>/dev/null\n',

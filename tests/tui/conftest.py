@@ -28,6 +28,12 @@ def no_fetched_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub"))
 
 
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Slurm says on this machine changes no screen."""
+    monkeypatch.setattr("engine.queries.cluster.look", lambda: None)
+
+
 @pytest.fixture
 def recorded(tmp_path: Path) -> RunsFolder:
     return copy_recorded(tmp_path / "runs")

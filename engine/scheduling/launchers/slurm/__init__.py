@@ -6,6 +6,7 @@
     script.py     the job's script
     submit.py     hands a script over, once
     launcher.py   the launcher: the above, for the conductor and for screens
+    jobs.py       our jobs and the nodes for whoever looks; holding jobs
     detect.py     what a cluster offers, for `sirt site init`
 
 What must stay true: a job is known by its name, which is written down before it is handed over; the

@@ -67,7 +67,7 @@ REASONS: tuple[tuple[str, Outlook, str], ...] = (
     ("Reservation", "waits", "for its reservation to begin"),
     ("ReservationDeleted", "needs you", "its reservation was deleted; change the site's sbatch:"),
     ("JobArrayTaskLimit", "waits", "as many of its array run as may"),
-    ("JobHeldUser", "needs you", "held by you; scontrol release lets it start"),
+    ("JobHeldUser", "needs you", "held by you; release its run: sirt queue --release"),
     ("JobHeldAdmin", "needs you", "held by an administrator; ask them"),
     (
         "launch failed requeued held",
