@@ -157,16 +157,20 @@ def expectations(
 
 
 def amounts_of(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:
-    """Phase -> its questions, at most: how many the gate keeps isn't known before."""
+    """Phase -> its questions, at most: how many the gate keeps isn't known before. 0 for a phase
+    whose inputs can't be read."""
+    planned = {spec.id: spec for spec in phases}
     found: dict[str, int] = {}
-    phases = list(phases)
-    planned = {spec.id for spec in phases}
-    for known in {name for spec in phases for name in spec.inputs} - planned:
-        with suppress(OSError, UserError, LookupError):
-            found[known] = runs.phase(known).spec().questions(_rows, found)
-    for spec in phases:
-        found[spec.id] = spec.questions(_rows, found)
-    return found
+
+    def find(phase_id: str) -> int:
+        if phase_id not in found:
+            found[phase_id] = 0  # where it can't be read
+            with suppress(OSError, UserError):
+                spec = planned.get(phase_id) or runs.phase(phase_id).spec()
+                found[phase_id] = spec.questions(_rows, {name: find(name) for name in spec.inputs})
+        return found[phase_id]
+
+    return {phase_id: find(phase_id) for phase_id in planned}
 
 
 def _rows(task: TaskRef, split: Split) -> int:

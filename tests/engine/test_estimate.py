@@ -6,7 +6,7 @@ import pytest
 
 from engine.cli.experiments import print_plan
 from engine.commands.experiments import plan_experiment
-from engine.planning.estimate import estimate
+from engine.planning.estimate import amounts_of, estimate
 from engine.planning.graph import make_plan
 from engine.schema.cards import Endpoint
 from engine.schema.durations import duration
@@ -91,3 +91,15 @@ def test_what_takes_years_is_called_long_and_says_what_that_rests_on(
 )
 def test_long_times_are_told_in_days(hours: int, said: str) -> None:
     assert duration(3600 * hours) == said
+
+
+def test_a_phase_alone_has_as_many_questions_as_among_all(tmp_path: Path) -> None:
+    runs = RunsFolder(tmp_path)
+    phases = plan_experiment(runs, "pocket", on_gpu=False).plan.phases
+    everything = amounts_of(phases, runs)
+    refine = next(spec for spec in phases if spec.kind == "refine")
+    assert amounts_of([refine], runs) == {refine.id: 0}  # what it reads is not there
+    for spec in phases:
+        runs.phase(spec.id).create(spec)
+    assert all(amounts_of([spec], runs) == {spec.id: everything[spec.id]} for spec in phases)
+    assert everything[refine.id]
