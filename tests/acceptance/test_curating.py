@@ -73,7 +73,7 @@ def copy(finished: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
     kill_all(line)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(37)
 def test_refining_again_without_some_pairs(copy: CommandLine) -> None:
     """Only refine and its evaluations are new; marks taken back, it is the first run again."""
     (first,) = copy.json("status")

@@ -19,7 +19,7 @@ from tests.tui.conftest import copy_recorded
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(25)
 
 
 def slowly(prompt: str) -> str:

@@ -77,7 +77,7 @@ def outputs(runs: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.slow(180)
 def test_killed_and_retried_gives_the_same(finished: CommandLine, sirt: CommandLine) -> None:
     rng = random.Random(20)
     sirt("run", str(SMALL), "--detach")

@@ -21,7 +21,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 def test_a_second_round_and_a_teacher_on_its_training_questions(
     sirt: CommandLine, tmp_path: Path
 ) -> None:

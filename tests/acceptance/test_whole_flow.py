@@ -35,7 +35,7 @@ async def until(pilot: Pilot[Any], condition: Callable[[], Any], what: str) -> N
     raise AssertionError(f"never happened: {what}\n{text_of(pilot.app)}")  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_from_composing_to_the_exported_comparison(
     sirt: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,7 +148,7 @@ def cases() -> Iterator[object]:
             if way in STRANGE and kind not in MOST_READ:
                 continue
             if kind not in SEALED or way not in ("binary", "object", "not a number"):
-                marks = () if (kind, way) in SAMPLE else pytest.mark.slow
+                marks = () if (kind, way) in SAMPLE else pytest.mark.slow(0.5)
                 yield pytest.param(kind, way, marks=marks, id=f"{kind}-{way}")
 
 

@@ -79,7 +79,7 @@ def test_what_was_compiled_for_another_python_does_not_fit() -> None:
     assert prepared._fits(pure, prepared._tags(other))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(50)
 def test_a_prepared_folder_measures_by_itself(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     prepared.prepare(folder, None, "130")

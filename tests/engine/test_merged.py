@@ -219,7 +219,7 @@ def test_nothing_is_overwritten_and_a_full_disk_leaves_nothing(
 KILLED_AT = ("merging into", "loading what was written", "publishing")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.parametrize("moment", KILLED_AT)
 def test_killed_at_any_moment_it_publishes_a_whole_model_or_none(
     trained: Any, tmp_path: Path, moment: str

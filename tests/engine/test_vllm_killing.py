@@ -5,8 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,19 +14,22 @@ import pytest
 from engine import catalog
 from engine.generation.vllm import parity
 from engine.generation.vllm.folder import ServerDir, server_dirs
+from engine.interfaces import Devices, Handle
+from engine.machine import processes
 from engine.machine.vllm import VARIABLE
 from engine.models.loading import load
 from engine.models.tokenizing import prepare_prompt
 from engine.phases.ask import item_seed
 from engine.phases.evaluate import _prompts
 from engine.pocket.recipes import MODELS
+from engine.scheduling.launchers.forked import Forks
 from engine.schema.cards import LocalWeights, ModelCard, Sampling
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.layout import PREDICTIONS, REPLIES, PhaseDir, RunsFolder
 from engine.tasks.sampling import balanced
-from tests.engine.vllm_helpers import FakeVllm, is_alive, truth, wait_until
+from tests.engine.vllm_helpers import PATIENCE_S, FakeVllm, is_alive, truth, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(40)
 QUESTIONS = 40
 CARD = ModelCard(
     name="wren",
@@ -59,24 +60,24 @@ MOMENTS: tuple[tuple[tuple[str, ...], int | None], ...] = (
 class Trial:
     """A phase that is started again whenever it has ended without an outcome that counts."""
 
-    def __init__(self, runs: RunsFolder, fake: FakeVllm) -> None:
-        self.runs, self.fake = runs, fake
+    def __init__(self, runs: RunsFolder, fake: FakeVllm, forks: Forks) -> None:
+        self.runs, self.fake, self.forks = runs, fake, forks
         runs.create()
         self.folder: PhaseDir = runs.phase(SPEC.id)
         self.folder.create(SPEC)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.handle: Handle | None = None
 
     def run(self) -> None:
-        if self.folder.done or (self.process and self.process.poll() is None):
-            return
-        attempt = self.folder.new_attempt()
-        command = [sys.executable, "-m", "engine", "phase", str(self.folder.path)]
-        self.join()
-        self.process = subprocess.Popen([*command, str(attempt.path)], start_new_session=True)
+        if not self.folder.done and not self.alive:
+            self.handle = self.forks.start(self.folder, self.folder.new_attempt(), Devices())
+
+    @property
+    def alive(self) -> bool:
+        return self.handle is not None and processes.is_alive(self.handle)
 
     def join(self) -> None:
-        if self.process:
-            self.process.wait()
+        assert self.handle is not None
+        assert processes.wait_gone(self.handle, PATIENCE_S)
 
     def on_file(self) -> set[str]:
         file = self.folder.work / REPLIES
@@ -89,7 +90,7 @@ class Trial:
     def pid(self, who: str) -> int | None:
         """Of a living one."""
         if who == "phase":
-            return self.process.pid if self.process and self.process.poll() is None else None
+            return self.handle["pid"] if self.handle and self.alive else None
         folder = self.server_dir()
         server = folder.living() if folder else None
         if server is None:
@@ -115,19 +116,35 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
     wait_until(lambda: not made.alive())
 
 
-def test_nothing_is_lost_or_asked_twice_whatever_is_killed(fake: FakeVllm, tmp_path: Path) -> None:
+@pytest.fixture
+def forks(fake: FakeVllm, tmp_path: Path) -> Iterator[Forks]:
+    """They know the fake; forked, since the imports would take most of each attempt's time."""
+    made = Forks(tmp_path / "forks.log")
+    made.warm_up()
+    assert made._process
+    yield made
+    made.close()
+    made._process.kill()
+    made._process.wait()
+
+
+def test_nothing_is_lost_or_asked_twice_whatever_is_killed(
+    fake: FakeVllm, forks: Forks, tmp_path: Path
+) -> None:
     teach(fake)
-    undisturbed = Trial(RunsFolder(tmp_path / "quiet"), fake)
+    wait_until(forks.ready)
+    undisturbed = Trial(RunsFolder(tmp_path / "quiet"), fake, forks)
     undisturbed.run()
     undisturbed.join()
     assert undisturbed.folder.done
 
-    trial = Trial(RunsFolder(tmp_path / "runs"), fake)
+    trial = Trial(RunsFolder(tmp_path / "runs"), fake, forks)
     kept: list[tuple[set[str], int]] = []
     fake.start_slowly()
+    fake.hold()
     for victims, replies in MOMENTS:
         if replies is not None:
-            fake.go_on()
+            fake.start_at_once()
         reach(trial, victims, replies)
         for pid in [trial.pid(who) for who in victims]:
             with contextlib.suppress(ProcessLookupError):

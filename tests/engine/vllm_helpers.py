@@ -51,11 +51,14 @@ class FakeVllm:
         (self.folder / "hold.new").rename(self.folder / "hold")
 
     def go_on(self) -> None:
-        for name in ("hold", "slow"):
-            (self.folder / name).unlink(missing_ok=True)
+        self.start_at_once()
+        (self.folder / "hold").unlink(missing_ok=True)
 
     def start_slowly(self) -> None:
         (self.folder / "slow").touch()
+
+    def start_at_once(self) -> None:
+        (self.folder / "slow").unlink(missing_ok=True)
 
     def knows(self, probes: list[dict[str, Any]]) -> None:
         (self.folder / "probes.json").write_text(json.dumps(probes))

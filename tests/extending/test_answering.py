@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.extending.program import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(35)
 
 ARC = '''
 """ARC (Clark et al., 2018): three to five options, whose labels may be letters or numbers."""

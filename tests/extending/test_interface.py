@@ -11,7 +11,7 @@ from tests.tui.conftest import copy_recorded, run_of
 if TYPE_CHECKING:
     from tests.extending.program import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(17)
 
 PANEL = '''
 """How many messages each phase has said."""

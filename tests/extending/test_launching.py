@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.extending.program import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(25)
 
 LAUNCHER = '''
 """Phases as jobs of a cluster that is spoken to by the commands submit, jobs and drop."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "engine" / "pocket" / "models" / "wren-1m"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(50)
 @pytest.mark.parametrize("kind", ["instruct", "refine"])
 def test_both_sides_train_on_the_same_tokens(kind: str) -> None:
     """Also that TRL's command still takes the options that it is given."""

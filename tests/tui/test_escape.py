@@ -67,7 +67,7 @@ def shown(app):
     return text_of(app).rpartition("\n")[0]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_escape_undoes_what_was_opened_last_and_starts_nothing(recorded):
     async def flow():
         app = app_on(recorded)

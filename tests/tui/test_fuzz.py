@@ -30,7 +30,7 @@ def test_a_few_random_keys() -> None:
     sessions(0, 2, SHORT)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 @pytest.mark.parametrize("first", range(1000, 1040, 20))  # the first eight of each twenty
 def test_many_random_keys(first: int) -> None:
     sessions(first, 8, SHORT)
@@ -56,7 +56,6 @@ def test_a_worker_that_fails_says_so_and_the_program_goes_on(
         TITLE = "Failing"
 
         def on_mount(self) -> None:
-            super().on_mount()
             self._fail()
 
         @work
