@@ -212,7 +212,7 @@ class SirtApp(App[None]):
         name = self._elsewhere.get(event.key)
         if name is not None and event.key not in self.screen.active_bindings:
             for line in self.screen.query(KeyLine):
-                what = f"{shown(event.key)} ({ACTIONS[name].words})"
+                what = f"key {shown(event.key)} ({ACTIONS[name].words})"
                 line.say(f"{what} has no effect here; {self.key('help')} lists the keys that have")
 
     def get_key_display(self, binding: Binding) -> str:

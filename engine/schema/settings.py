@@ -219,7 +219,10 @@ class RefineSettings(Frozen):
         usual=Usual(1, 20_000, "more overfit a few thousand pairs"),
     )
     epochs: Rate | None = setting(
-        None, "ours", "passes at most; the smaller of both caps holds", usual=PASSES
+        None,
+        "ours",
+        "passes over the pairs at most; these or max_steps, whichever ends first",
+        usual=PASSES,
     )
     schedule: Literal["cosine", "linear", "constant"] = setting("cosine", "I", "after the warm-up")
     optimizer: str = setting("paged_adamw_32bit", "A", "as in instruct")

@@ -39,14 +39,13 @@ class SourceBar(Static):
         while first < chosen and sum(len(n) + 2 for n in names[first : chosen + 1]) > self._room():
             first += 1
         text = Text()
-        key = cast("Shell", self.app).key
-        keys = f"{key('previous_tab')} {key('next_tab')} "
+        keys = f"{cast('Shell', self.app).key('next_tab')} next file  "
         text.append(keys if len(names) > 1 else "", "dim")
         text.append("‹" if first else "", "dim")
         self.update(text.append_text(tabs(names, chosen, "screen.source_at", first)))
 
     def _room(self) -> int:
-        return max(20, self.size.width - 8)
+        return max(20, self.size.width - 16)
 
 
 def _name(source: Source) -> str:

@@ -8,6 +8,7 @@ from engine.schema.counts import counted
 from engine.schema.sanitize import one_line
 from engine.schema.varied import value_text
 from sirt_tui.format import money, roughly
+from sirt_tui.panels.planned import IN_TURN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,4 +73,4 @@ def _time(planned: Planned, where: str) -> str:
         return ""
     unknown = planned.estimate.unknown
     more = f", and {counted(unknown, 'phase')} of unknown length" if unknown else ""
-    return f"{roughly(planned.estimate.seconds)} {where}, if one phase follows the other{more}"
+    return f"{roughly(planned.estimate.seconds)} {where}, {IN_TURN}{more}"

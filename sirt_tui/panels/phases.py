@@ -17,7 +17,7 @@ from sirt_tui.places import bindings
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from textual import events
@@ -69,7 +69,7 @@ class PhasesPanel(Lines):
         phases = of.status.phases
         self._ids = tuple(phase.id for phase in phases)
         width = self.scrollable_content_region.width
-        texts = [phase_text(phase, of.now, width).split("\n") for phase in phases]
+        texts = [phase_text(phase, of.now, width, phases).split("\n") for phase in phases]
         self._owners = [number for number, lines in enumerate(texts) for _ in lines]
         self.put_lines([line for lines in texts for line in lines])
         found = (spending(phase.spec, phase.view) for phase in phases)
@@ -137,9 +137,12 @@ class PhasesPanel(Lines):
             self.scroll_to(y=y, animate=False, immediate=True)
 
 
-def phase_text(phase: PhaseStatus, now: datetime, width: int = 100) -> Text:
-    """Write a phase's state, and below it a running phase's progress, a failed one's error or a
-    judge's result, and what it pays. ``width``: cells of a line."""
+def phase_text(
+    phase: PhaseStatus, now: datetime, width: int = 100, phases: Sequence[PhaseStatus] = ()
+) -> Text:
+    """Write a phase's state, and below it a running phase's progress, what it waits for, a failed
+    one's error or a judge's result, and what it pays. ``width``: cells of a line; ``phases``: all
+    of the run."""
     text = Text()
     text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
     text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
@@ -150,7 +153,7 @@ def phase_text(phase: PhaseStatus, now: datetime, width: int = 100) -> Text:
     if phase.state in {"running", "done"} and phase.view.started and ended:
         took = (ended - phase.view.started).total_seconds()
         text.append(f" {duration(took):>5}" if took >= 0 else "", "dim")
-    second = _second_line(phase, now, width - 2)
+    second = _second_line(phase, now, width - 2, phases)
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")
     if phase.where:
@@ -161,13 +164,13 @@ def phase_text(phase: PhaseStatus, now: datetime, width: int = 100) -> Text:
     return text
 
 
-def _second_line(phase: PhaseStatus, now: datetime, width: int) -> str:
+def _second_line(
+    phase: PhaseStatus, now: datetime, width: int, phases: Sequence[PhaseStatus]
+) -> str:
     if phase.state == "running":
         return silence(phase.view, now) or progress_line(phase.view, width)
-    if phase.waits:
-        return waits_for(phase, ())
-    if phase.blocked_by:
-        return f"waits for {phase.blocked_by[0]}"
+    if (phase.waits or phase.blocked_by) and (why := waits_for(phase, phases)):
+        return why
     if phase.error and phase.state != "done":
         return one_line(phase.error, 200)
     return one_line(str(phase.view.figures.get("summary", "")), 200)

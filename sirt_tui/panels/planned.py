@@ -28,11 +28,11 @@ NOTHING_HERE = "no more of the plan there, and nothing to choose in it; tab goes
 READ_SO = (
     ("to do", "phases that are still to be done, each once for all runs that need it"),
     ("reused", "phases of this folder that are finished and taken as they are"),
-    ("without sharing", "how many there would be if each run made all of its own"),
-    ("GiB", "memory of the largest phase of that kind: weights and activations"),
-    ("time", "if one phase follows the other; several devices take less"),
+    ("needs GiB", "memory of the largest phase of that kind: weights and activations"),
+    ("time", "of all phases one after another; several devices take less"),
     ("✓ ·", "a run that is finished, or not; runs that differ in their seed alone share a line"),
 )
+IN_TURN = "one phase after another"
 NOTE_SHOWN = 300
 
 
@@ -112,16 +112,17 @@ def plan_text(planned: Planned, sizes: Sequence[float], where: str) -> Text:
 
 def _append_phases(text: Text, planned: Planned) -> None:
     plan, memory = planned.plan, planned.estimate.memory
-    text.append(f"{'phase':<9}{'to do':>6}{'reused':>7}{'without sharing':>16}{'GiB':>6}\n", "dim")
-    for kind, (naive, shared, left) in plan.counts().items():
+    text.append(f"{'phase':<9}{'to do':>6}{'reused':>8}{'needs GiB':>11}\n", "dim")
+    for kind, (_, shared, left) in plan.counts().items():
         size = f"{memory[kind]:.1f}" if kind in memory else NOTHING
         text.append(f"{kind:<9}")
         text.append(f"{left:>6}", "bold" if left else "")
-        text.append(f"{shared - left:>7}", "green" if shared > left else "")
-        text.append(f"{naive:>16}", "dim")
-        text.append(f"{size:>6}\n", "" if left else "dim")
-    text.append(f"{'all':<9}{len(plan.to_do):>6}{len(plan.done):>7}", "bold")
-    text.append(f"{plan.naive:>16}\n\n", "dim")
+        text.append(f"{shared - left:>8}", "green" if shared > left else "")
+        text.append(f"{size:>11}\n", "" if left else "dim")
+    text.append(f"{'all':<9}{len(plan.to_do):>6}{len(plan.done):>8}\n", "bold")
+    if plan.naive > len(plan.to_do) + len(plan.done):
+        text.append(f"{plan.naive} phases if each run made all of its own\n", "dim")
+    text.append("\n")
 
 
 def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[str, Text]]:
@@ -130,15 +131,15 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
     if not planned.plan.to_do:
         return [("time", Text("none: everything is there already", "green"))]
     time = roughly(found.seconds)
-    lines = [("time", Text(f"{time} {where}")), ("", Text("if one follows the other", "dim"))]
+    lines = [("time", Text(f"{time} {where}, {IN_TURN}"))]
     lines += [("", Text(said, "dim")) for said in based_on(planned)]
     if time == OVER_A_YEAR and found.rough:
         lines.append(("", Text(found.speed, "dim")))
     if found.memory_gib is not None:
         largest = f"about {found.memory_gib:.1f} GiB, for the largest phase"
-        lines += [("memory", Text(largest)), ("fits in", fits(found.memory_gib, sizes))]
+        lines += [("memory", Text(largest)), ("", fits(found.memory_gib, sizes))]
     paid = ", ".join(money(amount, currency) for currency, amount in found.money.items())
-    lines.append(("teachers", Text(f"about {paid}") if paid else Text("nothing to pay", "dim")))
+    lines.append(("to pay", Text(f"about {paid}") if paid else Text("nothing", "dim")))
     names = ("data", *[""] * len(planned.notes))
     notes = zip(names, planned.notes, strict=False)
     return lines + [(name, Text(one_line(note, NOTE_SHOWN), "dim")) for name, note in notes]
@@ -148,7 +149,7 @@ def based_on(planned: Planned) -> list[str]:
     """Say what the estimate of time rests on, a line for each kind of figure."""
     found = planned.estimate
     known = {
-        "as long as finished ones like them took": found.from_history,
+        "timed by finished ones like them": found.from_history,
         "guessed from the models' sizes": found.rough,
         "of unknown length": found.unknown,
     }
@@ -158,17 +159,20 @@ def based_on(planned: Planned) -> list[str]:
 def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
     """Write for each GPU size whether the largest phase fits."""
     text = Text()
-    for answer, style, good in (("yes", "green", True), ("no", "bold red", False)):
+    answers = (("fits a GPU of", "green", True), ("too large for", "bold red", False))
+    for answer, style, good in answers:
         if found := [f"{size:.0f}" for size in sizes if (memory_gib <= size) is good]:
-            text.append("  " if text else "").append(answer, style)
-            text.append(f": {', '.join(found)} GiB")
+            text.append("; " if text else "").append(answer, style)
+            text.append(f" {', '.join(found)} GiB")
     return text
 
 
 def _append_reasons(text: Text, planned: Planned) -> None:
     """Say why the first phases to be done are not reused, where others like them are finished."""
     near = [one for one in planned.why if one.nearest]
-    text.append("\nnot reused, since\n" if near else "", "dim")
+    text.append(
+        "\nnot reused: what differs from the nearest finished phase\n" if near else "", "dim"
+    )
     for one in near:
         text.append(f"{one.phase.title}  ")
         text.append(f"{one_line(one.text, NOTE_SHOWN)}\n", "dim")

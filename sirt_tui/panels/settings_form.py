@@ -44,7 +44,7 @@ class SettingRow:
 
 
 class SettingsPanel(Vertical):
-    """Shows the settings, or those that are searched for; changed ones are ticked."""
+    """Shows the settings, or those that are searched for; changed ones have the sign."""
 
     DEFAULT_CSS = "SettingsPanel { height: 1fr; }"
 
@@ -99,7 +99,7 @@ def _row(draft: Draft, setting: Setting, problem: str, remark: str) -> SettingRo
 
 def setting_columns() -> list[Column[SettingRow]]:
     return [
-        Column("setting", "setting", 26, _name, narrow=20),
+        Column("setting", "setting (* changed)", 26, _name, narrow=20),
         Column("value", "value", 15, _value, narrow=12),
         Column("default", "default", 12, _default, rank=2, narrow=10),
         Column("origin", "source of default", 18, lambda row: (row.setting.origin, "dim"), rank=1),

@@ -28,6 +28,7 @@ EACH = "each"
 SITE = "site:"
 OF_MODELS = ("teachers", "students")
 CARDS = "cards"
+LABELS = {"seeds": "seed numbers", "report_to": "report curves to", "reuse": "reuse from"}
 OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experiments choose
 
 
@@ -241,7 +242,7 @@ def rows_of_setting(
     found = _choices(draft, setting, offered, chosen)
     heading = Row(
         key=setting.key,
-        label=setting.name.replace("_", " "),
+        label=LABELS.get(setting.key, setting.name.replace("_", " ")),
         note="" if value in (None, "", [], {}) else settings_form.typed(setting, value),
         about=setting.meaning,
         setting=setting,

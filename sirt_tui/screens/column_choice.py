@@ -11,6 +11,7 @@ from sirt_tui.places import bindings
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.leaving import Dialog
 from sirt_tui.widgets.table import RowTable
+from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +61,7 @@ class ColumnChoice(Dialog[Chosen | None]):
         ]
         with Vertical(classes="dialog"):
             yield Label("Columns of the list", classes="dialog-title")
-            yield Input(placeholder="Search: lr, batch, teacher", compact=True, id="filter")
+            yield TypedLine(placeholder="Search: lr, batch, teacher", compact=True, id="filter")
             yield RowTable(columns, lambda one: one.key)
             yield Static(self._hint(), classes="dialog-hint", markup=False)
 

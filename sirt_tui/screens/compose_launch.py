@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.commands.composing import Planned, Problem
     from engine.commands.device_request import DeviceRequest
+    from engine.commands.experiments import Launched
     from engine.store.layout import RunsFolder
     from sirt_tui.draft_document import DraftDocument
     from sirt_tui.page import Page
@@ -59,12 +60,21 @@ async def launch(page: Page, planned: Planned, offered: Offered) -> bool:
     except (UserError, OSError) as error:
         page.sirt.say_error(error)
         return False
-    reused = f", {len(launched.reused)} finished before" if launched.reused else ""
-    page.sirt.say(f"{counted(len(launched.queued), 'run')} queued{reused}")
+    page.sirt.say(done(launched, planned))
     for note in launched.notes:
         page.sirt.say(note, "warning")
     page.sirt.show_runs(launched.all)
     return False
+
+
+def done(launched: Launched, planned: Planned) -> str:
+    """Say what a launch did: ``2 runs launched, 3 phases reused (1 more run reused whole)``."""
+    phases, whole = len(planned.plan.done), len(launched.reused)
+    if not launched.queued:
+        return f"nothing launched: {counted(whole, 'run')} had finished before, reused whole"
+    said = f"{counted(len(launched.queued), 'run')} launched"
+    said += f", {counted(phases, 'finished phase')} reused" if phases else ""
+    return said + (f" ({counted(whole, 'more run')} reused whole)" if whole else "")
 
 
 def runs_of(runs: RunsFolder, experiment: str) -> int:

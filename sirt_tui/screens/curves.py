@@ -18,6 +18,7 @@ from sirt_tui.panels import comparison
 from sirt_tui.panels.curve_grid import CurveGrid
 from sirt_tui.panels.plots import plots, single_values
 from sirt_tui.places import bindings
+from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ class CurvesPage(Page):
     def compose_body(self) -> ComposeResult:
         yield Static(Text("reading…", "dim"), id="bar")
         yield Static(id="names")
-        yield Input(placeholder=SEARCH, id="filter", compact=True)
+        yield TypedLine(placeholder=SEARCH, id="filter", compact=True)
         yield CurveGrid()
 
     def on_mount(self) -> None:

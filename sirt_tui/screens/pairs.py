@@ -23,6 +23,7 @@ from sirt_tui.screens.item_marks import ItemMarks
 from sirt_tui.screens.item_sources import ItemSources
 from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.table import RowTable
+from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -88,7 +89,7 @@ class PairsPage(Page):
     def compose_body(self) -> ComposeResult:
         yield SourceBar()
         yield Static(id="status")
-        yield Input(placeholder=HINT, id="filter", compact=True)
+        yield TypedLine(placeholder=HINT, id="filter", compact=True)
         with Container(id="body"):
             yield RowTable(item_columns(self._marks, self._sources), lambda row: str(row.number))
             yield ItemPanel()

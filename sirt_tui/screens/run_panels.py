@@ -12,11 +12,12 @@ from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.widgets.leaving import Part
-from sirt_tui.widgets.tabs import tabs
+from sirt_tui.widgets.tabs import keys_text, tabs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.text import Text
     from textual.app import ComposeResult
     from textual.widget import Widget
 
@@ -33,10 +34,10 @@ class PanelBar(Static):
 
     DEFAULT_CSS = "PanelBar { height: 1; padding: 0 1; }"
 
-    def show(self, names: tuple[str, ...], chosen: str, keys: str) -> None:
+    def show(self, names: tuple[str, ...], chosen: str, keys: Text) -> None:
         self.display = bool(names)
         at = names.index(chosen) if chosen in names else -1
-        self.update(tabs(names, at, "screen.panel_at").append(f"  {keys} other panel", "dim"))
+        self.update(tabs(names, at, "screen.panel_at").append_text(keys))
 
 
 class RunPanels(Part, Container):
@@ -70,7 +71,8 @@ class RunPanels(Part, Container):
             panel = self._named(name)
             panel.display = name not in choice or name == self._panel
             panel.set_class(name in choice, "chosen")
-        keys = f"{self._sirt.key('previous_tab')} {self._sirt.key('next_tab')}"
+        key = self._sirt.key
+        keys = keys_text({key("next_tab"): "next panel", key("previous_tab"): "previous"})
         self.screen.query_one(PanelBar).show(choice, self._panel, keys)
         self.draw()
 

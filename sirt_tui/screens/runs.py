@@ -18,6 +18,7 @@ from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.screens.run_columns import counts_text, marks_explained
 from sirt_tui.screens.run_listing import RunListing
 from sirt_tui.widgets.table import RowTable
+from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ class RunsPage(Page):
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
-        yield Input(placeholder=FILTER, id="filter", compact=True)
+        yield TypedLine(placeholder=FILTER, id="filter", compact=True)
         yield Static(
             Text(EMPTY.format(compose=self.sirt.key("compose"), launch=self.sirt.key("launch"))),
             id="empty",

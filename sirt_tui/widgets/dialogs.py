@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual import work
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets import Button, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.schema.sanitize import visible
 from sirt_tui.places import bindings
 from sirt_tui.widgets.leaving import Dialog
+from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.widgets import Input
 
 Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
 LINES_SHOWN = 10
@@ -101,10 +103,12 @@ class AskText(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(visible(self._title), markup=False, classes="dialog-title")
-            yield Input(self._value)
+            yield TypedLine(self._value)
             if self._hint:
                 yield Static(visible(self._hint), markup=False, classes="dialog-hint")
-            yield Static("enter to accept, escape to leave", classes="dialog-hint")
+            yield Static(
+                "enter to accept, ^u to empty it, esc to leave it as it was", classes="dialog-hint"
+            )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
@@ -152,7 +156,7 @@ class Choose(Dialog[str | None]):
                 "enter to choose",
                 *([f"{self._drop_key} to delete a draft"] if self._drop else ()),
             )
-            yield Static(", ".join((*keys, "escape to leave")), classes="dialog-hint")
+            yield Static(", ".join((*keys, "esc to leave")), classes="dialog-hint")
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)

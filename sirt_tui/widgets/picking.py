@@ -16,8 +16,10 @@ T = TypeVar("T")
 
 
 class PickTable(RowTable[T]):
-    """A table whose owner decides on ticks. A click in the first ``tick_cells`` cells picks."""
+    """A table whose owner decides what picking does, and which rows have the sign. A click in the
+    first ``tick_cells`` cells picks."""
 
+    sign = "*"  # these rows are not ticked to do something with them: they are changed
     tick_cells = 0
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("pick table")]

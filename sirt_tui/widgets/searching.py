@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from engine.schema.sanitize import one_line
 from sirt_tui.widgets.leaving import Part
+from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -139,7 +140,7 @@ class SearchLine(Part, Horizontal):
         self._target: Searchable | None = None
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder=HINT, compact=True)
+        yield TypedLine(placeholder=HINT, compact=True)
         yield Static()
 
     def open(self, target: Searchable, hint: str = HINT) -> None:

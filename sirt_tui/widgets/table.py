@@ -80,6 +80,7 @@ class RowTable(PaintedLines, Generic[T]):
     class Changed(FromTable):
         """The ticks or the order changed."""
 
+    sign = TICK  # of ticked rows
     tick_cells = len(TICK)
 
     def __init__(
@@ -280,5 +281,5 @@ class RowTable(PaintedLines, Generic[T]):
             room = self.scrollable_content_region.width
             strip = head_strip(line, room, style, plain)
             return strip.adjust_cell_length(self.size.width, style)
-        ticked = self._key(line) in self.ticked
-        return self._look.row(line, self.size.width, style, ticked, plain)
+        sign = self.sign if self._key(line) in self.ticked else ""
+        return self._look.row(line, self.size.width, style, sign, plain)

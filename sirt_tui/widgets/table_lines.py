@@ -128,9 +128,10 @@ class Lines(Generic[T]):
             left += room + self._gap
         return None
 
-    def row(self, row: T, width: int, style: Style, ticked: bool, plain: bool) -> Strip:
-        """Draw a row; ``plain``: without the cells' colours, which the cursor makes unreadable."""
-        segments = [Segment(TICK if ticked else " " * len(TICK), style)]
+    def row(self, row: T, width: int, style: Style, sign: str, plain: bool) -> Strip:
+        """Draw a row after its ``sign``; ``plain``: without the cells' colours, which the cursor
+        makes unreadable."""
+        segments = [Segment(f"{sign:<{len(TICK)}}", style)]
         for column, room in self.shown(width):
             for text, name in pieces(column.cell_in(row, room), room, column.justify):
                 own = Style.null() if plain and "reverse" not in name else Style.parse(name)

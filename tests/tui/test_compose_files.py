@@ -105,7 +105,7 @@ def test_launching_says_what_will_be_done_and_goes_to_the_new_runs(recorded):
         await settled(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await settled(pilot, lambda: "SIRT Runs" in text_of(app))
-        await settled(pilot, lambda: "runs queued" in text_of(app))
+        await settled(pilot, lambda: "9 runs launched, " in text_of(app))
         made = set(recorded.run_ids()) - before
         await settled(pilot, lambda: app.screen.table.row.run_id in made, "the cursor on a new one")
         return made

@@ -67,7 +67,7 @@ def test_a_preset_is_shown_with_its_plan(recorded, size):
     assert "5.3e-4" in text
     assert "9 runs" in text
     assert "52 phases to do" in text or re.search(r"all +52 +14", text)
-    assert "fits in" in text
+    assert "fits a GPU of" in text
 
 
 @pytest.mark.slow
@@ -158,7 +158,7 @@ def test_cards_and_their_users_are_there_to_tick(recorded, monkeypatch):
         assert "GPU 0" in text_of(app)
         assert "40/80 GiB ada" in text_of(app)
         assert page._offered.on == "any GPU"
-        assert "yes: 80 GiB" in text_of(app)
+        assert "fits a GPU of 80 GiB" in text_of(app)
         assert "on a GPU" in text_of(app)
         await at(app, pilot, "choices", "devices/1")
         await pilot.press("space")
@@ -219,8 +219,8 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
     }
     found = composing.plan(recorded, draft)
     text = plan_text(found, (1.0, 24.0), "on the CPU").plain
-    assert re.search(r"teachers +about \d+\.\d\d EUR", text)
-    assert "yes: 24 GiB  no: 1 GiB" in text
+    assert re.search(r"to pay +about \d+\.\d\d EUR", text)
+    assert "fits a GPU of 24 GiB; too large for 1 GiB" in text
     panel = rows_of_setting(draft, SETTINGS["teachers"], Offered({"teachers": ()}), "", opened=True)
     assert [row.label for row in panel] == ["teachers"]
     shipped = composing.shipped()
