@@ -52,6 +52,8 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
         **{f"panel_{n}": Action(f"alt+{n}", f"Panel {n}") for n in range(1, PANELS + 1)},
         "next_tab": Action("right_square_bracket", "Next tab of the bar"),
         "previous_tab": Action("left_square_bracket", "Previous tab of the bar"),
+        "larger": Action("right_parenthesis", "Make this panel larger"),
+        "smaller": Action("left_parenthesis", "Make this panel smaller"),
         "zoom": Action("z", "This panel alone, or all again", "Zoom"),
         "preview": Action("H", "Preview on or off"),
     },
@@ -92,6 +94,7 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
         "warnings": Action("U", "All warnings, in full"),
     },
     "curves": {
+        "live": Action("backspace", "Back to the phase at work and its curve", "Live"),
         "all_curves": Action("w", "All curves on one page", "All curves"),
         "x_axis": Action("X", "Over steps, time or epochs"),
         "log_scale": Action("y", "Log scale"),
@@ -147,12 +150,15 @@ ANSWERS: Final = {
 }
 
 
+SPELT = ("enter", "tab", "backspace")  # whose signs few people know
+
+
 def shown(keys: str) -> str:
     """Write the first of these keys as people know it: ``esc``, ``?``, ``^s``."""
     *modifiers, key = keys.partition(",")[0].split("+")
     ctrl = "^" if "ctrl" in modifiers else ""
     others = "".join(f"{modifier}+" for modifier in modifiers if modifier != "ctrl")
-    return f"{others}{ctrl}{key if key in ('enter', 'tab') else format_key(key)}"
+    return f"{others}{ctrl}{key if key in SPELT else format_key(key)}"
 
 
 def by_key(own: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.filter import Monochrome, NoColor
+from textual.screen import ModalScreen
 
 from engine.schema.kinds import resolve
 from engine.schema.pasted import naming
@@ -60,8 +61,8 @@ def _places() -> type[Provider]:
 
 
 class SirtApp(App[None]):
-    """The application; its screens are the list of runs, with at most one other on top, and
-    over either the page of all curves.
+    """The application; its screens are the list of runs, and over it those that were opened from
+    one another, of each kind one: ``esc`` goes back through them.
 
     ``clock`` is frozen in tests, so that ages don't change; else it is the folder's.
     ``remembered``: what was chosen here before; without it, choices end with the program.
@@ -131,6 +132,11 @@ class SirtApp(App[None]):
         while len(self.screen_stack) > 2:
             self.pop_screen()
 
+    def go_back(self) -> None:
+        """Go back to the screen from which the present one was opened."""
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+
     def show_runs(self, run_ids: Sequence[str]) -> None:
         """Go to the home screen, with the cursor on the first of these runs once it is read."""
         from sirt_tui.screens.runs import RunsPage
@@ -181,7 +187,7 @@ class SirtApp(App[None]):
         from sirt_tui.screens.curves import CurvesPage
 
         if run_ids:
-            self.push_screen(CurvesPage(run_ids))
+            self._open(CurvesPage(run_ids))
 
     def action_open(self, where: str) -> None:
         """Open a screen that takes no arguments, given as ``package.module:Page``."""
@@ -189,7 +195,12 @@ class SirtApp(App[None]):
         self._open(page())
 
     def _open(self, page: Page) -> None:
-        self.open_runs()
+        """Open a page over the present one. If one of its kind is open, it takes that one's place,
+        and what was opened from there is closed."""
+        while isinstance(self.screen, ModalScreen) or any(
+            type(screen) is type(page) for screen in self.screen_stack
+        ):
+            self.pop_screen()
         self.push_screen(page)
 
     def _meant(self, run_id: str | None) -> str | None:
@@ -279,15 +290,13 @@ class SirtApp(App[None]):
 
     # --- keys ---
 
+    action_back = go_back
     action_open_runs = open_runs
     action_open_run = open_run
     action_open_compose = open_compose
     action_open_pairs = open_pairs
     action_open_compare = open_compare
     action_open_devices = open_devices
-
-    async def action_back(self) -> None:
-        self.open_runs()
 
     def action_theme(self) -> None:
         self.theme = LIGHT if self.theme == DARK else DARK

@@ -81,6 +81,12 @@ class Page(Leavable[None]):
     def runs(self) -> RunsFolder:
         return self.sirt.runs
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether another page was opened from this one, so that it can't be seen."""
+        stack = self.app.screen_stack
+        return any(isinstance(screen, Page) for screen in stack[stack.index(self) + 1 :])
+
     def about_here(self) -> tuple[str, RenderableType] | None:
         """What is under the cursor, with its name, for the help; None where that needs none."""
         return None

@@ -85,7 +85,10 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     ),
     "run": (
         Use("find", "search", "Search in log or samples", "Search", shown=True, first=True),
+        Use("live", "live", shown=True),
         Use("zoom", "zoom", shown=True),
+        Use("larger", "resize(1)"),
+        Use("smaller", "resize(-1)"),
         Use("stop", "stop", shown=True),
         Use("retry", "retry", shown=True),
         Use("pairs", "app.open_pairs", shown=True),

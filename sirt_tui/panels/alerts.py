@@ -36,8 +36,10 @@ class AlertsPanel(Static):
     AlertsPanel { height: auto; max-height: 4; padding: 0 1; text-overflow: ellipsis; }
     """
 
+    lines: Sequence[Text] = ()  # all of them, in full
+
     def show(self, of: RunView) -> None:
-        lines = alerts(of.status.phases, of.now, of.status.damage)
+        lines = self.lines = alerts(of.status.phases, of.now, of.status.damage)
         self.display = bool(lines)
         whole = sum(-(-line.cell_len // max(1, self.screen.size.width - 2)) for line in lines)
         low = self.screen.size.height <= LOW

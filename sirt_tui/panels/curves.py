@@ -57,17 +57,25 @@ class CurvesPanel(RunPanel, Vertical):
             self._chosen = next(mine, self._chosen)
         self._draw()
 
+    @property
+    def by_person(self) -> bool:
+        """Whether a person chose the curve that is drawn."""
+        return self._by_person
+
     def follow(self) -> None:
-        """Forget what a person chose: the next drawing is of the phase under the cursor."""
+        """Forget what a person chose: the next drawing is of the phase under the cursor, or what it
+        was before where that has none."""
         self._by_person = False
+
+    def begin_again(self) -> None:
+        """Choose the curve as if nothing had been chosen."""
+        self._chosen, self._by_person = None, False
 
     def action_group(self, step: int) -> None:
         there = self._there()
         if there:
             keys = list(there)
-            self._chosen = keys[(keys.index(self._shown(there)) + step) % len(keys)]
-            self._by_person = True
-            self._draw()
+            self.go_to(keys[(keys.index(self._shown(there)) + step) % len(keys)])
 
     def metrics(self) -> dict[str, Key]:
         """Return the curves that have a point, by what they are called."""
@@ -78,6 +86,7 @@ class CurvesPanel(RunPanel, Vertical):
         """Draw this curve."""
         self._chosen, self._by_person = key, True
         self._draw()
+        self.screen.refresh_bindings()  # there is something to go back from
 
     def action_x_axis(self) -> None:
         there = self._there()

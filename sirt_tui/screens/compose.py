@@ -99,7 +99,7 @@ class ComposePage(Page):
         if source is not None:
             await self._take(source)
         elif not self._plan.begun:
-            self.sirt.open_runs()  # nothing was begun, and so nothing begins
+            self.sirt.go_back()  # nothing was begun, and so nothing begins
 
     async def _take(self, source: Callable[[], DraftDocument]) -> None:
         """Show another draft, keeping the one before if it isn't saved."""
@@ -175,7 +175,7 @@ class ComposePage(Page):
 
     async def action_leave(self) -> None:
         if not self.panes.close_filter():
-            self.sirt.open_runs()
+            self.sirt.go_back()
 
     # --- choosing and setting ---
 

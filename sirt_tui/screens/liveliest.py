@@ -10,6 +10,30 @@ if TYPE_CHECKING:
     from engine.queries.runs import PhaseStatus
 
 
+class Followed:
+    """The phase that the Run screen shows: the liveliest, until a person chooses another."""
+
+    def __init__(self) -> None:
+        self.phase_id: str | None = None
+        self.by_person = False
+
+    def phase(self, phases: Sequence[PhaseStatus]) -> PhaseStatus | None:
+        return next((phase for phase in phases if phase.id == self.phase_id), None)
+
+    def choose(self, phase_id: str, phases: Sequence[PhaseStatus]) -> None:
+        """Show this one, for a person; who chooses the liveliest follows the work again."""
+        self.by_person = not phases or phase_id != liveliest(phases, self.phase(phases)).id
+        self.phase_id = phase_id
+
+    def advance(self, phases: Sequence[PhaseStatus]) -> int | None:
+        """Go with the work; return the number of the liveliest phase, None where a person chose."""
+        if self.by_person:
+            return None
+        lively = liveliest(phases, self.phase(phases))
+        self.phase_id = lively.id
+        return phases.index(lively)
+
+
 def liveliest(phases: Sequence[PhaseStatus], chosen: PhaseStatus | None) -> PhaseStatus:
     """Return the phase worth watching: the running one, else a failed one, else the last done one;
     for a finished run the one ``chosen`` before, or else the first evaluation."""

@@ -237,7 +237,7 @@ class PairsPage(Page):
         elif self.table.ticked:
             self.table.untick()
         else:
-            self.sirt.open_runs()
+            self.sirt.go_back()
             return
         (self.panel if self.has_class("zoomed") else self.table).focus()
         self._draw_status()

@@ -12,7 +12,7 @@ from textual import work
 
 from engine.queries.sibling_runs import relatives
 from sirt_tui.page import Page
-from sirt_tui.panels.alerts import AlertsPanel, alerts
+from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.curves import CurvesPanel, Key
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.phases import PhasesPanel
@@ -20,7 +20,7 @@ from sirt_tui.panels.run_panel import RunPanel, RunView
 from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
-from sirt_tui.screens.liveliest import liveliest
+from sirt_tui.screens.liveliest import Followed
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.screens.run_panels import NAMES, PANELS, PanelBar, RunPanels
 from sirt_tui.screens.run_title import run_title
@@ -60,11 +60,10 @@ class RunPage(Page):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]  # noqa: RUF012
     DEFAULT_CSS = """
     RunPage #grid { layout: grid; grid-gutter: 0; height: 1fr; }
-    RunPage.-narrow #grid { grid-size: 1 2; grid-rows: 7 1fr; }
-    RunPage.-narrow.-low #grid { grid-rows: 4 1fr; }
-    RunPage.-medium #grid { grid-size: 2 2; grid-columns: 50 1fr; grid-rows: 1fr 1fr; }
+    RunPage.-narrow #grid { grid-size: 1 2; }
+    RunPage.-medium #grid { grid-size: 2 2; }
     RunPage.-medium #grid .chosen { column-span: 2; }
-    RunPage.-wide #grid { grid-size: 3 2; grid-columns: 50 1fr 1fr; grid-rows: 1fr 1fr; }
+    RunPage.-wide #grid { grid-size: 3 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("run"),
@@ -78,8 +77,7 @@ class RunPage(Page):
         self._status: RunStatus | None = None
         self._relatives: list[RunRow] = []
         self._rows: tuple[RunRow, ...] = ()
-        self._phase_id: str | None = None
-        self._follows = True  # the cursor goes with the work until a person moves it
+        self._followed = Followed()
         self._panels = RunPanels(self._view)
         self._pictures: Timer | None = None
         self._drawn_at = float("-inf")
@@ -107,24 +105,44 @@ class RunPage(Page):
         if first:
             self._panels.zoom_as_before()
             self._find_relatives()
-        self._draw()
+        if not self.is_covered:
+            self._draw()
+
+    def on_screen_resume(self) -> None:
+        """Draw what came while another page was over this one."""
+        if self._status is not None:
+            self._draw()
 
     def on_feed_runs_changed(self, event: Feed.RunsChanged) -> None:
         self._rows = event.rows
         self._find_relatives()
-        self._draw_ageing()
-        self._panels.draw()
+        if not self.is_covered:
+            self._draw_ageing()
+            self._panels.draw()
 
     def _find_relatives(self) -> None:
         if self._status is not None:
             self._relatives = relatives(self._rows, self._run_id, self._status.file.spec)
 
     def on_phases_panel_chosen(self, event: PhasesPanel.Chosen) -> None:
-        if event.phase_id != self._phase_id:
-            self._follows = self._status is not None and event.phase_id == self._liveliest().id
-            self._phase_id = event.phase_id
+        if event.phase_id != self._followed.phase_id and self._status is not None:
+            self._followed.choose(event.phase_id, self._status.phases)
             self.query_one(CurvesPanel).follow()
             self._panels.draw()
+            self.refresh_bindings()
+
+    def action_live(self) -> None:
+        """Follow the work again, with its curve."""
+        self._followed.by_person = False
+        self.query_one(CurvesPanel).begin_again()
+        self._draw()
+        self._panels.draw()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "live" and self.is_mounted and not self.is_left:
+            return self._followed.by_person or self.query_one(CurvesPanel).by_person
+        return super().check_action(action, parameters)
 
     def on_resize(self, event: events.Resize) -> None:
         self._draw_ageing()
@@ -134,12 +152,9 @@ class RunPage(Page):
 
     def _draw(self) -> None:
         assert self._status is not None
-        phases = self._status.phases
         self._draw_ageing()
-        if self._follows:
-            lively = self._liveliest()
-            self._phase_id = lively.id
-            self.query_one(PhasesPanel).choose(phases.index(lively))
+        if (at := self._followed.advance(self._status.phases)) is not None:
+            self.query_one(PhasesPanel).choose(at)
         wait = self._drawn_at + PICTURES_S - time.monotonic()
         if wait <= 0:
             self._draw_pictures()
@@ -163,13 +178,8 @@ class RunPage(Page):
         now, chosen = self.sirt.clock(), self._chosen()
         return RunView(self.runs, self._status, chosen, self._relatives, now)
 
-    def _liveliest(self) -> PhaseStatus:
-        assert self._status is not None
-        return liveliest(self._status.phases, self._chosen())
-
     def _chosen(self) -> PhaseStatus | None:
-        phases = self._status.phases if self._status else ()
-        return next((p for p in phases if p.id == self._phase_id), None)
+        return self._followed.phase(self._status.phases if self._status else ())
 
     # --- panels ---
 
@@ -199,7 +209,7 @@ class RunPage(Page):
         if self.maximized is not None:
             self.minimize()
         else:
-            self.sirt.open_runs()
+            self.sirt.go_back()
 
     def action_next_panel(self, step: int) -> None:
         """Move the focus; of zoomed panels, zoom the next."""
@@ -246,6 +256,13 @@ class RunPage(Page):
     def action_zoom(self) -> None:
         self._panels.zoom()
 
+    def action_resize(self, step: int) -> None:
+        """Make the panel with the focus larger or smaller."""
+        if self.maximized is not None:
+            self.hint(f"one panel has all the room; {self.sirt.key('zoom')} shows the others")
+        else:
+            self._panels.resize(step)
+
     def action_curves(self) -> None:
         self.sirt.open_curves([self._run_id])
 
@@ -266,9 +283,7 @@ class RunPage(Page):
 
     def action_warnings(self) -> None:
         """Show all warnings in full."""
-        status = self._status
-        lines = alerts(status.phases, self.sirt.clock(), status.damage) if status else []
-        if lines:
+        if lines := self.query_one(AlertsPanel).lines:
             self.app.push_screen(Reading("Warnings", Text("\n\n").join(lines)))
         else:
             self.hint("this run has no warnings")

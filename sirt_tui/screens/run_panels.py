@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from textual.containers import Container
@@ -11,6 +12,7 @@ from engine.schema.kinds import resolve
 from sirt_tui.panels import RUN_PANELS
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.panels.run_panel import RunPanel
+from sirt_tui.screens.run_sizes import Sizes
 from sirt_tui.widgets.leaving import Part
 from sirt_tui.widgets.tabs import keys_text, tabs
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 PANELS: tuple[type[RunPanel], ...] = tuple(map(resolve, RUN_PANELS))
 NAMES = tuple(panel.NAME for panel in PANELS)
 CELLS = {"-narrow": 1, "-medium": 2, "-wide": 5}  # beside the phases, by the width
+COLUMNS = {1: 1, 2: 2, 5: 3}  # of the grid, by these
 
 
 class PanelBar(Static):
@@ -48,10 +51,14 @@ class RunPanels(Part, Container):
         super().__init__(id="grid")
         self._view = view
         self._panel = NAMES[0]  # of those of which one is shown at a time
+        self._sizes = Sizes()
 
     def compose(self) -> ComposeResult:
         yield PhasesPanel()
         yield from (panel() for panel in PANELS)
+
+    def on_mount(self) -> None:
+        self._sizes = Sizes.of(self._sirt.remembered.get("run.sizes", {}))
 
     @property
     def _sirt(self) -> Shell:
@@ -64,6 +71,7 @@ class RunPanels(Part, Container):
 
     def fit(self) -> None:
         """Show the panels that fit."""
+        self._share_room()
         choice = self._choice()
         if choice and self._panel not in choice:
             self._panel = choice[0]
@@ -76,10 +84,27 @@ class RunPanels(Part, Container):
         self.screen.query_one(PanelBar).show(choice, self._panel, keys)
         self.draw()
 
+    @property
+    def _cells(self) -> int:
+        """How many panels there is room for beside the phases."""
+        return next(cells for size, cells in CELLS.items() if self.screen.has_class(size))
+
     def _choice(self) -> tuple[str, ...]:
         """Return the panels of which one is shown at a time; the others always stay."""
-        cells = next(cells for size, cells in CELLS.items() if self.screen.has_class(size))
-        return NAMES[cells - 1 :] if len(NAMES) > cells else ()
+        return NAMES[self._cells - 1 :] if len(NAMES) > self._cells else ()
+
+    def _share_room(self) -> None:
+        columns, rows = self._sizes.grid(COLUMNS[self._cells], self.screen.has_class("-low"))
+        self.styles.grid_columns, self.styles.grid_rows = columns, rows
+
+    def resize(self, step: int) -> None:
+        """Make the panel that has the focus larger or smaller, and remember it."""
+        panel = self._meant()
+        at = NAMES.index(panel.id) + 1 if panel.id in NAMES else 0
+        self._sizes = self._sizes.grown(min(at, self._cells), COLUMNS[self._cells], step)
+        self._sirt.remembered.put("run.sizes", asdict(self._sizes))
+        self._share_room()
+        self.call_after_refresh(self.draw)
 
     def _named(self, name: str) -> Widget:
         return self.query_one(f"#{name}")
@@ -124,10 +149,14 @@ class RunPanels(Part, Container):
         if self.screen.maximized is not None:
             self.screen.minimize()
             return
+        self.screen.maximize(self._meant(), container=False)
+
+    def _meant(self) -> Widget:
+        """Return the panel that has the focus, else the chosen one."""
         focused = self.screen.focused
         panels = [self.query_one(PhasesPanel), *map(self._named, NAMES)]
         inside = [p for p in panels if focused is not None and p in focused.ancestors_with_self]
-        self.screen.maximize(inside[0] if inside else self._named(self._panel), container=False)
+        return inside[0] if inside else self._named(self._panel)
 
     def zoom_as_before(self) -> None:
         """Zoom the panel that was zoomed when a run of this folder was left last."""

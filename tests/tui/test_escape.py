@@ -131,6 +131,33 @@ def test_leaving_the_first_question_of_compose_composes_nothing(recorded):
     assert drafts.kept(recorded) == ()
 
 
+def test_escape_goes_back_to_where_a_screen_was_opened(recorded):
+    """From the pairs to the run as it was left, and from there to the list."""
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+            app.open_run(run_of(recorded, "both", "wren-3m"))
+            await settled(pilot, lambda: "refine loss" in text_of(app))
+            await pilot.press("n")
+            await settled(pilot, lambda: "refine reward margin" in text_of(app))
+            await pilot.press("4")
+            await settled(pilot, lambda: "24 pairs" in text_of(app))
+            await pilot.press("6")
+            await settled(pilot, lambda: "phases at once" in text_of(app))
+            await pilot.press("escape")
+            await settled(pilot, lambda: "24 pairs" in text_of(app))
+            await pilot.press("escape")
+            await settled(pilot, lambda: "refine reward margin" in text_of(app))
+            await pilot.press("4", "2")  # of each kind of screen there is one
+            await settled(pilot, lambda: "refine loss" in text_of(app))
+            await pilot.press("escape")
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+
+    asyncio.run(flow())
+
+
 def test_a_key_without_effect_says_so_and_panels_have_a_key_each(recorded):
     async def flow():
         app = app_on(recorded)

@@ -112,7 +112,7 @@ def test_the_chart_goes_with_the_work_until_a_person_chooses(recorded):
             status = replace(whole, state="running", phases=phases)
             page.post_message(Feed.RunChanged(run_id, status))
 
-        page._follows = True
+        page._followed.by_person = False
         at_work(refine - 1)
         await settled(pilot, lambda: "elicit answers right" in str(curves.border_title))
         at_work(refine, EMPTY)
@@ -121,8 +121,14 @@ def test_the_chart_goes_with_the_work_until_a_person_chooses(recorded):
         await pilot.press("n")
         await settled(pilot, lambda: "refine reward margin" in str(curves.border_title))
         at_work(refine + 1)
-        await settled(pilot, lambda: page._phase_id == whole.phases[refine + 1].id)
+        next_one = whole.phases[refine + 1].id
+        await settled(pilot, lambda: page._followed.phase_id == next_one)
         page._draw_pictures()
         assert "refine reward margin" in str(curves.border_title)
+        at_work(refine)
+        await settled(pilot, lambda: "backspace Live" in text_of(app))
+        await pilot.press("backspace")
+        await settled(pilot, lambda: "refine loss" in str(curves.border_title), "the live curve")
+        await settled(pilot, lambda: "backspace Live" not in text_of(app))
 
     watching(recorded, run_id, check)
