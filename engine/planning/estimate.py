@@ -8,18 +8,16 @@ that plans more often end early than late.
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from engine import catalog
 from engine.machine import devices
 from engine.machine.vllm import is_installed
+from engine.planning.amounts import amounts_of, work_of
 from engine.planning.engines import GAIN, START_S, served_model, server_gib
-from engine.planning.history import history, likeness
+from engine.planning.history import history, likeness, nature
 from engine.planning.memory import is_pocket, needed_gib, parameters_of
-from engine.schema.errors import UserError
 from engine.schema.settings import LOOK_TOKENS
 
 if TYPE_CHECKING:
@@ -28,8 +26,7 @@ if TYPE_CHECKING:
     from engine.planning.history import Likeness, Witness
     from engine.planning.plan import Plan
     from engine.schema.cards import ModelCard
-    from engine.schema.settings import Split
-    from engine.schema.specs import PhaseSpec, TaskRef
+    from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
 
 ANSWER_TOKENS = 200
@@ -131,12 +128,25 @@ def expected(
     served: bool,
     past: Mapping[Likeness, Sequence[Witness]],
 ) -> Expected:
-    """The median of what similar finished phases took, else :func:`rough_seconds`."""
+    """The median of what finished phases of this size took, else of what those of another size
+    took, by the share of the work; else :func:`rough_seconds`."""
     took = [w.seconds for w in past.get(likeness(spec), ()) if w.seconds is not None]
+    took = took or _by_work(spec.passes(questions), past.get(nature(spec), ()))
     if took:
         return Expected(median(took), "history")
     rough = rough_seconds(spec, questions, on_gpu, served)
     return Expected(rough, "unknown" if rough is None else "rough")
+
+
+def _by_work(work: float, past: Iterable[Witness]) -> list[float]:
+    """What so much work would have taken at the rates of these phases. Less work never takes
+    longer than was measured, as a guess by the model's size might."""
+    found: list[float] = []
+    for one in past:
+        if one.seconds is not None and one.folder is not None and (theirs := work_of(one.folder)):
+            start = min(OVERHEAD_S, one.seconds)
+            found.append(start + (one.seconds - start) * work / theirs)
+    return found
 
 
 def expectations(
@@ -154,27 +164,6 @@ def expectations(
         )
         for spec in specs
     }
-
-
-def amounts_of(phases: Iterable[PhaseSpec], runs: RunsFolder) -> dict[str, int]:
-    """Phase -> its questions, at most: how many the gate keeps isn't known before. 0 for a phase
-    whose inputs can't be read."""
-    planned = {spec.id: spec for spec in phases}
-    found: dict[str, int] = {}
-
-    def find(phase_id: str) -> int:
-        if phase_id not in found:
-            found[phase_id] = 0  # where it can't be read
-            with suppress(OSError, UserError):
-                spec = planned.get(phase_id) or runs.phase(phase_id).spec()
-                found[phase_id] = spec.questions(_rows, {name: find(name) for name in spec.inputs})
-        return found[phase_id]
-
-    return {phase_id: find(phase_id) for phase_id in planned}
-
-
-def _rows(task: TaskRef, split: Split) -> int:
-    return catalog.task(task.name).sizes[split == "test"]
 
 
 def rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,12 @@ Likeness = tuple[object, ...]
 @dataclass(frozen=True, slots=True)
 class Witness:
     """A finished phase's seconds, and its peak GiB of main memory and of GPU memory; None where
-    that was not measured (an earlier version, no GPU)."""
+    that was not measured (an earlier version, no GPU). ``folder``: the phase's own."""
 
     seconds: float | None
     memory: float | None
     card_memory: float | None
+    folder: PhaseDir | None = field(default=None, compare=False)
 
 
 def likeness(spec: PhaseSpec) -> Likeness:
@@ -35,11 +36,16 @@ def likeness(spec: PhaseSpec) -> Likeness:
     return spec.kind, spec.card and spec.card.name, spec.size
 
 
+def nature(spec: PhaseSpec) -> Likeness:
+    """A key shared by phases that do the same, however much of it."""
+    return "any size", spec.kind, spec.card and spec.card.name, spec.nature
+
+
 def history(
     runs: RunsFolder, passed_over: list[str] | None = None
 ) -> dict[Likeness, list[Witness]]:
-    """What finished phases took, by :func:`likeness`. ``passed_over`` gets a line for each
-    damaged folder, which is skipped."""
+    """What finished phases took, by :func:`likeness` and by :func:`nature`. ``passed_over`` gets a
+    line for each damaged folder, which is skipped."""
     return history_of(runs.phase_dirs(), passed_over)
 
 
@@ -55,22 +61,25 @@ def history_of(
             told += [f"{folder.id}: {found.error}"] if found and found.state == "lost" else []
             continue
         try:
-            like, witness = _witness(folder, folder.manifest_file.stat().st_mtime_ns)
+            keys, witness = _witness(folder, folder.manifest_file.stat().st_mtime_ns)
         except UserError as error:
             told.append(str(error))
         except OSError as error:
             told.append(explain(error))
         else:
-            past[like].append(witness)
+            for key in keys:
+                past[key].append(witness)
     return past
 
 
 @lru_cache(maxsize=100_000)
-def _witness(folder: PhaseDir, _finished: int) -> tuple[Likeness, Witness]:
+def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[Likeness, Likeness], Witness]:
     """Cached: a plan is remade at every change while somebody composes it."""
     figures = folder.manifest()["figures"]
     names = ("seconds", "memory_gib", "card_memory_gib")
-    return likeness(folder.spec()), Witness(*(_figure(figures.get(name)) for name in names))
+    spec = folder.spec()
+    witness = Witness(*(_figure(figures.get(name)) for name in names), folder=folder)
+    return (likeness(spec), nature(spec)), witness
 
 
 def _figure(value: object) -> float | None:

@@ -66,6 +66,10 @@ class JudgeSpec(PhaseSpec):
         return self.task.name, self.prompt, self.settings.limit, self.settings.method
 
     @property
+    def nature(self) -> object:
+        return self.task.name, self.prompt, self.settings.method
+
+    @property
     def orders(self) -> tuple[str, ...]:
         """The orders in which a question's answers are shown."""
         return ("own",) if self.settings.method == "answer" else ("straight", "swapped")

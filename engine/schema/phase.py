@@ -154,6 +154,11 @@ class PhaseSpec(Frozen):
         """A key for its size: phases of equal kind, model and size take about as long."""
         return None
 
+    @property
+    def nature(self) -> object:
+        """A key for what it does: phases of equal kind, model and nature do it about as fast."""
+        return None
+
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
         """The most questions or pairs it works on. ``rows``: number in a benchmark's split;
         ``of``: the same figure of earlier phases, by their ids."""

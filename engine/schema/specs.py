@@ -76,6 +76,10 @@ class AnnotateSpec(PhaseSpec):
     def size(self) -> object:
         return self.task.name, self.settings.limit
 
+    @property
+    def nature(self) -> object:
+        return self.task.name
+
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
         limit, available = self.settings.most(has_classes=True), rows(*self.reads)
         return min(limit or available, available)
@@ -335,6 +339,10 @@ class EvaluateSpec(PhaseSpec):
     @property
     def size(self) -> object:
         return self.task.name, self.prompt, self.split, self.limit, self.method
+
+    @property
+    def nature(self) -> object:
+        return self.task.name, self.prompt, self.method
 
     def questions(self, rows: Callable[[TaskRef, Split], int], of: Mapping[str, int]) -> int:
         available = 0 if self.answers else rows(*self.reads)

@@ -45,6 +45,27 @@ def test_finished_phases_are_the_best_witness(tmp_path: Path) -> None:
     assert after.seconds == pytest.approx(100.0)
 
 
+def test_less_work_than_was_measured_takes_less_and_is_no_guess(tmp_path: Path) -> None:
+    """However slow the machine was: a guess by the model's size would be a hundredth of it."""
+    runs = RunsFolder(tmp_path)
+
+    def planned(**settings: object) -> Plan:
+        cell = resolved(
+            arms=("both",), teachers=("t1",), students=("s1",), settings={"refine": settings}
+        )
+        return make_plan(cell, lambda phase_id: runs.phase(phase_id).done)
+
+    whole = planned(max_steps=100)
+    for kind in ("annotate", "instruct", "elicit", "refine", "evaluate"):
+        finish(runs, whole, kind, 3600.0)
+    assert estimate(whole, runs, on_gpu=False).seconds == 3600.0 * len(whole.phases)
+    less, more = (estimate(planned(max_steps=n), runs, on_gpu=False) for n in (50, 200))
+    to_do = 1 + sum(spec.kind == "evaluate" and spec.adapter is not None for spec in whole.phases)
+    assert less.rough == less.unknown == more.rough == more.unknown == 0
+    assert less.seconds < more.seconds
+    assert less.seconds < 3600.0 * to_do
+
+
 def test_a_damaged_manifest_is_no_witness(tmp_path: Path) -> None:
     runs = RunsFolder(tmp_path)
     whole = plan()
