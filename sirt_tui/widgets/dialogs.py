@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import work
+from textual import events, work
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Label, OptionList, Static
 from textual.widgets.option_list import Option
@@ -109,6 +109,12 @@ class AskText(Dialog[str | None]):
             yield Static(
                 "enter to accept, ^u to empty it, esc to leave it as it was", classes="dialog-hint"
             )
+
+    def on_key(self, event: events.Key) -> None:
+        """Type into the line what comes before it has the focus: it takes all that comes later."""
+        if event.is_printable:
+            event.stop()
+            self.query_one(TypedLine).post_message(events.Key(event.key, event.character))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from rich.table import Table
+from textual import events
 
 import sirt_tui
 from sirt_tui.app import DARK, LIGHT
 from sirt_tui.screens.help import WHERE, Help, keys_of
-from sirt_tui.widgets.dialogs import Confirm
+from sirt_tui.widgets.dialogs import AskText, Confirm
+from sirt_tui.widgets.typed_line import TypedLine
 from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
 from tests.tui.helpers import app_on, painted, settled, text_of
 
@@ -134,6 +136,36 @@ def luminance(colour):
 def coloured(style):
     """A grey is a colour too: only the terminal's own is none."""
     return any(c is not None and not c.is_default for c in (style.color, style.bgcolor))
+
+
+def test_text_that_is_typed_before_a_dialog_is_painted_is_in_its_line(recorded):
+    """And what the line holds stays: the cursor stands at its end, with nothing selected."""
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+            app.run_worker(app.ask_text("Which folder?", "exports/"))
+            await settled_at_once(lambda: isinstance(app.screen, AskText))
+            assert app.focused is None  # nothing of it is there yet
+            for key in "new":
+                app.post_message(events.Key(key, key))
+            await settled(pilot, lambda: "exports/new" in text_of(app))
+            await pilot.press("a")
+            await settled(pilot, lambda: "exports/newa" in text_of(app))
+            await pilot.press("ctrl+u", "b")
+            await settled(pilot, lambda: app.screen.query_one(TypedLine).value == "b")
+
+    asyncio.run(flow())
+
+
+async def settled_at_once(condition):
+    """Wait without letting the screen settle."""
+    for _ in range(100):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("never happened")
 
 
 def test_a_dialog_lies_in_the_middle_of_its_screen(recorded):
