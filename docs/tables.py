@@ -256,7 +256,9 @@ def key_tables() -> dict[str, list[tuple[str, str, str]]]:
 def _key(name: str) -> str:
     from textual.keys import format_key
 
-    return name if name == "enter" else format_key(name)
+    from sirt_tui.actions import SPELT
+
+    return name if name in SPELT else format_key(name)
 
 
 # --- filters, from the languages that read them ---

@@ -290,7 +290,9 @@ class SirtApp(App[None]):
 
     # --- keys ---
 
-    action_back = go_back
+    async def action_back(self) -> None:
+        self.go_back()
+
     action_open_runs = open_runs
     action_open_run = open_run
     action_open_compose = open_compose

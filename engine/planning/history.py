@@ -77,9 +77,9 @@ def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[Likeness, Likeness
     """Cached: a plan is remade at every change while somebody composes it."""
     figures = folder.manifest()["figures"]
     names = ("seconds", "memory_gib", "card_memory_gib")
+    seconds, memory, card_memory = (_figure(figures.get(name)) for name in names)
     spec = folder.spec()
-    witness = Witness(*(_figure(figures.get(name)) for name in names), folder=folder)
-    return (likeness(spec), nature(spec)), witness
+    return (likeness(spec), nature(spec)), Witness(seconds, memory, card_memory, folder)
 
 
 def _figure(value: object) -> float | None:

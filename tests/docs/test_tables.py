@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from textual.keys import format_key
 
 from engine import catalog
 from engine.cli.verbs import VERBS
@@ -112,7 +111,7 @@ def test_keys_on_the_pages_are_those_of_the_interface():
             action
             for action in ACTIONS.values()
             if action.words.lower().startswith(words.lower()) or action.label == words
-            if key in [format_key(one) for one in action.keys.split(",")]
+            if key in [tables()._key(one) for one in action.keys.split(",")]
         ], f"{words}: {key}"
 
 
