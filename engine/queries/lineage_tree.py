@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from engine.schema.durations import duration
 from engine.schema.kinds import PHASES, find
+from engine.schema.metrics import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
     )
 
 HASH_SHOWN = 16
-WORDS = {  # figures whose names say too little
-    "moved_weights": "weights moved (%):",
-    "step0_loss": "loss at step 0:",
-    "picked_step": "best step:",
-    "best_eval_loss": "lowest held-out loss:",
-    "held_out": "held-out pairs:",
-    "rejected_correct": "rejected answers right:",
-    "loser_correct": "rejected answers right:",  # as it was called before
-    "winner_student": "chosen answers by the student:",
-    "winner_teacher": "chosen answers by the teacher:",
-}
 STATES = {"done": "green", "failed": "bold red", "lost": "bold red", "running": "cyan"}
 
 
@@ -146,7 +136,8 @@ def _figures(phase: Ancestor) -> list[str]:
     if phase.score is not None:
         return [f"unparsed {phase.score.unparsed:.1%}", f"cut off {phase.score.truncated:.1%}"]
     return [
-        f"{WORDS.get(name, name.replace('_', ' '))} {number(phase.figures[name])}"
+        f"{f'{FIGURES[name]}:' if name in FIGURES else name.replace('_', ' ')} "
+        f"{number(phase.figures[name])}"
         for name in find(PHASES, "phase", phase.kind).told
         if phase.figures.get(name) is not None
     ]

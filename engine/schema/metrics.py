@@ -28,6 +28,16 @@ class Metric:
     most: float = math.inf
 
 
+def _of_both(name: str) -> dict[str, str]:
+    """A pair's two answers, in training and held out."""
+    return {
+        f"{name}/chosen": "chosen",
+        f"{name}/rejected": "rejected",
+        f"eval_{name}/chosen": "chosen, held out",
+        f"eval_{name}/rejected": "rejected, held out",
+    }
+
+
 LOSS: Final = {"loss": "train", "eval_loss": "held out"}
 TRAINED: Final = ("instruct", "refine")
 METRICS: Final = (
@@ -48,22 +58,28 @@ METRICS: Final = (
         line=("chance", 0.5),
         most=1.0,
     ),
-    Metric("rewards", ("refine",), {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}),
-    Metric(
-        "log-probabilities", ("refine",), {"logps/chosen": "chosen", "logps/rejected": "rejected"}
-    ),
+    Metric("rewards", ("refine",), _of_both("rewards")),
+    Metric("log-probabilities", ("refine",), _of_both("logps")),
     Metric("learning rate", TRAINED, {"learning_rate": "learning rate"}),
     Metric("gradient norm", TRAINED, {"grad_norm": "gradient norm"}),
     Metric(
         "weights that moved, %",
         TRAINED,
-        {"moved_weights": "moved"},
+        {"moved_weights": "moved, %"},
         "",
         ("too few", 50.0),
         (),
         100.0,
     ),
     Metric("entropy", TRAINED, {"entropy": "train", "eval_entropy": "held out"}),
+    Metric("logits", ("refine",), _of_both("logits")),
+    Metric(
+        "token accuracy",
+        ("refine",),
+        {"mean_token_accuracy": "train", "eval_mean_token_accuracy": "held out"},
+        most=1.0,
+    ),
+    Metric("tokens read", TRAINED, {"num_tokens": "train", "eval_num_tokens": "held out"}),
     Metric(
         "answers right, share",
         ("elicit",),
@@ -80,6 +96,30 @@ TELLING: Final = ("refine", "instruct", "elicit")
 DRAWN: Final = tuple(  # kinds with curves, the most telling first
     dict.fromkeys((*TELLING, *(kind for metric in METRICS for kind in metric.phases)))
 )
+
+
+FIGURES: Final = {  # what phases measure once, in words
+    "moved_weights": "weights moved (%)",
+    "step0_loss": "loss at step 0",
+    "step0_margin": "reward margin at step 0",
+    "picked_step": "best step",
+    "best_eval_loss": "lowest held-out loss",
+    "held_out": "held-out pairs",
+    "plain_has_steps": "share of plain answers that reason",
+    "rejected_correct": "share of rejected answers that are right",
+    "loser_correct": "share of rejected answers that are right",  # its name before
+    "winner_student": "chosen answers by the student",
+    "winner_teacher": "chosen answers by the teacher",
+}
+
+
+def title_of(phase: str, series: str) -> str:
+    """Name one curve in words: ``refine loss, held out``. ``phase``: its kind, or ``refine 2``."""
+    for metric in metrics_of(phase.split(maxsplit=1)[0]):
+        if series in metric.series:
+            more = f", {metric.series[series]}" if len(metric.series) > 1 else ""
+            return f"{phase} {metric.name}{more}"
+    return f"{phase} {series}"
 
 
 def metrics_of(kind: str) -> tuple[Metric, ...]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.schema.metrics import DRAWN, Metric, metrics_of
+from engine.schema.metrics import DRAWN, FIGURES, Metric, metrics_of, title_of
 from engine.schema.specs import RefineSpec
 from sirt_tui.format import number
 from sirt_tui.widgets.chart import Threshold
@@ -67,17 +67,18 @@ def plots(runs: Sequence[Mapping[str, PhaseStatus]]) -> list[Plot]:
 
 
 def single_values(runs: Sequence[Mapping[str, PhaseStatus]]) -> list[str]:
-    """Return what was measured only once, as ``refine step0_loss 0.6931``; of several runs, their
-    values in order. The most telling phases come first."""
+    """Return what was measured only once, as ``refine loss at step 0: 0.6931``; of several runs,
+    their values in order. The most telling phases come first."""
     found: dict[str, list[str]] = {}
     for phases in runs:
         for name, phase in phases.items():
             listed = _listed(name.split()[0])
             for metric, points in phase.view.metrics.items():
                 if metric not in listed and len(points) == 1:
-                    found.setdefault(f"{name} {metric}", []).append(number(points[0][1]))
+                    called = f"{name} {FIGURES.get(metric, metric)}"
+                    found.setdefault(called, []).append(number(points[0][1]))
     ordered = sorted(found.items(), key=lambda one: _place(one[0]))
-    return [f"{title} {' and '.join(dict.fromkeys(values))}" for title, values in ordered]
+    return [f"{title}: {' and '.join(dict.fromkeys(values))}" for title, values in ordered]
 
 
 def thresholds(metric: Metric, spec: PhaseSpec) -> tuple[Threshold, ...]:
@@ -118,9 +119,7 @@ def _plots(
     if not several:
         return [Plot(title, tuple(lines), levels, metric.most)] if lines else []
     found = []
-    for series, legend in metric.series.items():
+    for series in metric.series:
         mine = tuple(line for line in lines if line.name == series)
-        alone = len(metric.series) == 1
-        called = title if alone else f"{title}, {legend}"
-        found += [Plot(called, mine, levels, metric.most)] if mine else []
+        found += [Plot(title_of(name, series), mine, levels, metric.most)] if mine else []
     return found

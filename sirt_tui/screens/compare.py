@@ -13,6 +13,7 @@ from textual.widgets import ContentSwitcher, Static
 from engine.queries import comparison as compared_runs
 from engine.queries.judgements import judgements
 from engine.schema.errors import UserError
+from engine.schema.metrics import title_of
 from sirt_tui import failures
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
@@ -249,7 +250,7 @@ class ComparePage(Page):
         return {"ids": " ".join(self._chosen.ids), "command": command}
 
     def metrics(self) -> dict[str, Callable[[], object]]:
-        return {" ".join(key): partial(self._go_to_metric, key) for key in self.curves.metrics()}
+        return {title_of(*key): partial(self._go_to_metric, key) for key in self.curves.metrics()}
 
     def _go_to_metric(self, metric: tuple[str, str]) -> None:
         self.action_view_at(VIEWS.index("curves"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from engine.schema.metrics import title_of
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Bar:
                 return Text().append(TESTED, "dim")
             case "curves":
                 metric, over = self.curve
-                return Text().append(" ".join(metric), "bold").append(f"  over {over}", "dim")
+                return Text().append(title_of(*metric), "bold").append(f"  over {over}", "dim")
             case "judgements":
                 what = f"what judges prefer, % [95 %]; {self.key('judge')} asks one"
                 return Text().append(what, "dim")

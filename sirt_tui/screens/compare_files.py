@@ -39,7 +39,10 @@ class Shown:
         """Ask for a folder, and write the view there in every format."""
         picture = {f"{view}.svg": page.app.export_screenshot(title=f"SIRT {view}")}
         hint = f"{view}.md, .tex, .csv, and this picture as .svg; nothing there is overwritten"
-        said = await page.sirt.ask_text(f"Export {view} into which folder?", hint=hint)
+        experiments = {row.experiment for row in self.compared.rows}
+        name = experiments.pop() if len(experiments) == 1 else "several"
+        place = str(page.runs.root.parent / "reports" / f"{name}-compared")
+        said = await page.sirt.ask_text(f"Export {view} into which folder?", place, hint)
         if not said:
             return
         folder = Path(said).expanduser()

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.schema.sanitize import one_line
 from sirt_tui.screens import run_commands
@@ -134,16 +135,19 @@ class RunActions:
         if folder:
             target, run_ids = Path(folder).expanduser(), [row.run_id for row in chosen]
             write = partial(run_commands.report, self._page.runs, name, run_ids, target)
+            self._page.sirt.say(f"writing the report of {counted(len(run_ids), 'run')} to {target}")
             await self._do(write, "")
 
     async def _files(self, run_ids: Sequence[str]) -> None:
         title = f"Export {self._said(run_ids)} into which folder?"
-        place = f"exports/{run_ids[0] if len(run_ids) == 1 else 'runs'}"
+        what = run_ids[0] if len(run_ids) == 1 else f"{len(run_ids)}-runs"
+        place = str(self._page.runs.root.parent / "exports" / what)
         hint = "Nothing there is overwritten."
         folder = await self._page.sirt.ask_text(title, place, hint)
         if folder:
             target = Path(folder).expanduser()
             export = partial(run_commands.export, self._page.runs, run_ids, target)
+            self._page.sirt.say(f"exporting {named(run_ids)} to {target}")
             await self._do(export, f"{named(run_ids)}: exported to {target}")
 
     async def tag(self, rows: Sequence[RunRow]) -> None:

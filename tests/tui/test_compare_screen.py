@@ -98,7 +98,7 @@ def test_keys_change_reference_curve_prompt_and_settings(recorded):
         await settled(pilot, lambda: app.screen._compared.reference == 1)
         await settled(pilot, lambda: "-8.3 [-25.0, +10.2]" in text_of(app))
         await pilot.press("tab", "n")
-        await settled(pilot, lambda: "refine eval_loss" in text_of(app))
+        await settled(pilot, lambda: "refine loss, held out" in text_of(app))
         await pilot.press("tab", "A")
         await settled(pilot, lambda: "seed" in text_of(app) and " all settings" in text_of(app))
         await pilot.press("tab", "P")
@@ -115,7 +115,7 @@ def test_rounds_have_curves_of_their_own_over_steps_time_or_epochs(recorded):
         await settled(pilot, lambda: app.screen.curves.views, "the logs")
         chart = app.screen.query_one("#curves", Chart)
         await pilot.press("tab")
-        await settled(pilot, lambda: "refine 1 loss  over steps" in text_of(app))
+        await settled(pilot, lambda: "refine 1 loss, train  over steps" in text_of(app))
         assert len(chart._series) == 2
         steps = chart._series[0].x
         await pilot.press("X")
@@ -124,7 +124,7 @@ def test_rounds_have_curves_of_their_own_over_steps_time_or_epochs(recorded):
         await pilot.press("X")
         await settled(pilot, lambda: "over epochs" in text_of(app))
         await pilot.press("n")
-        await settled(pilot, lambda: "refine 2 loss  over epochs" in text_of(app))
+        await settled(pilot, lambda: "refine 2 loss, train  over epochs" in text_of(app))
         assert [series.name for series in chart._series] == ["B"]
 
     comparing(recorded, [once, in_two_rounds(recorded, once)], check)
@@ -246,7 +246,9 @@ def test_each_view_is_exported_once(recorded, view, tmp_path, monkeypatch):
         for said in ("files are in", "is there already"):
             await pilot.press("E")
             await settled(pilot, lambda: f"Export {view}" in text_of(app))
-            await pilot.press(*target.name, "enter")
+            folder = app.screen.query_one("Input").value
+            assert folder == str(recorded.root.parent / "reports" / "pocket-compared")
+            await pilot.press("ctrl+u", *target.name, "enter")
             await settled(pilot, lambda said=said: said in text_of(app), said)
 
     comparing(recorded, some(recorded, *TWO), check)

@@ -138,7 +138,9 @@ def test_ticked_runs_are_exported_and_retried_together(recorded, tmp_path, monke
         await settled(pilot, lambda: isinstance(app.screen, Choose))
         app.screen.dismiss("files")
         await settled(pilot, lambda: isinstance(app.screen, AskText))
-        assert app.screen.query_one("Input").value == "exports/runs"
+        assert app.screen.query_one("Input").value == str(
+            recorded.root.parent / "exports" / "2-runs"
+        )
         app.screen.query_one("Input").value = str(tmp_path / "out")
         await pilot.press("enter")
         await settled(pilot, lambda: "2 runs: exported to" in said_by(app))
