@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -313,12 +313,14 @@ class Poll(NamedTuple):
     ``exited``, ``withdrawn`` (it never began, and never will: nothing of it is left), or
     ``unknown``, where its heartbeat decides. ``code``: how it ended, where that is known; ``why``:
     in words, what it is pending for, how it ended, or why it is unknown for now. ``again``: it
-    ended by no fault of its own, and is tried again by itself."""
+    ended by no fault of its own, and is tried again by itself. ``others``: how far those are that
+    were handed over with it."""
 
     state: Probe
     code: int | None = None
     why: str = ""
     again: bool = False
+    others: str = ""
 
 
 class Launcher(Protocol):
@@ -350,4 +352,15 @@ class Launcher(Protocol):
     def cancel(self, handles: Mapping[AttemptDir, Handle]) -> None:
         """End them now, with all that they have started, be they pending, running or gone. (A
         phase that runs was asked to stop before, and given time.)"""
+        ...
+
+
+@runtime_checkable
+class TogetherLauncher(Protocol):
+    """A launcher with a queue elsewhere that takes phases that need the same as one job."""
+
+    def start_together(
+        self, places: Sequence[tuple[PhaseDir, AttemptDir]], devices: Devices
+    ) -> list[Handle]:
+        """As :meth:`Launcher.start` for each, in their order; ``OSError`` when none is started."""
         ...

@@ -66,7 +66,8 @@ def phase_state(folder: PhaseDir) -> PhaseState:
         if attempt.stop.exists():
             return PhaseState("stopped", number, "asked to stop; its process was ended")
         error = last_words(attempt, known.code, known.why)
-    return PhaseState(state, number, error, final.ts if final else None, known.why)
+    why = "; ".join(filter(None, (known.why, known.others)))
+    return PhaseState(state, number, error, final.ts if final else None, why)
 
 
 def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:

@@ -11,7 +11,7 @@ from engine.scheduling.queue import Queue, change, read_queue
 from engine.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from engine.scheduling.folders import Folders
     from engine.scheduling.order import Rank
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.scheduling.watching import Running
     from engine.store.layout import RunsFolder
 
+LOCAL = ("local", "forked")  # the latter in what version 0.1 started
 log = logging.getLogger(__name__)
 
 
@@ -79,6 +80,20 @@ class Agenda:
             begun = {p for p, where in self.stands.items() if where.state in ("done", "running")}
             self._order = Order((run for run in self.wanted if not run.hold), begun)
         return self._order.rank(self._order.is_late(cards))
+
+    def with_some_to_start(self, running: Container[str]) -> list[QueuedRun]:
+        """The runs with phases to be started now. A queue elsewhere takes those that wait for their
+        inputs too."""
+        queued = {p for p, s in self.stands.items() if s.state == "queued" and p not in running}
+        waiting = {p for p, s in self.stands.items() if s.state == "waiting" and p not in running}
+        there = queued | waiting
+        return [
+            run
+            for run in self.wanted
+            if not (queued if run.request.launcher in LOCAL else there).isdisjoint(
+                node.id for node in run.nodes
+            )
+        ]
 
     def drop_finished(self) -> None:
         """Take finished runs off the queue."""

@@ -8,7 +8,6 @@ the next one reads the same folders, adopts what still runs and goes on.
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import threading
 import time
@@ -16,13 +15,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import catalog
+from engine.interfaces import TogetherLauncher
 from engine.machine import processes
-from engine.scheduling.agenda import Agenda
+from engine.scheduling.agenda import LOCAL, Agenda
 from engine.scheduling.claims import Claims
 from engine.scheduling.folders import Folders
 from engine.scheduling.notices import Notices
-from engine.scheduling.policy import handed_over, made, problem, starts
+from engine.scheduling.policy import alike, handed_over, made, problem, starts
 from engine.scheduling.queue import forgive
+from engine.scheduling.starting import start_attempts
 from engine.scheduling.watching import Running, adopted, tell_end, watch
 from engine.schema.errors import UserError, explain, told
 from engine.store.conductor_dir import ConductorDir
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.interfaces import Capacity, Launcher
-    from engine.scheduling.policy import QueuedRun, Start
+    from engine.scheduling.policy import Node, QueuedRun, Start
     from engine.scheduling.servers import Servers
     from engine.store.layout import RunsFolder
 
 IDLE_S = 10.0
-LOCAL = ("local", "forked")  # the latter in what version 0.1 started
+SHARE = 20
 log = logging.getLogger(__name__)
 
 
@@ -87,6 +88,8 @@ class Conductor:
         self._said: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._next_look = 0.0
+        self._next_start = 0.0
+        self._waiting = False
         self._next_beat = 0.0
         self._leave = False
 
@@ -146,12 +149,16 @@ class Conductor:
             if poll.again:
                 forgive(self.runs, running.phase.id, running.attempt.number)
         if ended or self._agenda.outdated or time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + self._timing.look
-            self._agenda.look(self.running)
-            self._notices.look(self._agenda.wanted, self._agenda.stands, self.running)
-            self._agenda.drop_finished()
-        waiting = self._start_ready()
-        return bool(self.running) or waiting or self._notices.busy
+            self._next_look = _done_and_due(self._look, self._timing.look)
+            self._next_start = 0.0
+        if time.monotonic() >= self._next_start:
+            self._next_start = _done_and_due(self._start_ready, 0.0)
+        return bool(self.running) or self._waiting or self._notices.busy
+
+    def _look(self) -> None:
+        self._agenda.look(self.running)
+        self._notices.look(self._agenda.wanted, self._agenda.stands, self.running)
+        self._agenda.drop_finished()
 
     def _beat(self) -> None:
         if time.monotonic() >= self._next_beat:
@@ -160,12 +167,13 @@ class Conductor:
 
     # --- starting ---
 
-    def _start_ready(self) -> bool:
-        """Start what fits; True when something could run but waits for a device or a retry."""
+    def _start_ready(self) -> None:
+        """Start what fits, and say whether something could run but waits for a device or a
+        retry."""
         queued = {
             p for p, s in self._agenda.stands.items() if s.state == "queued"
         } - self.running.keys()
-        wanted = [run for run in self._agenda.wanted if self._has_some_to_start(run)]
+        wanted = self._agenda.with_some_to_start(self.running)
         self._servers.look(
             node
             for run in wanted
@@ -174,16 +182,7 @@ class Conductor:
             if node.id in queued
         )
         names = sorted({run.request.launcher for run in wanted})
-        waits = [self._start_with(name, wanted, queued) for name in names]
-        return any(waits)
-
-    def _has_some_to_start(self, run: QueuedRun) -> bool:
-        """A queue elsewhere takes phases that wait for their inputs too."""
-        states = {"queued"} if run.request.launcher in LOCAL else {"queued", "waiting"}
-        return any(
-            self._agenda.stands[node.id].state in states and node.id not in self.running
-            for node in run.nodes
-        )
+        self._waiting = any([self._start_with(name, wanted, queued) for name in names])
 
     def _start_with(self, name: str, wanted: list[QueuedRun], queued: set[str]) -> bool:
         """Start the phases that one launcher is responsible for."""
@@ -226,15 +225,15 @@ class Conductor:
         at_once = len(mine) + (room.jobs or 0)
         rank = self._agenda.rank(at_once)
         chosen = handed_over(wanted, self._agenda.stands, mine, room, rank)
-        for start in chosen:
-            kind = f"{name} {nodes[start.phase].kind}"
-            ready = all(
-                made(i, self._agenda.stands) or i in self.running for i in nodes[start.phase].inputs
-            )
-            waits = max(self._not_before.get(what, 0.0) for what in (kind, start.phase))
-            if not ready or start.phase in self.running or waits > time.monotonic():
+        groups = alike(chosen, nodes, self._agenda.stands)
+        if not isinstance(launcher, TogetherLauncher):
+            groups = [[start] for start in chosen]
+        for group in groups:
+            kind = f"{name} {nodes[group[0].phase].kind}"
+            ready = [start for start in group if self._can_be_handed_over(nodes[start.phase], kind)]
+            if not ready:
                 continue
-            if not self._start(start, name):  # the others of its kind would fare alike
+            if not self._start_together(ready, name):  # the others of its kind would fare alike
                 self._not_before[kind] = time.monotonic() + self._timing.back_off
             if time.monotonic() > until:
                 break
@@ -244,6 +243,12 @@ class Conductor:
         for start in starts(wanted, remote, self._room(self._local), rank=rank) if remote else ():
             self._start(start, name)
         return bool(chosen or remote)
+
+    def _can_be_handed_over(self, node: Node, kind: str) -> bool:
+        waits = max(self._not_before.get(what, 0.0) for what in (kind, node.id))
+        if node.id in self.running or waits > time.monotonic():
+            return False
+        return all(made(i, self._agenda.stands) or i in self.running for i in node.inputs)
 
     def _room(self, launcher: Launcher) -> Capacity:
         held = [r.held for r in self.running.values() if r.launcher is launcher]
@@ -262,34 +267,36 @@ class Conductor:
     def _start(self, start: Start, name: str) -> bool:
         """Start a phase; one that asks a model elsewhere needs no device and always starts here.
         False when nothing could be started."""
-        name = "local" if start.slot == "api" else name
-        launcher = self._launcher(name)
-        phase = self.runs.phase(start.phase)
-        attempt = None
         devices = start.devices
-        if start.slot == "cpu" and (threads := self._folders.cpu_threads(phase.id)):
+        if start.slot == "cpu" and (threads := self._folders.cpu_threads(start.phase)):
             devices = replace(devices, threads=threads)  # rounding depends on it
+        name = "local" if start.slot == "api" else name
+        return self._start_together([replace(start, devices=devices)], name)
+
+    def _start_together(self, group: list[Start], name: str) -> bool:
+        """Start phases on the same devices, all of them or none; False for none."""
+        launcher = self._launcher(name)
         try:
-            attempt = phase.new_attempt()
-            handle = launcher.start(phase, attempt, devices)
+            started = start_attempts(self.runs, group, launcher)
         except OSError as error:
-            self._say(f"{phase.id} can't be started: {explain(error)}", logging.ERROR)
-            self._claims.refused[phase.id] = f"can't be started: {explain(error)}"
-            self._not_before[phase.id] = time.monotonic() + self._timing.back_off
-            if attempt is not None:  # nothing ran in it
-                shutil.rmtree(attempt.path, ignore_errors=True)
+            for start in group:
+                self._say(f"{start.phase} can't be started: {explain(error)}", logging.ERROR)
+                self._claims.refused[start.phase] = f"can't be started: {explain(error)}"
+                self._not_before[start.phase] = time.monotonic() + self._timing.back_off
             return False
-        self._claims.refused.pop(phase.id, None)
-        memory = self._claims.of(phase, devices)
-        self.running[phase.id] = Running(
-            phase, attempt, launcher, handle, devices, start.slot, memory
-        )
-        where = ", ".join(f"GPU {i}" for i in devices.gpus) or start.slot
-        log.info("%s attempt %d: %s on %s", phase.id, attempt.number, name, where)
-        try:
-            processes.write_owner(attempt, name, handle, devices)
-        except OSError as error:  # the phase says it too, as soon as it runs
-            self._say(explain(error), logging.ERROR)
+        devices, slot = group[0].devices, group[0].slot
+        where = ", ".join(f"GPU {i}" for i in devices.gpus) or slot
+        for phase, attempt, handle in started:
+            self._claims.refused.pop(phase.id, None)
+            memory = self._claims.of(phase, devices)
+            self.running[phase.id] = Running(
+                phase, attempt, launcher, handle, devices, slot, memory
+            )
+            log.info("%s attempt %d: %s on %s", phase.id, attempt.number, name, where)
+            try:
+                processes.write_owner(attempt, name, handle, devices)
+            except OSError as error:  # the phase says it too, as soon as it runs
+                self._say(explain(error), logging.ERROR)
         return True
 
     def _launcher(self, name: str) -> Launcher:
@@ -300,3 +307,11 @@ class Conductor:
         if text not in self._said:
             self._said.add(text)
             log.log(level, "%s", text)
+
+
+def _done_and_due(do: Callable[[], None], wait_s: float) -> float:
+    """Do something; returns when to do it again. With tens of thousands of phases it takes its
+    time, and a twentieth of a core is enough for it."""
+    began = time.thread_time()
+    do()
+    return time.monotonic() + max(wait_s, SHARE * (time.thread_time() - began))

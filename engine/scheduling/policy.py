@@ -54,7 +54,8 @@ class Node:
     small a model that a second thread would slow it. ``generation``: phases that share it ask
     the same questions; the later one takes the earlier one's replies.
     ``served``: the model that it asks a shared server for, as the server's launch names it; ""
-    where it asks none. ``seconds``: how long it is expected to take; 0 when unknown.
+    where it asks none. ``model``: the model's card. ``seconds``: how long it is expected to take;
+    0 when unknown.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Node:
     pocket: bool = False
     generation: str | None = None
     served: str = ""
+    model: str = ""
     seconds: float = 0.0
 
     @property
@@ -120,6 +122,20 @@ def handed_over(
     return list(chosen.values())
 
 
+def alike(
+    chosen: Iterable[Start], nodes: Mapping[str, Node], stands: Mapping[str, Standing]
+) -> list[list[Start]]:
+    """The same in groups: evaluations of one model on the same devices that wait for the same
+    phases, or for none, since what they need is the same; all others by themselves."""
+    groups: dict[object, list[Start]] = {}
+    for start in chosen:
+        node = nodes[start.phase]
+        waits_for = tuple(i for i in node.inputs if not made(i, stands))
+        key = (node.model, start.devices, waits_for) if node.kind == "evaluate" else start.phase
+        groups.setdefault(key, []).append(start)
+    return list(groups.values())
+
+
 def made(phase: str, stands: Mapping[str, Standing]) -> bool:
     """An input that none of the runs has was there when the run was made."""
     return phase not in stands or stands[phase].state == "done"
@@ -140,6 +156,7 @@ def node_of(spec: PhaseSpec) -> Node:
     return Node(
         *(spec.id, spec.inputs, remote, spec.trains, spec.spreads),
         generation=spec.generation_key,
+        model=spec.card.name if spec.card else "",
     )
 
 

@@ -40,6 +40,11 @@ class ConductorDir:
         return self.path / "waiting.json"
 
     @property
+    def arrays(self) -> Path:
+        """The folders of job arrays that were handed over to a cluster."""
+        return self.path / "arrays"
+
+    @property
     def log(self) -> Path:
         return self.path / "log"
 

@@ -38,7 +38,11 @@ moment=$(cat "$here/kill" 2>/dev/null)
 number=$(($(wc -l <"$here/queue") + 100))
 name=$(sed -n 's/^#SBATCH --job-name=//p' "$script")
 env >"$here/env-$number"
-echo "$number|PENDING|Priority||N/A|$name|N/A|4294|N/A|$(id -un)" >>"$here/queue"
+last=$(sed -n 's/^#SBATCH --array=0-//p' "$script")
+for task in $(seq 0 "${last:-0}"); do
+  id="$number${last:+_$task}"
+  echo "$id|PENDING|Priority||N/A|$name|N/A|4294|N/A|$(id -un)" >>"$here/queue"
+done
 [ "$moment" = after ] && { rm "$here/kill"; kill -9 $PPID; exit; }
 echo $number
 """,

@@ -11,7 +11,7 @@ import pytest
 from engine.interfaces import Devices
 from engine.machine.state import phase_state
 from engine.scheduling import queue
-from engine.scheduling.launchers.slurm import launcher as module
+from engine.scheduling.launchers.slurm import starting as module
 from engine.schema.jsonfile import read_json
 from engine.store.layout import RunsFolder
 from tests.engine.fakes import until, write_run
@@ -158,9 +158,9 @@ def test_an_answer_from_before_the_job_was_taken_says_nothing_of_it(cluster, mon
     attempt = phase.new_attempt()
     submitted = module.submit
 
-    def slowly(attempt, text):
+    def slowly(*given):
         launcher.poll({attempt: {"name": "sirt:other", "job": "7", "at": 0.0}})
-        return submitted(attempt, text)
+        return submitted(*given)
 
     monkeypatch.setattr(module, "submit", slowly)
     handle = launcher.start(phase, attempt, Devices())
@@ -174,7 +174,7 @@ def test_a_client_killed_before_it_has_called_sbatch_hands_over_the_next_time(cl
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.scheduling.launchers.slurm.launcher.submit", killed)
+        patch.setattr("engine.scheduling.launchers.slurm.starting.submit", killed)
         dying = cluster.conductor(patch)
         with pytest.raises(KeyboardInterrupt):
             dying.step()

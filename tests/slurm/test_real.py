@@ -25,6 +25,7 @@ from tests.engine.fakes import COUNTED, PROGRAM, go, write_run
 from tests.engine.training_helpers import Lab as TrainingLab
 from tests.engine.training_helpers import demonstration, student
 from tests.slurm.standins import chain
+from tests.slurm.test_arrays import wide
 
 if TYPE_CHECKING:
     from tests.slurm.real import Slurm
@@ -198,6 +199,30 @@ def test_stopping_ends_the_job(lab, monkeypatch):
     run_changes.stop(lab.runs, ["one"])
     lab.slurm.until(lambda: {phase_state(p).state for p in phases} == {"stopped"}, "all stopped")
     lab.slurm.until(lambda: not lab.slurm.run("squeue", "-h").strip(), "nothing is in the queue")
+
+
+def test_each_task_of_an_array_is_told_requeued_and_stopped_by_itself(lab):
+    waits = [{"do": "finish"}, {"do": "finish"}, *[{"do": "wait"}] * 4]
+    *_, first, second, third, fourth = lab.launch("one", wide(), *waits)
+    evaluations = first, second, third, fourth
+    for phase in evaluations:
+        lab.begun(phase)
+    jobs = [allocations(phase)[0].job for phase in evaluations]
+    assert [job.partition("_")[2] for job in jobs] == ["0", "1", "2", "3"]
+    assert len({job.partition("_")[0] for job in jobs}) == 1
+    lab.slurm.run("scontrol", "requeue", jobs[1])
+    lab.slurm.until(lambda: len(allocations(second)) == 2, "it goes on", within_s=200)
+    assert [one.job for one in allocations(second)] == [jobs[1]] * 2
+    third.last_attempt().stop.touch()
+    lab.slurm.until(lambda: phase_state(third).state == "stopped", "it is stopped")
+    assert [phase_state(p).state for p in (first, second, fourth)] == ["running"] * 3
+    go(first)
+    lab.slurm.until(lambda: first.done, "one is done")
+    lab.slurm.until(lambda: "1 of 4 of its array are done" in phase_state(fourth).why, "told")
+    go(second)
+    go(fourth)
+    lab.slurm.until(lambda: second.done and fourth.done, "the others are done")
+    assert [len(p.attempts()) for p in evaluations] == [1] * 4
 
 
 def test_a_controller_that_is_down_makes_nothing_fail(lab):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import hashlib
 import time
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +14,13 @@ from engine.machine import processes
 from engine.machine.allocation import GOES_ON
 from engine.machine.deaths import ending
 from engine.machine.state import DAMAGED, alive_age, final_event
-from engine.planning.needs import Needs
 from engine.planning.sites import load_site
 from engine.scheduling.launchers.slurm import states
+from engine.scheduling.launchers.slurm.arrays import key_of, name_of, progress
+from engine.scheduling.launchers.slurm.handles import NAME, handed_over, job_id, owner_of
 from engine.scheduling.launchers.slurm.program import NoAnswer, ask
 from engine.scheduling.launchers.slurm.queries import (
     OVER,
-    PREFIX,
     Job,
     Queue,
     Snapshot,
@@ -29,24 +28,21 @@ from engine.scheduling.launchers.slurm.queries import (
     hides_jobs,
     shared_queue,
 )
-from engine.scheduling.launchers.slurm.script import STARTED, asked_with, devices_of, script
-from engine.scheduling.launchers.slurm.submit import being_submitted, submit
+from engine.scheduling.launchers.slurm.script import STARTED, devices_of
+from engine.scheduling.launchers.slurm.starting import Starting
+from engine.scheduling.launchers.slurm.submit import being_submitted
 from engine.schema.errors import UserError
-from engine.schema.jsonfile import read_json
 from engine.schema.kinds import PHASES
 from engine.store.eventlog import STALE_AFTER_S, last_said
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
-from engine.store.program import kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from engine.interfaces import Handle, Held
-    from engine.schema.site import Asked, Site
-    from engine.schema.specs import PhaseSpec
+    from engine.schema.site import Site
 
-NAME = "slurm"
 SETTLE_S = 10.0  # until a job that was handed over, but whose id nobody knows, must be in the queue
 LOG_BYTES = 4_096
 NODE_TRIES = 2
@@ -64,12 +60,7 @@ class SlurmLauncher:
         self._queue = queue or shared_queue()
         self._ended: dict[Path, tuple[int, bool]] = {}
         self._let_go: dict[Path, float] = {}
-        self._needs: dict[Path, Needs] = {}
-        self._asking: dict[Path, dict[str, list[PhaseDir]]] = {}
-
-    @cached_property
-    def _name(self) -> str:
-        return f"{NAME}:{self._path}"
+        self._progress: dict[tuple[str, float], str] = {}
 
     @property
     def site(self) -> Site:
@@ -84,69 +75,23 @@ class SlurmLauncher:
 
     # --- starting ---
 
+    @cached_property
+    def _starting(self) -> Starting:
+        return Starting(f"{NAME}:{self._path}", self._queue)
+
     def start(self, phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> Handle:
+        return self._starting.one(self._known_site(), phase, attempt, devices)
+
+    def start_together(
+        self, places: Sequence[tuple[PhaseDir, AttemptDir]], devices: Devices
+    ) -> list[Handle]:
+        return self._starting.together(self._known_site(), places, devices)
+
+    def _known_site(self) -> Site:
         try:
-            site, spec = self.site, phase.spec()
-            program = kept(RunsFolder(phase.path.parent.parent.resolve()), not site.environment)
+            return self.site
         except UserError as error:
             raise OSError(str(error)) from error
-        name = job_name(phase, attempt)
-        asked = self._asked(site, phase, attempt, spec, devices)
-        handle = {"name": name, "job": "", "at": time.time(), "user": getpass.getuser()}
-        after = [self._job_of(phase, needed) for needed in spec.inputs]
-        alike = self._same_generations(phase, spec.generation_key)
-        text = script(phase, attempt, name, site, asked, [j for j in after if j], alike, program)
-        processes.write_owner(attempt, self._name, handle, devices)
-        try:
-            handle |= {"job": submit(attempt, text), "at": time.time()}  # the queue has it now
-        except UserError as error:
-            raise OSError(str(error)) from error
-        self._queue.forget()
-        return handle
-
-    def _asked(
-        self, site: Site, phase: PhaseDir, attempt: AttemptDir, spec: PhaseSpec, devices: Devices
-    ) -> Asked:
-        """As little as is expected of it the first time; then all that the site gives."""
-        most = asked_with(site.asked(spec.kind), devices)
-        if attempt.number > 1:
-            return most
-        root = phase.path.parent.parent
-        needs = self._needs.setdefault(root, Needs(RunsFolder(root)))
-        return needs.asked([spec], lambda _: most)[0]
-
-    def _job_of(self, phase: PhaseDir, needed: str) -> str:
-        """The job that makes an input; "" when the input is there. ``OSError`` if it has none."""
-        runs = RunsFolder(phase.path.parent.parent)
-        folder = runs.phase(needed)
-        if folder.done:
-            return ""
-        attempt = folder.last_attempt()
-        found = self._id(attempt, _handle(attempt)) if attempt else ""
-        if not found:
-            raise NoAnswer(f"the job of {needed} is not known yet; tried again soon")
-        return found
-
-    def _same_generations(self, phase: PhaseDir, key: str | None) -> list[str]:
-        """Jobs of phases that ask the same questions, whose replies this one takes."""
-        runs = phase.path.parent.parent
-        if runs not in self._asking:  # read once; what is handed over from then on is added
-            self._asking[runs] = _open_generations(RunsFolder(runs))
-        alike = self._asking[runs].setdefault(key, []) if key is not None else []
-        last = [one for one in alike if one != phase]
-        alike[:] = [*last, phase]
-        open_ = [(one, a) for one in last if (a := one.last_attempt()) and not one.done]
-        jobs = [self._id(a, _handle(a)) for _, a in open_ if not self._over(a)]
-        return [job for job in jobs if job]
-
-    def _id(self, attempt: AttemptDir, handle: Handle) -> str:
-        """The job's id as it was told to us, to the job itself, or as the queue has it."""
-        if told := handle.get("job"):
-            return str(told)
-        with contextlib.suppress(OSError):
-            return attempt.job.read_text().strip()
-        seen = self._queue.look().jobs.get(handle.get("name", ""))
-        return seen.id if seen else ""
 
     # --- how they fare ---
 
@@ -155,22 +100,34 @@ class SlurmLauncher:
         left = {one: handle for one, handle in handles.items() if one not in found}
         if not left:
             return found
-        self._queue.heed(_owner(handle) for handle in left.values())
+        self._queue.heed(owner_of(handle) for handle in left.values())
         seen = self._queue.look()
         absent = []
         for attempt, handle in left.items():
-            job = seen.jobs.get(handle["name"])
+            job = seen.jobs.get(key_of(handle))
             if seen.problem:
                 found[attempt] = self._unknown(attempt, seen)
             elif job is not None:
                 found[attempt] = self._seen(attempt, handle, job)
-            elif seen.asked < _handed_over(handle):
+            elif seen.asked < handed_over(handle):
                 found[attempt] = Poll("pending", why="handed over to Slurm")
             elif not handle["job"] and not self._is_settled(attempt, seen):
                 found[attempt] = Poll("pending", why="being handed over to Slurm")
             else:
                 absent.append(attempt)
-        return found | self._absent({one: left[one] for one in absent})
+        found |= self._absent({one: left[one] for one in absent})
+        return {one: self._beside(poll, one, left.get(one, {})) for one, poll in found.items()}
+
+    def _beside(self, poll: Poll, attempt: AttemptDir, handle: Handle) -> Poll:
+        """With how far its array is, as long as it goes on; counted once for all of its tasks."""
+        if poll.state not in ("pending", "running") or "task" not in handle:
+            return poll
+        key = name_of(key_of(handle)), self._queue.look().asked
+        if key not in self._progress:
+            runs = RunsFolder(attempt.path.parent.parent.parent)
+            self._progress = {k: v for k, v in self._progress.items() if k[1] == key[1]}
+            self._progress[key] = progress(handle, runs)
+        return poll._replace(others=self._progress[key])
 
     def _is_settled(self, attempt: AttemptDir, seen: Snapshot) -> bool:
         """Whether no ``sbatch`` of a dead client can have added a job since the queue was asked."""
@@ -196,7 +153,7 @@ class SlurmLauncher:
         about = f"job {job.id}" + (f" on {job.node}" if job.node else "")
         if attempt.stop.exists():
             probe, _ = states.PASSING.get(state, ("pending", ""))
-            owner = _owner(handle)
+            owner = owner_of(handle)
             asked = NOT_YOURS.format(owner) if owner and probe == "pending" else ASKED
             return Poll(probe, why=f"{about}: {asked}")
         if state not in states.PASSING:
@@ -242,8 +199,8 @@ class SlurmLauncher:
         """Those that the queue has forgotten, or never had."""
         if not handles:
             return {}
-        since = min(map(_handed_over, handles.values()))
-        names = {attempt: handle["name"] for attempt, handle in handles.items()}
+        since = min(map(handed_over, handles.values()))
+        names = {attempt: key_of(handle) for attempt, handle in handles.items()}
         known = self._queue.over(names.values(), since)
         found = {}
         for attempt, name in names.items():
@@ -252,12 +209,12 @@ class SlurmLauncher:
                 found[attempt] = self._gone(attempt, known[name])
             elif _began(attempt) and _beats(attempt) and not _last_state(attempt):
                 found[attempt] = Poll("running", why="Slurm has forgotten the job, which goes on")
-            elif (owner := _owner(handle)) and not _last_state(attempt) and self._hides_jobs:
+            elif (owner := owner_of(handle)) and not _last_state(attempt) and self._hides_jobs:
                 why = f"a job of {owner}, and this cluster shows nobody the jobs of others"
                 found[attempt] = Poll("unknown" if _began(attempt) else "pending", why=why)
             elif _began(attempt) or attempt.stop.exists() or _last_state(attempt):
-                found[attempt] = self._gone(attempt, Job(self._id(attempt, handle), ""))
-            elif time.time() - _handed_over(handle) < SETTLE_S:
+                found[attempt] = self._gone(attempt, Job(job_id(attempt, handle, self._queue), ""))
+            elif time.time() - handed_over(handle) < SETTLE_S:
                 found[attempt] = Poll("pending", why="being handed over to Slurm")
             else:  # never taken, or lost by a controller that died: it has not begun
                 found[attempt] = Poll("withdrawn", why="Slurm has no such job")
@@ -292,50 +249,16 @@ class SlurmLauncher:
 
     def cancel(self, handles: Mapping[AttemptDir, Handle]) -> None:
         """Asked of Slurm; whether it has done it, the queue says."""
-        ids = [found for one, handle in handles.items() if (found := self._id(one, handle))]
-        unnamed = [h["name"] for one, h in handles.items() if not self._id(one, h)]
+        known = {one: job_id(one, handle, self._queue) for one, handle in handles.items()}
+        ids = [found for found in known.values() if found]
+        # a name is that of all tasks of an array: a task is cancelled once its id is known
+        unnamed = [h["name"] for one, h in handles.items() if not known[one] and "task" not in h]
         with contextlib.suppress(NoAnswer):  # asked again
             if ids:
                 ask(("scancel", *ids))
             for name in unnamed:
                 ask(("scancel", f"--user={getpass.getuser()}", f"--name={name}"))
         self._queue.forget()
-
-
-def job_name(phase: PhaseDir, attempt: AttemptDir) -> str:
-    """One that no other attempt in any folder has."""
-    folder = hashlib.sha256(str(phase.path.parent.parent.resolve()).encode()).hexdigest()[:8]
-    return f"{PREFIX}{folder}:{phase.id}:{attempt.number}"
-
-
-def _open_generations(runs: RunsFolder) -> dict[str, list[PhaseDir]]:
-    """By what they generate, the phases that were tried and are not done."""
-    found: dict[str, list[PhaseDir]] = {}
-    for folder in runs.phase_dirs():
-        with contextlib.suppress(*DAMAGED):
-            if not folder.done and folder.last_attempt() and (key := folder.spec().generation_key):
-                found.setdefault(key, []).append(folder)
-    return found
-
-
-def _handle(attempt: AttemptDir) -> Handle:
-    """As it is written down; empty for another launcher's, or where nothing is."""
-    with contextlib.suppress(*DAMAGED):
-        owner = read_json(attempt.process)
-        if str(owner["launcher"]).startswith(f"{NAME}:"):
-            return dict(owner["handle"])
-    return {}
-
-
-def _owner(handle: Handle) -> str:
-    """Whose job it is, if not this user's; "" otherwise."""
-    user = str(handle.get("user") or "")
-    return "" if user == getpass.getuser() else user
-
-
-def _handed_over(handle: Handle) -> float:
-    at = handle.get("at")
-    return float(at) if isinstance(at, int | float) else 0.0
 
 
 def _began(attempt: AttemptDir) -> bool:

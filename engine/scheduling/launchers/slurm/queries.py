@@ -11,12 +11,13 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
 from engine.scheduling.launchers.slurm import states
+from engine.scheduling.launchers.slurm.arrays import name_of, tasks_of
 from engine.scheduling.launchers.slurm.program import NoAnswer, ask
 from engine.schema.durations import duration
 from engine.schema.site import seconds_of
@@ -53,7 +54,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The queue at one moment. ``jobs``: by name, ours alone. ``others``: the user's jobs that are
+    """The queue at one moment. ``jobs``: by key, ours alone. ``others``: the user's jobs that are
     not ours. ``problem``: why it could not be asked; then ``jobs`` are those of the last answer.
     ``asked``: wall time before asking."""
 
@@ -100,16 +101,17 @@ class Queue:
         """Ask afresh at the next look: something was handed over or cancelled."""
         self._next = min(self._next, time.monotonic() + min(2.0, self._kept_s))
 
-    def over(self, names: Iterable[str], since: float) -> dict[str, Job]:
-        """What the accounting says of jobs that the queue has forgotten, by name; those that it
+    def over(self, keys: Iterable[str], since: float) -> dict[str, Job]:
+        """What the accounting says of jobs that the queue has forgotten, by key; those that it
         doesn't know, or where there is none, are left out. ``since``: Unix time before which none
         of them was handed over."""
         now = time.monotonic()
-        new = [n for n in names if n not in self._over and self._asked_over.get(n, 0.0) <= now]
+        new = [k for k in keys if k not in self._over and self._asked_over.get(k, 0.0) <= now]
         if new and now >= self._no_accounting_until:
             self._asked_over |= dict.fromkeys(new, now + self._kept_s)
             try:
-                found = accounted(new, since, everybody=bool(self._users))
+                names = dict.fromkeys(map(name_of, new))
+                found = accounted(names, since, everybody=bool(self._users))
             except NoAnswer:
                 self._no_accounting_until = now + NO_ACCOUNTING_S
             else:
@@ -127,11 +129,11 @@ def shared_queue() -> Queue:
 
 
 def queued(users: Sequence[str] = ()) -> tuple[dict[str, Job], tuple[Job, ...]]:
-    """Our jobs in the queue by name, those that ended a few minutes ago too, and this user's other
+    """Our jobs in the queue by key, those that ended a few minutes ago too, and this user's other
     jobs; :class:`NoAnswer` when it could not be asked, or the answer was cut off. ``users``: whose
     jobs may be ours besides this user's."""
     whose = f"--user={','.join((getpass.getuser(), *users))}" if users else "--me"
-    said = ask(("squeue", whose, "--noheader", "--states=all", f"--format={FIELDS}"))
+    said = ask(("squeue", whose, "--array", "--noheader", "--states=all", f"--format={FIELDS}"))
     if said.code:
         raise NoAnswer(f"squeue: {said.complaint}")
     if said.out and not said.out.endswith("\n"):
@@ -145,8 +147,11 @@ def queued(users: Sequence[str] = ()) -> tuple[dict[str, Job], tuple[Job, ...]]:
         job, name = _job(*parts), parts[NAME_AT]
         if not name.startswith(PREFIX):
             others += [job] if job.user in ("", getpass.getuser()) else []
-        elif name not in found or _newer(job, found[name]):
-            found[name] = job
+            continue
+        for task, key in tasks_of(job.id, name):
+            one = replace(job, id=task)
+            if key not in found or _newer(one, found[key]):
+                found[key] = one
     return found, tuple(others)
 
 
@@ -169,8 +174,8 @@ def _job(
 
 
 def accounted(names: Iterable[str], since: float, everybody: bool = False) -> dict[str, Job]:
-    """Jobs by name as the accounting knows them, ``everybody``'s or this user's;
-    :class:`NoAnswer` where there is none."""
+    """Jobs by their keys as the accounting knows them, ``everybody``'s or this user's, those of
+    these names; :class:`NoAnswer` where there is none."""
     if shutil.which("sacct") is None:
         raise NoAnswer("sacct: not installed")
     names = list(names)
@@ -183,7 +188,7 @@ def accounted(names: Iterable[str], since: float, everybody: bool = False) -> di
             "sacct", "--noheader", "--parsable2", "--allocations", "--duplicates",
             *["--allusers"] * everybody,
             f"--starttime={begin:%Y-%m-%dT%H:%M:%S}", f"--name={','.join(names)}",
-            "--format=JobIDRaw,State,ExitCode,NodeList,JobName",
+            "--format=JobID,State,ExitCode,NodeList,JobName",
         )
     )  # fmt: skip
     if said.code:
@@ -193,7 +198,8 @@ def accounted(names: Iterable[str], since: float, everybody: bool = False) -> di
         parts = line.split("|", 4)
         if len(parts) == 5 and parts[4].startswith(PREFIX):
             number, state, code, node, name = parts
-            found[name] = Job(number, state, node=_node(node), code=_code(code))  # last is newest
+            for task, key in tasks_of(number, name):  # the last line is the newest
+                found[key] = Job(task, state, node=_node(node), code=_code(code))
     return found
 
 

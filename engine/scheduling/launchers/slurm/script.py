@@ -20,6 +20,7 @@ from engine.schema.site import seconds_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from engine.scheduling.launchers.slurm.arrays import ArrayDir
     from engine.schema.site import Asked, Site
     from engine.store.layout import AttemptDir, PhaseDir
 
@@ -29,9 +30,10 @@ Program = tuple[Path, dict[str, str]]
 HERE: Program = (Path(__file__).resolve().parents[4], {})
 
 BODY = """\
+id={id}
 attempt={attempt}
-if ! (set -o noclobber; echo "$SLURM_JOB_ID" >"$attempt/job") 2>/dev/null \\
-    && [ "$(cat "$attempt/job")" != "$SLURM_JOB_ID" ]; then
+if ! (set -o noclobber; echo "$id" >"$attempt/job") 2>/dev/null \\
+    && [ "$(cat "$attempt/job")" != "$id" ]; then
   echo "job $(cat "$attempt/job") has this attempt; nothing is done here"
   exit 1
 fi
@@ -44,11 +46,11 @@ asked= timer=
 save() {{ asked=$1; : >"$attempt/yield"; }}
 requeue() {{  # but one that never came as far as its first event is left to its limit
   [ -e "$attempt/events.jsonl" ] || [ "${{SLURM_RESTART_COUNT:-0}}" -lt {barren} ] || return
-  scontrol requeue "$SLURM_JOB_ID"
+  scontrol requeue "$id"
 }}
 last() {{  # the signal may come a minute early: wait for the phase as long as there is time
   wait={patience}
-  if [[ $(squeue --noheader --job="$SLURM_JOB_ID" --format=%L) =~ ^([0-9]+):([0-9][0-9])$ ]]; then
+  if [[ $(squeue --noheader --job="$id" --format=%L) =~ ^([0-9]+):([0-9][0-9])$ ]]; then
     wait=$((10#${{BASH_REMATCH[1]}} * 60 + 10#${{BASH_REMATCH[2]}} - {reserve}))
   fi
   sleep $((wait > 0 ? wait : 0))
@@ -81,21 +83,24 @@ def script(
     after: Sequence[str] = (),
     after_any: Sequence[str] = (),
     program: Program = HERE,
+    array: ArrayDir | None = None,
 ) -> str:
     """The text of the job's script. ``after``: jobs that must have succeeded before it starts;
     ``after_any``: jobs that must have ended. ``program``: its folder, and variables that say which
-    it is."""
-    options = _options(attempt, name, site, asked, after, after_any)
+    it is. ``array``: a task for each of its attempts, of which ``attempt`` is one."""
+    options = _options(attempt, name, site, asked, after, after_any, array)
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options)]
     lines.append(f'echo "{STARTED}${{SLURMD_NODENAME:-$(hostname)}}"')
     python = str(Path(site.environment) / "bin" / "python") if site.environment else sys.executable
     devices = devices_of(asked)
     words = phase_command((python, "-m", "engine"), phase, attempt, devices)
-    quoted = [shlex.quote(word) for word in words]
+    mine = {str(phase.path.resolve()): '"${attempt%/*}"', str(attempt.path.resolve()): '"$attempt"'}
+    quoted = [mine.get(word) or shlex.quote(word) for word in words]
     if devices.gpus:
         quoted[words.index("--gpus") + 1] = '"$gpus"'
     body = BODY.format(
-        attempt=shlex.quote(str(attempt.path.resolve())),
+        id="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" if array else "$SLURM_JOB_ID",
+        attempt=_of_task(array) if array else shlex.quote(str(attempt.path.resolve())),
         exports="\n".join(_exports(devices, program)),
         setup="\n".join(site.setup),
         gpus=",".join(map(str, devices.gpus)),
@@ -125,6 +130,10 @@ def asked_with(asked: Asked, devices: Devices) -> Asked:
     )
 
 
+def _of_task(array: ArrayDir) -> str:
+    return f"$(readlink -f {shlex.quote(str(array.path.resolve()))}/$SLURM_ARRAY_TASK_ID)"
+
+
 def lead(time: str) -> int:
     """Seconds before the limit at which the phase is asked to save its work."""
     return int(min(LEAD_S, max(10, seconds_of(time) / 3)))
@@ -137,10 +146,13 @@ def _options(
     asked: Asked,
     after: Sequence[str],
     after_any: Sequence[str],
+    array: ArrayDir | None,
 ) -> Iterable[str]:
     yield f"--job-name={name}"
-    log = str(attempt.queue_log.resolve()).replace("%", "%%")
-    yield f'--output="{log}"'
+    if array:
+        yield f"--array=0-{len(array.attempts()) - 1}"
+    folder = str((array or attempt).path.resolve()).replace("%", "%%")
+    yield f'--output="{folder}/{"%a/" if array else ""}{attempt.queue_log.name}"'
     yield "--open-mode=append"
     yield "--chdir=/"
     for option, value in (
@@ -178,7 +190,7 @@ def _tasks(asked: Asked) -> str:
 
 def _exports(devices: Devices, program: Program) -> Iterable[str]:
     folder, told = program
-    yield f"export {JOB}=$SLURM_JOB_ID"
+    yield f"export {JOB}=$id"
     yield "export HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1"
     yield f"export PYTHONPATH={shlex.quote(str(folder))}${{PYTHONPATH:+:$PYTHONPATH}}"
     for name, value in (environment(devices) | told).items():

@@ -29,12 +29,12 @@ class Refused(OSError):
     """Slurm would not take the job; nothing was handed over."""
 
 
-def submit(attempt: AttemptDir, text: str) -> str:
+def submit(script: Path, submitting: Path, text: str) -> str:
     """The job's id; "" when it can't be said whether there is a job. :class:`Refused` with Slurm's
-    own words when there is none."""
-    atomic_write(attempt.script, text)
-    with handed_on(attempt.submitting) as lock:
-        command = ("sbatch", "--parsable", str(attempt.script.resolve()))
+    own words when there is none. ``submitting``: the lock that is held meanwhile."""
+    atomic_write(script, text)
+    with handed_on(submitting) as lock:
+        command = ("sbatch", "--parsable", str(script.resolve()))
         try:
             said = ask(command, SUBMIT_S, job_environment(), (lock,))
         except TooSlow:
