@@ -45,9 +45,11 @@ def phase(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1, help="on each node, if without GPUs")
+    parser.add_argument("--each", type=int, default=1, help="GPUs of one process")
+    parser.add_argument("--shard", action=argparse.BooleanOptionalAction)
     given = parser.parse_args(arguments)
     gpus = tuple(int(i) for i in given.gpus.split(",") if i)
-    devices = Devices(gpus, given.threads, given.nodes, given.processes)
+    devices = Devices(gpus, given.threads, given.nodes, given.processes, given.shard, given.each)
     return become(PhaseDir(given.phase), AttemptDir(given.attempt), devices, "local")
 
 

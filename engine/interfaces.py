@@ -237,17 +237,21 @@ Handle = dict[str, Any]
 class Devices:
     """What a phase may use on each of its machines: GPU indices (none: CPU), and CPU threads.
 
-    It works in one process for each GPU; ``on_cpu``: processes on a machine without.
+    It works in one process for each GPU, or for ``each`` of them where a model needs several to
+    answer; ``on_cpu``: processes on a machine without. ``shard``: whether a training's weights are
+    split among its processes; None: if one can't hold them.
     """
 
     gpus: tuple[int, ...] = ()
     threads: int = 1
     nodes: int = 1
     on_cpu: int = 1
+    shard: bool | None = None
+    each: int = 1
 
     @property
     def processes_a_node(self) -> int:
-        return len(self.gpus) or self.on_cpu
+        return len(self.gpus) // self.each or self.on_cpu
 
     @property
     def processes(self) -> int:

@@ -19,6 +19,12 @@ def node() -> str:
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
 
 
+def gpus() -> tuple[str, ...]:
+    """The job's GPUs on this node, which may be others on each, as CUDA is told; none outside."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return tuple(told.split(",")) if job() and told else ()
+
+
 def node_rank() -> int:
     """Which of the job's nodes this is, counted from 0."""
     return int(os.environ.get("SLURM_NODEID", "0"))

@@ -14,12 +14,15 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from engine.machine import allocation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from engine.interfaces import Devices
 
 T = TypeVar("T")
+TOGETHER: Final = "SIRT_GPUS_TOGETHER"  # set for those that see the GPUs of their machine's others
 MEETING: Final = timedelta(minutes=30)  # until all have started and found each other
 PATIENCE: Final = timedelta(hours=2)  # one that died is noticed elsewhere, and at once
 
@@ -48,16 +51,25 @@ def mine(things: Sequence[T]) -> Sequence[T]:
 
 
 def own(devices: Devices) -> Devices:
-    """Which of a phase's devices are this process's own."""
+    """Which of a phase's devices are this process's own, where it sees no others."""
     here = devices.processes_a_node
     if here == 1:
         return devices
-    gpus = (devices.gpus[local_rank()],) if devices.gpus else ()
+    gpus = devices.gpus[local_rank() * devices.each :][: devices.each]
+    if gpus and (told := allocation.gpus()) and all(name.isdigit() for name in told):
+        gpus = tuple(map(int, told))
     return replace(devices, gpus=gpus, threads=max(1, devices.threads // here), on_cpu=1)
 
 
+def own_gpu() -> int | None:
+    """The index of this process's GPU where it sees those of the others too; None where it sees
+    its own alone."""
+    return local_rank() if world() > 1 and TOGETHER in os.environ else None
+
+
 def join(on_gpu: bool) -> None:
-    """Meet the other processes; to be called once, before anything is told or asked here."""
+    """Meet the other processes; to be called once, before anything is told or asked here.
+    ``on_gpu``: they compute together on their GPUs, by NCCL."""
     if world() == 1:
         return
     import torch

@@ -20,8 +20,10 @@ import torch
 from peft import PeftModel
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers.distributed import DistributedConfig
 from transformers.utils import logging as transformers_logging
 
+from engine.machine import ranks
 from engine.machine.devices import MIB, memory
 from engine.models import compat
 from engine.models.adapters import CONFIG, WEIGHTS
@@ -62,6 +64,7 @@ def load(
     adapter: Path | None = None,
     *,
     trainable: bool = False,
+    shard: bool = False,
     tell: Tell = lambda *_: None,
     doing: Callable[[str], None] = lambda _text: None,
 ) -> Loaded:
@@ -70,13 +73,15 @@ def load(
 
     ``trainable`` keeps an NF4 base quantised and the adapter in fp32 with gradients (TRL casts
     adapters to bf16, in which small updates round away). Without it the model is in eval mode.
+    ``shard`` splits the base's weights among this phase's processes (FSDP2), of which each then has
+    the whole adapter; all must compute with it at the same time.
     """
     source = card.weights
     set_threads()
     folder, tokenizer = open_folder(card, tell, doing)
     commit = folder.name if source.hub else None  # as the hub's cache names it
     with _telling_tensors(doing):
-        model = _load_weights(folder, source)
+        model = _load_weights(folder, source, shard)
     _read_last_states_whole(model)
     if not trainable and source.precision == "nf4" and _unpacking_pays(model):
         model = model.dequantize(torch.float32)
@@ -199,19 +204,20 @@ def _check_whole(file: Path) -> None:
         raise UserError(f"{file}: damaged ({error}); copy or download it again") from None
 
 
-def _load_weights(folder: Path, source: LocalWeights) -> Any:
+def _load_weights(folder: Path, source: LocalWeights, shard: bool) -> Any:
     """The base model in the card's precision, on the devices this process may use."""
     dtype = compute_dtype(source.precision)
+    split = {"distributed_config": DistributedConfig(fsdp_size=ranks.world())}
     quantised = _nf4(dtype) if source.precision == "nf4" else None
     try:
         return AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             quantization_config=quantised,
-            device_map=device_map(),
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=source.trust_remote_code,
+            **(split if shard else {"device_map": device_map()}),
         )
     except torch.OutOfMemoryError:
         raise UserError(
@@ -280,12 +286,12 @@ def _nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
 
 
 def device_map() -> str | dict[str, Any]:
-    """The devices for the layers: the only one; under ``accelerate launch`` this rank's GPU; all
-    GPUs where a single process sees several."""
+    """The devices for the layers: the only one; of several processes each its own GPU; all GPUs
+    where a single process sees several."""
     if not torch.cuda.is_available():
         return {"": "cpu"}
-    if rank := os.environ.get("LOCAL_RANK"):
-        return {"": int(rank)}
+    if (own := ranks.own_gpu()) is not None:
+        return {"": own}
     return "auto" if torch.cuda.device_count() > 1 else {"": 0}
 
 

@@ -71,7 +71,8 @@ def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     settings, folder = spec.settings, ctx.work / CHECKPOINTS
     demonstrations = _demonstrations(ctx, spec)
     ctx.activity("loading weights")
-    loaded = load(spec.student, trainable=True, tell=ctx.message, doing=ctx.doing)
+    shard = tr.shards(ctx, ctx.devices, spec)
+    loaded = load(spec.student, trainable=True, shard=shard, tell=ctx.message, doing=ctx.doing)
     loaded.model = tr.new_adapter(loaded, settings.lora, spec.student, spec.seed)
     start, values = guards.adapter_weights(loaded.model), guards.trainable_values(loaded.model)
 

@@ -12,6 +12,7 @@ from engine.schema.errors import UserError
 from engine.schema.specs import AnnotateSpec
 from engine.scoring.verdict import score_reply
 from engine.store.layout import LOOKS
+from engine.training.compat import is_sharded
 from engine.training.looks import Looks, Prompt
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def look_at(
     ``demonstrations``: the phase that they come from in the end; ``trained_on``: ids of questions
     that the training sees too.
     """
+    if is_sharded(trainer.model):  # the others would have to answer the same at the same time
+        ctx.message("no prompts are answered on the way: the weights are split among processes")
+        return
     score = _scorer(ctx, demonstrations)
     prompts = [
         Prompt(one.id, text, ids, one.target, one.id in trained_on, score(one))

@@ -186,10 +186,12 @@ def _in_order(scores: Iterable[PairScore], pairs: Sequence[Pair]) -> list[PairSc
 
 def _starting_point(ctx: Context, spec: RefineSpec) -> Loaded:
     """The instructed student, or the bare one with a fresh adapter, which changes nothing yet."""
+    shard = tr.shards(ctx, ctx.devices, spec)
+    how: dict[str, Any] = {"trainable": True, "shard": shard}
     if spec.adapter is not None:
         adapter = ctx.output(spec.adapter, ADAPTER)
-        return load(spec.student, adapter, trainable=True, tell=ctx.message, doing=ctx.doing)
-    loaded = load(spec.student, trainable=True, tell=ctx.message, doing=ctx.doing)
+        return load(spec.student, adapter, **how, tell=ctx.message, doing=ctx.doing)
+    loaded = load(spec.student, **how, tell=ctx.message, doing=ctx.doing)
     loaded.model = tr.new_adapter(loaded, spec.settings.lora, spec.student, spec.seed)
     return loaded
 

@@ -33,8 +33,8 @@ def become(phase: PhaseDir, attempt: AttemptDir, devices: Devices, launcher: str
         from engine.scheduling.rank_processes import keep
 
         _record(attempt, devices, launcher)
-        return keep(attempt, devices)
-    if devices.processes > 1:
+        return keep(phase, attempt, devices)
+    if devices.processes > 1 or devices.each > 1:
         processes.end_with_parent()
     if not ranks.is_first():
         return _work_along(phase, attempt, devices)
@@ -82,7 +82,7 @@ def _work_along(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
         worker = Worker(runs, phase, own, writer, devices)
         worker.clear_staging()
         try:
-            ranks.join(bool(devices.gpus))
+            ranks.join(bool(devices.gpus) and spec.trains)
             catalog.recipe(spec)(worker, spec)
         except Stopped:
             return 0

@@ -47,12 +47,12 @@ class DeviceRequest(Frozen):
 class Node:
     """What scheduling needs to know about a phase.
 
-    ``remote``: an endpoint or a file does the work, so it needs no device. ``trains``: gets several
-    GPUs of this machine if they are asked for; other phases get one. ``spreads``: can use several
-    of a cluster. ``memory``: GiB of the machine's memory that it takes on
-    the CPU, ``card_memory``: GiB of GPU memory that it takes there; 0 when unknown. ``pocket``: so
-    small a model that a second thread would slow it. ``generation``: phases that share it ask
-    the same questions; the later one takes the earlier one's replies.
+    ``remote``: an endpoint or a file does the work, so it needs no device. ``trains``: gets as many
+    GPUs as are asked for. ``spreads``: can use several; of this machine it gets its share of the
+    free ones, of a cluster as many as the site says. ``memory``: GiB of the machine's memory that
+    it takes on the CPU, ``card_memory``: GiB of GPU memory that it takes there; 0 when unknown.
+    ``pocket``: so small a model that a second thread would slow it. ``generation``: phases that
+    share it ask the same questions; the later one takes the earlier one's replies.
     ``served``: the model that it asks a shared server for, as the server's launch names it; ""
     where it asks none. ``model``: the model's card. ``seconds``: how long it is expected to take;
     0 when unknown.
@@ -62,7 +62,7 @@ class Node:
     inputs: tuple[str, ...] = ()
     remote: bool = False
     trains: bool = False
-    spreads: bool = True
+    spreads: bool = False
     memory: float = 0.0
     card_memory: float = 0.0
     pocket: bool = False
@@ -74,6 +74,11 @@ class Node:
     @property
     def kind(self) -> str:
         return self.id.rpartition("-")[0]
+
+    @property
+    def shares_questions(self) -> bool:
+        """Whether it can ask on several GPUs at once; a shared server has its own."""
+        return self.spreads and not (self.trains or self.remote or self.served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +231,9 @@ def placed(
     """
     chosen: dict[str, Start] = {}
     waiting: dict[str, Node] = {}
+    wanted = list(wanted)
+    sharing = {node.id for _, node in wanted if node.shares_questions}
     if free.cpu:
-        wanted = list(wanted)
         waiting = {
             node.id: node
             for run, node in wanted
@@ -236,8 +242,9 @@ def placed(
     for run, node in wanted:
         if node.id not in chosen and node.generation not in free.asking:
             threads = kept.get(node.id) or _threads(node, waiting.values(), free)
-            start, free = _place(node, run, free, threads)
+            start, free = _place(node, run, free, threads, len(sharing))
             if start is not None:
+                sharing.discard(node.id)
                 if node.generation:
                     free = replace(free, asking=free.asking | {node.generation})
                 waiting.pop(node.id, None)
@@ -262,13 +269,13 @@ def _threads(node: Node, waiting: Iterable[Node], free: Capacity) -> int:
 
 
 def _place(
-    node: Node, run: QueuedRun, free: Capacity, threads: int
+    node: Node, run: QueuedRun, free: Capacity, threads: int, sharing: int
 ) -> tuple[Start | None, Capacity]:
     if node.remote:
         if not free.api:
             return None, free
         return Start(node.id, run.run_id, "api", Devices()), replace(free, api=free.api - 1)
-    wanted = _cards(node, run.request, free)
+    wanted = _cards(node, run.request, free, sharing)
     if wanted is None:
         return None, free
     if _on_cpu(wanted):
@@ -306,8 +313,9 @@ def _on_cpu(wanted: _Cards | None) -> bool:
     return wanted is not None and not wanted.pool and not wanted.count
 
 
-def _cards(node: Node, request: DeviceRequest, free: Capacity) -> _Cards | None:
+def _cards(node: Node, request: DeviceRequest, free: Capacity, sharing: int = 1) -> _Cards | None:
     """The GPUs a request can have; ``None`` if this machine can never meet it (:func:`problem`).
+    ``sharing``: how many phases are ready that share their questions among what is free.
 
     GPUs that somebody else uses are only taken when they are named.
     """
@@ -320,7 +328,10 @@ def _cards(node: Node, request: DeviceRequest, free: Capacity) -> _Cards | None:
     usable = set(free.gpus if named else free.quiet)
     available = tuple(g for g in pool if g in usable)
     count = len(pool) if named else (request.gpu_count or 1)
-    return _Cards(count if node.trains else 1, pool, available)
+    if not node.trains:
+        share = len(available) // max(1, sharing) if node.shares_questions else 1
+        count = max(1, min(count, share))
+    return _Cards(count, pool, available)
 
 
 def problem(request: DeviceRequest, cards: Sequence[int]) -> str:

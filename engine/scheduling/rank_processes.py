@@ -14,16 +14,20 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from engine.machine import allocation
+from engine.machine import allocation, ranks
+from engine.machine import devices as hardware
+from engine.planning.memory import rough_gib
 from engine.store.layout import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine.interfaces import Devices
-    from engine.store.layout import AttemptDir
+    from engine.schema.specs import PhaseSpec
+    from engine.store.layout import AttemptDir, PhaseDir
 
 POLL_S: Final = 0.1
 GRACE_S: Final = 10.0  # for the others to say what they know, once one has died
@@ -32,27 +36,45 @@ PORTS: Final = range(10_000, 30_000)  # below those that systems give to whoever
 DIED: Final = 1
 
 
-def keep(attempt: AttemptDir, devices: Devices) -> int:
+def keep(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
     """Run this command once for each process of this machine, told which it is; returns the first
     process's exit code where that is one of them, 0 where all went well elsewhere."""
+    spec = phase.spec()
+    if not spec.trains:
+        devices = replace(devices, each=_each(spec, devices))
+    command = [*sys.orig_argv, "--each", str(devices.each)]
     asked = attempt.goes_on if allocation.job() else attempt.stop
     signal.signal(signal.SIGTERM, lambda *_: asked.touch())
     children = {}
     try:
-        for rank, environment in _places(devices):
-            children[rank] = subprocess.Popen(sys.orig_argv, env=os.environ | environment)
-        return _outcome(attempt, devices, children)
+        for rank, environment in _places(devices, spec.trains):
+            children[rank] = subprocess.Popen(command, env=os.environ | environment)
+        code = _outcome(attempt, devices, children)
+        if code and devices.nodes > 1:
+            time.sleep(LAST_S)  # srun ends the others now, and would give their ends for this one
+        return code
     finally:
         for child in children.values():
             child.kill()
             child.wait()
 
 
-def _places(devices: Devices) -> Iterator[tuple[int, dict[str, str]]]:
-    """The ranks of this machine's processes, with the variables that tell them."""
+def _each(spec: PhaseSpec, devices: Devices) -> int:
+    """How many GPUs a process needs for its model to fit; each has a model of its own."""
+    needed = rough_gib(spec, on_gpu=True) or 0.0
+    cards = [gpu.total / 1024 for gpu in hardware.gpus()]
+    count = len(devices.gpus)
+    sizes = [n for n in range(1, count + 1) if count % n == 0]
+    fits = (n for n in sizes if not cards or n * min(cards) >= needed)
+    return next(fits, max(count, 1))
+
+
+def _places(devices: Devices, together: bool) -> Iterator[tuple[int, dict[str, str]]]:
+    """The ranks of this machine's processes, with the variables that tell them. ``together``: they
+    see all its GPUs, as those that compute together must."""
     here, node = devices.processes_a_node, allocation.node_rank() if devices.nodes > 1 else 0
     threads = str(max(1, devices.threads // here))
-    together = {
+    common = {
         "WORLD_SIZE": str(devices.processes),
         "LOCAL_WORLD_SIZE": str(here),
         "MASTER_ADDR": allocation.first_address() if devices.nodes > 1 else "127.0.0.1",
@@ -60,15 +82,22 @@ def _places(devices: Devices) -> Iterator[tuple[int, dict[str, str]]]:
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
     }
+    visible = allocation.gpus() or devices.gpus
     for local in range(here):
         rank = node * here + local
-        yield rank, together | {"RANK": str(rank), "LOCAL_RANK": str(local)}
+        own = {"RANK": str(rank), "LOCAL_RANK": str(local)}
+        if together:
+            own[ranks.TOGETHER] = "1"
+        elif devices.gpus:
+            mine = visible[local * devices.each :][: devices.each]
+            own["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, mine))
+        yield rank, common | own
 
 
 def _port(devices: Devices) -> int:
     """One that nobody uses now; several machines must all know it beforehand, by their job."""
     if devices.nodes > 1:
-        return PORTS[int(allocation.job() or 0) % len(PORTS)]
+        return PORTS[int(os.environ["SLURM_JOB_ID"]) % len(PORTS)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -142,7 +142,7 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
     _tell_memory(context, spec)
     if ranks.world() > 1:
         context.doing(f"waiting for {ranks.world() - 1} other processes to start")
-        ranks.join(bool(context.devices.gpus))
+        ranks.join(bool(context.devices.gpus) and spec.trains)
         context.doing("reading its inputs")
     began = time.monotonic()
     figures = catalog.recipe(spec)(context, spec)

@@ -61,11 +61,13 @@ class Need(Frozen):
     gpus: Annotated[int, Field(ge=0)] | None = None
     cpus: Annotated[int, Field(ge=1)] | None = None
     processes: Annotated[int, Field(ge=1)] | None = None
+    shard: bool | None = None
 
 
 class Asked(NamedTuple):
     """What one job asks for: ``nodes``, and the rest on each of them. ``time``, ``memory``: as
-    Slurm writes them; no memory: the site's default. ``processes``: where there are no GPUs."""
+    Slurm writes them; no memory: the site's default. ``processes``: where there are no GPUs.
+    ``shard``: whether a training's weights are split among its processes; None: if they must be."""
 
     time: str
     memory: str
@@ -73,6 +75,7 @@ class Asked(NamedTuple):
     cpus: int
     nodes: int = 1
     processes: int = 1
+    shard: bool | None = None
 
 
 DEFAULT = Asked("4:00:00", "", 1, 4)

@@ -8,6 +8,7 @@ installed, or when a private thing is gone. (What loading needs of bitsandbytes 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import warnings
@@ -23,6 +24,7 @@ from engine.machine import ranks
 from engine.store.writing import follow_umask
 from engine.training import checkpoints
 from engine.training.dealing import Dealt
+from engine.training.guards import own_weights
 from engine.training.logprobs import KNOWN, AnswerLogProbs
 from engine.training.microbatches import EvenPasses
 from engine.training.reference import REMEMBERED, keep_scores, kept_scores
@@ -76,6 +78,14 @@ trl.trainer.utils._ChunkedLogProbFunction = _LogProbs
 class _Lean:
     """Leaves out what TRL's trainers do besides training; reports a full disk in one line."""
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """A model that is split among processes can't be resumed, says transformers' trainer: its
+        optimiser would have to be split too. Ours has the adapter alone, whole in each process."""
+        args = named["args"]
+        args.save_only_model = is_sharded(named["model"])
+        super().__init__(*given, **named)
+        args.save_only_model = False
+
     def create_model_card(self, *_: Any, **__: Any) -> None: ...
 
     def _send_telemetry(self) -> None:
@@ -93,7 +103,7 @@ class _Lean:
         if trainer.args.should_save:
             trainer.model.save_pretrained(
                 output_dir,
-                state_dict=state_dict,
+                state_dict=state_dict or own_weights(trainer.model),
                 selected_adapters=["default"],
                 save_embedding_layers=False,
             )
@@ -140,6 +150,8 @@ class PairTrainer(_Lean, EvenPasses, Dealt, DPOTrainer):
     def share_prompts(self) -> bool:
         """Read a pair's prompt once for both answers, in all passes from now on, where the model
         allows it; returns whether."""
+        if is_sharded(self.model):
+            return False  # its layers must be called as ever, to be put together
         rows = [*self.train_dataset, *self.eval_dataset]
         longest = max(rows, key=lambda row: sum(map(len, row.values())))
         batch = prepared(self, [longest])
@@ -191,7 +203,9 @@ def score_all(
     parts = [(rows, first) for rows in splits for first in range(0, len(rows), size)]
     found, done, total = [], 0, sum(map(len, splits))
     seen(done, total)
-    for rows, first in ranks.mine(parts):
+    parts_each = math.ceil(len(parts) / ranks.world())
+    own = [*ranks.mine(parts), parts[0]][:parts_each]  # all compute equally often
+    for rows, first in own:
         part = [rows[i] for i in range(first, min(first + size, len(rows)))]
         found.append(score(part))
         done = min(total, done + len(part) * ranks.world())
@@ -211,6 +225,11 @@ def prepared(trainer: Any, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Rows of the trainer's dataset, collated into one batch on its device."""
     batch: dict[str, Any] = trainer._prepare_inputs(trainer.data_collator(list(rows)))
     return batch
+
+
+def is_sharded(model: Any) -> bool:
+    """Whether the model's weights are split among the processes."""
+    return bool(getattr(model, "is_distributed_loading_by_transformers", False))
 
 
 def log_probs(trainer: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, ...]:

@@ -120,12 +120,14 @@ def _mean_of(gather: Callable[[Any], Any], trainer: Any) -> Callable[[Any], Any]
     figured of a row that stands in is left out."""
 
     def gathered(figures: Tensor) -> Tensor:
-        counts = 0.0 if trainer.stands_in else 1.0
+        if trainer.stands_in:
+            figures = torch.zeros_like(figures)
         if figures.dim() != 1:
-            found: Tensor = gather(figures * counts if trainer.stands_in else figures)
+            found: Tensor = gather(figures)
             return found
-        both = torch.stack([figures.float().sum(), torch.tensor(float(len(figures))).to(figures)])
-        total, rows = gather(counts * both[None]).sum(dim=0)
+        count = 0 if trainer.stands_in else len(figures)
+        both = torch.stack([figures.float().sum(), torch.tensor(float(count)).to(figures.device)])
+        total, rows = gather(both[None]).sum(dim=0)
         return (total / rows)[None]
 
     return gathered

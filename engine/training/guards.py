@@ -24,8 +24,16 @@ LN2 = math.log(2)
 
 def adapter_weights(model: Any) -> Weights:
     """A copy of the weights of the adapter ``default``, in fp32 and host memory."""
-    state = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
+    state = get_peft_model_state_dict(
+        model, own_weights(model), adapter_name="default", save_embedding_layers=False
+    )
     return {key: value.detach().to("cpu", torch.float32, copy=True) for key, value in state.items()}
+
+
+def own_weights(model: Any) -> Weights:
+    """The adapters' parameters, under the model's keys: those of the base may be split among
+    processes, and are never saved."""
+    return {key: value for key, value in model.named_parameters() if "lora_" in key}
 
 
 def saved_weights(adapter: Path) -> Weights:

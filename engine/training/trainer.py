@@ -20,7 +20,7 @@ from engine.machine import ranks
 from engine.machine.devices import MIB, memory
 from engine.models import adapters
 from engine.models.loading import compute_dtype
-from engine.planning.memory import AT_ONCE, KEPT
+from engine.planning.memory import AT_ONCE, KEPT, rough_gib
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
 from engine.training import checkpoints, guards
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from engine.interfaces import Devices
     from engine.models.loading import Loaded
     from engine.schema.cards import ModelCard
     from engine.schema.settings import LoraSettings
@@ -81,6 +82,31 @@ def batch_within(watcher: Watcher, wanted: int, examples: int) -> int:
         "batch-capped",
     )
     return examples
+
+
+def shards(watcher: Watcher, devices: Devices, spec: InstructSpec | RefineSpec) -> bool:
+    """Whether the base's weights are split among the processes: as it was asked for, or where one
+    GPU can't hold them. ``UserError`` for 4-bit weights, which can't be split."""
+    if ranks.world() == 1 or devices.shard is False:
+        return False
+    if spec.student.weights.precision == "nf4":
+        if devices.shard:
+            raise UserError(
+                f"card {spec.student.name!r}: 4-bit weights can't be split among processes; use "
+                "source.precision: bf16, or leave out shard"
+            )
+        return False
+    needed = rough_gib(spec, on_gpu=True)
+    if devices.shard is None and (needed is None or not devices.gpus):
+        return False
+    if devices.shard is None and not ranks.anywhere((needed or 0.0) > _card_gib()):
+        return False
+    watcher.activity(f"splitting the weights among {ranks.world()} processes")
+    return True
+
+
+def _card_gib() -> float:
+    return torch.cuda.get_device_properties(ranks.local_rank()).total_memory / MIB / 1024
 
 
 def examples_at_once(loaded: Loaded, tokens: int) -> int:

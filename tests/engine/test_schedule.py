@@ -102,6 +102,9 @@ TRAIN = Node("t", trains=True)
         (DeviceRequest(gpu_count=2), TRAIN, CARDS, (1, 3), (1, 3)),
         (DeviceRequest(gpu_count=2), TRAIN, CARDS, (1,), None),
         (DeviceRequest(gpu_count=2), Node("t"), CARDS, (1, 3), (1,)),  # generation: one card
+        (DeviceRequest(gpu_count=2), Node("t", spreads=True), CARDS, (1, 3), (1, 3)),
+        (DeviceRequest(gpu_count=2), Node("t", spreads=True, served="m"), CARDS, (1, 3), (1,)),
+        (DeviceRequest(), Node("t", spreads=True), CARDS, (1, 3), (1,)),
         (DeviceRequest(gpus=(2, 3)), TRAIN, CARDS, (0,), (2, 3)),  # named: taken though in use
         (DeviceRequest(gpus=(2, 3)), TRAIN, (0, 1, 2), (), None),  # 3 has a phase of ours
         (DeviceRequest(gpus=(2, 3)), Node("t"), (0, 3), (), (3,)),
@@ -112,6 +115,13 @@ def test_which_cards_a_phase_gets(request_, node, gpus, quiet, expected):
     free = Capacity(cards=CARDS, gpus=gpus, quiet=quiet, cpu=1, threads=4)
     found = starts([run(node, request=request_)], {"t"}, free)
     assert [s.devices for s in found] == ([] if expected is None else [Devices(expected, 4)])
+
+
+def test_phases_that_share_their_questions_share_what_is_free():
+    asking = [Node(name, spreads=True) for name in "abc"]
+    free = Capacity(cards=CARDS, gpus=CARDS, quiet=CARDS)
+    found = begun([run(*asking, request=DeviceRequest(gpus=CARDS))], set("abc"), free)
+    assert [devices for *_, devices in found] == [(0,), (1,), (2, 3)]
 
 
 def test_a_request_for_many_cards_is_not_starved_by_requests_for_few():

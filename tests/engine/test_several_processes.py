@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ from engine.schema.settings import (
 )
 from engine.schema.specs import EvaluateSpec, InstructSpec, RefineSpec, TaskRef
 from engine.store.eventlog import EventReader
-from engine.store.layout import PREDICTIONS, REPLIES, RunsFolder
+from engine.store.layout import PREDICTIONS, REPLIES, PhaseDir, RunsFolder
+from tests.engine import fakes
 from tests.engine.fakes import until
 from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, student
 
@@ -32,12 +34,18 @@ if TYPE_CHECKING:
     import subprocess
 
     from engine.schema.phase import PhaseSpec
-    from engine.store.layout import AttemptDir, PhaseDir
+    from engine.store.layout import AttemptDir
 
 pytestmark = pytest.mark.slow
 TWO = Devices(on_cpu=2)
 CHECKOUT = str(Path(__file__).resolve().parents[2])
 CLOSE = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process imports the whole training stack first."""
+    monkeypatch.setattr(fakes, "DEADLINE_S", 300.0)
 
 
 @pytest.fixture
@@ -52,11 +60,13 @@ def together(tmp_path: Path) -> Lab:
     return Lab(RunsFolder(tmp_path / "together"))
 
 
-def begin(lab: Lab, spec: PhaseSpec) -> tuple[PhaseDir, AttemptDir, subprocess.Popen[bytes]]:
+def begin(
+    lab: Lab, spec: PhaseSpec, *options: str
+) -> tuple[PhaseDir, AttemptDir, subprocess.Popen[bytes]]:
     folder = lab.runs.phase(spec.id)
     folder.create(spec)
     attempt = folder.new_attempt()
-    words = ["phase", str(folder.path), str(attempt.path), "--processes", "2"]
+    words = ["phase", str(folder.path), str(attempt.path), "--processes", "2", *options]
     child = processes.spawn(
         (sys.executable, "-m", "engine", *words),
         attempt.stdout,
@@ -66,11 +76,15 @@ def begin(lab: Lab, spec: PhaseSpec) -> tuple[PhaseDir, AttemptDir, subprocess.P
     return folder, attempt, child
 
 
-def finish(lab: Lab, spec: PhaseSpec) -> Attempt:
-    folder, attempt, child = begin(lab, spec)
+def finish(lab: Lab, spec: PhaseSpec, *options: str) -> Attempt:
+    folder, attempt, child = begin(lab, spec, *options)
     assert child.wait() == 0, attempt.stderr.read_text()[-3000:]
+    return replace(of(attempt), figures=folder.manifest()["figures"])
+
+
+def of(attempt: AttemptDir) -> Attempt:
     events = EventReader(attempt.events).read(100_000, 1e6)
-    return Attempt(folder, folder.manifest()["figures"], events)
+    return Attempt(PhaseDir(attempt.path.parent), {}, events)
 
 
 def second_of(child: subprocess.Popen[bytes]) -> psutil.Process:
@@ -119,13 +133,13 @@ def test_a_refinement_that_lost_a_process_goes_on_to_the_same_end(
 ) -> None:
     settings = RefineSettings(
         batch_size=5, learning_rate=1e-3, warmup_steps=1, evaluate_every=2, max_steps=7,
-        sft_weight=0.3, look_prompts=0,
+        sft_weight=0.3, look_prompts=1,
     )  # fmt: skip
     specs = [
         RefineSpec(
             student=student(),
             adapter=None,
-            pairs=lab.elicited([pair(i) for i in range(24)]),
+            pairs=lab.elicited([pair(i) for i in range(23)]),
             settings=settings,
         )
         for lab in (alone, together)
@@ -142,11 +156,14 @@ def test_a_refinement_that_lost_a_process_goes_on_to_the_same_end(
     said = phase_state(folder).error
     assert f"process 2 of 2 (node {os.uname().nodename}) died: signal 9" in said
 
-    two = finish(together, specs[1])
+    two = finish(together, specs[1], "--shard")
     assert two.of(ev.Progress)[0].resumed >= 2
+    assert "the weights are split" in " ".join(m.text for m in two.of(ev.Message))
     check_same(one, two, "loss", "eval_loss", "rewards/margins")
+    begun = dict(of(attempt).series("loss"))
+    assert all(abs(dict(one.series("loss"))[step] - begun[step]) < CLOSE for step in begun)
     scores = [(a.folder.out / "pair_scores.jsonl").read_text() for a in (one, two)]
-    assert len(scores[0].splitlines()) == len(scores[1].splitlines()) == 24
+    assert len(scores[0].splitlines()) == len(scores[1].splitlines()) == 23
 
 
 def read(path: Path) -> bytes:

@@ -167,4 +167,6 @@ def phase_command(
         arguments += ["--nodes", str(devices.nodes)]
     if devices.on_cpu > 1 and not devices.gpus:
         arguments += ["--processes", str(devices.on_cpu)]
+    if devices.shard is not None:
+        arguments += ["--shard" if devices.shard else "--no-shard"]
     return (*program, *arguments)

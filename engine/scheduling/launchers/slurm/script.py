@@ -117,7 +117,8 @@ def script(
 
 def devices_of(asked: Asked) -> Devices:
     """The devices of a job, numbered from 0 on each node."""
-    return Devices(tuple(range(asked.gpus)), asked.cpus, asked.nodes, asked.processes)
+    gpus = tuple(range(asked.gpus))
+    return Devices(gpus, asked.cpus, asked.nodes, asked.processes, asked.shard)
 
 
 def asked_with(asked: Asked, devices: Devices) -> Asked:
@@ -127,6 +128,7 @@ def asked_with(asked: Asked, devices: Devices) -> Asked:
         cpus=devices.threads,
         nodes=devices.nodes,
         processes=devices.on_cpu,
+        shard=devices.shard,
     )
 
 
