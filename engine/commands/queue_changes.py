@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands.run_changes import move
@@ -143,7 +144,10 @@ def _work(runs: RunsFolder, run_id: str, spec: PhaseSpec, found: PhaseState) -> 
 
 
 def requested(request: DeviceRequest) -> str:
-    """Say in a word which devices a run asked for."""
+    """Say in a word which devices a run asked for, or which site."""
+    kind, _, site = request.launcher.partition(":")
+    if site:
+        return f"{kind} {Path(site).stem}"
     if request.cpu:
         return "CPU"
     if request.gpus is not None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 JOB = "SIRT_JOB"  # set by a job's script: its id
 BARREN = 5  # allocations in a row that brought a phase no further end it; a few may be cut short
+SCRATCH = "SIRT_SCRATCH"  # set by a job's script: a folder on the node's own disk
 GOES_ON = 75  # exit code of a phase that has saved its work and wants another allocation
 
 
 def job() -> str:
     """The job's id; "" outside of one."""
     return os.environ.get(JOB, "")
+
+
+def scratch() -> Path | None:
+    """The folder on this node's own disk for what is often written; None without one."""
+    named = os.environ.get(SCRATCH)
+    return Path(named) if named and Path(named).is_dir() else None
 
 
 def node() -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.phases.pulse import Pulse
 from engine.schema import events as ev
 from engine.schema.errors import UserError
+from engine.store.layout import CHECKPOINTS
 from engine.store.sealing import accepted, verified
 from engine.store.shared_disk import refresh
+from engine.training import checkpoints
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from engine.interfaces import Devices
     from engine.store.eventlog import EventWriter
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+
+
+STAGING = "staging"
 
 
 class Stopped(Exception):
@@ -30,7 +35,8 @@ class Context:
 
     A recipe keeps in ``folder.work`` what the next attempt continues from, writes its outputs under
     :attr:`staging` and returns its figures; the runner publishes them. ``accepted``: by input,
-    the changes to it that a person has accepted. ``pulse`` runs while it is entered.
+    the changes to it that a person has accepted. ``scratch``: a folder on the disk of a cluster's
+    node, where checkpoints and outputs are written first. ``pulse`` runs while it is entered.
     """
 
     runs: RunsFolder
@@ -39,6 +45,7 @@ class Context:
     writer: EventWriter
     devices: Devices
     accepted: dict[str, list[str]] = field(default_factory=dict)
+    scratch: Path | None = None
     pulse: Pulse = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,13 +58,37 @@ class Context:
 
     @property
     def staging(self) -> Path:
-        return self.work / "staging"
+        return (self.scratch or self.work) / STAGING
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where a training writes its checkpoints; see :meth:`keep_checkpoints`."""
+        return (self.scratch or self.work) / CHECKPOINTS
+
+    def bring_checkpoints(self) -> None:
+        """Have those of earlier attempts where this one works."""
+        if self.scratch is not None:
+            checkpoints.bring(self.work / CHECKPOINTS, self.checkpoints)
+
+    def keep_checkpoints(self) -> None:
+        """Have those that are saved where the next attempt finds them."""
+        if self.scratch is not None:
+            checkpoints.keep(self.checkpoints, self.work / CHECKPOINTS)
 
     def clear_staging(self) -> Path:
         """Empty the staging folder, so that an earlier attempt's leftovers are never published."""
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir()
         return self.staging
+
+    def publish(self, figures: dict[str, Any]) -> None:
+        """Publish what is staged; from a node's own disk it is copied first."""
+        staged = self.staging
+        if self.scratch is not None:
+            staged = self.work / STAGING
+            shutil.rmtree(staged, ignore_errors=True)
+            shutil.copytree(self.staging, staged)
+        self.folder.publish(staged, figures, self.accepted)
 
     def input(self, phase_id: str) -> PhaseDir:
         """A finished input phase; every phase checks this itself, however it was started."""

@@ -25,7 +25,7 @@ from engine.schema.errors import UserError
 from engine.schema.records import Demonstration
 from engine.schema.settings import LOOKS
 from engine.store.jsonlines import read_records
-from engine.store.layout import ADAPTER, CHECKPOINTS, DEMONSTRATIONS
+from engine.store.layout import ADAPTER, DEMONSTRATIONS
 from engine.tasks.prompts import render
 from engine.tasks.repeats import with_repeats
 from engine.tasks.sampling import fraction
@@ -68,7 +68,7 @@ class Examples:
 
 def run(ctx: Context, spec: InstructSpec) -> dict[str, Any]:
     """Train an adapter; return sizes, the last loss and how many weights changed."""
-    settings, folder = spec.settings, ctx.work / CHECKPOINTS
+    settings, folder = spec.settings, ctx.checkpoints
     demonstrations = _demonstrations(ctx, spec)
     ctx.activity("loading weights")
     shard = tr.shards(ctx, ctx.devices, spec)

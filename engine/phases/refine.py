@@ -33,7 +33,6 @@ from engine.schema.specs import ElicitSpec
 from engine.store.jsonlines import read_records, write_records
 from engine.store.layout import (
     ADAPTER,
-    CHECKPOINTS,
     PAIR_SCORES,
     PAIRS,
 )
@@ -84,7 +83,7 @@ class Tokenised:
 
 def run(ctx: Context, spec: RefineSpec) -> dict[str, Any]:
     """Train the adapter further; return sizes, losses and which checkpoint was picked."""
-    settings, folder = spec.settings, ctx.work / CHECKPOINTS
+    settings, folder = spec.settings, ctx.checkpoints
     pairs = _pairs(ctx, spec)
     ctx.activity("loading weights")
     loaded = _starting_point(ctx, spec)

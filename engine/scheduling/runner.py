@@ -59,7 +59,9 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
         _sole_attempt(phase, attempt, in_job),
         EventWriter(attempt.events, attempt.alive) as writer,
     ):
-        context = Context(runs, phase, attempt, writer, devices)
+        context = Context(
+            runs, phase, attempt, writer, devices, scratch=allocation.scratch() if in_job else None
+        )
         outcome, error, figures = "done", "", {}
         try:
             writer.emit(_started(phase, attempt, devices))
@@ -144,11 +146,15 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
         context.doing(f"waiting for {ranks.world() - 1} other processes to start")
         ranks.join(bool(context.devices.gpus) and spec.trains)
         context.doing("reading its inputs")
+    if context.scratch is not None:  # the disk of the node on which all processes are
+        if ranks.is_first():
+            context.bring_checkpoints()
+        ranks.meet()
     began = time.monotonic()
     figures = catalog.recipe(spec)(context, spec)
     figures["seconds"] = round(time.monotonic() - began, 2)
     figures |= monitor.peaks
-    context.folder.publish(context.staging, figures, context.accepted)
+    context.publish(figures)
     return figures
 
 

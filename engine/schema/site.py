@@ -43,6 +43,9 @@ Time = Annotated[
         "write it as Slurm does: 12:00:00, or 2-00:00:00",
     ),
 ]
+Folder = Annotated[
+    str, _like(r'[^"`\\\n]*', "write a folder's path, as /tmp or $TMPDIR, without quotes")
+]
 Memory = Annotated[str, _like(r"\d+[KMGT]?", "write it as Slurm does: 32G, or 500M")]
 
 
@@ -89,6 +92,8 @@ class Site(Frozen):
     ``jobs``: the most jobs to have in the cluster's queue at once. ``notify``: who is told of runs
     there, unless their experiment or the user's own file says otherwise. ``reuse``: runs folders
     whose finished phases are taken by all runs there, besides those that experiments name.
+    ``scratch``: a folder on each node's own disk, where a phase on one node writes checkpoints and
+    outputs first; variables are the node's.
     """
 
     launcher: Literal["slurm"] = "slurm"
@@ -105,6 +110,7 @@ class Site(Frozen):
     phases: Mapping[Annotated[str, AfterValidator(_kind)], Need] = Field(default_factory=dict)
     notify: Notify | None = None
     reuse: tuple[str, ...] = ()
+    scratch: Folder = ""
 
     @field_validator("sbatch")
     @classmethod

@@ -15,7 +15,7 @@ from engine.machine import ranks
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_object, read_sealed, with_seal
 from engine.store.layout import hash_file, write_json
-from engine.store.writing import sync_tree
+from engine.store.writing import follow_umask, sync_folder, sync_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,46 @@ if TYPE_CHECKING:
 _SEAL = "complete.json"
 _STATE = "trainer_state.json"
 Facts = dict[str, dict[str, Any]]
+
+
+def bring(kept: Path, here: Path) -> None:
+    """Copy the checkpoints that were kept to the disk on which this process works, in place of
+    what is there."""
+    shutil.rmtree(here, ignore_errors=True)
+    here.mkdir(parents=True)
+    for checkpoint in kept.glob("checkpoint-*"):
+        shutil.copytree(checkpoint, here / checkpoint.name)
+
+
+def keep(here: Path, kept: Path) -> None:
+    """Copy the new checkpoints of a node's own disk to where they are kept, and delete what is no
+    longer here. Wherever it is killed, whole checkpoints are kept."""
+    kept.mkdir(exist_ok=True)
+    for torn in kept.glob(".checkpoint-*"):
+        shutil.rmtree(torn)
+    mine = {checkpoint.name for checkpoint in here.glob("checkpoint-*")}
+    for checkpoint in map(here.joinpath, sorted(mine)):
+        target = kept / checkpoint.name
+        if _is_same(checkpoint, target):
+            continue
+        copy = kept / f".{checkpoint.name}"
+        shutil.copytree(checkpoint, copy)
+        follow_umask(copy)
+        sync_tree(copy)
+        if target.exists():  # another one, made before a fault
+            shutil.rmtree(target)
+        copy.rename(target)
+        sync_folder(kept)
+    for gone in {checkpoint.name for checkpoint in kept.glob("checkpoint-*")} - mine:
+        shutil.rmtree(kept / gone)
+
+
+def _is_same(checkpoint: Path, other: Path) -> bool:
+    """Whether both have one seal, which tells the hash of every file."""
+    try:
+        return (checkpoint / _SEAL).read_bytes() == (other / _SEAL).read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def name(step: int) -> str:

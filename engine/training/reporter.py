@@ -32,6 +32,7 @@ class Watcher(Protocol):
     def warn(self, text: str, code: str) -> None: ...
     def progress(self, done: int, total: int, unit: str, resumed: int = 0) -> None: ...
     def metric(self, step: int, epoch: float | None = None, **values: float) -> None: ...
+    def keep_checkpoints(self) -> None: ...
 
 
 def out_of_patience(state: TrainerState, patience_steps: int | None) -> bool:
@@ -66,8 +67,11 @@ class Reporter(TrainerCallback):
         self._passes = self._looked = 0
 
     def on_train_begin(
-        self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        if state.best_global_step:  # the folder may lie elsewhere than when it was saved
+            best = Path(args.output_dir) / checkpoints.name(state.best_global_step)
+            state.best_model_checkpoint = str(best)
         self._tell_progress(state)
         self._watcher.activity("training")
 
@@ -145,6 +149,7 @@ class Reporter(TrainerCallback):
             return
         checkpoint = Path(args.output_dir) / checkpoints.name(state.global_step)
         checkpoints.seal(checkpoint, self._layout)
+        self._watcher.keep_checkpoints()
         place = Path(*checkpoint.parts[-3:])
         self._watcher.emit(ev.CheckpointSaved(step=state.global_step, path=str(place)))
         moved = guards.moved_weights(self._start, guards.adapter_weights(model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,38 @@ def test_the_newest_that_is_as_it_was_saved_is_taken(tmp_path: Path) -> None:
     assert checkpoints.newest(tmp_path, pytest.fail) == first
     change(first / "adapter_model.safetensors")
     assert checkpoints.newest(tmp_path, told.append) is None
+
+
+def test_those_of_a_nodes_own_disk_are_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, kept = tmp_path / "node", tmp_path / "kept"
+    for step in (2, 4):
+        save(here, step)
+        checkpoints.keep(here, kept)
+    shutil.rmtree(here / checkpoints.name(2))  # the trainer keeps so many
+    save(here, 6)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as moment:  # the last one is copied, and has not got its name
+        moment.setattr(checkpoints, "sync_tree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.keep(here, kept)
+    checkpoints.bring(kept, tmp_path / "other")  # another node goes on, by the one before
+    newest = checkpoints.newest(tmp_path / "other", pytest.fail)
+    assert newest is not None
+    assert checkpoints.step_of(newest) == 4
+    save(tmp_path / "other", 6)
+    shutil.rmtree(tmp_path / "other" / checkpoints.name(2))
+    checkpoints.keep(tmp_path / "other", kept)
+    assert sorted(p.name for p in kept.iterdir()) == ["checkpoint-4", "checkpoint-6"]
+    shutil.rmtree(tmp_path / "other" / checkpoints.name(6))
+    (save(tmp_path / "other", 6) / "more").write_text("made again, otherwise")
+    checkpoints.seal(tmp_path / "other" / checkpoints.name(6), LAYOUT)
+    checkpoints.keep(tmp_path / "other", kept)
+    assert (kept / checkpoints.name(6) / "more").exists()
 
 
 def test_without_the_best_so_far_there_is_no_going_on(tmp_path: Path) -> None:

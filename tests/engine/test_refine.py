@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -237,10 +238,17 @@ def test_the_best_checkpoint_is_kept_also_over_a_resume(
     assert same(undisturbed.adapter, load_file(kept / "adapter_model.safetensors"))
     other = Lab(RunsFolder(lab.runs.root / "other"))
     spec = spec_for(other, with_adapter(other, instructed), max_steps=8)
+    first, second = lab.runs.root / "node-1", lab.runs.root / "node-2"  # each has its own disk
     with pytest.raises(Stopped):
-        other.attempt(spec, stop_at(6))
-    resumed = other.attempt(spec)
+        other.attempt(spec, stop_at(6), scratch=first)
+    shutil.rmtree(first)
+    resumed = other.attempt(spec, scratch=second)
     assert resumed.figures == undisturbed.figures
+    assert same(resumed.adapter, undisturbed.adapter)
+    kept, here = (p / CHECKPOINTS for p in (resumed.folder.work, second))
+    names = sorted(p.name for p in here.iterdir())
+    assert sorted(p.name for p in kept.iterdir()) == names
+    assert "checkpoint-4" in names
     last = lab.attempt(spec_for(lab, spec.adapter, select="last", max_steps=8))
     assert last.figures["picked_step"] == 8
     assert not same(last.adapter, undisturbed.adapter)

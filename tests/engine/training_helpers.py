@@ -126,13 +126,14 @@ class Lab:
         on_event: Callable[[ev.Event, Context], None] | None = None,
         *,
         publish: bool = True,
+        scratch: Path | None = None,
     ) -> Attempt:
         """Run one attempt here; ``on_event`` sees every event as it is written."""
         folder = self.runs.phase(spec.id)
         folder.create(spec)
         attempt = folder.new_attempt()
         with EventWriter(attempt.events, attempt.alive) as writer:
-            ctx = Context(self.runs, folder, attempt, writer, Devices())
+            ctx = Context(self.runs, folder, attempt, writer, Devices(), scratch=scratch)
             if on_event:
                 emit = writer.emit
 
@@ -141,12 +142,13 @@ class Lab:
                     on_event(event, ctx)
 
                 writer.emit = spy  # type: ignore[method-assign]
+            ctx.bring_checkpoints()
             ctx.clear_staging()
             result = Attempt(folder, {}, [])
             try:
                 result.figures = recipe(spec)(ctx, spec)
                 if publish:
-                    folder.publish(ctx.staging, result.figures)
+                    ctx.publish(result.figures)
             finally:
                 result.events = EventReader(attempt.events).read()
         return result

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from click.testing import CliRunner
 
@@ -142,6 +145,34 @@ def test_a_script_holds_what_the_site_says_in_this_order(tmp_path):
     assert "srun --nodes=2 --ntasks=2 --ntasks-per-node=1 --kill-on-bad-exit=1 " in on_two
     assert on_two.count("--nodes 2") == 1
     assert f"= {GOES_ON} ]" in text
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_nodes_own_disk_is_used_where_there_is_one(tmp_path, there):
+    """The script itself, with stand-ins for what it calls."""
+    phase = PhaseDir(tmp_path / "instruct-x")
+    phase.path.mkdir()
+    site = Site(scratch="$NODE_DISK/own", setup=(f"export NODE_DISK={tmp_path}",))
+    if there:
+        (tmp_path / "own").mkdir()
+    asked = Asked("1:00:00", "", 0, 1)
+    two = script(phase, phase.next_attempt(), "n", site, asked._replace(nodes=2))
+    assert "export SIRT_SCRATCH" not in two, "processes of several nodes share no such folder"
+    attempt = phase.new_attempt()
+    (tmp_path / "job.sh").write_text(script(phase, attempt, "n", site, asked))
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text(
+        '#!/bin/sh\necho "$SIRT_SCRATCH"\n[ -z "$SIRT_SCRATCH" ] || touch "$SIRT_SCRATCH/x"\n'
+    )
+    srun.chmod(0o755)
+    env = {"PATH": f"{srun.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+    command = ["bash", str(tmp_path / "job.sh")]
+    said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    wanted = f"{tmp_path}/own/sirt-7" if there else ""
+    assert attempt.stdout.read_text().strip() == wanted
+    assert ("no such folder on this node" in said) is not there
+    assert not list((tmp_path / "own").iterdir()) if there else True
 
 
 @pytest.mark.parametrize("version", ["20.11", "25.11"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.machine.state import DAMAGED
 from engine.scheduling.launchers.slurm.program import NoAnswer, ask
 from engine.scheduling.launchers.slurm.queries import KEPT_S, Job, shared_queue
+from engine.scheduling.launchers.slurm.states import ENDED, short
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
 
@@ -84,7 +85,8 @@ def _asked(before: ClusterNow | None) -> ClusterNow:
         return ClusterNow(before.partitions if before else (), str(error))
     counts: dict[str, int] = {}
     for job in shared_queue().look().others:
-        counts[job.state.lower()] = counts.get(job.state.lower(), 0) + 1
+        if short(job.state) not in ENDED:
+            counts[job.state.lower()] = counts.get(job.state.lower(), 0) + 1
     return ClusterNow(of_nodes(said.out), "", tuple(counts.items()))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.interfaces import Devices
-from engine.machine.allocation import BARREN, GOES_ON, JOB
+from engine.machine.allocation import BARREN, GOES_ON, JOB, SCRATCH
 from engine.machine.devices import environment
 from engine.scheduling.launchers.local import phase_command
 from engine.schema.site import seconds_of
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from engine.schema.site import Asked, Site
     from engine.store.layout import AttemptDir, PhaseDir
 
+OWN_DISK = """\
+scratch="{folder}"
+if [ -d "$scratch" ] && mkdir -p "$scratch/sirt-$SLURM_JOB_ID"; then
+  export {name}="$scratch/sirt-$SLURM_JOB_ID"
+else
+  echo "scratch {folder}: no such folder on this node; everything is written to the runs"
+fi"""
 STARTED = "started on "
 LEAD_S = 90  # between being asked to save and the time limit
 Program = tuple[Path, dict[str, str]]
@@ -40,6 +47,7 @@ fi
 rm -f "$attempt/yield" "$attempt/exit" "$attempt/code" "$attempt/death"
 {exports}
 {setup}
+{scratch}
 gpus={gpus}
 if [[ ${{CUDA_VISIBLE_DEVICES:-}} =~ ^[0-9]+(,[0-9]+)*$ ]]; then gpus=$CUDA_VISIBLE_DEVICES; fi
 asked= timer=
@@ -63,6 +71,7 @@ echo $? >"$attempt/code") &
 phase=$!
 until [ -s "$attempt/code" ] || ! kill -0 "$phase" 2>/dev/null; do wait "$phase"; done
 code=$(cat "$attempt/code" 2>/dev/null || echo 1)
+[ -z "${{{own_disk}:-}}" ] || rm -rf "${own_disk}"
 if [ "$code" = {goes_on} ] && [ "$asked" = limit ]; then
   requeue && sleep 300
 elif [ "$code" = {goes_on} ] && ! [ -e "$attempt/stop" ]; then
@@ -103,6 +112,8 @@ def script(
         attempt=_of_task(array) if array else shlex.quote(str(attempt.path.resolve())),
         exports="\n".join(_exports(devices, program)),
         setup="\n".join(site.setup),
+        own_disk=SCRATCH,
+        scratch=_own_disk(site.scratch) if asked.nodes == 1 else "",
         gpus=",".join(map(str, devices.gpus)),
         tasks=_tasks(asked),
         cpus=asked.cpus,
@@ -134,6 +145,10 @@ def asked_with(asked: Asked, devices: Devices) -> Asked:
 
 def _of_task(array: ArrayDir) -> str:
     return f"$(readlink -f {shlex.quote(str(array.path.resolve()))}/$SLURM_ARRAY_TASK_ID)"
+
+
+def _own_disk(folder: str) -> str:
+    return OWN_DISK.format(folder=folder, name=SCRATCH) if folder else ""
 
 
 def lead(time: str) -> int:
