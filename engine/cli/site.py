@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--join", type=GivenPath(dir_okay=False), help="init: a colleague's file, as it is.")
 @click.option("--group", is_flag=True, help="init: for all who use this runs folder.")
 @click.option("--yes", is_flag=True, help="init: don't ask; take what was detected.")
+@click.option("--ssh", is_flag=True, help="init: how a laptop gets here, in two lines.")
 @json_option
 @click.pass_obj
 def site(
@@ -38,13 +39,18 @@ def site(
     join: Path | None,
     group: bool,
     yes: bool,
+    ssh: bool,
     as_json: bool,
 ) -> None:
     """Set up clusters to run on: sites.
 
     `list` names them; `init NAME` looks at the cluster, asks what can't be seen and writes the
     site's file; `check NAME` has Slurm check a job of each kind of phase, and hands over none.
+    `init --ssh` prints two lines for your laptop, which then opens the interface here.
     """
+    if what == "init" and ssh:
+        _tell(sites.lines_for_ssh(runs, name), as_json)
+        return
     if what != "list" and not name:
         raise UserError(f"{what}: name the site, as in: sirt site {what} mine")
     if what == "list":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
+import shlex
 import shutil
+import socket
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +123,36 @@ def join_site(runs: RunsFolder, name: str, file: Path, group: bool) -> Path:
     path = new_file(runs, name, group)
     shutil.copyfile(file, path)
     return path
+
+
+def lines_for_ssh(runs: RunsFolder, name: str) -> list[str]:
+    """Two lines of shell for a laptop, under a comment: the first notes how to get here, the second
+    opens the interface on this runs folder. ``name``: what the laptop calls it; empty: as this
+    machine is called."""
+    full = socket.getfqdn()
+    host = socket.gethostname() if full.startswith("localhost") else full
+    name = name or f"sirt-{host.partition('.')[0]}"
+    command = " ".join(map(shlex.quote, (*_program(), "--runs", str(runs.root.resolve()))))
+    options = {
+        "HostName": host,
+        "User": getpass.getuser(),
+        "RequestTTY": "yes",
+        "RemoteCommand": command.replace("%", "%%"),
+        "ServerAliveInterval": "15",
+    }
+    entry = "".join(f"\\n  {option} {value}" for option, value in options.items())
+    quoted = shlex.quote(f"\\nHost {name}{entry}\\n".replace("%", "%%"))
+    return [
+        "# on your laptop; HostName must be how it reaches this machine",
+        f"printf {quoted} >>~/.ssh/config",
+        f"ssh {name}",
+    ]
+
+
+def _program() -> tuple[str, ...]:
+    """What starts the interface: the installed command, else this Python."""
+    command = Path(sys.executable).with_name("sirt")
+    return (str(command),) if command.exists() else (sys.executable, "-m", "sirt_tui")
 
 
 def new_file(runs: RunsFolder, name: str, group: bool) -> Path:

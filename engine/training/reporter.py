@@ -150,7 +150,7 @@ class Reporter(TrainerCallback):
         checkpoint = Path(args.output_dir) / checkpoints.name(state.global_step)
         checkpoints.seal(checkpoint, self._layout)
         self._watcher.keep_checkpoints()
-        place = Path(*checkpoint.parts[-3:])
+        place = Path("work", *checkpoint.parts[-2:])
         self._watcher.emit(ev.CheckpointSaved(step=state.global_step, path=str(place)))
         moved = guards.moved_weights(self._start, guards.adapter_weights(model))
         self._watcher.metric(state.global_step, state.epoch, moved_weights=moved)

@@ -21,6 +21,8 @@ def place(work: Work) -> str:
     """Name the devices that a phase works on, or the node and what it has there."""
     if work.job is not None:
         return f"{work.job.node} {work.job.cards}".strip() or NOTHING
+    if work.state == "pending":
+        return NOTHING
     return "GPU " + ",".join(map(str, work.gpus)) if work.gpus else "CPU"
 
 
@@ -55,9 +57,9 @@ def work_columns(pays: bool, jobs: bool) -> list[Column[Work]]:
         Column("where", "on", 8, lambda w: Text(one_line(place(w), 30)), rank=1, grows=jobs),
         *(
             [
-                Column("job", "job", 8, _job, rank=2),
-                Column("left", "limit in", 8, lambda w: Text(time_left(w)), rank=2),
-                Column("priority", "priority", 8, _priority),
+                Column("job", "job", 8, _job, rank=1, narrow=5),
+                Column("left", "limit in", 10, lambda w: Text(time_left(w)), rank=2),
+                Column("priority", "priority", 10, _priority, rank=3),
             ]
             if jobs
             else [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -275,3 +277,27 @@ def test_what_slurm_would_refuse_is_said_at_launch_and_nothing_is_queued(cluster
     assert "instruct: partition gpu, no GPU, 1 cores, 1:00:00: taken" in said(
         "site", "check", str(cluster.site)
     )
+
+
+@pytest.mark.parametrize("folder", ["runs", "it's 100 % mine"])
+def test_a_laptop_gets_here_in_two_lines(tmp_path, folder, monkeypatch):
+    """The lines themselves, by a shell and by what ssh makes of them."""
+    runs = tmp_path / folder
+    done = CliRunner().invoke(sirt, ["--runs", str(runs), "site", "init", "--ssh", "lab"])
+    _, note, ssh = done.output.splitlines()
+    assert ssh == "ssh lab"
+    (tmp_path / ".ssh").mkdir()
+    for _ in range(2):  # done twice, the first entry counts
+        subprocess.run(["bash", "-c", note], env={"HOME": str(tmp_path)}, check=True)
+    asked = ["ssh", "-F", str(tmp_path / ".ssh" / "config"), "-G", "lab"]
+    if shutil.which("ssh") is None:
+        pytest.skip("ssh is not installed")
+    found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    known = dict(line.partition(" ")[::2] for line in found.splitlines())
+    assert known["requesttty"] in ("true", "yes")
+    command = known["remotecommand"].replace("%%", "%")
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert words[-2:] == ["--runs", str(runs)]
+    assert Path(words[0]).exists()
