@@ -102,6 +102,7 @@ def test_the_devices_screen_shows_the_cluster_and_holds_its_jobs(cluster, handed
         text = text_of(app)
         await pilot.press("h")
         await settled(pilot, lambda: cluster.jobs[1][2] == "JobHeldUser", "the jobs are held")
+        await settled(pilot, lambda: "■ held" in text_of(app), "the run is held")
         await pilot.press("h")
         await settled(pilot, lambda: cluster.jobs[1][2] == "Priority", "the jobs are released")
         return text

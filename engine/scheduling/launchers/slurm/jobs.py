@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.machine.state import DAMAGED
+from engine.scheduling.launchers.slurm.arrays import key_of
 from engine.scheduling.launchers.slurm.program import NoAnswer, ask
 from engine.scheduling.launchers.slurm.queries import KEPT_S, Job, shared_queue
 from engine.scheduling.launchers.slurm.states import ENDED, short
@@ -110,7 +111,7 @@ def job_of(attempt: AttemptDir) -> Job | None:
     with suppress(*DAMAGED):
         owner = read_json(attempt.process)
         if str(owner["launcher"]).startswith("slurm:"):
-            return shared_queue().look().jobs.get(owner["handle"]["name"])
+            return shared_queue().look().jobs.get(key_of(owner["handle"]))
     return None
 
 
