@@ -130,7 +130,8 @@ def money(amount: float | None, currency: str = "USD") -> str:
 
 def legend(states: Iterable[State]) -> Text:
     """Explain the marks of these states: ``✓ done  ✗ failed``."""
-    said = (Text(f"{STATE_MARKS[state]} {state}", STATE_STYLES[state]) for state in states)
+    together = "\N{NO-BREAK SPACE}"  # a mark and its word stay on one line
+    said = (Text(f"{STATE_MARKS[one]}{together}{one}", STATE_STYLES[one]) for one in states)
     return Text("  ").join(said)
 
 

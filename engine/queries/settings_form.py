@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Draft = dict[str, Any]
 SETTINGS = "settings"
+NONE = "none"  # what people call no value
 WORDS: dict[Source, str] = {
     "P": "the paper's",
     "A": "the authors' code",
@@ -251,7 +252,9 @@ def next_option(draft: Draft, setting: Setting) -> Draft:
 
 
 def said(value: Any) -> str:
-    """Write a value as in the file, in one line."""
+    """Write a value as in the file, in one line; ``none`` where it has ``null``."""
+    if value is None:
+        return NONE
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
         value = int(value)
     return yaml_file.dump(value, in_one_line=True)
@@ -274,6 +277,8 @@ def read(setting: Setting, text: str) -> Any:
     text = text.strip()
     if not text:
         return setting.default
+    if text == NONE and setting.default is None:
+        return None
     if setting.text and not (setting.sweeps and "," in text):
         return text
     if (setting.many or setting.sweeps) and "," in text and not text.startswith(("[", "{")):

@@ -33,7 +33,7 @@ def summary(planned: Planned, where: str, on: str, there: int = 0) -> list[str]:
         "to do": _by_kind(len(plan.to_do), left) if plan.to_do else "nothing, all is finished",
         "reused": _by_kind(len(plan.done), planned.reused) if plan.done else "nothing",
         "taken": "; ".join(planned.from_elsewhere),
-        "paid": paid(planned),
+        "to pay": paid(planned),
         "time": _time(planned, where),
         "on": on,
         "fetched": "; ".join(note for note in planned.notes if "is not on this machine" in note),

@@ -175,11 +175,11 @@ def conductor_line(now: Conducting) -> Text:
     """Say whether a conductor runs, and how many phases may run at once."""
     text = Text()
     if now.conductor_pid is not None:
-        text.append(f"▶ conductor {now.conductor_pid} at work", "cyan")
+        text.append(f"▶ the conductor (process {now.conductor_pid}) starts phases", "cyan")
     elif now.entries:
         text.append("! no conductor: nothing starts; retry a run to start one", "bold yellow")
     else:
-        text.append("nothing is queued, and no conductor is needed", "dim")
+        text.append("nothing is queued", "dim")
     slots = now.cpu_slots or "as many as cores"
     if now.waiting:
         phase, why = next(iter(now.waiting.items()))

@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Label, Static
 
 from engine.schema.sanitize import visible
+from sirt_tui.actions import ACTIONS
 from sirt_tui.page import Page
 from sirt_tui.places import PLACES, bindings
 from sirt_tui.widgets.leaving import Dialog
@@ -64,9 +65,9 @@ def keys_of(screen: Screen[object]) -> Table:
         where = "everywhere" if node is app else "here" if node is screen else PANEL
         lines.append((where, found))
     table = Table.grid(padding=(0, 2))
-    common = {use.name for use in PLACES["page"]}  # of all screens, after the screen's own
+    own = ACTIONS.keys() - {use.name for use in PLACES["page"]}  # before those of all screens
     for where, found in sorted(
-        lines, key=lambda line: (WHERE.index(line[0]), line[1].name in common)
+        lines, key=lambda line: (WHERE.index(line[0]), line[1].name not in own)
     ):
         table.add_row(" ".join(found.keys), found.words, where)
     return table

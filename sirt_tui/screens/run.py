@@ -141,7 +141,9 @@ class RunPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "live" and self.is_mounted and not self.is_left:
-            return self._followed.by_person or self.query_one(CurvesPanel).by_person
+            at_work = self._status is not None and self._status.state != "done"
+            chosen = self._followed.by_person or self.query_one(CurvesPanel).by_person
+            return at_work and chosen
         return super().check_action(action, parameters)
 
     def on_resize(self, event: events.Resize) -> None:

@@ -58,7 +58,8 @@ class RunActions:
         busy = [run_id for run_id, state in runs.items() if state == "running"]
         if busy:
             key = self._page.sirt.key("stop")
-            self._page.sirt.say(f"{named(busy)}: running; stop it first ({key})", "warning")
+            said, it = self._said(busy), "it" if len(busy) == 1 else "them"
+            self._page.sirt.say(f"{said}: running; stop {it} first ({key})", "warning")
             return False
         meant = list(runs)
         try:

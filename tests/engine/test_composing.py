@@ -207,6 +207,7 @@ def test_lists_and_choices_are_toggled():
     [
         ("settings.refine.learning_rate", "1e-6", 1e-6),
         ("settings.refine.epochs", "null", None),
+        ("settings.refine.epochs", "none", None),
         ("settings.refine.beta", "", 0.1),
         ("seeds", "0, 1, 2", [0, 1, 2]),
         ("seeds", "[4]", [4]),

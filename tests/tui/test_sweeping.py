@@ -57,7 +57,7 @@ def test_two_rates_are_typed_planned_explained_and_launched(recorded, monkeypatc
         told = text_of(app)
         assert "Launch 2 runs of two?" in told
         assert "sweep     refine.learning_rate over 1e-6, 5e-6" in told
-        for words in ("reused    ", "1 annotate", "paid      nothing", "time      about"):
+        for words in ("reused    ", "1 annotate", "to pay    nothing", "time      about"):
             assert words in told
         await pilot.press("y")
         await settled(pilot, lambda: isinstance(app.screen, RunsPage))
