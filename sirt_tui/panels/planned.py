@@ -131,7 +131,7 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
     if not planned.plan.to_do:
         return [("time", Text("none: everything is there already", "green"))]
     time = roughly(found.seconds)
-    lines = [("time", Text(f"{time} {where}, {IN_TURN}"))]
+    lines = [("time", Text(f"{time} {where}")), ("", Text(IN_TURN, "dim"))]
     lines += [("", Text(said, "dim")) for said in based_on(planned)]
     if time == OVER_A_YEAR and found.rough:
         lines.append(("", Text(found.speed, "dim")))
@@ -170,9 +170,7 @@ def fits(memory_gib: float, sizes: Sequence[float]) -> Text:
 def _append_reasons(text: Text, planned: Planned) -> None:
     """Say why the first phases to be done are not reused, where others like them are finished."""
     near = [one for one in planned.why if one.nearest]
-    text.append(
-        "\nnot reused: what differs from the nearest finished phase\n" if near else "", "dim"
-    )
+    text.append("\nnot reused, since they differ from finished ones\n" if near else "", "dim")
     for one in near:
         text.append(f"{one.phase.title}  ")
         text.append(f"{one_line(one.text, NOTE_SHOWN)}\n", "dim")
