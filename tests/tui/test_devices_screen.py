@@ -86,7 +86,7 @@ def test_the_limit_is_asked_for_and_a_wrong_one_refused(queued):
         await pilot.press("number_sign")
         await settled(pilot, lambda: "empty: all that fit" in text_of(app))
         await pilot.press("x", "enter")
-        await settled(pilot, lambda: "'x' is no" in text_of(app))
+        await settled(pilot, lambda: "'4x' is no" in text_of(app))
         assert read_queue(queued).cpu_slots == 4
 
     on_devices(queued, check)
