@@ -133,7 +133,7 @@ def idle(folders: Path) -> Iterator[Line]:
         tempfile.TemporaryDirectory() as folder,
         Pane(interface(runs), Path(folder), *SIZE) as pane,
     ):
-        pane.until(lambda screen: "1 000 runs" in screen)
+        pane.until(lambda screen: "1,000 runs" in screen)
         time.sleep(5.0)
         before = pane.used()
         time.sleep(IDLE_S)
@@ -186,8 +186,8 @@ def _live(runs: RunsFolder) -> Iterator[Line]:
 
 def steps_on(screen: str) -> int:
     """The progress that is shown, 0 when none is."""
-    match = re.search(rf"(\d[\d ]*)/(?:{STEPS}|{f'{STEPS:,}'.replace(',', ' ')}) steps", screen)
-    return int(match[1].replace(" ", "")) if match else 0
+    match = re.search(rf"(\d[\d,]*)/(?:{STEPS}|{STEPS:,}) steps", screen)
+    return int(match[1].replace(",", "")) if match else 0
 
 
 def watch(
