@@ -97,12 +97,7 @@ class RunRow:
     def measured(self) -> dict[str, tuple[float, int]]:
         """By prompt style ``plain`` or ``cot``: the accuracy on :attr:`scored_on`, and of how many
         questions; on the test split, or if not measured, on train."""
-        found: dict[str, tuple[float, int]] = {}
-        for split in ("train", "test"):
-            for task, prompt, method, on, value, _, _, _, total, *_ in self._figures():
-                if (task, method, on) == (self.scored_on, "match", split):
-                    found["plain" if prompt == "plain" else "cot"] = value, total
-        return found
+        return _measured(self.figures, self.scored_on)
 
     @property
     def is_cell(self) -> bool:
@@ -135,7 +130,7 @@ class RunRow:
         )
 
     def _figures(self) -> Sequence[Sequence[Any]]:
-        return json.loads(self.figures) if self.figures else ()
+        return _read(self.figures)
 
     @property
     def trained_on(self) -> str:
@@ -208,6 +203,21 @@ def _short(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(map(_short, value))
     return round(value, 6) if isinstance(value, float) else value
+
+
+def _read(figures: str) -> Sequence[Sequence[Any]]:
+    """Read accuracies as the index keeps them."""
+    return json.loads(figures) if figures else ()
+
+
+@lru_cache(maxsize=512)  # the rows on a screen, which are painted again and again
+def _measured(figures: str, scored_on: str | None) -> dict[str, tuple[float, int]]:
+    found: dict[str, tuple[float, int]] = {}
+    for split in ("train", "test"):
+        for task, prompt, method, on, value, _, _, _, total, *_ in _read(figures):
+            if (task, method, on) == (scored_on, "match", split):
+                found["plain" if prompt == "plain" else "cot"] = value, total
+    return found
 
 
 def kind_of(phase_id: str) -> str:
