@@ -176,4 +176,5 @@ class RunListing:
         return first.run_id, second.run_id
 
     def _ticked(self) -> list[RunRow]:
-        return [row for row in self._known if row.run_id in self._table.ticked]
+        ticked = self._table.ticked  # once: to find the table costs more than to look at a row
+        return [row for row in self._known if row.run_id in ticked]
