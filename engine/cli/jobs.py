@@ -8,7 +8,7 @@ from engine.cli.output import echo, print_table, say
 from engine.cli.simulating import long
 from engine.commands import fetching
 from engine.commands.simulating import CARDS
-from engine.commands.site_jobs import site_jobs, undivided
+from engine.commands.site_jobs import refusals, site_jobs
 from engine.commands.sites import site_of
 from engine.tables.table import Table
 
@@ -44,7 +44,7 @@ def print_jobs(
         for job in found.jobs
     )
     print_table(Table(HEADERS, tuple(rows)))
-    for line in undivided(planned.plan.to_do, request):
+    for line in refusals(planned.plan.to_do, request):
         echo(f"it can't be launched: {line}")
     if found.count > site.jobs:
         echo(f"at most {site.jobs} of the {found.count} jobs are in the cluster's queue at once")

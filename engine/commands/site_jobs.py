@@ -11,7 +11,7 @@ from engine.commands.simulating import USED, Simulated, simulations
 from engine.commands.sites import check_job, site_of
 from engine.planning.estimate import expectations
 from engine.planning.history import history
-from engine.planning.memory import GIB
+from engine.planning.memory import GIB, splits
 from engine.planning.needs import Needs
 from engine.scheduling.launchers.slurm.script import asked_with, devices_of
 from engine.scheduling.policy import elsewhere
@@ -97,11 +97,13 @@ def _most(site: Site, request: DeviceRequest, spec: PhaseSpec) -> Asked:
     return asked_with(usual, elsewhere(spec.spreads, request, devices_of(usual)))
 
 
-def undivided(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> list[str]:
-    """A line for each kind of training whose batch can't be divided among its processes."""
-    site, told = site_of(request), {}
+def refusals(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> list[str]:
+    """A line for each kind of training that can't work on its devices: its batch can't be divided
+    among its processes, or its weights can't be split."""
+    site = site_of(request)
+    told: dict[tuple[str, object], str] = {}
     for spec in to_do:
-        if (batch := spec.batch_size) is None:
+        if (batch := spec.batch_size) is None or spec.card is None:
             continue
         if site is None:
             processes = 1 if request.cpu else request.gpu_count or len(request.gpus or (0,))
@@ -111,6 +113,12 @@ def undivided(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> list[str]:
             processes = devices.processes
             a_node = counted(len(devices.gpus), "GPU") if devices.gpus else "the CPU"
             where = f"{counted(devices.nodes, 'node')} with {a_node} each"
+            if devices.shard and spec.card.source.weights and not splits(spec.card.source.weights):
+                told[spec.kind, spec.card.name] = (
+                    f"{spec.kind}: the site says shard: true, and 4-bit weights can't be split "
+                    f"among processes: use precision: bf16 in card {spec.card.name!r}, or another "
+                    "shard"
+                )
         if batch % processes:
             near = f"{batch - batch % processes} or " if batch > processes else ""
             told[spec.kind, batch] = (
@@ -147,7 +155,7 @@ def check_launch(to_do: Iterable[PhaseSpec], request: DeviceRequest) -> None:
     each kind that asks for all that the site gives, before anything is queued; ``UserError`` in a
     line when one would not be taken."""
     to_do = list(to_do)
-    if told := undivided(to_do, request):
+    if told := refusals(to_do, request):
         raise UserError(told[0])
     site = site_of(request)
     if site is None:

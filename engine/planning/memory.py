@@ -95,6 +95,11 @@ def _shape_in(folder: Path) -> Shape | None:
     return Shape(layers, hidden, 2 * key_heads * size, vocabulary)
 
 
+def splits(weights: LocalWeights) -> bool:
+    """Whether such weights can be split among the processes of a training."""
+    return weights.precision != "nf4"
+
+
 def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
     """Estimated memory on the GPU, or main memory without one; None for a model that runs
     elsewhere or is of unknown size."""

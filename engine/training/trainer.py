@@ -20,7 +20,7 @@ from engine.machine import ranks
 from engine.machine.devices import MIB, memory
 from engine.models import adapters
 from engine.models.loading import compute_dtype
-from engine.planning.memory import AT_ONCE, KEPT, rough_gib
+from engine.planning.memory import AT_ONCE, KEPT, rough_gib, splits
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
 from engine.training import checkpoints, guards
@@ -89,7 +89,7 @@ def shards(watcher: Watcher, devices: Devices, spec: InstructSpec | RefineSpec) 
     GPU can't hold them. ``UserError`` for 4-bit weights, which can't be split."""
     if ranks.world() == 1 or devices.shard is False:
         return False
-    if spec.student.weights.precision == "nf4":
+    if not splits(spec.student.weights):
         if devices.shard:
             raise UserError(
                 f"card {spec.student.name!r}: 4-bit weights can't be split among processes; use "

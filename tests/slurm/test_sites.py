@@ -11,14 +11,17 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli.main import sirt
+from engine.commands.site_jobs import refusals
 from engine.machine.allocation import GOES_ON
 from engine.planning import sites
 from engine.planning.sites import load_site
 from engine.scheduling.launchers.slurm import detect
 from engine.scheduling.launchers.slurm.script import lead, script
-from engine.scheduling.queue import read_queue
+from engine.scheduling.queue import DeviceRequest, read_queue
+from engine.schema.cards import LocalWeights, ModelCard
 from engine.schema.errors import Problems, UserError
 from engine.schema.site import Asked, Site, seconds_of
+from engine.schema.specs import InstructSpec
 from engine.store.layout import PhaseDir
 
 # as Slurm 20.11 and 25.11 print them; the fields that are read are alike
@@ -253,6 +256,11 @@ def test_a_plan_shows_what_would_be_asked_of_the_site(cluster, said):
     )
     assert f"it can't be launched: {uneven}" in " ".join(lines)
     assert uneven in said("run", "pocket", "--site", "ours", code=2)
+    site.write_text("phases:\n  instruct: {gpus: 2, shard: true}\n")
+    card = ModelCard(name="small", family="f", source=LocalWeights(path="/x", precision="nf4"))
+    training = InstructSpec(student=card, demonstrations="annotate-" + "0" * 16)
+    (told,) = refusals([training], DeviceRequest(launcher=f"slurm:{site}"))
+    assert "4-bit weights can't be split among processes: use precision: bf16 in card" in told
     assert not [call for call in cluster.calls if call.startswith("sbatch")]
 
 
