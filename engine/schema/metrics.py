@@ -29,13 +29,8 @@ class Metric:
 
 
 def _of_both(name: str) -> dict[str, str]:
-    """A pair's two answers, in training and held out."""
-    return {
-        f"{name}/chosen": "chosen",
-        f"{name}/rejected": "rejected",
-        f"eval_{name}/chosen": "chosen, held out",
-        f"eval_{name}/rejected": "rejected, held out",
-    }
+    """A pair's two answers."""
+    return {f"{name}/chosen": "chosen", f"{name}/rejected": "rejected"}
 
 
 LOSS: Final = {"loss": "train", "eval_loss": "held out"}
@@ -59,7 +54,9 @@ METRICS: Final = (
         most=1.0,
     ),
     Metric("rewards", ("refine",), _of_both("rewards")),
+    Metric("rewards, held out", ("refine",), _of_both("eval_rewards")),
     Metric("log-probabilities", ("refine",), _of_both("logps")),
+    Metric("log-probabilities, held out", ("refine",), _of_both("eval_logps")),
     Metric("learning rate", TRAINED, {"learning_rate": "learning rate"}),
     Metric("gradient norm", TRAINED, {"grad_norm": "gradient norm"}),
     Metric(
@@ -73,6 +70,7 @@ METRICS: Final = (
     ),
     Metric("entropy", TRAINED, {"entropy": "train", "eval_entropy": "held out"}),
     Metric("logits", ("refine",), _of_both("logits")),
+    Metric("logits, held out", ("refine",), _of_both("eval_logits")),
     Metric(
         "token accuracy",
         ("refine",),
