@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from sirt_tui.places import bindings
 from sirt_tui.remembered import Remembered
 from sirt_tui.ringing import Ringer
 from sirt_tui.widgets.key_line import KeyLine
-from sirt_tui.widgets.leaving import Palette
+from sirt_tui.widgets.leaving import Dialog, Palette
 from sirt_tui.widgets.working_keys import commands
 
 if TYPE_CHECKING:
@@ -218,8 +219,14 @@ class SirtApp(App[None]):
         """Return the key of an action as people know it."""
         return shown(self._keymap.get(name, ACTIONS[name].keys))
 
-    def on_key(self, event: events.Key) -> None:
-        """Say in one line that a key has no effect here, if it has one elsewhere."""
+    async def on_key(self, event: events.Key) -> None:
+        """Type a key into the line that the key before it opens, where both come at once. Say in
+        one line that a key has no effect here, if it has one elsewhere."""
+        await asyncio.sleep(0)  # what the key before asked for is opened
+        if isinstance(self.screen, Dialog) and self.screen.TYPED and event.is_printable:
+            event.prevent_default()
+            self.screen.post_message(events.Key(event.key, event.character))
+            return
         name = self._elsewhere.get(event.key)
         if name is not None and event.key not in self.screen.active_bindings:
             for line in self.screen.query(KeyLine):

@@ -92,6 +92,7 @@ class Confirm(Dialog[bool | None]):
 class AskText(Dialog[str | None]):
     """Asks for a line of text; None if it is left with escape."""
 
+    TYPED = True
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("ask")]
 
     def __init__(self, title: str, value: str, hint: str) -> None:

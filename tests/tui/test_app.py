@@ -155,6 +155,12 @@ def test_text_that_is_typed_before_a_dialog_is_painted_is_in_its_line(recorded):
             await settled(pilot, lambda: "exports/newa" in text_of(app))
             await pilot.press("ctrl+u", "b")
             await settled(pilot, lambda: app.screen.query_one(TypedLine).value == "b")
+            await pilot.press("escape")
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+            for key in "Mquit":  # at once, as over a slow line
+                app.post_message(events.Key(key, key))
+            await settled(pilot, lambda: app.screen.query(TypedLine), "the note")
+            await settled(pilot, lambda: app.screen.query_one(TypedLine).value == "quit")
 
     asyncio.run(flow())
 
