@@ -16,11 +16,12 @@ from engine.schema.settings import InstructSettings, LoraSettings
 from engine.schema.specs import InstructSpec
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
+from tests.engine.fakes import go
 from tests.engine.test_several_processes import check_same, read
 from tests.engine.training_helpers import Attempt, demonstration, student
 from tests.engine.training_helpers import Lab as TrainingLab
 from tests.slurm.standins import chain
-from tests.slurm.test_real import lab  # noqa: F401
+from tests.slurm.test_real import allocations, lab  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,25 @@ def test_a_training_on_two_nodes_loses_one_and_ends_as_on_one(lab: Lab, tmp_path
     two = Attempt(phase, phase.manifest()["figures"], events)
     check_same(alone, two, "loss", "grad_norm")
     assert two.figures["world"] == 2
+
+
+def test_on_two_nodes_work_is_saved_and_goes_on_in_a_next_allocation(lab: Lab) -> None:  # noqa: F811
+    lab.site.write_text(
+        f"partition: gpu\nenvironment: {lab.environment}\n"
+        'phases: {all: {time: "10:00", memory: 1500M, gpus: 0, cpus: 1, nodes: 2}}\n'
+    )
+    spec = chain().model_copy(update={"phases": chain().phases[:1]})
+    (phase,) = lab.launch("one", spec, {"do": "wait"})
+    attempt = lab.slurm.until(phase.last_attempt, "handed over")
+    second = attempt.of_rank(1)
+    lab.slurm.until(lambda: b"cuda" in read(second.events), "both work", within_s=200)
+    lab.slurm.until(lambda: b"cuda" in read(attempt.events), "both work")
+    lab.slurm.run("scancel", "--batch", "--signal=USR1", attempt.job.read_text().strip())
+    lab.slurm.until(lambda: len(allocations(phase)) == 2, "it goes on", within_s=200)
+    go(phase)
+    lab.slurm.until(lambda: phase.done, "done", within_s=200)
+    assert len(phase.attempts()) == 1
+    assert not attempt.death.exists()
 
 
 def _rank(process: psutil.Process) -> tuple[str, str] | None:
