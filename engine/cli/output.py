@@ -99,7 +99,7 @@ def print_table(table: Table, title: str = "", styles: dict[str, str] | None = N
     from rich.text import Text
 
     from engine.tables.table import text_of
-    from engine.tables.terminal import drawn, stacked, widths
+    from engine.tables.terminal import drawn, lines, stacked, widths
 
     def draw(cell: Cell) -> Text:
         text = text_of(cell)
@@ -107,6 +107,12 @@ def print_table(table: Table, title: str = "", styles: dict[str, str] | None = N
 
     out, shown = console(), Text(visible(title)) if title else None
     texts = [[one_line(text) for text in row] for row in (table.headers, *table.texts)]
+    whole = lines(texts, out.width)
+    if whole is not None:
+        if shown is not None:
+            out.print(shown)
+        _print_lines(out, whole, styles or {})
+        return
     room = widths(texts, out.width)
     if room is None:
         for line in (
@@ -119,6 +125,22 @@ def print_table(table: Table, title: str = "", styles: dict[str, str] | None = N
     for column, width in zip(found.columns, room, strict=True):
         column.width = width
     out.print(found)
+
+
+def _print_lines(out: Console, rows: list[list[str]], styles: dict[str, str]) -> None:
+    """Print rows of one width, the header in bold. A style is made into codes once."""
+
+    def coloured(cell: str, style: str) -> str:
+        with out.capture() as found:
+            out.print(cell, style=style, end="", highlight=False, markup=False, no_wrap=True)
+        return found.get()
+
+    header, *body = rows
+    cells = {cell for row in body for cell in row if cell.rstrip() in styles}
+    codes = {cell: coloured(cell, styles[cell.rstrip()]) for cell in cells}
+    shown = [[coloured(cell, "bold") for cell in header]]
+    shown += [[codes.get(cell, cell) for cell in row] for row in body]
+    out.file.write("".join(f" {'  '.join(row)} \n" for row in shown))
 
 
 def show_table(table: Table, form: str, title: str = "") -> None:

@@ -27,6 +27,7 @@ from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
 from engine.store.run_row import RunRow, figures_of, inputs_of, kind_of, settings_of
 from engine.store.spending import in_all, spending
+from engine.store.untouched import Inodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,6 +62,7 @@ class Looks:
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
+        self._inodes = Inodes(runs)
         self._known: dict[str, tuple[int, Look]] = {}  # folder's time of change, look
         self._this_round: set[str] = set()
 
@@ -73,15 +75,15 @@ class Looks:
         if phase_id in self._this_round:
             return self._known[phase_id][1]
         self._this_round.add(phase_id)
-        folder = self._runs.phase(phase_id)
-        try:
-            changed = os.stat(folder.path).st_mtime_ns  # noqa: PTH116  thousands of them
-        except OSError:
-            changed = 0
+        inode = self._inodes.look(phase_id)
+        changed = inode.st_mtime_ns if inode else 0
         before = self._known.get(phase_id)
         rests = before is not None and before[1].found.state in SETTLED and before[0] == changed
         if before is None or not rests:
-            fresh = look_at(folder, before and before[1]) if changed else WAITING
+            if inode is None or self._inodes.untouched(phase_id, inode):
+                fresh = WAITING
+            else:
+                fresh = look_at(self._runs.phase(phase_id), before and before[1])
             kept = before[1] if before is not None and before[1] == fresh else fresh
             unsure = time.time_ns() - changed < CLOCK_GRAIN_NS
             self._known[phase_id] = (-1 if unsure else changed, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -15,15 +16,17 @@ from engine.planning.estimate import expectations
 from engine.planning.history import history
 from engine.planning.memory import is_pocket, needed_gib
 from engine.scheduling.policy import (
-    ENDED_BADLY,
     Fact,
     Node,
     QueuedRun,
     node_of,
 )
+from engine.scheduling.standing import ENDED_BADLY, NOBODY_TRIED
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
+from engine.store.registry import CLOCK_GRAIN_NS
 from engine.store.run import read_run
+from engine.store.untouched import Inodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,14 +37,17 @@ if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 
+AT_REST = ENDED_BADLY | {"done"}
+
 
 class Folders:
     """Reads runs and phases; a run's file is read again only when changed, a past attempt never."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
+        self._inodes = Inodes(runs)
         self._nodes: dict[str, tuple[int, tuple[Node, ...], str]] = {}
-        self._over: dict[str, Fact] = {}
+        self._at_rest: dict[str, tuple[int, Fact]] = {}  # the folder's time of change
         self._generations: dict[str, str | None] = {}
 
     def queued_run(self, entry: Entry) -> QueuedRun:
@@ -108,21 +114,23 @@ class Folders:
     def facts(self, wanted: Iterable[QueuedRun]) -> dict[str, Fact]:
         """The state and last attempt of every phase of these runs, by phase."""
         ids = {node.id for run in wanted for node in run.nodes}
-        return {phase_id: self._fact(self._runs.phase(phase_id)) for phase_id in ids}
+        return {phase_id: self._fact(phase_id) for phase_id in ids}
 
-    def _fact(self, phase: PhaseDir) -> Fact:
-        if phase.done:
-            return Fact("done")
-        last = phase.last_attempt()
-        if last is None:
-            return Fact("waiting")
-        known = self._over.get(phase.id)
-        if known is None or known.attempt != last.number:
-            found = phase_state(phase)
-            known = Fact(found.state, found.attempt)
-            if known.state in ENDED_BADLY:
-                self._over[phase.id] = known
-        return known
+    def _fact(self, phase_id: str) -> Fact:
+        """Of a phase at rest, read again when its folder has changed: a new attempt, a manifest."""
+        inode = self._inodes.look(phase_id)
+        if inode is None or self._inodes.untouched(phase_id, inode):
+            return NOBODY_TRIED
+        changed = inode.st_mtime_ns
+        known = self._at_rest.get(phase_id)
+        if known is not None and known[0] == changed:
+            return known[1]
+        found = phase_state(self._runs.phase(phase_id))
+        fact = Fact(found.state, found.attempt)
+        sure = time.time_ns() - changed > CLOCK_GRAIN_NS
+        if sure and fact.state in AT_REST:
+            self._at_rest[phase_id] = changed, fact
+        return fact
 
     def outcome(self, phase: PhaseDir, attempt: AttemptDir) -> str | None:
         """How an attempt ended; ``None`` if it has no final event and the phase no manifest."""

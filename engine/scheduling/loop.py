@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
 IDLE_S = 10.0
-SHARE = 20
+SHARE, LONGEST_S = 20, 10.0
 log = logging.getLogger(__name__)
 
 
@@ -311,7 +311,7 @@ class Conductor:
 
 def _done_and_due(do: Callable[[], None], wait_s: float) -> float:
     """Do something; returns when to do it again. With tens of thousands of phases it takes its
-    time, and a twentieth of a core is enough for it."""
+    time, and a twentieth of a core is enough for it, if that means no long wait."""
     began = time.thread_time()
     do()
-    return time.monotonic() + max(wait_s, SHARE * (time.thread_time() - began))
+    return time.monotonic() + max(wait_s, min(LONGEST_S, SHARE * (time.thread_time() - began)))

@@ -45,6 +45,21 @@ def widths(texts: Sequence[Sequence[str]], room: int) -> list[int] | None:
     return found
 
 
+def lines(texts: Sequence[Sequence[str]], room: int) -> list[list[str]] | None:
+    """These rows' cells, filled up to the same width in each column; None if a line would be longer
+    than ``room``. Rich lays out each cell by itself, which thousands of rows feel."""
+    columns = list(zip(*texts, strict=True))
+    sizes = [[cell_len(cell) for cell in column] for column in columns]
+    longest = [max(column) for column in sizes]
+    if sum(longest) + 2 * len(longest) > room:
+        return None
+    filled = (
+        [f"{cell}{' ' * (most - size)}" for cell, size in zip(column, found, strict=True)]
+        for column, found, most in zip(columns, sizes, longest, strict=True)
+    )
+    return [list(row) for row in zip(*filled, strict=True)]
+
+
 def _longest_word(text: str) -> int:
     return max(map(cell_len, text.split(" ")))
 
