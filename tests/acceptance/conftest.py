@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,11 +98,39 @@ def kill_all(line: CommandLine) -> None:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    """The small experiment, run once without disturbance, in a folder that a group may write to;
-    tests only read it."""
-    line = make_command_line(tmp_path_factory.mktemp("finished") / "runs")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """The small experiment, run once without disturbance for all workers, in a folder that a group
+    may write to; tests only read it."""
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+    line = make_command_line(common / "finished" / "runs")
     line.umask = 0o002
-    line("run", str(SMALL))
+    made = common / "finished" / "made"
+    made.parent.mkdir(exist_ok=True)
+    with FileLock(common / "finished" / "lock"):
+        if not made.exists():
+            try:
+                line("run", str(SMALL))
+                wait_for(lambda: not line.processes(), "its conductor ends")
+            finally:
+                kill_all(line)
+            made.touch()
+    return line
+
+
+@pytest.fixture
+def copy(finished: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
+    """The finished experiment, to be changed."""
+    line = make_command_line(tmp_path / "copy" / "runs")
+    shutil.copytree(finished.runs, line.runs, ignore=shutil.ignore_patterns("registry"))
     yield line
     kill_all(line)
+
+
+@pytest.fixture
+def half_done(finished: CommandLine, sirt: CommandLine) -> CommandLine:
+    """A folder without a run, in which the small experiment's phases are done up to its pairs."""
+    new = shutil.ignore_patterns("refine-*", "evaluate-*")
+    shutil.copytree(finished.runs / "phases", sirt.runs / "phases", ignore=new)
+    return sirt

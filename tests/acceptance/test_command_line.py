@@ -164,20 +164,20 @@ class TestFinished:
             rights = path.stat().st_mode & 0o777
             assert rights == (0o775 if path.is_dir() else 0o664), path
 
-    def test_again_reuses_everything(self, finished: CommandLine) -> None:
-        said = finished("run", str(SMALL))
+    def test_again_reuses_everything(self, copy: CommandLine) -> None:
+        said = copy("run", str(SMALL))
         assert "reused: 1 run finished before, 9 phases" in said
         assert "pocket-sums plain" in said
 
-    def test_a_damaged_registry_is_rebuilt(self, finished: CommandLine) -> None:
-        before = finished.json("status")
-        (file,) = (finished.runs / "registry").glob("[0-9]*.json")  # of the rows
+    def test_a_damaged_registry_is_rebuilt(self, copy: CommandLine) -> None:
+        before = copy.json("status")
+        (file,) = (copy.runs / "registry").glob("[0-9]*.json")  # of the rows
         for table in ("{oops", "[1]", '{"1": {"run_id": 3}}', '{"a": {}}', '{"1": 2}', ""):
             file.write_text(f'{{"_default": {table}}}')
-            assert finished.json("status") == before
-        shutil.rmtree(finished.runs / "registry")
-        assert "1 run indexed" in finished("reindex")
-        assert finished.json("status") == before
+            assert copy.json("status") == before
+        shutil.rmtree(copy.runs / "registry")
+        assert "1 run indexed" in copy("reindex")
+        assert copy.json("status") == before
 
     def test_step_zero_of_refine(self, finished: CommandLine) -> None:
         (run,) = finished.json("status")
@@ -220,13 +220,7 @@ class TestFinished:
             "export", run["run_id"], str(tmp_path / "mine"), code=2
         )
 
-    def test_deleting_keeps_what_another_run_needs(
-        self, finished: CommandLine, tmp_path: Path
-    ) -> None:
-        from tests.acceptance.conftest import make_command_line
-
-        copy = make_command_line(tmp_path / "runs")
-        shutil.copytree(finished.runs, copy.runs)
+    def test_deleting_keeps_what_another_run_needs(self, copy: CommandLine, tmp_path: Path) -> None:
         other = tmp_path / "other.yaml"
         other.write_text(SMALL.read_text().replace("name: small", "name: other"))
         copy("run", str(other), "--detach")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.store.layout import PAIR_SCORES, RunsFolder
-from tests.acceptance.conftest import kill_all, make_command_line, wait_for
+from tests.acceptance.conftest import make_command_line, wait_for
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.acceptance.conftest import CommandLine
@@ -63,14 +61,6 @@ def test_what_cannot_be_done_is_one_line(
     said = sirt("pairs", run_id, *arguments, code=2)
     assert told in said
     assert len(said.splitlines()) == 1
-
-
-@pytest.fixture
-def copy(finished: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
-    line = make_command_line(tmp_path / "runs")
-    shutil.copytree(finished.runs, line.runs)
-    yield line
-    kill_all(line)
 
 
 @pytest.mark.slow(37)

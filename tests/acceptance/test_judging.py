@@ -12,7 +12,7 @@ import pytest
 from engine.store.judgement_dir import finished
 from engine.store.layout import RunsFolder
 from tests.acceptance.conftest import SIRT, CommandLine, wait_for
-from tests.engine.judging_helpers import BARE, TEACHER, card_file, longer
+from tests.engine.judging.helpers import BARE, TEACHER, card_file, longer
 from tests.engine.misbehaving_server import MisbehavingServer
 from tests.tui.conftest import copy_recorded
 

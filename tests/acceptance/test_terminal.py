@@ -75,7 +75,7 @@ def terminal(sirt: CommandLine) -> Iterator[Terminal]:
     window.close()
 
 
-def test_a_hang_up_stops_nothing_and_coming_back_shows_all(sirt, terminal):
+def test_a_hang_up_stops_nothing_and_coming_back_shows_all(half_done, terminal):
     terminal.open()
     terminal.shows("No runs here yet")
     terminal.press("3")
@@ -94,7 +94,7 @@ def test_a_hang_up_stops_nothing_and_coming_back_shows_all(sirt, terminal):
     os.kill(interface.pid, signal.SIGHUP)
     wait_for(lambda: not interface.is_running() or interface.status() == "zombie", "it is gone")
     terminal.close()
-    wait_for(lambda: sirt.json("status")[0]["state"] == "done", "the run went on to its end")
+    wait_for(lambda: half_done.json("status")[0]["state"] == "done", "the run went on to its end")
     terminal.open()
     terminal.shows("✓ done")
     terminal.press("Enter")
@@ -104,17 +104,17 @@ def test_a_hang_up_stops_nothing_and_coming_back_shows_all(sirt, terminal):
     wait_for(terminal.over, "it has quit")
 
 
-def test_two_of_them_on_one_folder_see_the_same(finished, terminal):
-    terminal.sirt = finished
+def test_two_of_them_on_one_folder_see_the_same(copy, terminal):
+    terminal.sirt = copy
     terminal.open(80, 24)
     terminal.shows("✓ done")
-    terminal.tmux("split-window", "-t", "sirt", f"{SIRT} --runs {finished.runs}")
+    terminal.tmux("split-window", "-t", "sirt", f"{SIRT} --runs {copy.runs}")
     terminal.shows("✓ done")
     terminal.tmux("select-pane", "-t", "sirt:0.0")
     terminal.press("t")
     terminal.shows("Tags")
     terminal.press("seen-by-both", "Enter")
-    wait_for(lambda: finished.json("status")[0]["tags"] == ["seen-by-both"], "the tag is kept")
+    wait_for(lambda: copy.json("status")[0]["tags"] == ["seen-by-both"], "the tag is kept")
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_two_of_them_on_one_folder_see_the_same(finished, terminal):
     ],
     ids=["256", "16"],
 )
-def test_colours_are_those_that_the_terminal_has(finished, terminal, env, wanted, unwanted):
-    terminal.sirt = finished
+def test_colours_are_those_that_the_terminal_has(copy, terminal, env, wanted, unwanted):
+    terminal.sirt = copy
     terminal.open(env=env)
     terminal.shows("✓ done")
     terminal.press("Enter")
@@ -136,12 +136,12 @@ def test_colours_are_those_that_the_terminal_has(finished, terminal, env, wanted
     assert not [code for code in unwanted if code in drawn]
 
 
-def test_a_hang_up_of_one_leaves_the_other(finished, terminal):
-    terminal.sirt = finished
+def test_a_hang_up_of_one_leaves_the_other(copy, terminal):
+    terminal.sirt = copy
     terminal.open(80, 24)
     terminal.shows("✓ done")
     first = psutil.Process(terminal.pid)
-    terminal.tmux("split-window", "-t", "sirt", f"{SIRT} --runs {finished.runs}")
+    terminal.tmux("split-window", "-t", "sirt", f"{SIRT} --runs {copy.runs}")
     terminal.shows("✓ done")
     second = psutil.Process(terminal.pid)
     os.kill(first.pid, signal.SIGHUP)

@@ -1,5 +1,5 @@
 """A researcher's day in the interface, with the real engine behind it: compose, launch, watch,
-read the pairs, exclude some, refine again, compare, export."""
+read the pairs, exclude some, refine again, compare, export; the pairs are there from the start."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ async def until(pilot: Pilot[Any], condition: Callable[[], Any], what: str) -> N
 
 @pytest.mark.slow(60)
 def test_from_composing_to_the_exported_comparison(
-    sirt: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    half_done: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in sirt.env.items():
+    for name, value in half_done.env.items():
         monkeypatch.setenv(name, value)
     from engine.store.layout import RunsFolder
 
-    runs = RunsFolder(sirt.runs)
+    runs = RunsFolder(half_done.runs)
     asyncio.run(day(SirtApp(runs), runs, tmp_path / "compared"))
     kinds = {path.suffix for path in (tmp_path / "compared").iterdir()}
     assert kinds == {".md", ".tex", ".csv", ".svg"}
-    plain, curated = sorted(sirt.json("status"), key=lambda run: "left out" in run["name"])
+    plain, curated = sorted(half_done.json("status"), key=lambda run: "left out" in run["name"])
     assert (plain["state"], curated["state"]) == ("done", "done")
     shared = {
         kind: set(phases_of(runs, plain, kind)) for kind in ("annotate", "instruct", "elicit")

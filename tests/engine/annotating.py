@@ -52,7 +52,7 @@ def spec_of(
 
 
 @dataclass
-class Lab:
+class TeacherLab:
     """Runs annotate phases in this process."""
 
     runs: RunsFolder

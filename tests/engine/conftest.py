@@ -9,7 +9,7 @@ import pytest
 
 from engine.generation.endpoint import patience
 from engine.store.layout import RunsFolder
-from tests.engine.annotating import Lab
+from tests.engine.annotating import TeacherLab
 from tests.engine.misbehaving_server import MisbehavingServer
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
+def lab(tmp_path: Path) -> TeacherLab:
     runs = RunsFolder(tmp_path / "runs")
     runs.create()
-    return Lab(runs)
+    return TeacherLab(runs)
 
 
 @pytest.fixture

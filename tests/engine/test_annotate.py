@@ -32,7 +32,7 @@ from engine.store.phase_log import fold_all
 from tests.engine.annotating import (
     BOXES,
     ITEMS,
-    Lab,
+    TeacherLab,
     cost,
     demonstrations,
     progress,
@@ -66,7 +66,7 @@ def says() -> Callable[[str], str]:
 
 
 def test_demonstrations_come_in_item_order_with_verdict_and_reason(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     server.script.extend(
         [
@@ -101,7 +101,7 @@ def test_demonstrations_come_in_item_order_with_verdict_and_reason(
 
 
 def test_watchers_see_progress_cost_and_about_thirty_samples(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     lab.attempt(spec_of(server, limit=80, concurrency=16))
     view = lab.views[0]
@@ -115,7 +115,7 @@ def test_watchers_see_progress_cost_and_about_thirty_samples(
     assert all(s.target for s in samples)  # shown beside an answer that is wrong
 
 
-def test_keep_all_keeps_what_has_an_answer(lab: Lab, server: MisbehavingServer) -> None:
+def test_keep_all_keeps_what_has_an_answer(lab: TeacherLab, server: MisbehavingServer) -> None:
     server.answer = wrong
     server.script.extend([reply("Think. The ans", finish="length"), reply("")])
     folder = lab.attempt(spec_of(server, keep="all", content_retries=0))
@@ -124,14 +124,14 @@ def test_keep_all_keeps_what_has_an_answer(lab: Lab, server: MisbehavingServer) 
 
 
 def test_no_demonstration_at_all_is_an_error_that_counts(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     server.answer = lambda prompt: "well, well"
     with pytest.raises(UserError, match=r"none of 12 .*12 unparsed.*begins 'well, well'"):
         lab.attempt(spec_of(server))
 
 
-def test_few_demonstrations_are_a_warning(lab: Lab, server: MisbehavingServer) -> None:
+def test_few_demonstrations_are_a_warning(lab: TeacherLab, server: MisbehavingServer) -> None:
     server.answer = wrong
     server.script.extend([lambda h, b: reply(right(b["messages"][0]["content"]))(h, b)])
     lab.attempt(spec_of(server))
@@ -139,7 +139,7 @@ def test_few_demonstrations_are_a_warning(lab: Lab, server: MisbehavingServer) -
 
 
 def test_a_retry_after_the_spend_cap_pays_nothing_twice(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     with pytest.raises(UserError, match=r"spend cap of 0\.50 USD reached"):
         lab.attempt(spec_of(server, max_spend=0.5))
@@ -157,7 +157,7 @@ def test_a_retry_after_the_spend_cap_pays_nothing_twice(
 
 
 def test_another_phase_with_the_same_generations_asks_nobody(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     first = lab.attempt(spec_of(server))
     second = lab.attempt(spec_of(server, keep="all", api_key_env="SIRT_NOT_SET"))
@@ -171,7 +171,7 @@ def test_another_phase_with_the_same_generations_asks_nobody(
 
 
 def test_a_teacher_is_measured_on_its_demonstrations_without_asking_again(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     server.script.append(reply("The answer is Z"))
     spec = spec_of(server)
@@ -189,7 +189,7 @@ def test_a_teacher_is_measured_on_its_demonstrations_without_asking_again(
 
 
 def test_a_stop_request_is_heeded_while_the_server_hangs(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     """What is on file stays there; what hangs is waited for no longer than a request may take."""
     never = threading.Event()
@@ -209,7 +209,7 @@ def _stop_after(folder: PhaseDir, lines: int) -> None:
 
 
 @pytest.mark.slow
-def test_imported_demonstrations_need_not_cover_all(lab: Lab, tmp_path: Path) -> None:
+def test_imported_demonstrations_need_not_cover_all(lab: TeacherLab, tmp_path: Path) -> None:
     path = tmp_path / "ready.jsonl"
     rows = [{"id": item.id, "output": right(prompt)} for prompt, item in ITEMS.items()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]))
@@ -234,7 +234,7 @@ def test_imported_demonstrations_need_not_cover_all(lab: Lab, tmp_path: Path) ->
     ],
 )
 def test_ready_answers_without_reasoning_are_warned_of(
-    lab: Lab, tmp_path: Path, answer: str, words: str | None
+    lab: TeacherLab, tmp_path: Path, answer: str, words: str | None
 ) -> None:
     path = tmp_path / "ready.jsonl"
     rows = [{"id": i.id, "output": answer.format(target=i.target)} for i in ITEMS.values()]
@@ -259,7 +259,7 @@ def test_an_items_seed_depends_on_seed_and_id_only() -> None:
 
 @pytest.mark.slow
 def test_kill_9_and_a_torn_tail_then_a_refused_key_then_success(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     """No question is paid twice, and the key is nowhere in the folder."""
     spec = spec_of(server, limit=30, api_key_env="SIRT_TEST_KEY", concurrency=3)
@@ -297,7 +297,7 @@ def test_kill_9_and_a_torn_tail_then_a_refused_key_then_success(
 
 
 @pytest.mark.slow
-def test_a_real_model_behind_a_real_endpoint(lab: Lab) -> None:
+def test_a_real_model_behind_a_real_endpoint(lab: TeacherLab) -> None:
     """What it says doesn't matter here; that text, counts and seeds pass through does."""
     with serving(MODELS / "otter-3m") as url:
         source = Endpoint(

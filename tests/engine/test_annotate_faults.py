@@ -17,7 +17,7 @@ from engine.schema.specs import EvaluateSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS, REPLIES
 from tests.engine.annotating import (
-    Lab,
+    TeacherLab,
     cost,
     demonstrations,
     progress,
@@ -52,7 +52,7 @@ def says() -> Callable[[str], str]:
 
 
 def test_a_phase_that_lost_rows_is_not_done_and_a_retry_asks_for_these_alone(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     unlucky: set[str] = set()
 
@@ -77,7 +77,7 @@ def test_a_phase_that_lost_rows_is_not_done_and_a_retry_asks_for_these_alone(
 
 
 def test_replies_that_broke_off_are_shown_as_possibly_paid_for_good(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     server.script.extend([reply(), cut, reply()])
     spec = spec_of(server, concurrency=1, http_retries=1)
@@ -91,7 +91,9 @@ def test_replies_that_broke_off_are_shown_as_possibly_paid_for_good(
     assert "possibly" in found.text
 
 
-def test_what_may_have_been_paid_counts_in_a_retry(lab: Lab, server: MisbehavingServer) -> None:
+def test_what_may_have_been_paid_counts_in_a_retry(
+    lab: TeacherLab, server: MisbehavingServer
+) -> None:
     server.script.extend([cut] * 9)
     spec = spec_of(server, concurrency=1, http_retries=9, max_spend=1.0)
     for _ in range(2):
@@ -101,7 +103,9 @@ def test_what_may_have_been_paid_counts_in_a_retry(lab: Lab, server: Misbehaving
     assert 0 < len(server.requests) < 9
 
 
-def test_keeping_more_after_a_failure_pays_for_nothing(lab: Lab, server: MisbehavingServer) -> None:
+def test_keeping_more_after_a_failure_pays_for_nothing(
+    lab: TeacherLab, server: MisbehavingServer
+) -> None:
     server.answer = wrong
     with pytest.raises(UserError, match="set annotate keep: all"):
         lab.attempt(spec_of(server))
@@ -112,7 +116,7 @@ def test_keeping_more_after_a_failure_pays_for_nothing(lab: Lab, server: Misbeha
 
 
 def test_what_an_unfinished_phase_has_asked_serves_another(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     server.script.extend([*[reply()] * 5, error(404, "gone")])
     with pytest.raises(UserError, match="gone"):
@@ -122,7 +126,7 @@ def test_what_an_unfinished_phase_has_asked_serves_another(
     assert len(server.delivered) == 12
 
 
-def test_a_stop_takes_in_what_is_under_way(lab: Lab, server: MisbehavingServer) -> None:
+def test_a_stop_takes_in_what_is_under_way(lab: TeacherLab, server: MisbehavingServer) -> None:
     gate = threading.Event()
     server.script.extend([reply(), *[when(gate)] * 4])
     spec = spec_of(server)
@@ -147,7 +151,7 @@ def test_a_stop_takes_in_what_is_under_way(lab: Lab, server: MisbehavingServer) 
 
 
 def test_waiting_is_shown_instead_of_a_rate(
-    lab: Lab, server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+    lab: TeacherLab, server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ask, "WAIT_EVERY_S", 0.0)
     server.script.extend([*[reply()] * 3, error(503, "starting", retry_after=1.2)])
@@ -161,7 +165,9 @@ def test_waiting_is_shown_instead_of_a_rate(
     assert not lab.views[0].waiting
 
 
-def test_events_hold_the_beginning_of_long_texts(lab: Lab, server: MisbehavingServer) -> None:
+def test_events_hold_the_beginning_of_long_texts(
+    lab: TeacherLab, server: MisbehavingServer
+) -> None:
     long = "so " * 5_000
     server.answer = lambda prompt: long + right(prompt)
     spec = spec_of(server, concurrency=1)
@@ -178,7 +184,9 @@ def test_events_hold_the_beginning_of_long_texts(lab: Lab, server: MisbehavingSe
     assert all(len(d.output) > 15_000 for d in demonstrations(folder))
 
 
-def test_a_question_too_large_is_counted_as_unanswered(lab: Lab, server: MisbehavingServer) -> None:
+def test_a_question_too_large_is_counted_as_unanswered(
+    lab: TeacherLab, server: MisbehavingServer
+) -> None:
     too_long = error(400, "maximum context length is 40 tokens")
     spent = completion(
         message={"content": None},

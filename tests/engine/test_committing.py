@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.store.layout import PhaseDir
-    from tests.engine.annotating import Lab
+    from tests.engine.annotating import TeacherLab
     from tests.engine.misbehaving_server import MisbehavingServer
 
 BOXES = catalog.task("pocket-boxes")
@@ -73,7 +73,7 @@ def predictions(folder: PhaseDir) -> list[Prediction]:
 
 
 def test_only_unclear_answers_are_asked_and_both_accuracies_are_told(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     spec = spec_of(server)
     folder = lab.attempt(spec)
@@ -103,7 +103,7 @@ def test_only_unclear_answers_are_asked_and_both_accuracies_are_told(
 
 
 def test_the_conclusion_is_asked_in_the_same_context_and_its_cost_counts(
-    lab: Lab, server: MisbehavingServer
+    lab: TeacherLab, server: MisbehavingServer
 ) -> None:
     lab.attempt(spec_of(server))
     turns = [r["messages"] for r in server.requests if len(r["messages"]) > 1]
@@ -123,7 +123,7 @@ def test_the_conclusion_is_asked_in_the_same_context_and_its_cost_counts(
 
 @pytest.mark.parametrize("first", [True, False])
 def test_with_and_without_commitments_the_first_answers_are_paid_once(
-    lab: Lab, server: MisbehavingServer, first: bool
+    lab: TeacherLab, server: MisbehavingServer, first: bool
 ) -> None:
     one = lab.attempt(spec_of(server, commit=first))
     asked = sum(len(r["messages"]) == 1 for r in server.requests)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from scipy.stats import chisquare
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from engine.generation import backends, decoding, parity
 from engine.generation.batching import plan_batches
@@ -27,6 +26,7 @@ from engine.pocket.tokenizer import build_tokenizer
 from engine.schema.cards import LocalWeights, ModelCard, Sampling
 from engine.schema.errors import UserError
 from engine.schema.settings import GenerationSettings
+from tests.engine.small_llama import small_llama
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,17 +42,8 @@ WORDS = ["the", "red", "box", "holds", "one", "pen", "and", "two", "more"]
 def loaded() -> Loaded:
     """A random model whose logits are far enough apart for rounding not to matter."""
     tokenizer = build_tokenizer("wren")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=96,
-        initializer_range=0.2,
-    )
-    model = LlamaForCausalLM(config).eval().requires_grad_(False)
+    model = small_llama(len(tokenizer), max_position_embeddings=96, initializer_range=0.2)
+    model.requires_grad_(False)
     # A twentieth of the vocabulary ends a text, so that rows end at different steps.
     model.generation_config.eos_token_id = list(range(300, len(tokenizer), 10))
     return Loaded(model, tokenizer, CPU)

@@ -23,6 +23,7 @@ from engine.models.tokenizing import ensure_pad, prepare_prompt
 from engine.pocket.tokenizer import build_tokenizer
 from engine.schema.cards import LocalWeights, ModelCard
 from engine.schema.errors import UserError
+from tests.engine.small_llama import small_llama
 
 LLAMA_2 = (
     "{% for m in messages %}{% if m['role'] == 'user' %}"
@@ -35,16 +36,7 @@ LLAMA_2 = (
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny-llama"
     tokenizer = build_tokenizer("wren")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=256,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    small_llama(len(tokenizer), max_position_embeddings=256).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -21,7 +21,7 @@ from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS, RunsFolder
 from engine.tasks.prompts import instruction_of, prompt_version
-from tests.engine.annotating import Lab
+from tests.engine.annotating import TeacherLab
 from tests.engine.misbehaving_server import MisbehavingServer
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_a_phase_asks_with_the_prompt_of_its_version(tmp_path: Path):
     (tmp_path / "math.jsonl").write_text(json.dumps(row) + "\n")
     runs = RunsFolder(tmp_path / "runs")
     runs.create()
-    lab, asked = Lab(runs), []
+    lab, asked = TeacherLab(runs), []
     with MisbehavingServer(lambda _: "2") as server:
         source = Endpoint(kind="openai_compatible", base_url=server.url, model="m")
         for version in (1, 2):

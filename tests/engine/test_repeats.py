@@ -13,7 +13,7 @@ from engine.schema.settings import RefineSettings
 from engine.schema.specs import AnnotateSpec, TaskRef
 from engine.store.layout import RunsFolder
 from engine.tasks.repeats import shared
-from tests.engine.annotating import Lab
+from tests.engine.annotating import TeacherLab
 from tests.engine.training_helpers import pair
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_training_questions_that_are_tested_on_are_said(tmp_path: Path) -> None:
     )
     runs = RunsFolder(tmp_path / "runs")
     runs.create()
-    lab = Lab(runs)
+    lab = TeacherLab(runs)
     (tmp_path / "bad.jsonl").write_text('{"question": "1 + 1?", "answer": "two"}\n')
     for test, said in (
         ("test.jsonl", ["2 of 6 training questions"]),

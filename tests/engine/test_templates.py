@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tokenizers import AddedToken
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer
 
 from engine.generation import backends
 from engine.generation.generate import generate
@@ -25,6 +25,7 @@ from engine.schema.errors import UserError
 from engine.schema.settings import GenerationSettings
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.training import merging
+from tests.engine.small_llama import small_llama
 from tests.engine.training_helpers import MODELS
 
 SHIPPED = Path("presets/models/templates")
@@ -152,16 +153,7 @@ def test_padding_is_no_token_that_ends_a_turn() -> None:
 
 @pytest.fixture(scope="module")
 def random_model() -> Any:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(otter()) + 8,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        initializer_range=0.2,
-    )
-    model = LlamaForCausalLM(config).eval().requires_grad_(False)
+    model = small_llama(len(otter()) + 8, initializer_range=0.2).requires_grad_(False)
     model.generation_config.eos_token_id = None
     return model
 

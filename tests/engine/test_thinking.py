@@ -12,7 +12,7 @@ from tests.engine.misbehaving_server import reply
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.engine.annotating import Lab
+    from tests.engine.annotating import TeacherLab
     from tests.engine.misbehaving_server import MisbehavingServer
 
 
@@ -22,7 +22,7 @@ def says() -> Callable[[str], str]:
 
 
 def test_a_teachers_thoughts_are_dropped_told_and_counted(
-    lab: Lab,
+    lab: TeacherLab,
     server: MisbehavingServer,
 ) -> None:
     server.script.extend(
@@ -42,7 +42,7 @@ def test_a_teachers_thoughts_are_dropped_told_and_counted(
 
 
 def test_thoughts_may_be_kept_and_cost_nothing_again(
-    lab: Lab,
+    lab: TeacherLab,
     server: MisbehavingServer,
 ) -> None:
     said = "<think>It could be Q.</think>\nIt says so. The answer is A."

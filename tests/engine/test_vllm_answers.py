@@ -22,7 +22,7 @@ from engine.schema.cards import LocalWeights, ModelCard, Sampling
 from engine.schema.errors import UserError
 from engine.schema.events import Answering
 from engine.schema.settings import GenerationSettings
-from tests.engine.vllm_helpers import FakeVllm, truth, wait_until
+from tests.engine.vllm_helpers import FakeVllm, fake_vllm, truth, wait_until
 
 PLACE = MODELS / "wren-1m"
 CARD = ModelCard(
@@ -41,19 +41,13 @@ def loaded() -> Loaded:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: Loaded) -> Iterator[FakeVllm]:
-    made = FakeVllm(tmp_path / "fake")
-    monkeypatch.setenv("FAKE_VLLM", str(made.folder))
-    monkeypatch.setenv("SIRT_SERVER_IDLE_S", "0.1")
-    monkeypatch.setenv(VARIABLE, str(made.executable))
     prompts = [prepare_prompt(loaded.tokenizer, q.prompt) for q in QUESTIONS[: parity.PROMPTS]]
-    made.knows(truth(loaded, prompts))
     words = loaded.tokenizer("The answer is seven or eight", add_special_tokens=False).input_ids
-    made.says([*words, loaded.tokenizer.eos_token_id])
-    yield made
-    made.go_on()
-    for folder in server_dirs(tmp_path):
-        folder.stop.touch()
-    wait_until(lambda: not made.alive())
+    with fake_vllm(tmp_path, monkeypatch, idle_s=0.1) as made:
+        monkeypatch.setenv(VARIABLE, str(made.executable))
+        made.knows(truth(loaded, prompts))
+        made.says([*words, loaded.tokenizer.eos_token_id])
+        yield made
 
 
 def nothing_to_merge(*_: object) -> None:

@@ -11,7 +11,6 @@ from engine.cli.system import doctor
 from engine.commands.doctor import examine
 from engine.generation.vllm import install
 from engine.generation.vllm.command import card_share, length_for, rank_for
-from engine.generation.vllm.folder import server_dirs
 from engine.generation.vllm.wanted import is_wanted
 from engine.interfaces import Capacity, Devices
 from engine.machine.vllm import FOLDER, READY, VARIABLE, find, is_installed
@@ -28,7 +27,7 @@ from engine.schema.settings import GenerationSettings
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.layout import RunsFolder
 from engine.store.phase_log import EMPTY, fold
-from tests.engine.vllm_helpers import FakeVllm, lease, wait_until
+from tests.engine.vllm_helpers import FakeVllm, fake_vllm, lease, wait_until
 
 
 def card(engine: str = "auto", parameters: float = 7e9) -> ModelCard:
@@ -194,13 +193,8 @@ def test_a_package_that_is_not_to_be_had_is_told_in_a_line(
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
-    made = FakeVllm(tmp_path / "fake")
-    monkeypatch.setenv("FAKE_VLLM", str(made.folder))
-    monkeypatch.setenv("SIRT_SERVER_IDLE_S", "1000")
-    yield made
-    for folder in server_dirs(tmp_path):
-        folder.stop.touch()
-    wait_until(lambda: not made.alive())
+    with fake_vllm(tmp_path, monkeypatch) as made:
+        yield made
 
 
 def test_the_conductor_keeps_what_is_wanted_and_clears_what_is_in_the_way(

@@ -27,7 +27,7 @@ from engine.schema.cards import LocalWeights, ModelCard, Sampling
 from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.layout import PREDICTIONS, REPLIES, PhaseDir, RunsFolder
 from engine.tasks.sampling import balanced
-from tests.engine.vllm_helpers import PATIENCE_S, FakeVllm, is_alive, truth, wait_until
+from tests.engine.vllm_helpers import PATIENCE_S, FakeVllm, fake_vllm, is_alive, truth, wait_until
 
 pytestmark = pytest.mark.slow(40)
 QUESTIONS = 40
@@ -104,16 +104,9 @@ class Trial:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
-    made = FakeVllm(tmp_path / "fake")
-    monkeypatch.setenv("FAKE_VLLM", str(made.folder))
-    monkeypatch.setenv("SIRT_SERVER_IDLE_S", "1000")
-    monkeypatch.setenv(VARIABLE, str(made.executable))
-    yield made
-    made.go_on()
-    for runs in ("quiet", "runs"):
-        for folder in server_dirs(tmp_path / runs):
-            folder.stop.touch()
-    wait_until(lambda: not made.alive())
+    with fake_vllm(tmp_path, monkeypatch) as made:
+        monkeypatch.setenv(VARIABLE, str(made.executable))
+        yield made
 
 
 @pytest.fixture

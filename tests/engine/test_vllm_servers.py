@@ -18,18 +18,13 @@ from engine.generation.vllm.wanted import tell_wanted
 from engine.generation.vllm.wire import Refused, call
 from engine.machine import processes
 from engine.schema.errors import UserError
-from tests.engine.vllm_helpers import FakeVllm, lease, wait_until
+from tests.engine.vllm_helpers import FakeVllm, fake_vllm, lease, wait_until
 
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
-    made = FakeVllm(tmp_path / "fake")
-    monkeypatch.setenv("FAKE_VLLM", str(made.folder))
-    monkeypatch.setenv("SIRT_SERVER_IDLE_S", "0.1")
-    yield made
-    for folder in server_dirs(tmp_path):
-        folder.stop.touch()
-    wait_until(lambda: not made.alive())
+    with fake_vllm(tmp_path, monkeypatch, idle_s=0.1) as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from engine.store.layout import AttemptDir
+    from engine.store.layout import AttemptDir, PhaseDir
 
 NOW = datetime.now(UTC)
 
@@ -75,10 +76,18 @@ def begin() -> ev.Event:
     return ev.PhaseStarted(phase="p", attempt=1, host="h", pid=1, devices=())
 
 
+def first_phase(runs: RunsFolder) -> PhaseDir:
+    return runs.phase(read_run(runs, "one").spec.phases[0].id)
+
+
+def begin_and_fail(phase: PhaseDir) -> None:
+    say(phase.new_attempt(), begin(), ev.PhaseFinished(outcome="failed", error="x"))
+
+
 def test_a_log_is_followed_over_a_retry_until_its_phase_is_done(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phase = runs.phase(read_run(runs, "one").spec.phases[0].id)
+    phase = first_phase(runs)
     first = phase.new_attempt()
     say(first, begin(), ev.Activity(text="asking"), ev.Message(level="info", text="one"))
 
@@ -110,11 +119,7 @@ def test_a_log_is_followed_over_a_retry_until_its_phase_is_done(
 def test_a_run_is_followed_until_nothing_of_it_goes_on_by_itself(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phase = runs.phase(read_run(runs, "one").spec.phases[0].id)
-
-    def fail() -> None:
-        say(phase.new_attempt(), begin(), ev.PhaseFinished(outcome="failed", error="x"))
-
+    fail = partial(begin_and_fail, first_phase(runs))
     monkeypatch.setattr(logs.time, "sleep", in_turn(lambda: None, fail))
     code, lines = said(runs, "logs", "one", "--follow")
     assert (code, lines[-1].partition(" ")[2]) == (0, "failed x")
@@ -126,7 +131,7 @@ def test_a_run_is_followed_until_nothing_of_it_goes_on_by_itself(
 def test_stderr_is_followed_by_whole_lines_as_a_terminal_shows_them(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phase = runs.phase(read_run(runs, "one").spec.phases[0].id)
+    phase = first_phase(runs)
     attempt = phase.new_attempt()
     attempt.alive.touch()
     attempt.stderr.write_text("loading\n")
@@ -205,11 +210,7 @@ def test_what_is_redrawn_replaces_itself_and_is_as_high_as_the_terminal(
 def test_a_watched_list_tells_changes_in_lines_where_no_terminal_is(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phase = runs.phase(read_run(runs, "one").spec.phases[0].id)
-
-    def fail() -> None:
-        say(phase.new_attempt(), begin(), ev.PhaseFinished(outcome="failed", error="x"))
-
+    fail = partial(begin_and_fail, first_phase(runs))
     pauses: list[float] = []
     steps = in_turn(lambda: None, fail, lambda: None)
 
@@ -290,7 +291,7 @@ def test_a_run_is_told_in_words_with_what_it_waits_for_and_costs(recorded: RunsF
 def test_a_followed_training_tells_step_loss_rate_and_time_left(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = runs.phase(read_run(runs, "one").spec.phases[0].id)
+    first = first_phase(runs)
     attempt = first.new_attempt()
     events = [begin(), *(ev.Progress(done=n, total=75, unit="steps") for n in (0, 12))]
     with attempt.events.open("wb") as file:

@@ -88,7 +88,7 @@ def pair(number: int, *, group: str = "", chosen: str = "", rejected: str = "") 
 
 
 @dataclass
-class Lab:
+class PhaseLab:
     """A runs folder in which phases are fabricated and run in this process."""
 
     runs: RunsFolder

@@ -3,15 +3,18 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import torch
 
 from engine.generation.backends import Request, compact, end_ids
 from engine.generation.vllm.command import Launch
+from engine.generation.vllm.folder import server_dirs
 from engine.generation.vllm.parity import NEW_TOKENS
 from engine.generation.vllm.shared import Lease, leasing, run_out
 from engine.models.loading import Loaded
@@ -97,6 +100,23 @@ class FakeVllm:
             "rank": 0,
         }
         return Launch(**values | changed)
+
+
+@contextmanager
+def fake_vllm(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, idle_s: float = 1000.0
+) -> Iterator[FakeVllm]:
+    """A fake; servers of this folder, or of one in it, end with the test. ``idle_s``: seconds that
+    a server waits for its next user."""
+    made = FakeVllm(folder / "fake")
+    monkeypatch.setenv("FAKE_VLLM", str(made.folder))
+    monkeypatch.setenv("SIRT_SERVER_IDLE_S", str(idle_s))
+    yield made
+    made.go_on()
+    for runs in (folder, *filter(Path.is_dir, folder.iterdir())):
+        for server in server_dirs(runs):
+            server.stop.touch()
+    wait_until(lambda: not made.alive())
 
 
 def lease(runs: Path, launch: Launch) -> Lease:

@@ -22,8 +22,7 @@ from engine.schema.specs import InstructSpec
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
 from tests.engine.fakes import COUNTED, PROGRAM, go, write_run
-from tests.engine.training_helpers import Lab as TrainingLab
-from tests.engine.training_helpers import demonstration, student
+from tests.engine.training_helpers import PhaseLab, demonstration, student
 from tests.slurm.standins import chain
 from tests.slurm.test_arrays import wide
 
@@ -48,7 +47,7 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
-class Lab:
+class SlurmLab:
     """A runs folder, a site, and conductors that hand phases over to a real Slurm."""
 
     def __init__(self, slurm: Slurm, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +101,7 @@ def lab(slurm, tmp_path, monkeypatch):
     from engine.scheduling.launchers.slurm.queries import shared_queue
 
     shared_queue.cache_clear()
-    found = Lab(slurm, tmp_path, monkeypatch)
+    found = SlurmLab(slurm, tmp_path, monkeypatch)
     yield found
     slurm.run("scancel", "--user=root", check=False)
     who = daemon.holder(found.runs)
@@ -155,7 +154,7 @@ def test_the_time_limit_is_gone_through_in_as_many_allocations_as_it_takes(lab):
 def test_a_training_that_outlives_its_limit_ends_with_the_same_bits(lab, tmp_path):
     """The real program: a pocket student in slow motion, twelve seconds a step."""
     settings = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3, look_prompts=0)
-    made = [TrainingLab(RunsFolder(tmp_path / "undisturbed")), TrainingLab(lab.runs)]
+    made = [PhaseLab(RunsFolder(tmp_path / "undisturbed")), PhaseLab(lab.runs)]
     demonstrations = {one.annotated([demonstration(i) for i in range(12)]) for one in made}
     spec = InstructSpec(student=student(), demonstrations=demonstrations.pop(), settings=settings)
     assert not demonstrations

@@ -19,7 +19,7 @@ from sirt_tui.screens.run import RunPage
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.engine.conducting import conduct_here
 from tests.engine.handover_runs import trained_run
-from tests.engine.judging_helpers import card_file, longer
+from tests.engine.judging.helpers import card_file, longer
 from tests.engine.misbehaving_server import MisbehavingServer
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, said_by, settled, text_of

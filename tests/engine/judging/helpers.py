@@ -18,14 +18,14 @@ from engine.schema.settings import JudgeSettings
 from engine.schema.specs import EvaluateSpec
 from engine.store.layout import RunsFolder
 from engine.store.run import read_run
-from tests.engine.training_helpers import Attempt, Lab
+from tests.engine.training_helpers import Attempt, PhaseLab
 from tests.tui.conftest import run_of
 
 if TYPE_CHECKING:
     from tests.engine.misbehaving_server import MisbehavingServer
 
 
-RECORDED = RunsFolder(Path(__file__).parents[1] / "fixtures" / "runs")
+RECORDED = RunsFolder(Path(__file__).parents[2] / "fixtures" / "runs")
 TEACHER, BARE = run_of(RECORDED, "teacher", "wren-3m"), run_of(RECORDED, "baseline")
 BLOCKS = re.compile(r"\[Answer A\]\n(.*)\n\[Answer B\]\n(.*)\n\[End\]", re.DOTALL)
 
@@ -71,7 +71,7 @@ def spec_of(
 
 
 def attempt(runs: RunsFolder, spec: JudgeSpec, **how: Any) -> Attempt:
-    return Lab(runs).attempt(spec, **how)
+    return PhaseLab(runs).attempt(spec, **how)
 
 
 def ask(

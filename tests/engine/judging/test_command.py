@@ -20,7 +20,7 @@ from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS, RunsFolder
 from engine.store.run import read_run
 from tests.engine.conducting import conduct_here
-from tests.engine.judging_helpers import (
+from tests.engine.judging.helpers import (
     BARE,
     TEACHER,
     ask,
@@ -28,24 +28,12 @@ from tests.engine.judging_helpers import (
     card,
     card_file,
     longer,
-    runs_with_answers,
     spec_of,
 )
 from tests.engine.misbehaving_server import MisbehavingServer, error, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> RunsFolder:
-    return runs_with_answers(tmp_path / "runs")
-
-
-@pytest.fixture
-def says() -> Callable[[str], str]:
-    return longer
 
 
 def test_it_waits_prints_a_table_and_warns_of_unread_replies(

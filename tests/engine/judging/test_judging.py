@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -26,7 +26,7 @@ from engine.schema.specs import TaskRef
 from engine.store.layout import PREDICTIONS, REPLIES, RunsFolder
 from engine.store.run import read_run
 from engine.store.sealing import accept
-from tests.engine.judging_helpers import (
+from tests.engine.judging.helpers import (
     BARE,
     BLOCKS,
     TEACHER,
@@ -34,24 +34,9 @@ from tests.engine.judging_helpers import (
     attempt,
     card,
     longer,
-    runs_with_answers,
     spec_of,
 )
 from tests.engine.misbehaving_server import MisbehavingServer, error, reply
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> RunsFolder:
-    return runs_with_answers(tmp_path / "runs")
-
-
-@pytest.fixture
-def says() -> Callable[[str], str]:
-    return longer
 
 
 def test_each_pair_is_asked_in_both_orders_and_the_log_tells_how_far_and_whom_it_prefers(

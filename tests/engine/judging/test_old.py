@@ -12,32 +12,17 @@ from engine.queries.judgements import judgements
 from engine.schema.jsonfile import with_seal
 from engine.store.judgement_dir import JudgementDir
 from engine.store.layout import REPLIES, VERDICTS, RunsFolder, hash_file, write_json
-from tests.engine.judging_helpers import (
+from tests.engine.judging.helpers import (
     BARE,
     TEACHER,
     ask,
     card,
-    longer,
-    runs_with_answers,
     spec_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from engine.schema.follow_ups import JudgeSpec
     from tests.engine.misbehaving_server import MisbehavingServer
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> RunsFolder:
-    return runs_with_answers(tmp_path / "runs")
-
-
-@pytest.fixture
-def says() -> Callable[[str], str]:
-    return longer
 
 
 def as_0_1_filed_it(runs: RunsFolder, spec: JudgeSpec) -> JudgementDir:
