@@ -37,13 +37,15 @@ DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeErro
 @dataclass(frozen=True, slots=True)
 class PhaseState:
     """A phase's state. ``error``: the final event's line, or how a lost phase died and its last
-    output. ``why``: what a pending phase waits for."""
+    output. ``why``: what a pending phase waits for, or why its launcher can't tell how it fares.
+    ``where``: where a running one runs, in its launcher's words."""
 
     state: State
     attempt: int = 0
     error: str = ""
     finished: datetime | None = None
     why: str = ""
+    where: str = ""
 
 
 def phase_state(folder: PhaseDir) -> PhaseState:
@@ -67,7 +69,8 @@ def phase_state(folder: PhaseDir) -> PhaseState:
             return PhaseState("stopped", number, "asked to stop; its process was ended")
         error = last_words(attempt, known.code, known.why)
     why = "; ".join(filter(None, (known.why, known.others)))
-    return PhaseState(state, number, error, final.ts if final else None, why)
+    where, why = (why, "") if known.state == "running" else ("", why)
+    return PhaseState(state, number, error, final.ts if final else None, why, where)
 
 
 def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:

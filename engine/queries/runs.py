@@ -141,9 +141,8 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
         damage += [line for line in (torn, unscored) if line]
         waits = waiting.get(spec.id, "") if state == "queued" else said.why
-        where, waits = (waits, "") if state == "running" else ("", waits)
         by = stands[spec.id].blocked_by
-        told = PhaseStatus(spec, state, said.attempt, said.error, by, view, waits, where)
+        told = PhaseStatus(spec, state, said.attempt, said.error, by, view, waits, said.where)
         phases.append(told)
     state = run_state([stand.state for stand in stands.values()])
     accuracies = accuracies_of(evaluations_of(runs, specs))

@@ -13,7 +13,7 @@ from engine.scoring.score import score
 from engine.store.jsonlines import write_records
 from engine.store.layout import PREDICTIONS, SCORE, write_json
 from engine.store.run import RunFile
-from tests.engine.training_helpers import PhaseLab, demonstration, pair, student
+from tests.engine.training_helpers import Lab, demonstration, pair, student
 
 if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
@@ -23,7 +23,7 @@ TASK = TaskRef(name="pocket-sums")
 
 def trained_run(runs: RunsFolder, precision: str, refined: bool = True) -> str:
     """Instruct and refine with rates that move every weight; evaluated by hand. Returns its id."""
-    lab = PhaseLab(runs)
+    lab = Lab(runs)
     card = student(precision, parameters=1e6)
     demonstrations = lab.annotated([demonstration(i) for i in range(12)])
     instruct = InstructSpec(

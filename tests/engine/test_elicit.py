@@ -17,7 +17,7 @@ from engine.store.jsonlines import read_records
 from engine.store.layout import ANSWERS, PAIRS, RunsFolder
 from engine.tasks.prompts import NUMBER_INSTRUCTION, ONLY_THE_ANSWER
 from tests.engine.test_pairing import RIGHT, WRONG, both
-from tests.engine.training_helpers import PhaseLab, demonstration, pair, student
+from tests.engine.training_helpers import Lab, demonstration, pair, student
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def test_rejected_answers_that_reason_too_are_told_with_both_shares() -> None:
 def test_the_answer_alone_is_asked_for_and_what_was_reasoned_is_not_asked_again(
     tmp_path: Path,
 ) -> None:
-    lab = PhaseLab(RunsFolder(tmp_path))
+    lab = Lab(RunsFolder(tmp_path))
     questions = [demonstration(i) for i in range(3)]
     card = student(sampling=Sampling(max_new_tokens=12))
     paper = ElicitSpec(student=card, adapter=None, demonstrations=lab.annotated(questions))

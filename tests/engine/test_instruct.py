@@ -24,7 +24,7 @@ from engine.store.layout import ADAPTER, CHECKPOINTS, RunsFolder
 from engine.tasks.prompts import render
 from engine.training import checkpoints, compat, guards
 from engine.training import trainer as tr
-from tests.engine.training_helpers import PhaseLab, demonstration, same, student
+from tests.engine.training_helpers import Lab, demonstration, same, student
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +33,11 @@ FAST = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3, look_p
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> PhaseLab:
-    return PhaseLab(RunsFolder(tmp_path))
+def lab(tmp_path: Path) -> Lab:
+    return Lab(RunsFolder(tmp_path))
 
 
-def spec_for(lab: PhaseLab, count: int = 12, **fields: Any) -> InstructSpec:
+def spec_for(lab: Lab, count: int = 12, **fields: Any) -> InstructSpec:
     demonstrations = lab.annotated([demonstration(i) for i in range(count)])
     fields = {"student": student(), "settings": FAST} | fields
     return InstructSpec(demonstrations=demonstrations, **fields)
@@ -52,7 +52,7 @@ def at_step(step: int, act: Callable[[Context], None]) -> Callable[[ev.Event, Co
 
 
 @pytest.mark.slow
-def test_it_learns_and_tells(lab: PhaseLab) -> None:
+def test_it_learns_and_tells(lab: Lab) -> None:
     attempt = lab.attempt(spec_for(lab))
     losses = [loss for _, loss in attempt.series("loss")]
     assert losses[-1] < losses[0]
@@ -83,14 +83,14 @@ def test_prompts_are_those_of_generation_and_only_outputs_are_learnt() -> None:
 
 
 @pytest.mark.slow
-def test_only_kept_demonstrations_and_a_nested_part_of_them(lab: PhaseLab) -> None:
+def test_only_kept_demonstrations_and_a_nested_part_of_them(lab: Lab) -> None:
     all_of_them = [demonstration(i, kept=i % 4 > 0) for i in range(16)]
     spec = InstructSpec(
         student=student(), demonstrations=lab.annotated(all_of_them), fraction=50, settings=FAST
     )
     assert lab.attempt(spec).figures["examples"] == 6
     rejected = [demonstration(i, kept=False, output="no") for i in range(3)]
-    other = PhaseLab(RunsFolder(lab.runs.root / "other"))
+    other = Lab(RunsFolder(lab.runs.root / "other"))
     spec = InstructSpec(student=student(), demonstrations=other.annotated(rejected))
     with pytest.raises(UserError, match="none of 3 demonstrations"):
         other.attempt(spec)
@@ -99,11 +99,11 @@ def test_only_kept_demonstrations_and_a_nested_part_of_them(lab: PhaseLab) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("at_once", [2, 4])
 def test_a_stopped_training_goes_on_to_the_same_bits(
-    lab: PhaseLab, at_once: int, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tr, "examples_at_once", lambda *_: at_once)
     undisturbed = lab.attempt(spec_for(lab, seed=5))
-    other = PhaseLab(RunsFolder(lab.runs.root / "other"))
+    other = Lab(RunsFolder(lab.runs.root / "other"))
     spec = spec_for(other, seed=5)
     for step in (2, 4):
         with pytest.raises(Stopped):
@@ -118,7 +118,7 @@ def test_a_stopped_training_goes_on_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_a_torn_checkpoint_is_not_resumed_from(lab: PhaseLab) -> None:
+def test_a_torn_checkpoint_is_not_resumed_from(lab: Lab) -> None:
     spec = spec_for(lab)
     undisturbed = lab.attempt(spec, publish=False)
     folder = undisturbed.folder.work / CHECKPOINTS
@@ -132,7 +132,7 @@ def test_a_torn_checkpoint_is_not_resumed_from(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_a_finished_training_is_only_published(lab: PhaseLab) -> None:
+def test_a_finished_training_is_only_published(lab: Lab) -> None:
     spec = spec_for(lab)
     before = lab.attempt(spec, publish=False)
     after = lab.attempt(spec)
@@ -141,10 +141,10 @@ def test_a_finished_training_is_only_published(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_killed_while_it_saves(lab: PhaseLab) -> None:
+def test_killed_while_it_saves(lab: Lab) -> None:
     """SIGKILL in the middle of a checkpoint; the next attempt ends with the same bits."""
     undisturbed = lab.attempt(spec_for(lab))
-    other = PhaseLab(RunsFolder(lab.runs.root / "other"))
+    other = Lab(RunsFolder(lab.runs.root / "other"))
     spec = spec_for(other)
     script = """
 import os, signal, sys
@@ -152,14 +152,14 @@ from pathlib import Path
 from engine.store.layout import RunsFolder
 from engine.schema.specs import InstructSpec
 from engine.training.compat import InstructTrainer
-from tests.engine.training_helpers import PhaseLab
+from tests.engine.training_helpers import Lab
 def die(self, folder):
     if self.state.global_step == 6:
         os.kill(os.getpid(), signal.SIGKILL)
     save(self, folder)
 save = InstructTrainer._save_rng_state
 InstructTrainer._save_rng_state = die
-PhaseLab(RunsFolder(Path(sys.argv[1]))).attempt(InstructSpec.model_validate_json(sys.argv[2]))
+Lab(RunsFolder(Path(sys.argv[1]))).attempt(InstructSpec.model_validate_json(sys.argv[2]))
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(other.runs.root), spec.model_dump_json()],
@@ -176,7 +176,7 @@ PhaseLab(RunsFolder(Path(sys.argv[1]))).attempt(InstructSpec.model_validate_json
     assert same(resumed.adapter, undisturbed.adapter)
 
 
-def test_what_is_too_long_is_counted(lab: PhaseLab) -> None:
+def test_what_is_too_long_is_counted(lab: Lab) -> None:
     texts = ["", "word " * 60, ""]
     demonstrations = [demonstration(i, output=text) for i, text in enumerate(texts)]
     settings = FAST.model_copy(update={"max_length": 90})
@@ -193,7 +193,7 @@ def test_what_is_too_long_is_counted(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_weights_that_do_not_move_are_reported(lab: PhaseLab) -> None:
+def test_weights_that_do_not_move_are_reported(lab: Lab) -> None:
     still = FAST.model_copy(update={"learning_rate": 1e-12, "warmup_ratio": 0.0})
     attempt = lab.attempt(spec_for(lab, settings=still))
     assert attempt.figures["moved_weights"] < 1
@@ -201,7 +201,7 @@ def test_weights_that_do_not_move_are_reported(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_ends_the_training(lab: PhaseLab) -> None:
+def test_a_loss_that_is_no_number_ends_the_training(lab: Lab) -> None:
     settings = FAST.model_copy(update={"epochs": 4.0})
     poisoned = compat.InstructTrainer.compute_loss
 
@@ -220,7 +220,7 @@ def test_a_loss_that_is_no_number_ends_the_training(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_clear_line(lab: PhaseLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_clear_line(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise RuntimeError("[enforce fail at inline_container.cc:672] No space left on device")
 
@@ -233,7 +233,7 @@ def test_a_full_disk_is_one_clear_line(lab: PhaseLab, monkeypatch: pytest.Monkey
     assert not list(folder.iterdir())
 
 
-def test_names_that_do_not_fit_are_explained(lab: PhaseLab) -> None:
+def test_names_that_do_not_fit_are_explained(lab: Lab) -> None:
     lora = LoraSettings(targets=("q_prok",))
     spec = spec_for(lab, settings=FAST.model_copy(update={"lora": lora}))
     with pytest.raises(UserError, match=r"'q_prok' names no module.*'q_proj'"):
@@ -242,7 +242,7 @@ def test_names_that_do_not_fit_are_explained(lab: PhaseLab) -> None:
         tr.optimizer_for("adamw_trch", torch.device("cpu"))
 
 
-def test_the_card_says_which_modules_get_an_adapter(lab: PhaseLab) -> None:
+def test_the_card_says_which_modules_get_an_adapter(lab: Lab) -> None:
     card = student(lora_targets=("o_proj",))
     adapter = lab.attempt(spec_for(lab, student=card)).adapter
     assert {key.split(".")[-3] for key in adapter} == {"o_proj"}

@@ -19,7 +19,7 @@ from engine.schema.specs import InstructSpec, RefineSpec
 from engine.store.jsonlines import append_records, whole_records
 from engine.store.layout import LOOKS, RunsFolder
 from engine.training import looks
-from tests.engine.training_helpers import PhaseLab, demonstration, pair, same, student
+from tests.engine.training_helpers import Lab, demonstration, pair, same, student
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,13 +30,13 @@ FAST = {"learning_rate": 1e-3, "batch_size": 4}
 ANNOTATED = [demonstration(n, kept=n % 4 != 1) for n in range(16)]  # 1, 5, 9, 13 are left out
 
 
-def instruct(lab: PhaseLab, **settings: Any) -> InstructSpec:
+def instruct(lab: Lab, **settings: Any) -> InstructSpec:
     given = InstructSettings(**FAST | {"epochs": 2, "checkpoint_every": 2} | settings)
     demonstrations = lab.annotated(ANNOTATED)
     return InstructSpec(student=student(), demonstrations=demonstrations, settings=given)
 
 
-def refine(lab: PhaseLab, **settings: Any) -> RefineSpec:
+def refine(lab: Lab, **settings: Any) -> RefineSpec:
     given = RefineSettings(
         **FAST | {"max_steps": 4, "evaluate_every": 2, "warmup_steps": 1} | settings
     )
@@ -50,16 +50,14 @@ def kept(attempt: Any) -> list[Look]:
 
 
 @pytest.fixture(scope="module")
-def two_labs(tmp_path_factory: pytest.TempPathFactory) -> tuple[PhaseLab, PhaseLab]:
+def two_labs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Lab]:
     """Two folders, so that the same phase can be made twice."""
-    return tuple(PhaseLab(RunsFolder(tmp_path_factory.mktemp(n))) for n in ("with", "without"))  # type: ignore[return-value]
+    return tuple(Lab(RunsFolder(tmp_path_factory.mktemp(n))) for n in ("with", "without"))  # type: ignore[return-value]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [instruct, refine])
-def test_looking_changes_nothing_of_what_is_learnt(
-    make: Any, two_labs: tuple[PhaseLab, PhaseLab]
-) -> None:
+def test_looking_changes_nothing_of_what_is_learnt(make: Any, two_labs: tuple[Lab, Lab]) -> None:
     looking, blind = (make(lab, look_prompts=n) for lab, n in zip(two_labs, (2, 0), strict=True))
     assert looking.id == blind.id
     seen = two_labs[0].attempt(looking)
@@ -75,7 +73,7 @@ def test_looking_changes_nothing_of_what_is_learnt(
 
 @pytest.mark.slow
 def test_questions_that_nothing_is_learnt_from_are_answered_at_each_look(tmp_path: Path) -> None:
-    lab = PhaseLab(RunsFolder(tmp_path))
+    lab = Lab(RunsFolder(tmp_path))
     spec = instruct(lab, look_prompts=3)
 
     def stop(event: ev.Event, ctx: Context) -> None:
@@ -117,7 +115,7 @@ def test_questions_that_nothing_is_learnt_from_are_answered_at_each_look(tmp_pat
 
 @pytest.mark.slow
 def test_refine_asks_the_prompts_of_pairs_that_are_held_out(tmp_path: Path) -> None:
-    lab = PhaseLab(RunsFolder(tmp_path))
+    lab = Lab(RunsFolder(tmp_path))
     attempt = lab.attempt(refine(lab, look_prompts=9))
     found = kept(attempt)
     assert {look.step for look in found} == {0, 2, 4}

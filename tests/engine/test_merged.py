@@ -39,7 +39,7 @@ from engine.store.run import read_run
 from engine.training import merging
 from tests.engine.conducting import conduct_here
 from tests.engine.handover_runs import trained_run
-from tests.engine.training_helpers import MODELS, PhaseLab, student
+from tests.engine.training_helpers import MODELS, Lab, student
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def exported(
     """The student merged, where it isn't yet, and copied into the folder."""
     merge = phase_of(runs, run_id, **options)
     if not runs.phase(merge.id).done:
-        PhaseLab(runs).attempt(merge)
+        Lab(runs).attempt(merge)
     return export_merged(runs, run_id, merge, folder, max_kl)
 
 
@@ -202,14 +202,14 @@ def test_nothing_is_overwritten_and_a_full_disk_leaves_nothing(
     with monkeypatch.context() as patched:
         patched.setattr("transformers.PreTrainedModel.save_pretrained", no_room)
         with pytest.raises(UserError, match="No space left on device; free some space"):
-            PhaseLab(runs).attempt(full)
+            Lab(runs).attempt(full)
         patched.setattr(shutil, "copytree", no_room)
         with pytest.raises(UserError, match="No space left on device; nothing was exported"):
             exported(runs, run_id, tmp_path / "copy")
     little = shutil._ntuple_diskusage(10**9, 10**9, 1000)  # type: ignore[attr-defined]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: little)
     with pytest.raises(UserError, match="0 MiB free, about 1 MiB needed"):
-        PhaseLab(runs).attempt(full)
+        Lab(runs).attempt(full)
     with pytest.raises(UserError, match="0 MiB free, about 3 MiB needed"):
         exported(runs, run_id, tmp_path / "small")
     assert leftovers(tmp_path) == ["mine"]
@@ -234,7 +234,7 @@ def test_killed_at_any_moment_it_publishes_a_whole_model_or_none(
     )
     assert ran.returncode == -signal.SIGKILL
     assert not folder.done
-    again = PhaseLab(runs).attempt(merge, publish=False)
+    again = Lab(runs).attempt(merge, publish=False)
     assert again.figures["mean_kl"] < merging.ROUNDING_16_BIT
     assert {p.name for p in (folder.work / "staging" / MERGED).iterdir()} >= {
         "model.safetensors", "config.json", "tokenizer.json", "generation_config.json",
@@ -273,7 +273,7 @@ def test_asked_to_stop_it_stops_between_two_steps(trained: Any, tmp_path: Path) 
             ctx.attempt.stop.touch()
 
     with pytest.raises(Stopped):
-        PhaseLab(runs).attempt(merge, on_event=stop)
+        Lab(runs).attempt(merge, on_event=stop)
     assert not runs.phase(merge.id).done
 
 

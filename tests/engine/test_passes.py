@@ -15,7 +15,7 @@ from engine.schema.settings import RefineSettings
 from engine.schema.specs import RefineSpec
 from engine.store.layout import RunsFolder
 from engine.training import trainer as tr
-from tests.engine.training_helpers import Attempt, PhaseLab, pair, student
+from tests.engine.training_helpers import Attempt, Lab, pair, student
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def refined(folder: Path, at_once: int, monkeypatch: pytest.MonkeyPatch) -> Attempt:
     """Two passes over 13 pairs, eight a step and then five, and 4 held out; the winners long and
     short."""
-    lab = PhaseLab(RunsFolder(folder))
+    lab = Lab(RunsFolder(folder))
     pairs = [
         pair(i, chosen=f"{'She counts them. ' * (i % 5)}The answer is {i}.") for i in range(14)
     ]

@@ -22,7 +22,7 @@ from engine.schema.specs import InstructSpec, RefineSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import ADAPTER, CHECKPOINTS, PAIR_SCORES, RunsFolder
 from engine.training import compat, guards
-from tests.engine.training_helpers import Attempt, PhaseLab, demonstration, pair, same, student
+from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, same, student
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,14 +36,14 @@ PAIRS = [pair(i, group="AB"[i % 2]) for i in range(20)]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> PhaseLab:
-    return PhaseLab(RunsFolder(tmp_path))
+def lab(tmp_path: Path) -> Lab:
+    return Lab(RunsFolder(tmp_path))
 
 
 @pytest.fixture(scope="module")
 def instructed(tmp_path_factory: pytest.TempPathFactory) -> Attempt:
     """An instructed student whose adapter is far from nothing."""
-    lab = PhaseLab(RunsFolder(tmp_path_factory.mktemp("instructed")))
+    lab = Lab(RunsFolder(tmp_path_factory.mktemp("instructed")))
     demonstrations = lab.annotated([demonstration(i) for i in range(12)])
     settings = InstructSettings(epochs=2, learning_rate=1e-2, look_prompts=0)
     return lab.attempt(
@@ -51,7 +51,7 @@ def instructed(tmp_path_factory: pytest.TempPathFactory) -> Attempt:
     )
 
 
-def with_adapter(lab: PhaseLab, instructed: Attempt) -> str:
+def with_adapter(lab: Lab, instructed: Attempt) -> str:
     """The instructed student's phase, in this lab."""
     target = lab.runs.phase(instructed.folder.id)
     target.path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def with_adapter(lab: PhaseLab, instructed: Attempt) -> str:
 
 
 def spec_for(
-    lab: PhaseLab, adapter: str | None = None, pairs: list[Pair] | None = None, **settings: Any
+    lab: Lab, adapter: str | None = None, pairs: list[Pair] | None = None, **settings: Any
 ) -> RefineSpec:
     return RefineSpec(
         student=student(),
@@ -79,9 +79,7 @@ def stop_at(step: int) -> Any:
 
 
 @pytest.mark.slow
-def test_it_starts_at_its_reference_and_learns_to_prefer(
-    lab: PhaseLab, instructed: Attempt
-) -> None:
+def test_it_starts_at_its_reference_and_learns_to_prefer(lab: Lab, instructed: Attempt) -> None:
     attempt = lab.attempt(spec_for(lab, with_adapter(lab, instructed)))
     assert attempt.figures["step0_loss"] == pytest.approx(math.log(2), abs=1e-4)
     assert attempt.series("step0_margin") == [(0, 0.0)]
@@ -101,7 +99,7 @@ def test_it_starts_at_its_reference_and_learns_to_prefer(
 
 @pytest.mark.slow
 def test_the_reference_is_the_instructed_student_not_the_bare_one(
-    lab: PhaseLab, instructed: Attempt
+    lab: Lab, instructed: Attempt
 ) -> None:
     """Log-probabilities under the reference equal those of the instructed student alone."""
     spec = spec_for(lab, with_adapter(lab, instructed), max_steps=3)
@@ -126,7 +124,7 @@ def test_the_reference_is_the_instructed_student_not_the_bare_one(
 
 
 @pytest.mark.slow
-def test_a_later_round_starts_at_the_refined_student(lab: PhaseLab, instructed: Attempt) -> None:
+def test_a_later_round_starts_at_the_refined_student(lab: Lab, instructed: Attempt) -> None:
     """It is policy and reference at once, and neither the instructed nor the bare student."""
     first = lab.attempt(spec_for(lab, with_adapter(lab, instructed), max_steps=4))
     assert not same(first.adapter, instructed.adapter)
@@ -160,7 +158,7 @@ def log_probability(model: Any, prompt: list[int], answer: list[int]) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("max_steps", [4, 9], ids=["reference online", "reference remembered"])
 def test_every_pair_is_scored_under_the_reference_and_the_kept_policy(
-    lab: PhaseLab, instructed: Attempt, max_steps: int
+    lab: Lab, instructed: Attempt, max_steps: int
 ) -> None:
     spec = spec_for(lab, with_adapter(lab, instructed), max_steps=max_steps, exclude=("q4",))
     attempt = lab.attempt(spec)
@@ -181,7 +179,7 @@ def test_every_pair_is_scored_under_the_reference_and_the_kept_policy(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_bare_student_is_its_own_reference(lab: PhaseLab, precision: str) -> None:
+def test_a_bare_student_is_its_own_reference(lab: Lab, precision: str) -> None:
     spec = spec_for(lab).model_copy(update={"student": student(precision)})
     attempt = lab.attempt(spec)
     assert attempt.figures["step0_loss"] == pytest.approx(math.log(2), abs=1e-4)
@@ -191,11 +189,11 @@ def test_a_bare_student_is_its_own_reference(lab: PhaseLab, precision: str) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("max_steps", [4, 9], ids=["reference online", "reference remembered"])
 def test_a_stopped_refinement_goes_on_to_the_same_bits(
-    lab: PhaseLab, instructed: Attempt, max_steps: int
+    lab: Lab, instructed: Attempt, max_steps: int
 ) -> None:
     spec = spec_for(lab, with_adapter(lab, instructed), max_steps=max_steps)
     undisturbed = lab.attempt(spec)
-    other = PhaseLab(RunsFolder(lab.runs.root / "other"))
+    other = Lab(RunsFolder(lab.runs.root / "other"))
     spec = spec_for(other, with_adapter(other, instructed), max_steps=max_steps)
     with pytest.raises(Stopped):
         other.attempt(spec, stop_at(2))
@@ -207,7 +205,7 @@ def test_a_stopped_refinement_goes_on_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_a_checkpoint_holds_no_reference(lab: PhaseLab, instructed: Attempt) -> None:
+def test_a_checkpoint_holds_no_reference(lab: Lab, instructed: Attempt) -> None:
     """The reference comes from the input phase; nothing in a checkpoint can replace it."""
     attempt = lab.attempt(spec_for(lab, with_adapter(lab, instructed)))
     checkpoint = attempt.folder.work / CHECKPOINTS / "checkpoint-6"
@@ -229,7 +227,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
 
 @pytest.mark.slow
 def test_the_best_checkpoint_is_kept_also_over_a_resume(
-    lab: PhaseLab, instructed: Attempt, scripted: dict[int, float]
+    lab: Lab, instructed: Attempt, scripted: dict[int, float]
 ) -> None:
     scripted |= {2: 0.5, 4: 0.3, 6: 0.6, 8: 0.7}
     spec = spec_for(lab, with_adapter(lab, instructed), max_steps=8)
@@ -238,7 +236,7 @@ def test_the_best_checkpoint_is_kept_also_over_a_resume(
     assert undisturbed.figures["best_eval_loss"] == 0.3
     kept = undisturbed.folder.work / CHECKPOINTS / "checkpoint-4"
     assert same(undisturbed.adapter, load_file(kept / "adapter_model.safetensors"))
-    other = PhaseLab(RunsFolder(lab.runs.root / "other"))
+    other = Lab(RunsFolder(lab.runs.root / "other"))
     spec = spec_for(other, with_adapter(other, instructed), max_steps=8)
     first, second = lab.runs.root / "node-1", lab.runs.root / "node-2"  # each has its own disk
     with pytest.raises(Stopped):
@@ -257,9 +255,7 @@ def test_the_best_checkpoint_is_kept_also_over_a_resume(
 
 
 @pytest.mark.slow
-def test_patience_ends_it_and_a_retry_does_not_go_on(
-    lab: PhaseLab, scripted: dict[int, float]
-) -> None:
+def test_patience_ends_it_and_a_retry_does_not_go_on(lab: Lab, scripted: dict[int, float]) -> None:
     scripted |= {2: 0.5, 4: 0.6, 6: 0.6}
     spec = spec_for(lab, max_steps=40, patience=2)
     before = lab.attempt(spec, publish=False)
@@ -271,14 +267,14 @@ def test_patience_ends_it_and_a_retry_does_not_go_on(
 
 
 @pytest.mark.slow
-def test_no_improvement_is_said(lab: PhaseLab, scripted: dict[int, float]) -> None:
+def test_no_improvement_is_said(lab: Lab, scripted: dict[int, float]) -> None:
     scripted |= {2: 0.7}
     attempt = lab.attempt(spec_for(lab, max_steps=2))
     assert attempt.warned("no-improvement")
 
 
 @pytest.mark.slow
-def test_a_likelihood_term_can_be_added(lab: PhaseLab) -> None:
+def test_a_likelihood_term_can_be_added(lab: Lab) -> None:
     plain = lab.attempt(spec_for(lab, max_steps=2))
     with_term = lab.attempt(spec_for(lab, max_steps=2, sft_weight=0.5))
     assert with_term.figures["step0_loss"] == plain.figures["step0_loss"]
@@ -286,7 +282,7 @@ def test_a_likelihood_term_can_be_added(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_both_caps_hold_and_pairs_can_be_left_out(lab: PhaseLab) -> None:
+def test_both_caps_hold_and_pairs_can_be_left_out(lab: Lab) -> None:
     one_pass = lab.attempt(spec_for(lab, max_steps=100, epochs=1.0, exclude=("q3", "q5")))
     assert one_pass.figures["steps"] == 4  # 16 of 18 pairs are trained on, four at a time
     assert (one_pass.figures["pairs"], one_pass.figures["held_out"]) == (16, 2)
@@ -294,7 +290,7 @@ def test_both_caps_hold_and_pairs_can_be_left_out(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_the_held_out_pairs_are_drawn_class_by_class(lab: PhaseLab) -> None:
+def test_the_held_out_pairs_are_drawn_class_by_class(lab: Lab) -> None:
     groups = {p.id: p.group for p in PAIRS}
     drawn: list[list[str]] = []
     original = compat.PairTrainer.__init__
@@ -317,13 +313,13 @@ def test_the_held_out_pairs_are_drawn_class_by_class(lab: PhaseLab) -> None:
     assert sorted(groups[name] for name in drawn[0]) == ["A", "A", "B", "B"]
 
 
-def test_a_batch_larger_than_all_pairs_is_capped(lab: PhaseLab) -> None:
+def test_a_batch_larger_than_all_pairs_is_capped(lab: Lab) -> None:
     attempt = lab.attempt(spec_for(lab, batch_size=128, max_steps=2))
     assert attempt.warned("batch-capped")
     assert attempt.figures["batch_size"] == attempt.figures["pairs"] == 18
 
 
-def test_pairs_that_prefer_little_are_told_before_training(lab: PhaseLab) -> None:
+def test_pairs_that_prefer_little_are_told_before_training(lab: Lab) -> None:
     alike = [p.model_copy(update={"plain_has_steps": True}) for p in PAIRS]
     attempt = lab.attempt(spec_for(lab, pairs=alike))
     kinds = [
@@ -335,13 +331,13 @@ def test_pairs_that_prefer_little_are_told_before_training(lab: PhaseLab) -> Non
     assert kinds.index("told") < kinds.index("step")
 
 
-def test_too_few_pairs_are_refused(lab: PhaseLab) -> None:
+def test_too_few_pairs_are_refused(lab: Lab) -> None:
     with pytest.raises(UserError, match="1 preference pairs are too few"):
         lab.attempt(spec_for(lab, pairs=PAIRS[:1]))
 
 
 @pytest.mark.slow
-def test_lengths_are_cut_and_counted(lab: PhaseLab) -> None:
+def test_lengths_are_cut_and_counted(lab: Lab) -> None:
     tokenizer = load(student()).tokenizer
     settings = RefineSettings(max_prompt_length=20, max_length=30)
     pairs = [
@@ -360,7 +356,7 @@ def test_lengths_are_cut_and_counted(lab: PhaseLab) -> None:
     assert attempt.figures["cut_prompts"] == 20
 
 
-def test_a_wrong_start_is_refused(lab: PhaseLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_start_is_refused(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The policy differs from its reference before the first step."""
     recast = guards.train_in_fp32
 
@@ -387,7 +383,7 @@ def test_a_reference_that_moved_is_refused() -> None:
 
 @pytest.mark.slow
 def test_small_steps_move_a_quantised_student(
-    lab: PhaseLab, instructed: Attempt, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, instructed: Attempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TRL rounds an NF4 student's adapter to bf16, where the paper's 1e-6 would be lost."""
     recast, dtypes = guards.train_in_fp32, []

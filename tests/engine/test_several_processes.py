@@ -28,7 +28,7 @@ from engine.store.eventlog import EventReader
 from engine.store.layout import PREDICTIONS, REPLIES, PhaseDir, RunsFolder
 from tests.engine import fakes
 from tests.engine.fakes import until
-from tests.engine.training_helpers import Attempt, PhaseLab, demonstration, pair, student
+from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, student
 
 if TYPE_CHECKING:
     import subprocess
@@ -49,19 +49,19 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> PhaseLab:
+def alone(tmp_path: Path) -> Lab:
     """Where a phase works in this process."""
-    return PhaseLab(RunsFolder(tmp_path / "alone"))
+    return Lab(RunsFolder(tmp_path / "alone"))
 
 
 @pytest.fixture
-def together(tmp_path: Path) -> PhaseLab:
+def together(tmp_path: Path) -> Lab:
     """Where it works in two processes."""
-    return PhaseLab(RunsFolder(tmp_path / "together"))
+    return Lab(RunsFolder(tmp_path / "together"))
 
 
 def begin(
-    lab: PhaseLab, spec: PhaseSpec, *options: str
+    lab: Lab, spec: PhaseSpec, *options: str
 ) -> tuple[PhaseDir, AttemptDir, subprocess.Popen[bytes]]:
     folder = lab.runs.phase(spec.id)
     folder.create(spec)
@@ -76,7 +76,7 @@ def begin(
     return folder, attempt, child
 
 
-def finish(lab: PhaseLab, spec: PhaseSpec, *options: str) -> Attempt:
+def finish(lab: Lab, spec: PhaseSpec, *options: str) -> Attempt:
     folder, attempt, child = begin(lab, spec, *options)
     assert child.wait() == 0, attempt.stderr.read_text()[-3000:]
     return replace(of(attempt), figures=folder.manifest()["figures"])
@@ -106,7 +106,7 @@ def check_same(one: Attempt, two: Attempt, *names: str) -> None:
         assert (weights - two.adapter[key]).abs().max() < CLOSE, key
 
 
-def test_instructing_gives_the_same_losses_and_adapter(alone: PhaseLab, together: PhaseLab) -> None:
+def test_instructing_gives_the_same_losses_and_adapter(alone: Lab, together: Lab) -> None:
     """Answers of many lengths, and a last step of an epoch with one row for two processes."""
     taught = [
         demonstration(i, output="She has some. " * (1 + i % 4) + f"The answer is {i + i % 5}.")
@@ -129,7 +129,7 @@ def test_instructing_gives_the_same_losses_and_adapter(alone: PhaseLab, together
 
 
 def test_a_refinement_that_lost_a_process_goes_on_to_the_same_end(
-    alone: PhaseLab, together: PhaseLab
+    alone: Lab, together: Lab
 ) -> None:
     settings = RefineSettings(
         batch_size=5, learning_rate=1e-3, warmup_steps=1, evaluate_every=2, max_steps=7,
@@ -171,7 +171,7 @@ def read(path: Path) -> bytes:
 
 
 def test_two_processes_share_questions_and_one_finishes_what_they_began(
-    alone: PhaseLab, together: PhaseLab
+    alone: Lab, together: Lab
 ) -> None:
     spec = EvaluateSpec(
         model=student(),

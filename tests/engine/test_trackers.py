@@ -17,7 +17,7 @@ from engine.schema.errors import Problems, UserError
 from engine.schema.settings import InstructSettings, RefineSettings
 from engine.schema.specs import InstructSpec, RefineSpec, Tracking
 from engine.store.layout import TRACKERS, RunsFolder
-from tests.engine.training_helpers import Attempt, PhaseLab, demonstration, pair, student
+from tests.engine.training_helpers import Attempt, Lab, demonstration, pair, student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ SETTINGS = InstructSettings(
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhaseLab:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A folder to work in that must stay empty, and a home without anybody's settings."""
     for name in ("elsewhere", "home"):
         (tmp_path / name).mkdir()
@@ -41,10 +41,10 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhaseLab:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_DIR", "NETRC"):
         monkeypatch.delenv(name, raising=False)
-    return PhaseLab(RunsFolder(tmp_path / "runs"))
+    return Lab(RunsFolder(tmp_path / "runs"))
 
 
-def instruct(lab: PhaseLab, *trackers: str) -> InstructSpec:
+def instruct(lab: Lab, *trackers: str) -> InstructSpec:
     demonstrations = lab.annotated([demonstration(i) for i in range(12)])
     tracking = Tracking(report_to=trackers, project="our-study")
     return InstructSpec(
@@ -64,7 +64,7 @@ def killed_at(step: int) -> Callable[[ev.Event, Context], None]:
     return watch
 
 
-def kill_and_retry(lab: PhaseLab, spec: InstructSpec) -> Attempt:
+def kill_and_retry(lab: Lab, spec: InstructSpec) -> Attempt:
     """Killed at step 5; the retry goes on from the checkpoint of step 3."""
     with pytest.raises(Killed):
         lab.attempt(spec, killed_at(5))
@@ -123,7 +123,7 @@ def wandb_run(file: Path) -> Any:
     return next(r.run for r in wandb_records(file) if r.WhichOneof("record_type") == "run")
 
 
-def test_tensorboard_is_told_what_the_log_says(lab: PhaseLab, tmp_path: Path) -> None:
+def test_tensorboard_is_told_what_the_log_says(lab: Lab, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     attempt = lab.attempt(instruct(lab, "tensorboard"))
     told = board(attempt.folder, "train/loss")
@@ -132,7 +132,7 @@ def test_tensorboard_is_told_what_the_log_says(lab: PhaseLab, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_retry_neither_loses_nor_doubles_tensorboards_curve(lab: PhaseLab) -> None:
+def test_a_retry_neither_loses_nor_doubles_tensorboards_curve(lab: Lab) -> None:
     pytest.importorskip("tensorboard")
     spec = instruct(lab, "tensorboard")
     again = kill_and_retry(lab, spec)
@@ -141,7 +141,7 @@ def test_a_retry_neither_loses_nor_doubles_tensorboards_curve(lab: PhaseLab) -> 
     assert told[3:] == pytest.approx(again.series("loss"))
 
 
-def test_refine_reports_its_preferences(lab: PhaseLab) -> None:
+def test_refine_reports_its_preferences(lab: Lab) -> None:
     pytest.importorskip("tensorboard")
     settings = RefineSettings(
         batch_size=4, max_steps=2, warmup_steps=0, evaluate_every=2, look_prompts=0
@@ -162,7 +162,7 @@ def test_refine_reports_its_preferences(lab: PhaseLab) -> None:
 
 
 @pytest.mark.slow
-def test_wandb_offline_goes_on_with_the_same_run(lab: PhaseLab, tmp_path: Path) -> None:
+def test_wandb_offline_goes_on_with_the_same_run(lab: Lab, tmp_path: Path) -> None:
     """Nobody has set wandb up, so it stays offline: two files, one run, every step in them."""
     pytest.importorskip("wandb", reason="pip install wandb, or sirt[trackers]")
     spec = instruct(lab, "wandb")
@@ -182,16 +182,14 @@ def test_wandb_offline_goes_on_with_the_same_run(lab: PhaseLab, tmp_path: Path) 
         assert not [p for p in (tmp_path / place).rglob("*") if p.is_file()]
 
 
-def test_a_mode_that_somebody_has_chosen_is_kept(
-    lab: PhaseLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mode_that_somebody_has_chosen_is_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="pip install wandb, or sirt[trackers]")
     monkeypatch.setenv("WANDB_MODE", "disabled")
     attempt = lab.attempt(instruct(lab, "wandb"))
     assert not wandb_files(attempt.folder)
 
 
-def test_off_by_default(lab: PhaseLab) -> None:
+def test_off_by_default(lab: Lab) -> None:
     assert not any(
         phase.tracking.report_to
         for run in expand(load_experiment("pocket"))
@@ -230,7 +228,7 @@ def test_what_is_wrong_is_said_before_anything_starts(
 
 
 def test_a_phase_that_runs_where_it_is_missing_says_so(
-    lab: PhaseLab, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalog, "find_spec", lambda _name: None)
     with pytest.raises(UserError, match="'trackio' is not installed here"):

@@ -88,7 +88,7 @@ def pair(number: int, *, group: str = "", chosen: str = "", rejected: str = "") 
 
 
 @dataclass
-class PhaseLab:
+class Lab:
     """A runs folder in which phases are fabricated and run in this process."""
 
     runs: RunsFolder

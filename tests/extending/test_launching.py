@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,7 @@ arms: [teacher, baseline]
 settings:
   evaluate: {limit: 16, prompts: [plain, cot]}
 """
+PHASES = 4  # all can be in the queue at once
 
 
 @pytest.fixture
@@ -125,13 +127,13 @@ def cluster(program: Program) -> Path:
 
 
 def phases(program: Program, state: str) -> list[dict[str, Any]]:
-    """All of a state, once there are some."""
+    """All of the experiment's, once they are in this state."""
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         told = [program.json("status", run["run_id"]) for run in program.json("status")]
         found = [phase for run in told for phase in run["phases"]]
-        if wanted := [phase for phase in found if phase["state"] == state]:
-            return wanted
+        if len(found) == PHASES and {phase["state"] for phase in found} == {state}:
+            return found
     raise AssertionError(found)
 
 
@@ -150,7 +152,7 @@ def test_phases_wait_in_a_clusters_queue_and_run_there(program: Program, cluster
     program.sirt("run", experiment, "--cpu", "--launcher", "cluster")  # follows it to its end
     assert {run["state"] for run in program.json("status")} == {"done"}
     jobs = list(cluster.glob("job-*.json"))
-    assert len(jobs) == 4, "none was submitted twice"
+    assert len(jobs) == PHASES, "none was submitted twice"
     owners = program.runs.glob("phases/*/attempt-001/process.json")
     assert {json.loads(file.read_text())["launcher"] for file in owners} == {"cluster"}
 
@@ -167,7 +169,11 @@ def test_a_pending_job_is_dropped_and_an_unknown_launcher_refused(
     program.sirt("stop", *runs)
     stopped = phases(program, "stopped")
     assert all("asked to stop" in phase["error"] for phase in stopped)
+    jobs = [file.with_suffix(".pid") for file in cluster.glob("job-*.json")]
+    deadline = time.monotonic() + DEADLINE_S
+    while not all(job.exists() for job in jobs):
+        assert time.monotonic() < deadline, "not all were dropped"
+        time.sleep(0.02)
     (cluster / "go").touch()
-    assert not list(cluster.glob("job-*.pid")) or all(
-        not file.read_text() for file in cluster.glob("job-*.pid")
-    )
+    subprocess.run([cluster / "jobs"], check=True, capture_output=True)  # it starts what it may
+    assert not any(job.read_text() for job in jobs)

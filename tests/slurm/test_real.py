@@ -22,7 +22,7 @@ from engine.schema.specs import InstructSpec
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
 from tests.engine.fakes import COUNTED, PROGRAM, go, write_run
-from tests.engine.training_helpers import PhaseLab, demonstration, student
+from tests.engine.training_helpers import Lab, demonstration, student
 from tests.slurm.standins import chain
 from tests.slurm.test_arrays import wide
 
@@ -154,7 +154,7 @@ def test_the_time_limit_is_gone_through_in_as_many_allocations_as_it_takes(lab):
 def test_a_training_that_outlives_its_limit_ends_with_the_same_bits(lab, tmp_path):
     """The real program: a pocket student in slow motion, twelve seconds a step."""
     settings = InstructSettings(epochs=2, learning_rate=1e-3, checkpoint_every=3, look_prompts=0)
-    made = [PhaseLab(RunsFolder(tmp_path / "undisturbed")), PhaseLab(lab.runs)]
+    made = [Lab(RunsFolder(tmp_path / "undisturbed")), Lab(lab.runs)]
     demonstrations = {one.annotated([demonstration(i) for i in range(12)]) for one in made}
     spec = InstructSpec(student=student(), demonstrations=demonstrations.pop(), settings=settings)
     assert not demonstrations

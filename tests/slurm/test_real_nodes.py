@@ -18,7 +18,7 @@ from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
 from tests.engine.fakes import go
 from tests.engine.test_several_processes import check_same, read
-from tests.engine.training_helpers import Attempt, PhaseLab, demonstration, student
+from tests.engine.training_helpers import Attempt, Lab, demonstration, student
 from tests.slurm.standins import chain
 from tests.slurm.test_real import allocations, lab  # noqa: F401
 
@@ -38,7 +38,7 @@ def test_a_training_on_two_nodes_loses_one_and_ends_as_on_one(
         epochs=2, batch_size=4, learning_rate=1e-3, checkpoint_every=2, look_prompts=0,
         lora=LoraSettings(dropout=0.0),
     )  # fmt: skip
-    made = [PhaseLab(RunsFolder(tmp_path / "alone")), PhaseLab(lab.runs)]
+    made = [Lab(RunsFolder(tmp_path / "alone")), Lab(lab.runs)]
     taught = {one.annotated([demonstration(i) for i in range(14)]) for one in made}
     spec = InstructSpec(student=student(), demonstrations=taught.pop(), settings=settings)
     alone = made[0].attempt(spec)

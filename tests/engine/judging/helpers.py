@@ -18,7 +18,7 @@ from engine.schema.settings import JudgeSettings
 from engine.schema.specs import EvaluateSpec
 from engine.store.layout import RunsFolder
 from engine.store.run import read_run
-from tests.engine.training_helpers import Attempt, PhaseLab
+from tests.engine.training_helpers import Attempt, Lab
 from tests.tui.conftest import run_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def spec_of(
 
 
 def attempt(runs: RunsFolder, spec: JudgeSpec, **how: Any) -> Attempt:
-    return PhaseLab(runs).attempt(spec, **how)
+    return Lab(runs).attempt(spec, **how)
 
 
 def ask(
