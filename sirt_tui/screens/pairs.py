@@ -38,21 +38,24 @@ WORDS = """\
 chosen    the answer that refine teaches the student to prefer
 rejected  the answer that it is to prefer less
 
-chosen:teacher, chosen:student      who wrote the chosen answer
-chosen:wrong, rejected:unparsed     right, wrong or unparsed; also of
-                                    teacher, plain, cot, answer, A, B
-chosen:shorter, chosen<rejected     by the lengths of the texts
-len>200, chosen>200                 characters of the longest, of one
-margin<0                            how much more than before refine the student
-                                    prefers the chosen answer, in nats
-gained lost                         questions that turned right or wrong, of
-                                    two runs or of plain and CoT answers
-kept dropped                        a teacher's answers, learnt or not
-flagged left-out noted              what was marked
-id: target: group: label: text: note: tier:   and plain words; - negates
+chosen:teacher           who wrote the chosen answer; :student
+chosen:wrong             right, wrong or unparsed; also of
+                         rejected, teacher, plain, cot, answer, A, B
+chosen<rejected          by the lengths of the texts
+chosen:shorter           the same in words; longer
+len>200, chosen>200      characters of the longest, of one
+margin<0                 how much more than before refine the
+                         student prefers the chosen, in nats
+gained, lost             questions that turned right or wrong, of
+                         two runs or of plain and CoT answers
+kept, dropped            a teacher's answers, learnt or not
+flagged, left-out, noted what was marked
+id: target: group: label: text: note: tier:
+and plain words; - negates
 
 marks   ! flagged   x left out   - left out of this run   n note
 ✓✗      ✓ right   ✗ wrong   ? no answer found, of each text"""
+PREFERRED = "chosen: what refine teaches to prefer"
 HINT = "chosen:wrong chosen:teacher chosen<rejected len>200 flagged left-out gained -words"
 
 
@@ -213,6 +216,7 @@ class PairsPage(Page):
         if self._sources.all:
             text = self._items.status(self._sources.one)
             text.append_text(marks_text(self._marks.all, len(self.table.ticked)))
+            text.append(f"  {PREFERRED}" if self._sources.one.what == "pairs" else "", "dim")
             self.query_one("#status", Static).update(text)
 
     @work(exclusive=True, group="item")
