@@ -18,7 +18,7 @@ from engine.scheduling.policy import elsewhere
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from engine.schema.kinds import METHOD, PHASES
-from engine.schema.site import bytes_of
+from engine.schema.site import bytes_of, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +75,7 @@ def site_jobs(
         Job(kind, count, site.partition, f"{site.gres}:{one.gpus}" if one.gpus else "", one)
         for (kind, one), count in alike.items()
     )
-    order = sorted(found, key=lambda job: ([*PHASES].index(job.kind), -job.count))
+    order = sorted(found, key=lambda job: ([*PHASES].index(job.kind), seconds_of(job.asked.time)))
     took = expectations(specs, runs, True, history(runs))
     hours = sum(
         a.nodes * a.gpus * (took[s.id].seconds or 0.0) for s, a in zip(specs, asked, strict=True)
