@@ -168,9 +168,9 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     "pairs": (
         Use("find", "filter", "Filter the list, or search in the item", shown=True, first=True),
         Use("next", "step(1)", "Next item", shown=True),
-        Use("exclude", "exclude", "Leave out of refining again, or take in again", shown=True),
+        Use("exclude", "mark('excluded')", "Leave out of refining, or take in again", shown=True),
         Use("prompt", "prompt", "The question, then each prompt", shown=True),
-        Use("flag", "flag", "Flag or unflag the ticked items, else this one", shown=True),
+        Use("flag", "mark('flagged')", "Flag or unflag the ticked items, or this one", shown=True),
         Use("refine_again", "refine_again", shown=True),
         Use("previous", "step(-1)", "Previous item"),
         Use("next_tab", "source(1)", "Next file of items"),

@@ -57,6 +57,19 @@ marks   ! flagged   x left out   - left out of this run   n note
 ✓✗      ✓ right   ✗ wrong   ? no answer found, of each text"""
 PREFERRED = "chosen: what refine teaches to prefer"
 HINT = "chosen:wrong chosen:teacher chosen<rejected len>200 flagged left-out gained -words"
+LAYOUT = """
+PairsPage #status { height: 1; padding: 0 1; }
+PairsPage #body { layout: vertical; height: 1fr; }
+PairsPage #body RowTable { height: 11; }
+PairsPage.-narrow #body RowTable { height: 6; }
+PairsPage ItemPanel { height: 1fr; }
+PairsPage.-narrow ItemPanel #sides { grid-size: 1; }
+PairsPage.-narrow ItemPanel { border: none; border-top: round $border; }
+PairsPage.-narrow ItemPanel:focus { border: none; border-top: heavy $primary; }
+PairsPage.-wide #body { layout: horizontal; }
+PairsPage.-wide #body RowTable { width: 74; height: 1fr; }
+PairsPage.zoomed #body RowTable { display: none; }
+"""  # by the width of the terminal
 
 
 class PairsPage(Page):
@@ -64,19 +77,7 @@ class PairsPage(Page):
 
     TITLE = "Pairs"
     SEARCHES = True
-    DEFAULT_CSS = """
-    PairsPage #status { height: 1; padding: 0 1; }
-    PairsPage #body { layout: vertical; height: 1fr; }
-    PairsPage #body RowTable { height: 11; }
-    PairsPage.-narrow #body RowTable { height: 6; }
-    PairsPage ItemPanel { height: 1fr; }
-    PairsPage.-narrow ItemPanel #sides { grid-size: 1; }
-    PairsPage.-narrow ItemPanel { border: none; border-top: round $border; }
-    PairsPage.-narrow ItemPanel:focus { border: none; border-top: heavy $primary; }
-    PairsPage.-wide #body { layout: horizontal; }
-    PairsPage.-wide #body RowTable { width: 74; height: 1fr; }
-    PairsPage.zoomed #body RowTable { display: none; }
-    """
+    DEFAULT_CSS = LAYOUT
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("pairs")]
 
     def __init__(self, run_id: str, against: str | None = None) -> None:
@@ -281,9 +282,8 @@ class PairsPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only pairs can be refined on again."""
-        if action == "refine_again" and self._sources.all and self._sources.one.what != "pairs":
-            return False
-        return super().check_action(action, parameters)
+        pairs = not self._sources.all or self._sources.one.what == "pairs"
+        return (pairs or action != "refine_again") and super().check_action(action, parameters)
 
     def copied(self) -> dict[str, str]:
         row = self.table.row
@@ -295,12 +295,8 @@ class PairsPage(Page):
     # --- marks ---
 
     @work
-    async def action_flag(self) -> None:
-        await self._marks.toggle("flagged", meant(self.table))
-
-    @work
-    async def action_exclude(self) -> None:
-        await self._marks.toggle("excluded", meant(self.table))
+    async def action_mark(self, name: str) -> None:
+        await self._marks.toggle(name, meant(self.table))
 
     @work
     async def action_exclude_all(self) -> None:
