@@ -42,10 +42,11 @@ from engine.schema.events import (
 )
 from engine.schema.specs import EvaluateSpec
 from engine.store.eventlog import EventWriter
-from engine.store.layout import AttemptDir, RunsFolder, write_json
+from engine.store.layout import AttemptDir, RunsFolder
 from engine.store.registry import Registry
 from engine.store.run import RunFile
 from engine.store.run_row import RunRow, figures_of, settings_of
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

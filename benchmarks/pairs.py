@@ -26,12 +26,8 @@ from benchmarks.interface import first_name, interface
 from benchmarks.pane import Pane
 from engine.queries.runs import registry
 from engine.schema.records import Pair, PairScore, Verdict
-from engine.store.layout import (
-    PAIR_SCORES,
-    PAIRS,
-    RunsFolder,
-    write_json,
-)
+from engine.store.layout import PAIR_SCORES, PAIRS, RunsFolder
+from engine.store.writing import write_json
 
 SIZE = (120, 40)
 WORDS = (

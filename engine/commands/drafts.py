@@ -26,8 +26,8 @@ from engine.schema.specs import (
     RefineSpec,
     Tracking,
 )
-from engine.store.layout import atomic_write
 from engine.store.run import read_record, read_run
+from engine.store.writing import atomic_write
 from engine.tasks.revision import PATHS
 
 if TYPE_CHECKING:

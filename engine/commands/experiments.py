@@ -27,9 +27,9 @@ from engine.scheduling import daemon, queue
 from engine.schema.counts import counted, size
 from engine.schema.errors import Problems, UserError
 from engine.store import trash
-from engine.store.layout import atomic_write
 from engine.store.registry import folder_lock
 from engine.store.run import RunFile, read_run, write_run
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

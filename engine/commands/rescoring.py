@@ -11,8 +11,9 @@ from engine.queries.runs import registry
 from engine.schema.jsonfile import with_seal
 from engine.schema.records import Prediction, Score
 from engine.store.jsonlines import read_records
-from engine.store.layout import PREDICTIONS, write_json
+from engine.store.layout import PREDICTIONS
 from engine.store.sealing import verified
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from engine.queries.evaluations import Evaluated

@@ -23,7 +23,8 @@ from engine.scheduling.queue import DeviceRequest
 from engine.schema.errors import UserError
 from engine.schema.kinds import METHOD
 from engine.schema.site import Site, seconds_of
-from engine.store.layout import AttemptDir, PhaseDir, atomic_write
+from engine.store.layout import AttemptDir, PhaseDir
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from engine.schema.site import Asked

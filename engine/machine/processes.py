@@ -24,7 +24,7 @@ import psutil
 from engine.machine.cgroups import oom_kills
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_object
-from engine.store.layout import atomic_write, write_json
+from engine.store.writing import atomic_write, write_json
 
 if TYPE_CHECKING:
     from engine.interfaces import Devices, Handle

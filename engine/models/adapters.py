@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.schema.jsonfile import read_json
-from engine.store.layout import write_json
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,13 +17,8 @@ from engine.scoring.legacy import legacy_verdict
 from engine.scoring.score import score
 from engine.scoring.verdict import score_reply
 from engine.store.jsonlines import write_records
-from engine.store.layout import (
-    ADAPTER,
-    PREDICTIONS,
-    REPLIES,
-    SCORE,
-    write_json,
-)
+from engine.store.layout import ADAPTER, PREDICTIONS, REPLIES, SCORE
+from engine.store.writing import write_json
 from engine.tasks.prompts import LETTERS, instruction_of, render
 from engine.tasks.sampling import balanced
 

@@ -11,7 +11,7 @@ from engine.planning.own_folder import expanded, own_folder
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_as
 from engine.schema.notify import Notify
-from engine.store.layout import atomic_write
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from engine.schema.errors import UserError, told
-from engine.store.layout import atomic_write, hash_file
+from engine.store.layout import hash_file
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from engine.planning.memory import BESIDE_CARD
 from engine.scheduling.policy import short_of_memory
 from engine.schema.errors import UserError
 from engine.store.conductor_dir import ConductorDir
-from engine.store.layout import write_json
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,9 +22,9 @@ from engine.schema.jsonfile import read_json
 from engine.store.clock import ahead
 from engine.store.conductor_dir import ConductorDir
 from engine.store.eventlog import STALE_AFTER_S
-from engine.store.layout import write_json
 from engine.store.locking import Timeout, acquire, held
 from engine.store.shared_disk import status
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,9 +16,9 @@ from engine.scheduling.policy import DeviceRequest
 from engine.schema.cards import Frozen
 from engine.schema.errors import UserError, nearest
 from engine.schema.jsonfile import read_as, read_json
-from engine.store.layout import atomic_write
 from engine.store.registry import folder_lock
 from engine.store.run import read_record
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

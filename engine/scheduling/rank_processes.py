@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from engine.machine import allocation, ranks
 from engine.machine import devices as hardware
 from engine.planning.memory import rough_gib
-from engine.store.layout import atomic_write
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
-from engine.store.layout import write_json
 from engine.store.registry import folder_lock
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

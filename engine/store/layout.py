@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -22,12 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.schema.errors import UserError, advice
 from engine.schema.jsonfile import read_sealed, with_seal
-from engine.store.writing import (
-    follow_umask,
-    replacing,
-    sync_folder,
-    sync_tree,
-)
+from engine.store.writing import follow_umask, sync_folder, sync_tree, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,17 +45,6 @@ LOOKS = "looks.jsonl"
 
 _ATTEMPT = re.compile(r"attempt-(\d{3,})$")
 _PHASE = re.compile(r"[a-z_]+-[0-9a-f]{16}$")
-
-
-def atomic_write(path: Path, data: bytes | str) -> None:
-    """Replace a file so that a reader sees the old or the new whole, even after a power cut."""
-    raw = data.encode() if isinstance(data, str) else data
-    with replacing(path) as file:
-        file.write(raw)
-
-
-def write_json(path: Path, value: Any) -> None:
-    atomic_write(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from tinydb.storages import Storage
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import with_sum, without_sum
 from engine.schema.varied import as_varied
-from engine.store import layout
+from engine.store import writing
 from engine.store.run_row import RunRow, figures_text, inputs_of, shared, text_of
 from engine.store.spending import Paid
 
@@ -88,7 +88,7 @@ class IndexFile(Storage):
     def write(self, data: dict[str, Any]) -> None:
         self._path.parent.mkdir(exist_ok=True)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        layout.atomic_write(self._path, with_sum(text.encode()))
+        writing.atomic_write(self._path, with_sum(text.encode()))
 
 
 class Registry:
@@ -227,7 +227,7 @@ def _keep_groups(runs: RunsFolder, rows: Iterable[RunRow]) -> None:
     if texts.keys() - known.keys():
         whole = {key: text_of(group) for key, group in known.items()} | texts
         _groups_file(runs).parent.mkdir(exist_ok=True)
-        layout.atomic_write(_groups_file(runs), with_sum(json.dumps(whole).encode()))
+        writing.atomic_write(_groups_file(runs), with_sum(json.dumps(whole).encode()))
 
 
 def _key(text: str) -> str:

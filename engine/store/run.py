@@ -15,8 +15,8 @@ from engine.schema.errors import UserError, nearest
 from engine.schema.identity import STORED
 from engine.schema.jsonfile import digest, read_as
 from engine.schema.run_spec import RunCell, RunSpec
-from engine.store.layout import write_json
 from engine.store.specification import own_spec
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from engine.schema.specs import PhaseSpec

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from engine.schema.errors import UserError, explain
 from engine.schema.jsonfile import read_bytes, read_sealed, with_seal
-from engine.store.layout import WEIGHTS, hash_file, write_json
+from engine.store.layout import WEIGHTS, hash_file
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_object
-from engine.store.layout import write_json
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from engine.store.layout import PhaseDir

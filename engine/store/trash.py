@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.schema.errors import UserError, ambiguous, nearest
 from engine.schema.jsonfile import read_object
-from engine.store.layout import PhaseDir, write_json
-from engine.store.writing import sync_folder
+from engine.store.layout import PhaseDir
+from engine.store.writing import sync_folder, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,3 +79,14 @@ def bytes_of(path: Path) -> int:
             )
     except OSError:  # it goes just now
         return 0
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Replace a file so that a reader sees the old or the new whole, even after a power cut."""
+    raw = data.encode() if isinstance(data, str) else data
+    with replacing(path) as file:
+        file.write(raw)
+
+
+def write_json(path: Path, value: Any) -> None:
+    atomic_write(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from engine.machine import ranks
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_object, read_sealed, with_seal
-from engine.store.layout import hash_file, write_json
-from engine.store.writing import follow_umask, sync_folder, sync_tree
+from engine.store.layout import hash_file
+from engine.store.writing import follow_umask, sync_folder, sync_tree, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,8 @@ import pytest
 
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json
-from engine.store.layout import PhaseDir, RunsFolder, atomic_write
+from engine.store.layout import PhaseDir, RunsFolder
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_json, with_seal
 from engine.store import sealing
-from engine.store.layout import PhaseDir, write_json
+from engine.store.layout import PhaseDir
 from engine.store.sealing import (
     accept,
     accepted,
@@ -21,6 +21,7 @@ from engine.store.sealing import (
     verified,
     verified_bytes,
 )
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path

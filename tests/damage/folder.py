@@ -30,10 +30,10 @@ from engine.store.layout import (
     VERDICTS,
     RunsFolder,
     hash_file,
-    write_json,
 )
 from engine.store.run import read_run, write_run
 from engine.store.sealing import accept
+from engine.store.writing import write_json
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from engine.schema.errors import UserError
 from engine.schema.kinds import PHASES, resolve
 from engine.schema.run_spec import RunSpec
 from engine.schema.specs import AnnotateSpec, EvaluateSpec, InstructSpec, TaskRef
-from engine.store.layout import RunsFolder, atomic_write
+from engine.store.layout import RunsFolder
 from engine.store.run import RunFile
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable

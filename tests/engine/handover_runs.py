@@ -11,8 +11,9 @@ from engine.schema.settings import InstructSettings, RefineSettings
 from engine.schema.specs import EvaluateSpec, InstructSpec, RefineSpec, TaskRef
 from engine.scoring.score import score
 from engine.store.jsonlines import write_records
-from engine.store.layout import PREDICTIONS, SCORE, write_json
+from engine.store.layout import PREDICTIONS, SCORE
 from engine.store.run import RunFile
+from engine.store.writing import write_json
 from tests.engine.training_helpers import Lab, demonstration, pair, student
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.schema.errors import UserError
-from engine.store.layout import write_json
+from engine.store.writing import write_json
 from engine.training import checkpoints
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from engine.scheduling.queue import DeviceRequest
 from engine.schema import events as ev
 from engine.schema.errors import UserError
 from engine.store.conductor_dir import ConductorDir
-from engine.store.layout import RunsFolder, write_json
+from engine.store.layout import RunsFolder
 from engine.store.run import read_run
+from engine.store.writing import write_json
 from tests.engine.fakes import chain, write_run
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,7 @@ from scipy.stats import chisquare
 
 from engine.generation import backends, decoding, parity
 from engine.generation.batching import plan_batches
-from engine.generation.decoding import Moment
-from engine.generation.generate import _words, generate, within_memory
+from engine.generation.generate import generate, within_memory
 from engine.generation.local import LocalProvider
 from engine.generation.optionprobs import option_logprobs, spellings
 from engine.generation.sampling import choose, stream_keys
@@ -397,12 +395,3 @@ def test_a_teacher_answers_what_is_missing(
     found = {question.key: reply for batch in replies for question, reply in batch}
     wanted = answers(loaded, questions)
     assert found == {key: reply for key, reply in wanted.items() if key != "q3"}
-
-
-def test_what_a_first_look_finds_is_no_rate() -> None:
-    """It comes at once when the prompts took long to read."""
-    first = Moment(read=256, written=256, open=256)
-    assert _words(first, 256, 0, 0.0) == "256 of 256 answers open"
-    assert _words(replace(first, written=5256, open=3), 256, 5000, 1.0) == (
-        "5,000 tokens/s, 3 of 256 answers open"
-    )

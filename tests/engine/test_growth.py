@@ -26,8 +26,9 @@ from engine.schema.identity import STORED, algorithm, identity_of
 from engine.schema.setting import setting
 from engine.schema.settings import Positive  # noqa: TC001  pydantic reads it
 from engine.schema.specs import EvaluateSpec
-from engine.store.layout import RunsFolder, write_json
+from engine.store.layout import RunsFolder
 from engine.store.run import read_record, read_run, write_run
+from engine.store.writing import write_json
 from tests.engine.fakes import STUDENT, TASK
 from tests.tui.conftest import copy_recorded, run_of
 

@@ -16,7 +16,7 @@ from tinydb import TinyDB
 from engine.commands.run_changes import describe
 from engine.queries.run_list import Roster
 from engine.queries.runs import list_runs, registry
-from engine.store import layout
+from engine.store import writing
 from engine.store.registry import newest_runs
 from engine.store.run import read_run, write_run
 from tests.tui.conftest import copy_recorded, run_of
@@ -171,7 +171,7 @@ def test_reading_needs_no_writing(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(layout, "atomic_write", refuse)
+    monkeypatch.setattr(writing, "atomic_write", refuse)
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     assert [row.run_id for row in list_runs(runs)] == [row.run_id for row in rows]
     assert {r.run_id for r in registry(runs).rows()} == {r.run_id for r in rows}

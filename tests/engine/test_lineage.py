@@ -13,9 +13,10 @@ from engine.cli.output import visible
 from engine.commands.run_changes import describe
 from engine.queries.lineage import Ancestor, Lineage, lineage
 from engine.queries.lineage_tree import draw, environments
-from engine.store.layout import hash_file, write_json
+from engine.store.layout import hash_file
 from engine.store.provenance import LIBRARIES, commit, provenance
 from engine.store.run import read_run
+from engine.store.writing import write_json
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:

@@ -14,15 +14,16 @@ from engine.commands import bundling, run_changes
 from engine.queries.runs import list_runs
 from engine.schema.errors import UserError, explain
 from engine.store.eventlog import EventWriter
-from engine.store.layout import RunsFolder, atomic_write
 from engine.store.locking import Timeout, acquire, held
 from engine.store.registry import folder_lock
-from engine.store.writing import follow_umask, replacing
+from engine.store.writing import atomic_write, follow_umask, replacing
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from engine.store.layout import RunsFolder
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from engine.generation.decoding import Moment
+from engine.generation.generate import _words
 from engine.phases import pulse
 from engine.phases.pulse import Pulse
 from engine.schema import events as ev
@@ -73,3 +76,12 @@ def test_a_full_disk_ends_the_beat_and_not_the_phase(quick: None) -> None:
     with Pulse(full) as beat:
         beat.doing("training")
         assert tried.wait(10)
+
+
+def test_what_a_first_look_finds_is_no_rate() -> None:
+    """It comes at once when the prompts took long to read."""
+    first = Moment(read=256, written=256, open=256)
+    assert _words(first, 256, 0, 0.0) == "256 of 256 answers open"
+    assert _words(replace(first, written=5256, open=3), 256, 5000, 1.0) == (
+        "5,000 tokens/s, 3 of 256 answers open"
+    )

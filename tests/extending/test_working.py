@@ -21,7 +21,8 @@ from engine.schema.agreement import Agreement
 from engine.schema.phase import PhaseSpec
 from engine.schema.records import Prediction
 from engine.store.jsonlines import read_records
-from engine.store.layout import PREDICTIONS, write_json
+from engine.store.layout import PREDICTIONS
+from engine.store.writing import write_json
 
 
 class AgreeSpec(PhaseSpec):

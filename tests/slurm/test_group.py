@@ -10,7 +10,7 @@ from engine.machine import processes
 from engine.machine.state import phase_state
 from engine.scheduling import queue
 from engine.scheduling.launchers.slurm.queries import Queue
-from engine.store.layout import write_json
+from engine.store.writing import write_json
 from tests.engine.fakes import write_run
 from tests.slurm.standins import chain
 from tests.slurm.test_faring import begins

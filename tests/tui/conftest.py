@@ -14,8 +14,9 @@ import pytest
 from engine.interfaces import Devices
 from engine.machine import processes
 from engine.schema.specs import RefineSpec
-from engine.store.layout import RunsFolder, write_json
+from engine.store.layout import RunsFolder
 from engine.store.run import read_run
+from engine.store.writing import write_json
 from tests.fixtures.record import CHECKOUT, MOVED_TO
 
 RECORDED = Path(__file__).parent.parent / "fixtures" / "runs"

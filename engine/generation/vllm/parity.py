@@ -20,7 +20,7 @@ from engine.generation.vllm.wire import call
 from engine.models.loading import load, release
 from engine.schema.errors import UserError
 from engine.schema.jsonfile import read_object
-from engine.store.layout import write_json
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,8 +13,8 @@ from engine.generation.vllm.folder import Server, ServerDir, server_dirs, server
 from engine.generation.vllm.wire import is_well
 from engine.machine import processes
 from engine.schema.errors import UserError
-from engine.store.layout import write_json
 from engine.store.locking import Timeout, held
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

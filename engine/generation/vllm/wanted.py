@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from engine.generation.vllm.folder import DAMAGED, ServerDir
 from engine.machine import processes
 from engine.schema.jsonfile import read_object
-from engine.store.layout import write_json
+from engine.store.writing import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection

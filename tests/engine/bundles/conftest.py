@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.commands.bundling import bundle
-from engine.store.layout import (
-    ADAPTER,
-    RunsFolder,
-    hash_file,
-    write_json,
-)
+from engine.store.layout import ADAPTER, RunsFolder, hash_file
+from engine.store.writing import write_json
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:

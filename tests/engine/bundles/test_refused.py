@@ -12,7 +12,8 @@ from engine.commands import importing
 from engine.commands.bundling import LISTING
 from engine.commands.importing import take_in
 from engine.schema.errors import UserError
-from engine.store.layout import RunsFolder, hash_file, write_json
+from engine.store.layout import RunsFolder, hash_file
+from engine.store.writing import write_json
 from tests.engine.bundles.helpers import Members, contents, members, repacked
 
 if TYPE_CHECKING:

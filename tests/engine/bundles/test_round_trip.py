@@ -21,13 +21,9 @@ from engine.schema.notify import Notify
 from engine.schema.records import Pair
 from engine.store.item_notes import Mark, mark, read_marks
 from engine.store.jsonlines import read_records
-from engine.store.layout import (
-    ADAPTER,
-    PAIRS,
-    RunsFolder,
-    write_json,
-)
+from engine.store.layout import ADAPTER, PAIRS, RunsFolder
 from engine.store.run import read_run
+from engine.store.writing import write_json
 from engine.tables.accuracies import by_run, details
 from tests.engine.bundles.conftest import WEIGHTS
 from tests.engine.bundles.helpers import contents

@@ -11,7 +11,8 @@ import pytest
 from engine.queries.judgements import judgements
 from engine.schema.jsonfile import with_seal
 from engine.store.judgement_dir import JudgementDir
-from engine.store.layout import REPLIES, VERDICTS, RunsFolder, hash_file, write_json
+from engine.store.layout import REPLIES, VERDICTS, RunsFolder, hash_file
+from engine.store.writing import write_json
 from tests.engine.judging.helpers import (
     BARE,
     TEACHER,

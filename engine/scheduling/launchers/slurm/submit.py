@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from engine.scheduling.launchers.slurm.program import TooSlow, ask, job_environment
-from engine.store.layout import atomic_write
 from engine.store.locking import handed_on, is_held
+from engine.store.writing import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
