@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TIMES: Final = 3.0  # as long as expected: what is estimated from a model's size may be off by that
 LEAST_S: Final = 1800.0
 MEMORIES: Final = 1.5  # as much as the most that similar phases took
-LEAST_GIB: Final = 4.0
+LEAST_GIB: Final = 2.0
 KEPT_S: Final = 600.0  # how long what finished phases took is not read again
 
 

@@ -61,7 +61,7 @@ def test_time_follows_from_the_estimate(cluster, monkeypatch, seconds, most, tim
         ({}, "32G", "32G"),
         ({"memory_gib": 5.0, "card_memory_gib": 9.0}, "32G", "8G"),
         ({"memory_gib": 5.0, "card_memory_gib": 9.0}, "", "8G"),
-        ({"memory_gib": 1.0, "card_memory_gib": 9.0}, "", "4G"),
+        ({"memory_gib": 1.0, "card_memory_gib": 9.0}, "", "2G"),
         ({"memory_gib": 40.0, "card_memory_gib": 9.0}, "32G", "32G"),
         ({"memory_gib": 5.0}, "32G", "32G"),  # on the CPU: other than on a GPU
     ],
