@@ -165,12 +165,19 @@ class SirtApp(App[None]):
 
         self._open(ComposePage(preset, run_id))
 
-    def open_pairs(self, run_id: str | None = None, against: str | None = None) -> None:
-        """Show what a run's models said, or two runs' answers side by side."""
+    def open_pairs(
+        self,
+        run_id: str | None = None,
+        against: str | None = None,
+        names: tuple[str, str] = ("A", "B"),
+        words: str = "",
+    ) -> None:
+        """Show what a run's models said, or two runs' answers side by side, called by these
+        ``names``; ``words``: a filter to begin with."""
         from sirt_tui.screens.pairs import PairsPage
 
         if meant := self._meant(run_id):
-            self._open(PairsPage(meant, against))
+            self._open(PairsPage(meant, against, names, words))
 
     def open_compare(self, run_ids: Sequence[str] = ()) -> None:
         from sirt_tui.screens.compare import ComparePage

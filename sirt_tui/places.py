@@ -186,6 +186,10 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     ),
     "compare": (
         Use("next_panel", "view(1)", "Next view", "Next view", shown=True),
+        Use("open", "answers('flipped')", "Questions that a run gains or loses against another",
+            "Questions", shown=True),
+        Use("versus", "answers('')", "All answers (predictions) of two runs, side by side",
+            "All answers", shown=True),
         Use("reference", "reference", shown=True),
         Use("prompt", "prompt", "Plain or CoT prompt; in sweep the next task", shown=True),
         Use("judge", "judge", shown=True),
@@ -199,7 +203,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("all_curves", "curves"),
         Use("all_settings", "all_settings"),
         Use("whole_names", "legend"),
-        Use("versus", "versus", "Answers of reference and the first other run side by side"),
+        Use("pairs", "pairs", "What the reference's models said: pairs, answers"),
     ),
     "devices": (
         Use("hold", "hold", shown=True),

@@ -30,11 +30,17 @@ if TYPE_CHECKING:
     from engine.store.layout import PhaseDir, RunsFolder
 
 
-def sources(runs: RunsFolder, run_id: str, other: str | None = None) -> list[Source]:
+def sources(
+    runs: RunsFolder,
+    run_id: str,
+    other: str | None = None,
+    names: tuple[str, str] = ("A", "B"),
+) -> list[Source]:
     """List the files of a run's finished phases: pairs, then what they come from, then predictions.
-    With an ``other`` run: the predictions of both on the same questions."""
+    With an ``other`` run: the predictions of both on the same questions, called by
+    these ``names``."""
     if other is not None:
-        return _both(runs, run_id, other)
+        return _both(runs, run_id, other, names)
     phases = read_run(runs, run_id).spec.phases
     refines = {p.pairs: p for p in phases if isinstance(p, RefineSpec)}
     done = [p for p in phases if runs.phase(p.id).done]
@@ -107,7 +113,7 @@ def _has(folder: PhaseDir, name: str) -> bool:
         return there
 
 
-def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:
+def _both(runs: RunsFolder, run_id: str, other: str, names: tuple[str, str]) -> list[Source]:
     mine, theirs = finished(runs, run_id), finished(runs, other)
     shared = [one for one in mine if one in theirs and one.method != "commit"]
     if not shared:
@@ -116,6 +122,7 @@ def _both(runs: RunsFolder, run_id: str, other: str) -> list[Source]:
         replace(
             _predictions(mine[one].folder, one.label),
             against=theirs[one].folder.out / PREDICTIONS,
+            names=names,
         )
         for one in shared
     ]

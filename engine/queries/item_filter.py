@@ -5,7 +5,8 @@
                        as the pairs' file has it
 ``chosen:wrong``       right, wrong or unparsed, by the text's name: chosen, rejected; teacher,
                        plain, cot, answer; A, B
-``gained`` ``lost``    questions that flipped from A (or the plain prompt) to B (the CoT prompt)
+``gained`` ``lost``    questions that turned right, or wrong, from A (or the plain prompt) to B (the
+                       CoT prompt); ``flipped``: either
 ``kept`` ``dropped``   demonstrations
 ``chosen:shorter``     shorter or longer than the other text
 ``flagged`` ``left-out`` ``noted``   what was marked
@@ -24,7 +25,7 @@ from engine.queries.filter_language import Language
 from engine.store.item_notes import NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.queries.filter_language import Filter
     from engine.queries.items import Item
@@ -36,20 +37,24 @@ LENGTHS = ("shorter", "longer")
 ALTERNATIVES = (AUTHORS, VERDICTS, LENGTHS)
 LEFT_OUT = ("left-out", "excluded")  # the second as the marks' file has it
 MARKED = ("flagged", *LEFT_OUT, "noted")
+FLIPPED = ("gained", "lost")
 LABELLED = {  # words for what became of an item, and which items have them
-    **dict.fromkeys(("gained", "lost"), ("answers", "predictions")),
+    **dict.fromkeys((*FLIPPED, "flipped"), ("answers", "predictions")),
     **dict.fromkeys(("kept", "dropped"), ("demonstrations",)),
 }
-VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer", "a", "b")
+VERDICTS_OF = ("chosen", "rejected", "teacher", "plain", "cot", "answer")
+TWO_RUNS = ("A", "B")  # what their answers are called, unless they have other names
 
 
-def parse(text: str, marks: Marks) -> Filter[Item]:
-    """Parse a filter for items; ``marks`` are the marks of the items' phase."""
-    return language(marks).parse(text)
+def parse(text: str, marks: Marks, names: Sequence[str] = TWO_RUNS) -> Filter[Item]:
+    """Parse a filter for items; ``marks`` are the marks of the items' phase, ``names`` what the
+    answers of two runs are called."""
+    return language(marks, names).parse(text)
 
 
-def language(marks: Marks) -> Language[Item]:
+def language(marks: Marks, names: Sequence[str] = TWO_RUNS) -> Language[Item]:
     """What a filter for items may ask for."""
+    sides = (*VERDICTS_OF, *names, *map(str.lower, names))
     fields: dict[str, Callable[[Item], str]] = {
         "winner": lambda item: item.label,
         "label": lambda item: item.label,
@@ -65,13 +70,13 @@ def language(marks: Marks) -> Language[Item]:
         **dict.fromkeys(LEFT_OUT, lambda item: marks.get(item.id, NONE).excluded),
         "noted": lambda item: bool(marks.get(item.id, NONE).note),
     }
-    fields |= {name: _verdict_of(name) for name in VERDICTS_OF}
+    fields |= {name: _verdict_of(name) for name in sides}
     words |= {word: _labelled(word) for word in LABELLED}
     figures: dict[str, Callable[[Item], float | None]] = {
         "len": lambda item: item.length,
         "margin": lambda item: item.margin,
     }
-    figures |= {name: _length_of(name) for name in VERDICTS_OF}
+    figures |= {name: _length_of(name) for name in sides}
     return Language(
         fields,
         figures,
@@ -79,7 +84,7 @@ def language(marks: Marks) -> Language[Item]:
         exact=frozenset({"target", "group"}),
         values={
             "winner": AUTHORS,
-            **dict.fromkeys(VERDICTS_OF, (*VERDICTS, *LENGTHS)),
+            **dict.fromkeys(sides, (*VERDICTS, *LENGTHS)),
             "chosen": (*VERDICTS, *LENGTHS, *AUTHORS),
         },
         words=words,
@@ -96,7 +101,7 @@ def _texts(item: Item) -> Iterator[str]:
 def _verdict_of(name: str) -> Callable[[Item], str]:
     def said(item: Item) -> str:
         for at, side in enumerate(item.sides):
-            if side.name.lower() == name:
+            if side.name.lower() == name.lower():
                 more = (item.difference or 0) * (-1 if at else 1)
                 length = LENGTHS[more > 0] if more else ""
                 author = item.label if name == "chosen" else ""
@@ -107,8 +112,9 @@ def _verdict_of(name: str) -> Callable[[Item], str]:
 
 
 def _length_of(name: str) -> Callable[[Item], int | None]:
-    return lambda item: item.length_of(name)
+    return lambda item: item.length_of(name.lower())
 
 
 def _labelled(word: str) -> Callable[[Item], bool]:
-    return lambda item: item.label.startswith(word)
+    meant = FLIPPED if word == "flipped" else word
+    return lambda item: item.label.startswith(meant)

@@ -106,7 +106,8 @@ class Item:
 class Source:
     """A file of a run's items. ``count``: its lines, None when the phase does not say. ``against``:
     another run's answers to the same questions. ``scores``: refine's scores of the pairs.
-    ``excluded``: pairs that the run's refine phase left out."""
+    ``names``: what the two runs' answers are called. ``excluded``: pairs that the run's refine
+    phase left out."""
 
     what: What
     title: str
@@ -114,6 +115,7 @@ class Source:
     file: Path
     count: int | None = None
     against: Path | None = None
+    names: tuple[str, str] = ("A", "B")
     scores: Path | None = None
     excluded: frozenset[str] = frozenset()
 
@@ -213,7 +215,7 @@ class Reader:
             if self._other is None:
                 return ITEMS[self.source.what](number, record)
             theirs = self._other.record(number, record["id"])
-            return _two_predictions(number, record, theirs)
+            return _two_predictions(number, record, theirs, self.source.names)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{self.source.file}:{number + 1}: {type(error).__name__}: {error}"
             return Item(number, id_of(line) or f"line {number + 1}", problem=why)
@@ -340,7 +342,7 @@ def _answers(number: int, record: dict[str, Any]) -> Item:
         for style, said in (("plain", record["plain"]), ("cot", record["cot"]))
     )
     prompts = tuple((style, record[style]["prompt"]) for style in ("plain", "cot"))
-    return _item(number, record, prompts, sides, FLIPS[sides[0].correct, sides[1].correct])
+    return _item(number, record, prompts, sides, _flip(*sides))
 
 
 def _prediction_side(name: str, record: dict[str, Any]) -> Side:
@@ -358,14 +360,21 @@ def _prediction(number: int, record: dict[str, Any]) -> Item:
     return _item(number, record, (("asked", record["prompt"]),), sides, side.verdict)
 
 
-def _two_predictions(number: int, mine: dict[str, Any], theirs: dict[str, Any] | None) -> Item:
+def _two_predictions(
+    number: int, mine: dict[str, Any], theirs: dict[str, Any] | None, names: tuple[str, str]
+) -> Item:
     prompts = (("asked", mine["prompt"]),)
-    first = _prediction_side("A", mine)
+    first = _prediction_side(names[0], mine)
     if theirs is None:
         return _item(number, mine, prompts, (first,), "not asked")
-    second = _prediction_side("B", theirs)
-    label = FLIPS[first.correct, second.correct]
-    return _item(number, mine, prompts, (first, second), label)
+    second = _prediction_side(names[1], theirs)
+    return _item(number, mine, prompts, (first, second), _flip(first, second))
+
+
+def _flip(first: Side, second: Side) -> str:
+    """Say what the second answer won or lost against the first: ``gained by B``."""
+    said = FLIPS[first.correct, second.correct]
+    return said if first.correct == second.correct else f"{said} by {second.name}"
 
 
 ITEMS: dict[What, Callable[[int, dict[str, Any]], Item]] = {

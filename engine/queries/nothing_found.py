@@ -34,7 +34,7 @@ def why_none(
         if seen % LOOKED_AT == 0 and stopped():
             return ""
         found = [n + test(item) for n, test in zip(found, keep.tests, strict=True)]
-    asked, what = language(marks), reader.source.what
+    asked, what = language(marks, reader.source.names), reader.source.what
     if not seen:
         return f"there are no {what}"
     none = [

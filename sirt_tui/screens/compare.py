@@ -23,6 +23,7 @@ from sirt_tui.panels.fractions import FractionsPanel
 from sirt_tui.panels.parallel import ParallelPanel
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
+from sirt_tui.screens.compare_answers import ask_for_two
 from sirt_tui.screens.compare_bar import VIEWS, Bar
 from sirt_tui.screens.compare_curves import GrowingLogs
 from sirt_tui.screens.compare_experiments import WholeExperiments
@@ -49,6 +50,7 @@ HOW = (
     "One run alone is set beside the others of its experiment."
 )
 FOLLOW_S = 2.0
+REFERENCE = "compare.reference"  # the name of what is remembered
 
 
 class ComparePage(Page):
@@ -93,6 +95,7 @@ class ComparePage(Page):
                 yield Static()
 
     def on_mount(self) -> None:
+        self._chosen.remembered = self.sirt.remembered.get(REFERENCE, {})
         self._draw_bar()
         self.query_one("#accuracies").focus()
         self.feed.watch_runs(self)
@@ -216,25 +219,24 @@ class ComparePage(Page):
 
     def action_reference(self) -> None:
         if self._compared is not None and self._chosen.ids:
-            self._chosen.reference = (self._chosen.reference + 1) % len(self._chosen.ids)
+            self.sirt.remembered.put(REFERENCE, self._chosen.next_reference())
             self._read()
 
-    def action_versus(self) -> None:
-        """Show the reference's answers beside those of the first other run."""
-        if two := self._two():
-            self.sirt.open_pairs(*two)
+    @work(exclusive=True, group="answers")
+    async def action_answers(self, words: str) -> None:
+        """Show the reference's answers beside another run's, filtered by these words."""
+        if two := await ask_for_two(self, self._chosen, "Answers"):
+            self.sirt.open_pairs(*two.runs, names=two.letters, words=words)
 
     @work(exclusive=True, group="judge")
     async def action_judge(self) -> None:
-        """Judge between the reference and the first other run."""
-        if two := self._two():
-            await follow_up_dialogs.judge(self, *two)
+        """Judge between the reference and another run."""
+        if two := await ask_for_two(self, self._chosen, "Judge between the answers"):
+            await follow_up_dialogs.judge(self, *two.runs)
 
-    def _two(self) -> tuple[str, str] | None:
-        two = self._chosen.two()
-        if two is None:
-            self.sirt.say("there is no other run to set beside it", "warning")
-        return two
+    def action_pairs(self) -> None:
+        """Show what the reference's models said."""
+        self.sirt.open_pairs(self._chosen.reference_id)
 
     def action_curves(self) -> None:
         self.sirt.open_curves(self._chosen.ids)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class ComparedRuns:
     """The given runs without those left out of tables; one run alone is joined by the others of its
     experiment. ``reference``: the place in ``ids`` of the run that the others are held against.
-    ``listed``: the whole list of runs."""
+    ``listed``: the whole list of runs. ``remembered``: which reference was chosen before, of which
+    runs."""
 
     def __init__(self, given: Sequence[str]) -> None:
         self._given = list(given)  # also those that are left out of tables
@@ -25,6 +26,7 @@ class ComparedRuns:
         self.reference = 0
         self.listed: tuple[RunRow, ...] = ()
         self.left_out = ""
+        self.remembered: dict[str, list[str]] = {}
 
     def take(self, listed: tuple[RunRow, ...]) -> bool:
         """Take the list of runs as it is now; return whether the compared runs must be read."""
@@ -38,17 +40,28 @@ class ComparedRuns:
         if self.ids != before:
             kept_as = [i for i in before[self.reference :][:1] if i in by_id]
             self.reference = self.ids.index(kept_as[0]) if kept_as else 0
+        if first:
+            self._take_remembered()
         rows = tuple(by_id[run_id] for run_id in self.ids)
         if not rows or (rows == self.rows and not first):
             return False
         self.rows = rows
         return True
 
-    def two(self) -> tuple[str, str] | None:
-        """Return the reference and the first other run, if there is one."""
-        reference = self.ids[self.reference :][:1]
-        others = [run_id for run_id in self.ids if run_id not in reference]
-        return (reference[0], others[0]) if reference and others else None
+    @property
+    def reference_id(self) -> str | None:
+        return self.ids[self.reference] if self.ids else None
+
+    def next_reference(self) -> dict[str, list[str]]:
+        """Take the next run as the reference; return what to remember, as ``remembered``."""
+        self.reference = (self.reference + 1) % len(self.ids)
+        return {"of": sorted(self.ids), "is": [self.ids[self.reference]]}
+
+    def _take_remembered(self) -> None:
+        """Take the reference that was chosen when these same runs were compared before."""
+        for run_id in self.remembered.get("is", ()):
+            if run_id in self.ids and self.remembered.get("of") == sorted(self.ids):
+                self.reference = self.ids.index(run_id)
 
     def of_experiments(self) -> list[RunRow]:
         """List all runs of the compared runs' experiments that are in tables."""

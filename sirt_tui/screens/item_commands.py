@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.queries.checking import check_source
-from engine.queries.item_files import sources
 from engine.queries.items import Reader
 from engine.store import item_notes
 from sirt_tui.screens.run_commands import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from engine.commands.curating import Curated
     from engine.queries.items import Item, Source
@@ -45,10 +44,11 @@ class Opened:
 
 
 def opened(
-    runs: RunsFolder, run_id: str, against: str | None, number: int, here: str | None
+    read: Callable[[], Sequence[Source]], runs: RunsFolder, number: int, here: str | None
 ) -> Opened:
-    """Open source ``number``; ``here``: the id of a question to find in it."""
-    found = sources(runs, run_id, against)
+    """Open source ``number`` of those that ``read`` finds; ``here``: the id of a question to find
+    in it."""
+    found = read()
     number = min(number, len(found) - 1)
     reader = Reader(found[number])
     marks = item_notes.read_marks(runs, found[number].phase_id)

@@ -187,7 +187,8 @@ class ItemList:
         reader = self.reader
         if reader is None:
             return
-        self.filter = item_filter.parse(words, marks) if words.strip() else None
+        names = reader.source.names
+        self.filter = item_filter.parse(words, marks, names) if words.strip() else None
         if self.filter is None:
             self._numbers, self.seen = range(reader.count), reader.count
             await self._sort(mine, show)

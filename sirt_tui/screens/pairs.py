@@ -26,10 +26,13 @@ from sirt_tui.widgets.table import RowTable
 from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from engine.queries.items import Source
     from sirt_tui.feed import Feed
 
 AGAIN_S = 5.0  # phases finish while one reads: then there is more
@@ -47,7 +50,8 @@ len>200, chosen>200      characters of the longest, of one
 margin<0                 how much more than before refine the
                          student prefers the chosen, in nats
 gained, lost             questions that turned right or wrong, of
-                         two runs or of plain and CoT answers
+                         two runs or of plain and CoT answers;
+                         flipped: either
 kept, dropped            a teacher's answers, learnt or not
 flagged, left-out, noted what was marked
 id: target: group: label: text: note: tier:
@@ -73,17 +77,26 @@ PairsPage.zoomed #body RowTable { display: none; }
 
 
 class PairsPage(Page):
-    """Shows a run's items; ``against``: another run, whose predictions stand beside this one's."""
+    """Shows a run's items; ``against``: another run, whose predictions stand beside this one's.
+    ``names``: what the two are called; ``words``: a filter to begin with."""
 
     TITLE = "Pairs"
     SEARCHES = True
     DEFAULT_CSS = LAYOUT
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("pairs")]
 
-    def __init__(self, run_id: str, against: str | None = None) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        against: str | None = None,
+        names: tuple[str, str] = ("A", "B"),
+        words: str = "",
+    ) -> None:
         super().__init__()
         self._run_id = run_id
         self._against = against
+        self._names = names
+        self._words = words
         self._sources = ItemSources()
         self._items = ItemList(self, lambda: self.call_later(self._read_wanted))
         self._marks = ItemMarks(self, self._show)
@@ -99,8 +112,12 @@ class PairsPage(Page):
             yield ItemPanel()
 
     def on_mount(self) -> None:
-        self.subject = f"A {self._run_id}   B {self._against}" if self._against else self._run_id
+        ids = (self._run_id, self._against)
+        two = "   ".join(f"{name} {run_id}" for name, run_id in zip(self._names, ids, strict=True))
+        self.subject = two if self._against else self._run_id
         self.table.focus()
+        if self._words:
+            self.filter_by(self._words)
         if self.sirt.remembered.get("pairs.zoomed", False):
             self.action_zoom()
         self._open(0)
@@ -125,7 +142,7 @@ class PairsPage(Page):
         """Open a source with its first items, at the question that was under the cursor."""
         row = self.table.row
         here = row.item.id if row is not None and row.item is not None else None
-        ask = partial(item_commands.opened, self.runs, self._run_id, self._against, number, here)
+        ask = partial(item_commands.opened, self._read_sources, self.runs, number, here)
         try:
             found = await self.ask(ask)
         except (UserError, OSError) as error:
@@ -145,10 +162,13 @@ class PairsPage(Page):
         self._sift(at=found.at)
         await self.tell_if_refused(item_commands.check_source, self._sources.one)
 
+    def _read_sources(self) -> Sequence[Source]:
+        return sources(self.runs, self._run_id, self._against, self._names)
+
     @work(exclusive=True, group="again")
     async def _look_again(self) -> None:
         try:
-            found = await self.ask(sources, self.runs, self._run_id, self._against)
+            found = await self.ask(self._read_sources)
         except (UserError, OSError):
             return  # what is shown stays
         if self._sources.changed(found):

@@ -156,7 +156,12 @@ def test_two_runs_answers_meet_by_question_whatever_their_order(tmp_path):
     )
     theirs = write(tmp_path / "b", [prediction(2, WRONG), prediction(1), prediction(0)])
     reader = Reader(Source("predictions", "", "", mine, against=theirs))
-    assert [i.label for i in reader.read(range(4))] == ["both right", "gained", "lost", "not asked"]
+    assert [i.label for i in reader.read(range(4))] == [
+        "both right",
+        "gained by B",
+        "lost by B",
+        "not asked",
+    ]
     assert found_by(reader, "gained") == [1]
     assert found_by(reader, "lost") == [2]
     assert found_by(reader, "a:right b:wrong") == [2]

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 
 import pytest
+from textual.widgets import Input
 
 from engine.schema.events import Metric
 from engine.store.eventlog import EventWriter
@@ -166,6 +167,19 @@ def test_no_run_says_how_to_choose_some(recorded):
         return text_of(app)
 
     assert "Tick runs with space" in comparing(recorded, (), check)
+
+
+def test_the_questions_behind_a_difference_are_asked_for_by_enter(recorded):
+    runs = some(recorded, *TWO, ("baseline", None))
+
+    async def check(app, pilot):
+        await pilot.press("B", "enter")
+        await settled(pilot, lambda: "Answers of B (the reference) and of which?" in text_of(app))
+        await pilot.press("down", "enter")
+        await settled(pilot, lambda: f"B {runs[1]}   C {runs[2]}" in text_of(app))
+        assert app.screen.query_one("#filter", Input).value == "flipped"
+
+    comparing(recorded, runs, check)
 
 
 def test_a_run_that_was_not_scored_says_so(recorded):

@@ -186,9 +186,25 @@ def test_the_compared_runs_answers_are_a_key_away(recorded, run_id):
         async with app.run_test(size=(120, 40)) as pilot:
             app.open_compare([other, run_id])
             await settled(pilot, lambda: "SIRT Compare" in text_of(app))
+            await settled(pilot, lambda: "enter Questions  v All answers" in text_of(app))
             await pilot.press("v")
             await settled(pilot, lambda: f"A {other}   B {run_id}" in text_of(app))
             await settled(pilot, lambda: "24 predictions" in text_of(app))
+            await pilot.press("escape")
+            await settled(pilot, lambda: app.screen._compared is not None)
+            await pilot.press("B")  # the other is the reference, and keeps its letter
+            await settled(pilot, lambda: app.screen._compared.reference == 1)
+            await pilot.press("enter")
+            await settled(pilot, lambda: f"B {run_id}   A {other}" in text_of(app))
+            await settled(pilot, lambda: "of 24 predictions" in text_of(app))
+            assert "lost by A" in text_of(app)
+            await typed(app, pilot, "flipped A:wrong")
+            await settled(pilot, lambda: "3 of 24 predictions" in text_of(app))
+            app.open_compare([other, run_id])  # after a visit elsewhere the reference is as chosen
+            await settled(pilot, lambda: app.screen._chosen.rows)
+            assert app.screen._chosen.reference_id == run_id
+            await pilot.press("4")  # opens the reference's, whatever run is chosen in the list
+            await settled(pilot, lambda: f"Pairs  {run_id}" in text_of(app))
 
     asyncio.run(flow())
 

@@ -1,0 +1,43 @@
+"""Which two of the compared runs have their answers set side by side, or judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sirt_tui.panels.comparison import letter
+
+if TYPE_CHECKING:
+    from sirt_tui.page import Page
+    from sirt_tui.screens.compare_runs import ComparedRuns
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    """The reference and another run, with the letters that they have on the screen."""
+
+    runs: tuple[str, str]
+    letters: tuple[str, str]
+
+
+async def ask_for_two(page: Page, compared: ComparedRuns, what: str) -> Two | None:
+    """Take the reference and the other run; ask which one where there are several. ``what``: what
+    is done with the two, as the question says it. Call it from a worker."""
+    others = [n for n in range(len(compared.ids)) if n != compared.reference]
+    if not others:
+        page.sirt.say("there is no other run to set beside it", "warning")
+        return None
+    first, at = letter(compared.reference), str(others[0])
+    if others[1:]:
+        names = {row.run_id: row.name for row in compared.rows}
+        offers = [
+            (str(n), f"{letter(n)} {names.get(compared.ids[n], '')}", compared.ids[n])
+            for n in others
+        ]
+        said = await page.sirt.choose(f"{what} of {first} (the reference) and of which?", offers)
+        if said is None:
+            return None
+        at = said
+    number = int(at)
+    ids = (compared.ids[compared.reference], compared.ids[number])
+    return Two(ids, (first, letter(number)))
