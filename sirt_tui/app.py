@@ -163,7 +163,8 @@ class SirtApp(App[None]):
     def open_compose(self, preset: str | None = None, run_id: str | None = None) -> None:
         from sirt_tui.screens.compose import ComposePage
 
-        self._open(ComposePage(preset, run_id))
+        beside = self._run_id if preset is None and run_id is None else None
+        self._open(ComposePage(preset, run_id, beside))
 
     def open_pairs(
         self,
@@ -271,13 +272,16 @@ class SirtApp(App[None]):
         present: str | None = None,
         droppable: Container[str] = (),
         drop: Callable[[str], Awaitable[bool]] | None = None,
+        instead: Mapping[str, str] | None = None,
     ) -> str | None:
         """Ask to choose one of several; None if the person leaves. ``drop`` deletes one of the
-        ``droppable``. Call it from a worker."""
+        ``droppable``; ``instead``: keys that answer at once, and what. Call it from a worker."""
         from sirt_tui.widgets.dialogs import Choose
 
         key = self.key("delete")
-        return await self.push_screen_wait(Choose(title, offers, present, droppable, drop, key))
+        return await self.push_screen_wait(
+            Choose(title, offers, present, droppable, drop, key, instead)
+        )
 
     def say(self, text: str, severity: Severity = "information") -> None:
         if self.runs.root != Path("runs").absolute():

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class DraftDocument:
     """A draft with its files. ``saved``: the draft as in its source or file. ``file``: where it was
     last saved or read from; ``own``: whether it was saved from here, so that it may be overwritten.
-    ``place``: where it is kept while unsaved; ``taken``: the kept draft that it continues;
-    ``broken``: what was written in an editor and could not be read.
+    ``place``: where it is kept while unsaved; ``taken``: the kept draft that it continues,
+    which said ``as_taken``; ``broken``: what was written in an editor and could not be read.
     """
 
     draft: Draft = field(default_factory=dict)
@@ -28,6 +28,7 @@ class DraftDocument:
     own: bool = False
     place: Path | None = None
     taken: Path | None = None
+    as_taken: Draft = field(default_factory=dict)
     broken: Path | None = None
 
     @property
@@ -67,11 +68,14 @@ def from_run(runs: RunsFolder, run_id: str) -> DraftDocument:
 
 def from_kept(path: Path) -> DraftDocument:
     """Start from a draft that was left unsaved, here or in another window."""
-    return DraftDocument(drafts.draft_of_preset(str(path)), {}, "from a kept draft", taken=path)
+    draft = drafts.draft_of_preset(str(path))
+    return DraftDocument(draft, {}, "from a kept draft", taken=path, as_taken=draft)
 
 
 def keep(runs: RunsFolder, document: DraftDocument) -> None:
     """Write an unsaved draft to its own file; delete that file once the draft is saved."""
+    if document.unsaved and document.taken and document.draft == document.as_taken:
+        return  # looked at only: it keeps its file, and its time
     if document.unsaved and document.draft:
         before = document.place
         document.place = drafts.new_place(runs, document.draft, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Sequence
+    from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
     from datetime import datetime
 
     from engine.schema.errors import UserError
@@ -60,6 +60,7 @@ class Shell(Protocol):
         present: str | None = None,
         droppable: Container[str] = (),
         drop: Callable[[str], Awaitable[bool]] | None = None,
+        instead: Mapping[str, str] | None = None,
     ) -> str | None: ...
     def say(self, text: str, severity: Severity = "information") -> None: ...
     def say_error(self, error: UserError | OSError) -> None: ...

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 STATE_STYLE = {
     "done": "green",
     "running": "cyan",
+    "stopping": "yellow",
     "queued": "blue",
     "waiting": "dim",
     "blocked": "magenta",

@@ -18,7 +18,7 @@ from engine.schema.counts import counted
 if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
-AT_WORK = ("running", "pending")
+AT_WORK = ("running", "pending", "stopping")
 
 
 @click.command()

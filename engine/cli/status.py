@@ -171,7 +171,7 @@ def _cell(cell: RunSpec) -> str:
 def _print_phases(runs: RunsFolder, found: RunStatus, ids: bool) -> None:
     headers = ("phase", "state", "took", "progress", *(("id",) if ids else ()))
     rows = tuple(
-        (p.spec.title, p.state, _took(p), _progress(p, found.phases), *((p.id,) if ids else ()))
+        (p.spec.title, p.shown, _took(p), _progress(p, found.phases), *((p.id,) if ids else ()))
         for p in found.phases
     )
     print_table(Table(headers, rows), styles=STATE_STYLE)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 2.0
 RESTS = 60  # a look that took a second of CPU is followed by a minute without one
-AT_WORK = ("running", "pending")
+AT_WORK = ("running", "pending", "stopping")
 
 
 def watch_all(runs: RunsFolder) -> None:
@@ -92,7 +92,11 @@ def _print_list(runs: RunsFolder, rows: Sequence[RunRow], height: int) -> None:
 
 def _told(runs: RunsFolder, row: RunRow) -> str:
     """Say what a run at work does; of others, their accuracy."""
-    return "; ".join(_at_work(runs, row)) if row.state == "running" else plain_accuracy(row)
+    return (
+        "; ".join(_at_work(runs, row))
+        if row.state in ("running", "stopping")
+        else plain_accuracy(row)
+    )
 
 
 def _at_work(runs: RunsFolder, row: RunRow) -> Iterator[str]:

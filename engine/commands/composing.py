@@ -55,10 +55,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """What the program ships: ``choices`` by the file's key, and the presets."""
+    """What the program ships: ``choices`` by the file's key."""
 
     choices: dict[str, tuple[Choice, ...]]
-    presets: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Problem:
 
 
 def shipped() -> Shipped:
-    """Read the shipped cards and presets; damaged ones are left out, and the doctor names them."""
+    """Read the shipped cards; damaged ones are left out, and the doctor names them."""
     cards = list(_readable(presets.card_names()))
     models = tuple(
         Choice(card.name, _note(card), _about(card), bool(in_short(card)))
@@ -90,7 +89,7 @@ def shipped() -> Shipped:
         "arms": tuple(Choice(arm, "", about) for arm, about in ARMS.items()),
         "fractions": tuple(Choice(fraction, "%") for fraction in PAPER_FRACTIONS),
     }
-    return Shipped(choices, tuple(map(_preset, presets.experiments())))
+    return Shipped(choices)
 
 
 def _task(name: str) -> Choice:
@@ -128,12 +127,12 @@ def _about(card: ModelCard) -> str:
     return ". ".join(words.rstrip(".") for words in known if words)
 
 
-def _preset(name: str) -> Choice:
+def about_preset(name: str) -> str:
+    """Read what a shipped preset says of itself, or what is wrong with it."""
     try:
-        path = presets.find_experiment(name)
-        return Choice(name, "", yaml_file.load(path, Experiment).description)
+        return yaml_file.load(presets.find_experiment(name), Experiment).description
     except UserError as error:
-        return Choice(name, "", str(error))
+        return str(error)
 
 
 def plan(

@@ -38,7 +38,8 @@ DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeErro
 class PhaseState:
     """A phase's state. ``error``: the final event's line, or how a lost phase died and its last
     output. ``why``: what a pending phase waits for, or why its launcher can't tell how it fares.
-    ``where``: where a running one runs, in its launcher's words."""
+    ``where``: where a running one runs, in its launcher's words. ``stopping``: it was asked to stop
+    and has not ended yet."""
 
     state: State
     attempt: int = 0
@@ -46,6 +47,7 @@ class PhaseState:
     finished: datetime | None = None
     why: str = ""
     where: str = ""
+    stopping: bool = False
 
 
 def phase_state(folder: PhaseDir) -> PhaseState:
@@ -70,7 +72,8 @@ def phase_state(folder: PhaseDir) -> PhaseState:
         error = last_words(attempt, known.code, known.why)
     why = "; ".join(filter(None, (known.why, known.others)))
     where, why = (why, "") if known.state == "running" else ("", why)
-    return PhaseState(state, number, error, final.ts if final else None, why, where)
+    stopping = state in ("running", "pending") and attempt.stop.exists()
+    return PhaseState(state, number, error, final.ts if final else None, why, where, stopping)
 
 
 def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:

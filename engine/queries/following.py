@@ -137,7 +137,9 @@ class RunFollower:
 
 
 def _states(status: RunStatus) -> object:
-    phases = [(p.state, p.attempt, p.error, p.blocked_by, p.waits) for p in status.phases]
+    phases = [
+        (p.state, p.attempt, p.error, p.blocked_by, p.waits, p.stopping) for p in status.phases
+    ]
     return status.file, status.state, phases, status.accuracies
 
 

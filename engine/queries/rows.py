@@ -152,13 +152,17 @@ class Progress(TypedDict):
 
 
 def progress_of(
-    needs: Mapping[str, Sequence[str]], looks: Sequence[Look], forgiven: Mapping[str, int] | None
+    needs: Mapping[str, Sequence[str]],
+    looks: Sequence[Look],
+    forgiven: Mapping[str, int] | None,
+    stop: bool,
 ) -> Progress:
     """Compute a run's progress. ``needs``: each phase's inputs; ``looks``: one for each phase;
-    ``forgiven``: as for :func:`~engine.scheduling.standing.standings`."""
+    ``forgiven``: as for :func:`~engine.scheduling.standing.standings`; ``stop``: as
+    :func:`was_stopped` says."""
     facts = {i: Fact(x.found.state, x.found.attempt) for i, x in zip(needs, looks, strict=True)}
     states = [one.state for one in standings(needs.items(), facts, forgiven).values()]
-    state = run_state(states)
+    state = run_state(states, stop, any(x.found.stopping for x in looks))
     took = [max(0.0, (x.ended - x.began).total_seconds()) for x in looks if x.began and x.ended]
     at_work = [x.began for x in looks if x.found.state == "running" and x.began]
     ends = [x.ended for x in looks if x.ended]
@@ -171,6 +175,11 @@ def progress_of(
         share=None if state == "done" else share_of(looks),
         paid=tuple(one.paid for one in in_all(x.paid for x in looks if x.paid)),
     )
+
+
+def was_stopped(runs: RunsFolder, run_id: str, forgiven: Mapping[str, int] | None) -> bool:
+    """Whether somebody has stopped the run, and it was not queued since."""
+    return forgiven is None and runs.stop_file(run_id).exists()
 
 
 def share_of(looks: Sequence[Look]) -> int | None:
@@ -246,7 +255,9 @@ def row_of(
         written=max(0, written),
         settings=settings_of(phases),
         left_out=file.left_out,
-        **progress_of(needs, [looks.look(i) for i in needs], forgiven),
+        **progress_of(
+            needs, [looks.look(i) for i in needs], forgiven, was_stopped(runs, run_id, forgiven)
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from engine.queries.rows import (
     progress_of,
     queued_runs,
     row_of,
+    was_stopped,
     with_progress,
 )
 from engine.schema.errors import UserError
@@ -193,7 +194,8 @@ class Roster:
             a.evaluation.method != "commit" for a in known.accuracies
         ):
             row = row_of(self._runs, run_id, forgiven, self._looks) or known
-        row = with_progress(row, progress_of(row.needs, looks, forgiven))
+        stop = was_stopped(self._runs, run_id, forgiven)
+        row = with_progress(row, progress_of(row.needs, looks, forgiven, stop))
         return _Seen(looks, forgiven, row)
 
     def _looked(self, row: RunRow) -> tuple[Look, ...]:

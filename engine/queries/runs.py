@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state, recent_view
 from engine.queries.evaluations import accuracies_of, evaluations_of, why_unscored
-from engine.queries.rows import queued_runs, row_of
+from engine.queries.rows import queued_runs, row_of, was_stopped
 from engine.queries.run_list import Roster
 from engine.scheduling import daemon
+from engine.scheduling.queue import read_queue
 from engine.scheduling.standing import Fact, run_state, standings
 from engine.schema.errors import UserError
 from engine.store.eventlog import EventReader
@@ -55,7 +57,7 @@ _RUN = re.compile(r"-[0-9a-f]{8}$")
 class PhaseStatus:
     """A phase of a run: its state, and if it can't start, which phases must be retried first.
     ``waits``: what it waits for. ``where``: where on a cluster it runs. ``reading``: ``view``
-    covers only the log's end so far."""
+    covers only the log's end so far. ``stopping``: it was asked to stop and is still at work."""
 
     spec: PhaseSpec
     state: State
@@ -66,10 +68,16 @@ class PhaseStatus:
     waits: str = ""
     where: str = ""
     reading: bool = False
+    stopping: bool = False
 
     @property
     def id(self) -> str:
         return self.spec.id
+
+    @property
+    def shown(self) -> State:
+        """The state to show."""
+        return "stopping" if self.stopping else self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         forgiven = None
         damage.append(str(error))
     waiting = daemon.waiting(runs)
+    about_to = _about_to(runs, run_id)
     phases: list[PhaseStatus] = []
     specs = file.spec.phases
     needs = dict.fromkeys(lost, ()) | {spec.id: spec.inputs for spec in specs}
@@ -140,13 +149,26 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         view, torn = read_view(folder) if with_views else (_money_of(folder, spec), "")
         unscored = why_unscored(folder) if state == "done" and spec.kind == "evaluate" else ""
         damage += [line for line in (torn, unscored) if line]
-        waits = waiting.get(spec.id, "") if state == "queued" else said.why
+        waits = said.why
+        if state == "queued":
+            ready = all(i in stands and stands[i].state == "done" for i in spec.inputs)
+            waits = waiting.get(spec.id, "") or (about_to if ready else "")
         by = stands[spec.id].blocked_by
         told = PhaseStatus(spec, state, said.attempt, said.error, by, view, waits, said.where)
-        phases.append(told)
-    state = run_state([stand.state for stand in stands.values()])
+        phases.append(replace(told, stopping=said.stopping))
+    stopping = any(one.stopping for one in found.values())
+    stop = was_stopped(runs, run_id, forgiven)
+    state = run_state([stand.state for stand in stands.values()], stop, stopping)
     accuracies = accuracies_of(evaluations_of(runs, specs))
     return RunStatus(file, state, tuple(phases), accuracies, tuple(damage))
+
+
+def _about_to(runs: RunsFolder, run_id: str) -> str:
+    """What a queued phase waits for whose inputs are there, where the conductor gives no reason."""
+    with contextlib.suppress(UserError):
+        if read_queue(runs).entry(run_id).hold:
+            return "its run is on hold"
+    return "about to start" if daemon.holder(runs) else "waits for the conductor to start"
 
 
 def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:

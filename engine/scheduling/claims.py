@@ -1,4 +1,4 @@
-"""The memory that running phases will need at their peak, and which phases wait for memory."""
+"""The memory that running phases will need at their peak, and what ready phases wait for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from engine.interfaces import Capacity, Devices
     from engine.scheduling.folders import Folders
-    from engine.scheduling.policy import QueuedRun
+    from engine.scheduling.policy import Node, QueuedRun
     from engine.store.layout import PhaseDir, RunsFolder
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ class Claims:
         self._file = ConductorDir(runs.conductor).waiting
         self._claimed: dict[str, float] = {}
         self._short: dict[str, str] = {}
+        self._full: dict[str, str] = {}
         self._told: tuple[set[str], dict[str, str]] = set(), {}
         self.refused: dict[str, str] = {}  # by phase, why it could not be started the last time
         with contextlib.suppress(OSError):  # an earlier conductor's
@@ -49,8 +50,9 @@ class Claims:
         return self._claimed[phase.id]
 
     def tell_waiting(self, runs: Iterable[QueuedRun], left: set[str], free: Capacity) -> list[str]:
-        """Record and return the phases that only lack memory, for the screens and ``status``.
-        ``left``: ready phases that have not been started."""
+        """Record what phases wait for, for the screens and ``status``; return those that only lack
+        memory. ``left``: ready phases that have not been started."""
+        runs = list(runs)
         total = free.memory_total
         short = {
             node.id: f"waits for memory: needs {node.memory:.1f} of {total:.1f} GiB, "
@@ -63,13 +65,24 @@ class Claims:
         for phase in short.keys() - self._short.keys():
             log.info("%s %s", phase, short[phase])
         self._short = short
+        nodes = (node for run in runs for node in run.nodes if node.id in left)
+        self._full = {node.id: _full(node, free) for node in nodes if node.id not in short}
         self.tell()
         return list(short)
 
     def tell(self) -> None:
         """Record what has changed; not for each change of the memory in use."""
-        now = set(self._short), dict(self.refused)
+        now = set(self._short), self._full | self.refused
         if now != self._told:
             with contextlib.suppress(OSError):  # a full disk: told the next time
-                write_json(self._file, self._short | self.refused)
+                write_json(self._file, self._full | self._short | self.refused)
                 self._told = now
+
+
+def _full(node: Node, free: Capacity) -> str:
+    """What a phase waits for that does not lack memory."""
+    if node.generation and node.generation in free.asking:
+        return "waits for a phase that generates the same answers"
+    if node.remote:
+        return "waits for a free slot for models elsewhere"
+    return f"waits for a free {'GPU' if free.cards else 'slot on the CPU'}"

@@ -123,6 +123,7 @@ def enqueue(runs: RunsFolder, run_ids: Iterable[str], devices: DeviceRequest) ->
 
     def edit(queue: Queue) -> Queue:
         for run_id in run_ids:
+            runs.stop_file(run_id).unlink(missing_ok=True)
             forgiven = _ended_attempts(runs, run_id)
             queue = queue.with_entry(Entry(run_id=run_id, devices=devices, forgiven=forgiven))
         return queue
@@ -141,6 +142,7 @@ def retry(runs: RunsFolder, run_id: str) -> Queue:
             else Entry(run_id=run_id, devices=_last_request(runs, run_id))
         )
         forgiven = _ended_attempts(runs, run_id)
+        runs.stop_file(run_id).unlink(missing_ok=True)
         return queue.with_entry(entry.model_copy(update={"forgiven": forgiven, "hold": False}))
 
     return change(runs, edit)
@@ -196,6 +198,8 @@ def request_stop(runs: RunsFolder, run_id: str) -> list[str]:
     asked: list[str] = []
 
     def edit(queue: Queue) -> Queue:
+        with contextlib.suppress(FileNotFoundError):
+            runs.stop_file(run_id).touch()
         rest = queue.without(run_id)
         needed = {phase.id for other in rest.run_ids for phase in _phases(runs, other)}
         for phase in _phases(runs, run_id):

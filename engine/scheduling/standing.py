@@ -20,7 +20,8 @@ ENDED_BADLY: frozenset[State] = frozenset({"failed", "stopped", "lost"})
 ENDED: frozenset[State] = ENDED_BADLY | {"unreachable"}
 # the state of a run is that of its phase that matters most
 WORST_FIRST: tuple[State, ...] = (
-    "running", "pending", "failed", "lost", "unreachable", "stopped", "queued", "blocked",
+    "running", "pending", "stopping",
+    "failed", "lost", "unreachable", "stopped", "queued", "blocked",
 )  # fmt: skip
 
 
@@ -101,8 +102,13 @@ def forgiven_by(entries: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return merged
 
 
-def run_state(states: Collection[State]) -> State:
-    """A run's state: done when all its phases are; else the state that matters most."""
+def run_state(states: Collection[State], stop: bool = False, stopping: bool = False) -> State:
+    """A run's state: done when all its phases are; else the state that matters most. ``stop``: it
+    was taken off the queue by a stop, also where no phase had to end for it; ``stopping``: and a
+    phase at work was asked to stop."""
     if all(state == "done" for state in states):
         return "done"
-    return next((state for state in WORST_FIRST if state in states), "waiting")
+    found: State = next((state for state in WORST_FIRST if state in states), "waiting")
+    if stop and stopping and found in ("running", "pending"):
+        return "stopping"
+    return "stopped" if stop and found == "waiting" else found

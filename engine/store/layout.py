@@ -366,6 +366,10 @@ class RunsFolder:
         """What was told of the run; see :mod:`engine.store.notices`."""
         return self.root / run_id / "notices.jsonl"
 
+    def stop_file(self, run_id: str) -> Path:
+        """There from when somebody stops the run until it is queued again."""
+        return self.root / run_id / "stop"
+
     def has_run_file(self, run_id: str) -> bool:
         """Whether a run exists; asks without ``Path``, which interns every name."""
         return os.path.exists(f"{self.root}/{run_id}/run.json")  # noqa: PTH110

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 State = Literal[
-    "waiting", "queued", "pending", "running", "done",
+    "waiting", "queued", "pending", "running", "stopping", "done",
     "failed", "stopped", "lost", "unreachable", "blocked",
 ]  # fmt: skip
 Probe = Literal["pending", "running", "exited", "unknown", "withdrawn"]

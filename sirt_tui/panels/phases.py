@@ -144,9 +144,9 @@ def phase_text(
     one's error or a judge's result, and what it pays. ``width``: cells of a line; ``phases``: all
     of the run."""
     text = Text()
-    text.append(f"{STATE_MARKS[phase.state]} ", STATE_STYLES[phase.state])
+    text.append(f"{STATE_MARKS[phase.shown]} ", STATE_STYLES[phase.shown])
     text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
-    text.append(f" {phase.state:<7}", STATE_STYLES[phase.state])
+    text.append(f" {phase.shown:<7}", STATE_STYLES[phase.shown])
     if phase.attempt > 1:
         text.append(f" attempt {phase.attempt}", "yellow")
     ended = now if phase.state == "running" else phase.view.finished

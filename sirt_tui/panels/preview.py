@@ -83,6 +83,8 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
         text.append("\nphases ", "bold").append_text(_marks_of(status))
         for phase in status.phases:
             _append_phase(text, phase)
+            if phase.waits and phase.state == "queued":
+                text.append(f"  {one_line(phase.waits, 200)}\n", "dim")
         paid = [found for p in status.phases if (found := spending(p.spec, p.view))]
         for total in in_all(paid) if len(paid) > 1 else ():
             text.append(f"paid in all  {total.text}\n")
@@ -129,14 +131,14 @@ def _warnings(row: RunRow) -> list[str]:
 
 def _marks_of(status: RunStatus) -> Text:
     """Explain the marks of its phases' states."""
-    return legend(dict.fromkeys(phase.state for phase in status.phases)).append("\n")
+    return legend(dict.fromkeys(phase.shown for phase in status.phases)).append("\n")
 
 
 def _append_phase(text: Text, phase: PhaseStatus) -> None:
-    style = STATE_STYLES[phase.state]
-    text.append(f"{STATE_MARKS[phase.state]} ", style)
+    style = STATE_STYLES[phase.shown]
+    text.append(f"{STATE_MARKS[phase.shown]} ", style)
     text.append(f"{phase.spec.title:<29.29} ")
-    text.append(phase.state, style)
+    text.append(phase.shown, style)
     if phase.attempt > 1:
         text.append(f"  attempt {phase.attempt}", "yellow")
     text.append("\n")

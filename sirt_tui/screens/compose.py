@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from engine.commands.composing import Choice
     from engine.queries.settings_form import Draft, Setting
     from sirt_tui.feed import Feed
     from sirt_tui.panels.tree_choice import Placement, Row
@@ -37,18 +37,23 @@ if TYPE_CHECKING:
 
 
 class ComposePage(Page):
-    """Starts from ``preset`` (a name or a file) or ``run_id``; without either, it asks."""
+    """Starts from ``preset`` (a name or a file) or ``run_id``; without either, it asks, and
+    offers the run ``beside`` which it was opened."""
 
     TITLE = "Compose"
     SEARCHES = True
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("compose")]
 
-    def __init__(self, preset: str | None = None, run_id: str | None = None) -> None:
+    def __init__(
+        self, preset: str | None = None, run_id: str | None = None, beside: str | None = None
+    ) -> None:
         super().__init__()
         self._from = (preset, run_id)
+        self._beside = beside
+        self._known = asyncio.Event()  # what may be chosen
+        self._asks_later = False  # what to start from: another page came first
         self._document = DraftDocument()
         self._offered = Offered()
-        self._presets: tuple[Choice, ...] = ()
         self._plan = DraftPlan(self)
 
     def compose_body(self) -> ComposeResult:
@@ -76,17 +81,25 @@ class ComposePage(Page):
 
     @work
     async def _begin(self) -> None:
-        found = await self.ask(composing.shipped)
-        self._presets = found.presets
-        there = await self.ask(sites.site_names, self.runs)
-        self._offered = replace(self._offered, choices=found.choices, sites=there)
         preset, run_id = self._from
+        if preset is None and run_id is None:
+            await self._start()
+            return
+        self._learn()
         if preset is not None:
             await self._take(partial(documents.from_preset, preset))
         elif run_id is not None:
             await self._take(partial(documents.from_run, self.runs, run_id))
-        else:
-            await self._start()
+
+    @work
+    async def _learn(self) -> None:
+        """Read what may be chosen, once, and what the presets say of themselves."""
+        if not self._known.is_set():
+            found = await self.ask(composing.shipped)
+            there = await self.ask(sites.site_names, self.runs)
+            self._offered = replace(self._offered, choices=found.choices, sites=there)
+            self._known.set()
+        await compose_dialogs.tell_presets(self)
 
     @work
     async def action_start(self) -> None:
@@ -94,18 +107,32 @@ class ComposePage(Page):
 
     async def _start(self) -> None:
         kept = await self.ask(drafts.kept, self.runs)
-        others = [draft for draft in kept if draft.path != self._document.place]
-        source = await compose_dialogs.start(self, self._presets, others)
-        if source is not None:
+        mine = {self._document.place, self._document.taken}
+        others = [draft for draft in kept if draft.path not in mine]
+        if self.is_covered:
+            self._asks_later = True
+            return
+        self.call_after_refresh(self._learn)  # after the question is there
+        source = await compose_dialogs.start(self, others, self._beside)
+        if callable(source):
             await self._take(source)
-        elif not self._plan.begun:
+            return
+        if not self._plan.begun:
             self.sirt.go_back()  # nothing was begun, and so nothing begins
+        if source is not None:
+            await self.app.run_action(f"app.{source}")
+
+    def on_screen_resume(self) -> None:
+        if self._asks_later:
+            self._asks_later = False
+            self.action_start()
 
     async def _take(self, source: Callable[[], DraftDocument]) -> None:
         """Show another draft, keeping the one before if it isn't saved."""
         try:
             await self.ask(documents.keep, self.runs, self._document)
             self._document = await self.ask(source)
+            await self._known.wait()
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         self.panes.choices.unfold_changed(self._document.draft)

@@ -6,18 +6,21 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.commands import drafts
+from engine.commands import composing, drafts
+from engine.planning import presets
 from engine.queries import settings_form
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
+from sirt_tui.actions import SCREENS
 from sirt_tui.draft_document import DraftDocument
+from sirt_tui.screens.run_names import name_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from engine.commands.composing import Choice, Planned
+    from engine.commands.composing import Planned
     from engine.commands.drafts import Kept
     from engine.queries.settings_form import Draft, Setting
     from sirt_tui.page import Page
@@ -30,11 +33,17 @@ NAMELESS = "without a name"
 
 
 async def start(
-    page: Page, presets: Sequence[Choice], kept: Sequence[Kept]
-) -> Callable[[], DraftDocument] | None:
-    """Ask what to start from; return a function that reads the draft, or None to leave."""
+    page: Page, kept: Sequence[Kept], beside: str | None = None
+) -> Callable[[], DraftDocument] | str | None:
+    """Ask what to start from, at once; :func:`tell_presets` adds what presets say of themselves.
+    Return a function that reads the draft, the application's action of a screen to go to instead,
+    or None to leave. ``beside``: the run from which a person comes."""
     sources: dict[str, Callable[[], DraftDocument]] = {}
     offers: list[Offer] = []
+    if beside is not None:
+        sources[beside] = partial(documents.from_run, page.runs, beside)
+        name = name_apart(beside, page.feed.rows)
+        offers.append((beside, f"this run  {name}", f"what {beside} was made with, as one run"))
     for draft in kept:
         key = str(draft.path)
         sources[key] = partial(documents.from_kept, draft.path)
@@ -45,23 +54,38 @@ async def start(
                 key,
             )
         )
-    for preset in presets:
-        sources[preset.value] = partial(documents.from_preset, preset.value)
-        offers.append((preset.value, f"preset  {preset.value}", preset.about))
+    for preset in presets.experiments():
+        sources[preset] = partial(documents.from_preset, preset)
+        offers.append((preset, f"preset  {preset}", ""))
     offers.append((FILE, "file    …", "a preset file, by its path"))
-    run = f"from a run: {page.sirt.key('compose_from')} on it in the list of runs"
-    offers.append((EMPTY, "nothing", f"nothing chosen, every setting at its default\n({run})"))
+    offers.append((EMPTY, "nothing", "nothing chosen, every setting at its default"))
     title = "What should the new experiment start from?"
     by_path = {str(draft.path): draft for draft in kept}
     forget = partial(_forgotten, page, by_path)
     drop = forget if kept else None
-    said = await page.sirt.choose(title, offers, None, by_path, drop)
+    newest = str(kept[0].path) if kept else None
+    instead = {key: one.does for one in SCREENS.values() for key in one.keys.split(",")}
+    instead = {key: does for key, does in instead.items() if does.startswith("open_")}
+    said = await page.sirt.choose(title, offers, newest, by_path, drop, instead)
     while said == FILE:
         path = await page.sirt.ask_text("Start from which file?", hint="as sirt plan takes it")
         if path:
             return partial(documents.from_preset, str(drafts.file_of(path)))
-        said = await page.sirt.choose(title, offers, FILE, by_path, drop)
+        said = await page.sirt.choose(title, offers, FILE, by_path, drop, instead)
+    if said in instead.values():
+        return said
     return DraftDocument if said == EMPTY else sources.get(said or "")
+
+
+async def tell_presets(page: Page) -> None:
+    """Add to the question, if it is still there, what the presets say of themselves."""
+    from sirt_tui.widgets.dialogs import Choose
+
+    for name in presets.experiments():
+        if isinstance(page.app.screen, Choose):
+            about = await page.ask(composing.about_preset, name)
+            if isinstance(dialog := page.app.screen, Choose):
+                dialog.tell(name, about)
 
 
 async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
-from engine.schema.sanitize import one_line
 from sirt_tui.screens import run_commands
+from sirt_tui.screens.run_names import name_apart
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     States = Mapping[str, State]  # by the run's id
 
 ENDED: frozenset[State] = frozenset({"done", "stopped"})
+BUSY: frozenset[State] = frozenset({"running", "stopping"})
 BADLY: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"})
 NAMES_SHOWN = 5
 GO_ON = "Let it go on"  # instead of a stop
@@ -36,8 +37,10 @@ class RunActions:
         self._undone: list[Callable[[], Awaitable[Sequence[str]]]] = []
 
     async def stop(self, runs: States) -> None:
-        meant = [run_id for run_id, state in runs.items() if state not in ENDED]
-        if runs and not meant:
+        meant = [run_id for run_id, state in runs.items() if state not in {*ENDED, "stopping"}]
+        if runs and not meant and "stopping" in runs.values():
+            self._page.sirt.say(f"{named(runs)}: stopping already; it ends at its next safe point")
+        elif runs and not meant:
             self._page.sirt.say(f"{named(runs)}: ended already, there is nothing to stop")
         kept = [*self._listed(meant), "Finished work is kept; a retry goes on from it."]
         question = f"Stop {self._said(meant)}?"
@@ -55,11 +58,13 @@ class RunActions:
 
     async def delete(self, runs: States) -> bool:
         """Delete the runs after confirmation; return whether they are gone."""
-        busy = [run_id for run_id, state in runs.items() if state == "running"]
+        busy = [run_id for run_id, state in runs.items() if state in BUSY]
         if busy:
-            key = self._page.sirt.key("stop")
             said, it = self._said(busy), "it" if len(busy) == 1 else "them"
-            self._page.sirt.say(f"{said}: running; stop {it} first ({key})", "warning")
+            todo = f"stop {it} first ({self._page.sirt.key('stop')})"
+            if all(runs[run_id] == "stopping" for run_id in busy):
+                todo = "delete once stopped"
+            self._page.sirt.say(f"{said}: {runs[busy[0]]}; {todo}", "warning")
             return False
         meant = list(runs)
         try:
@@ -188,13 +193,8 @@ class RunActions:
         return f"the {len(run_ids)} {ticked}runs"
 
     def _names(self, run_ids: Sequence[str]) -> list[str]:
-        """Return what the list calls these runs, with the id where two have the same name."""
-        known = {row.run_id: row.name for row in self._page.feed.rows}
-        names = [one_line(known.get(run_id, run_id), 200) for run_id in run_ids]
-        return [
-            name if names.count(name) == 1 else f"{name} ({run_id})"
-            for name, run_id in zip(names, run_ids, strict=True)
-        ]
+        """Return names that tell these runs from all others."""
+        return [name_apart(run_id, self._page.feed.rows) for run_id in run_ids]
 
     def _listed(self, run_ids: Sequence[str]) -> list[str]:
         """List several runs by name, for a question that only gives their number."""

@@ -40,7 +40,15 @@ if TYPE_CHECKING:
 
 CHOSEN_GOES = -1  # only after all that were there before it was chosen
 NEVER_GOES = -2  # however narrow it is
-COUNTED: tuple[State, ...] = ("running", "queued", "failed", "lost", "unreachable", "stopped")
+COUNTED: tuple[State, ...] = (
+    "running",
+    "stopping",
+    "queued",
+    "failed",
+    "lost",
+    "unreachable",
+    "stopped",
+)
 
 
 def run_columns(

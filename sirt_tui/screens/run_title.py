@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from engine.schema.sanitize import one_line
+from engine.queries.doing import waits_for
 from sirt_tui.format import STATE_MARKS, duration, time_left
+from sirt_tui.screens.run_names import name_apart
 from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from datetime import datetime
 
     from engine.queries.runs import RunStatus
@@ -21,13 +22,13 @@ BEFORE = len(" SIRT Run   ")  # what the line has besides
 LEAST_NAME = 12  # cells
 
 
-def run_title(status: RunStatus, rows: Iterable[RunRow], now: datetime, width: int) -> str:
+def run_title(status: RunStatus, rows: Sequence[RunRow], now: datetime, width: int) -> str:
     """Write ``both wren-1m s0  ▶ running, 4 of 6 done, ~12 min left``. ``rows``: the list of runs,
     as far as it is known. What is too long for a line of ``width`` cells loses the middle of its
     name."""
     row = next((row for row in rows if row.run_id == status.file.run_id), None)
     state = _state(status, row, now)
-    name = one_line(status.file.name, 200)
+    name = name_apart(status.file.run_id, rows, status.file.name)
     return f"{middle_cut(name, max(LEAST_NAME, width - BEFORE - cell_len(state) - 2))}  {state}"
 
 
@@ -36,7 +37,10 @@ def _state(status: RunStatus, row: RunRow | None, now: datetime) -> str:
     done = sum(phase.state == "done" for phase in status.phases)
     if 0 < done < len(status.phases):
         parts.append(f"{done} of {len(status.phases)} done")
-    if status.state == "done" and row is not None:
+    if status.state == "queued":
+        waits = (waits_for(phase, status.phases) for phase in status.phases)
+        parts += [why for why in waits if why][:1]
+    elif status.state == "done" and row is not None:
         parts += [f"took {duration(row.seconds)}"] if row.seconds is not None else []
         parts += [f"paid {one.text}" for one in row.paid]
     elif status.state == "running" and row is not None and row.ends is not None and row.ends > now:

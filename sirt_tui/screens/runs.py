@@ -125,7 +125,7 @@ class RunsPage(Page):
         self._draw_status()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_status)
+        self.call_after_refresh(self._draw)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.value:

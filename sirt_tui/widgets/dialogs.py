@@ -16,7 +16,7 @@ from sirt_tui.widgets.leaving import Dialog
 from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Sequence
+    from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -127,7 +127,7 @@ class AskText(Dialog[str | None]):
 class Choose(Dialog[str | None]):
     """Asks to choose one of several, describing the one under the cursor; None if it is left.
     ``drop`` deletes one of the ``droppable`` for good, and returns whether it did; ``drop_key``
-    is its key."""
+    is its key. ``instead``: keys that answer at once, and what."""
 
     DEFAULT_CSS = """
     Choose OptionList { height: auto; max-height: 34vh; padding: 0; }
@@ -144,6 +144,7 @@ class Choose(Dialog[str | None]):
         droppable: Container[str] = (),
         drop: Callable[[str], Awaitable[bool]] | None = None,
         drop_key: str = "",
+        instead: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self._title = title
@@ -152,6 +153,7 @@ class Choose(Dialog[str | None]):
         self._droppable = droppable
         self._drop = drop
         self._drop_key = drop_key
+        self._instead = instead or {}
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -169,6 +171,19 @@ class Choose(Dialog[str | None]):
         options = self.query_one(OptionList)
         if self._present in self._offers:
             options.highlighted = list(self._offers).index(self._present)
+
+    def tell(self, key: str, about: str) -> None:
+        """Add what was not known of an offer when it was made."""
+        if key in self._offers and about:
+            self._offers[key] = (self._offers[key][0], about)
+            options = self.query_one(OptionList).highlighted_option
+            if options is not None and options.id == key:
+                self.query_one("#about", Static).update(visible(about))
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in self._instead:
+            event.stop()
+            self.dismiss(self._instead[event.key])
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         about = self._offers[str(event.option_id)][1]

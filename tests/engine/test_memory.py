@@ -174,7 +174,8 @@ def test_who_waits_is_written_down_with_the_figures(tmp_path):
         "evaluate-x": "waits for memory: needs 12.0 of 23.0 GiB, 14.0 in use or promised"
     }
     found.tell_waiting([run], {node.id}, Capacity(cpu=1, memory=20.0))
-    assert json.loads(file.read_text()) == {}
+    said = json.loads(file.read_text())
+    assert said == {"evaluate-x": "waits for a free slot on the CPU"}
 
 
 def test_a_control_groups_limit_is_the_machines(tmp_path, monkeypatch):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.machine.state import final_event
 from engine.queries import run_settings
 from engine.queries.filter_language import Language
 from engine.queries.pace import Count, Pace, pace_of, steady
 from engine.queries.run_list import Roster
-from engine.queries.runs import list_runs
+from engine.queries.runs import list_runs, run_status
+from engine.scheduling import queue
 from engine.schema.jsonfile import with_sum, without_sum
 from engine.store.registry import newest_runs
+from engine.store.run import read_record
 from engine.store.run_row import shared, text_of
+from sirt_tui.panels.phases import phase_text
 from sirt_tui.screens import filtering
+from sirt_tui.screens.run_title import run_title
 from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
@@ -50,6 +56,38 @@ def runs(tmp_path: Path) -> RunsFolder:
 )
 def test_a_setting_is_found_by_the_end_of_its_name(word: str, names: tuple[str, ...]) -> None:
     assert run_settings.meant(word, NAMES) == names
+
+
+def test_a_stop_is_shown_until_it_is_over_and_stays_shown_until_the_run_is_queued_again(
+    runs: RunsFolder,
+) -> None:
+    """Also where the phase that was asked ends as done, so that the others were never tried."""
+    run_id = run_of(runs, "both", "otter-3m")
+
+    def said() -> str:
+        (row,) = (row for row in list_runs(runs) if row.run_id == run_id)
+        status = run_status(runs, run_id, with_views=False)
+        assert status.state == row.state
+        title = run_title(status, [row], NOON, 200).partition("  ")[2]
+        return " | ".join((title, *(phase_text(p, NOON).plain for p in status.phases)))
+
+    queue.retry(runs, run_id)
+    attempts = [runs.phase(p).last_attempt() for p in read_record(runs, run_id).spec.phase_ids]
+    open_ = [one for one in attempts if one and final_event(one) is None]
+    assert open_
+    for attempt in open_:
+        attempt.alive.touch()
+    assert "▶ running" in said()
+    queue.request_stop(runs, run_id)
+    assert said().startswith("▪ stopping")
+    assert said().count("stopping") == 1 + len(open_)
+    for attempt in open_:
+        shutil.rmtree(attempt.path)
+    assert said().startswith("■ stopped")
+    queue.retry(runs, run_id)
+    assert said().startswith("○ queued, 2 of 10 done, waits for the conductor to start")
+    queue.hold(runs, run_id, True)
+    assert "its run is on hold" in said()
 
 
 def kept_by(text: str, rows: list[RunRow]) -> set[str]:

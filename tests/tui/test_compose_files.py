@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
-from engine.commands import drafts
+from engine.commands import composing, drafts
 from engine.commands.experiments import plan_experiment
 from engine.planning.yaml_file import parse
 from engine.scheduling import daemon
 from engine.scheduling.queue import read_queue
 from engine.store.run import read_run
+from sirt_tui import draft_document as documents
 from sirt_tui.screens.compose import ComposePage
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.composing import at, composing_from, planned, typed
@@ -131,6 +132,45 @@ def test_a_past_run_gives_its_own_cell_with_everything_reused(recorded, monkeypa
 
     composing_from(recorded, check, run_id=run_id)
     assert drafts.kept(recorded) == ()
+
+
+def test_a_new_experiment_starts_from_this_run_first_and_a_screen_key_leaves_the_question(recorded):
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+            run_id = app.screen.table.row.run_id
+            await pilot.press("3")
+            await settled(pilot, lambda: "this run  both wren-1m" in text_of(app))
+            await settled(pilot, lambda: f"what {run_id} was made with" in text_of(app))
+            await pilot.press("4")
+            await settled(pilot, lambda: "SIRT Pairs" in text_of(app))
+            await pilot.press("escape")
+            await settled(pilot, lambda: "SIRT Runs" in text_of(app))
+            await pilot.press("3", "down")
+            await settled(
+                pilot, lambda: composing.about_preset(app_choice(app))[:30] in text_of(app)
+            )
+            await pilot.press("up", "enter")
+            page = await planned(app, pilot)
+            assert f"from run {run_id}" in page.subject
+
+    asyncio.run(flow())
+
+
+def app_choice(app):
+    return app.screen.query_one("OptionList").highlighted_option.id
+
+
+def test_a_kept_draft_that_is_only_looked_at_keeps_its_file_and_its_time(recorded):
+    drafts.keep({"name": "mine", "tasks": ["csqa"]}, drafts.new_place(recorded, {"name": "mine"}))
+    before = drafts.kept(recorded)
+    document = documents.from_kept(before[0].path)
+    documents.keep(recorded, document)
+    assert drafts.kept(recorded) == before
+    document.draft = document.draft | {"name": "other"}
+    documents.keep(recorded, document)
+    assert [one.name for one in drafts.kept(recorded)] == ["other"]
 
 
 def test_c_on_a_run_composes_from_it(recorded):

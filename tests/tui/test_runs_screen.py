@@ -14,6 +14,7 @@ from engine.queries.runs import list_runs
 from engine.scheduling.queue import read_queue
 from engine.store.run import read_run
 from sirt_tui.feed import Feed
+from sirt_tui.screens.run_names import name_apart
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.conftest import run_of
 from tests.tui.helpers import NOW, app_on, said_by, settled, text_of
@@ -254,6 +255,24 @@ def test_names_are_told_apart_at_any_width(recorded, width):
         ends = [next((f"s{n}" for n in range(9) if f" s{n} " in f"{line} "), "") for line in lines]
         assert sorted(filter(None, ends)) == [f"s{n}" for n in range(9)]
         assert sum("both" in line for line in lines) >= 9
+
+    listing(recorded, check, (width, 24))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_experiment_is_shown_where_experiments_differ(recorded, width):
+    async def check(app, pilot):
+        screen = app.screen
+        twin = replace(screen._rows[0], experiment="mine", run_id="twin-00000000")
+        screen._rows = (twin, *screen._rows)
+        screen._draw()
+        await settled(pilot, lambda: "mine" in text_of(app).splitlines()[3][:78])
+        screen._listing._chosen = ["state", "name"]
+        screen._draw()
+        await settled(pilot, lambda: "mine" in text_of(app).splitlines()[3][:78])
+        named = {name_apart(row.run_id, screen._rows) for row in screen._rows}
+        assert len(named) == len(screen._rows)
+        assert f"{twin.name} (mine)" in named
 
     listing(recorded, check, (width, 24))
 
