@@ -214,6 +214,19 @@ def test_what_waits_for_a_phase_that_ended_badly_is_taken_back(cluster, handed_o
     assert [phase.last_attempt().number for phase in phases] == [2, 1, 1]
 
 
+def test_a_job_that_dies_once_its_phase_is_done_holds_nothing_up(cluster, handed_over):
+    phases, looking = handed_over
+    begins(phases[0])
+    ended_well(phases[0])
+    cluster.set(0, "FAILED")
+    for number in (1, 2):
+        cluster.set(number, "CANCELLED", "DependencyNeverSatisfied")
+    assert states(cluster) == ["done", "waiting", "waiting"]
+    until(lambda: looking.step() and len(cluster.jobs) == 5)
+    assert states(cluster) == ["done", "pending", "pending"]
+    assert [phase.last_attempt().number for phase in phases] == [1, 1, 1]
+
+
 @pytest.mark.parametrize("state", ["NODE_FAIL", "BOOT_FAIL"])
 def test_a_node_that_fails_is_tried_again_twice_by_itself(cluster, handed_over, state):
     phases, looking = handed_over

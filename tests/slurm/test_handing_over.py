@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 
 import pytest
@@ -165,6 +166,22 @@ def test_an_answer_from_before_the_job_was_taken_says_nothing_of_it(cluster, mon
     monkeypatch.setattr(module, "submit", slowly)
     handle = launcher.start(phase, attempt, Devices())
     assert launcher.poll({attempt: handle})[attempt].state == "pending"
+
+
+def test_an_ended_job_of_the_same_name_says_nothing_of_the_next(cluster, monkeypatch):
+    """What was taken back is handed over again before the queue is asked again."""
+    (phase, *_) = launched(cluster, "one")
+    launcher = cluster.launcher(kept_s=60.0)
+    attempt = phase.new_attempt()
+    first = launcher.start(phase, attempt, Devices())
+    cluster.set(0, "CANCELLED")
+    assert launcher.poll({attempt: first})[attempt].state == "exited"
+    shutil.rmtree(attempt.path)
+    attempt = phase.new_attempt()
+    again = launcher.start(phase, attempt, Devices())
+    assert (again["name"], again["job"]) == (first["name"], "101")
+    for handle in (again, again | {"job": ""}):
+        assert launcher.poll({attempt: handle})[attempt].state == "pending"
 
 
 def test_a_client_killed_before_it_has_called_sbatch_hands_over_the_next_time(cluster, monkeypatch):

@@ -107,7 +107,7 @@ class SlurmLauncher:
             job = seen.jobs.get(key_of(handle))
             if seen.problem:
                 found[attempt] = self._unknown(attempt, seen)
-            elif job is not None:
+            elif job is not None and not _of_before(job, handle, seen.asked):
                 found[attempt] = self._seen(attempt, handle, job)
             elif seen.asked < handed_over(handle):
                 found[attempt] = Poll("pending", why="handed over to Slurm")
@@ -205,7 +205,7 @@ class SlurmLauncher:
         found = {}
         for attempt, name in names.items():
             handle = handles[attempt]
-            if name in known:
+            if name in known and not _of_before(known[name], handle, time.time()):
                 found[attempt] = self._gone(attempt, known[name])
             elif _began(attempt) and _beats(attempt) and not _last_state(attempt):
                 found[attempt] = Poll("running", why="Slurm has forgotten the job, which goes on")
@@ -224,8 +224,9 @@ class SlurmLauncher:
         """A job that has ended, though its phase wrote no last event."""
         phase = PhaseDir(attempt.path.parent)
         began = _began(attempt)
-        if not began and not attempt.stop.exists() and _waits_for_inputs(phase):
-            return Poll("withdrawn", why="a phase before it ended badly")
+        in_vain = job.reason == states.IN_VAIN or _waits_for_inputs(phase)
+        if not began and not attempt.stop.exists() and in_vain:
+            return Poll("withdrawn", why="a job before it ended badly")
         log = ending(attempt.queue_log, LOG_BYTES)
         state = states.short(job.state) or _last_state(attempt) or states.of_log(log)
         code = processes.read_exit_code(attempt)
@@ -259,6 +260,15 @@ class SlurmLauncher:
             for name in unnamed:
                 ask(("scancel", f"--user={getpass.getuser()}", f"--name={name}"))
         self._queue.forget()
+
+
+def _of_before(job: Job, handle: Handle, asked: float) -> bool:
+    """Whether ``job`` is an ended one of the same name: what was taken back goes by its old name
+    when it is handed over again. ``asked``: when the queue told of it."""
+    if states.short(job.state) not in OVER:
+        return False
+    told = str(handle.get("job") or "")
+    return job.id != told if told else asked < handed_over(handle)
 
 
 def _began(attempt: AttemptDir) -> bool:

@@ -44,6 +44,7 @@ ENDED: dict[str, str] = {
     "BOOT_FAIL": "its node did not start; it is tried again by itself, twice",
     "REVOKED": "another cluster has taken it over",
 }
+IN_VAIN = "DependencyNeverSatisfied"  # why Slurm itself cancelled a job, though it says CANCELLED
 NODE_FAILED = frozenset({"NODE_FAIL", "BOOT_FAIL"})
 _IN_LOG = (
     (re.compile(r"oom[-_ ]kill|out of memory", re.IGNORECASE), "OUT_OF_MEMORY"),
@@ -60,7 +61,7 @@ REASONS: tuple[tuple[str, Outlook, str], ...] = (
     ("Priority", "waits", "other jobs come first"),
     ("Resources", "waits", "it is next, and waits for a node that is free"),
     ("Dependency", "waits", "for the phase before it"),
-    ("DependencyNeverSatisfied", "needs you", "a phase before it ended badly; retry that one"),
+    (IN_VAIN, "needs you", "a phase before it ended badly; retry that one"),
     ("BeginTime", "waits", "it may start again in a moment"),
     ("Cleaning|Prolog|NodeNotAvail|NodeDown", "waits", "a node is being made ready"),
     ("Licenses", "waits", "for a licence"),
