@@ -113,8 +113,9 @@ def test_each_task_has_its_own_state_and_tells_how_far_the_others_are(cluster, h
     evaluations[0].last_attempt().queue_log.write_text("started on n1\n")
     found = [phase_state(phase) for phase in evaluations]
     assert [one.state for one in found] == ["running", "pending", "pending", "pending"]
-    assert [f"job 102_{n}" in one.why for n, one in enumerate(found)] == [True] * 4
-    assert all(one.why.endswith("; 0 of 4 of its array are done") for one in found)
+    said = [one.where or one.why for one in found]
+    assert [f"job 102_{n}" in words for n, words in enumerate(said)] == [True] * 4
+    assert all(words.endswith("; 0 of 4 of its array are done") for words in said)
     ended_well(evaluations[0])
     assert "1 of 4 of its array are done" in phase_state(evaluations[3]).why
     told = [phase.last_attempt().queued for phase in evaluations]

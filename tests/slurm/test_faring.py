@@ -67,7 +67,7 @@ def test_without_a_conductor_the_next_look_knows_all(cluster, handed_over):
     cluster.set(1, "RUNNING", node="n2")
     found = [phase_state(phase) for phase in phases]
     assert [one.state for one in found] == ["done", "running", "pending"]
-    assert "on n2" in found[1].why
+    assert "on n2" in found[1].where
     assert "Priority" in found[2].why
 
 

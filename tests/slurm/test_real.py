@@ -217,7 +217,7 @@ def test_each_task_of_an_array_is_told_requeued_and_stopped_by_itself(lab):
     assert [phase_state(p).state for p in (first, second, fourth)] == ["running"] * 3
     go(first)
     lab.slurm.until(lambda: first.done, "one is done")
-    lab.slurm.until(lambda: "1 of 4 of its array are done" in phase_state(fourth).why, "told")
+    lab.slurm.until(lambda: "1 of 4 of its array are done" in phase_state(fourth).where, "told")
     go(second)
     go(fourth)
     lab.slurm.until(lambda: second.done and fourth.done, "the others are done")

@@ -60,7 +60,7 @@ def test_each_state_counts_as_what_it_is(cluster, monkeypatch):
         attempt.events.unlink()
         attempt.alive.unlink()
         found[state] = fresh.state, begun.state
-        said = begun.error or begun.why
+        said = begun.error or begun.where or begun.why
         if state in TOLD:
             assert said.startswith(f"{state}: ")
             assert len(said) > len(state) + 20, "and what to do"
