@@ -74,7 +74,7 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
         "reverse": Action("S", "Reverse the order"),
         "sort_by": Action("O", "Sort by a column"),
         "columns": Action("F", "Choose the columns, settings among them"),
-        "group": Action("Z", "Group by experiment, state, task, tag, or not at all"),
+        "group": Action("Z", "Group by experiment, state, arm or another column, or not at all"),
         "undo": Action("u", "Undo the last deletion, or the last mark that leaves out"),
     },
     "runs": {

@@ -119,6 +119,14 @@ def number(value: float | None) -> str:
     return f"{value:.2e}".replace("e-0", "e-").replace("e+0", "e")
 
 
+def four_digits(said: str) -> str:
+    """Add to what :func:`number` wrote the zeros that it left out: ``0.381`` beside ``0.3809`` as
+    ``0.3810``."""
+    if "." not in said or "e" in said:
+        return said
+    return said + "0" * (4 - len(said.lstrip("-0.").replace(".", "")))
+
+
 def mib(value: float | None) -> str:
     """Write a memory size that is given in MiB."""
     if value is None or not math.isfinite(value):

@@ -75,6 +75,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("tick_all", "tick_all"),
         Use("columns", "columns"),
         Use("group", "group"),
+        Use("reset", "reset", "Usual order and columns, no groups, no filter"),
         Use("exclude", "leave_out", "Leave out of tables and reports, or take in again"),
         Use("undo", "undo"),
         Use("tags", "tag"),

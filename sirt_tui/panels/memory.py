@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
+from sirt_tui.format import number
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.places import bindings
@@ -47,10 +49,16 @@ class MemoryPanel(RunPanel, Vertical):
         running = [p for p in measured if p.state == "running"]
         shown = (selected or running or measured)[-1:]
         other = "memory" if self._use else "use"
-        what = f"{shown[0].spec.title}  {self.key('memory_or_use')} {other}" if shown else ""
-        entitle(self, "use, %" if self._use else "memory, GiB", what)
         series = (use_of if self._use else memory_of)(shown[0].view) if shown else []
+        peaks = ", ".join(f"{one.name} {number(peak)}" for one in series if (peak := _peak(one)))
+        what = f"{shown[0].spec.title}  {self.key('memory_or_use')} {other}" if shown else ""
+        unit = "use, %" if self._use else "memory, GiB"
+        entitle(self, f"{unit}, peak {peaks}" if peaks else unit, what)
         self.query_one(Chart).show(series)
+
+
+def _peak(series: Series) -> float:
+    return max((float(y) for y in series.y if isfinite(y)), default=0.0)
 
 
 def memory_of(view: PhaseView) -> list[Series]:

@@ -13,7 +13,7 @@ from engine.schema.accuracy import bounds
 from engine.schema.sanitize import one_line, visible
 from engine.schema.varied import varied_texts
 from engine.store.spending import in_all, spending
-from sirt_tui.format import STATE_MARKS, STATE_STYLES, age, duration, legend, percent
+from sirt_tui.format import LEFT_OUT, STATE_MARKS, STATE_STYLES, age, duration, legend, percent
 from sirt_tui.panels.titles import entitle
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
     text = Text()
     text.append(f"{STATE_MARKS[row.state]} {row.state}", STATE_STYLES[row.state])
     text.append(f"  {visible(row.name)}\n")
+    if row.left_out:
+        text.append(f"{LEFT_OUT} left out of tables and reports\n", "yellow")
     for warning in _warnings(row):
         text.append(f"! {warning}\n", "yellow")
     for name, value in _facts(row, now).items():
@@ -104,11 +106,19 @@ def _facts(row: RunRow, now: datetime) -> dict[str, str | None]:
         "varied": ", ".join(varied_texts(row.varied)),
         "seed": str(row.seed),
         "launched": begun if begun == "now" else f"{begun} ago",
-        "took": f"{duration(row.seconds)} in all its phases" if row.seconds is not None else None,
+        "took": _took(row),
         "paid": "; ".join(one.text for one in row.paid) or "nothing to pay",
         "tags": " ".join(row.tags),
         "note": row.note,
     }
+
+
+def _took(row: RunRow) -> str | None:
+    """Say how long the run's phases took: some may have been made for other runs before."""
+    if row.seconds is None:
+        return None
+    of = "in all its phases" if row.state == "done" else "with reused phases"
+    return f"{duration(row.seconds)} {of}"
 
 
 def _teacher(row: RunRow) -> str | None:

@@ -30,7 +30,7 @@ class Offered(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The columns' keys in order, none for the usual ones; ``group``: to group the runs by."""
+    """The columns' keys in order; ``group``: to group the runs by."""
 
     columns: list[str]
     group: str | None = None
@@ -46,13 +46,20 @@ class ColumnChoice(Dialog[Chosen | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("columns")]
 
-    def __init__(self, shell: Shell, offered: Iterable[Offered], shown: Sequence[str]) -> None:
+    def __init__(
+        self, shell: Shell, offered: Iterable[Offered], shown: Sequence[str], usual: Sequence[str]
+    ) -> None:
         super().__init__()
+        self._usual = usual
         self._shell = shell
-        known = {one.key: one for one in offered}
-        first = [known[key] for key in shown if key in known]
-        self._offered = [*first, *(one for one in known.values() if one not in first)]
-        self._shown = [one.key for one in first]
+        self._known = {one.key: one for one in offered}
+        self._offered = self._first(shown)
+        self._shown = shown
+
+    def _first(self, keys: Sequence[str]) -> list[Offered]:
+        """All columns, these before the others."""
+        first = [self._known[key] for key in keys if key in self._known]
+        return [*first, *(one for one in self._known.values() if one not in first)]
 
     def compose(self) -> ComposeResult:
         columns: list[Column[Offered]] = [
@@ -117,7 +124,10 @@ class ColumnChoice(Dialog[Chosen | None]):
             self.dismiss(Chosen(self._ticked(), self.table.row.key))
 
     def action_usual(self) -> None:
-        self.dismiss(Chosen([]))
+        """Tick the usual columns, in their order."""
+        self._offered = self._first(self._usual)
+        self.table.ticked = set(self._usual)
+        self.table.show(self._offered)
 
     def action_leave(self) -> None:
         self.dismiss(None)

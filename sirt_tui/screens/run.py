@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
+AT_WORK = ("running", "stopping", "pending", "queued")
 REDRAW_S = 5.0  # silence and rates age even when nothing happens
 PICTURES_S = 1.0  # curves and texts follow once in so long; progress and warnings at once
 
@@ -141,7 +142,7 @@ class RunPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "live" and self.is_mounted and not self.is_left:
-            at_work = self._status is not None and self._status.state != "done"
+            at_work = self._status is not None and self._status.state in AT_WORK
             chosen = self._followed.by_person or self.query_one(CurvesPanel).by_person
             return at_work and chosen
         return super().check_action(action, parameters)

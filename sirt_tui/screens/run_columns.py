@@ -115,11 +115,13 @@ def run_columns(
             *("plain", plain, 14, partial(_accuracy, "plain"), 1, "right"),
             narrow=13,
             sort=lambda r: r.plain,
+            best_high=True,
         ),
         Column(
             *("cot", "CoT (n)", 14, partial(_accuracy, "cot"), 2, "right"),
             narrow=13,
             sort=lambda r: r.cot,
+            best_high=True,
         ),
         Column("of", "data", 4, lambda r: f"{r.fraction}%", 13, "right", sort=lambda r: r.fraction),
         named("seed", "seed", 5, lambda r: str(r.seed), 12, "right", sort=lambda r: r.seed),
@@ -193,13 +195,15 @@ def marks_explained() -> Text:
     return text.append(f"\n{LEFT_OUT} left out of tables and reports   ● ticked")
 
 
-def counts_text(rows: Sequence[RunRow], shown: int, whole: bool) -> Text:
-    """Write how many runs there are and are shown, and how many are in each state."""
+def counts_text(known: int, rows: Sequence[RunRow], whole: bool) -> Text:
+    """Write how many of the ``known`` runs are shown, and how many of these are in each state."""
     text = Text()
     if not whole:
         return text.append("the newest runs; reading the rest")
-    total = counted(len(rows), "run")
-    text.append(total if shown == len(rows) else f"{shown} of {total}")
+    total = counted(known, "run")
+    text.append(total if len(rows) == known else f"{len(rows)} of {total}")
+    if known and not rows:
+        text.append("  no run is found; esc shows all")
     states = Counter(row.state for row in rows)
     for state in COUNTED:
         if states[state]:

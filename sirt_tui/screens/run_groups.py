@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Scores = list[tuple[float, RunRow]]
     Texts = Callable[[RunRow], Iterable[str]]  # the groups that a run belongs to
 
-CYCLE = ("", "experiment", "state", "task", "tag")  # one key goes through these
 OF: dict[str, Texts] = {
     "experiment": lambda row: (row.experiment,),
     "state": lambda row: (row.state,),

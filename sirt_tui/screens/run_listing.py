@@ -20,7 +20,7 @@ from sirt_tui.widgets.table import RowTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
-    from textual.timer import Timer
+    from textual.timer import Timer, TimerCallback
 
     from engine.store.phase_log import State
     from engine.store.run_row import RunRow
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 AGEING_S = 30.0
 WORKING_S = 1.0  # while something visible is at work, its duration goes on
 FOLDS_KEPT = 200
+NOT_AT_ALL = "not at all"
 
 
 class RunListing:
@@ -94,9 +95,11 @@ class RunListing:
                 self._apart[row.run_id] = mine.strip()
         self._names.note(f"{row.name} {self._apart.get(row.run_id, '')}" for row in rows)
 
-    def keep_time(self) -> None:
-        """Let ages go on, and each second durations too while a run is working."""
+    def keep_time(self, beside: TimerCallback) -> None:
+        """Let ages go on, those ``beside`` the list too, and each second durations while a run is
+        working."""
         self._page.set_interval(AGEING_S, self._table.redraw)
+        self._page.set_interval(AGEING_S, beside)
         self._working = self._page.set_interval(WORKING_S, self._table.redraw, pause=True)
 
     def ticks_text(self) -> Text:
@@ -123,11 +126,22 @@ class RunListing:
         self._folded ^= {key}
         self._page.sirt.remembered.put("runs.folded", sorted(self._folded)[:FOLDS_KEPT])
 
-    def group_next(self) -> None:
-        """Group by the next of the usual columns, or not at all."""
-        cycle = run_groups.CYCLE
-        at = cycle.index(self._by) if self._by in cycle else -1
-        self._group(cycle[(at + 1) % len(cycle)])
+    async def choose_group(self) -> None:
+        """Ask what to group by. Call it from a worker."""
+        columns = {c.key: c.title for c in self._columns(self._known).values()}
+        names = {NOT_AT_ALL: NOT_AT_ALL} | {key: key for key in run_groups.OF} | columns
+        offers = [(key, name, "") for key, name in names.items()]
+        said = await self._page.sirt.choose("Group the runs by", offers, self._by or NOT_AT_ALL)
+        if said is not None:
+            self._group("" if said == NOT_AT_ALL else said)
+
+    def reset(self) -> None:
+        """Order and columns as they are at first, without groups."""
+        self._chosen, self._added, self._folded = [], [], set()
+        self._group("")
+        for what in ("columns", "added", "folded"):
+            self._page.sirt.remembered.put(f"runs.{what}", [])
+        self._table.sort("age", False)
 
     def _group(self, by: str) -> None:
         self._by = by
@@ -141,7 +155,8 @@ class RunListing:
         key, descending = table.sorted_by
         said = await sirt.choose("Sort by", offers, key)
         if said is not None:
-            table.sort(said, descending)
+            best_high = self._columns(self._known)[said].best_high
+            table.sort(said, descending if said == key else best_high)
 
     async def choose_columns(self) -> bool:
         """Ask for the columns; return whether they were chosen. Call it from a worker."""
@@ -150,10 +165,11 @@ class RunListing:
         sirt, columns = self._page.sirt, self._columns(self._known)
         offered = [Offered(key, column.title) for key, column in columns.items()]
         shown = [column.key for column in chosen_columns(columns, self._chosen, self._known)]
-        said = await self._page.app.push_screen_wait(ColumnChoice(sirt, offered, shown))
+        usual = [column.key for column in chosen_columns(columns, [], self._known)]
+        said = await self._page.app.push_screen_wait(ColumnChoice(sirt, offered, shown, usual))
         if said is None:
             return False
-        self._chosen = [] if said.columns == shown and not self._chosen else said.columns
+        self._chosen = [] if said.columns == usual else said.columns
         added = (*self._added, *(key for key in said.columns if key not in shown))
         self._added = [key for key in added if key in self._chosen]
         sirt.remembered.put("runs.columns", self._chosen)

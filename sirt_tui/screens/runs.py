@@ -9,6 +9,7 @@ from textual import work
 from textual.containers import Container
 from textual.widgets import Input, Static
 
+from engine.schema.counts import counted
 from sirt_tui.page import Page
 from sirt_tui.panels.preview import PreviewPanel
 from sirt_tui.panels.titles import EMPTY, problem_text
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
-FILTER = "Filter: words, state:failed, acc>80, lr>1e-6, took>2h, age<3d, -word"
+FILTER = "Filter: words, state:failed, plain>80, lr>1e-6, took>2h, age<3d, -word"
 
 
 class RunsPage(Page):
@@ -77,7 +78,7 @@ class RunsPage(Page):
         self._rows = self.feed.first_runs()
         self.subject = "reading the rest"
         self._recall()
-        self._listing.keep_time()
+        self._listing.keep_time(self._preview)
         self._draw()
         self.call_after_refresh(self.feed.watch_runs, self)
         self.table.focus()
@@ -168,7 +169,7 @@ class RunsPage(Page):
     def _draw_status(self) -> None:
         text = self._listing.ticks_text()  # first: it is never cut
         text.append_text(problem_text(self._filter.problem))
-        text.append_text(counts_text(self._rows, len(self.table.rows), self._whole))
+        text.append_text(counts_text(len(self._rows), self.table.rows, self._whole))
         text.append_text(self._listing.look_text())
         self.query_one("#status", Static).update(text)
 
@@ -176,8 +177,9 @@ class RunsPage(Page):
 
     def action_clear(self) -> None:
         """Close the filter, or else take the ticks off."""
-        if not self.close_filter():
+        if not self.close_filter() and (ticked := len(self.table.ticked)):
             self.table.untick()
+            self.sirt.say(f"{counted(ticked, 'tick')} taken off")
         self.table.focus()
         self._draw_status()
 
@@ -202,9 +204,15 @@ class RunsPage(Page):
         if await self._listing.choose_columns():
             self._draw()
 
-    def action_group(self) -> None:
-        """Group by the next of the usual columns, or not at all."""
-        self._listing.group_next()
+    @work
+    async def action_group(self) -> None:
+        await self._listing.choose_group()
+        self._draw()
+
+    def action_reset(self) -> None:
+        """Show all runs in the usual way."""
+        self.close_filter()
+        self._listing.reset()
         self._draw()
 
     def about_here(self) -> tuple[str, RenderableType]:

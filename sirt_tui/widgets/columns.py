@@ -23,7 +23,8 @@ class Column(Generic[T]):
     0), then those with the highest ``rank`` are left out. ``grows``: gets its width first, and the
     room that is left. ``repeats``: what the growing column says in other words; it goes before
     that one shrinks. ``shorten``: fits a long text into some cells; else its end is cut. ``sort``:
-    the key to sort rows by, None last; without it, the column can't be sorted by."""
+    the key to sort rows by, None last; without it, the column can't be sorted by. ``best_high``:
+    sorting begins with the highest."""
 
     key: str
     title: str
@@ -36,6 +37,7 @@ class Column(Generic[T]):
     sort: Callable[[T], Any] | None = None
     shorten: Callable[[str, int], str] | None = None
     repeats: bool = False
+    best_high: bool = False
 
     def cell_in(self, row: T, room: int) -> Cell:
         cell = self.cell(row)

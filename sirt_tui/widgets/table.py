@@ -159,8 +159,12 @@ class RowTable(PaintedLines, Generic[T]):
         self.tell(self.Changed(self))
 
     def sort_next(self, step: int = 1) -> None:
-        """Sort by the next column that allows it."""
-        self.sort(*self.sorted_by.next(list(self.orders), step))
+        """Sort by the next shown column that allows it, from its natural end."""
+        columns = [column for column, _ in self._look.shown(self.size.width) if column.sort]
+        if columns:
+            at = next((n for n, c in enumerate(columns) if c.key == self.sorted_by.key), -step)
+            column = columns[(at + step) % len(columns)]
+            self.sort(column.key, column.best_high)
 
     @property
     def orders(self) -> dict[str, str]:
@@ -242,7 +246,7 @@ class RowTable(PaintedLines, Generic[T]):
         column = self._look.at(x, self.size.width)
         if column is not None and column.sort:
             key, descending = self.sorted_by
-            self.sort(column.key, not descending if key == column.key else descending)
+            self.sort(column.key, not descending if key == column.key else column.best_high)
 
     def on_resize(self) -> None:
         self.reveal(self._list.cursor)

@@ -64,11 +64,6 @@ class Order(NamedTuple):
     def reversed(self) -> Order:
         return Order(self.key, not self.descending)
 
-    def next(self, keys: Sequence[str], step: int) -> Order:
-        """Return the order by the column ``step`` further, in the same direction."""
-        at = keys.index(self.key) if self.key in keys else -step
-        return Order(keys[(at + step) % len(keys)], self.descending)
-
     def of(self, rows: Sequence[T], columns: Sequence[Column[T]]) -> Sequence[T]:
         """Sort the rows; those without a value come last."""
         value = next((column.sort for column in columns if column.key == self.key), None)

@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from sirt_tui.places import bindings
-from sirt_tui.widgets.searching import Searched, has_current
+from sirt_tui.widgets.searching import Found, Searched, has_current
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,8 @@ class Lines(ScrollView, Searched, can_focus=True):
         self._text = text
         (marked,) = self.matches.mark(text) if self.matches.words else (text,)
         self.put_lines([*marked.wrap(self.app.console, self.room, overflow="fold")])
+        if self.matches.words:
+            self.post_message(Found())  # there may be more matches, or none, in this text
 
     # --- search ---
 

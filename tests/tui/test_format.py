@@ -78,3 +78,9 @@ def test_every_state_has_a_mark_of_its_own_and_a_style():
     assert len(set(fmt.STATE_MARKS.values())) == len(STATES) == len(fmt.STATE_MARKS)
     assert set(fmt.STATE_STYLES) == set(STATES)
     assert fmt.ladder(("done", "running", "waiting")) == "✓▶·"
+
+
+def test_figures_beside_each_other_have_the_same_digits():
+    said = ["0.381", "0.3809", "12.5", "600", "1.2e-5", "0.05", "–"]
+    even = ["0.3810", "0.3809", "12.50", "600", "1.2e-5", "0.05000", "–"]
+    assert [fmt.four_digits(one) for one in said] == even

@@ -87,7 +87,7 @@ def test_curves_and_memory_are_of_the_phase_under_the_cursor(recorded):
         await pilot.press("percent_sign")  # wherever the focus is
         await settled(pilot, lambda: "use, %" in str(memory.border_title))
         await pilot.press("percent_sign")
-        await settled(pilot, lambda: "memory, GiB" in str(memory.border_title))
+        await settled(pilot, lambda: "memory, GiB, peak process 0." in str(memory.border_title))
 
     watching(recorded, run_of(recorded, "both", "wren-3m"), check, (200, 50))
 

@@ -12,6 +12,7 @@ from engine.store.run import read_record
 from engine.store.run_row import figures_text
 from sirt_tui.screens import run_groups
 from sirt_tui.screens.run_columns import run_columns
+from sirt_tui.widgets.dialogs import Choose
 from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table_lines import Head
 from tests.tui.conftest import run_of
@@ -91,6 +92,8 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
     async def check(app, pilot):
         table = app.screen.table
         await pilot.press("Z")
+        await settled(pilot, lambda: isinstance(app.screen, Choose))
+        await pilot.press("down", "enter")
         await settled(pilot, lambda: any(line.startswith("▾ pocket") for line in text(app)))
         assert "grouped by experiment" in text_of(app)
         assert "best 100.0% (600)" in text_of(app)
@@ -105,8 +108,11 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
         await settled(pilot, lambda: "this is a group; tick runs of it first" in said_by(app))
         await pilot.press("enter")
         await settled(pilot, lambda: table.count == 10)
-        for by in ("state", "task", "tag", ""):
+        for by in ("state", "arm", "task", "tag", "not at all"):
             await pilot.press("Z")
+            await settled(pilot, lambda: isinstance(app.screen, Choose))
+            app.screen.dismiss(by)
+            by = by.replace("not at all", "")  # noqa: PLW2901
             await settled(pilot, lambda by=by: (f"grouped by {by}" in text_of(app)) == bool(by))
 
         await pilot.press("F")
@@ -124,11 +130,16 @@ def test_the_list_is_grouped_folded_and_has_the_chosen_columns(recorded):
         await settled(pilot, lambda: "Columns of the list" in text_of(app))
         await pilot.press("slash", *"instruct.lr", "enter", "Z")
         await settled(pilot, lambda: any(line.startswith("▾ 9e-4") for line in text(app)))
-        await pilot.press("F", "D")
+        await pilot.press("F")
+        await settled(pilot, lambda: "Columns of the list" in text_of(app))
+        await pilot.press("D", "home")
+        assert "Columns of the list" in text_of(app), "it is left by enter"
+        await pilot.press("enter")
         await settled(pilot, lambda: "instruct.lr ▴" not in text_of(app))
         assert app.remembered.get("runs.columns", ["?"]) == []
-        await pilot.press("Z")
+        await pilot.press("s", "0")
         await settled(pilot, lambda: "grouped by" not in text_of(app))
+        assert table.sorted_by == ("age", False)
 
         table.move_to(run_id)
         await pilot.press("i")

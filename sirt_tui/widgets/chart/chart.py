@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sirt_tui.format import duration, number
+from sirt_tui.format import duration, four_digits, number
 from sirt_tui.places import bindings
 from sirt_tui.widgets.chart import axes
 from sirt_tui.widgets.chart.canvas import MODES, Canvas, Mode
@@ -246,7 +246,7 @@ class Chart(Widget, can_focus=True):
         entries, styles = [], self._styles()
         for n, series in enumerate(self._series):
             point = self._curves[n].smoothed.at(at)
-            value = number(point[1] if point else None)
+            value = four_digits(number(point[1] if point else None))
             entries.append(Entry(mark_of(n, self._mode), styles[n], series.name, value))
         most = LEGEND_LINES if height >= LOW else 1
         return legend(entries, self._state(), width, self._style(""), most)
