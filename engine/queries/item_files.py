@@ -67,7 +67,8 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) 
         case ElicitSpec():
             title = f"of {spec.student.name}" + (f", round {spec.round}" if spec.round > 1 else "")
             count = _figure(folder, "pairs")
-            pairs = Source("pairs", title, spec.id, folder.out / PAIRS, count)
+            right = _also_right(folder, count)
+            pairs = Source("pairs", title, spec.id, folder.out / PAIRS, count, also_right=right)
             yield _with_scores(runs, pairs, refines.get(spec.id))
             count = _figure(folder, "questions")
             yield Source("answers", title, spec.id, folder.out / ANSWERS, count)
@@ -93,6 +94,16 @@ def _figure(folder: PhaseDir, name: str) -> int | None:
     except (OSError, UserError):
         return None
     return found if isinstance(found, int) else None
+
+
+def _also_right(folder: PhaseDir, pairs: int | None) -> int | None:
+    """Return how many rejected answers are right, from the share that the phase says."""
+    try:
+        share = folder.manifest()["figures"].get("rejected_correct")
+    except (OSError, UserError):
+        return None
+    known = pairs is not None and isinstance(share, int | float)
+    return round(share * pairs) if known else None
 
 
 def _with_scores(runs: RunsFolder, pairs: Source, refine: RefineSpec | None) -> Source:

@@ -107,7 +107,7 @@ class Source:
     """A file of a run's items. ``count``: its lines, None when the phase does not say. ``against``:
     another run's answers to the same questions. ``scores``: refine's scores of the pairs.
     ``names``: what the two runs' answers are called. ``excluded``: pairs that the run's refine
-    phase left out."""
+    phase left out. ``also_right``: how many rejected answers are right; None where unknown."""
 
     what: What
     title: str
@@ -118,6 +118,7 @@ class Source:
     names: tuple[str, str] = ("A", "B")
     scores: Path | None = None
     excluded: frozenset[str] = frozenset()
+    also_right: int | None = None
 
 
 FIGURES: dict[str, Callable[[Item], float | None]] = {

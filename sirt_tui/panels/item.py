@@ -206,7 +206,7 @@ def _side_subtitle(side: Side) -> Text:
     parts = [f"{len(side.text)} chars", side.remark]
     if side.logps is not None:
         reference, policy = side.logps
-        parts.append(f"log p {reference:.2f} → {policy:.2f}")
+        parts.append(f"sum of log p {reference:.2f} → {policy:.2f}")
     return Text(", ".join(part for part in parts if part), "dim")
 
 

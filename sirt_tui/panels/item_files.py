@@ -61,6 +61,13 @@ def items_text(source: Source, shown: int, total: int, filtered: bool) -> Text:
     return text
 
 
+def also_right_text(source: Source) -> Text:
+    """Write in how many pairs the rejected answer is right too."""
+    which = f"{source.also_right} rejected" if source.also_right else ""
+    said = f"  {which} right too: such pairs teach little but style" if which else ""
+    return Text(said, "yellow")
+
+
 def marks_text(marks: Marks, rows: int) -> Text:
     """Write how many items are flagged and left out, and how many rows are ticked."""
     text = Text()

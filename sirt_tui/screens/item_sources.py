@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.queries.item_files import sources
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.queries.items import Source
+    from engine.store.layout import RunsFolder
 
 
 class ItemSources:
-    """The files of items. ``chosen``: the number of the one that is shown; ``going``: of the one
-    that is being opened, the same while none is."""
+    """The files of items of a run, or of two runs that are called by ``names``. ``chosen``: the
+    number of the one that is shown; ``going``: of the one that is being opened, the same while none
+    is."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str, against: str | None, names: tuple[str, str]) -> None:
+        self._of = (run_id, against, names)
         self.all: Sequence[Source] = ()
         self.chosen = 0
         self.going = 0
+
+    @property
+    def subject(self) -> str:
+        """The run's id, or both with what they are called."""
+        run_id, against, (first, second) = self._of
+        return f"{first} {run_id}   {second} {against}" if against else run_id
+
+    def read(self, runs: RunsFolder) -> Sequence[Source]:
+        """Find the files that are there now. It reads the disk: call it in a thread."""
+        return sources(runs, *self._of)
 
     @property
     def one(self) -> Source:

@@ -10,11 +10,10 @@ from textual import work
 from textual.containers import Container
 from textual.widgets import Input, Static
 
-from engine.queries.item_files import sources
 from engine.schema.errors import UserError
 from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, draw
-from sirt_tui.panels.item_files import SourceBar, SourcesView, marks_text
+from sirt_tui.panels.item_files import SourceBar, SourcesView, also_right_text, marks_text
 from sirt_tui.places import bindings
 from sirt_tui.screens import item_commands
 from sirt_tui.screens.item_columns import item_columns
@@ -26,13 +25,10 @@ from sirt_tui.widgets.table import RowTable
 from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from engine.queries.items import Source
     from sirt_tui.feed import Feed
 
 AGAIN_S = 5.0  # phases finish while one reads: then there is more
@@ -94,10 +90,8 @@ class PairsPage(Page):
     ) -> None:
         super().__init__()
         self._run_id = run_id
-        self._against = against
-        self._names = names
         self._words = words
-        self._sources = ItemSources()
+        self._sources = ItemSources(run_id, against, names)
         self._items = ItemList(self, lambda: self.call_later(self._read_wanted))
         self._marks = ItemMarks(self, self._show)
         self._prompt = 0
@@ -112,9 +106,7 @@ class PairsPage(Page):
             yield ItemPanel()
 
     def on_mount(self) -> None:
-        ids = (self._run_id, self._against)
-        two = "   ".join(f"{name} {run_id}" for name, run_id in zip(self._names, ids, strict=True))
-        self.subject = two if self._against else self._run_id
+        self.subject = self._sources.subject
         self.table.focus()
         if self._words:
             self.filter_by(self._words)
@@ -142,9 +134,9 @@ class PairsPage(Page):
         """Open a source with its first items, at the question that was under the cursor."""
         row = self.table.row
         here = row.item.id if row is not None and row.item is not None else None
-        ask = partial(item_commands.opened, self._read_sources, self.runs, number, here)
+        read = partial(self._sources.read, self.runs)
         try:
-            found = await self.ask(ask)
+            found = await self.ask(item_commands.opened, read, self.runs, number, here)
         except (UserError, OSError) as error:
             self.panel.say(str(error))
             self._sources.going = self._sources.chosen
@@ -162,13 +154,10 @@ class PairsPage(Page):
         self._sift(at=found.at)
         await self.tell_if_refused(item_commands.check_source, self._sources.one)
 
-    def _read_sources(self) -> Sequence[Source]:
-        return sources(self.runs, self._run_id, self._against, self._names)
-
     @work(exclusive=True, group="again")
     async def _look_again(self) -> None:
         try:
-            found = await self.ask(self._read_sources)
+            found = await self.ask(self._sources.read, self.runs)
         except (UserError, OSError):
             return  # what is shown stays
         if self._sources.changed(found):
@@ -223,13 +212,17 @@ class PairsPage(Page):
         self.table.focus()
 
     @work(exclusive=True, group="sift")
-    async def _sift(self, pause: float = 0.0, at: int | None = None) -> None:
+    async def _sift(
+        self, pause: float = 0.0, at: int | None = None, to_first: bool = False
+    ) -> None:
         self._items.end_search()
         await self.pause(pause)
         words = self.query_one("#filter", Input).value
         await self._items.search(words, self._marks.all, self._show)
         if at is not None:
             self.table.move_to(str(at))
+        if to_first:
+            self.table.action_end(0)
 
     # --- drawing ---
 
@@ -237,6 +230,7 @@ class PairsPage(Page):
         if self._sources.all:
             text = self._items.status(self._sources.one)
             text.append_text(marks_text(self._marks.all, len(self.table.ticked)))
+            text.append_text(also_right_text(self._sources.one))
             text.append(f"  {PREFERRED}" if self._sources.one.what == "pairs" else "", "dim")
             self.query_one("#status", Static).update(text)
 
@@ -261,7 +255,7 @@ class PairsPage(Page):
             self.action_zoom()
         elif self.table.ticked:
             self.table.untick()
-        else:
+        elif not self.panel.has_focus:  # from the text it goes to the list first
             self.sirt.go_back()
             return
         (self.panel if self.has_class("zoomed") else self.table).focus()
@@ -272,11 +266,11 @@ class PairsPage(Page):
 
     def action_sort(self) -> None:
         self._items.next_order(self._sources.scored)
-        self._sift()
+        self._sift(to_first=True)
 
     def action_reverse(self) -> None:
         self._items.descending = not self._items.descending
-        self._sift()
+        self._sift(to_first=True)
 
     def action_source(self, step: int) -> None:
         self.action_source_at(self._sources.beside(step))

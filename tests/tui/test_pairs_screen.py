@@ -9,6 +9,7 @@ import pytest
 
 from engine.queries.item_files import sources
 from engine.queries.items import Reader
+from engine.store.layout import PhaseDir
 from engine.store.run import read_run
 from sirt_tui.panels.item import ItemPanel
 from sirt_tui.widgets.table import RowTable
@@ -65,6 +66,7 @@ def test_chosen_stands_beside_rejected_and_above_it_where_it_is_narrow(recorded,
 @pytest.mark.slow
 def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
     async def check(app, pilot):
+        assert all(said in text_of(app) for said in ("n Next item", "s Sort", "Y Copy"))
         await pilot.press("n", "n", "b")
         await settled(pilot, lambda: title(app).startswith("2 "))
         await pilot.press("enter", "n")
@@ -74,6 +76,8 @@ def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
         await settled(pilot, lambda: not app.screen.query_one(RowTable).display)
         await pilot.press("escape")
         await settled(pilot, lambda: app.screen.query_one(RowTable).display)
+        await pilot.press("enter", "escape")  # from the text to the list, and only then back
+        await settled(pilot, lambda: app.screen.query_one(RowTable).has_focus)
 
     looking(recorded, run_id, check)
 
@@ -98,6 +102,23 @@ def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_
         await settled(pilot, lambda: "24 pairs" in text_of(app) and " of 24" not in text_of(app))
         await pilot.press("escape")
         await settled(pilot, lambda: "SIRT Runs" in text_of(app))
+
+    looking(recorded, run_id, check)
+
+
+def test_the_head_counts_the_pairs_whose_rejected_answer_is_right_too(
+    recorded, run_id, monkeypatch
+):
+    written = PhaseDir.manifest
+
+    def manifest(folder):  # the recorded ones are of before this figure
+        found = written(folder)
+        return found | {"figures": found["figures"] | {"pairs": 24, "rejected_correct": 11 / 24}}
+
+    monkeypatch.setattr(PhaseDir, "manifest", manifest)
+
+    async def check(app, pilot):
+        assert "11 rejected right too: such pairs teach little" in text_of(app)
 
     looking(recorded, run_id, check)
 
@@ -231,12 +252,13 @@ def test_scores_of_reference_and_policy_where_refine_has_left_them(recorded, run
     write_records(recorded.phase(refine.id).out / PAIR_SCORES, scores)
 
     async def check(app, pilot):
-        await settled(pilot, lambda: "log p -9.50 → -3.00" in text_of(app))
+        await settled(pilot, lambda: "sum of log p -9.50 → -3.00" in text_of(app))
         assert "margin over the reference +7.25 nats" in text_of(app)
         await typed(app, pilot, "margin>7")
         await settled(pilot, lambda: "2 of 24 pairs" in text_of(app))
-        await pilot.press("escape", "s")
+        await pilot.press("escape", "j", "s")
         await settled(pilot, lambda: "by margin ▴" in text_of(app))
+        await settled(pilot, lambda: row_of(app) == app.screen.query_one(RowTable).rows[0])
         first = [row.number for row in app.screen.query_one(RowTable).rows[:2]]
         assert sorted(first) == [0, 1]  # those without a margin come last, in either order
         await pilot.press("S")
