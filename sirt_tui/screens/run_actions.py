@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
+from engine.schema.sanitize import one_line
 from sirt_tui.screens import run_commands
 from sirt_tui.screens.run_names import name_apart
+from sirt_tui.widgets.lasting import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -24,6 +26,7 @@ ENDED: frozenset[State] = frozenset({"done", "stopped"})
 BUSY: frozenset[State] = frozenset({"running", "stopping"})
 BADLY: frozenset[State] = frozenset({"failed", "lost", "stopped", "unreachable"})
 NAMES_SHOWN = 5
+SEVERAL = "several"  # the name of a report of several experiments' runs
 GO_ON = "Let it go on"  # instead of a stop
 
 
@@ -119,30 +122,37 @@ class RunActions:
         if not rows:
             return
         run_ids = [row.run_id for row in rows]
+        name, chosen = self._reported(rows)
+        which = f"{counted(len(chosen), 'run')} of {name}" if name != SEVERAL else named(run_ids)
         offers = (
-            ("report", "report", "tables, figures and a page of the runs' experiment"),
+            ("report", "report", f"tables, figures and a page of {one_line(which, 100)}"),
             ("files", "files", f"what the phases of {named(run_ids)} made, as they made it"),
         )
         match await self._page.sirt.choose("Export", offers):
             case "report":
-                await self._report(rows)
+                await self._report(name, chosen)
             case "files":
                 await self._files(run_ids)
 
-    async def _report(self, rows: Sequence[RunRow]) -> None:
-        """Write the report of all runs of one experiment, or of just these of several."""
+    def _reported(self, rows: Sequence[RunRow]) -> tuple[str, Sequence[RunRow]]:
+        """Return the name and the runs of a report: all of one experiment, or just these of
+        several."""
         experiments = {row.experiment for row in rows}
-        name = experiments.pop() if len(experiments) == 1 else "several"
-        known = self._page.feed.rows
-        chosen = [r for r in known if r.experiment == name] if name != "several" else rows
+        if len(experiments) > 1:
+            return SEVERAL, rows
+        name = experiments.pop()
+        return name, [row for row in self._page.feed.rows if row.experiment == name]
+
+    async def _report(self, name: str, chosen: Sequence[RunRow]) -> None:
         place = str(self._page.runs.root.parent / "reports" / name)
         hint = "Its tables, figures and index.html are written there."
         folder = await self._page.sirt.ask_text("Write the report into which folder?", place, hint)
         if folder:
             target, run_ids = Path(folder).expanduser(), [row.run_id for row in chosen]
             write = partial(run_commands.report, self._page.runs, name, run_ids, target)
-            self._page.sirt.say(f"writing the report of {counted(len(run_ids), 'run')} to {target}")
-            await self._do(write, "")
+            said = f"writing the report of {counted(len(run_ids), 'run')} to {target} …"
+            with lasting(self._page.app, said):
+                await self._do(write, "")
 
     async def _files(self, run_ids: Sequence[str]) -> None:
         title = f"Export {self._said(run_ids)} into which folder?"
@@ -153,8 +163,8 @@ class RunActions:
         if folder:
             target = Path(folder).expanduser()
             export = partial(run_commands.export, self._page.runs, run_ids, target)
-            self._page.sirt.say(f"exporting {named(run_ids)} to {target}")
-            await self._do(export, f"{named(run_ids)}: exported to {target}")
+            with lasting(self._page.app, f"exporting {named(run_ids)} to {target} …"):
+                await self._do(export, f"{named(run_ids)}: exported to {target}")
 
     async def tag(self, rows: Sequence[RunRow]) -> None:
         """Change the tags; for several runs, those that all have, keeping each one's others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from rich.text import Text
@@ -71,7 +72,12 @@ def test_a_long_text_is_read_on_by_keys(recorded):
     asyncio.run(flow())
 
 
-def test_a_report_is_asked_for_with_a_readable_folder(recorded):
+def test_a_report_says_its_runs_and_folder_and_that_it_is_being_written(recorded, monkeypatch):
+    written = threading.Event()
+    monkeypatch.setattr(
+        "sirt_tui.screens.run_commands.report", lambda *_: written.wait(60) and "44 files"
+    )
+
     async def flow():
         app = app_on(recorded)
         async with app.run_test(size=(120, 40)) as pilot:
@@ -79,10 +85,16 @@ def test_a_report_is_asked_for_with_a_readable_folder(recorded):
             app.screen.table.move_to(run_of(recorded, "baseline"))
             await pilot.press("E")
             await settled(pilot, lambda: isinstance(app.screen, Choose))
+            await settled(pilot, lambda: "figures and a page of 9 runs of pocket" in text_of(app))
             app.screen.dismiss("report")
             await settled(pilot, lambda: isinstance(app.screen, AskText))
             folder = app.screen.query_one("Input").value
             assert folder == str(recorded.root.parent / "reports" / "pocket")
+            await pilot.press("enter")
+            await settled(pilot, lambda: "writing the report of 9 runs" in said_by(app))
+            assert all(note.time_left > 3_600 for note in app._notifications)
+            written.set()
+            await settled(pilot, lambda: said_by(app) == "44 files", said_by(app))
 
     asyncio.run(flow())
 
