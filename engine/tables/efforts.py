@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.queries.effort import Effort
     from engine.schema.evaluation import Evaluation
 
+LOAD = "times count what else the machine did meanwhile"
 CAPTION = "time and cost of 1,000 questions, tokens of an answer"
 
 
@@ -72,9 +73,9 @@ def remarks(
             yield f"{name} {' and '.join(part for part in parts if part)}"
     places = dict.fromkeys(e.where for cells in found.values() for e in cells if e and e.seconds)
     if len(places) == 1:
-        yield f"all times were measured on the same device: {next(iter(places))}"
+        yield f"{LOAD}; all were measured on the same device: {next(iter(places))}"
     elif places:
-        yield f"times were measured on different devices: {', '.join(places)}"
+        yield f"{LOAD}; they were measured on different devices: {', '.join(places)}"
 
 
 def _against(did: str, what: str, pairs: Sequence[tuple[float | None, float | None]]) -> str:
