@@ -162,7 +162,9 @@ def test_comparing_says_what_answering_took_and_cost(measured):
     paid = "52 s, 6.00 USD, 5 tokens"
     assert any(paid in line and "1 min 54 s, –, 50 tokens" in line for line in lines)
     assert "B took 1.8 times A's time and has no endpoint to pay" in lines
-    assert f"{efforts.LOAD}; they were measured on different devices: endpoint served, vm CPU" in lines
+    assert (
+        f"{efforts.LOAD}; they were measured on different devices: endpoint served, vm CPU" in lines
+    )
     (_, cot) = json.loads(said(measured, "compare", teacher, student, "--json"))
     assert (cot["effort_a"]["cost"], cot["effort_b"]["cost"]) == (6.0, None)
     mine, theirs = said(measured, "compare", student, run_of(measured, "baseline")).splitlines()[
