@@ -22,6 +22,7 @@ from engine.store.registry import newest_runs
 from engine.store.run import read_record
 from engine.store.run_row import shared, text_of
 from sirt_tui.panels.phases import phase_text
+from sirt_tui.panels.preview import row_text
 from sirt_tui.screens import filtering
 from sirt_tui.screens.run_title import run_title
 from tests.tui.conftest import copy_recorded, run_of
@@ -88,6 +89,14 @@ def test_a_stop_is_shown_until_it_is_over_and_stays_shown_until_the_run_is_queue
     assert said().startswith("○ queued, 2 of 10 done, waits for the conductor to start")
     queue.hold(runs, run_id, True)
     assert "its run is on hold" in said()
+
+
+def test_the_panel_says_left_out_and_that_reused_phases_are_counted_in(runs: RunsFolder) -> None:
+    row = replace(list_runs(runs)[0], seconds=140.0, left_out=True)
+    beside = row_text(replace(row, state="queued"), NOON).plain
+    assert "⊘ left out of tables and reports" in beside
+    assert "2 min 20 s with reused phases" in beside
+    assert "2 min 20 s in all its phases" in row_text(replace(row, state="done"), NOON).plain
 
 
 def kept_by(text: str, rows: list[RunRow]) -> set[str]:

@@ -191,6 +191,8 @@ def test_ticks_are_told_also_where_there_is_no_room_and_where_they_are_hidden(re
         app.screen.query_one("#filter").value = "no such run"
         ticked = " ● 2 ticked, 2 of them hidden by the filter"
         await settled(pilot, lambda: text_of(app).splitlines()[1].startswith(ticked))
+        await pilot.press("escape", "escape")
+        await settled(pilot, lambda: "2 ticks taken off" in said_by(app))
 
     listing(recorded, check, (60, 15))
 
