@@ -127,6 +127,11 @@ def _about(card: ModelCard) -> str:
     return ". ".join(words.rstrip(".") for words in known if words)
 
 
+def preset_names() -> list[str]:
+    """The shipped experiments."""
+    return presets.experiments()
+
+
 def about_preset(name: str) -> str:
     """Read what a shipped preset says of itself, or what is wrong with it."""
     try:

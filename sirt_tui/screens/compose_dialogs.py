@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.commands import composing, drafts
-from engine.planning import presets
 from engine.queries import settings_form
 from engine.schema.counts import counted
 from engine.schema.errors import UserError
@@ -54,7 +53,7 @@ async def start(
                 key,
             )
         )
-    for preset in presets.experiments():
+    for preset in composing.preset_names():
         sources[preset] = partial(documents.from_preset, preset)
         offers.append((preset, f"preset  {preset}", ""))
     offers.append((FILE, "file    …", "a preset file, by its path"))
@@ -81,7 +80,7 @@ async def tell_presets(page: Page) -> None:
     """Add to the question, if it is still there, what the presets say of themselves."""
     from sirt_tui.widgets.dialogs import Choose
 
-    for name in presets.experiments():
+    for name in composing.preset_names():
         if isinstance(page.app.screen, Choose):
             about = await page.ask(composing.about_preset, name)
             if isinstance(dialog := page.app.screen, Choose):
