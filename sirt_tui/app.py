@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App
 from textual.filter import Monochrome, NoColor
 from textual.screen import ModalScreen
 
 from engine.schema.kinds import resolve
-from engine.schema.pasted import naming
 from engine.schema.sanitize import visible
 from engine.store.clock import ahead
 from sirt_tui import failures, hangup
 from sirt_tui.actions import ACTIONS, by_key, shown
+from sirt_tui.asking import AskingApp
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
 from sirt_tui.places import bindings
@@ -30,18 +28,16 @@ from sirt_tui.widgets.leaving import Dialog, Palette
 from sirt_tui.widgets.working_keys import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from textual.app import SystemCommand
     from textual.binding import Binding, BindingType
     from textual.command import Provider
     from textual.screen import Screen
 
-    from engine.schema.errors import UserError
     from engine.store.layout import RunsFolder
     from sirt_tui.page import Page
-    from sirt_tui.shell import Severity, Shell
-    from sirt_tui.widgets.dialogs import Offer
+    from sirt_tui.shell import Shell
 
 STUCK_EVERY_S = 60.0
 NO_RUN = "no run is chosen yet; choose one in the list of runs"
@@ -61,7 +57,7 @@ def _places() -> type[Provider]:
     return Places
 
 
-class SirtApp(App[None]):
+class SirtApp(AskingApp):
     """The application; its screens are the list of runs, and over it those that were opened from
     one another, of each kind one: ``esc`` goes back through them.
 
@@ -223,10 +219,6 @@ class SirtApp(App[None]):
         """Remember the run under the cursor, which ``2`` and ``4`` open."""
         self._run_id = run_id
 
-    def key(self, name: str) -> str:
-        """Return the key of an action as people know it."""
-        return shown(self._keymap.get(name, ACTIONS[name].keys))
-
     async def on_key(self, event: events.Key) -> None:
         """Type a key into the line that the key before it opens, where both come at once. Say in
         one line that a key has no effect here, if it has one elsewhere."""
@@ -243,53 +235,6 @@ class SirtApp(App[None]):
 
     def get_key_display(self, binding: Binding) -> str:
         return shown(binding.key)
-
-    # --- questions and answers ---
-
-    async def confirm(
-        self,
-        question: str,
-        lost: Sequence[str] = (),
-        agree: str = "Delete",
-        refuse: str = "Keep it",
-    ) -> bool:
-        """Ask for a confirmation. Call it from a worker."""
-        from sirt_tui.widgets.dialogs import Confirm
-
-        agreed = await self.push_screen_wait(Confirm(question, lost, agree, refuse))
-        return bool(agreed)
-
-    async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
-        """Ask for a line of text; None if the person leaves. Call it from a worker."""
-        from sirt_tui.widgets.dialogs import AskText
-
-        return await self.push_screen_wait(AskText(title, value, hint))
-
-    async def choose(
-        self,
-        title: str,
-        offers: Sequence[Offer],
-        present: str | None = None,
-        droppable: Container[str] = (),
-        drop: Callable[[str], Awaitable[bool]] | None = None,
-        instead: Mapping[str, str] | None = None,
-    ) -> str | None:
-        """Ask to choose one of several; None if the person leaves. ``drop`` deletes one of the
-        ``droppable``; ``instead``: keys that answer at once, and what. Call it from a worker."""
-        from sirt_tui.widgets.dialogs import Choose
-
-        key = self.key("delete")
-        return await self.push_screen_wait(
-            Choose(title, offers, present, droppable, drop, key, instead)
-        )
-
-    def say(self, text: str, severity: Severity = "information") -> None:
-        if self.runs.root != Path("runs").absolute():
-            text = naming(text, str(self.runs.root))
-        self.notify(visible(text, 500), severity=severity, markup=False)
-
-    def say_error(self, error: UserError | OSError) -> None:
-        self.say(failures.said(error), "error")
 
     # --- the end ---
 
