@@ -11,7 +11,6 @@ from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.schema.errors import UserError
-from sirt_tui.page import Page
 from sirt_tui.panels.item import ItemPanel, draw
 from sirt_tui.panels.item_files import SourceBar, SourcesView, also_right_text, marks_text
 from sirt_tui.places import bindings
@@ -20,6 +19,7 @@ from sirt_tui.screens.item_columns import item_columns
 from sirt_tui.screens.item_list import ItemList, ItemRow, item_texts, meant
 from sirt_tui.screens.item_marks import ItemMarks
 from sirt_tui.screens.item_sources import ItemSources
+from sirt_tui.screens.table_page import TablePage
 from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.table import RowTable
 from sirt_tui.widgets.typed_line import TypedLine
@@ -72,7 +72,7 @@ PairsPage.zoomed #body RowTable { display: none; }
 """  # by the width of the terminal
 
 
-class PairsPage(Page):
+class PairsPage(TablePage[ItemRow]):
     """Shows a run's items; ``against``: another run, whose predictions stand beside this one's.
     ``names``: what the two are called; ``words``: a filter to begin with."""
 
@@ -114,10 +114,6 @@ class PairsPage(Page):
             self.action_zoom()
         self._open(0)
         self.set_interval(AGAIN_S, self._look_again)
-
-    @property
-    def table(self) -> RowTable[ItemRow]:
-        return self.query_one(RowTable)
 
     @property
     def panel(self) -> ItemPanel:
@@ -260,9 +256,6 @@ class PairsPage(Page):
             return
         (self.panel if self.has_class("zoomed") else self.table).focus()
         self._draw_status()
-
-    def action_step(self, step: int) -> None:
-        self.table.action_move(step)
 
     def action_sort(self) -> None:
         self._items.next_order(self._sources.scored)

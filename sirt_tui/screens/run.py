@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,20 +10,19 @@ from rich.text import Text
 from textual import work
 
 from engine.queries.sibling_runs import relatives
-from sirt_tui.page import Page
 from sirt_tui.panels.alerts import AlertsPanel
 from sirt_tui.panels.curves import CurvesPanel, Key
 from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.phases import PhasesPanel
-from sirt_tui.panels.run_panel import RunPanel, RunView
+from sirt_tui.panels.run_panel import RunView
 from sirt_tui.panels.samples import SamplesPanel
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.liveliest import Followed
+from sirt_tui.screens.panelled import PANEL_KEYS, PanelledPage
 from sirt_tui.screens.run_actions import RunActions, to_retry
-from sirt_tui.screens.run_panels import NAMES, PANELS, PanelBar, RunPanels
+from sirt_tui.screens.run_panels import PanelBar
 from sirt_tui.screens.run_title import run_title
-from sirt_tui.widgets.chart import Chart
 from sirt_tui.widgets.reading import Reading
 from sirt_tui.widgets.searching import SearchLine
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
-    from textual.binding import Binding, BindingType
+    from textual.binding import BindingType
     from textual.timer import Timer
     from textual.widget import Widget
 
@@ -47,13 +45,7 @@ REDRAW_S = 5.0  # silence and rates age even when nothing happens
 PICTURES_S = 1.0  # curves and texts follow once in so long; progress and warnings at once
 
 
-def _passed_on(action: str, keys: tuple[Binding, ...], to: str = "") -> list[Binding]:
-    """Make keys work whatever has the focus."""
-    before = f"'{to}', " if to else ""
-    return [replace(k, action=f"{action}({before}'{k.action}')", show=False) for k in keys]
-
-
-class RunPage(Page):
+class RunPage(PanelledPage):
     """Shows one run; samples and log are those of the phase under the cursor."""
 
     TITLE = "Run"
@@ -68,18 +60,16 @@ class RunPage(Page):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("run"),
-        *(key for panel in PANELS for key in _passed_on("of_panel", panel.KEYS, panel.NAME)),
-        *_passed_on("chart", Chart.KEYS),
+        *PANEL_KEYS,
     ]
 
     def __init__(self, run_id: str) -> None:
-        super().__init__()
+        super().__init__(self._view)
         self._run_id = run_id
         self._status: RunStatus | None = None
         self._relatives: list[RunRow] = []
         self._rows: tuple[RunRow, ...] = ()
         self._followed = Followed()
-        self._panels = RunPanels(self._view)
         self._pictures: Timer | None = None
         self._drawn_at = float("-inf")
 
@@ -186,14 +176,6 @@ class RunPage(Page):
 
     # --- panels ---
 
-    def action_panel(self, step: int) -> None:
-        """Show another panel if not all fit; otherwise move the focus."""
-        self._panels.step(step)
-
-    def action_panel_at(self, number: int) -> None:
-        """Show this panel; if another was zoomed, zoom this one instead."""
-        self._panels.go_to_number(number)
-
     def action_search(self) -> None:
         """Search in the text that has the focus, or else in the one that is shown."""
         panels: list[LogPanel | SamplesPanel]
@@ -214,57 +196,10 @@ class RunPage(Page):
         else:
             self.sirt.go_back()
 
-    def action_next_panel(self, step: int) -> None:
-        """Move the focus; of zoomed panels, zoom the next."""
-        if self.maximized is not None:
-            self.action_panel(step)
-        else:
-            self.focus_next() if step > 0 else self.focus_previous()
-
-    def action_to_panel(self, at: int) -> None:
-        """Go to the phases, or to the panel after them with this number."""
-        if at > len(NAMES):
-            self.hint(f"there is no panel {at + 1} here")
-        elif at == 0:
-            self._panels.go_to_phases()
-        else:
-            self._panels.go_to(NAMES[at - 1])
-
-    async def action_of_panel(self, name: str, action: str) -> None:
-        panel = self.query_one(f"#{name}")
-        if self._panels.shows(panel):
-            await panel.run_action(action)
-        else:
-            self._hint_hidden(name)
-
-    async def action_chart(self, action: str) -> None:
-        """Run an action of the first visible chart."""
-        shown = (p.query(Chart) for p in self.query(RunPanel) if self._panels.shows(p))
-        if charts := [chart for found in shown for chart in found]:
-            await charts[0].run_action(action)
-        else:
-            self._hint_hidden("curves")
-
-    def _hint_hidden(self, name: str) -> None:
-        """Say why a key of another panel has no effect."""
-        key = self.sirt.key("zoom" if self.maximized is not None else "next_tab")
-        all_again = "shows all panels" if self.maximized is not None else "goes to the next panel"
-        self.hint(f"no effect: this key is for {name}, which is not shown; {key} {all_again}")
-
     def watch_maximized(self, before: Widget | None, now: Widget | None) -> None:
         if self._status is not None:
             name = (now.id or "phases") if now is not None else ""
             self.sirt.remembered.put("run.zoomed", name)
-
-    def action_zoom(self) -> None:
-        self._panels.zoom()
-
-    def action_resize(self, step: int) -> None:
-        """Make the panel with the focus larger or smaller."""
-        if self.maximized is not None:
-            self.hint(f"one panel has all the room; {self.sirt.key('zoom')} shows the others")
-        else:
-            self._panels.resize(step)
 
     def action_curves(self) -> None:
         self.sirt.open_curves([self._run_id])

@@ -10,7 +10,7 @@ from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.schema.counts import counted
-from sirt_tui.page import Page
+from engine.store.run_row import RunRow
 from sirt_tui.panels.preview import PreviewPanel
 from sirt_tui.panels.titles import EMPTY, problem_text
 from sirt_tui.places import bindings
@@ -18,6 +18,7 @@ from sirt_tui.screens import filtering, run_preview
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.screens.run_columns import counts_text, marks_explained
 from sirt_tui.screens.run_listing import RunListing
+from sirt_tui.screens.table_page import TablePage
 from sirt_tui.widgets.table import RowTable
 from sirt_tui.widgets.typed_line import TypedLine
 
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
 FILTER = "Filter: words, state:failed, plain>80, lr>1e-6, took>2h, age<3d, -word"
 
 
-class RunsPage(Page):
+class RunsPage(TablePage[RunRow]):
     """Lists all runs, a line each, with actions on one or several of them."""
 
     TITLE = "Runs"
@@ -91,10 +91,6 @@ class RunsPage(Page):
             box.add_class("open")
             box.value = words
         self.set_class(self.sirt.remembered.get("runs.flipped", False), "flipped")
-
-    @property
-    def table(self) -> RowTable[RunRow]:
-        return self.query_one(RowTable)
 
     # --- what comes in ---
 
@@ -182,12 +178,6 @@ class RunsPage(Page):
             self.sirt.say(f"{counted(ticked, 'tick')} taken off")
         self.table.focus()
         self._draw_status()
-
-    def action_tick_all(self) -> None:
-        self.table.tick_all()
-
-    def action_step(self, step: int) -> None:
-        self.table.action_move(step)
 
     def action_sort(self) -> None:
         self.table.sort_next()

@@ -234,11 +234,9 @@ class RowTable(PaintedLines, Generic[T]):
         opens = at == (self._list.cursor if event.chain == 1 else self._clicked)
         self._put(at)
         self._clicked = -1 if opens else at
-        if self.head is not None:
-            self.action_select()
-        elif self._ticks and event.x < self.tick_cells:
+        if self.head is None and self._ticks and event.x < self.tick_cells:
             self.tick()
-        elif opens:
+        elif opens or self.head is not None:
             self.action_select()
 
     def _click_header(self, x: int) -> None:
