@@ -48,7 +48,7 @@ def test_the_interface_ends_when_its_terminal_is_gone(tmp_path: Path) -> None:
     )  # fmt: skip
     os.close(end)
     try:
-        assert drawn(terminal, b"pocket")
+        assert drawn(terminal, b"baseline")
         os.close(terminal)
         assert program.wait(LEAVE_S + 20) == CODE
     finally:

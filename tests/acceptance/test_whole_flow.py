@@ -94,7 +94,7 @@ async def day(app: SirtApp, runs: RunsFolder, target: Path) -> None:
         await shows(" p ")  # the paired test has been made
         await pilot.press("E")
         await shows("Export accuracies")
-        await pilot.press(*str(target), "enter")
+        await pilot.press("ctrl+u", *str(target), "enter")
         await shows("files are in")
 
 
