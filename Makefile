@@ -7,9 +7,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
-# a worker a core; a file stays with one worker, since its tests share what is slow to make; the
-# order is that of tests/conftest.py
-SIDE_BY_SIDE := -n logical --dist loadfile --no-loadscope-reorder
+# a worker a core and one more, since many tests wait for processes; a file stays with one worker,
+# since its tests share what is slow to make; the order is that of tests/conftest.py
+WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+SIDE_BY_SIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 HAS_GPU := $(shell command -v nvidia-smi 2>/dev/null)
 TORCH_FROM := $(if $(HAS_GPU),,$(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)))
 
