@@ -83,9 +83,9 @@ class Page(Leavable[None]):
 
     @property
     def is_covered(self) -> bool:
-        """Whether another page was opened from this one, so that it can't be seen."""
-        stack = self.app.screen_stack
-        return any(isinstance(screen, Page) for screen in stack[stack.index(self) + 1 :])
+        """Whether it can't be seen: another page was opened from it, or it has been left."""
+        pages = [screen for screen in self.app.screen_stack if isinstance(screen, Page)]
+        return not pages or pages[-1] is not self
 
     def about_here(self) -> tuple[str, RenderableType] | None:
         """What is under the cursor, with its name, for the help; None where that needs none."""

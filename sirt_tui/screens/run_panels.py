@@ -70,7 +70,9 @@ class RunPanels(Part, Container):
                 panel.show(view)
 
     def fit(self) -> None:
-        """Show the panels that fit."""
+        """Show the panels that fit; it may be asked for when the screen is gone already."""
+        if not self.is_attached:
+            return
         self._share_room()
         choice = self._choice()
         if choice and self._panel not in choice:

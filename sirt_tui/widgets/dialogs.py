@@ -124,6 +124,15 @@ class AskText(Dialog[str | None]):
         self.dismiss(None)
 
 
+class Options(OptionList):
+    """Moves by pages only where a line has room: Textual's own raises ``KeyError`` elsewhere."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action.startswith("page_") and not self.scrollable_content_region:
+            return False
+        return super().check_action(action, parameters)
+
+
 class Choose(Dialog[str | None]):
     """Asks to choose one of several, describing the one under the cursor; None if it is left.
     ``drop`` deletes one of the ``droppable`` for good, and returns whether it did; ``drop_key``
@@ -159,7 +168,7 @@ class Choose(Dialog[str | None]):
         with Vertical(classes="dialog"):
             yield Label(visible(self._title), markup=False, classes="dialog-title")
             labels = self._offers.items()
-            yield OptionList(*(Option(Text(visible(lb)), id=key) for key, (lb, _) in labels))
+            yield Options(*(Option(Text(visible(lb)), id=key) for key, (lb, _) in labels))
             yield Static(id="about", classes="dialog-hint", markup=False)
             keys = (
                 "enter to choose",

@@ -152,8 +152,10 @@ def test_escape_goes_back_to_where_a_screen_was_opened(recorded):
             await settled(pilot, lambda: "refine reward margin" in text_of(app))
             await pilot.press("4", "2")  # of each kind of screen there is one
             await settled(pilot, lambda: "refine loss" in text_of(app))
+            page = app.screen
             await pilot.press("escape")
             await settled(pilot, lambda: "9 runs" in text_of(app))
+            assert page.is_covered  # what still reaches a page that was left draws nothing
 
     asyncio.run(flow())
 
