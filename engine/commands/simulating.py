@@ -15,8 +15,9 @@ from engine.scheduling.queue import API_SLOTS
 from engine.scheduling.simulation import Simulated, simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from engine.planning.estimate import Expected
     from engine.planning.plan import Plan
     from engine.scheduling.order import Rule
     from engine.schema.specs import PhaseSpec
@@ -33,13 +34,15 @@ def simulations(
     rules: Iterable[Rule] = tuple(RULES),
     shared: bool = True,
     training: int = 1,
+    took: Mapping[str, Expected] | None = None,
 ) -> list[Simulated]:
     """What is still to do of a plan, on each number of GPUs by each rule. Phases take as long as
     similar ones took, or as their model's size lets expect. ``shared``: phases on one card share a
     server; those of a cluster's jobs don't. ``training``: the GPUs that a training takes, where
-    there are so many."""
+    there are so many. ``took``: how long phases on a GPU take, where it is known already."""
     to_do, there = plan.to_do, is_installed(runs.root)
-    took = expectations(to_do, runs, True, history(runs))
+    if took is None:
+        took = expectations(to_do, runs, True, history(runs))
     nodes = {spec.id: _node(spec, took[spec.id].seconds or 0.0, there) for spec in to_do}
     chains = [tuple(nodes[p.id] for p in run.phases if p.id in nodes) for run in plan.runs]
     rules, found = list(rules), []

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from engine.commands.simulating import USED, Simulated, simulations
 from engine.commands.sites import check_job, site_of
-from engine.planning.estimate import expectations
-from engine.planning.history import history
 from engine.planning.memory import GIB, splits
 from engine.planning.needs import Needs
 from engine.scheduling.launchers.slurm.script import asked_with, devices_of
@@ -76,14 +74,11 @@ def site_jobs(
         for (kind, one), count in alike.items()
     )
     order = sorted(found, key=lambda job: ([*PHASES].index(job.kind), seconds_of(job.asked.time)))
-    took = expectations(specs, runs, True, history(runs))
-    hours = sum(
-        a.nodes * a.gpus * (took[s.id].seconds or 0.0) for s, a in zip(specs, asked, strict=True)
-    )
-    training = max(
-        (a.nodes * a.gpus for s, a in zip(specs, asked, strict=True) if s.trains), default=1
-    )
-    wall = simulations(plan, runs, cards, (USED,), False, max(1, training)) if hours else []
+    took = needs.expected(plan.to_do, True)
+    gpus = {spec.id: one.nodes * one.gpus for spec, one in zip(specs, asked, strict=True)}
+    hours = sum(gpus[spec.id] * (took[spec.id].seconds or 0.0) for spec in specs)
+    training = max([1, *(gpus[spec.id] for spec in specs if spec.trains)])
+    wall = simulations(plan, runs, cards, (USED,), False, training, took) if hours else []
     return SiteJobs(tuple(order), tuple(_short(site, specs, needs)), hours / 3600, tuple(wall))
 
 

@@ -40,13 +40,12 @@ class Needs:
 
     def asked(self, specs: Iterable[PhaseSpec], most: Callable[[PhaseSpec], Asked]) -> list[Asked]:
         """What each of these phases asks for; ``most``: the most that it may."""
-        self._read()
         specs = list(specs)
         limits = [most(spec) for spec in specs]
         took: dict[str, Expected] = {}
         for on_gpu in (False, True):
             mine = [s for s, limit in zip(specs, limits, strict=True) if bool(limit.gpus) == on_gpu]
-            took |= expectations(mine, self._runs, on_gpu, self._past)
+            took |= self.expected(mine, on_gpu)
         return [
             limit._replace(
                 time=_time(took[spec.id].seconds, limit.time),
@@ -59,6 +58,11 @@ class Needs:
         """The same by all processes of a node."""
         one = self.took_gib(spec, bool(limit.gpus))
         return one and one * (limit.gpus or limit.processes)
+
+    def expected(self, specs: Iterable[PhaseSpec], on_gpu: bool) -> dict[str, Expected]:
+        """How long each of these phases takes."""
+        self._read()
+        return expectations(specs, self._runs, on_gpu, self._past)
 
     def took_gib(self, spec: PhaseSpec, on_gpu: bool) -> float | None:
         """The most main memory that a process of similar phases on such a device took; None where
