@@ -41,6 +41,7 @@ WEIGHTS = {ADAPTER, MERGED}  # folders that a bundle may leave out
 REPLIES = "replies.jsonl"
 CHECKPOINTS = "checkpoints"
 TRACKERS = "trackers"
+MANIFEST = "manifest.json"
 LOOKS = "looks.jsonl"
 
 _ATTEMPT = re.compile(r"attempt-(\d{3,})$")
@@ -159,7 +160,7 @@ class PhaseDir:
 
     @property
     def manifest_file(self) -> Path:
-        return self.path / "manifest.json"
+        return self.path / MANIFEST
 
     @property
     def seals_file(self) -> Path:

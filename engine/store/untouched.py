@@ -7,6 +7,8 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from engine.store.layout import MANIFEST
+
 if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
@@ -31,7 +33,7 @@ class Inodes:
         return (
             found.st_nlink == NO_SUBFOLDERS
             and self._counts_subfolders
-            and not os.path.exists(f"{self._phases}/{phase_id}/manifest.json")  # noqa: PTH110
+            and not os.path.exists(f"{self._phases}/{phase_id}/{MANIFEST}")  # noqa: PTH110
         )
 
     @cached_property
