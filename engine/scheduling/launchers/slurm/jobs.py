@@ -5,17 +5,15 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.machine.state import DAMAGED
 from engine.scheduling.launchers.slurm.arrays import key_of
+from engine.scheduling.launchers.slurm.handles import handle_of
 from engine.scheduling.launchers.slurm.program import NoAnswer, ask
 from engine.scheduling.launchers.slurm.queries import KEPT_S, Job, shared_queue
 from engine.scheduling.launchers.slurm.states import ENDED, short
 from engine.schema.errors import UserError
-from engine.schema.jsonfile import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,11 +106,8 @@ def of_nodes(text: str) -> tuple[PartitionNow, ...]:
 
 def job_of(attempt: AttemptDir) -> Job | None:
     """An attempt's job as the queue has it; None for one of another launcher."""
-    with suppress(*DAMAGED):
-        owner = read_json(attempt.process)
-        if str(owner["launcher"]).startswith("slurm:"):
-            return shared_queue().look().jobs.get(key_of(owner["handle"]))
-    return None
+    handle = handle_of(attempt)
+    return shared_queue().look().jobs.get(key_of(handle)) if handle else None
 
 
 def hold(attempts: Iterable[AttemptDir], held: bool) -> int:
