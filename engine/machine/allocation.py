@@ -17,6 +17,11 @@ def job() -> str:
     return os.environ.get(JOB, "")
 
 
+def number() -> int:
+    """The cluster's own number of it, which each task of an array has for itself."""
+    return int(os.environ["SLURM_JOB_ID"])
+
+
 def scratch() -> Path | None:
     """The folder on this node's own disk for what is often written; None without one."""
     named = os.environ.get(SCRATCH)

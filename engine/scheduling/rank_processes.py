@@ -97,7 +97,7 @@ def _places(devices: Devices, together: bool) -> Iterator[tuple[int, dict[str, s
 def _port(devices: Devices) -> int:
     """One that nobody uses now; several machines must all know it beforehand, by their job."""
     if devices.nodes > 1:
-        return PORTS[int(os.environ["SLURM_JOB_ID"]) % len(PORTS)]
+        return PORTS[allocation.number() % len(PORTS)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
