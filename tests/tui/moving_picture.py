@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.interfaces import Devices
 from engine.machine import processes
+from engine.schema.events import Progress
 from engine.store.eventlog import EventReader
 from engine.store.layout import RunsFolder
 from engine.store.run import read_run
@@ -73,7 +74,7 @@ class Recording:
         end = next(
             number
             for number, event in enumerate(self._events)
-            if event.kind == "progress" and getattr(event, "done", 0) >= step
+            if isinstance(event, Progress) and event.unit == "steps" and event.done >= step
         )
         with self._attempt.events.open("ab") as log:  # as a phase does: what is there stays
             log.writelines(self._lines[self._written : end + 1])
