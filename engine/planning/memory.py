@@ -12,9 +12,10 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
 
-from engine.machine.devices import memory
+from engine.machine.devices import has_bf16, memory
 from engine.planning.history import likeness
 from engine.schema.specs import EvaluateSpec
 
@@ -31,37 +32,61 @@ RUNTIME: Final = 0.6  # GiB: Python with torch and transformers, measured
 ON_CARD: Final = 0.8  # GiB: a CUDA context with its libraries
 BESIDE_CARD: Final = 2.5  # GiB of main memory for a phase whose model is on a GPU
 TOKENS: Final = 350  # in a prompt with its answer, while not yet counted
-# bytes of activations per token, layer and hidden unit in training (Korthikanti et al., 2022,
-# without attention scores, which are never stored)
-KEPT: Final = {2: 34, 4: 68}
+# bytes that training keeps per token and layer for each unit of the hidden and of the intermediate
+# width, where computing takes so many bytes a number: counted from the tensors that autograd saves
+# in Qwen2 and Llama with LoRA on all linear layers, in fp32 with dropout
+KEPT: Final = {2: (67, 13.5), 4: (75, 19.4)}
 AT_ONCE: Final = 64  # sequences that a training pass on a CPU reads, at most
 POCKET: Final = 50e6  # parameters below which two threads don't speed up a matrix product
 UNKNOWN_BYTES: Final = 2.0**19  # per token: a 7B model without grouped-query attention
 SPARE: Final = 1.3  # what the allocator holds beyond the tensors, measured
+SPARE_IN_TRAINING: Final = 1.6  # on a CPU, where every batch has another length; measured
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The sizes that decide a model's memory: layers, width, width of keys and values together
-    (per token and layer), and vocabulary size."""
+    (per token and layer), vocabulary, width inside the MLP, and whether the output layer shares
+    the embedding's weights."""
 
     layers: int
     hidden: int
     cached: int
     vocabulary: int
+    intermediate: int
+    tied: bool = True
+
+    @property
+    def used(self) -> float:
+        """Parameters that a token is multiplied with: attention, the gated MLP and the output
+        layer."""
+        attention = 2 * self.hidden**2 + self.hidden * self.cached
+        each = attention + 3 * self.hidden * self.intermediate
+        return float(self.layers * each + self.vocabulary * self.hidden)
+
+    @property
+    def stored(self) -> float:
+        """Parameters in memory: an embedding of its own is read, not multiplied with."""
+        return self.used + (0 if self.tied else self.vocabulary * self.hidden)
+
+    def kept(self, width: int) -> float:
+        """Bytes of a token that one layer keeps for its gradient (:data:`KEPT`)."""
+        hidden, intermediate = KEPT[width]
+        return hidden * self.hidden + intermediate * self.intermediate
 
 
 def shape_of(card: ModelCard) -> Shape | None:
     """A model's shape; None without a folder or a parameter count."""
     weights = card.source.weights
     if weights and weights.path:
-        found = _shape_in(Path(weights.path).expanduser())
+        found = _shape_of_folder(Path(weights.path).expanduser())
         if found is not None:
             return found
     if card.parameters is None:
         return None
     layers = max(1, round((card.parameters / (12 * 128**2)) ** (1 / 3)))  # width = 128 x layers
-    return Shape(layers, 128 * layers, 2 * 128 * layers, 64_000)
+    width = 128 * layers
+    return Shape(layers, width, 2 * width, 64_000, round(8 / 3 * width))
 
 
 def is_pocket(card: ModelCard) -> bool:
@@ -72,7 +97,7 @@ def is_pocket(card: ModelCard) -> bool:
 def parameters_of(card: ModelCard) -> float:
     """A model's number of parameters, from its card or its shape; 0 when unknown."""
     shape = shape_of(card)
-    return card.parameters or (_parameters(shape) if shape else 0.0)
+    return card.parameters or (shape.used if shape else 0.0)
 
 
 def bytes_a_token(card: ModelCard) -> float:
@@ -81,18 +106,31 @@ def bytes_a_token(card: ModelCard) -> float:
     return 2.0 * shape.layers * shape.cached if shape else UNKNOWN_BYTES
 
 
+def shape_in(config: Any) -> Shape:
+    """The shape that a text model's configuration tells, by transformers' names of attributes.
+
+    Raises ``AttributeError``, ``TypeError`` or ``ValueError`` where it doesn't tell.
+    """
+    hidden, heads = int(config.hidden_size), int(config.num_attention_heads)
+    size = int(getattr(config, "head_dim", None) or hidden // heads)
+    key_heads = int(getattr(config, "num_key_value_heads", None) or heads)
+    return Shape(
+        layers=int(config.num_hidden_layers),
+        hidden=hidden,
+        cached=2 * key_heads * size,
+        vocabulary=int(config.vocab_size),
+        intermediate=int(getattr(config, "intermediate_size", None) or 4 * hidden),
+        tied=bool(getattr(config, "tie_word_embeddings", True)),
+    )
+
+
 @lru_cache(maxsize=1_000)
-def _shape_in(folder: Path) -> Shape | None:
+def _shape_of_folder(folder: Path) -> Shape | None:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = config.get("text_config", config)
-        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-        size = int(config.get("head_dim") or hidden // heads)
-        key_heads = int(config.get("num_key_value_heads") or heads)
-        layers, vocabulary = int(config["num_hidden_layers"]), int(config["vocab_size"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return shape_in(SimpleNamespace(**config.get("text_config", config)))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
-    return Shape(layers, hidden, 2 * key_heads * size, vocabulary)
 
 
 def splits(weights: LocalWeights) -> bool:
@@ -107,13 +145,16 @@ def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
     source = card.source.weights if card else None
     if not card or not source or (shape := shape_of(card)) is None:
         return None
-    weights = (card.parameters or _parameters(shape)) * _bytes_a_weight(source, spec, on_gpu)
-    width = 2 if on_gpu and source.precision != "fp32" else 4
+    weights = (card.parameters or shape.stored) * _bytes_a_weight(source, spec, on_gpu)
+    width = _width(source, on_gpu)
     step = spec.step
-    beside = _training(step, shape, width) if step else _answering(spec, shape, width)
-    if step and not on_gpu:  # its passes are limited to a quarter of the free memory
-        beside = min(beside, memory()[0] * 2**20 / 4)
-    return (ON_CARD if on_gpu else RUNTIME) + (weights + SPARE * beside) / GIB
+    if step is None:
+        beside = SPARE * _answering(spec, shape, width)
+    elif on_gpu:
+        beside = SPARE * _training(step, shape, width)
+    else:  # its passes are limited to a quarter of the free memory
+        beside = SPARE_IN_TRAINING * min(_training(step, shape, width), memory()[0] * 2**20 / 4)
+    return (ON_CARD if on_gpu else RUNTIME) + (weights + beside) / GIB
 
 
 def needed_gib(
@@ -130,16 +171,20 @@ def needed_gib(
     return max(seen) if seen else rough_gib(spec, on_gpu)
 
 
-def _parameters(shape: Shape) -> float:
-    return 12.0 * shape.layers * shape.hidden**2 + shape.vocabulary * shape.hidden
+def _width(source: LocalWeights, on_gpu: bool) -> int:
+    """Bytes of a number that is computed with."""
+    narrow = on_gpu or (source.precision == "bf16" and has_bf16())
+    return 2 if narrow and source.precision != "fp32" else 4
 
 
 def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> float:
     """Bytes per weight. On a CPU 4-bit weights are unpacked for generation and 16-bit ones computed
-    in 32 bits; the 16-bit file stays mapped (2 bytes)."""
+    in 32 bits where it has no instructions for them; the 16-bit file stays mapped (2 bytes)."""
     if on_gpu:
         beside = 2.0 if spec.unpacks and source.precision == "nf4" else 0.0
         return BYTES[source.precision] + beside
+    if _width(source, on_gpu) == 2:
+        return BYTES[source.precision]
     made = {"nf4": 0.6 if spec.trains else 4.6, "bf16": 4.0, "fp32": 4.0}[source.precision]
     return made + (0.0 if source.precision == "fp32" else 2.0)
 
@@ -157,4 +202,4 @@ def _answering(spec: PhaseSpec, shape: Shape, width: int) -> float:
 def _training(step: tuple[int, int], shape: Shape, width: int) -> float:
     """Bytes that one pass keeps for its gradient, with the logits of its answers."""
     rows, tokens = min(step[0], AT_ONCE), min(step[1], TOKENS)
-    return rows * tokens * (shape.layers * shape.hidden * KEPT[width] + 2 * 4 * shape.hidden)
+    return rows * tokens * (shape.layers * shape.kept(width) + 2 * 4 * shape.hidden)

@@ -20,7 +20,7 @@ from engine.machine import ranks
 from engine.machine.devices import MIB, memory
 from engine.models import adapters
 from engine.models.loading import compute_dtype
-from engine.planning.memory import AT_ONCE, KEPT, rough_gib, splits
+from engine.planning.memory import AT_ONCE, rough_gib, shape_in, splits
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
 from engine.training import checkpoints, guards
@@ -112,18 +112,19 @@ def _card_gib() -> float:
 def examples_at_once(loaded: Loaded, tokens: int) -> int:
     """How many sequences of the given length fit into memory in one training pass.
 
-    So many bytes a token, layer and hidden unit are kept as :data:`engine.planning.memory.KEPT`
-    says; recomputing keeps two a layer and all of one layer's. Two thirds of the free GPU memory
-    may go there; on a CPU a quarter of the memory, and no more than keeps its caches useful.
+    So many bytes a token and layer are kept as :meth:`engine.planning.memory.Shape.kept` says;
+    recomputing keeps two a hidden unit and layer, and all of one layer's. Two thirds of the free
+    GPU memory may go there; on a CPU a quarter of the memory, and no more than keeps its caches
+    useful.
     """
-    config = loaded.model.config.get_text_config()
-    layers, hidden = config.num_hidden_layers, config.hidden_size
+    shape = shape_in(loaded.model.config.get_text_config())
+    each = shape.kept(loaded.model.dtype.itemsize)
     if loaded.device.type == "cuda":
         free = torch.cuda.mem_get_info(loaded.device)[0] * 2 / 3
-        kept = 2 * layers + 2 * KEPT[2] if recomputes(loaded) else KEPT[2] * layers
-        return max(1, int(free / (tokens * hidden * kept)))
+        again = 2 * shape.layers * shape.hidden + each
+        return max(1, int(free / (tokens * (again if recomputes(loaded) else shape.layers * each))))
     free = memory()[1] * MIB / 4
-    return max(1, min(int(free / (tokens * hidden * layers * KEPT[4])), AT_ONCE))
+    return max(1, min(int(free / (tokens * shape.layers * each)), AT_ONCE))
 
 
 def recomputes(loaded: Loaded) -> bool:

@@ -56,8 +56,12 @@ def test_passes_make_the_same_step(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_pass_fits_into_what_a_control_group_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shape = SimpleNamespace(num_hidden_layers=24, hidden_size=896)
-    model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: shape))
+    shape = SimpleNamespace(
+        num_hidden_layers=24, hidden_size=896, intermediate_size=4864, num_attention_heads=14,
+        vocab_size=151_936,
+    )  # fmt: skip
+    config = SimpleNamespace(get_text_config=lambda: shape)
+    model = SimpleNamespace(config=config, dtype=torch.bfloat16)
     loaded = Loaded(model, None, torch.device("cpu"))
     plenty = SimpleNamespace(total=512 * 2**30, available=512 * 2**30)
     monkeypatch.setattr(devices.psutil, "virtual_memory", lambda: plenty)
@@ -65,4 +69,4 @@ def test_a_pass_fits_into_what_a_control_group_leaves(
     assert tr.examples_at_once(loaded, 500) == 64
     for name, text in (("max", str(8 * 2**30)), ("current", "0"), ("stat", "inactive_file 0")):
         (tmp_path / f"memory.{name}").write_text(text)
-    assert tr.examples_at_once(loaded, 500) == 2
+    assert tr.examples_at_once(loaded, 200) == 3
