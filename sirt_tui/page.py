@@ -60,8 +60,6 @@ class Page(Leavable[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
     DEFAULT_CSS = """
     Page #bottom { dock: bottom; height: auto; }
-    Page #filter { display: none; height: 1; border: none; padding: 0 1; }
-    Page #filter.open { display: block; }
     """
     SEARCHES: ClassVar[bool] = False  # whether its texts can be searched
     ALLOW_IN_MAXIMIZED_VIEW = "HeaderLine,#bottom"  # where one is, and the way out

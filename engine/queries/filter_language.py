@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
+GOES_ON = 3  # names that are offered for the beginning of one
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 UNITS = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 SIGNS = {"==": "=", "≥": ">=", "=>": ">=", "≤": "<=", "=<": "<=", "≠": "!="}  # as people write
@@ -35,13 +36,15 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 class Filter(Generic[T]):
     """A parsed filter. ``said``: its conditions as they were typed, one for each test. ``problem``:
     what is wrong with the words that can't be read and are ignored. ``words``: plain words that
-    must all occur; ``names``: fields and figures asked for."""
+    must all occur; ``names``: fields and figures asked for. ``unfinished``: how the last word may
+    go on, where it is the beginning of a condition."""
 
     tests: tuple[Callable[[T], bool], ...] = ()
     problem: str = ""
     words: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
     said: tuple[str, ...] = ()
+    unfinished: str = ""
 
     def __call__(self, thing: T) -> bool:
         return all(test(thing) for test in self.tests)
@@ -100,8 +103,24 @@ class Language(Generic[T]):
                     names.add(found[3])
             elif not negated and word.lower() not in self.words:
                 words.append(word.lower())
-        problem = "; ".join(problems)
-        return Filter(tuple(tests), problem, tuple(words), frozenset(names), tuple(said))
+        return Filter(
+            *(tuple(tests), "; ".join(problems), tuple(words), frozenset(names), tuple(said)),
+            unfinished=self._goes_on(text),
+        )
+
+    def _goes_on(self, text: str) -> str:
+        """Say how the last word may go on, if it is the beginning of a condition."""
+        *_, last = text.split(" ")
+        word = last.removeprefix("-")
+        if word[:-1] in self.fields and word.endswith(":"):
+            known = self.values.get(word[:-1], ())
+            return f"{word}{', '.join(known)}" if known else f"{word}WORD"
+        if (found := _CONDITION.match(word)) and not found[3]:
+            return f"{word}{self._example(found[1])}" if found[1] in self.figures else f"{word}…"
+        begun = word.lower()
+        names = [f"{name}:" for name in self.fields if begun and name.startswith(begun)]
+        names += [f"{n}>" for n in self.figures if begun and n.startswith(begun)]
+        return " or ".join(names[:GOES_ON])
 
     def _test(self, word: str) -> Callable[[T], bool]:
         if found := _CONDITION.match(word):

@@ -20,6 +20,7 @@ from engine.queries.rows import (
     was_stopped,
     with_progress,
 )
+from engine.queries.waits import Waits
 from engine.schema.errors import UserError
 from engine.store.registry import Registry, Stamp, stamp_of, up_to_date, written_at
 from engine.store.run import read_record
@@ -57,6 +58,7 @@ class Roster:
         self._stale: frozenset[str] = frozenset()
         self._queued: dict[str, dict[str, int]] = {}
         self._queue_problem = ""  # the runs are shown without it
+        self._waits: Waits | None = None  # read only where a run is queued
         self._looks = Looks(runs)
         self._forecast = Forecast(runs)
         self._seen: dict[str, _Seen] = {}
@@ -70,12 +72,14 @@ class Roster:
             self._stale = frozenset(self._outdated())
         moved |= self._read_queue()
         before, self._seen = self._seen, self._look_at_unfinished()
+        moved |= self._read_waits()
         if self._rows is not None and not moved and _same(before, self._seen):
             return self._rows
         found = filter(None, (self._row(run_id) for run_id in self._present))
         rows = sorted(found, key=_age, reverse=True)
         at_work = {row.run_id: self._seen[row.run_id].looks for row in rows if _works(row)}
-        ordered = tuple(self._forecast.told(rows, at_work) if at_work else rows)
+        told = self._forecast.told(rows, at_work) if at_work else rows
+        ordered = tuple(map(self._waiting, told)) if self._waits else tuple(told)
         if ordered != self._rows:
             self._rows = ordered
         self._keep()
@@ -170,6 +174,17 @@ class Roster:
         except UserError as error:
             self._queue_problem = str(error)
         return True
+
+    def _read_waits(self) -> bool:
+        """Read what queued runs wait for, where there are any."""
+        queued = any(seen.row.state == "queued" for seen in self._seen.values())
+        before, self._waits = self._waits, Waits.read(self._runs) if queued else None
+        return before != self._waits
+
+    def _waiting(self, row: RunRow) -> RunRow:
+        """Return the row with what it waits for."""
+        seen = self._seen.get(row.run_id)
+        return self._waits.told(row, seen.looks) if self._waits and seen else row
 
     # --- the runs that may change ---
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,8 +11,7 @@ from engine.machine.state import phase_state, recent_view
 from engine.queries.evaluations import accuracies_of, evaluations_of, why_unscored
 from engine.queries.rows import queued_runs, row_of, was_stopped
 from engine.queries.run_list import Roster
-from engine.scheduling import daemon
-from engine.scheduling.queue import read_queue
+from engine.queries.waits import Waits
 from engine.scheduling.standing import Fact, run_state, standings
 from engine.schema.errors import UserError
 from engine.store.eventlog import EventReader
@@ -136,8 +134,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
     except UserError as error:
         forgiven = None
         damage.append(str(error))
-    waiting = daemon.waiting(runs)
-    about_to = _about_to(runs, run_id)
+    waiting = Waits.read(runs)
     phases: list[PhaseStatus] = []
     specs = file.spec.phases
     needs = dict.fromkeys(lost, ()) | {spec.id: spec.inputs for spec in specs}
@@ -152,7 +149,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
         waits = said.why
         if state == "queued":
             ready = all(i in stands and stands[i].state == "done" for i in spec.inputs)
-            waits = waiting.get(spec.id, "") or (about_to if ready else "")
+            waits = waiting.why(run_id, spec.id, ready)
         by = stands[spec.id].blocked_by
         told = PhaseStatus(spec, state, said.attempt, said.error, by, view, waits, said.where)
         phases.append(replace(told, stopping=said.stopping))
@@ -161,14 +158,6 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
     state = run_state([stand.state for stand in stands.values()], stop, stopping)
     accuracies = accuracies_of(evaluations_of(runs, specs))
     return RunStatus(file, state, tuple(phases), accuracies, tuple(damage))
-
-
-def _about_to(runs: RunsFolder, run_id: str) -> str:
-    """What a queued phase waits for whose inputs are there, where the conductor gives no reason."""
-    with contextlib.suppress(UserError):
-        if read_queue(runs).entry(run_id).hold:
-            return "its run is on hold"
-    return "about to start" if daemon.holder(runs) else "waits for the conductor to start"
 
 
 def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:

@@ -50,7 +50,7 @@ class RunRow:
     those of each kind of phase, as ``{"instruct.epochs": 4.0}``; None in a row of an earlier
     version's index. ``left_out``: a person wants it in no table and no report. ``share``: how much
     of an unfinished run is done, in per cent; ``ends``: when it is expected to end, if that can be
-    estimated. Neither is kept.
+    estimated; ``waits``: why a queued one has not started. None of these is kept.
     """
 
     run_id: str
@@ -87,6 +87,7 @@ class RunRow:
     left_out: bool = False
     share: int | None = None
     ends: datetime | None = None
+    waits: str = ""
 
     def setting(self, name: str) -> Value:
         """A setting's value by its full name, such as ``instruct.learning_rate``; None if the run

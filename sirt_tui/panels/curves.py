@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
+from engine.schema.counts import counted
 from engine.schema.metrics import DRAWN, metrics_of
 from sirt_tui.panels import x_axis
 from sirt_tui.panels.plots import thresholds
@@ -106,11 +107,10 @@ class CurvesPanel(RunPanel, Vertical):
         phase, metric = there[shown]
         kind = phase.spec.kind
         over = self._over if self._over in x_axis.offered([phase.view]) else "steps"
-        place = list(there).index(shown) + 1
         keys = "reading what was before  " if phase.reading else ""
         names = {"next": "next", "log_scale": "log", "smoother": "smooth", "x_axis": over}
         keys += "  ".join(
-            (f"{place}/{len(there)}", *(f"{self.key(k)} {w}" for k, w in names.items()))
+            (counted(len(there), "curve"), *(f"{self.key(k)} {w}" for k, w in names.items()))
         )
         rounds = [p.id for p in self._phases if p.spec.kind == kind]
         which = f", round {rounds.index(phase.id) + 1}" if len(rounds) > 1 else ""

@@ -149,7 +149,7 @@ def phase_text(
     text.append(f" {phase.shown:<7}", STATE_STYLES[phase.shown])
     if phase.attempt > 1:
         text.append(f" attempt {phase.attempt}", "yellow")
-    ended = now if phase.state == "running" else phase.view.finished
+    ended = now if phase.state == "running" else phase.view.finished or phase.view.last_event
     if phase.state in {"running", "done"} and phase.view.started and ended:
         took = (ended - phase.view.started).total_seconds()
         text.append(f" {duration(took):>5}" if took >= 0 else "", "dim")

@@ -64,6 +64,8 @@ def row_text(row: RunRow, now: datetime, status: RunStatus | None = None) -> Tex
     text = Text()
     text.append(f"{STATE_MARKS[row.state]} {row.state}", STATE_STYLES[row.state])
     text.append(f"  {visible(row.name)}\n")
+    if row.waits:
+        text.append(f"{one_line(row.waits, 200)}\n", "dim")
     if row.left_out:
         text.append(f"{LEFT_OUT} left out of tables and reports\n", "yellow")
     for warning in _warnings(row):

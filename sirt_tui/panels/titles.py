@@ -1,4 +1,4 @@
-"""The titles in panels' borders, and the texts of a filter's problem and an empty list."""
+"""The titles in panels' borders, and the text of an empty list."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.content import Content
-
-from engine.schema.sanitize import one_line
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -31,9 +29,3 @@ def entitle(panel: Widget, title: str, subtitle: str = "") -> None:
         panel.border_title = Text(title)
     if panel.border_subtitle != Content(subtitle).markup:
         panel.border_subtitle = Text(subtitle)
-
-
-def problem_text(problem: str) -> Text:
-    """Write a filter's problem, to stand first in a line, where it is never cut."""
-    text = Text()
-    return text.append(f"{one_line(problem, 200)}   │ ", "bold red") if problem else text

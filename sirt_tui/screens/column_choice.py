@@ -82,6 +82,7 @@ class ColumnChoice(Dialog[Chosen | None]):
 
     def on_mount(self) -> None:
         self.table.ticked = set(self._shown)
+        self.table.nothing = "no column has these words"
         self.table.show(self._offered)
         self.table.focus()
 

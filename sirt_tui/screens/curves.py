@@ -18,7 +18,7 @@ from sirt_tui.panels import comparison
 from sirt_tui.panels.curve_grid import CurveGrid
 from sirt_tui.panels.plots import plots, single_values
 from sirt_tui.places import bindings
-from sirt_tui.widgets.typed_line import TypedLine
+from sirt_tui.widgets.filter_line import FilterLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class CurvesPage(Page):
     def compose_body(self) -> ComposeResult:
         yield Static(Text("reading…", "dim"), id="bar")
         yield Static(id="names")
-        yield TypedLine(placeholder=SEARCH, id="filter", compact=True)
+        yield FilterLine(SEARCH)
         yield CurveGrid()
 
     def on_mount(self) -> None:
@@ -113,13 +113,16 @@ class CurvesPage(Page):
         if found:
             text.append(counted(len(found), "chart"), "bold")
         elif words:
-            text.append(f"no metric has {words!r} in its name", "bold red")
+            text.append("no chart", "bold")
         else:
             text.append("no points yet", "dim")
         text.append(f"  over {self.grid.over}", "dim")
         if self._values:
             text.append(f"  {one_line(', '.join(self._values), 200)}", "dim")
         self.query_one("#bar", Static).update(text)
+        left = Text(counted(len(found), "chart"), "dim")
+        none = Text(f"no metric has {words!r} in its name; esc shows all", "bold red")
+        self.query_one(FilterLine).tell(left if found else none)
 
     def metrics(self) -> dict[str, Callable[[], object]]:
         return {title: partial(self.grid.go_to, title) for title in self.grid.titles}

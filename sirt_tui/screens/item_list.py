@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from rich.text import Text
+
 from engine.queries import item_filter
 from engine.queries.nothing_found import why_none
 from sirt_tui.format import count
 from sirt_tui.panels.item_files import items_text
-from sirt_tui.panels.titles import problem_text
+from sirt_tui.widgets import filter_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from rich.text import Text
 
     from engine.queries.filter_language import Filter
     from engine.queries.items import Item, Reader, Source
@@ -128,15 +128,21 @@ class ItemList:
 
     def status(self, source: Source) -> Text:
         """Write how many items there are, and how far a search is."""
-        text = problem_text(self.filter.problem if self.filter else "")
-        text.append_text(
-            items_text(source, len(self._numbers), self.total, self.filter is not None)
-        )
+        text = items_text(source, len(self._numbers), self.total, self.filter is not None)
         if self.seen < self.total:
             text.append(f"  looked at {count(self.seen)}", "cyan")
         if self.order != FILE or self.descending:
             text.append(f"  by {ORDERS[self.order]} {'▾' if self.descending else '▴'}", "bold")
         return text
+
+    def understood(self) -> Text:
+        """Write what is understood of the filter."""
+        if self.filter is None:
+            return Text()
+        shown, total = len(self._numbers), self.total
+        none = self.seen >= total and not shown
+        left = Text(self.why_none, "yellow") if none else Text(f"{shown} of {total}", "dim")
+        return filter_line.understood(self.filter, left)
 
     def next_order(self, scored: bool) -> None:
         """Take the next order: the file's, by margin where refine has scored, by length; pairs

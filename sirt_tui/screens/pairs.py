@@ -20,9 +20,9 @@ from sirt_tui.screens.item_list import ItemList, ItemRow, item_texts, meant
 from sirt_tui.screens.item_marks import ItemMarks
 from sirt_tui.screens.item_sources import ItemSources
 from sirt_tui.screens.table_page import TablePage
+from sirt_tui.widgets.filter_line import FilterLine
 from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.table import RowTable
-from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,7 +100,7 @@ class PairsPage(TablePage[ItemRow]):
     def compose_body(self) -> ComposeResult:
         yield SourceBar()
         yield Static(id="status")
-        yield TypedLine(placeholder=HINT, id="filter", compact=True)
+        yield FilterLine(HINT)
         with Container(id="body"):
             yield RowTable(item_columns(self._marks, self._sources), lambda row: str(row.number))
             yield ItemPanel()
@@ -179,6 +179,7 @@ class PairsPage(TablePage[ItemRow]):
     def _show(self, other: bool = True) -> None:
         """Show the rows; without ``other``, only the count of searched items has changed."""
         if other:
+            self.table.nothing = self._items.why_none
             self.table.show(self._items.rows)
             self._draw_item()
         self._draw_status()
@@ -229,6 +230,7 @@ class PairsPage(TablePage[ItemRow]):
             text.append_text(also_right_text(self._sources.one))
             text.append(f"  {PREFERRED}" if self._sources.one.what == "pairs" else "", "dim")
             self.query_one("#status", Static).update(text)
+            self.query_one(FilterLine).tell(self._items.understood())
 
     @work(exclusive=True, group="item")
     async def _draw_item(self) -> None:

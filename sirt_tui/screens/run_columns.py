@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 CHOSEN_GOES = -1  # only after all that were there before it was chosen
 NEVER_GOES = -2  # however narrow it is
+NAME, LONGEST = 24, 60  # cells of a name: where room is short, and before other columns have any
+LOOKING = "… looking"
 COUNTED: tuple[State, ...] = (
     "running",
     "stopping",
@@ -67,10 +69,12 @@ def run_columns(
 
     def state(row: RunRow) -> Cell:
         if row.state != "done" and not looked():
-            return "… looking", "dim"
+            return LOOKING, "dim"
         return f"{STATE_MARKS[row.state]} {row.state}{how_far(row)}", STATE_STYLES[row.state]
 
     def how_far(row: RunRow) -> str:
+        if row.waits:
+            return f": {one_line(row.waits, 80)}"
         if row.state != "running" or row.share is None:
             return ""
         left = (row.ends - clock()).total_seconds() if row.ends else 0.0
@@ -90,18 +94,19 @@ def run_columns(
 
     whole = max((len(f"{STATE_MARKS[row.state]} {row.state}") for row in rows), default=0)
     at_work = any(row.state == "running" for row in rows)
+    told = at_work or any(row.waits for row in rows)
     named = partial(Column, repeats=True)  # the name says it already
     columns = [
         Column(
-            *("state", "state", 29 if at_work else 13, state, NEVER_GOES),
-            narrow=max(15 if at_work else 9, whole),
+            *("state", "state", 30 if told else 13, state, NEVER_GOES),
+            narrow=max(15 if at_work else 6 if looked() else len(LOOKING), whole),
             sort=lambda r: (r.state, r.share),
             shorten=_brief_state,
         ),
         Column("phases", "phases", 6, phases, 4, sort=lambda r: r.ladder.count("done")),
         Column(
-            *("name", "name", 41, name, NEVER_GOES),
-            narrow=24,
+            *("name", "name", min(max(NAME, names.longest), LONGEST), name, NEVER_GOES),
+            narrow=NAME,
             grows=True,
             sort=lambda r: r.name,
             shorten=names.short,
@@ -196,18 +201,20 @@ def marks_explained() -> Text:
 
 
 def counts_text(known: int, rows: Sequence[RunRow], whole: bool) -> Text:
-    """Write how many of the ``known`` runs are shown, and how many of these are in each state."""
+    """Write how many of the ``known`` runs are shown, how many of these are in each state, and
+    what the queued ones wait for."""
     text = Text()
     if not whole:
         return text.append("the newest runs; reading the rest")
     total = counted(known, "run")
     text.append(total if len(rows) == known else f"{len(rows)} of {total}")
-    if known and not rows:
-        text.append("  no run is found; esc shows all")
     states = Counter(row.state for row in rows)
     for state in COUNTED:
         if states[state]:
             text.append(f"  {STATE_MARKS[state]} {states[state]} {state}", STATE_STYLES[state])
+        if state == "queued" and (reasons := Counter(row.waits for row in rows if row.waits)):
+            commonest = [one_line(why, 60) for why, _ in reasons.most_common(2)]
+            text.append(f" ({'; '.join(commonest)})", STATE_STYLES[state])
     return text
 
 
@@ -244,7 +251,12 @@ def _shorter(text: str, width: int) -> str:
 
 
 def _brief_state(text: str, room: int) -> str:
-    """Write ``▶ running 34 % ~80 min left`` as ``▶ 34 % ~80 min``, or without the time left."""
+    """Write ``▶ running 34 % ~80 min left`` as ``▶ 34 % ~80 min``, or without the time left, and
+    ``○ queued: about to start`` as ``○ about to start``, or without the reason."""
+    state, colon, why = text.partition(": ")
+    if colon:
+        brief = f"{state[0]} {why}"
+        return brief if cell_len(brief) <= room else state
     sign, _, *how_far = text.removesuffix(" left").split(" ", 2)
     if not how_far:
         return text

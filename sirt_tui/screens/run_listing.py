@@ -73,27 +73,35 @@ class RunListing:
     def show(self, rows: Sequence[RunRow], known: Sequence[RunRow], asked: Container[str]) -> None:
         """Show these of the known runs. ``asked``: the figures that the filter compares."""
         self._known = known
+        self._tell_apart(rows)
         columns = self._columns(known, asked)
         shown = chosen_columns(columns, self._chosen, rows, self._added)
         self._table.set_columns(shown)
-        self._tell_apart(rows, columns["experiment"] in shown)
+        self._tell_experiments(rows, columns["experiment"] in shown)
         self._table.grouping = run_groups.grouping(self._by, columns, self._folded)
         self._table.show(rows)
         if self._working is not None:
             at_work = any(row.working_since is not None for row in known)
             (self._working.resume if at_work else self._working.pause)()
 
-    def _tell_apart(self, rows: Sequence[RunRow], with_experiment: bool) -> None:
-        """Note what the names must say. ``with_experiment``: whether there is a column for it,
-        which may have no room."""
+    def _tell_apart(self, rows: Sequence[RunRow]) -> None:
+        """Note what the names must say."""
         self._apart.clear()
         self._apart |= run_settings.told_apart(rows)
-        told = with_experiment and "experiment" not in self._table.without_room
+        self._note_names(rows)
+
+    def _tell_experiments(self, rows: Sequence[RunRow], with_column: bool) -> None:
+        """Let the names say the experiments too, where these differ and their column has no
+        room."""
+        told = with_column and "experiment" not in self._table.without_room
         if not told and len({row.experiment for row in rows}) > 1:
             for row in rows:
                 mine = f"{self._apart.get(row.run_id, '')} {one_line(row.experiment, 60)}"
                 self._apart[row.run_id] = mine.strip()
-        self._names.note(f"{row.name} {self._apart.get(row.run_id, '')}" for row in rows)
+            self._note_names(rows)
+
+    def _note_names(self, rows: Sequence[RunRow]) -> None:
+        self._names.note(f"{row.name} {self._apart.get(row.run_id, '')}".rstrip() for row in rows)
 
     def keep_time(self, beside: TimerCallback) -> None:
         """Let ages go on, those ``beside`` the list too, and each second durations while a run is

@@ -12,15 +12,15 @@ from textual.widgets import Input, Static
 from engine.schema.counts import counted
 from engine.store.run_row import RunRow
 from sirt_tui.panels.preview import PreviewPanel
-from sirt_tui.panels.titles import EMPTY, problem_text
+from sirt_tui.panels.titles import EMPTY
 from sirt_tui.places import bindings
 from sirt_tui.screens import filtering, run_preview
 from sirt_tui.screens.run_actions import RunActions, to_retry
 from sirt_tui.screens.run_columns import counts_text, marks_explained
 from sirt_tui.screens.run_listing import RunListing
 from sirt_tui.screens.table_page import TablePage
+from sirt_tui.widgets.filter_line import FilterLine, understood
 from sirt_tui.widgets.table import RowTable
-from sirt_tui.widgets.typed_line import TypedLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sirt_tui.feed import Feed
 
+NONE = "no run is found; esc shows all"
 FILTER = "Filter: words, state:failed, plain>80, lr>1e-6, took>2h, age<3d, -word"
 
 
@@ -65,7 +66,7 @@ class RunsPage(TablePage[RunRow]):
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="status")
-        yield TypedLine(placeholder=FILTER, id="filter", compact=True)
+        yield FilterLine(FILTER)
         yield Static(
             Text(EMPTY.format(compose=self.sirt.key("compose"), launch=self.sirt.key("launch"))),
             id="empty",
@@ -137,8 +138,7 @@ class RunsPage(TablePage[RunRow]):
     @work(exclusive=True, group="preview")
     async def _preview(self) -> None:
         """Show the run's row at once, and its phases when the cursor has stopped."""
-        none = "no run is found; esc shows all" if self._rows else ""
-        await run_preview.show(self, self.table, none, lambda: self._whole)
+        await run_preview.show(self, self.table, NONE * bool(self._rows), lambda: self._whole)
 
     def await_runs(self, run_ids: Sequence[str]) -> None:
         """Show all runs, with the cursor on the first of these once it is there."""
@@ -154,6 +154,7 @@ class RunsPage(TablePage[RunRow]):
     def _draw(self) -> None:
         self._filter = filtering.parse(self.query_one("#filter", Input).value, self._rows)
         rows = filtering.apply(self._rows, self._filter)
+        self.table.nothing = NONE
         self._listing.show(rows, self._rows, self._filter.names)
         if any(row.run_id == self._awaited for row in self._rows):
             self.table.move_to(self._awaited or "")
@@ -164,10 +165,12 @@ class RunsPage(TablePage[RunRow]):
 
     def _draw_status(self) -> None:
         text = self._listing.ticks_text()  # first: it is never cut
-        text.append_text(problem_text(self._filter.problem))
         text.append_text(counts_text(len(self._rows), self.table.rows, self._whole))
         text.append_text(self._listing.look_text())
         self.query_one("#status", Static).update(text)
+        shown, known = len(self.table.rows), len(self._rows)
+        left = Text(f"{shown} of {counted(known, 'run')}" if shown else NONE, "dim")
+        self.query_one(FilterLine).tell(understood(self._filter, left))
 
     # --- keys ---
 

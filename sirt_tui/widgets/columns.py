@@ -22,9 +22,9 @@ class Column(Generic[T]):
     """A column of ``width`` cells. Where room is short, columns shrink to ``narrow`` (not if it is
     0), then those with the highest ``rank`` are left out. ``grows``: gets its width first, and the
     room that is left. ``repeats``: what the growing column says in other words; it goes before
-    that one shrinks. ``shorten``: fits a long text into some cells; else its end is cut. ``sort``:
-    the key to sort rows by, None last; without it, the column can't be sorted by. ``best_high``:
-    sorting begins with the highest."""
+    that one shrinks, or one with a ``rank`` below 0. ``shorten``: fits a long text into some
+    cells; else its end is cut. ``sort``: the key to sort rows by, None last; without it, the column
+    can't be sorted by. ``best_high``: sorting begins with the highest."""
 
     key: str
     title: str
@@ -57,7 +57,7 @@ def fit(columns: Sequence[Column[T]], room: int, gap: int) -> list[tuple[Column[
     shown = list(columns)
     while len(shown) > 1 and sum(c.least + gap for c in shown) > room:
         shown.remove(max(shown, key=lambda c: c.rank))
-    whole = room - sum(c.width - c.least for c in shown if c.grows)
+    whole = room - sum(c.width - c.least for c in shown if c.grows or c.rank < 0)
     while (said := [c for c in shown if c.repeats]) and sum(c.least + gap for c in shown) > whole:
         shown.remove(max(said, key=lambda c: c.rank))
     widths = {c.key: c.least for c in shown}

@@ -2,79 +2,90 @@
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
 GAP = "…"
 SPACED, TIGHT = f" {GAP} ", GAP  # how a gap is written: tight where room is short
-JUDGED = 100  # of the longest names, which decide what is left out
 
-Cut = tuple[set[str], str]  # the words left out, and how a gap is written
+Words = tuple[str, ...]
 
 
 class Names:
-    """Shortens names by leaving out the words that most of the noted names have, so that the
-    differences stay visible. Names that are cut lose the same words, where that is enough."""
+    """Shortens names by leaving out as few words as there is no room for, and those first that
+    tell the noted names least apart."""
 
     def __init__(self) -> None:
-        self._having: Counter[str] = Counter()
-        self._common: set[str] = set()  # words that at least half of the names have
-        self._longest: list[list[str]] = []
-        self._cuts: dict[int, Cut] = {}  # by the room
+        self.note(())
 
     def note(self, names: Iterable[str]) -> None:
         """Note all names that are shown beside each other."""
-        whole = set(names)
-        self._having = Counter(word for name in whole for word in set(name.split()))
-        common = {word for word, having in self._having.items() if 2 * having >= len(whole)}
-        longest = [name.split() for name in heapq.nlargest(JUDGED, whole, key=cell_len)]
-        if (longest, common) != (self._longest, self._common):
-            self._longest, self._common, self._cuts = longest, common, {}
+        self._noted = frozenset(names)
+        self.longest = max(map(cell_len, self._noted), default=0)
+        self._known: tuple[Counter[str], set[str]] | None = None  # once a name must be shortened
 
     def short(self, name: str, room: int) -> str:
         """Shorten a name to ``room`` cells, as ``both … s7``; as a last resort cut its middle."""
         if cell_len(name) <= room:
             return name
-        if room not in self._cuts:
-            self._cuts[room] = self._cut(room)
-        words, (lost, gap) = name.split(), self._cuts[room]
-        if lost.issuperset(words) or not _fits([words], lost, gap, room):
-            others = {*words} - {min(words, key=self._having.__getitem__)}
-            lost, gap = self._fewest(others, [words], TIGHT, room), TIGHT
-        return middle_cut(_said(words, lost, gap), room)
+        words = name.split()
+        order = sorted(set(words), key=lambda word: self._worth(word, word == words[0]))
+        lost = _fewest(words, order, room)
+        spaced = _said(words, lost, SPACED)
+        return spaced if cell_len(spaced) <= room else middle_cut(_said(words, lost, TIGHT), room)
 
-    def _cut(self, room: int) -> Cut:
-        """Return the cut with which the longest names fit, but for those that can't."""
-        judged = [words for words in self._longest if _fits([words], self._common, TIGHT, room)]
-        gap = SPACED if _fits(judged, self._common, SPACED, room) else TIGHT
-        return self._fewest(self._common, judged, gap, room), gap
-
-    def _fewest(self, words: set[str], names: list[list[str]], gap: str, room: int) -> set[str]:
-        """Return which of the words these names must lose to fit the room: the commonest, and no
-        more than needed."""
-        lost: set[str] = set()
-        for word in sorted(words, key=lambda word: (-self._having[word], -len(word), word)):
-            if _fits(names, lost, gap, room):
-                break
-            lost.add(word)
-        for word in sorted(lost, key=lambda word: (self._having[word], word)):  # the telling first
-            if _fits(names, lost - {word}, gap, room):
-                lost.remove(word)
-        return lost
+    def _worth(self, word: str, first: bool) -> tuple[int, int, str]:
+        """The order in which words are left out: those that tell little, the longest first; then
+        the ``first`` one, which says what it is; then the commonest of those that tell names
+        apart."""
+        if self._known is None:
+            split = {tuple(name.split()) for name in self._noted}
+            having = Counter(word for words in split for word in set(words))
+            self._known = having, _telling(split)
+        having, telling = self._known
+        names = len(self._noted)
+        tells = first or word in telling or 2 * having[word] < names
+        return (names + 1 - having[word] if tells else 0), -cell_len(word), word
 
 
-def _fits(names: Iterable[list[str]], lost: set[str], gap: str, room: int) -> bool:
-    return all(cell_len(_said(words, lost, gap)) <= room for words in names)
+def _telling(names: Collection[Words]) -> set[str]:
+    """Return the words that are all in which some two of the names differ."""
+    at: dict[tuple[Words, Words], set[str]] = defaultdict(set)
+    for words in names:
+        for n, word in enumerate(words):
+            at[words[:n], words[n + 1 :]].add(word)
+    return {
+        word
+        for (before, after), found in at.items()
+        if len(found) > 1 or before + after in names
+        for word in found
+    }
 
 
-def _said(words: list[str], lost: set[str], gap: str) -> str:
+def _fewest(words: Sequence[str], order: Sequence[str], room: int) -> set[str]:
+    """Return the words to leave out, in this order and no more than needed; the last one stays."""
+    lost: set[str] = set()
+    for word in order[:-1]:
+        if _fits(words, lost, room):
+            break
+        lost.add(word)
+    for word in reversed(order):
+        if word in lost and _fits(words, lost - {word}, room):
+            lost.remove(word)
+    return lost
+
+
+def _fits(words: Sequence[str], lost: set[str], room: int) -> bool:
+    return cell_len(_said(words, lost, TIGHT)) <= room
+
+
+def _said(words: Sequence[str], lost: set[str], gap: str) -> str:
     """Join the words, with one gap for neighbours that are left out."""
     parts = [
         gap if out else " ".join(kept) for out, kept in groupby(words, lambda word: word in lost)

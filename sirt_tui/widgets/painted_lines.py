@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -16,10 +18,12 @@ LINES_KEPT: Final = 500
 
 
 class PaintedLines(ScrollView, can_focus=True):
-    """The view; subclasses define ``count``, ``heading`` and ``line``. It spares SSH links."""
+    """The view; subclasses define ``count``, ``heading`` and ``line``. It spares SSH links.
+    ``nothing``: what is said where there is no line."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.nothing = ""
         self._painted: dict[int, Strip] = {}
 
     @property
@@ -81,7 +85,9 @@ class PaintedLines(ScrollView, can_focus=True):
             return self.heading()
         at = y + self.scroll_offset.y - HEADING
         if at >= self.count:
-            return Strip.blank(self.size.width, self.rich_style)
+            said = f"  {self.nothing}" if at == 0 else ""
+            strip = Strip([Segment(said, self.rich_style + Style(bold=True))])
+            return strip.adjust_cell_length(self.size.width, self.rich_style)
         if at not in self._painted:
             if len(self._painted) > LINES_KEPT:
                 self._painted.clear()

@@ -121,8 +121,10 @@ def has_current(line: Text) -> bool:
 
 
 def found_text(words: str, count: int) -> str:
-    """Say that nothing was found for these words, and the way back."""
-    return f"nothing found for {one_line(words, 40)}, esc shows all" if words and not count else ""
+    """Say how much was found for these words; where it is nothing, also the way back."""
+    if not words:
+        return ""
+    return f"{count} found" if count else f"nothing found for {one_line(words, 40)}, esc shows all"
 
 
 class SearchLine(Part, Horizontal):

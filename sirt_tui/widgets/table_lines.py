@@ -95,7 +95,7 @@ class Lines(Generic[T]):
     @property
     def layout(self) -> list[tuple[object, ...]]:
         """What of the columns decides how lines are laid out."""
-        return [(column.title, column.rank, column.narrow) for column in self.columns]
+        return [(c.title, c.rank, c.narrow, c.width) for c in self.columns]
 
     def without_room(self, width: int) -> list[str]:
         """Return the titles of the columns that don't fit."""

@@ -87,8 +87,17 @@ def test_a_stop_is_shown_until_it_is_over_and_stays_shown_until_the_run_is_queue
     assert said().startswith("■ stopped")
     queue.retry(runs, run_id)
     assert said().startswith("○ queued, 2 of 10 done, waits for the conductor to start")
+    roster = Roster(runs)
+    assert waits(roster)[run_id] == "waits for the conductor to start"
     queue.hold(runs, run_id, True)
     assert "its run is on hold" in said()
+    assert waits(roster)[run_id] == "its run is on hold"  # the same roster sees what has changed
+    queue.remove(runs, run_id)
+    assert run_id not in waits(roster)
+
+
+def waits(roster: Roster) -> dict[str, str]:
+    return {row.run_id: row.waits for row in roster.look() if row.waits}
 
 
 def test_the_panel_says_left_out_and_that_reused_phases_are_counted_in(runs: RunsFolder) -> None:

@@ -37,16 +37,26 @@ def test_a_single_word_is_cut_in_its_middle():
     assert middle_cut("anything", 1) == "…"
 
 
-def test_names_that_are_cut_lose_the_same_words():
+def test_each_name_keeps_as_much_as_there_is_room_for():
     arms = ("both", "refine-only", "instruct-only")
     names = [f"{a} wren-1m <{t} pocket-compass s0" for a in arms for t in ("wren-3m", "otter-3m")]
     names += ["baseline wren-1m s0"]
     assert shortened(names, 30)[::2] == [
-        "both … <wren-3m … s0",
+        "both wren-1m <wren-3m … s0",
         "refine-only … <wren-3m … s0",
         "instruct-only … <wren-3m … s0",
         "baseline wren-1m s0",  # nothing is gained by cutting it
     ]
     tight = shortened(names, 24)
-    assert tight[1::2] == [f"{arm}…<otter-3m…" for arm in arms]
+    assert tight[1::2] == [
+        "both … <otter-3m … s0",
+        "refine-only…<otter-3m…s0",
+        f"{arms[2]}…<otter-3m…",
+    ]
     assert len(set(tight)) == len(names)
+
+
+def test_what_two_names_alone_differ_in_stays():
+    """Of two names, a word in one of them is in half of all."""
+    pair = [f"both wren-1m <{t} pocket-compass s0" for t in ("wren-3m", "otter-3m")]
+    assert shortened(pair, 21) == ["both … <wren-3m … s0", "both … <otter-3m … s0"]

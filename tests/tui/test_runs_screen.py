@@ -42,6 +42,9 @@ def test_the_filter_says_what_it_does_not_know(recorded):
         "state:faild": "no state 'faild': did you mean 'failed'?",
         "arm>1": "'arm' is no figure: ask for arm:",
         "plaim>1": "no figure 'plaim': did you mean 'plain'?",
+        "acc>": "  acc>80  ",
+        "sta": "state:",
+        "arm:": "arm:baseline, ",
     }
 
     async def check(app, pilot):
@@ -49,10 +52,23 @@ def test_the_filter_says_what_it_does_not_know(recorded):
         box = app.screen.query_one("#filter")
         for text, said in words.items():
             box.value = text
-            await settled(pilot, lambda said=said: said in text_of(app), said)
-            assert len(app.screen.table.rows) == 9  # what isn't understood hides nothing
+            await settled(pilot, lambda said=said: said in typed_line(app), said)
+            assert len(app.screen.table.rows) == 9 or text == "sta"  # nothing else hides anything
+        box.value = ""
+        await pilot.press(*"arm:both")
+        await settled(pilot, lambda: typed_line(app).endswith(" 2 of 9 runs"))
+        await pilot.press("x")
+        await settled(pilot, lambda: "no arm 'bothx'" in typed_line(app))
+        await pilot.press("ctrl+u", *"nosuchrun")
+        none = "no run is found; esc shows all"
+        await settled(pilot, lambda: none in typed_line(app))
+        assert none in text_of(app).splitlines()[4], "where the rows would be"
 
-    listing(recorded, check)
+    listing(recorded, check, (80, 24))
+
+
+def typed_line(app):
+    return text_of(app).splitlines()[2]
 
 
 def test_the_head_says_which_accuracy_a_filter_means(recorded):
@@ -184,6 +200,22 @@ def test_all_that_the_filter_leaves_are_ticked_by_one_key(recorded):
     listing(recorded, check)
 
 
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_list_says_what_a_queued_run_waits_for(recorded, width):
+    why = "waits for a free GPU"
+
+    async def check(app, pilot):
+        first, *rest = app.screen._rows
+        waiting = replace(first, state="queued", waits=why)
+        app.screen.on_feed_runs_changed(Feed.RunsChanged((waiting, *rest), ()))
+        await settled(pilot, lambda: f"○ 1 queued ({why})" in text_of(app).splitlines()[1])
+        row = text_of(app).splitlines()[3]
+        assert ("○ queued: waits for a free GPU" if width == 200 else "○ queued ") in row
+        assert width == 80 or text_of(app).count(why) > 1  # beside the list too
+
+    listing(recorded, check, (width, 24))
+
+
 def test_ticks_are_told_also_where_there_is_no_room_and_where_they_are_hidden(recorded):
     async def check(app, pilot):
         await pilot.press("space", "space")
@@ -261,7 +293,10 @@ def test_names_are_told_apart_at_any_width(recorded, width):
     async def check(app, pilot):
         await settled(pilot, lambda: "both" in text_of(app))
         lines = [line[:72] for line in text_of(app).splitlines()]  # without the preview
-        ends = [next((f"s{n}" for n in range(9) if f" s{n} " in f"{line} "), "") for line in lines]
+        ends = [
+            next((f"s{n}" for n in range(9) if re.search(rf"[ …]s{n} ", f"{line} ")), "")
+            for line in lines
+        ]
         assert sorted(filter(None, ends)) == [f"s{n}" for n in range(9)]
         assert sum("both" in line for line in lines) >= 9
 
