@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -24,7 +23,8 @@ from sirt_tui.places import bindings
 from sirt_tui.remembered import Remembered
 from sirt_tui.ringing import Ringer
 from sirt_tui.widgets.key_line import KeyLine
-from sirt_tui.widgets.leaving import Dialog, Palette
+from sirt_tui.widgets.leaving import Palette
+from sirt_tui.widgets.typed_ahead import TypedAhead
 from sirt_tui.widgets.working_keys import commands
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class SirtApp(AskingApp):
     ) -> None:
         super().__init__()
         self._keys, self._problems = keys or {}, problems
+        self._typed = TypedAhead(self, self._deliver)
         self._elsewhere: dict[str, str] = {}  # what each key does, somewhere
         self.remembered = remembered or Remembered()
         self.remembered.on_failure = lambda said: self.call_from_thread(self.say, said, "warning")
@@ -220,13 +221,7 @@ class SirtApp(AskingApp):
         self._run_id = run_id
 
     async def on_key(self, event: events.Key) -> None:
-        """Type a key into the line that the key before it opens, where both come at once. Say in
-        one line that a key has no effect here, if it has one elsewhere."""
-        await asyncio.sleep(0)  # what the key before asked for is opened
-        if isinstance(self.screen, Dialog) and self.screen.TYPED and event.is_printable:
-            event.prevent_default()
-            self.screen.post_message(events.Key(event.key, event.character))
-            return
+        """Say in one line that a key has no effect here, if it has one elsewhere."""
         name = self._elsewhere.get(event.key)
         if name is not None and event.key not in self.screen.active_bindings:
             for line in self.screen.query(KeyLine):
@@ -239,9 +234,15 @@ class SirtApp(AskingApp):
     # --- the end ---
 
     async def on_event(self, event: events.Event) -> None:
-        """Ignore keys that come after the last screen is gone."""
-        if self.screen_stack or not isinstance(event, events.InputEvent):
+        """Let keys wait for each other; ignore those that come after the last screen is gone."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._typed.add(event)
+        elif self.screen_stack or not isinstance(event, events.InputEvent):
             await super().on_event(event)
+
+    async def _deliver(self, key: events.Key) -> None:
+        if self.screen_stack:
+            await super().on_event(key)
 
     def _fatal_error(self) -> None:
         """End after an unexpected error with one line, not with Textual's pages of local variables,

@@ -21,6 +21,7 @@ from sirt_tui.places import bindings
 from sirt_tui.screens import compose_dialogs, compose_launch, editing
 from sirt_tui.screens.compose_panes import PANES, ComposePanes
 from sirt_tui.screens.draft_plan import DraftPlan
+from sirt_tui.widgets.typed_ahead import ASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ class ComposePage(Page):
 
     # --- where it starts ---
 
-    @work
+    @work(group=ASKS)
     async def _begin(self) -> None:
         preset, run_id = self._from
         if preset is None and run_id is None:

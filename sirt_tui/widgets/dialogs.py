@@ -92,7 +92,6 @@ class Confirm(Dialog[bool | None]):
 class AskText(Dialog[str | None]):
     """Asks for a line of text; None if it is left with escape."""
 
-    TYPED = True
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("ask")]
 
     def __init__(self, title: str, value: str, hint: str) -> None:
@@ -110,12 +109,6 @@ class AskText(Dialog[str | None]):
             yield Static(
                 "enter to accept, ^u to empty it, esc to leave it as it was", classes="dialog-hint"
             )
-
-    def on_key(self, event: events.Key) -> None:
-        """Type into the line what comes before it has the focus: it takes all that comes later."""
-        if event.is_printable:
-            event.stop()
-            self.query_one(TypedLine).post_message(events.Key(event.key, event.character))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

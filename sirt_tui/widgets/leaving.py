@@ -8,7 +8,7 @@ gone. The same holds for keys that come before a new screen has its widgets.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from textual import events, messages
 from textual.command import CommandList, CommandPalette
@@ -94,10 +94,7 @@ class Leavable(Screen[Result], Part):
 
 
 class Dialog(ModalScreen[Result], Leavable[Result]):
-    """A dialog over a screen. (Textual takes the style from the first base.) ``TYPED``: whether
-    text that comes before it is painted is typed into it."""
-
-    TYPED: ClassVar[bool] = False
+    """A dialog over a screen. (Textual takes the style from the first base.)"""
 
 
 class Palette(CommandPalette, Leavable[None]):

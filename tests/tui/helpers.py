@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from textual import events
+
 from sirt_tui.app import SirtApp
 from sirt_tui.panels.phases import PhasesPanel
 
@@ -38,6 +40,13 @@ async def settled(
             return value
         await asyncio.sleep(0.01)
     raise AssertionError(f"never happened: {what or condition}\n{text_of(pilot.app)}")
+
+
+def press(app, keys):
+    """Send keys faster than anything is done about them, as a terminal passes on what came in one
+    piece."""
+    for key in keys:
+        app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
 def text_of(app: SirtApp) -> str:

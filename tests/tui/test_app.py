@@ -17,7 +17,7 @@ from sirt_tui.screens.help import WHERE, Help, keys_of
 from sirt_tui.widgets.dialogs import AskText, Confirm
 from sirt_tui.widgets.typed_line import TypedLine
 from tests.tui.gallery import EVERY_SCREEN, SCREENS, show
-from tests.tui.helpers import app_on, painted, settled, text_of
+from tests.tui.helpers import app_on, painted, press, settled, text_of
 
 ENOUGH = 3.5  # to 1; 3 is what WCAG 2 asks of large and bold text, 4.5 of small
 HEAVY = (
@@ -161,6 +161,24 @@ def test_text_that_is_typed_before_a_dialog_is_painted_is_in_its_line(recorded):
                 app.post_message(events.Key(key, key))
             await settled(pilot, lambda: app.screen.query(TypedLine), "the note")
             await settled(pilot, lambda: app.screen.query_one(TypedLine).value == "quit")
+
+    asyncio.run(flow())
+
+
+def test_keys_that_are_typed_ahead_reach_what_the_key_before_opens(recorded):
+    """A question is there only when a worker has read what would be lost."""
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settled(pilot, lambda: "9 runs" in text_of(app))
+            press(app, ["end", "d", "y"])
+            await settled(pilot, lambda: "8 runs" in text_of(app))
+            press(app, ["enter", "z"])
+            await settled(pilot, lambda: app.screen.TITLE == "Run" and app.screen.maximized)
+            press(app, ["3", "escape", "1", "slash", *"both", "enter", "down"])
+            await settled(pilot, lambda: app.screen.TITLE == "Runs" and app.screen.table.has_focus)
+            assert app.screen.query_one("#filter").value == "both"
 
     asyncio.run(flow())
 

@@ -6,7 +6,6 @@ import asyncio
 import re
 
 import pytest
-from textual import events
 
 from engine.commands import composing
 from engine.queries import settings_form
@@ -25,7 +24,7 @@ from sirt_tui.widgets.columns import fit
 from sirt_tui.widgets.dialogs import AskText, Choose
 from sirt_tui.widgets.table_lines import Head
 from tests.tui.composing import at, composing_from, planned, typed
-from tests.tui.helpers import settled, text_of
+from tests.tui.helpers import press, settled, text_of
 
 SETTINGS = {setting.key: setting for setting in settings_form.settings()}
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -36,13 +35,6 @@ def no_conductor(monkeypatch):
     """Nothing is started: what is queued is looked at."""
     monkeypatch.setattr(daemon, "ensure_running", lambda runs: None)
     monkeypatch.setattr("sirt_tui.screens.draft_plan.REST_S", 0.02)
-
-
-def press(app, keys):
-    """Send keys faster than anything is done about them, as a terminal passes on what came in one
-    piece."""
-    for key in keys:
-        app.post_message(events.Key(key, None))
 
 
 @pytest.mark.slow
