@@ -186,7 +186,7 @@ def print_estimate(found: Estimate, err: bool = False) -> None:
     if found.memory_gib is not None:
         size, available = (mib / 1024 for mib in memory())
         say(
-            f"memory: about {found.memory_gib:.1f} GiB for the largest phase"
+            f"memory: about {found.memory_gib:.1f} GiB for the largest phase, {found.memory_basis}"
             + ("" if found.on_gpu else f" ({available:.1f} of {size:.1f} GiB are free here)")
             + "; phases run side by side only while all of them fit",
             err=err,

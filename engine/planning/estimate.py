@@ -17,7 +17,7 @@ from engine.machine.vllm import is_installed
 from engine.planning.amounts import amounts_of, work_of
 from engine.planning.engines import GAIN, START_S, served_model, server_gib
 from engine.planning.history import history, likeness, nature
-from engine.planning.memory import is_pocket, needed_gib, parameters_of
+from engine.planning.memory import is_pocket, measured_gib, needed_gib, parameters_of
 from engine.schema.settings import LOOK_TOKENS
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ GPU_FLOPS = {"generate": 5e12, "train": 1e14}
 CPU_FLOPS = {"generate": 7e10, "train": 1.2e11}
 BF16_GAIN = 2  # on CPUs with instructions for it
 OVERHEAD_S = 5.0
+MEASURED = "measured in finished phases like it"
+BY_SIZE = "estimated from the model's size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Estimate:
     ``seconds``: one by one, on one device. ``looks``: of them, roughly, those in which trainings
     answer prompts. ``from_history``, ``rough``, ``unknown``: how many phases each kind of figure
     rests on. ``money``: per currency, paid teachers at their cards' prices. ``memory``: GiB of the
-    largest phase of each kind, weights and activations. ``passed_over``: a line for each finished
+    largest phase of each kind, weights and activations; ``measured``: the kinds whose figure is of
+    finished phases like it, not by the model's size. ``passed_over``: a line for each finished
     phase too damaged to measure from.
     """
 
@@ -58,11 +61,18 @@ class Estimate:
     memory: dict[str, float]
     on_gpu: bool
     passed_over: tuple[str, ...] = ()
+    measured: frozenset[str] = frozenset()
 
     @property
     def memory_gib(self) -> float | None:
         """The largest phase's memory; None without local models."""
         return max(self.memory.values(), default=None)
+
+    @property
+    def memory_basis(self) -> str:
+        """What that figure rests on, in words."""
+        largest = max(self.memory, key=self.memory.__getitem__, default="")
+        return MEASURED if largest in self.measured else BY_SIZE
 
     @property
     def speed(self) -> str:
@@ -82,14 +92,10 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     counts = {"history": 0, "rough": 0, "unknown": 0}
     seconds = looks = 0.0
     money: dict[str, float] = defaultdict(float)
-    memory: dict[str, float] = {}
     there, started = is_installed(runs.root), set[str]()
+    memory = _largest(to_do, on_gpu, there, past_phases)
     for spec in to_do:
         served = served_model(spec, on_gpu, there)
-        if (size := needed_gib(spec, on_gpu, past_phases)) is not None:
-            if served and spec.card and not on_gpu:
-                size = server_gib(spec.card)
-            memory[spec.kind] = max(size, memory.get(spec.kind, 0.0))
         looks += _look_seconds(spec, amounts[spec.id], on_gpu)
         took = expected(spec, amounts[spec.id], on_gpu, bool(served), past_phases)
         counts[took.basis] += 1
@@ -108,10 +114,36 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
         counts["rough"],
         counts["unknown"],
         dict(money),
-        memory,
+        {kind: needed.gib for kind, needed in memory.items()},
         on_gpu,
         tuple(passed_over),
+        frozenset(kind for kind, needed in memory.items() if needed.measured),
     )
+
+
+class Needed(NamedTuple):
+    """A phase's memory in GiB, and whether it was measured in phases like it."""
+
+    gib: float
+    measured: bool
+
+
+def _largest(
+    to_do: Iterable[PhaseSpec],
+    on_gpu: bool,
+    engine_there: bool,
+    past: Mapping[Likeness, Sequence[Witness]],
+) -> dict[str, Needed]:
+    """By kind, what its largest phase needs."""
+    found: dict[str, Needed] = {}
+    for spec in to_do:
+        if (size := needed_gib(spec, on_gpu, past)) is None:
+            continue
+        needed = Needed(size, measured_gib(spec, on_gpu, past) is not None)
+        if spec.card and not on_gpu and served_model(spec, on_gpu, engine_there):
+            needed = Needed(server_gib(spec.card), measured=False)
+        found[spec.kind] = max(needed, found.get(spec.kind, needed))
+    return found
 
 
 class Expected(NamedTuple):

@@ -160,15 +160,20 @@ def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
 def needed_gib(
     spec: PhaseSpec, on_gpu: bool, history: Mapping[Likeness, Sequence[Witness]]
 ) -> float | None:
-    """Memory measured in similar phases on such a device, else :func:`rough_gib`."""
+    """:func:`measured_gib`, else :func:`rough_gib`."""
     if not spec.card or not spec.card.source.needs_device:
         return None
+    return measured_gib(spec, on_gpu, history) or rough_gib(spec, on_gpu)
+
+
+def measured_gib(
+    spec: PhaseSpec, on_gpu: bool, history: Mapping[Likeness, Sequence[Witness]]
+) -> float | None:
+    """The most memory that similar phases took on such a device; None where none was measured."""
     past = history.get(likeness(spec), ())
     if on_gpu:
-        seen = [w.card_memory for w in past if w.card_memory]
-    else:
-        seen = [w.memory for w in past if w.memory and not w.card_memory]
-    return max(seen) if seen else rough_gib(spec, on_gpu)
+        return max((w.card_memory for w in past if w.card_memory), default=None)
+    return max((w.memory for w in past if w.memory and not w.card_memory), default=None)
 
 
 def _width(source: LocalWeights, on_gpu: bool) -> int:

@@ -28,7 +28,11 @@ NOTHING_HERE = "no more of the plan there, and nothing to choose in it; tab goes
 READ_SO = (
     ("to do", "phases that are still to be done, each once for all runs that need it"),
     ("reused", "phases of this folder that are finished and taken as they are"),
-    ("needs GiB", "memory of the largest phase of that kind: weights and activations"),
+    (
+        "needs GiB",
+        "memory of the largest phase of that kind, weights and activations: the most that finished "
+        "ones like it took, or with ~ estimated from the model's size",
+    ),
     ("time", "of all phases one after another; several devices take less"),
     ("✓ ·", "a run that is finished, or not; runs that differ in their seed alone share a line"),
 )
@@ -114,7 +118,8 @@ def _append_phases(text: Text, planned: Planned) -> None:
     plan, memory = planned.plan, planned.estimate.memory
     text.append(f"{'phase':<9}{'to do':>6}{'reused':>8}{'needs GiB':>11}\n", "dim")
     for kind, (_, shared, left) in plan.counts().items():
-        size = f"{memory[kind]:.1f}" if kind in memory else NOTHING
+        rough = "" if kind in planned.estimate.measured else "~"
+        size = f"{rough}{memory[kind]:.1f}" if kind in memory else NOTHING
         text.append(f"{kind:<9}")
         text.append(f"{left:>6}", "bold" if left else "")
         text.append(f"{shared - left:>8}", "green" if shared > left else "")
@@ -137,7 +142,8 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
         lines.append(("", Text(found.speed, "dim")))
     if found.memory_gib is not None:
         largest = f"about {found.memory_gib:.1f} GiB, for the largest phase"
-        lines += [("memory", Text(largest)), ("", fits(found.memory_gib, sizes))]
+        lines += [("memory", Text(largest)), ("", Text(found.memory_basis, "dim"))]
+        lines += [("", fits(found.memory_gib, sizes))]
     paid = ", ".join(money(amount, currency) for currency, amount in found.money.items())
     lines.append(("to pay", Text(f"about {paid}") if paid else Text("nothing", "dim")))
     names = ("data", *[""] * len(planned.notes))

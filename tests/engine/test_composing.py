@@ -20,6 +20,7 @@ from engine.commands.experiments import plan_experiment
 from engine.machine import devices
 from engine.machine.devices import Gpu
 from engine.planning import presets
+from engine.planning.history import Witness, likeness
 from engine.queries import settings_form
 from engine.scheduling.queue import DeviceRequest
 from engine.schema.errors import UserError
@@ -250,10 +251,18 @@ def test_odd_shapes_are_problems_and_no_crashes(runs):
         assert settings_form.value_of(SMALL | odd, SETTINGS["settings.refine.beta"]) == 0.1
 
 
-def test_memory_is_told_by_kind_of_phase(runs):
-    found = planned(runs, SMALL | {"arms": ["both"]}).estimate
+def test_memory_is_told_by_kind_of_phase(runs, monkeypatch):
+    plan = planned(runs, SMALL | {"arms": ["both"]})
+    found = plan.estimate
     assert set(found.memory) == {"annotate", "instruct", "elicit", "refine", "evaluate"}
     assert found.memory_gib == max(found.memory.values())
+    assert found.memory_basis == "estimated from the model's size"
+    instruct = next(spec for spec in plan.plan.to_do if spec.kind == "instruct")
+    past = {likeness(instruct): [Witness(1.0, 50.0, None)]}
+    monkeypatch.setattr("engine.planning.estimate.history", lambda *_: past)
+    found = planned(runs, SMALL | {"arms": ["both"]}).estimate
+    assert (found.measured, found.memory_gib) == ({"instruct"}, 50.0)
+    assert found.memory_basis == "measured in finished phases like it"
 
 
 def test_what_is_shipped_is_offered():

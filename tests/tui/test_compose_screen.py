@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -213,6 +214,15 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
     text = plan_text(found, (1.0, 24.0), "on the CPU").plain
     assert re.search(r"to pay +about \d+\.\d\d EUR", text)
     assert "fits a GPU of 24 GiB; too large for 1 GiB" in text
+    assert re.search(r"evaluate .* ~\d\.\d\n", text)
+    assert "estimated from the model's size" in text
+    seen = composing.plan(recorded, draft)
+    of_all = frozenset(seen.estimate.memory)
+    text = plan_text(
+        replace(seen, estimate=replace(seen.estimate, measured=of_all)), (24.0,), "on the CPU"
+    ).plain
+    assert "measured in finished phases like it" in text
+    assert re.search(r"evaluate .* \d\.\d\n", text)
     panel = rows_of_setting(draft, SETTINGS["teachers"], Offered({"teachers": ()}), "", opened=True)
     assert [row.label for row in panel] == ["teachers"]
     shipped = composing.shipped()
