@@ -98,6 +98,8 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("previous_panel", "next_panel(-1)"),
         Use("next_tab", "panel(1)", "Next panel of the bar, or of all"),
         Use("previous_tab", "panel(-1)", "Previous panel of the bar, or of all"),
+        Use("down", "phase(1)", "Next phase"),
+        Use("up", "phase(-1)", "Phase before"),
         Use("export", "export", "Export the student as a model"),
         Use("compose_from", "compose_from"),
         Use("lineage", "lineage"),

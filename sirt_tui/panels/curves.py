@@ -109,6 +109,8 @@ class CurvesPanel(RunPanel, Vertical):
         over = self._over if self._over in x_axis.offered([phase.view]) else "steps"
         keys = "reading what was before  " if phase.reading else ""
         names = {"next": "next", "log_scale": "log", "smoother": "smooth", "x_axis": over}
+        if self.screen.maximized is self:
+            names |= {"cursor_right": "values", "zoom_in": "closer", "reset": "as it was"}
         keys += "  ".join(
             (counted(len(there), "curve"), *(f"{self.key(k)} {w}" for k, w in names.items()))
         )

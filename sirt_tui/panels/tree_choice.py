@@ -28,7 +28,7 @@ EACH = "each"
 SITE = "site:"
 OF_MODELS = ("teachers", "students")
 CARDS = "cards"
-LABELS = {"seeds": "seed numbers", "report_to": "report curves to", "reuse": "reuse from"}
+LABELS = {"report_to": "report curves to", "reuse": "reuse from"}
 OPENED = ("teachers", "students", "tasks", "arms", DEVICES)  # what most experiments choose
 
 
@@ -233,6 +233,11 @@ def _rank(setting: Setting, offered: Offered) -> int:
     return CHOSEN if spans else REST
 
 
+def label_of(setting: Setting) -> str:
+    """Return what a key of the file is called on the screen."""
+    return LABELS.get(setting.key, setting.name.replace("_", " "))
+
+
 def rows_of_setting(
     draft: Draft, setting: Setting, offered: Offered, problem: str, opened: bool
 ) -> list[Row]:
@@ -242,7 +247,7 @@ def rows_of_setting(
     found = _choices(draft, setting, offered, chosen)
     heading = Row(
         key=setting.key,
-        label=LABELS.get(setting.key, setting.name.replace("_", " ")),
+        label=label_of(setting),
         note="" if value in (None, "", [], {}) else settings_form.typed(setting, value),
         about=setting.meaning,
         setting=setting,

@@ -13,6 +13,7 @@ from engine.schema.errors import UserError
 from sirt_tui import draft_document as documents
 from sirt_tui.actions import SCREENS
 from sirt_tui.draft_document import DraftDocument
+from sirt_tui.panels.tree_choice import label_of
 from sirt_tui.screens.run_names import name_apart
 
 if TYPE_CHECKING:
@@ -105,23 +106,28 @@ async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
 
 async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | None:
     """Ask for a setting's value; None leaves it as it is. Text that is no YAML can be corrected."""
-    now = settings_form.value_of(draft, setting)
+    now, called = settings_form.value_of(draft, setting), _called(setting)
     if setting.options and not setting.many:
         words = {settings_form.said(option): option for option in setting.options}
         offers = [(w, w, "the default" if o == setting.default else "") for w, o in words.items()]
         if setting.sweeps:
             offers.append((SEVERAL, SEVERAL, "a sweep: values with commas between, a run for each"))
-        title = ": ".join(part for part in (setting.name, setting.meaning) if part)
+        title = ": ".join(part for part in (called, setting.meaning) if part)
         said = await page.sirt.choose(title, offers, settings_form.said(now))
         if said != SEVERAL:
             return None if said is None else (words[said],)
     text: str | None = "" if now is None else settings_form.typed(setting, now)
-    while (text := await page.sirt.ask_text(setting.name, text or "", _hint(setting))) is not None:
+    while (text := await page.sirt.ask_text(called, text or "", _hint(setting))) is not None:
         try:
             return (settings_form.read(setting, text),)
         except UserError as error:
             page.sirt.say_error(error)
     return None
+
+
+def _called(setting: Setting) -> str:
+    """Return what its row is called."""
+    return setting.name if setting.is_setting else label_of(setting)
 
 
 def _hint(setting: Setting) -> str:

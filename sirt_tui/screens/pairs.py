@@ -3,6 +3,7 @@ curated set."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -152,12 +153,9 @@ class PairsPage(TablePage[ItemRow]):
 
     @work(exclusive=True, group="again")
     async def _look_again(self) -> None:
-        try:
-            found = await self.ask(self._sources.read, self.runs)
-        except (UserError, OSError):
-            return  # what is shown stays
-        if self._sources.changed(found):
-            self._open(self._sources.going)
+        with suppress(UserError, OSError):  # then what is shown stays
+            if self._sources.changed(await self.ask(self._sources.read, self.runs)):
+                self._open(self._sources.going)
 
     def on_feed_marks_changed(self, event: Feed.MarksChanged) -> None:
         if event.error:
@@ -179,7 +177,6 @@ class PairsPage(TablePage[ItemRow]):
     def _show(self, other: bool = True) -> None:
         """Show the rows; without ``other``, only the count of searched items has changed."""
         if other:
-            self.table.nothing = self._items.why_none
             self.table.show(self._items.rows)
             self._draw_item()
         self._draw_status()
@@ -225,11 +222,12 @@ class PairsPage(TablePage[ItemRow]):
 
     def _draw_status(self) -> None:
         if self._sources.all:
-            text = self._items.status(self._sources.one)
+            one = self._sources.one
+            text = self._items.status(one)
             text.append_text(marks_text(self._marks.all, len(self.table.ticked)))
-            text.append_text(also_right_text(self._sources.one))
-            text.append(f"  {PREFERRED}" if self._sources.one.what == "pairs" else "", "dim")
-            self.query_one("#status", Static).update(text)
+            text.append_text(also_right_text(one))
+            what = f"  {PREFERRED}" if one.what == "pairs" else ""
+            self.query_one("#status", Static).update(text.append(what, "dim"))
             self.query_one(FilterLine).tell(self._items.understood())
 
     @work(exclusive=True, group="item")
@@ -247,15 +245,14 @@ class PairsPage(TablePage[ItemRow]):
         """Undo one of filter, zoom and ticks; when there is none, go back."""
         if self.query_one(SearchLine).close():
             return
-        if self.close_filter():
-            pass
-        elif self.has_class("zoomed"):
-            self.action_zoom()
-        elif self.table.ticked:
-            self.table.untick()
-        elif not self.panel.has_focus:  # from the text it goes to the list first
-            self.sirt.go_back()
-            return
+        if not self.close_filter():
+            if self.has_class("zoomed"):
+                self.action_zoom()
+            elif self.table.ticked:
+                self.table.untick()
+            elif not self.panel.has_focus:  # from the text it goes to the list first
+                self.sirt.go_back()
+                return
         (self.panel if self.has_class("zoomed") else self.table).focus()
         self._draw_status()
 

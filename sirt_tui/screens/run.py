@@ -176,6 +176,10 @@ class RunPage(PanelledPage):
 
     # --- panels ---
 
+    def action_phase(self, step: int) -> None:
+        """Go to another phase from a panel that has no lines of its own to move in."""
+        self.query_one(PhasesPanel).action_move(step)
+
     def action_search(self) -> None:
         """Search in the text that has the focus, or else in the one that is shown."""
         panels: list[LogPanel | SamplesPanel]
@@ -200,6 +204,8 @@ class RunPage(PanelledPage):
         if self._status is not None:
             name = (now.id or "phases") if now is not None else ""
             self.sirt.remembered.put("run.zoomed", name)
+        self._panels.draw()
+        self.refresh_bindings()
 
     def action_curves(self) -> None:
         self.sirt.open_curves([self._run_id])

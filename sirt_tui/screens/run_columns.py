@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 CHOSEN_GOES = -1  # only after all that were there before it was chosen
 NEVER_GOES = -2  # however narrow it is
+REASON = 40  # cells of a state with what it waits for
 NAME, LONGEST = 24, 60  # cells of a name: where room is short, and before other columns have any
+PHASES = "phases"  # a mark for each of their kinds
 LOOKING = "… looking"
 COUNTED: tuple[State, ...] = (
     "running",
@@ -94,16 +96,17 @@ def run_columns(
 
     whole = max((len(f"{STATE_MARKS[row.state]} {row.state}") for row in rows), default=0)
     at_work = any(row.state == "running" for row in rows)
-    told = at_work or any(row.waits for row in rows)
+    left = 29 if any(row.ends for row in rows) else 17 if at_work else 13
+    told = max((len("○ queued: ") + cell_len(row.waits) for row in rows if row.waits), default=0)
     named = partial(Column, repeats=True)  # the name says it already
     columns = [
         Column(
-            *("state", "state", 30 if told else 13, state, NEVER_GOES),
+            *("state", "state", max(left, min(told, REASON)), state, NEVER_GOES),
             narrow=max(15 if at_work else 6 if looked() else len(LOOKING), whole),
             sort=lambda r: (r.state, r.share),
             shorten=_brief_state,
         ),
-        Column("phases", "phases", 6, phases, 4, sort=lambda r: r.ladder.count("done")),
+        Column("phases", PHASES, 6, phases, 4, sort=lambda r: r.ladder.count("done")),
         Column(
             *("name", "name", min(max(NAME, names.longest), LONGEST), name, NEVER_GOES),
             narrow=NAME,

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from engine.queries import run_settings
 from engine.schema.sanitize import one_line
+from sirt_tui.format import legend
 from sirt_tui.screens import run_groups
-from sirt_tui.screens.run_columns import chosen_columns, run_columns
+from sirt_tui.screens.run_columns import COUNTED, PHASES, chosen_columns, run_columns
 from sirt_tui.widgets.names import Names
 from sirt_tui.widgets.table import RowTable
 
@@ -122,12 +123,22 @@ class RunListing:
         """Write what the table's heads don't say: order, columns without room, groups."""
         text, table = Text(), self._table
         if table.hidden_order:
-            text.append(f"  by {table.hidden_order}", "dim")
+            text.append(f"  by {table.hidden_order}")
         if self._chosen and (left := table.without_room):
             text.append(f"  no room for {', '.join(left)}", "yellow")
         if table.grouping:
-            text.append(f"  grouped by {self._by.removeprefix('settings.')}", "dim")
-        return text
+            text.append(f"  grouped by {self._by.removeprefix('settings.')}")
+        return text.append_text(self._marks_text())
+
+    def _marks_text(self) -> Text:
+        """Say what the marks of the phases mean, as far as the counts of the runs' states don't."""
+        table = self._table
+        if PHASES not in table.orders.values() or PHASES in table.without_room:
+            return Text()
+        told = {row.state for row in table.rows} & set(COUNTED)
+        found = dict.fromkeys(state for row in table.rows for state in row.ladder if state)
+        marks = legend(state for state in found if state not in told)
+        return Text("  phases ").append_text(marks) if marks else marks
 
     def fold(self, key: str) -> None:
         """Fold the head with this key, or unfold it."""

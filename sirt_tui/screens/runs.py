@@ -41,7 +41,7 @@ class RunsPage(TablePage[RunRow]):
     TITLE = "Runs"
     AUTO_FOCUS = "RowTable"  # a key that comes before the first paint must not become a filter
     DEFAULT_CSS = """
-    RunsPage #status { height: 1; padding: 0 1; color: $text-muted; }
+    RunsPage #status { height: 1; padding: 0 1; }
     RunsPage #empty { padding: 1 2; display: none; }
     RunsPage #body { layout: horizontal; height: 1fr; }
     RunsPage #body RowTable { width: 1fr; height: 1fr; }

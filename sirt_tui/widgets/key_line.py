@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 LAST = ("palette", "help", "quit")  # always there, at the end
+ALL_AGAIN = "All panels"  # the way out where one has all the room
 GAP = "  "
 SAID_S = 4.0  # so long a word about a key stays
 
@@ -94,5 +95,6 @@ class KeyLine(Part, Static):
                 continue
             text = Text(style=Style.from_meta({"@click": f"app.simulate_key({key!r})"}))
             text.append(self.app.get_key_display(binding), style)
-            parts[name] = text.append(f" {binding.description}")
+            zoomed = name == "zoom" and self.screen.maximized is not None
+            parts[name] = text.append(f" {ALL_AGAIN if zoomed else binding.description}")
         return parts

@@ -85,8 +85,9 @@ class PaintedLines(ScrollView, can_focus=True):
             return self.heading()
         at = y + self.scroll_offset.y - HEADING
         if at >= self.count:
-            said = f"  {self.nothing}" if at == 0 else ""
-            strip = Strip([Segment(said, self.rich_style + Style(bold=True))])
+            if at > 0 or not self.nothing:
+                return Strip.blank(self.size.width, self.rich_style)
+            strip = Strip([Segment(f"  {self.nothing}", self.rich_style + Style(bold=True))])
             return strip.adjust_cell_length(self.size.width, self.rich_style)
         if at not in self._painted:
             if len(self._painted) > LINES_KEPT:

@@ -40,9 +40,8 @@ class RowTable(PaintedLines, Generic[T]):
 
     ``key`` names a row, so that cursor and ticks stay with it when rows come and go. Any sequence
     will do: without an order only visible rows are asked for. A click moves the cursor; on the row
-    under it, or twice, it opens; in the first ``tick_cells`` it ticks.
-
-    ``grouping`` puts heads between the ordered rows, and may leave out the rows of folded ones.
+    under it, or twice, it opens; in the first ``tick_cells`` it ticks. ``grouping`` puts heads
+    between the ordered rows, and may leave out the rows of folded ones.
     """
 
     DEFAULT_CSS = """
@@ -78,7 +77,7 @@ class RowTable(PaintedLines, Generic[T]):
             self.key = key
 
     class Changed(FromTable):
-        """The ticks or the order changed."""
+        """The ticks, the order or the room changed."""
 
     sign = TICK  # of ticked rows
     tick_cells = len(TICK)
@@ -248,6 +247,7 @@ class RowTable(PaintedLines, Generic[T]):
 
     def on_resize(self) -> None:
         self.reveal(self._list.cursor)
+        self.tell(self.Changed(self))
 
     def _put(self, at: int) -> None:
         before = self._list.cursor

@@ -96,6 +96,14 @@ def test_a_stop_is_shown_until_it_is_over_and_stays_shown_until_the_run_is_queue
     assert run_id not in waits(roster)
 
 
+def test_a_phase_that_is_done_says_what_it_took_before_its_final_event(runs: RunsFolder) -> None:
+    """It is done as soon as its outputs are there."""
+    status = run_status(runs, run_of(runs, "both", "wren-3m"))
+    phase = next(p for p in status.phases if p.view.finished)
+    ending = replace(phase, view=replace(phase.view, finished=None, outcome=None))
+    assert phase_text(ending, NOON).plain == phase_text(phase, NOON).plain
+
+
 def waits(roster: Roster) -> dict[str, str]:
     return {row.run_id: row.waits for row in roster.look() if row.waits}
 

@@ -245,7 +245,7 @@ def test_a_zoomed_panel_leaves_the_title_and_the_way_out(recorded):
                 pilot, lambda: app.screen.maximized is app.screen.query_one("PhasesPanel")
             )
             assert "SIRT Run" in text_of(app)
-            assert "Zoom" in text_of(app)
+            assert "z All panels" in text_of(app)
             await pilot.press("right_square_bracket")
             await settled(pilot, lambda: app.screen.maximized is app.screen.query_one("#samples"))
             await pilot.press("escape")

@@ -31,7 +31,6 @@ from engine.store.spending import Paid
 from sirt_tui.app import SirtApp
 from sirt_tui.panels.alerts import alerts
 from sirt_tui.panels.curves import CurvesPanel
-from sirt_tui.panels.log import LogPanel
 from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel, progress_line
 from sirt_tui.panels.samples import SamplesPanel
@@ -219,11 +218,19 @@ def test_panels_change_zoom_and_the_phase_under_the_cursor_is_what_they_show(rec
 
     async def check(app, pilot):
         await pilot.press("right_square_bracket")
-        await settled(pilot, lambda: app.screen.query_one(LogPanel).display or True)
+        await settled(pilot, lambda: not app.screen.query_one(PhasesPanel).has_focus)
+        await pilot.press("alt+2")  # the curves, which have no lines to move in
+        assert app.screen.query_one(CurvesPanel).has_focus_within
+        chosen = app.screen._chosen().id
+        await pilot.press("up")
+        await settled(pilot, lambda: app.screen._chosen().id != chosen, "the phase before")
+        assert "has no effect" not in text_of(app)
+        assert " curves  n next" in text_of(app)
         await pilot.press("z")
-        await settled(pilot, lambda: app.screen.maximized is not None)
+        await settled(pilot, lambda: "z All panels" in text_of(app).splitlines()[-1])
+        await settled(pilot, lambda: "> closer  0 as it was" in text_of(app))
         await pilot.press("z")
-        await settled(pilot, lambda: app.screen.maximized is None)
+        await settled(pilot, lambda: "z Zoom" in text_of(app).splitlines()[-1])
         await pilot.press("left_square_bracket")
         app.screen.query_one(PhasesPanel).focus()
         await pilot.press("home")
