@@ -50,7 +50,7 @@ def test_the_focus_has_a_frame_and_the_zoomed_panel_is_the_one_that_had_it(recor
         assert framed(app) == ["refine loss"]  # with its title
         lines = text_of(app).splitlines()
         assert lines[0].startswith(" SIRT Run")
-        assert "z Zoom" in lines[-1]  # the way out
+        assert "z All panels" in lines[-1]  # the way out
         await pilot.press("escape")
         await settled(pilot, lambda: "╭─ phases" in text_of(app))
         await pilot.press("shift+tab", "z")
