@@ -24,6 +24,7 @@ from engine.planning.memory import AT_ONCE, rough_gib, shape_in, splits
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
 from engine.training import checkpoints, guards
+from engine.training.givingback import GivesBack
 from engine.training.reporter import Reporter, Watcher, out_of_patience
 from engine.training.tracking import reporting
 
@@ -246,6 +247,8 @@ def train(
     """
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(reporter)
+    if trainer.args.use_cpu:
+        trainer.add_callback(GivesBack())
     state = TrainerState.load_from_json(str(checkpoints.state_file(resume))) if resume else None
     if state is None or not _has_ended(state, trainer.args.max_steps, patience_steps):
         begun = state.global_step if state else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from engine.schema import events as ev
 from engine.schema.settings import RefineSettings
 from engine.schema.specs import RefineSpec
 from engine.store.layout import RunsFolder
+from engine.training import givingback
 from engine.training import trainer as tr
 from tests.engine.training_helpers import Attempt, Lab, pair, student
 
@@ -70,3 +72,17 @@ def test_a_pass_fits_into_what_a_control_group_leaves(
     for name, text in (("max", str(8 * 2**30)), ("current", "0"), ("stat", "inactive_file 0")):
         (tmp_path / f"memory.{name}").write_text(text)
     assert tr.examples_at_once(loaded, 200) == 3
+
+
+def test_what_a_step_has_freed_goes_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    giver = givingback.GivesBack()
+    if giver._trim is None:
+        pytest.skip("this C library gives nothing back when asked")
+    monkeypatch.setattr(givingback, "EVERY_S", 0.0)
+    held = psutil.Process().memory_info
+    small = [torch.ones(16_000) for _ in range(3_000)]  # 64 kB each, below what is mapped alone
+    last, full = torch.ones(16_000), held().rss
+    del small
+    giver.on_step_end(None, None, None)  # type: ignore[arg-type]
+    assert held().rss < full - 100 * 2**20
+    assert last.sum() == 16_000
