@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from engine.schema.records import Finish
 
 N: Final = 4
+TEXTS: Final = 20_000  # whose measures are kept in memory
 _PIECE: Final = re.compile(r"\w+(?:[.,']\w+)*|[^\w\s]")
 
 
@@ -57,26 +59,44 @@ class Quality:
     sound: Share
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One text: its words, its repetition if it is long enough, which of its steps are true."""
+
+    words: int
+    repetition: float | None
+    with_steps: bool
+    steps: tuple[bool, ...]
+
+
 def quality(said: Iterable[Said]) -> Quality:
     """The measures of some answers; all are 0 without any."""
     rows = list(said)
     total = len(rows)
-    pieces = [_PIECE.findall(row.text) for row in rows]
-    reasoned, steps = 0, []
-    for row in rows:
-        reasoned += has_steps(row.text, row.choices)
-        steps.append([step.true for step in arithmetic_steps(row.text)])
-    calculating = [found for found in steps if found]
-    repeated = [repetition(p) for p in pieces if len(p) >= N]
+    found = [_measured(row.text, row.choices) for row in rows]
+    calculating = [one.steps for one in found if one.steps]
+    repeated = [one.repetition for one in found if one.repetition is not None]
     return Quality(
         answers=total,
-        with_steps=share(reasoned, total),
+        with_steps=share(sum(one.with_steps for one in found), total),
         cut_off=share(sum(row.finish == "length" for row in rows), total),
-        words=fmean(sum(p[0].isalnum() for p in row) for row in pieces) if rows else 0.0,
+        words=fmean(one.words for one in found) if rows else 0.0,
         tokens=fmean(row.tokens for row in rows) if rows else 0.0,
         repetition=fmean(repeated) if repeated else None,
-        true_steps=share(sum(map(sum, steps)), sum(map(len, steps))),
+        true_steps=share(sum(map(sum, calculating)), sum(map(len, calculating))),
         sound=share(sum(map(all, calculating)), len(calculating)),
+    )
+
+
+@lru_cache(maxsize=TEXTS)
+def _measured(text: str, choices: tuple[str, ...]) -> _Measured:
+    """Measure a text once: greedy models of one experiment often answer alike."""
+    pieces = _PIECE.findall(text)
+    return _Measured(
+        words=sum(piece[0].isalnum() for piece in pieces),
+        repetition=repetition(pieces) if len(pieces) >= N else None,
+        with_steps=has_steps(text, choices),
+        steps=tuple(step.true for step in arithmetic_steps(text)),
     )
 
 
