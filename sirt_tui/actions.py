@@ -35,6 +35,7 @@ SCREENS: Final[dict[str, Action]] = {
     "pairs": Action("4,p", "What this run's models said: pairs, answers", "Pairs", "open_pairs"),
     "comparison": Action("5", "The comparison of runs", "Compare", "open_compare"),
     "devices": Action("6", "Devices and the queue", "Devices", "open_devices"),
+    "messages": Action("7", "Messages of this session, read again", "Messages", "messages"),
     "theme": Action("T", "Light or dark", does="theme"),
     "palette": Action(
         "ctrl+p", "Find an action, a run or a curve by name", "Find", "command_palette"

@@ -1,11 +1,17 @@
-"""An application that asks a person questions, and says things in a line."""
+"""An application that asks a person questions, and says things in a line, which it keeps."""
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
 from textual.app import App
+from textual.notifications import Notification
 
 from engine.schema.pasted import naming
 from engine.schema.sanitize import visible
@@ -13,7 +19,16 @@ from sirt_tui import failures
 from sirt_tui.actions import ACTIONS, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+    from collections.abc import (
+        Awaitable,
+        Callable,
+        Container,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
+    from datetime import datetime
 
     from engine.schema.errors import UserError
     from engine.store.layout import RunsFolder
@@ -21,10 +36,33 @@ if TYPE_CHECKING:
     from sirt_tui.widgets.dialogs import Offer
 
 
+FOREVER_S = timedelta(days=1).total_seconds()
+SHOWN, KEPT = 500, 5_000  # characters of a notice, and of what is kept of it
+MOST = 500  # notices that are kept
+STYLES: dict[Severity, str] = {"warning": "yellow", "error": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was said in a notice, and when."""
+
+    when: datetime
+    severity: Severity
+    text: str
+
+
 class AskingApp(App[None]):
-    """Asks in dialogs over the present screen. Questions are asked from a worker: they wait."""
+    """Asks in dialogs over the present screen. Questions are asked from a worker: they wait.
+
+    ``told``: all notices of the session, the newest first, since Textual forgets them.
+    """
 
     runs: RunsFolder
+    clock: Callable[[], datetime]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: deque[Told] = deque(maxlen=MOST)
 
     def key(self, name: str) -> str:
         """Return the key of an action as people know it."""
@@ -70,7 +108,48 @@ class AskingApp(App[None]):
     def say(self, text: str, severity: Severity = "information") -> None:
         if self.runs.root != Path("runs").absolute():
             text = naming(text, str(self.runs.root))
-        self.notify(visible(text, 500), severity=severity, markup=False)
+        self.notify(text, severity=severity, markup=False)
 
     def say_error(self, error: UserError | OSError) -> None:
         self.say(failures.said(error), "error")
+
+    def notify(
+        self, message: str, *, severity: Severity = "information", markup: bool = True, **how: Any
+    ) -> None:
+        """Show a notice for some seconds and keep it: all notices come by here, or :meth:`lasting`.
+        It may be called from any thread."""
+        self._keep(message, severity)
+        super().notify(visible(message, SHOWN), severity=severity, markup=markup, **how)
+
+    @contextmanager
+    def lasting(self, text: str) -> Iterator[None]:
+        """Show a notice until the work is done. Textual's own ones can't be taken back."""
+        self._keep(text)
+        notice = Notification(visible(text, SHOWN), timeout=FOREVER_S, markup=False)
+        self._notifications.add(notice)
+        self._refresh_notifications()
+        try:
+            yield
+        finally:
+            if notice in self._notifications:  # a click has not taken it away
+                self._unnotify(notice)
+
+    def _keep(self, text: str, severity: Severity = "information") -> None:
+        self.told.appendleft(Told(self.clock(), severity, visible(text, KEPT)))
+
+    def action_messages(self) -> None:
+        """Show what was said in this session."""
+        from sirt_tui.widgets.reading import Reading
+
+        self.push_screen(Reading("Messages of this session, the newest first", all_of(self.told)))
+
+
+def all_of(told: Iterable[Told]) -> Text:
+    """Write each notice with its local time, and what it is if it is more than news."""
+    text = Text()
+    for one in list(told):
+        text.append(f"{one.when.astimezone():%H:%M:%S}  ", "bold")
+        if one.severity in STYLES:
+            text.append(f"{one.severity}: ", STYLES[one.severity])
+        text.append(f"{one.text}\n")
+    return text if text else Text("nothing was said yet", "dim")

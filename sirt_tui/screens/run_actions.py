@@ -11,7 +11,6 @@ from engine.schema.errors import UserError
 from engine.schema.sanitize import one_line
 from sirt_tui.screens import run_commands
 from sirt_tui.screens.run_names import name_apart
-from sirt_tui.widgets.lasting import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -151,7 +150,7 @@ class RunActions:
             target, run_ids = Path(folder).expanduser(), [row.run_id for row in chosen]
             write = partial(run_commands.report, self._page.runs, name, run_ids, target)
             said = f"writing the report of {counted(len(run_ids), 'run')} to {target} …"
-            with lasting(self._page.app, said):
+            with self._page.sirt.lasting(said):
                 await self._do(write, "")
 
     async def _files(self, run_ids: Sequence[str]) -> None:
@@ -163,7 +162,7 @@ class RunActions:
         if folder:
             target = Path(folder).expanduser()
             export = partial(run_commands.export, self._page.runs, run_ids, target)
-            with lasting(self._page.app, f"exporting {named(run_ids)} to {target} …"):
+            with self._page.sirt.lasting(f"exporting {named(run_ids)} to {target} …"):
                 await self._do(export, f"{named(run_ids)}: exported to {target}")
 
     async def tag(self, rows: Sequence[RunRow]) -> None:

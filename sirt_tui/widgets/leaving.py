@@ -17,7 +17,6 @@ from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
-from engine.schema.sanitize import visible
 from sirt_tui import failures
 from sirt_tui.feed import Feed
 
@@ -65,7 +64,7 @@ class Leavable(Screen[Result], Part):
 
     def failed(self, error: BaseException) -> None:
         """Report that a request failed."""
-        self.notify(visible(failures.said(error), 500), severity="error", markup=False)
+        self.notify(failures.said(error), severity="error", markup=False)
 
     async def pause(self, seconds: float) -> None:
         """Wait; end the worker if the screen was left meanwhile."""

@@ -29,6 +29,7 @@ class Reading(Dialog[None]):
         with VerticalScroll(classes="dialog lineage"):
             yield Label(self._title, markup=False, classes="dialog-title")
             yield Static(self._text)
+            yield Static("esc to close", classes="dialog-hint")
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()

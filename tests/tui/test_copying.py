@@ -95,6 +95,15 @@ def test_a_report_says_its_runs_and_folder_and_that_it_is_being_written(recorded
             assert all(note.time_left > 3_600 for note in app._notifications)
             written.set()
             await settled(pilot, lambda: said_by(app) == "44 files", said_by(app))
+            app.clear_notifications()
+            await pilot.press("7")  # what was said is there to be read again, the newest first
+            await settled(pilot, lambda: "Messages of this session" in text_of(app))
+            at = f"{NOW.astimezone():%H:%M:%S}"
+            lines = [line.strip(" │") for line in text_of(app).splitlines() if at in line]
+            assert lines[0] == f"{at}  44 files"
+            assert lines[1].startswith(f"{at}  writing the report of 9 runs")
+            await pilot.press("escape")
+            await settled(pilot, lambda: "9 runs" in text_of(app))
 
     asyncio.run(flow())
 
