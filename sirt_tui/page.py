@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 SHOWN = 200  # characters of what was copied
+WIDE = 160  # columns of a terminal that has room for panels beside each other
 
 
 class HeaderLine(Static):
@@ -57,7 +58,7 @@ class HeaderLine(Static):
 class Page(Leavable[None]):
     """A screen of the program. Subclasses define ``TITLE`` and ``compose_body``."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (WIDE, "-wide")]  # noqa: RUF012
     DEFAULT_CSS = """
     Page #bottom { dock: bottom; height: auto; }
     """

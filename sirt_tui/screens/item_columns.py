@@ -8,19 +8,23 @@ from rich.text import Text
 
 from engine.schema.sanitize import one_line
 from sirt_tui.widgets.columns import Column
-from sirt_tui.widgets.names import middle_cut
 
 if TYPE_CHECKING:
-    from sirt_tui.screens.item_list import ItemRow
+    from sirt_tui.screens.item_list import ItemList, ItemRow
     from sirt_tui.screens.item_marks import ItemMarks
     from sirt_tui.screens.item_sources import ItemSources
     from sirt_tui.widgets.columns import Cell
 
+LONGEST = 40  # cells of an id
+TELLING = 10  # the same, of what tells it from others, where room is short
 VERDICTS = {"right": ("✓", "green"), "wrong": ("✗", "red"), "unparsed": ("?", "yellow")}
 
 
-def item_columns(marks: ItemMarks, sources: ItemSources) -> list[Column[ItemRow]]:
-    """Return the columns of the file that is shown, if any."""
+def item_columns(
+    marks: ItemMarks, sources: ItemSources, items: ItemList, wide: bool
+) -> list[Column[ItemRow]]:
+    """Return the columns of the file that is shown, if any. Where the terminal is ``wide``, ids are
+    whole, and the item stands beside the list; elsewhere ids lose how all of them begin."""
     outcome = "chosen by" if sources.all and sources.one.what == "pairs" else "outcome"
 
     def marked(row: ItemRow) -> Cell:
@@ -33,15 +37,18 @@ def item_columns(marks: ItemMarks, sources: ItemSources) -> list[Column[ItemRow]
         text.append("n" if mark.note else " ", "cyan")
         return text
 
+    digits = max(3, len(str(items.total)))
+    whole = min(LONGEST, max(2, items.ids.longest))
+    least = whole if wide else min(whole, items.ids.telling, TELLING)
     return [
-        Column("number", "#", 7, lambda r: str(r.number + 1), 4, "right"),
+        Column("number", "#", digits, lambda r: str(r.number + 1), 4, "right"),
         Column("marks", "mark", 4, marked),
         Column("verdicts", "✓✗", 3, _verdicts),
         Column("label", outcome, 12, _label, 1, narrow=9),
         Column("length", "chars", 9, _length, 3, "right"),
         *([Column("margin", "margin", 7, _margin, 2, "right")] if sources.scored else []),
-        Column("id", "id", 14, _id, 7, narrow=10, shorten=middle_cut),
-        Column("text", "question", 40, _text, 6, narrow=24, grows=True),
+        Column("id", "id", whole, _id, 7, narrow=least, shorten=items.ids.short),
+        Column("text", "question", 24, _text, 6, narrow=16 if wide else 24, grows=True),
     ]
 
 
@@ -71,7 +78,7 @@ def _margin(row: ItemRow) -> Cell:
 
 
 def _id(row: ItemRow) -> Cell:
-    return one_line(row.item.id, 60) if row.item else ""
+    return one_line(row.item.id, 200) if row.item else ""
 
 
 def _text(row: ItemRow) -> Cell:

@@ -13,6 +13,7 @@ from engine.queries.nothing_found import why_none
 from sirt_tui.format import count
 from sirt_tui.panels.item_files import items_text
 from sirt_tui.widgets import filter_line
+from sirt_tui.widgets.names import Ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,11 +52,14 @@ class ItemStore:
     def __init__(self, want: Callable[[int], None]) -> None:
         self._items: dict[int, Item] = {}
         self._want = want
+        self.ids = Ids()
 
     def add(self, items: Iterable[Item]) -> None:
         if len(self._items) > KEPT:
             self._items.clear()
-        self._items.update((item.number, item) for item in items)
+        found = {item.number: item for item in items}
+        self._items.update(found)
+        self.ids.note(item.id for item in found.values())
 
     def row(self, number: int) -> ItemRow:
         item = self._items.get(number)
@@ -104,6 +108,11 @@ class ItemList:
         self._why = ""  # it finds none, once that is known
         self.order = FILE
         self.descending = False
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the items that have been read."""
+        return self._store.ids
 
     @property
     def total(self) -> int:

@@ -12,6 +12,7 @@ from textual.containers import Container
 from textual.widgets import Input, Static
 
 from engine.schema.errors import UserError
+from sirt_tui.page import WIDE
 from sirt_tui.panels.item import ItemPanel, draw
 from sirt_tui.panels.item_files import SourceBar, SourcesView, also_right_text, marks_text
 from sirt_tui.places import bindings
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from sirt_tui.feed import Feed
+    from sirt_tui.widgets.columns import Column
 
 AGAIN_S = 5.0  # phases finish while one reads: then there is more
 TYPING_S = 0.15  # a pause in typing: only then the file is gone through
@@ -40,7 +42,8 @@ rejected  the answer that it is to prefer less
 
 chosen:teacher           who wrote the chosen answer; :student
 chosen:wrong             right, wrong or unparsed; also of
-                         rejected, teacher, plain, cot, answer, A, B
+                         rejected, teacher, plain, cot,
+                         answer, A, B
 chosen<rejected          by the lengths of the texts
 chosen:shorter           the same in words; longer
 len>200, chosen>200      characters of the longest, of one
@@ -68,7 +71,7 @@ PairsPage.-narrow ItemPanel #sides { grid-size: 1; }
 PairsPage.-narrow ItemPanel { border: none; border-top: round $border; }
 PairsPage.-narrow ItemPanel:focus { border: none; border-top: heavy $primary; }
 PairsPage.-wide #body { layout: horizontal; }
-PairsPage.-wide #body RowTable { width: 74; height: 1fr; }
+PairsPage.-wide #body RowTable { width: 46%; min-width: 74; height: 1fr; }
 PairsPage.zoomed #body RowTable { display: none; }
 """  # by the width of the terminal
 
@@ -103,7 +106,7 @@ class PairsPage(TablePage[ItemRow]):
         yield Static(id="status")
         yield FilterLine(HINT)
         with Container(id="body"):
-            yield RowTable(item_columns(self._marks, self._sources), lambda row: str(row.number))
+            yield RowTable(self._columns(), lambda row: str(row.number))
             yield ItemPanel()
 
     def on_mount(self) -> None:
@@ -115,6 +118,13 @@ class PairsPage(TablePage[ItemRow]):
             self.action_zoom()
         self._open(0)
         self.set_interval(AGAIN_S, self._look_again)
+
+    def on_resize(self) -> None:
+        self.table.set_columns(self._columns())
+
+    def _columns(self) -> list[Column[ItemRow]]:
+        wide = self.size.width >= WIDE
+        return item_columns(self._marks, self._sources, self._items, wide)
 
     @property
     def panel(self) -> ItemPanel:
@@ -142,7 +152,7 @@ class PairsPage(TablePage[ItemRow]):
         self._items.open(found.reader, found.items)
         self._marks.open(self._sources.one, found.reader, found.marks)
         self._prompt = 0
-        self.table.set_columns(item_columns(self._marks, self._sources))
+        self.table.set_columns(self._columns())
         self.refresh_bindings()
         self.table.untick()
         self.feed.unwatch(self)
@@ -170,6 +180,7 @@ class PairsPage(TablePage[ItemRow]):
         numbers = await self._items.read_wanted()
         row = self.table.row
         if numbers:
+            self.table.set_columns(self._columns())
             self.table.redraw()
         if row is not None and row.number in numbers:
             self._draw_item()

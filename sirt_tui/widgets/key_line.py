@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -11,10 +12,15 @@ from textual.widgets import Static
 from sirt_tui.widgets.leaving import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from textual.binding import Binding
+    from textual.dom import DOMNode
     from textual.screen import Screen
 
 LAST = ("palette", "help", "quit")  # always there, at the end
 ALL_AGAIN = "All panels"  # the way out where one has all the room
+MORE = "More keys"  # what help is called where some have no room
 GAP = "  "
 SAID_S = 4.0  # so long a word about a key stays
 
@@ -70,31 +76,57 @@ class KeyLine(Part, Static):
         self.update(said if self._said else self._fitted(self.content_size.width))
 
     def _fitted(self, room: int) -> Text:
-        """Join the keys in their order, those at the end first of all."""
+        """Join the keys in their order, those at the end first of all. Where some don't fit, the
+        key for help says that there are more."""
         if not (parts := self._parts()).keys() - {"palette"}:  # a line is being typed
             return Text("enter to accept, esc to cancel")
-        chosen: list[str] = []
-        for name in [*(n for n in LAST if n in parts), *(n for n in parts if n not in LAST)]:
-            width = parts[name].cell_len + len(GAP)
-            if room + len(GAP) < width:
-                break
-            room -= width
-            chosen.append(name)
+        chosen = _fitting(parts, room)
+        if len(chosen) < len(parts):
+            parts = self._parts(MORE)
+            chosen = _fitting(parts, room)
         order = [name for name in parts if name in chosen]
         order.sort(key=lambda name: LAST.index(name) if name in LAST else -1)
         return Text(GAP).join(parts[name] for name in order)
 
-    def _parts(self) -> dict[str, Text]:
+    def _parts(self, help_said: str = "") -> dict[str, Text]:
         """Return the text of each action that is shown, by its name; its first key stands for
-        all."""
+        all. ``help_said``: what the key for help is called."""
         style = self.get_component_rich_style("key-line--key")
         parts: dict[str, Text] = {}
-        for key, (_, binding, enabled, _) in self.screen.active_bindings.items():
+        for key, binding in self._shown():
             name = binding.id or binding.action
-            if not (binding.show and enabled) or name in parts:
+            if name in parts:
                 continue
             text = Text(style=Style.from_meta({"@click": f"app.simulate_key({key!r})"}))
             text.append(self.app.get_key_display(binding), style)
-            zoomed = name == "zoom" and self.screen.maximized is not None
-            parts[name] = text.append(f" {ALL_AGAIN if zoomed else binding.description}")
+            said = binding.description
+            if name == "zoom" and self.screen.maximized is not None:
+                said = ALL_AGAIN
+            elif name == "help" and help_said:
+                said = help_said
+            parts[name] = text.append(f" {said}")
         return parts
+
+    def _shown(self) -> Iterator[tuple[str, Binding]]:
+        """Yield the keys to show, the focused widget's first, and each widget's in its own order:
+        Textual puts those first that its base class has too."""
+        found: dict[DOMNode, list[tuple[int, str, Binding]]] = {}
+        for key, (node, binding, enabled, _) in self.screen.active_bindings.items():
+            if binding.show and enabled:
+                own = [getattr(one, "id", None) for one in type(node).BINDINGS]
+                place = own.index(binding.id) if binding.id in own else len(own)
+                found.setdefault(node, []).append((place, key, binding))
+        for keys in found.values():
+            yield from ((key, binding) for _, key, binding in sorted(keys, key=itemgetter(0)))
+
+
+def _fitting(parts: Mapping[str, Text], room: int) -> list[str]:
+    """Return the names of those that fit, beginning with those that must always be there."""
+    chosen: list[str] = []
+    for name in [*(n for n in LAST if n in parts), *(n for n in parts if n not in LAST)]:
+        width = parts[name].cell_len + len(GAP)
+        if room + len(GAP) < width:
+            break
+        room -= width
+        chosen.append(name)
+    return chosen

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from itertools import groupby
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -66,6 +68,36 @@ def _telling(names: Collection[Words]) -> set[str]:
         if len(found) > 1 or before + after in names
         for word in found
     }
+
+
+class Ids:
+    """Shortens ids that begin alike, as those of one file's items do: ``…0010``."""
+
+    def __init__(self) -> None:
+        self._alike: str | None = None  # how all noted ids begin, up to a sign
+        self.longest = 0  # cells of the longest one
+        self.telling = 0  # cells of the longest one without what all have
+
+    def note(self, ids: Iterable[str]) -> None:
+        """Note ids that are shown beside each other."""
+        for one in ids:
+            alike = one if self._alike is None else commonprefix([self._alike, one])  # noqa: RUF071
+            self._alike = alike
+            self.longest = max(self.longest, cell_len(one))
+        beginning = self._beginning
+        self.telling = self.longest - len(beginning) + cell_len(GAP if beginning else "")
+
+    def short(self, one: str, room: int) -> str:
+        """Shorten an id to ``room`` cells: its end tells it from others that begin alike."""
+        beginning = self._beginning
+        if cell_len(one) > room > 1 and beginning and one.startswith(beginning):
+            return GAP + one[len(beginning) :][1 - room :]
+        return middle_cut(one, room)
+
+    @property
+    def _beginning(self) -> str:
+        alike = self._alike or ""
+        return alike[: len(alike) - len(re.split(r"[\W_]", alike)[-1])]
 
 
 def _fewest(words: Sequence[str], order: Sequence[str], room: int) -> set[str]:

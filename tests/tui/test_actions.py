@@ -93,7 +93,7 @@ def test_the_bottom_line_has_what_matters_here_and_fits(recorded):
             await pilot.resize_terminal(60, 15)
             await settled(pilot, lambda: len(last_line(app)) <= 60)
             assert last_line(app).startswith(" enter Open  space Tick, next")
-            assert last_line(app).endswith("^p Find  ? Help  q Quit")
+            assert last_line(app).endswith("^p Find  ? More keys  q Quit")
             await pilot.resize_terminal(120, 40)
             await pilot.press("enter")
             await settled(pilot, lambda: "phases" in text_of(app) and "z Zoom" in last_line(app))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sirt_tui.widgets.names import Names, middle_cut
+from sirt_tui.widgets.names import Ids, Names, middle_cut
 
 SEEDS = [f"both wren-1m <wren-3m pocket-compass s{seed}" for seed in (0, 7, 8)]
 
@@ -35,6 +35,17 @@ def test_a_single_word_is_cut_in_its_middle():
     assert middle_cut("train-000123", 9) == "trai…0123"
     assert middle_cut("short", 9) == "short"
     assert middle_cut("anything", 1) == "…"
+
+
+def test_ids_lose_how_all_of_them_begin_up_to_a_sign():
+    known = Ids()
+    known.note(["train-0010", "train-0011"])
+    assert (known.longest, known.telling) == (10, 5)
+    assert [known.short("train-0010", room) for room in (10, 9, 5, 4)] == [
+        "train-0010", "…0010", "…0010", "…010"
+    ]  # fmt: skip
+    known.note(["1afa02df02c908a5"])  # nothing is alike any more
+    assert known.short("train-0010", 9) == "trai…0010"
 
 
 def test_each_name_keeps_as_much_as_there_is_room_for():

@@ -31,6 +31,10 @@ def test_both_texts_their_verdicts_and_the_prompts(recorded, run_id, size):
         assert "rejected" in text
         assert "no margin: refine has not scored this pair" in text
         assert max(map(len, text.splitlines())) <= size[0]
+        assert all(f" {row.item.id} " in text for row in app.screen.table.rows[:5])
+        keys = text.splitlines()[-1]
+        assert ("R Refine again" in keys) == (size[0] > 80)
+        assert keys.endswith("? Help  q Quit" if size[0] > 120 else "? More keys  q Quit")
         await pilot.press("P")
         await settled(pilot, lambda: "plain prompt (in use)" in text_of(app))
         await pilot.press("P")
@@ -66,7 +70,7 @@ def test_chosen_stands_beside_rejected_and_above_it_where_it_is_narrow(recorded,
 @pytest.mark.slow
 def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
     async def check(app, pilot):
-        assert all(said in text_of(app) for said in ("n Next item", "s Sort", "Y Copy"))
+        assert all(said in text_of(app) for said in ("i Leave out", "s Sort", "n Next item"))
         await pilot.press("n", "n", "b")
         await settled(pilot, lambda: title(app).startswith("2 "))
         await pilot.press("enter", "n")
@@ -264,6 +268,9 @@ def test_scores_of_reference_and_policy_where_refine_has_left_them(recorded, run
         await pilot.press("S")
         await settled(pilot, lambda: "by margin ▾" in text_of(app))
         assert {row.number for row in app.screen.query_one(RowTable).rows[:2]} == {0, 1}
+        await pilot.resize_terminal(80, 24)  # with a column more there: what tells ids apart stays
+        short = [f" …{item.removeprefix('train-')} " for item in ids]
+        await settled(pilot, lambda: all(item in text_of(app) for item in short))
 
     looking(recorded, run_id, check)
 
