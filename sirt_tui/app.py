@@ -19,6 +19,7 @@ from sirt_tui.actions import ACTIONS, by_key, shown
 from sirt_tui.asking import AskingApp
 from sirt_tui.colours import ON_DARK, ON_LIGHT
 from sirt_tui.feed import Feed
+from sirt_tui.page import Page
 from sirt_tui.places import bindings
 from sirt_tui.remembered import Remembered
 from sirt_tui.ringing import Ringer
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.screen import Screen
 
+    from engine.schema.evaluation import Evaluation
     from engine.store.layout import RunsFolder
-    from sirt_tui.page import Page
     from sirt_tui.shell import Shell
 
 STUCK_EVERY_S = 60.0
@@ -169,13 +170,14 @@ class SirtApp(AskingApp):
         against: str | None = None,
         names: tuple[str, str] = ("A", "B"),
         words: str = "",
+        asked: Evaluation | None = None,
     ) -> None:
         """Show what a run's models said, or two runs' answers side by side, called by these
-        ``names``; ``words``: a filter to begin with."""
+        ``names``; ``words``: a filter to begin with; ``asked``: whose answers come first."""
         from sirt_tui.screens.pairs import PairsPage
 
         if meant := self._meant(run_id):
-            self._open(PairsPage(meant, against, names, words))
+            self._open(PairsPage(meant, against, names, words, asked))
 
     def open_compare(self, run_ids: Sequence[str] = ()) -> None:
         from sirt_tui.screens.compare import ComparePage
@@ -223,10 +225,12 @@ class SirtApp(AskingApp):
     async def on_key(self, event: events.Key) -> None:
         """Say in one line that a key has no effect here, if it has one elsewhere."""
         name = self._elsewhere.get(event.key)
-        if name is not None and event.key not in self.screen.active_bindings:
+        found = self.screen.active_bindings.get(event.key)
+        if name is not None and (found is None or not found.enabled):
+            why = self.screen.why_not(name) if isinstance(self.screen, Page) else ""
+            what = f"key {shown(event.key)} ({ACTIONS[name].words}) has no effect here"
             for line in self.screen.query(KeyLine):
-                what = f"key {shown(event.key)} ({ACTIONS[name].words})"
-                line.say(f"{what} has no effect here; {self.key('help')} lists the keys that have")
+                line.say(why or f"{what}; {self.key('help')} lists the keys that have")
 
     def get_key_display(self, binding: Binding) -> str:
         return shown(binding.key)

@@ -90,6 +90,10 @@ class Page(Leavable[None]):
         """What is under the cursor, with its name, for the help; None where that needs none."""
         return None
 
+    def why_not(self, name: str) -> str:
+        """Say in a line why an action has no effect at present; empty where that needs no words."""
+        return ""
+
     def on_found(self) -> None:
         for line in self.query(SearchLine):
             line.tell()

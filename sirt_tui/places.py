@@ -51,6 +51,11 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("page_down", "page(1)"),
         Use("page_up", "page(-1)"),
     ),
+    "compared table": (
+        *MOVES,
+        Use("cursor_right", "column(1)", "The next columns"),
+        Use("cursor_left", "column(-1)", "The columns before"),
+    ),
     "pick table": (
         Use("open", "select", "Edit the value", "Edit", shown=True),
         Use("tick", "pick", "Tick, unfold, or take the next value", "Choose", shown=True),
@@ -156,13 +161,13 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("symbols", "mode"),
     ),
     "compose": (
+        Use("next_panel", "pane(1)", shown=True),
         Use("launch", "launch", shown=True),
         Use("save", "save", shown=True),
         Use("start_from", "start", shown=True),
         Use("edit_file", "edit_file", shown=True),
         Use("find", "filter", "Filter choices or settings (changed)", shown=True, first=True),
         Use("default", "default", shown=True),
-        Use("next_panel", "pane(1)", shown=True),
         Use("previous_panel", "pane(-1)"),
         Use("next_tab", "pane(1)"),
         Use("previous_tab", "pane(-1)"),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.schema.errors import UserError
+    from engine.schema.evaluation import Evaluation
     from engine.store.layout import RunsFolder
     from sirt_tui.feed import Feed
     from sirt_tui.remembered import Remembered
@@ -41,6 +42,7 @@ class Shell(Protocol):
         against: str | None = None,
         names: tuple[str, str] = ...,
         words: str = "",
+        asked: Evaluation | None = None,
     ) -> None: ...
     def open_compare(self, run_ids: Sequence[str] = ()) -> None: ...
     def open_devices(self) -> None: ...

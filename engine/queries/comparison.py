@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from engine.queries.checking import checked_rows
 from engine.queries.effort import effort_of
-from engine.queries.evaluations import finished, paired
+from engine.queries.evaluations import alike, finished, paired
 from engine.queries.following import RunFollower
 from engine.queries.rows import queued_runs, row_of
 from engine.queries.runs import registry
 from engine.queries.study import Study
-from engine.schema.accuracy import NOTHING
+from engine.schema.accuracy import NOTHING, SIGNIFICANT
 from engine.schema.errors import Problems, UserError
 from engine.schema.specs import EvaluateSpec, RefineSpec
 from engine.schema.varied import value_text
-from engine.scoring.statistics import adjusted
+from engine.scoring.statistics import adjusted, holm, paired_p
 from engine.store.run import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.queries.effort import Effort
+    from engine.queries.evaluations import Evaluated
     from engine.queries.runs import PhaseStatus, RunStatus
     from engine.queries.study import Condition, Measurement, Prompt
     from engine.schema.accuracy import Accuracy, Comparison, Estimate
-    from engine.schema.evaluation import Evaluation
+    from engine.schema.evaluation import Evaluation, Method
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
     from engine.store.phase_log import PhaseView
@@ -43,13 +44,15 @@ UNSAID = {"kind", "path", "description"}
 class Compared:
     """Runs' accuracies beside each other. ``cells[key][n]`` is run n's; ``differences[key][n]``
     that from the reference, None for the reference itself and where runs share no questions;
-    ``efforts[key][n]`` what run n's answers took and cost."""
+    ``efforts[key][n]`` what run n's answers took and cost; ``leading[key]`` the runs that are the
+    best or can't be told from it, where any can, as :func:`_leading` finds them."""
 
     rows: tuple[RunRow, ...]
     reference: int
     cells: dict[Evaluation, tuple[Accuracy | None, ...]]
     differences: dict[Evaluation, tuple[Comparison | None, ...]]
     efforts: dict[Evaluation, tuple[Effort | None, ...]] = field(default_factory=dict)
+    leading: dict[Evaluation, frozenset[int]] = field(default_factory=dict)
 
 
 def rows_of(runs: RunsFolder, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
@@ -84,14 +87,24 @@ def accuracies(runs: RunsFolder, run_ids: Sequence[str], reference: int = 0) -> 
 
 
 def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
-    """Add McNemar's exact test and a paired interval for each cell against the reference, and what
-    the answers took and cost."""
+    """Add McNemar's exact test and a paired interval for each cell against the reference, which
+    runs lead in each row, and what the answers took and cost."""
     measured = [finished(runs, row.run_id) for row in compared.rows]
     base = measured[compared.reference]
+    known: dict[tuple[str, Method], dict[str, bool]] = {}
+
+    def right(one: Evaluated, method: Method) -> dict[str, bool]:
+        if (key := (one.folder.id, method)) not in known:
+            known[key] = one.right(method)
+        return known[key]
+
     found: dict[tuple[Evaluation, int], Comparison] = {}
     for key in compared.cells:
         for n, mine in enumerate(measured):
-            if n != compared.reference and (comparison := paired(key, base, mine)) is not None:
+            if (
+                n != compared.reference
+                and (comparison := paired(key, base, mine, right)) is not None
+            ):
                 found[key, n] = comparison
     whole = dict(zip(found, adjusted(found.values()), strict=True))
     differences = {
@@ -101,7 +114,39 @@ def with_differences(runs: RunsFolder, compared: Compared) -> Compared:
         key: tuple((key in mine and effort_of(runs, mine[key])) or None for mine in measured)
         for key in compared.cells
     }
-    return replace(compared, differences=differences, efforts=efforts)
+    leading = _leading(compared, measured, right)
+    return replace(compared, differences=differences, efforts=efforts, leading=leading)
+
+
+def _leading(
+    compared: Compared,
+    measured: Sequence[Mapping[Evaluation, Evaluated]],
+    right: Callable[[Evaluated, Method], dict[str, bool]],
+) -> dict[Evaluation, frozenset[int]]:
+    """Return for each row the run with the highest accuracy and those that can't be told from it:
+    by McNemar's test of both on the questions that they share, at 5 % after Holm's correction over
+    all rows; where they share none, by intervals that overlap. None of a row where all are alike in
+    this."""
+    scored = {
+        key: {n: one for n, one in enumerate(cells) if one is not None}
+        for key, cells in compared.cells.items()
+    }
+    behind: dict[Evaluation, set[int]] = {key: set() for key in scored}
+    p_values: dict[tuple[Evaluation, int], float] = {}
+    for key, found in scored.items():
+        best = max(found, key=lambda n: found[n].value)
+        for n in found.keys() - {best}:
+            p = None
+            if alike(key, measured[best], measured[n]):
+                p = paired_p(*(right(measured[of][key], key.method) for of in (best, n)))
+            if p is not None:
+                p_values[key, n] = p
+            elif found[n].right.high < found[best].right.low:
+                behind[key].add(n)
+    for (key, n), p in zip(p_values, holm(list(p_values.values())), strict=True):
+        if p < SIGNIFICANT:
+            behind[key].add(n)
+    return {key: frozenset(scored[key]) - those for key, those in behind.items() if those}
 
 
 # --- settings ---

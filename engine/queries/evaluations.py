@@ -20,7 +20,7 @@ from engine.store.sealing import verified, verified_bytes
 from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from engine.schema.accuracy import Comparison
@@ -164,15 +164,23 @@ def paired(
     evaluation: Evaluation,
     a: Mapping[Evaluation, Evaluated],
     b: Mapping[Evaluation, Evaluated],
+    right: Callable[[Evaluated, Method], dict[str, bool]] = Evaluated.right,
 ) -> Comparison | None:
     """Compare two runs on the same questions; ``None`` when they share none, or when the task's
-    prompt has changed between them."""
-    if evaluation not in a or evaluation not in b:
+    prompt has changed between them. ``right``: reads which were answered right."""
+    if not alike(evaluation, a, b):
         return None
-    both = a[evaluation], b[evaluation]
-    if len({one.spec.task.prompt_version for one in both}) > 1:
-        return None
-    return compared(evaluation, *(one.right(evaluation.method) for one in both))
+    return compared(evaluation, *(right(one[evaluation], evaluation.method) for one in (a, b)))
+
+
+def alike(
+    evaluation: Evaluation,
+    a: Mapping[Evaluation, Evaluated],
+    b: Mapping[Evaluation, Evaluated],
+) -> bool:
+    """Whether both runs were asked this in the same words."""
+    asked = [one[evaluation].spec.task.prompt_version for one in (a, b) if evaluation in one]
+    return len(asked) == 2 and asked[0] == asked[1]
 
 
 def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:

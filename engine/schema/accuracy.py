@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.schema.evaluation import Evaluation
 
 NOTHING = "–"
+SIGNIFICANT = 0.05  # of a p that is adjusted for the number of tests
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,15 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
 
 
+def paired_p(right_a: Mapping[str, bool], right_b: Mapping[str, bool]) -> float | None:
+    """McNemar's p for two models, given question id -> right or not; None without a question that
+    both were asked."""
+    shared = right_a.keys() & right_b.keys()
+    gained = sum(right_b[i] and not right_a[i] for i in shared)
+    lost = sum(right_a[i] and not right_b[i] for i in shared)
+    return mcnemar(gained, lost) if shared else None
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjustment for several comparisons, in the order given."""
     adjusted = [0.0] * len(p_values)

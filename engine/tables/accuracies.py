@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.queries.study import ARM_ORDER
-from engine.schema.accuracy import NOTHING
+from engine.schema.accuracy import NOTHING, SIGNIFICANT
 from engine.schema.tiers import shares_text, unclear
 from engine.schema.varied import order_of, value_text
 from engine.tables.table import Column, Table
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 WHO = ("arm", "student", "teacher", "trained on", "seed")
 STYLES = ("plain", "cot")  # they come first
 MINE = " ◂"
-SIGNIFICANT = 0.05  # of a p that is adjusted for the number of tests
 
 
 def by_run(rows: Iterable[RunRow]) -> Table:

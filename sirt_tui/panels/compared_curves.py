@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from engine.schema.metrics import DRAWN, metrics_of
+from engine.schema.metrics import DRAWN, metrics_of, title_of
 from sirt_tui.panels import comparison, x_axis
 from sirt_tui.widgets.chart import Chart, GrowingSeries, Series
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.store.phase_log import PhaseView
+    from sirt_tui.shell import Shell
 
 
 class ComparedCurves(Chart):
@@ -61,6 +62,8 @@ class ComparedCurves(Chart):
             x, y = GrowingSeries().take(view.metrics[self.metric[1]], places)
             series.append(Series(comparison.letter(number), x, y, comparison.colour(number)))
         self.show(series, x=x_axis.AXES[over])
+        key = cast("Shell", self.app).key("next")
+        self.border_title = f"{title_of(*self.metric)}  over {over}  {key} next curve"
 
     def _metrics(self) -> list[tuple[str, str]]:
         """List the phase and metric of every curve, with the rounds of a kind in order."""

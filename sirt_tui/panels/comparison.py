@@ -12,7 +12,7 @@ from textual.widgets import Static
 from engine.schema.accuracy import Estimate
 from engine.schema.evaluation import Evaluation
 from engine.schema.sanitize import one_line
-from engine.tables import accuracies, comparisons, efforts
+from engine.tables import comparisons
 from engine.tables.table import Table, text_of
 from sirt_tui.format import STATE_STYLES
 from sirt_tui.panels.figures import cells_of, figure
@@ -103,10 +103,11 @@ def legend(compared: Compared, most: int, room: int, key: Callable[[str], str]) 
     return text
 
 
-def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow]) -> Text:
-    """Write what judges said when they compared these runs' answers, four lines each."""
+def judged_text(found: Sequence[Judgement], rows: Sequence[RunRow], key: str) -> Text:
+    """Write what judges said when they compared these runs' answers, four lines each. ``key``: the
+    one that asks a judge."""
     if not found:
-        return Text("no judge has compared these runs' answers yet", "dim")
+        return Text(f"no judge has compared these runs' answers yet; {key} asks one", "dim")
     letters = {row.name: Text(letter(n), f"bold {colour(n)}") for n, row in enumerate(rows)}
     text = Text()
     for one in found:
@@ -143,27 +144,12 @@ def why_untested(compared: Compared, key: str) -> dict[int, str]:
     return {compared.reference: f"unscored: no tests, {key} for another"}
 
 
-def accuracies_table(compared: Compared) -> list[Cells | Text]:
-    """Make the table with a row per task and prompt, and the paired test in each cell; below it
-    what the answers took and cost."""
-    if not compared.cells:
-        return [Text("none of these runs was scored yet", "dim")]
-    names = letters(compared.rows)
-    table = cells_of(accuracies.compared(compared, names), 2)
-    tests = [Text(line, "dim") for line in accuracies.remarks(compared, names)]
-    if not compared.efforts:
-        return [table, *tests]
-    told = efforts.remarks(compared.efforts, names, compared.reference)
-    below = cells_of(efforts.efforts(compared.efforts, names), 2)
-    heading = Text(f"\n{efforts.CAPTION}", "bold")
-    return [table, *tests, heading, below, *(Text(one_line(line, 300), "dim") for line in told)]
-
-
 def settings_table(
-    found: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[RunRow]
+    found: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[RunRow], key: str
 ) -> Cells | Text:
+    """Make the table of settings. ``key``: the one that shows all of them."""
     if not found:
-        return Text("these runs have the same settings", "dim")
+        return Text(f"no setting differs among these runs; {key} shows all", "dim")
     table = comparisons.settings(found, letters(rows))
     return cells_of(table, 1, lambda cell: Text(middle_cut(one_line(text_of(cell)), VALUE)))
 
@@ -172,7 +158,7 @@ def matrix_table(matrices: dict[str, Matrix]) -> Cells | Text:
     """Make heat maps with numbers and with shades that can be read without colour."""
     evaluated = sorted({task for found in matrices.values() for task in found.evaluated})
     if not evaluated:
-        return Text("nothing was scored yet", "dim")
+        return Text("no run of the experiment was scored with this prompt yet", "dim")
     rows: list[tuple[Cell, ...]] = []
     for title, found in matrices.items():
         rows += [(), (title,)] if rows else [(title,)]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from engine.schema.accuracy import Accuracy, Estimate, Share, bounds
+from engine.schema.accuracy import SIGNIFICANT, Accuracy, Estimate, Share, bounds
 from engine.schema.sanitize import one_line
-from engine.tables.accuracies import SIGNIFICANT, Tested
+from engine.tables.accuracies import Tested
 from engine.tables.table import text_of
 from engine.tables.terminal import drawn
 from sirt_tui.format import NOTHING, percent

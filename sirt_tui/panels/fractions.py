@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual.containers import ScrollableContainer, Vertical
 from textual.widgets import Static
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from engine.queries.comparison import Fractions
     from engine.tables.table import Cell, Table
+
+NONE = "no run of the experiment was scored with this prompt yet"
 
 
 class FractionsPanel(Vertical):
@@ -51,7 +54,8 @@ class FractionsPanel(Vertical):
             for name, points in lines.items()
         )
         chart.show(shown, most=100.0)
-        self.query_one(Static).update(draw_table(blocks(comparisons.fractions(found))))
+        table = draw_table(blocks(comparisons.fractions(found)))
+        self.query_one(Static).update(table if found else Text(NONE, "dim"))
 
 
 def blocks(table: Table) -> Table:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual import work
-from textual.containers import ScrollableContainer
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import Static
 
 from engine.queries import comparison as compared_runs
 from engine.queries.judgements import judgements
@@ -17,10 +16,8 @@ from engine.schema.metrics import title_of
 from sirt_tui import failures
 from sirt_tui.page import Page
 from sirt_tui.panels import comparison
-from sirt_tui.panels.compared_curves import ComparedCurves
+from sirt_tui.panels.compared_accuracies import MARKS
 from sirt_tui.panels.comparison import Legend
-from sirt_tui.panels.fractions import FractionsPanel
-from sirt_tui.panels.parallel import ParallelPanel
 from sirt_tui.places import bindings
 from sirt_tui.screens import follow_up_dialogs
 from sirt_tui.screens.compare_answers import ask_for_two
@@ -29,11 +26,12 @@ from sirt_tui.screens.compare_curves import GrowingLogs
 from sirt_tui.screens.compare_experiments import WholeExperiments
 from sirt_tui.screens.compare_files import Shown
 from sirt_tui.screens.compare_runs import ComparedRuns
-from sirt_tui.widgets.frozen_table import FrozenTable
+from sirt_tui.screens.compare_views import ComparedViews
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -41,14 +39,14 @@ if TYPE_CHECKING:
     from engine.queries.judgements import Judgement
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
-    from sirt_tui.widgets.frozen_table import Cells
+    from sirt_tui.panels.compared_curves import ComparedCurves
 
 PROMPTS: tuple[Literal["plain", "cot"], ...] = ("plain", "cot")
-FOCUSED = {"fractions": "points", "sweep": "groups"}  # the part of a view that scrolls
 HOW = (
     "Tick runs with {tick} in the list of runs ({runs}), then press {compare}.\n"
     "One run alone is set beside the others of its experiment."
 )
+NONE_LEFT = "these runs are left out of tables and reports"
 FOLLOW_S = 2.0
 REFERENCE = "compare.reference"  # the name of what is remembered
 
@@ -59,16 +57,12 @@ class ComparePage(Page):
     TITLE = "Compare"
     DEFAULT_CSS = """
     ComparePage #bar { padding: 0 1; }
-    ComparePage ContentSwitcher { height: 1fr; }
-    ComparePage ContentSwitcher ScrollableContainer { padding: 0 1; height: 1fr; }
-    ComparePage ContentSwitcher Static { width: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("compare")]
 
     def __init__(self, run_ids: Sequence[str]) -> None:
         super().__init__()
         self._chosen = ComparedRuns(run_ids)
-        self._view = 0
         self._prompt = 0
         self._every = False
         self._compared: Compared | None = None
@@ -81,18 +75,8 @@ class ComparePage(Page):
     def compose_body(self) -> ComposeResult:
         yield Static(id="bar")
         yield Legend()
-        with ContentSwitcher(initial="accuracies"):
-            keys = {name: self.sirt.key(name) for name in ("tick", "runs", "compare")}
-            how = HOW.format(**keys)
-            text = Text("reading…" if self._chosen.ids else how, "dim")
-            yield FrozenTable("accuracies", text)
-            yield ComparedCurves(id="curves")
-            yield FrozenTable("settings")
-            yield FrozenTable("matrix")
-            yield FractionsPanel(id="fractions")
-            yield ParallelPanel(id="sweep")
-            with ScrollableContainer(id="judgements", can_focus=True):
-                yield Static()
+        keys = {name: self.sirt.key(name) for name in ("tick", "runs", "compare")}
+        yield ComparedViews(Text("reading…" if self._chosen.ids else HOW.format(**keys), "dim"))
 
     def on_mount(self) -> None:
         self._chosen.remembered = self.sirt.remembered.get(REFERENCE, {})
@@ -102,8 +86,16 @@ class ComparePage(Page):
         self.set_interval(FOLLOW_S, self._follow)
 
     @property
+    def views(self) -> ComparedViews:
+        return self.query_one(ComparedViews)
+
+    @property
     def curves(self) -> ComparedCurves:
-        return self.query_one(ComparedCurves)
+        return self.views.curves
+
+    def about_here(self) -> tuple[str, RenderableType]:
+        """Explain the marks of the table, for the help."""
+        return "Marks", MARKS
 
     # --- what comes in ---
 
@@ -114,7 +106,7 @@ class ComparePage(Page):
         if self._chosen.ids != before:
             self._logs.begin_again()  # its curves have the letters of other runs
         if self._chosen.left_out and not self._chosen.ids:
-            self._put("accuracies", Text("these runs are left out of tables and reports", "yellow"))
+            self.views.put("accuracies", Text(NONE_LEFT, "yellow"))
         if changed:
             self._read()
             self._read_overview()
@@ -132,20 +124,26 @@ class ComparePage(Page):
             compared = await self.ask(
                 compared_runs.accuracies, self.runs, self._chosen.ids, self._chosen.reference
             )
-            self._show(compared)
-            self._settings = await self.ask(
-                compared_runs.settings, self.runs, self._chosen.ids, self._every
-            )
-            self._draw_settings()
+            base = comparison.letter(self._chosen.reference)
+            self._show(compared, "testing…", f"testing the differences from {base} …")
+            await self._read_settings()
             self.subject = f"{count}, testing the differences"
             self._show(await self.ask(compared_runs.with_differences, self.runs, compared))
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
             if self._compared is None:
-                self._put("accuracies", Text(failures.said(error), "red"))
+                self.views.put("accuracies", Text(failures.said(error), "red"))
+            else:
+                self._show(self._compared, "not tested", f"not tested: {failures.said(error)}")
         else:
             self._follow()
         self.subject = count
+
+    async def _read_settings(self) -> None:
+        ids = self._chosen.ids
+        self._settings = await self.ask(compared_runs.settings, self.runs, ids, self._every)
+        if self._compared is not None:
+            self.views.show_settings(self._settings, self._compared.rows)
 
     @work(group="follow")
     async def _follow(self) -> None:
@@ -153,6 +151,7 @@ class ComparePage(Page):
         views = await self._logs.read(self._chosen.ids)
         if views is not None:
             self.curves.show_views(views)
+            self.views.use_room()
             self._draw_bar()
 
     @work(exclusive=True, group="overview")
@@ -164,57 +163,43 @@ class ComparePage(Page):
     @work(exclusive=True, group="judgements")
     async def _read_judged(self) -> None:
         self._judged = await self.ask(judgements, self.runs, self._chosen.ids)
-        told = comparison.judged_text(self._judged, self._chosen.rows)
-        self.query_one("#judgements > Static", Static).update(told)
+        self.views.show_judged(self._judged, self._chosen.rows)
 
     # --- drawing ---
 
-    def _show(self, compared: Compared) -> None:
+    def _show(self, compared: Compared, untested: str = "", why: str = "") -> None:
+        """Show the accuracies. ``untested``: what stands where a test is missing; ``why``."""
         self._compared = compared
         self.query_one(Legend).show(compared)
-        self._put("accuracies", *comparison.accuracies_table(compared))
+        self.views.show_accuracies(compared, untested, why)
 
-    def _put(self, view: str, *content: Cells | Text) -> None:
-        self.query_one(f"#{view}", FrozenTable).put(*content)
+    def on_resize(self) -> None:
+        self._draw_bar()
 
     def _draw_bar(self) -> None:
         curve = (self.curves.metric, self.curves.over)
         evaluation = self._whole.evaluation(self._chosen.rows)
         bar = Bar(
-            self._view, curve, self._every, PROMPTS[self._prompt], evaluation,
+            self.views.number, curve, self._every, PROMPTS[self._prompt], evaluation,
             self.sirt.key, self._chosen.left_out,
         )  # fmt: skip
         self.query_one("#bar", Static).update(bar.text(self.size.width))
 
-    def _draw_settings(self) -> None:
-        if self._compared is not None:
-            table = comparison.settings_table(self._settings, self._compared.rows)
-            self._put("settings", table)
-
     def _draw_overview(self) -> None:
-        overview, sweep = self._whole.overview, self._whole.sweep
-        if overview is None:
-            return
-        self._put("matrix", comparison.matrix_table(overview.matrices))
-        self.query_one(FractionsPanel).show(overview.fractions)
-        if sweep is not None:
-            what = self._whole.evaluation(self._chosen.rows)
-            self.query_one(ParallelPanel).show(sweep, what, self._chosen.ids)
+        self.views.show_overview(self._whole, self._chosen.rows)
         self._draw_bar()
 
     # --- keys ---
 
     def action_view(self, step: int) -> None:
-        self.action_view_at((self._view + step) % len(VIEWS))
+        self.action_view_at((self.views.number + step) % len(VIEWS))
 
     def action_to_panel(self, at: int) -> None:
         self.action_view_at(at)
 
     def action_view_at(self, number: int) -> None:
-        self._view = number
-        self.query_one(ContentSwitcher).current = VIEWS[self._view]
-        name = VIEWS[self._view]
-        self.query_one(f"#{FOCUSED.get(name, name)}").focus()
+        self.views.go_to(number)
+        self.refresh_bindings()
         self._draw_bar()
 
     def action_reference(self) -> None:
@@ -224,9 +209,27 @@ class ComparePage(Page):
 
     @work(exclusive=True, group="answers")
     async def action_answers(self, words: str) -> None:
-        """Show the reference's answers beside another run's, filtered by these words."""
-        if two := await ask_for_two(self, self._chosen, "Answers"):
-            self.sirt.open_pairs(*two.runs, names=two.letters, words=words)
+        """Show the reference's answers beside another run's, filtered by these words: those of the
+        row under the cursor, where rows are evaluations."""
+        asked = self.views.accuracies.evaluation if self.views.shown == "accuracies" else None
+        scored = self._compared.cells.get(asked) if asked and self._compared else None
+        if two := await ask_for_two(self, self._chosen, "Answers", asked, scored):
+            self.sirt.open_pairs(*two.runs, names=two.letters, words=words, asked=asked)
+
+    def on_frozen_table_selected(self) -> None:
+        self.action_answers("flipped")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only the rows of accuracies have questions."""
+        if action == "answers" and parameters == ("flipped",) and self.views.shown != "accuracies":
+            return None
+        return super().check_action(action, parameters)
+
+    def why_not(self, name: str) -> str:
+        if name != "open":
+            return super().why_not(name)
+        there = f"{self.sirt.key('panel_1')}: accuracies, whose rows have questions"
+        return f"nothing to open in {self.views.shown}; {there}"
 
     @work(exclusive=True, group="judge")
     async def action_judge(self) -> None:
@@ -265,7 +268,7 @@ class ComparePage(Page):
 
     def action_prompt(self) -> None:
         """Go to the other prompt; in the sweep to the next task and prompt that was scored."""
-        if VIEWS[self._view] == "sweep":
+        if self.views.shown == "sweep":
             self._whole.next_evaluation()
             self._draw_overview()
             return
@@ -281,18 +284,15 @@ class ComparePage(Page):
         self._every = not self._every
         self._draw_bar()
         try:
-            found = await self.ask(compared_runs.settings, self.runs, self._chosen.ids, self._every)
+            await self._read_settings()
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
-            return
-        self._settings = found
-        self._draw_settings()
 
     # --- export ---
 
     @work
     async def action_export(self) -> None:
-        view, overview, sweep = VIEWS[self._view], self._whole.overview, self._whole.sweep
+        view, overview, sweep = self.views.shown, self._whole.overview, self._whole.sweep
         if self._compared is None or overview is None or sweep is None:
             self.sirt.say("there is nothing to export yet", "warning")
             return

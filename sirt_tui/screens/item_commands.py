@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.queries.checking import check_source
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from engine.commands.curating import Curated
     from engine.queries.items import Item, Source
+    from engine.schema.evaluation import Evaluation
     from engine.store.item_notes import Marks
     from engine.store.layout import RunsFolder
 
@@ -44,11 +45,18 @@ class Opened:
 
 
 def opened(
-    read: Callable[[], Sequence[Source]], runs: RunsFolder, number: int, here: str | None
+    read: Callable[[], Sequence[Source]],
+    runs: RunsFolder,
+    number: int,
+    here: str | None,
+    asked: Evaluation | None = None,
 ) -> Opened:
-    """Open source ``number`` of those that ``read`` finds; ``here``: the id of a question to find
-    in it."""
+    """Open source ``number`` of those that ``read`` finds, or the one of the answers to ``asked``;
+    ``here``: the id of a question to find in it."""
     found = read()
+    if asked is not None:  # commitments are read beside the answers that they complete
+        label = replace(asked, method="match").label if asked.method == "commit" else asked.label
+        number = next((n for n, source in enumerate(found) if source.title == label), number)
     number = min(number, len(found) - 1)
     reader = Reader(found[number])
     marks = item_notes.read_marks(runs, found[number].phase_id)

@@ -119,6 +119,10 @@ class ItemList:
         return self.reader.count if self.reader else 0
 
     @property
+    def _what(self) -> str:
+        return self.reader.source.what if self.reader else "items"
+
+    @property
     def numbers(self) -> Sequence[int]:
         return self._numbers
 
@@ -132,7 +136,8 @@ class ItemList:
         if self.seen < self.total:
             return "looking"
         if self.filter is None:
-            return "it is empty"
+            key = self._page.sirt.key("next_tab")
+            return f"this file has no {self._what}: the phase made none; {key} opens the next file"
         return f"{self._why or 'the filter finds nothing'}; esc clears the filter"
 
     def status(self, source: Source) -> Text:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from engine.schema.evaluation import Evaluation
     from sirt_tui.feed import Feed
     from sirt_tui.widgets.columns import Column
 
@@ -78,7 +79,8 @@ PairsPage.zoomed #body RowTable { display: none; }
 
 class PairsPage(TablePage[ItemRow]):
     """Shows a run's items; ``against``: another run, whose predictions stand beside this one's.
-    ``names``: what the two are called; ``words``: a filter to begin with."""
+    ``names``: what the two are called; ``words``: a filter to begin with; ``asked``: the evaluation
+    whose answers are shown first."""
 
     TITLE = "Pairs"
     SEARCHES = True
@@ -91,10 +93,11 @@ class PairsPage(TablePage[ItemRow]):
         against: str | None = None,
         names: tuple[str, str] = ("A", "B"),
         words: str = "",
+        asked: Evaluation | None = None,
     ) -> None:
         super().__init__()
         self._run_id = run_id
-        self._words = words
+        self._words, self._asked = words, asked
         self._sources = ItemSources(run_id, against, names)
         self._items = ItemList(self, lambda: self.call_later(self._read_wanted))
         self._marks = ItemMarks(self, self._show)
@@ -116,7 +119,7 @@ class PairsPage(TablePage[ItemRow]):
             self.filter_by(self._words)
         if self.sirt.remembered.get("pairs.zoomed", False):
             self.action_zoom()
-        self._open(0)
+        self._open(0, self._asked)
         self.set_interval(AGAIN_S, self._look_again)
 
     def on_resize(self) -> None:
@@ -137,13 +140,14 @@ class PairsPage(TablePage[ItemRow]):
     # --- sources ---
 
     @work(exclusive=True, group="open")
-    async def _open(self, number: int) -> None:
-        """Open a source with its first items, at the question that was under the cursor."""
+    async def _open(self, number: int, asked: Evaluation | None = None) -> None:
+        """Open a source, or that of this evaluation, with its first items, at the question that was
+        under the cursor."""
         row = self.table.row
         here = row.item.id if row is not None and row.item is not None else None
         read = partial(self._sources.read, self.runs)
         try:
-            found = await self.ask(item_commands.opened, read, self.runs, number, here)
+            found = await self.ask(item_commands.opened, read, self.runs, number, here, asked)
         except (UserError, OSError) as error:
             self.panel.say(str(error))
             self._sources.going = self._sources.chosen
@@ -301,6 +305,11 @@ class PairsPage(TablePage[ItemRow]):
         """Only pairs can be refined on again."""
         pairs = not self._sources.all or self._sources.one.what == "pairs"
         return (pairs or action != "refine_again") and super().check_action(action, parameters)
+
+    def why_not(self, name: str) -> str:
+        if name != "refine_again":
+            return super().why_not(name)
+        return f"only pairs are refined on again; {self.sirt.key('previous_tab')} goes to them"
 
     def copied(self) -> dict[str, str]:
         row = self.table.row

@@ -137,6 +137,13 @@ class RunPage(PanelledPage):
             return at_work and chosen
         return super().check_action(action, parameters)
 
+    def why_not(self, name: str) -> str:
+        if name != "live" or self._status is None:
+            return super().why_not(name)
+        if self._status.state in AT_WORK:
+            return "the phase at work and its curve are shown already"
+        return f"no phase is at work: this run is {self._status.state}"
+
     def on_resize(self, event: events.Resize) -> None:
         self._draw_ageing()
         self.call_after_refresh(self._panels.fit)

@@ -15,6 +15,7 @@ from engine.report.folder import write_new
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
 from engine.schema.specs import EvaluateSpec
+from engine.scoring.statistics import holm, paired_p
 from engine.store.layout import PREDICTIONS
 from engine.store.run import read_run
 from engine.tables import accuracies, comparisons
@@ -52,6 +53,28 @@ def test_the_difference_is_that_of_the_same_questions(recorded, pair):  # noqa: 
     assert found.difference.value == pytest.approx(by_hand / len(reference))
     assert found.difference.low <= found.difference.value <= found.difference.high
     assert found.adjusted >= found.p  # of several tests, each has to be surer
+
+
+def test_those_lead_that_the_paired_test_does_not_tell_from_the_best(recorded, pair):  # noqa: F811
+    arms = ("both", "teacher", "instruct-only", "baseline")
+    ids = [run_of(recorded, arm, None if arm == "baseline" else "wren-3m") for arm in arms]
+    for reference in (0, 3):  # whatever the others are compared with
+        compared = comparison.accuracies(recorded, ids, reference)
+        found = comparison.with_differences(recorded, compared).leading
+        best, p_values = {}, {}
+        for key, cells in compared.cells.items():
+            right = {n: predictions(recorded, ids[n], key) for n, one in enumerate(cells) if one}
+            best[key] = max(right, key=lambda n, cells=cells: cells[n].value)
+            p_values |= {(key, n): paired_p(right[best[key]], right[n]) for n in right}
+        others = [place for place in p_values if best[place[0]] != place[1]]
+        adjusted = holm([p_values[place] for place in others])
+        behind = {place for place, p in zip(others, adjusted, strict=True) if p < 0.05}
+        assert found == {
+            key: {n for k, n in p_values if k == key and (k, n) not in behind}
+            for key in {key for key, _ in behind}
+        }
+        assert found
+        assert len(found) < len(compared.cells)
 
 
 def test_another_reference_turns_the_sign(recorded, pair):  # noqa: F811

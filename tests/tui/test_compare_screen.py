@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 
 import pytest
 from textual.widgets import Input
 
+from engine.queries import comparison
+from engine.schema.errors import UserError
 from engine.schema.events import Metric
 from engine.store.eventlog import EventWriter
 from engine.store.run import RunFile, read_run
@@ -178,8 +181,61 @@ def test_the_questions_behind_a_difference_are_asked_for_by_enter(recorded):
         await pilot.press("down", "enter")
         await settled(pilot, lambda: f"B {runs[1]}   C {runs[2]}" in text_of(app))
         assert app.screen.query_one("#filter", Input).value == "flipped"
+        app.go_back()
+        page = app.screen
+        last = list(page._compared.cells)[-1]
+        await pilot.press("end", "enter")  # those of the row under the cursor
+        await settled(pilot, lambda: "and of which?" in text_of(app))
+        await pilot.press("enter")
+        await settled(pilot, lambda: f"predictions  {last.label}" in text_of(app))
+        app.go_back()
+        assert "enter Questions" in text_of(app)
+        await pilot.press("tab", "enter")
+        await settled(pilot, lambda: "nothing to open in curves; alt+1: accuracies" in text_of(app))
+        assert "enter Questions" not in text_of(app)
 
     comparing(recorded, runs, check)
+
+
+def test_the_tests_are_told_where_they_will_stand_and_what_came_of_them(recorded, monkeypatch):
+    runs = some(recorded, ("baseline", None), ("teacher", "wren-3m"), ("both", "wren-3m"))
+    gate, true = threading.Event(), comparison.with_differences
+
+    def slow(*args):
+        return gate.wait(60) and true(*args)
+
+    def failing(*_):
+        raise UserError("the disk is gone")
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(80, 24)) as pilot:
+            monkeypatch.setattr("engine.queries.comparison.with_differences", slow)
+            app.open_compare(runs)
+            await settled(pilot, lambda: "testing the differences from A …" in text_of(app))
+            head, _, *rows = text_of(app).partition("task ")[2].splitlines()
+            assert head.split()[1:3] == ["A", "◂"]
+            assert head.endswith(" more →")  # and none is cut
+            assert rows[0].strip().split() == ["testing…"]
+            gate.set()
+            await settled(pilot, lambda: "▲: the best of its row" in text_of(app))
+            assert "testing" not in text_of(app)
+            assert "significant after Holm" in text_of(app)
+            await pilot.press("right", "right")
+            await settled(pilot, lambda: " ← 2" in text_of(app))
+            assert " C both" in text_of(app)
+            assert any(line.endswith("▲") for line in text_of(app).splitlines())
+            await pilot.press("question_mark")
+            await settled(pilot, lambda: "the best of its row, and what can't be" in text_of(app))
+            await pilot.press("escape")
+            monkeypatch.setattr("engine.queries.comparison.with_differences", failing)
+            await pilot.press("B")
+            await settled(pilot, lambda: "not tested: the disk is gone" in text_of(app))
+            await pilot.resize_terminal(200, 50)  # there is room for a curve below
+            await settled(pilot, lambda: "refine loss, train  over steps" in text_of(app))
+            assert "not tested: the disk is gone" in text_of(app)
+
+    asyncio.run(flow())
 
 
 def test_a_run_that_was_not_scored_says_so(recorded):
@@ -188,6 +244,11 @@ def test_a_run_that_was_not_scored_says_so(recorded):
     async def check(app, pilot):
         await settled(pilot, lambda: "not scored yet" in text_of(app))
         assert "no question in common" not in text_of(app)
+        app.open_compare(some(recorded, ("both", "otter-3m"), lost))
+        why = "none of these runs was scored yet (1 running, 1 lost)"
+        await settled(pilot, lambda: why in text_of(app))
+        await pilot.press("shift+tab")
+        await settled(pilot, lambda: "yet; V asks one" in text_of(app))
 
     comparing(recorded, some(recorded, *TWO, lost), check)
 

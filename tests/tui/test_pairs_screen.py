@@ -219,7 +219,7 @@ def test_the_compared_runs_answers_are_a_key_away(recorded, run_id):
             await settled(pilot, lambda: app.screen._compared is not None)
             await pilot.press("B")  # the other is the reference, and keeps its letter
             await settled(pilot, lambda: app.screen._compared.reference == 1)
-            await pilot.press("enter")
+            await pilot.press("j", "j", "j", "enter")  # on the row of pocket-compass plain
             await settled(pilot, lambda: f"B {run_id}   A {other}" in text_of(app))
             await settled(pilot, lambda: "of 24 predictions" in text_of(app))
             assert "lost by A" in text_of(app)
@@ -306,6 +306,17 @@ def test_a_run_that_has_nothing_yet_says_so(recorded, run_id):
         assert "there is nothing to read yet" in text_of(app)
 
     looking(recorded, run_id, check, shows="nothing to read")
+
+
+def test_a_file_without_items_says_why_and_where_to_go(recorded, run_id):
+    source = sources(recorded, run_id)[0]
+    source.file.write_text("")
+
+    async def check(app, pilot):
+        why = "this file has no pairs: the phase made none; ] opens the next file"
+        await settled(pilot, lambda: why in text_of(app))
+
+    looking(recorded, run_id, check, (80, 24), shows="no pairs")
 
 
 def test_what_a_phase_makes_while_one_looks_appears(recorded, run_id, monkeypatch):

@@ -10,7 +10,7 @@ from textual.app import App
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.frozen_table import Cells, FrozenTable
 from sirt_tui.widgets.table import RowTable
-from tests.tui.helpers import settled, text_of
+from tests.tui.helpers import painted, settled, text_of
 
 NAME = 10  # a column of cells that are no mark
 
@@ -122,21 +122,31 @@ def test_headers_and_first_columns_stay_while_the_rest_scrolls():
         app = Wide()
         async with app.run_test(size=(50, 12)) as pilot:
             table = app.query_one(FrozenTable)
-            table.put(Cells([Text("name"), *(Text(f"c{c}") for c in range(12))], rows))
+            headers = [Text("name"), *(Text(f"c{c}") for c in range(12))]
+            table.put(Cells(headers, rows, keys=names), Text("a remark " * 9))
+            table.focus()
             await settled(pilot, lambda: "00-000-0" in text_of(app))
             before = text_of(app).splitlines()
-            assert before[0].split()[:3] == ["name", "c0", "c1"]
-            assert before[3].split() == ["below"]  # a cell of two lines
-            assert table.count == 41
-            await pilot.resize_terminal(44, 12)  # the columns are as many as before
-            await pilot.pause()
-            table.scroll_to(x=200, y=20, animate=False, immediate=True)
-            await settled(pilot, lambda: "19-1119-11" in text_of(app), "the last column")
-            after = text_of(app).splitlines()
-            assert after[0].split()[0] == "name"
-            assert after[0].split()[-1] == "c11"
-            assert after[1].startswith("row 19 ")
+            assert before[0].split() == ["name", "c0", "c1", "c2", "9", "more", "→"]
+            assert before[3].split()[0] == "below"  # a cell of two lines
+            assert table.count == 43  # the remark is wrapped, so that it can be read
+            await pilot.resize_terminal(44, 12)
+            await settled(pilot, lambda: "9 more →" in text_of(app), "a column less")
+            await pilot.press(*["right"] * 20)  # not beyond the last column, none of them cut
+            await settled(pilot, lambda: "← 9" in text_of(app))
+            last = [line.split() for line in text_of(app).splitlines()]
+            assert last[0] == ["name", "c9", "c10", "c11", "←", "9"]
+            assert last[1][:5] == ["row", "00", "00-900-9", "00-1000-10", "00-1100-11"]
+            await pilot.press("left", *["down"] * 20)
+            await settled(pilot, lambda: table.key == "row 20" and "row 20" in text_of(app))
+            under = "".join(painted(app, "bold"))
+            assert "row 20" in under
+            assert "row 19" not in under
+            await pilot.press("end", "down", "down")  # beyond the last row it scrolls on
+            await settled(pilot, lambda: "a remark a" in text_of(app))
+            assert table.key == "row 39"
             table.put(Text("nothing yet"))
             await settled(pilot, lambda: "nothing yet" in text_of(app))
+            assert table.key is None
 
     asyncio.run(check())
