@@ -228,9 +228,9 @@ class SirtApp(AskingApp):
         found = self.screen.active_bindings.get(event.key)
         if name is not None and (found is None or not found.enabled):
             why = self.screen.why_not(name) if isinstance(self.screen, Page) else ""
-            what = f"key {shown(event.key)} ({ACTIONS[name].words}) has no effect here"
+            what, does = f"key {shown(event.key)} has no effect here", f"({ACTIONS[name].words})"
             for line in self.screen.query(KeyLine):
-                line.say(why or f"{what}; {self.key('help')} lists the keys that have")
+                line.say(why or f"{what}; {self.key('help')} lists those that have  {does}")
 
     def get_key_display(self, binding: Binding) -> str:
         return shown(binding.key)

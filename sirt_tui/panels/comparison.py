@@ -17,7 +17,7 @@ from engine.tables.table import Table, text_of
 from sirt_tui.format import STATE_STYLES
 from sirt_tui.panels.figures import cells_of, figure
 from sirt_tui.widgets.chart.chart import COLOURS
-from sirt_tui.widgets.names import middle_cut
+from sirt_tui.widgets.names import Names, middle_cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -80,10 +80,11 @@ class Legend(Static):
 
 def legend(compared: Compared, most: int, room: int, key: Callable[[str], str]) -> Text:
     """Write each run's letter and name in ``most`` lines of ``room`` cells, marking the reference,
-    and say why a run can't be tested against it. A long name loses its middle. ``key``: an action's
-    key."""
+    and say why a run can't be tested against it. A long name loses words that don't tell it from
+    the others. ``key``: an action's key."""
     rows = compared.rows
-    text = Text()
+    text, names = Text(), Names()
+    names.note(one_line(row.name, 300) for row in rows)
     cut = len(rows) > most
     untested = why_untested(compared, key("reference"))
     for number, row in enumerate(rows[: most - 1] if cut else rows):
@@ -94,7 +95,7 @@ def legend(compared: Compared, most: int, room: int, key: Callable[[str], str]) 
         if number in untested:
             marks.append(f"  {untested[number]}", "yellow")
         left = room - len(letter(number)) - 1 - marks.cell_len
-        name = middle_cut(one_line(row.name, 300), max(NAME, left))
+        name = names.short(one_line(row.name, 300), max(NAME, left))
         text.append(name).append_text(marks)
         if cell_len(name) + cell_len(row.run_id) + 2 <= left:
             text.append(f"  {row.run_id}", "dim")

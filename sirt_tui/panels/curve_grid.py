@@ -128,6 +128,7 @@ class CurveGrid(VerticalScroll, can_focus=True):
         """Show the chosen chart alone, or all of them again."""
         self.enlarged = not self.enlarged and bool(self.titles)
         self._arrange()
+        self.screen.refresh_bindings()
 
     def action_across(self, step: int) -> None:
         if self.enlarged:

@@ -100,8 +100,10 @@ class CurvesPanel(RunPanel, Vertical):
         there = self._there()
         if not there:
             entitle(self, "curves")
+            ended = all(phase.state == "done" for phase in self._phases)
+            none = "no curves: nothing was trained" if ended else "no points yet"
             reading = any(phase.reading for phase in self._phases)
-            self.query_one(Chart).show((), empty="reading…" if reading else "no points yet")
+            self.query_one(Chart).show((), empty="reading…" if reading else none)
             return
         shown = self._shown(there)
         phase, metric = there[shown]

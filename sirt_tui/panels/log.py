@@ -80,4 +80,5 @@ def messages_text(view: PhaseView, told: Iterable[str]) -> Text:
         text.append(f"{visible(remark, 400)}\n")
     if view.activity:
         text.append(f"now: {visible(view.activity, 200)}", "cyan")
-    return text if text.plain else Text("nothing said yet", "dim")
+    nothing = "it said nothing" if view.outcome else "nothing said yet"
+    return text if text.plain else Text(nothing, "dim")

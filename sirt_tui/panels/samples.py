@@ -36,14 +36,15 @@ class SamplesPanel(RunPanel, Lines, can_focus=True):
         if of.chosen is None:
             return
         view = of.chosen.view
-        seen = (f"{view.phase} {view.attempt}", len(view.samples))
+        seen = (f"{view.phase} {view.attempt} {view.outcome}", len(view.samples))
         if seen == self._drawn:
             return
         self._drawn = seen
         entitle(self, "samples", of.chosen.spec.title)
         newest = reversed(view.samples.last(SHOWN))
+        nothing = "it generated nothing to show" if view.outcome else "no generations yet"
         text = Text("\n\n").join(sample_text(sample) for sample in newest)
-        self.put(text if text.plain else Text("no generations yet", "dim"))
+        self.put(text if text.plain else Text(nothing, "dim"))
 
 
 def verdict_text(verdict: Verdict, target: str) -> Text:

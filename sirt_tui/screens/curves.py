@@ -66,6 +66,10 @@ class CurvesPage(Page):
         self.set_interval(FOLLOW_S, self._follow)
 
     @property
+    def way_out(self) -> str:
+        return "All charts" if self.is_mounted and self.grid.enlarged else ""
+
+    @property
     def grid(self) -> CurveGrid:
         return self.query_one(CurveGrid)
 

@@ -69,6 +69,7 @@ class DevicesPage(Page):
     def on_mount(self) -> None:
         self.feed.watch_machine(self)
         self.feed.watch_queue(self)
+        self.working.nothing, self.queue.nothing = "nothing is at work", "nothing is queued"
         self.queue.focus()
 
     @property

@@ -28,9 +28,11 @@ from sirt_tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from engine.queries.items import Source
     from engine.schema.evaluation import Evaluation
     from sirt_tui.feed import Feed
     from sirt_tui.widgets.columns import Column
@@ -132,6 +134,10 @@ class PairsPage(TablePage[ItemRow]):
     @property
     def panel(self) -> ItemPanel:
         return self.query_one(ItemPanel)
+
+    @property
+    def way_out(self) -> str:
+        return "With the list" if self.has_class("zoomed") else ""
 
     def about_here(self) -> tuple[str, RenderableType]:
         """Explain the words of the filter and the marks, for the help."""
@@ -237,12 +243,8 @@ class PairsPage(TablePage[ItemRow]):
 
     def _draw_status(self) -> None:
         if self._sources.all:
-            one = self._sources.one
-            text = self._items.status(one)
-            text.append_text(marks_text(self._marks.all, len(self.table.ticked)))
-            text.append_text(also_right_text(one))
-            what = f"  {PREFERRED}" if one.what == "pairs" else ""
-            self.query_one("#status", Static).update(text.append(what, "dim"))
+            said = status_text(self._items, self._marks, self._sources.one, len(self.table.ticked))
+            self.query_one("#status", Static).update(said)
             self.query_one(FilterLine).tell(self._items.understood())
 
     @work(exclusive=True, group="item")
@@ -300,6 +302,7 @@ class PairsPage(TablePage[ItemRow]):
         self.toggle_class("zoomed")
         self.sirt.remembered.put("pairs.zoomed", self.has_class("zoomed"))
         (self.panel if self.has_class("zoomed") else self.table).focus()
+        self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only pairs can be refined on again."""
@@ -341,3 +344,11 @@ class PairsPage(TablePage[ItemRow]):
     @work
     async def action_refine_again(self) -> None:
         await self._marks.refine_again(self._run_id)
+
+
+def status_text(items: ItemList, marks: ItemMarks, one: Source, ticked: int) -> Text:
+    """Write what is shown of a source, what is marked in it, and what is particular to it."""
+    text = items.status(one)
+    text.append_text(marks_text(marks.all, ticked))
+    text.append_text(also_right_text(one))
+    return text.append(f"  {PREFERRED}" if one.what == "pairs" else "", "dim")

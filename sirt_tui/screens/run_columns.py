@@ -198,7 +198,9 @@ def setting_text(value: Value) -> str:
 
 def marks_explained() -> Text:
     """Explain the marks in the list, for the help."""
-    text = legend(STATE_MARKS)
+    states = list(STATE_MARKS)
+    lines = (states[n : n + 4] for n in range(0, len(states), 4))  # no mark without its word
+    text = Text("\n").join(map(legend, lines))
     text.append(f"\nphases: a mark each for {', '.join(METHOD)}")
     return text.append(f"\n{LEFT_OUT} left out of tables and reports   ● ticked")
 

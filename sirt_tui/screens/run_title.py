@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from engine.queries.doing import waits_for
 from sirt_tui.format import STATE_MARKS, duration, time_left
 from sirt_tui.screens.run_names import name_apart
-from sirt_tui.widgets.names import middle_cut
+from sirt_tui.widgets.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +24,17 @@ LEAST_NAME = 12  # cells
 
 def run_title(status: RunStatus, rows: Sequence[RunRow], now: datetime, width: int) -> str:
     """Write ``both wren-1m s0  ▶ running, 4 of 6 done, ~12 min left``. ``rows``: the list of runs,
-    as far as it is known. What is too long for a line of ``width`` cells loses the middle of its
-    name."""
+    as far as it is known. Where a line of ``width`` cells is too short for it, the name loses words
+    that don't tell it from theirs."""
     row = next((row for row in rows if row.run_id == status.file.run_id), None)
     state = _state(status, row, now)
     name = name_apart(status.file.run_id, rows, status.file.name)
-    return f"{middle_cut(name, max(LEAST_NAME, width - BEFORE - cell_len(state) - 2))}  {state}"
+    room = max(LEAST_NAME, width - BEFORE - cell_len(state) - 2)
+    if cell_len(name) > room:
+        names = Names()
+        names.note([name, *(row.name for row in rows)])
+        name = names.short(name, room)
+    return f"{name}  {state}"
 
 
 def _state(status: RunStatus, row: RunRow | None, now: datetime) -> str:

@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
-from sirt_tui.widgets.leaving import Part
+from sirt_tui.widgets.leaving import Leavable, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 LAST = ("palette", "help", "quit")  # always there, at the end
-ALL_AGAIN = "All panels"  # the way out where one has all the room
+ENLARGES = ("zoom", "enlarge")
 MORE = "More keys"  # what help is called where some have no room
 GAP = "  "
 SAID_S = 4.0  # so long a word about a key stays
@@ -99,12 +99,12 @@ class KeyLine(Part, Static):
                 continue
             text = Text(style=Style.from_meta({"@click": f"app.simulate_key({key!r})"}))
             text.append(self.app.get_key_display(binding), style)
-            said = binding.description
-            if name == "zoom" and self.screen.maximized is not None:
-                said = ALL_AGAIN
-            elif name == "help" and help_said:
-                said = help_said
-            parts[name] = text.append(f" {said}")
+            out = self.screen.way_out if isinstance(self.screen, Leavable) else ""
+            if out and binding.action in ENLARGES:  # first: there is always room for it
+                parts = {name: text.append(f" {out}"), **parts}
+            else:
+                said = help_said if name == "help" and help_said else binding.description
+                parts[name] = text.append(f" {said}")
         return parts
 
     def _shown(self) -> Iterator[tuple[str, Binding]]:

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from textual import events, messages
-from textual.command import CommandList, CommandPalette
+from textual.command import CommandList, CommandPalette, SearchIcon
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -47,6 +47,11 @@ class Part(Widget):
 
 class Leavable(Screen[Result], Part):
     """A screen or dialog whose background work may outlive it."""
+
+    @property
+    def way_out(self) -> str:
+        """What the key that enlarges a part does next, where one has all the room; else ""."""
+        return "All panels" if self.maximized is not None else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Accept its keys only while its widgets are there."""
@@ -101,10 +106,11 @@ class Palette(CommandPalette, Leavable[None]):
     comes before its list has been laid out (8.2.8). ``text``: what is typed already."""
 
     def __init__(self, text: str = "") -> None:
-        super().__init__()
+        super().__init__(placeholder="an action, a run, a curve, a filter")
         self._begun = text
 
     def on_mount(self) -> None:
+        self.query_one(SearchIcon).icon = ">"  # not all terminals have Textual's, nor agree on it
         if self._begun:
             box = self.query_one(Input)
             box.value = self._begun

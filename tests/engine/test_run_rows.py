@@ -104,6 +104,17 @@ def test_a_phase_that_is_done_says_what_it_took_before_its_final_event(runs: Run
     assert phase_text(ending, NOON).plain == phase_text(phase, NOON).plain
 
 
+def test_a_title_keeps_what_tells_the_run_from_others_however_narrow_it_is(
+    runs: RunsFolder,
+) -> None:
+    rows = list_runs(runs)
+    status = run_status(runs, run_of(runs, "both", "wren-3m"), with_views=False)
+    title = run_title(status, rows, NOON, 60)
+    assert len(title) <= 60
+    assert title.startswith("both")
+    assert "<wren-3m" in title
+
+
 def waits(roster: Roster) -> dict[str, str]:
     return {row.run_id: row.waits for row in roster.look() if row.waits}
 

@@ -188,6 +188,12 @@ def test_a_rising_line_rises_between_its_axes():
     assert lines[13].split() == ["0", "5", "10"]
 
 
+@pytest.mark.parametrize(("term", "mode"), [("linux", "ascii"), ("xterm-256color", "braille")])
+def test_the_linux_console_has_no_braille(monkeypatch, term, mode):
+    monkeypatch.setenv("TERM", term)
+    assert Chart()._mode == mode
+
+
 def test_without_colours_curves_are_dashed_as_the_legend_says(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     legend, *rows = drawn([line("a", [1, 1]), line("b", [2, 2])], keys=["m"])  # in braille

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from codecs import charmap_decode
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, pairwise
@@ -34,6 +35,11 @@ _CHARACTERS: dict[Mode, str] = {
     "quadrant": "".join(_QUADRANTS[byte >> 6 << 2 | byte >> 2 & 3] for byte in range(256)),
     "ascii": BLANK + INK * 255,
 }
+
+
+def usual_mode() -> Mode:
+    """What charts are drawn with at first: the Linux console's fonts have no braille."""
+    return "ascii" if os.environ.get("TERM") == "linux" else "braille"
 
 
 @dataclass

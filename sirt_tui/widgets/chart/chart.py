@@ -15,7 +15,7 @@ from textual.widget import Widget
 from sirt_tui.format import duration, four_digits, number
 from sirt_tui.places import bindings
 from sirt_tui.widgets.chart import axes
-from sirt_tui.widgets.chart.canvas import MODES, Canvas, Mode
+from sirt_tui.widgets.chart.canvas import MODES, Canvas, usual_mode
 from sirt_tui.widgets.chart.cells import over
 from sirt_tui.widgets.chart.curve import Curve
 from sirt_tui.widgets.chart.legend import LEGEND_LINES, Entry, colourless, legend, mark_of
@@ -52,7 +52,7 @@ class Chart(Widget, can_focus=True):
         self._thresholds: tuple[Threshold, ...] = ()
         self._smoothing = 0
         self._log = False
-        self._mode: Mode = "braille"
+        self._mode = usual_mode()
         self._view: tuple[float, float] | None = None  # zoomed x; None: all of it
         self._cursor: float | None = None
         self._frame: list[Strip] | None = None
