@@ -118,6 +118,11 @@ def test_headers_and_first_columns_stay_while_the_rest_scrolls():
         def compose(self):
             yield FrozenTable()
 
+        def on_frozen_table_selected(self):
+            opened.append(self.query_one(FrozenTable).key)
+
+    opened = []
+
     async def check():
         app = Wide()
         async with app.run_test(size=(50, 12)) as pilot:
@@ -130,6 +135,10 @@ def test_headers_and_first_columns_stay_while_the_rest_scrolls():
             assert before[0].split() == ["name", "c0", "c1", "c2", "9", "more", "→"]
             assert before[3].split()[0] == "below"  # a cell of two lines
             assert table.count == 43  # the remark is wrapped, so that it can be read
+            await pilot.click(FrozenTable, offset=(9, 3))  # a click goes there, the next one opens
+            assert (table.key, opened) == ("row 01", [])
+            await pilot.click(FrozenTable, offset=(9, 3))
+            await settled(pilot, lambda: opened == ["row 01"])
             await pilot.resize_terminal(44, 12)
             await settled(pilot, lambda: "9 more →" in text_of(app), "a column less")
             await pilot.press(*["right"] * 20)  # not beyond the last column, none of them cut
@@ -137,7 +146,7 @@ def test_headers_and_first_columns_stay_while_the_rest_scrolls():
             last = [line.split() for line in text_of(app).splitlines()]
             assert last[0] == ["name", "c9", "c10", "c11", "←", "9"]
             assert last[1][:5] == ["row", "00", "00-900-9", "00-1000-10", "00-1100-11"]
-            await pilot.press("left", *["down"] * 20)
+            await pilot.press("left", *["down"] * 19)
             await settled(pilot, lambda: table.key == "row 20" and "row 20" in text_of(app))
             under = "".join(painted(app, "bold"))
             assert "row 20" in under
