@@ -28,11 +28,12 @@ LEADING = f"{BEST}: the best of its row, and what the paired test can't tell fro
 MARKS = f"""\
 ◂   the reference, with which the others are compared
 
-{BEST}   the best of its row, and what can't be told from it: by McNemar's
-    test of both on the questions that they share, at 5 % after Holm's
-    correction over the table. In a row without {BEST} all are alike in this
+{BEST}   the best of its row, and what can't be told from it: by
+    McNemar's test of both on the questions that they share, at
+    5 % after Holm's correction over the table. In a row without
+    {BEST} none can be told from the best
 
-*   p below 0.05 after Holm's correction over all tests of the table"""
+*   p below 0.05 after Holm's correction over all differences"""
 
 
 class ComparedAccuracies(FrozenTable):
