@@ -69,10 +69,14 @@ class Estimate:
         return max(self.memory.values(), default=None)
 
     @property
+    def memory_measured(self) -> bool:
+        """Whether that figure is of finished phases like it."""
+        return max(self.memory, key=self.memory.__getitem__, default="") in self.measured
+
+    @property
     def memory_basis(self) -> str:
         """What that figure rests on, in words."""
-        largest = max(self.memory, key=self.memory.__getitem__, default="")
-        return MEASURED if largest in self.measured else BY_SIZE
+        return MEASURED if self.memory_measured else BY_SIZE
 
     @property
     def speed(self) -> str:

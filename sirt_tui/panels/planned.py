@@ -141,9 +141,9 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
     if time == OVER_A_YEAR and found.rough:
         lines.append(("", Text(found.speed, "dim")))
     if found.memory_gib is not None:
-        largest = f"about {found.memory_gib:.1f} GiB, for the largest phase"
-        lines += [("memory", Text(largest)), ("", Text(found.memory_basis, "dim"))]
-        lines += [("", fits(found.memory_gib, sizes))]
+        basis = "measured" if found.memory_measured else "estimated"
+        largest = f"{found.memory_gib:.1f} GiB {basis}, largest phase"
+        lines += [("memory", Text(largest)), ("", fits(found.memory_gib, sizes))]
     paid = ", ".join(money(amount, currency) for currency, amount in found.money.items())
     lines.append(("to pay", Text(f"about {paid}") if paid else Text("nothing", "dim")))
     names = ("data", *[""] * len(planned.notes))

@@ -215,13 +215,13 @@ def test_paid_teachers_and_phases_that_do_not_fit_are_told(recorded):
     assert re.search(r"to pay +about \d+\.\d\d EUR", text)
     assert "fits a GPU of 24 GiB; too large for 1 GiB" in text
     assert re.search(r"evaluate .* ~\d\.\d\n", text)
-    assert "estimated from the model's size" in text
+    assert "GiB estimated, largest phase" in text
     seen = composing.plan(recorded, draft)
     of_all = frozenset(seen.estimate.memory)
     text = plan_text(
         replace(seen, estimate=replace(seen.estimate, measured=of_all)), (24.0,), "on the CPU"
     ).plain
-    assert "measured in finished phases like it" in text
+    assert "GiB measured, largest phase" in text
     assert re.search(r"evaluate .* \d\.\d\n", text)
     panel = rows_of_setting(draft, SETTINGS["teachers"], Offered({"teachers": ()}), "", opened=True)
     assert [row.label for row in panel] == ["teachers"]
