@@ -24,8 +24,8 @@ class FilterLine(Part, Horizontal):
 
     DEFAULT_CSS = """
     FilterLine { layout: horizontal; height: auto; }
-    FilterLine Input { display: none; width: 1fr; height: 1; border: none; padding: 0 1; }
-    FilterLine Input.open { display: block; }
+    FilterLine #filter { display: none; width: 1fr; height: 1; border: none; padding: 0 1; }
+    FilterLine #filter.open { display: block; }
     FilterLine Static {
         width: auto; max-width: 80%; height: 1; padding-right: 1;
         text-wrap: nowrap; text-overflow: ellipsis;

@@ -46,6 +46,7 @@ def test_all_curves_of_a_run_are_found_enlarged_and_left_again(recorded):
             assert few[0] not in charts_on(app)
             await pilot.press("g", "right", "enter")
             await settled(pilot, lambda: charts_on(app) == ["refine reward margin"])
+            assert "enter All charts" in text_of(app).splitlines()[-1], "the way back"
             await pilot.press("left")  # now it is the cursor on the curve that moves
             await settled(pilot, lambda: "at 18" in text_of(app))
             await pilot.press("escape", "slash", *"held out marg")

@@ -94,6 +94,8 @@ def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_
         await settled(pilot, lambda: title(app).startswith("5 "))
         await typed(app, pilot, "chosen:right rejected:wrong")
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
+        line = next(one for one in text_of(app).splitlines() if one.startswith(" chosen:right"))
+        assert line.endswith(" 13 of 24")  # told where it is typed
         await typed(app, pilot, "nobody-says-this")
         await settled(pilot, lambda: "no pair: no text has 'nobody-says-this'" in text_of(app))
         await typed(app, pilot, "rejected:teacher")
