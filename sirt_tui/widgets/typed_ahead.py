@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from textual.app import App
     from textual.events import Key
@@ -32,6 +33,7 @@ class TypedAhead:
         self._keys: deque[Key] = deque()
         self._task: asyncio.Task[None] | None = None
         self._last = 0.0
+        self._slow: WeakSet[Worker[object]] = WeakSet()  # waited for once, in vain
 
     def add(self, key: Key) -> None:
         self._keys.append(key)
@@ -51,7 +53,10 @@ class TypedAhead:
     async def _settled(self) -> None:
         """Wait until the key before has done what it does, as far as that asks or opens."""
         calm, began = 0, time.monotonic()
-        while calm < CALM and time.monotonic() < began + PATIENCE_S:
+        while calm < CALM:
+            if time.monotonic() > began + PATIENCE_S:
+                self._slow.update(self._opening())
+                return
             calm = calm + 1 if self._is_calm() else 0
             await asyncio.sleep(0 if calm else 0.002)
 
@@ -63,9 +68,14 @@ class TypedAhead:
         target = screen.focused or screen
         if not screen.is_mounted or any(n.message_queue_size for n in target.ancestors_with_self):
             return False
-        if time.monotonic() > self._last + PATIENCE_S:  # what was asked for takes long
-            return True
-        return not any(_opens(worker) and worker.node.screen is screen for worker in app.workers)
+        return time.monotonic() > self._last + PATIENCE_S or not any(self._opening())
+
+    def _opening(self) -> Iterator[Worker[object]]:
+        """Yield the screen's workers that may ask something soon."""
+        for worker in self._app.workers:
+            known = worker in self._slow or not _opens(worker)
+            if not known and worker.node.screen is self._app.screen:
+                yield worker
 
 
 def _opens(worker: Worker[object]) -> bool:

@@ -6,13 +6,15 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from rich.table import Table
-from textual import events
+from textual import events, work
 
 import sirt_tui
 from sirt_tui.app import DARK, LIGHT
+from sirt_tui.page import Page
 from sirt_tui.screens.help import WHERE, Help, keys_of
 from sirt_tui.widgets.dialogs import AskText, Confirm
 from sirt_tui.widgets.typed_line import TypedLine
@@ -179,6 +181,30 @@ def test_keys_that_are_typed_ahead_reach_what_the_key_before_opens(recorded):
             press(app, ["3", "escape", "1", "slash", *"both", "enter", "down"])
             await settled(pilot, lambda: app.screen.TITLE == "Runs" and app.screen.table.has_focus)
             assert app.screen.query_one("#filter").value == "both"
+
+    asyncio.run(flow())
+
+
+def test_keys_wait_once_and_no_longer_for_what_takes_long(recorded):
+    class Slow(Page):
+        TITLE = "Slow"
+        BINDINGS: ClassVar = [("s", "slow", "Slow"), ("c", "count", "Count")]
+        counted = 0
+
+        @work
+        async def action_slow(self):
+            await asyncio.Event().wait()
+
+        def action_count(self):
+            self.counted += 1
+
+    async def flow():
+        app = app_on(recorded)
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.push_screen(page := Slow())
+            await settled(pilot, lambda: "SIRT Slow" in text_of(app))
+            press(app, ["s", *"c" * 20])
+            await settled(pilot, lambda: page.counted == 20, "all keys", within_s=10)
 
     asyncio.run(flow())
 
