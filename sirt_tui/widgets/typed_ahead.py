@@ -12,6 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from textual.widgets import Input
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -41,10 +43,13 @@ class TypedAhead:
             self._task = asyncio.create_task(self._go())
 
     async def _go(self) -> None:
+        text = False
         while self._keys:
-            await self._settled()
+            if not text:  # which opens nothing
+                await self._settled()
             key = self._keys.popleft()
             self._last = time.monotonic()
+            text = key.is_printable and isinstance(self._app.focused, Input)
             try:
                 await self._deliver(key)
             except Exception as error:
