@@ -24,7 +24,7 @@ OPENED = {
         (("E",), "Export"),
         (("O",), "Sort by"),
         (("question_mark",), "Keys that work here"),
-        (("ctrl+p",), "Search"),
+        (("ctrl+p",), "an action, a run"),
         (("w",), "Curves"),
     ),
     "run": (
