@@ -18,10 +18,10 @@ from sirt_tui.panels.item_files import SourceBar, SourcesView, also_right_text, 
 from sirt_tui.places import bindings
 from sirt_tui.screens import item_commands
 from sirt_tui.screens.item_columns import item_columns
-from sirt_tui.screens.item_list import ItemList, ItemRow, item_texts, meant
+from sirt_tui.screens.item_list import ItemList, ItemRow, item_texts
 from sirt_tui.screens.item_marks import ItemMarks
 from sirt_tui.screens.item_sources import ItemSources
-from sirt_tui.screens.table_page import TablePage
+from sirt_tui.screens.marking import MarkingPage
 from sirt_tui.widgets.filter_line import FilterLine
 from sirt_tui.widgets.searching import SearchLine
 from sirt_tui.widgets.table import RowTable
@@ -79,7 +79,7 @@ PairsPage.zoomed #body RowTable { display: none; }
 """  # by the width of the terminal
 
 
-class PairsPage(TablePage[ItemRow]):
+class PairsPage(MarkingPage):
     """Shows a run's items; ``against``: another run, whose predictions stand beside this one's.
     ``names``: what the two are called; ``words``: a filter to begin with; ``asked``: the evaluation
     whose answers are shown first."""
@@ -97,8 +97,7 @@ class PairsPage(TablePage[ItemRow]):
         words: str = "",
         asked: Evaluation | None = None,
     ) -> None:
-        super().__init__()
-        self._run_id = run_id
+        super().__init__(run_id)
         self._words, self._asked = words, asked
         self._sources = ItemSources(run_id, against, names)
         self._items = ItemList(self, lambda: self.call_later(self._read_wanted))
@@ -320,30 +319,6 @@ class PairsPage(TablePage[ItemRow]):
             return self._of_run(self._run_id)
         command = self._command("pairs", self._run_id, "--id", row.item.id)
         return item_texts(row.item, self._sources.one.file, command) | {"run's id": self._run_id}
-
-    # --- marks ---
-
-    @work
-    async def action_mark(self, name: str) -> None:
-        await self._marks.toggle(name, meant(self.table))
-
-    @work
-    async def action_exclude_all(self) -> None:
-        await self._marks.exclude(list(self._items.numbers))
-
-    @work
-    async def action_undo(self) -> None:
-        await self._marks.undo()
-
-    @work
-    async def action_note(self) -> None:
-        row = self.table.row
-        if row is not None and row.item is not None:
-            await self._marks.note(meant(self.table), row.item)
-
-    @work
-    async def action_refine_again(self) -> None:
-        await self._marks.refine_again(self._run_id)
 
 
 def status_text(items: ItemList, marks: ItemMarks, one: Source, ticked: int) -> Text:
