@@ -27,11 +27,15 @@ AT_WORK = ("running", "pending", "stopping")
 @click.pass_obj
 def stop(runs: RunsFolder, which: tuple[str, ...], wait: bool) -> None:
     """Stop runs; what they have done is kept. Phases that another queued run needs go on."""
-    found = find_runs(runs, which)
+    named = find_runs(runs, which)
+    found = [r for r in named if run_status(runs, r, with_views=False).state != "done"]
+    if finished := len(named) - len(found):
+        echo(f"{counted(finished, 'run')} finished before: nothing to stop")
     run_changes.stop(runs, found)
     while wait and any(run_status(runs, r, with_views=False).state in AT_WORK for r in found):
         time.sleep(0.3)
-    echo(f"{counted(len(found), 'run')} asked to stop; go on later with `sirt retry`")
+    if found:
+        echo(f"{counted(len(found), 'run')} asked to stop; go on later with `sirt retry`")
 
 
 def _has_nothing_to_retry(runs: RunsFolder, run_id: str) -> bool:

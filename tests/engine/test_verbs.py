@@ -131,10 +131,14 @@ def test_every_verb_that_takes_a_run_takes_a_part_of_its_id(runs: RunsFolder) ->
         ("compare", run_of(runs, "baseline", None)[-6:], part),
         ("pairs", part, "--limit", "1"),
         ("retry", part),
+        ("stop", part),
         ("accept", part),
     ):
         done = CliRunner().invoke(sirt, ["--runs", str(runs.root), *words])
         assert done.exit_code == 0, (words, done.output)
+    assert (
+        told("--runs", str(runs.root), "stop", part) == "1 run finished before: nothing to stop\n"
+    )
 
 
 def test_logs_take_a_phase_and_print_its_last_lines_only(runs: RunsFolder) -> None:
