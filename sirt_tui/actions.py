@@ -77,6 +77,7 @@ GROUPS: Final[dict[str, dict[str, Action]]] = {
         "columns": Action("F", "Choose the columns, settings among them"),
         "group": Action("Z", "Group by experiment, state, arm or another column, or not at all"),
         "undo": Action("u", "Undo the last deletion, or the last mark that leaves out"),
+        "trash": Action("ctrl+t", "What is in the trash, to bring it back"),
     },
     "runs": {
         "compare": Action("c", "Compare the ticked runs, or this with its experiment", "Compare"),

@@ -91,10 +91,19 @@ class RunActions:
         back."""
         return await (self._undone.pop() if self._undone else self._restore)()
 
-    async def _restore(self) -> Sequence[str]:
-        """Bring back the newest deletion; return its runs."""
+    async def look_into_trash(self) -> Sequence[str]:
+        """Offer what is in the trash; return the runs that come back."""
+        there = await self._page.ask(run_commands.trashed, self._page.runs)
+        if not there:
+            self._page.sirt.say("the trash is empty")
+            return ()
+        which = await self._page.sirt.choose("In the trash: enter brings back", there)
+        return await self._restore(which) if which is not None else ()
+
+    async def _restore(self, which: str | None = None) -> Sequence[str]:
+        """Bring back a deletion, the newest unless one is named; return its runs."""
         try:
-            back, said = await self._page.ask(run_commands.restore, self._page.runs)
+            back, said = await self._page.ask(run_commands.restore, self._page.runs, which)
         except (UserError, OSError) as error:
             self._page.sirt.say_error(error)
             return ()

@@ -62,15 +62,35 @@ def losses(runs: RunsFolder, run_ids: Sequence[str]) -> list[str]:
     return [*lines, *(["what goes:", *names] if names else [])]
 
 
-def restore(runs: RunsFolder) -> tuple[tuple[str, ...], str]:
-    """Bring back the newest deletion; return its runs and a line that says what came back."""
+def trashed(runs: RunsFolder) -> list[tuple[str, str, str]]:
+    """The deletions in the trash, the newest first: id, runs, and how old and large each is."""
+    from engine.commands import deleting
+    from engine.queries.runs import age
+    from engine.schema.counts import size
+    from engine.schema.durations import duration
+    from engine.store.writing import bytes_of
+
+    return [
+        (
+            one.id,
+            one.runs[0] if len(one.runs) == 1 else f"{len(one.runs)} runs: {', '.join(one.runs)}",
+            f"deleted {duration(age(one.deleted))} ago, {size(bytes_of(one.path))}",
+        )
+        for one in deleting.deletions(runs)
+    ]
+
+
+def restore(runs: RunsFolder, which: str | None = None) -> tuple[tuple[str, ...], str]:
+    """Bring back a deletion, the newest unless one is named; return its runs and a line that says
+    what came back."""
     from engine.commands import deleting
 
     found = deleting.deletions(runs)
     if not found:
         return (), "the trash is empty"
-    kept = deleting.restore(runs, found[0])
-    ids = found[0].runs
+    one = next((d for d in found if d.id == which), found[0])
+    kept = deleting.restore(runs, one)
+    ids = one.runs
     said = f"{ids[0] if len(ids) == 1 else f'{len(ids)} runs'}: restored"
     return tuple(ids), f"{said}, but for what is there again since" if kept else said
 

@@ -265,9 +265,10 @@ class RunsPage(TablePage[RunRow]):
         await self._actions.leave_out_or_in(self._listing.meant())
 
     @work
-    async def action_undo(self) -> None:
-        """Undo what was done here last; put the cursor on the first run that came back."""
-        back = await self._actions.undo()
+    async def action_undo(self, chosen: bool = False) -> None:
+        """Undo what was done here last, or a chosen deletion; put the cursor on the first run that
+        came back."""
+        back = await (self._actions.look_into_trash() if chosen else self._actions.undo())
         self._awaited = back[0] if back else self._awaited
 
     @work
