@@ -26,7 +26,8 @@ def device_request(
     present = list(catalog.launcher(launcher).capacity((), None).cards)
     missing = [index for index in gpus or () if index not in present]
     if missing:
-        raise UserError(f"no GPU {missing[0]} here; there are {present or 'none'}")
+        there = ", ".join(map(str, present)) or "none"
+        raise UserError(f"no GPU {missing[0]} here; there are {there}")
     if gpus is not None and (not gpus or len(set(gpus)) < len(gpus)):
         raise UserError("name each GPU once, as in 0,1")
     pool = present if gpus is None else gpus

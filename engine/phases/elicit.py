@@ -10,6 +10,7 @@ from engine.generation.engines import LocalModel
 from engine.interfaces import AnswerKind, Question, Reply
 from engine.phases.alike import tell_alike
 from engine.phases.ask import ask_all, item_seed
+from engine.phases.no_pairs import why_no_pairs
 from engine.phases.pairing import make_pair
 from engine.phases.replies import ReplyStore
 from engine.phases.reuse import take_generations
@@ -79,6 +80,8 @@ def run(ctx: Context, spec: ElicitSpec) -> dict[str, Any]:
     write_records(ctx.staging / ANSWERS, answers)
     write_records(ctx.staging / PAIRS, pairs)
     dropped = Counter(why for why in made if isinstance(why, str))
+    if not pairs:
+        raise UserError(why_no_pairs(len(answers), dropped, spec.settings))
     figures = _figures(ctx, answers, pairs, dropped)
     tell_alike(ctx, pairs, spec.settings)
     texts = [answer.text for both in answers for answer in (both.plain, both.cot)]
@@ -164,11 +167,6 @@ def _figures(
         "plain_has_steps": _share(pair.plain_has_steps for pair in pairs),
         "rejected_correct": _share(pair.rejected_verdict.correct for pair in pairs),
     }
-    if not pairs:
-        raise UserError(
-            f"no preference pair came out of {total} questions ({dict(dropped)}); the student "
-            "already answers both prompts alike, or the gate 'elicit.winner' is too strict"
-        )
     if figures["cot_correct"] < figures["plain_correct"]:
         ctx.warn(
             f"the student is right in {100 * figures['cot_correct']:.0f} % with the CoT prompt and "

@@ -21,7 +21,7 @@ from engine.models.tokenizing import prepare_answer, prepare_prompt
 from engine.phases.context import Stopped
 from engine.phases.looking import look_at, publish_looks
 from engine.schema import events as ev
-from engine.schema.errors import UserError
+from engine.schema.errors import SAME_AGAIN, UserError
 from engine.schema.records import Demonstration
 from engine.schema.settings import LOOKS
 from engine.store.jsonlines import read_records
@@ -119,7 +119,7 @@ def _demonstrations(ctx: Context, spec: InstructSpec) -> list[Demonstration]:
     if not kept:
         raise UserError(
             f"{file}: none of {len(everything)} demonstrations is left to learn from; use a better "
-            "teacher, annotate.keep: all, or a larger fraction"
+            f"teacher, annotate.keep: all, or a larger fraction; {SAME_AGAIN}"
         )
     return kept
 
@@ -162,7 +162,7 @@ def _tell_lengths(ctx: Context, examples: Examples, max_length: int) -> None:
     if not examples:
         raise UserError(
             f"settings.instruct.max_length: {max_length} leaves no output token of any example; "
-            "raise it"
+            f"raise it; {SAME_AGAIN}"
         )
 
 

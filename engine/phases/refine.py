@@ -26,7 +26,7 @@ from engine.phases.alike import tell_alike
 from engine.phases.context import Stopped
 from engine.phases.looking import look_at, publish_looks
 from engine.schema import events as ev
-from engine.schema.errors import UserError
+from engine.schema.errors import SAME_AGAIN, UserError
 from engine.schema.kinds import OBJECTIVES, find
 from engine.schema.records import Pair
 from engine.schema.specs import ElicitSpec
@@ -159,7 +159,7 @@ def _pairs(ctx: Context, spec: RefineSpec) -> list[Pair]:
     if len(pairs) < 2:
         raise UserError(
             f"{file}: {len(pairs)} preference pairs are too few: one is held out, one is needed to "
-            "train; annotate more questions or relax elicit.winner"
+            f"train; annotate more questions or relax elicit.winner; {SAME_AGAIN}"
         )
     elicited = ctx.input(spec.pairs).spec()
     assert isinstance(elicited, ElicitSpec)
@@ -244,7 +244,8 @@ def _tell_lengths(
         ctx.message(text)
     if not training or not held_out:
         raise UserError(
-            f"settings.refine.max_length: {settings.max_length} leaves too few pairs; raise it"
+            f"settings.refine.max_length: {settings.max_length} leaves too few pairs; raise it; "
+            f"{SAME_AGAIN}"
         )
 
 

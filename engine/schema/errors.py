@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MOST = 30
 LISTED = 8  # of several that are meant
+SAME_AGAIN = "a retry gives the same"  # ends the message where other settings alone help
 
 
 class UserError(Exception):

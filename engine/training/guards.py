@@ -10,7 +10,7 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
 from engine.models.adapters import WEIGHTS
-from engine.schema.errors import UserError
+from engine.schema.errors import SAME_AGAIN, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,8 @@ def check_changed(start: Weights, now: Weights) -> None:
     if all(torch.equal(now[key], before) for key, before in start.items()):
         raise UserError(
             "training changed no weight of the adapter: learning_rate is too small, or the warm-up "
-            "took all steps (the first has a rate of 0); raise the rate or train longer"
+            "took all steps (the first has a rate of 0); raise the rate or train longer; "
+            f"{SAME_AGAIN}"
         )
 
 

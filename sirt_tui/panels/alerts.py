@@ -79,6 +79,7 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
         name = phase.spec.title
         if advice := ADVICE.get(phase.state):
             said = one_line(phase.error, TEXT_CHARS)
+            advice = "" if "retry" in said else advice  # it says itself what a retry does
             faults.append(
                 _line(f"✗ {name} {phase.state}: ", said or "it left no error", advice, "bold red")
             )

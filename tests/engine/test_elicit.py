@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -7,9 +8,10 @@ import pytest
 
 from engine.phases.alike import tell_alike
 from engine.phases.elicit import _figures
-from engine.phases.pairing import make_pair
+from engine.phases.no_pairs import why_no_pairs
+from engine.phases.pairing import ALL_THINKING, CUT_OFF, SAME_TEXT, WRONG_REASONING, make_pair
 from engine.schema.cards import Sampling
-from engine.schema.errors import UserError
+from engine.schema.errors import SAME_AGAIN
 from engine.schema.records import ElicitedAnswers, Pair
 from engine.schema.settings import ElicitSettings
 from engine.schema.specs import ElicitSpec
@@ -58,9 +60,23 @@ def test_a_student_that_reasons_worse_is_told() -> None:
     assert codes == ["cot-worse-than-plain"]
 
 
-def test_no_pair_at_all_is_an_error() -> None:
-    with pytest.raises(UserError, match="no preference pair came out of 1 questions"):
-        _figures(Listener(), [both()], [], Counter({"same": 1}))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("settings", "reason", "advice"),
+    [
+        ({}, SAME_TEXT, "no gate helps .*: set elicit.plain to answer_only.*learning_rate"),
+        ({"plain": "answer_only"}, SAME_TEXT, "alike: keep the two prompts apart with a lower"),
+        ({}, WRONG_REASONING, "'elicit.winner' is too strict: set it to cot_if_correct_else"),
+        ({}, CUT_OFF, "raise max_new_tokens"),
+    ],
+)
+def test_no_pair_at_all_says_why_and_what_helps(
+    settings: dict[str, Any], reason: str, advice: str
+) -> None:
+    said = why_no_pairs(7, {ALL_THINKING: 2, reason: 5}, ElicitSettings(**settings))
+    counts = rf"\(5 dropped: {reason}, 2 dropped: {ALL_THINKING}\)"
+    assert re.fullmatch(
+        rf"no preference pair came out of 7 questions {counts}; .*{advice}.*; {SAME_AGAIN}", said
+    )
 
 
 def told(pairs: list[Pair], **settings: Any) -> list[str]:

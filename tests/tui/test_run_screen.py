@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from engine.cli.main import sirt
 from engine.queries.runs import row_of, run_status
+from engine.schema.errors import SAME_AGAIN
 from engine.schema.events import (
     Activity,
     Cost,
@@ -370,6 +371,14 @@ def test_what_two_phases_warn_of_is_told_once(recorded):
     first, *scores = [line.plain for line in alerts(shown, NOW)]
     assert first == "! elicit and refine: 147 of 192 are alike"
     assert len(scores) == sum(p.spec.kind == "evaluate" for p in phases)
+
+
+def test_a_retry_is_offered_unless_the_fault_says_what_it_does(recorded):
+    phases = run_status(recorded, run_of(recorded, "both", "wren-3m"), with_views=False).phases
+    broken = replace(phases[0], state="failed", error="KeyError: 'x'")
+    same = replace(broken, error=f"no pair; {SAME_AGAIN}")
+    told = [line.plain for line in alerts([broken, same], NOW)]
+    assert [line.endswith("(retry it)") for line in told] == [True, False]
 
 
 def test_low_a_long_warning_takes_one_line_and_says_where_it_is_whole(recorded):
