@@ -24,7 +24,7 @@ from sirt_tui.places import bindings
 from sirt_tui.remembered import Remembered
 from sirt_tui.ringing import Ringer
 from sirt_tui.widgets.key_line import KeyLine
-from sirt_tui.widgets.leaving import Palette
+from sirt_tui.widgets.leaving import Dialog, Palette
 from sirt_tui.widgets.typed_ahead import TypedAhead
 from sirt_tui.widgets.working_keys import commands
 
@@ -245,7 +245,8 @@ class SirtApp(AskingApp):
             await super().on_event(event)
 
     async def _deliver(self, key: events.Key) -> None:
-        if self.screen_stack:
+        screen = self.screen if self.screen_stack else None
+        if screen is not None and (not isinstance(screen, Dialog) or screen.heeds(key)):
             await super().on_event(key)
 
     def _fatal_error(self) -> None:

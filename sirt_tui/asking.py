@@ -81,11 +81,18 @@ class AskingApp(App[None]):
         agreed = await self.push_screen_wait(Confirm(question, lost, agree, refuse))
         return bool(agreed)
 
-    async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None:
-        """Ask for a line of text; None if the person leaves."""
+    async def ask_text(
+        self,
+        title: str,
+        value: str = "",
+        hint: str = "",
+        wrong: Callable[[str], str] | None = None,
+    ) -> str | None:
+        """Ask for a line of text; None if the person leaves. ``wrong``: says what is wrong with a
+        text, which then can be corrected; "" if nothing is."""
         from sirt_tui.widgets.dialogs import AskText
 
-        return await self.push_screen_wait(AskText(title, value, hint))
+        return await self.push_screen_wait(AskText(title, value, hint, wrong))
 
     async def choose(
         self,

@@ -55,7 +55,13 @@ class Shell(Protocol):
     async def confirm(
         self, question: str, lost: Sequence[str] = (), agree: str = ..., refuse: str = ...
     ) -> bool: ...
-    async def ask_text(self, title: str, value: str = "", hint: str = "") -> str | None: ...
+    async def ask_text(
+        self,
+        title: str,
+        value: str = "",
+        hint: str = "",
+        wrong: Callable[[str], str] | None = None,
+    ) -> str | None: ...
     async def choose(
         self,
         title: str,

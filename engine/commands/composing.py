@@ -17,7 +17,8 @@ from engine.commands.experiments import Planned, launch, plan_experiment
 from engine.commands.sites import site_request
 from engine.planning import presets, yaml_file
 from engine.planning.downloads import in_short, to_fetch
-from engine.queries.settings_form import Draft, settings
+from engine.planning.sweep import read_combinations
+from engine.queries.settings_form import Draft, settings, with_value
 from engine.schema.errors import Problems, UserError
 from engine.schema.experiment import Experiment
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from engine.planning.unusual import Remark
     from engine.queries.machine import Gpu
+    from engine.queries.settings_form import Setting
     from engine.schema.cards import ModelCard
     from engine.schema.run_spec import Arm
     from engine.store.layout import RunsFolder
@@ -155,6 +157,20 @@ def plan(
             return tuple(_problem(line, path) for line in error.problems)
         except UserError as error:
             return (_problem(str(error), path),)
+
+
+def wrong_with(draft: Draft, setting: Setting, value: object) -> str:
+    """Say what is wrong with a setting's value by itself; "" if nothing is."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "draft.yaml"
+        path.write_text(text_of(with_value(draft, setting, value)), encoding="utf-8")
+        try:
+            read_combinations(path)
+        except Problems as error:
+            return by_setting(_problem(line, path) for line in error.problems).get(setting.key, "")
+        except UserError as error:
+            return by_setting([_problem(str(error), path)]).get(setting.key, "")
+    return ""
 
 
 def _problem(line: str, path: Path) -> Problem:

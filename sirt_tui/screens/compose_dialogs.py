@@ -105,7 +105,7 @@ async def _forgotten(page: Page, kept: Mapping[str, Kept], key: str) -> bool:
 
 
 async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | None:
-    """Ask for a setting's value; None leaves it as it is. Text that is no YAML can be corrected."""
+    """Ask for a setting's value; None leaves it as it is."""
     now, called = settings_form.value_of(draft, setting), _called(setting)
     if setting.options and not setting.many:
         words = {settings_form.said(option): option for option in setting.options}
@@ -116,13 +116,18 @@ async def value(page: Page, draft: Draft, setting: Setting) -> tuple[object] | N
         said = await page.sirt.choose(title, offers, settings_form.said(now))
         if said != SEVERAL:
             return None if said is None else (words[said],)
-    text: str | None = "" if now is None else settings_form.typed(setting, now)
-    while (text := await page.sirt.ask_text(called, text or "", _hint(setting))) is not None:
-        try:
-            return (settings_form.read(setting, text),)
-        except UserError as error:
-            page.sirt.say_error(error)
-    return None
+    text = "" if now is None else settings_form.typed(setting, now)
+    said = await page.sirt.ask_text(called, text, _hint(setting), partial(_wrong, draft, setting))
+    return None if said is None else (settings_form.read(setting, said),)
+
+
+def _wrong(draft: Draft, setting: Setting, text: str) -> str:
+    if not text.strip():  # the default, or not chosen yet
+        return ""
+    try:
+        return composing.wrong_with(draft, setting, settings_form.read(setting, text))
+    except UserError as error:
+        return str(error)
 
 
 def _called(setting: Setting) -> str:
@@ -176,9 +181,10 @@ async def agreed(
 
 async def gpus_a_phase(page: Page, now: Placement) -> Placement:
     """Ask how many GPUs a training phase gets."""
-    text = await page.sirt.ask_text("GPUs for one training phase", str(now.each))
-    if text and text.isdigit() and int(text):
-        return replace(now, each=int(text))
-    if text is not None:
-        page.sirt.say(f"{text!r} is no number of GPUs", "error")
-    return now
+
+    def wrong(text: str) -> str:
+        is_one = text.isdecimal() and int(text)
+        return "" if is_one else f"{text!r} is no number of GPUs: 1, say"
+
+    text = await page.sirt.ask_text("GPUs for one training phase", str(now.each), wrong=wrong)
+    return now if text is None else replace(now, each=int(text))

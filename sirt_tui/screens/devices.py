@@ -156,13 +156,11 @@ class DevicesPage(Page):
     @work
     async def action_limit(self) -> None:
         now = str(self._now.cpu_slots or "") if self._now else ""
-        said = await self.sirt.ask_text("Phases on the CPU at once", now, "empty: all that fit")
-        if said is None:
-            return
-        if said and not said.isdigit():
-            self.sirt.say(f"{said!r} is no whole number", "error")
-            return
-        await self._do(partial(queue_changes.set_cpu_slots, self.runs, int(said) if said else None))
+        title, hint = "Phases on the CPU at once", "empty: all that fit"
+        said = await self.sirt.ask_text(title, now, hint, _no_number)
+        if said is not None:
+            slots = int(said) if said else None
+            await self._do(partial(queue_changes.set_cpu_slots, self.runs, slots))
 
     async def _do(self, command: Callable[[], object]) -> None:
         try:
@@ -170,6 +168,10 @@ class DevicesPage(Page):
         except (UserError, OSError) as error:
             self.sirt.say_error(error)
         self.feed.hurry()
+
+
+def _no_number(text: str) -> str:
+    return f"{text!r} is no whole number: 2, say" if text and not text.isdecimal() else ""
 
 
 def conductor_line(now: Conducting) -> Text:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -31,7 +33,8 @@ KEEP = "Keep it"  # instead of something that is lost
 
 class Confirm(Dialog[bool | None]):
     """Asks for confirmation and says what will happen, above all what will be lost; the safe button
-    has the focus. ``refuse``: its label. ``other``: a third answer, None."""
+    has the focus. Keys that were typed before it could be read do not answer it. ``refuse``: the
+    safe button's label. ``other``: a third answer, None."""
 
     DEFAULT_CSS = "Confirm VerticalScroll { height: auto; }"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
@@ -45,6 +48,7 @@ class Confirm(Dialog[bool | None]):
         self._agree = agree
         self._refuse = refuse
         self._other = other
+        self._shown_at = math.inf  # on the clock that stamps keys
 
     def compose(self) -> ComposeResult:
         more = len(self._lost) - LINES_SHOWN
@@ -64,6 +68,13 @@ class Confirm(Dialog[bool | None]):
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()
+        self.call_after_refresh(self._is_shown)
+
+    def _is_shown(self) -> None:
+        self._shown_at = time.monotonic()
+
+    def heeds(self, key: events.Key) -> bool:
+        return key.time >= self._shown_at
 
     def on_resize(self) -> None:
         """Scroll what is long, so that the buttons stay on the screen."""
@@ -90,20 +101,29 @@ class Confirm(Dialog[bool | None]):
 
 
 class AskText(Dialog[str | None]):
-    """Asks for a line of text; None if it is left with escape."""
+    """Asks for a line of text; None if it is left with escape. ``wrong``: says what is wrong with a
+    text, which then can be corrected; "" if nothing is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("ask")]
 
-    def __init__(self, title: str, value: str, hint: str) -> None:
+    DEFAULT_CSS = """
+    AskText #wrong { display: none; height: auto; color: $text-error; }
+    """
+
+    def __init__(
+        self, title: str, value: str, hint: str, wrong: Callable[[str], str] | None = None
+    ) -> None:
         super().__init__()
         self._title = title
         self._value = value
         self._hint = hint
+        self._wrong = wrong
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(visible(self._title), markup=False, classes="dialog-title")
             yield TypedLine(self._value)
+            yield Static(id="wrong", markup=False)
             if self._hint:
                 yield Static(visible(self._hint), markup=False, classes="dialog-hint")
             yield Static(
@@ -111,7 +131,12 @@ class AskText(Dialog[str | None]):
             )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        if reason := self._wrong(event.value) if self._wrong is not None else "":
+            said = self.query_one("#wrong", Static)
+            said.display = True
+            said.update(visible(reason))
+        else:
+            self.dismiss(event.value)
 
     def action_leave(self) -> None:
         self.dismiss(None)

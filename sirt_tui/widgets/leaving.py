@@ -100,6 +100,10 @@ class Leavable(Screen[Result], Part):
 class Dialog(ModalScreen[Result], Leavable[Result]):
     """A dialog over a screen. (Textual takes the style from the first base.)"""
 
+    def heeds(self, key: events.Key) -> bool:
+        """Whether a key, which may have been typed before the dialog was there, is meant for it."""
+        return True
+
 
 class Palette(CommandPalette, Leavable[None]):
     """Textual's command palette, made safe: its search outlives it, and it raises when a page key

@@ -168,13 +168,17 @@ def test_text_that_is_typed_before_a_dialog_is_painted_is_in_its_line(recorded):
 
 
 def test_keys_that_are_typed_ahead_reach_what_the_key_before_opens(recorded):
-    """A question is there only when a worker has read what would be lost."""
+    """A question is there only when a worker has read what would be lost; no key that was typed
+    before it could be read answers it."""
 
     async def flow():
         app = app_on(recorded)
         async with app.run_test(size=(120, 40)) as pilot:
             await settled(pilot, lambda: "9 runs" in text_of(app))
             press(app, ["end", "d", "y"])
+            await settled(pilot, lambda: "Keep it (n)" in text_of(app))
+            assert app.screen.heeds(events.Key("y", "y"))
+            await pilot.press("y")
             await settled(pilot, lambda: "8 runs" in text_of(app))
             press(app, ["enter", "z"])
             await settled(pilot, lambda: app.screen.TITLE == "Run" and app.screen.maximized)

@@ -220,7 +220,9 @@ def test_a_kept_draft_is_deleted_after_one_question_and_nothing_else_is(recorded
         await pilot.press("n")
         await settled(pilot, lambda: isinstance(app.screen, Choose))
         assert len(drafts.kept(recorded)) == 2
-        await pilot.press("d", "y")
+        await pilot.press("d")
+        await settled(pilot, lambda: "saved nowhere else" in text_of(app))
+        await pilot.press("y")
         await settled(pilot, lambda: f"draft   {first.name}" not in text_of(app))
         assert drafts.kept(recorded) == (second,)
         assert f"draft   {second.name}" in text_of(app)
