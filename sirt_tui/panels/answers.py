@@ -10,12 +10,11 @@ from rich.text import Text
 from engine.queries.looks import new_looks
 from engine.schema.sanitize import visible
 from sirt_tui.format import number
-from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.samples import verdict_text
+from sirt_tui.panels.text_panel import TextPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.places import bindings
 from sirt_tui.widgets.diff import differences
-from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +34,7 @@ ADDED, REMOVED = "bold green underline", "red strike"
 NONE = "no prompts were answered while it trained (look_prompts of instruct and refine)"
 
 
-class AnswersPanel(RunPanel, Lines, can_focus=True):
+class AnswersPanel(TextPanel):
     """Shows one look at a training beside the look before; keys step through the looks, and from
     prompt to prompt. The newest look is followed until a person steps back."""
 

@@ -10,10 +10,9 @@ from rich.text import Text
 from engine.queries.following import stderr_tail
 from engine.queries.remarks import remarks, reused
 from engine.schema.sanitize import visible
-from sirt_tui.panels.run_panel import RunPanel
+from sirt_tui.panels.text_panel import TextPanel
 from sirt_tui.panels.titles import entitle
 from sirt_tui.places import bindings
-from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +28,7 @@ LINES = 200
 LEVELS = {"info": "", "warning": "yellow", "error": "bold red"}
 
 
-class LogPanel(RunPanel, Lines, can_focus=True):
+class LogPanel(TextPanel):
     """Shows the chosen phase's messages; ``l`` switches to stderr and back."""
 
     NAME = "log"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from engine.schema.sanitize import visible
-from sirt_tui.panels.run_panel import RunPanel
+from sirt_tui.panels.text_panel import TextPanel
 from sirt_tui.panels.titles import entitle
-from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
     from engine.schema.events import Sample
@@ -21,7 +20,7 @@ PROMPT_CHARS = 600
 TEXT_CHARS = 3_000
 
 
-class SamplesPanel(RunPanel, Lines, can_focus=True):
+class SamplesPanel(TextPanel):
     """Shows the newest sampled answers of the chosen phase."""
 
     NAME = "samples"

@@ -32,7 +32,10 @@ class ScoresPanel(RunPanel, ScrollableContainer, can_focus=True):
 
     NAME = "scores"
     BORDER_TITLE = "accuracy, % [95 %]"
-    DEFAULT_CSS = "ScoresPanel > Static { width: auto; }"
+    DEFAULT_CSS = """
+    ScoresPanel { overflow: auto; }
+    ScoresPanel > Static { width: auto; }
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
+from textual.containers import ScrollableContainer
 
 from engine.queries.sibling_runs import relatives
 from sirt_tui.panels.alerts import AlertsPanel
@@ -184,8 +185,9 @@ class RunPage(PanelledPage):
     # --- panels ---
 
     def action_phase(self, step: int) -> None:
-        """Go to another phase from a panel that has no lines of its own to move in."""
-        self.query_one(PhasesPanel).action_move(step)
+        """Go to another phase, unless the focus is on a text, where the key scrolls."""
+        if not isinstance(self.focused, ScrollableContainer):
+            self.query_one(PhasesPanel).action_move(step)
 
     def action_search(self) -> None:
         """Search in the text that has the focus, or else in the one that is shown."""
@@ -213,6 +215,9 @@ class RunPage(PanelledPage):
             self.sirt.remembered.put("run.zoomed", name)
         self._panels.draw()
         self.refresh_bindings()
+
+    def action_compare(self) -> None:
+        self.sirt.open_compare([self._run_id])
 
     def action_curves(self) -> None:
         self.sirt.open_curves([self._run_id])

@@ -100,6 +100,16 @@ class Searched(Widget):
         self.matches.begin(words)
         self._show_match()
 
+    def action_scroll(self, lines: int) -> None:
+        """Scroll at once; a text that is shown whole keeps the key too."""
+        self.scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        self.action_scroll(pages * max(1, self.scrollable_content_region.height - 1))
+
+    def action_end(self, which: int) -> None:
+        self.scroll_end(animate=False) if which else self.scroll_home(animate=False)
+
     def action_match(self, step: int) -> None:
         self.matches.step(step)
         self._show_match()

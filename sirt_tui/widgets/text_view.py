@@ -63,8 +63,7 @@ class Lines(ScrollView, Searched, can_focus=True):
     # --- search ---
 
     def paint_match(self) -> None:
-        if self._text is not None:
-            self.put(self._text)
+        self._fold()
         at = next((n for n, line in enumerate(self._lines) if has_current(line)), None)
         if at is not None:
             room = max(1, self.scrollable_content_region.height)
@@ -72,6 +71,11 @@ class Lines(ScrollView, Searched, can_focus=True):
                 self.scroll_to(y=max(0, at - room // 2), animate=False, immediate=True)
 
     # --- drawing ---
+
+    def _fold(self) -> None:
+        """Fold the text to the present width."""
+        if self._text is not None:
+            self.put(self._text)
 
     def put_lines(self, lines: Sequence[Text]) -> None:
         at_end = self._stays_at_end and self.scroll_offset.y >= self.max_scroll_y
@@ -100,8 +104,7 @@ class Lines(ScrollView, Searched, can_focus=True):
 
     def on_resize(self) -> None:
         self.forget()
-        if self._text is not None:
-            self.put(self._text)
+        self.paint_match() if self.matches.words else self._fold()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 from rich.text import Text
 
+from sirt_tui.screens.compare import ComparePage
 from sirt_tui.widgets.searching import MATCH, Matches, SearchLine
 from tests.tui.conftest import run_of
-from tests.tui.helpers import app_on, painted, settled, text_of
+from tests.tui.helpers import app_on, painted, settled, text_of, watching
 
 
 def test_matches_are_found_in_any_case_over_several_texts():
@@ -24,6 +25,33 @@ def test_matches_are_found_in_any_case_over_several_texts():
     matches.begin("nowhere")
     assert matches.mark(Text("a"))[0].spans == []
     assert matches.said == "not found"
+
+
+def test_a_match_below_the_edge_comes_into_view_and_the_keys_scroll_the_text(recorded):
+    async def check(app, pilot):
+        phase = app.screen._chosen
+        await settled(pilot, lambda: phase() and "test-0220" in text_of(app), "the samples")
+        before = phase().id
+        assert "test-0001" not in text_of(app)
+        await pilot.press("slash", *"test-0001", "enter")
+        await settled(pilot, lambda: "test-0001" in painted(app, "reverse", "underline"))
+        await pilot.press("z")
+        await settled(pilot, lambda: app.screen.maximized is not None)
+        await settled(pilot, lambda: "test-0001" in painted(app, "reverse", "underline"))
+        await pilot.press("escape", "escape", "home")
+        await settled(pilot, lambda: "test-0220" in text_of(app))
+        await pilot.press("end")
+        await settled(pilot, lambda: "test-0001" in text_of(app) and "market left" in text_of(app))
+        await pilot.press("pageup", "g", "down", "j")
+        await settled(pilot, lambda: "Mia walks" in text_of(app) and "0220" not in text_of(app))
+        assert phase().id == before
+        await pilot.press("alt+1", "down")  # in the phases it is the next phase
+        await settled(pilot, lambda: phase().id != before)
+        await pilot.press("c")
+        await settled(pilot, lambda: isinstance(app.screen, ComparePage))
+        await settled(pilot, lambda: "instruct-only" in text_of(app), "the experiment's runs")
+
+    watching(recorded, run_of(recorded, "both", "wren-3m"), check)
 
 
 @pytest.mark.slow
