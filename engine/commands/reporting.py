@@ -133,6 +133,9 @@ def _summary(study: Study, out: str) -> str:
     seeds = ", ".join(map(str, study.seeds))
     said = f"{done} of {len(study.rows)} runs are done, seeds {seeds}; the last ended {when}."
     said += f" {out}, by a person." if out else ""
+    if study.apart:
+        names = ", ".join(study.apart)
+        said += f" Runs alike in arm, models and tasks differ in {names}: they stand apart."
     if study.replaced:
         names = ", ".join(row.run_id for row in study.replaced)
         said += f" Left out, since a later run has the same arm, models, tasks and seed: {names}."

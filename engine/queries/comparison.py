@@ -10,12 +10,13 @@ from engine.queries.effort import effort_of
 from engine.queries.evaluations import alike, finished, paired
 from engine.queries.following import RunFollower
 from engine.queries.rows import queued_runs, row_of
+from engine.queries.run_settings import kept_apart
 from engine.queries.runs import registry
-from engine.queries.study import Study
+from engine.queries.study import Study, condition_of
 from engine.schema.accuracy import NOTHING, SIGNIFICANT
 from engine.schema.errors import Problems, UserError
 from engine.schema.specs import EvaluateSpec, RefineSpec
-from engine.schema.varied import value_text
+from engine.schema.varied import short_name, value_text
 from engine.scoring.statistics import adjusted, holm, paired_p
 from engine.store.run import read_run
 
@@ -279,7 +280,7 @@ class Overview:
 def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
     """Make the matrix and the fractions of these rows' experiments, averaged as in a report.
     Reading the accuracies takes tens of microseconds a row."""
-    study = Study("", tuple(rows))
+    study = Study("", tuple(kept_apart(rows, _averaged)))
     kinds = {"all": study.conditions} | {
         name: tuple(one for one in study.conditions if one.in_family is family)
         for name, family in (("in-family", True), ("out-of-family", False))
@@ -287,6 +288,11 @@ def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
     found = {name: matrix(study, chosen, prompt) for name, chosen in kinds.items()}
     matrices = {name: one for name, one in found.items() if one.cells}
     return Overview(matrices, by_fraction(study, prompt))
+
+
+def _averaged(row: RunRow) -> Condition:
+    """What is alike of runs that a cell may average."""
+    return replace(condition_of(row), student=None, teacher=None, in_family=None)
 
 
 def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Matrix:
@@ -302,20 +308,24 @@ def matrix(study: Study, conditions: Iterable[Condition], prompt: Prompt) -> Mat
 
 
 def _together(study: Study, alike: Iterable[Measurement]) -> Estimate | None:
-    """Return the mean over the seeds that all share, or the first cell if they share none."""
+    """Return the mean over the seeds that all share, or the first cell if they share none, and say
+    of how many runs that is where these are not all: a mean of other seeds for some teachers than
+    for others would compare seeds with teachers."""
     known = [cell for cell in alike if cell in study.accuracies]
+    there = sum(len(study.accuracies[cell]) for cell in known)
     if not study.shared_seeds(known):
         known = known[:1]
     found = study.mean(known)
     if found is None:
         return None
-    return replace(found, runs=len(known) * len(study.shared_seeds(known)))
+    runs = len(known) * len(study.shared_seeds(known))
+    return replace(found, runs=runs, known=there if there > runs else None)
 
 
 def trained_as(one: Condition) -> str:
     """Name what was trained: ``both csqa``, ``instruct-only csqa 50%``, ``baseline``."""
     share = "" if one.fraction == 100 else f"{one.fraction}%"
-    parts = (one.arm, one.trained_on if one.task else "", share, *one.variant)
+    parts = (one.arm, one.trained_on if one.task else "", share, *_variant(one))
     return " ".join(part for part in parts if part)
 
 
@@ -341,4 +351,10 @@ def _points(study: Study, at: dict[int, list[Measurement]]) -> list[tuple[int, E
 
 def _line_name(one: Condition) -> str:
     name = f"{one.arm} <{one.teacher}" if one.teacher else one.arm
-    return " ".join((name, *one.variant))
+    return " ".join((name, *_variant(one)))
+
+
+def _variant(one: Condition) -> tuple[str, ...]:
+    """Return :attr:`Condition.variant` with the short names of settings, ``instruct.lr=3e-4``."""
+    settings = (f"{short_name(key)}={value_text(value)}" for key, value in one.varied)
+    return (*replace(one, varied=()).variant, *settings)

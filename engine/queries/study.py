@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
 from engine import catalog
+from engine.queries.run_settings import kept_apart
 from engine.schema.accuracy import NOTHING
 from engine.schema.varied import order_of, varied_texts
 from engine.scoring.statistics import combination, over_questions, paired_difference, share
@@ -108,7 +109,9 @@ class Study:
 
     ``runs``: the run of each condition and seed. Where settings were changed and it was run
     again, that is the newest that has accuracies, and ``replaced`` holds the others: the two are
-    never mixed. ``right``: a cell's answers of one seed, question -> right or not, if at hand.
+    never mixed. Where the runs of a condition differ in settings, these are noted as its rows'
+    ``varied``, which makes them conditions of their own; ``apart`` names these settings.
+    ``right``: a cell's answers of one seed, question -> right or not, if at hand.
     """
 
     name: str
@@ -119,6 +122,7 @@ class Study:
     )
     runs: dict[tuple[Condition, int], RunRow] = field(init=False, repr=False)
     replaced: tuple[RunRow, ...] = field(init=False, repr=False)
+    apart: tuple[str, ...] = field(init=False, repr=False)
     accuracies: Known = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -126,8 +130,13 @@ class Study:
         newest = sorted(cells, key=lambda row: (bool(row.accuracies), row.created))
         runs = {(condition_of(row), row.seed): row for row in newest}
         kept = {row.run_id for row in runs.values()}
+        rows = kept_apart((r for r in self.rows if r.run_id in kept), condition_of)
+        runs = {(condition_of(row), row.seed): row for row in rows}
+        swept = {key for row in self.rows for key, _ in row.varied}
+        apart = dict.fromkeys(key for row in rows for key, _ in row.varied if key not in swept)
+        object.__setattr__(self, "apart", tuple(apart))
         object.__setattr__(self, "runs", runs)
-        object.__setattr__(self, "rows", tuple(r for r in self.rows if r.run_id in kept))
+        object.__setattr__(self, "rows", tuple(rows))
         object.__setattr__(self, "replaced", tuple(r for r in newest if r.run_id not in kept))
         known: Known = {}
         for (condition, _), row in runs.items():

@@ -204,6 +204,7 @@ def _figures(runs: RunsFolder, phase: PhaseSpec) -> dict[str, Any]:
 
 def _grouped(rows: Sequence[RunRow], keys: tuple[str, ...], losses: Mapping[str, HeldOut]) -> Sweep:
     study = Study("", tuple(rows))
+    keys = tuple(dict.fromkeys((*keys, *(key for row in study.rows for key, _ in row.varied))))
     alike: dict[Condition, list[RunRow]] = {}
     for row in study.runs.values():
         alike.setdefault(condition_of(row), []).append(row)

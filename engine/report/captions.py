@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-INTERVALS = "95 % intervals: of one seed over its questions, of several over the seeds"
+INTERVALS = "95 % intervals: of one seed over its questions, of three or more over the seeds"
 LINES = f"Whiskers, and bands around the dashed teacher and the dotted baseline: {INTERVALS}."
 BARS_SHOW = "Accuracy on the task that each student was trained on,"
 FRACTIONS_SHOW = (

@@ -196,8 +196,8 @@ def over_the_seeds(question: Question, found: Sequence[Tested]) -> Table:
     rows = []
     for key, values in groups.items():
         if len(values) > 1:
-            mean = over_seeds(values)
-            interval = f"[{100 * mean.low:+.1f}, {100 * mean.high:+.1f}]" if mean.sd else NOTHING
+            mean = over_seeds(values, signed=True)
+            interval = (mean.sd and mean.interval) or NOTHING
             told = f"{100 * mean.value:+.1f} {interval}"
             rows.append((*key, str(len(values)), told, f"{100 * (mean.sd or 0):.1f}"))
     headers = (
@@ -205,7 +205,7 @@ def over_the_seeds(question: Question, found: Sequence[Tested]) -> Table:
         "mean difference [95 %, t]", "sd",
     )  # fmt: skip
     note = (
-        "Means over seeds, in points, with Student's t interval; wide where seeds are few. Seeds "
+        "Means over seeds, in points, with Student's t interval of three or more. Seeds "
         "that all agree have no spread to make an interval of: theirs are in the table before."
     )
     title = f"{question.title} Over the seeds"

@@ -22,7 +22,6 @@ from engine.report.captions import (
 from engine.report.layout import (
     PANELS_WIDE,
     error,
-    interval,
     legend,
     level,
     names,
@@ -250,10 +249,10 @@ def _heat(axes: Axes, table: Table) -> None:
                 axes.text(x, y, "–", **centre)
                 continue
             colour = "white" if 100 * one.value < LIGHT_FROM else "black"
-            low, high = interval(one)
+            beside = one.interval or one.spread
             number = f"{100 * one.value:.1f}"
             axes.text(x, y - 0.14, number, color=colour, **centre)
-            axes.text(x, y + 0.24, f"[{low:.1f}, {high:.1f}]", color=colour, size=5.5, **centre)
+            axes.text(x, y + 0.24, beside, color=colour, size=5.5, **centre)
     names(axes, table.headers[1:])
     axes.set_yticks(range(len(found)), [row[0] for row in table.texts])
     axes.tick_params(length=0)

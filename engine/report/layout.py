@@ -42,8 +42,9 @@ def error(found: Estimate) -> list[list[float]]:
 
 
 def interval(found: Estimate) -> tuple[float, float]:
-    """Return the interval in per cent; t intervals are cut to 0..100."""
-    return 100 * max(found.low, 0.0), 100 * min(found.high, 1.0)
+    """Return the interval in per cent, or the mean twice where there is none to tell."""
+    ends = (found.low, found.high) if found.interval else (found.value, found.value)
+    return 100 * ends[0], 100 * ends[1]
 
 
 def level(axes: Axes, found: Estimate, arm: Arm, left: float, right: float) -> None:

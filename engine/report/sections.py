@@ -30,8 +30,9 @@ WHO = ("method", "student", "teacher", "family", "trained on")
 PAPER_GAPS = {(True, True): 6.3, (False, True): 8.2, (True, False): 8.5, (False, False): 8.7}
 HOW_TO_READ = (
     "Per cent right by string match, with the 95 % interval: of one seed Wilson's over the "
-    "questions; of several the mean ± standard deviation, Student's t interval over the seeds and "
-    "their number. That one is about other seeds on the same questions, not about other questions."
+    "questions; of several the mean ± standard deviation, of three or more Student's t interval "
+    "over the seeds, and their number. That one is about other seeds on the same questions, not "
+    "about other questions."
 )
 
 

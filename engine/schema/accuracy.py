@@ -44,9 +44,10 @@ class Share:
 class Estimate:
     """A mean over ``runs``, or a difference of means.
 
-    With two or more seeds the interval is Student's t over the seeds and ``sd`` their spread;
-    with one (``sd`` is None) it reflects the sampling of questions alone. ``signed``: a
-    difference, shown in points.
+    With two or more ``seeds`` the interval is Student's t over them, within what a share can be,
+    and ``sd`` their spread; with one (``sd`` is None) it reflects the sampling of questions alone.
+    ``signed``: a difference, shown in points. ``known``: how many runs there are, where only
+    ``runs`` of them have a seed that all have.
     """
 
     value: float
@@ -55,19 +56,39 @@ class Estimate:
     runs: int = 1
     sd: float | None = None
     signed: bool = False
+    seeds: int = 1
+    known: int | None = None
 
     @property
     def text(self) -> str:
-        """``87.2 [84.2, 89.7]``, ``88.0 ± 1.1 [85.3, 90.7] n 3``, ``+6.1 [+3.0, +9.2]``."""
+        """``87.2 [84.2, 89.7]``, ``88.0 ± 1.1 [85.3, 90.7] n 3``, ``+6.1 [+3.0, +9.2]``; of two
+        seeds ``88.0 ± 1.1 n 2``."""
         sign = "+" if self.signed else ""
-        spread = "" if self.sd is None else f" ± {100 * self.sd:.1f}"
-        runs = f" n {self.runs}" if self.runs > 1 else ""
-        return said(self.value, self.low, self.high, sign, spread) + runs
+        parts = (f"{100 * self.value:{sign}.1f}", self.spread, self.interval, self.counted)
+        return " ".join(part for part in parts if part)
+
+    @property
+    def spread(self) -> str:
+        """``± 1.1``, empty of one seed."""
+        return "" if self.sd is None else f"± {100 * self.sd:.1f}"
+
+    @property
+    def interval(self) -> str:
+        """``[85.3, 90.7]``; empty of two seeds, of which Student's t interval says nothing."""
+        two = self.sd is not None and self.seeds == 2
+        return "" if two else bounds(self.low, self.high, "+" if self.signed else "")
+
+    @property
+    def counted(self) -> str:
+        """``n 3``, or ``n 2 of 3``; empty where the only run is meant."""
+        if self.known is not None:
+            return f"n {self.runs} of {self.known}"
+        return f"n {self.runs}" if self.runs > 1 else ""
 
 
-def said(value: float, low: float, high: float, sign: str = "", spread: str = "") -> str:
-    """``87.2 [84.2, 89.7]``, in per cent; ``sign``: ``+`` for differences."""
-    return f"{100 * value:{sign}.1f}{spread} {bounds(low, high, sign)}"
+def said(value: float, low: float, high: float) -> str:
+    """``87.2 [84.2, 89.7]``, in per cent."""
+    return f"{100 * value:.1f} {bounds(low, high)}"
 
 
 def bounds(low: float, high: float, sign: str = "") -> str:

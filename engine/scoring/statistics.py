@@ -152,17 +152,19 @@ def detectable(total: int, discordant: float) -> float | None:
 # --- over seeds, tasks and models ---
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
-    """Student's t interval of a mean; ``values`` are of two or more independent seeds."""
+def over_seeds(values: Sequence[float], signed: bool = False) -> Estimate:
+    """Student's t interval of a mean of accuracies, or of differences if ``signed``, within what
+    these can be; ``values`` are of two or more independent seeds."""
     import numpy as np
     from scipy import stats
 
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
     if len(set(values)) == 1:  # scipy's interval is undefined there
-        return Estimate(values[0], values[0], values[0], len(values), 0.0)
+        return Estimate(values[0], values[0], values[0], len(values), 0.0, signed, len(values))
     scale = float(stats.sem(values))
     low, high = stats.t.interval(LEVEL, len(values) - 1, loc=mean, scale=scale)
-    return Estimate(mean, float(low), float(high), len(values), sd)
+    low, high = max(float(low), -1.0 if signed else 0.0), min(float(high), 1.0)
+    return Estimate(mean, low, high, len(values), sd, signed, len(values))
 
 
 def combination(weighted: Sequence[Sequence[tuple[float, Share]]]) -> Estimate:
@@ -179,7 +181,7 @@ def combination(weighted: Sequence[Sequence[tuple[float, Share]]]) -> Estimate:
     cells = weighted[0]
     signed = any(weight < 0 for weight, _ in cells)
     if len(set(sums)) > 1:
-        return replace(over_seeds(sums), signed=signed)
+        return over_seeds(sums, signed)
     if len(cells) == 1 and isclose(cells[0][0], 1):
         return Estimate(sums[0], cells[0][1].low, cells[0][1].high)
     return Estimate(sums[0], *_drawn(cells), signed=signed)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 TITLE = "Accuracy by setting"
 NOTE = (
-    "Per cent right. Of n seeds: the mean ± the standard deviation over the seeds, and Student's t "
-    "interval at 95 %; of one seed, or of seeds that answer alike: Wilson's 95 % interval over "
-    "the questions."
+    "Per cent right. Of n seeds: the mean ± the standard deviation over the seeds, and of three or "
+    "more Student's t interval at 95 %, within 0 to 100; of one seed, or of seeds that answer "
+    "alike: Wilson's 95 % interval over the questions."
 )
 HELD_OUT = "held-out loss"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 
+from engine.queries.run_settings import names_apart
 from engine.schema.sanitize import one_line
 from engine.tables import accuracies, efforts
 from sirt_tui.panels.comparison import colour, letter, letters
@@ -97,7 +98,7 @@ def _mark_best(text: Text) -> None:
 def _headers(compared: Compared, table: Cells) -> list[Text]:
     """Head each run's column by its letter and what tells its name from the others', as far as
     that has room there; the reference has its sign."""
-    whole = [one_line(row.name, 300) for row in compared.rows]
+    whole = [one_line(name, 300) for name in names_apart(compared.rows, brief=True)]
     names = Names()
     names.note(whole)
     found = list(table.headers[:2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -9,6 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
+from engine.queries.run_settings import names_apart
 from engine.schema.accuracy import Estimate
 from engine.schema.evaluation import Evaluation
 from engine.schema.sanitize import one_line
@@ -61,13 +63,16 @@ class Legend(Static):
         super().__init__(id="legend")
         self._compared: Compared | None = None
         self._whole = False
+        self._unshown = ""
 
-    def show(self, compared: Compared) -> None:
-        self._compared = compared
+    def show(self, compared: Compared, unshown: str) -> None:
+        """``unshown``: which runs of the experiment are not compared, and why."""
+        self._compared, self._unshown = compared, unshown
         self.display = True
         most = len(compared.rows) if self._whole else max(2, self.screen.size.height // SHARE)
         room = self.screen.size.width - 2 * PADDING
-        self.update(legend(compared, most, room, cast("Shell", self.app).key))
+        text = legend(compared, most, room, cast("Shell", self.app).key)
+        self.update(text.append(f"\n{unshown}" if unshown else "", "yellow"))
 
     def toggle(self) -> None:
         self._whole = not self._whole
@@ -75,7 +80,7 @@ class Legend(Static):
 
     def on_resize(self) -> None:
         if self._compared is not None:
-            self.show(self._compared)
+            self.show(self._compared, self._unshown)
 
 
 def legend(compared: Compared, most: int, room: int, key: Callable[[str], str]) -> Text:
@@ -84,7 +89,8 @@ def legend(compared: Compared, most: int, room: int, key: Callable[[str], str]) 
     the others. ``key``: an action's key."""
     rows = compared.rows
     text, names = Text(), Names()
-    names.note(one_line(row.name, 300) for row in rows)
+    whole = [one_line(name, 300) for name in names_apart(rows)]
+    names.note(whole)
     cut = len(rows) > most
     untested = why_untested(compared, key("reference"))
     for number, row in enumerate(rows[: most - 1] if cut else rows):
@@ -95,12 +101,15 @@ def legend(compared: Compared, most: int, room: int, key: Callable[[str], str]) 
         if number in untested:
             marks.append(f"  {untested[number]}", "yellow")
         left = room - len(letter(number)) - 1 - marks.cell_len
-        name = names.short(one_line(row.name, 300), max(NAME, left))
+        name = names.short(whole[number], max(NAME, left))
         text.append(name).append_text(marks)
         if cell_len(name) + cell_len(row.run_id) + 2 <= left:
             text.append(f"  {row.run_id}", "dim")
     if cut:
-        text.append(f"\nand {len(rows) - most + 1} more: {key('whole_names')} shows all", "dim")
+        hidden = Counter(row.state for row in rows[most - 1 :])
+        unfinished = [f"{count} {state}" for state, count in hidden.items() if state != "done"]
+        states = f" ({', '.join(unfinished)})" if unfinished else ""
+        text.append(f"\nand {hidden.total()} more{states}: {key('whole_names')} shows all", "dim")
     return text
 
 

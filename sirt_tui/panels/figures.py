@@ -41,11 +41,13 @@ def figure(cell: Cell) -> Text:
             if cell.comparison is not None:
                 text.append(f"\n{cell.partly}", "yellow").append_text(_difference(cell.comparison))
             return text
-        case Share() | Estimate():
+        case Estimate():
             text = Text.assemble((f"{percent(cell.value):>5}", "bold"))
-            text.append(f" {bounds(cell.low, cell.high)}", "dim")
-            runs = cell.runs if isinstance(cell, Estimate) else 1
-            return text.append(f" n {runs}" if runs > 1 else "", "dim")
+            text.append(f" {cell.interval or cell.spread}", "dim")
+            return text.append(f" {cell.counted}".rstrip(), "dim")
+        case Share():
+            text = Text.assemble((f"{percent(cell.value):>5}", "bold"))
+            return text.append(f" {bounds(cell.low, cell.high)}", "dim")
         case _:
             return Text(one_line(text_of(cell), FITS))
 

@@ -118,7 +118,7 @@ class ComparePage(Page):
     @work(exclusive=True, group="compare")
     async def _read(self) -> None:
         """Read the accuracies first, then make the tests, which take seconds."""
-        count = f"{len(self._chosen.ids)} runs"
+        count = self._chosen.count
         self._draw_bar()
         try:
             compared = await self.ask(
@@ -170,7 +170,7 @@ class ComparePage(Page):
     def _show(self, compared: Compared, untested: str = "", why: str = "") -> None:
         """Show the accuracies. ``untested``: what stands where a test is missing; ``why``."""
         self._compared = compared
-        self.query_one(Legend).show(compared)
+        self.query_one(Legend).show(compared, self._chosen.unshown)
         self.views.show_accuracies(compared, untested, why)
 
     def on_resize(self) -> None:

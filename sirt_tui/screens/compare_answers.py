@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.queries.run_settings import names_apart
 from sirt_tui.panels.comparison import letter
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ async def ask_for_two(
         return None
     first, at = letter(compared.reference), str(others[0])
     if others[1:]:
-        names = {row.run_id: row.name for row in compared.rows}
+        known = (row.run_id for row in compared.rows)
+        names = dict(zip(known, names_apart(compared.rows), strict=True))
         offers = [
             (str(n), f"{letter(n)} {names.get(compared.ids[n], '')}", compared.ids[n])
             for n in others

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.queries.run_settings import names_apart
 from engine.report.folder import write_new
 from engine.schema.errors import UserError
 from engine.tables import accuracies, answers, comparisons, efforts, sweeps
@@ -56,7 +57,7 @@ class Shown:
 
     def files(self, view: str) -> dict[str, str]:
         """Return files' names and contents. Only CSV has the whole curves."""
-        names = [row.name for row in self.compared.rows]
+        names = names_apart(self.compared.rows)
         match view:
             case "accuracies":
                 took = efforts.efforts(self.compared.efforts, names)

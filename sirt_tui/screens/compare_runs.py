@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.queries.checking import for_tables
 from engine.queries.sibling_runs import with_experiment
+from engine.schema.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ class ComparedRuns:
         self.reference = 0
         self.listed: tuple[RunRow, ...] = ()
         self.left_out = ""
+        self._whole = False  # whether one run was joined by others of its experiment
         self.remembered: dict[str, list[str]] = {}
 
     def take(self, listed: tuple[RunRow, ...]) -> bool:
@@ -34,6 +36,7 @@ class ComparedRuns:
         self.listed = listed
         if first and len(self._given) == 1:
             self._given = with_experiment(listed, self._given[0])
+            self._whole = True
         kept, self.left_out = for_tables(row for row in listed if row.run_id in self._given)
         by_id = {row.run_id: row for row in kept}
         before, self.ids = self.ids, [i for i in self._given if i in by_id]
@@ -62,6 +65,30 @@ class ComparedRuns:
         for run_id in self.remembered.get("is", ()):
             if run_id in self.ids and self.remembered.get("of") == sorted(self.ids):
                 self.reference = self.ids.index(run_id)
+
+    @property
+    def count(self) -> str:
+        """``3 runs``, or ``11 of 13 runs`` where others of the experiment are not compared."""
+        others = len(self._others())
+        of = f" of {len(self.ids) + others}" if others else ""
+        return f"{len(self.ids)}{of} runs"
+
+    @property
+    def unshown(self) -> str:
+        """Which runs of the experiment don't stand beside the one that was given, and why."""
+        others = self._others()
+        cells = [row for row in others if row.is_cell]
+        seeds = ", ".join(map(str, sorted({row.seed for row in cells})))
+        follow_ups = len(others) - len(cells)
+        why = [f"{counted(len(cells), 'run')} with another seed ({seeds})"] if cells else []
+        if follow_ups:
+            why.append(f"{counted(follow_ups, 'run')} without an arm, such as judgements")
+        return f"not compared: {', '.join(why)}" if why else ""
+
+    def _others(self) -> list[RunRow]:
+        if not self._whole:
+            return []
+        return [row for row in self.of_experiments() if row.run_id not in self._given]
 
     def of_experiments(self) -> list[RunRow]:
         """List all runs of the compared runs' experiments that are in tables."""

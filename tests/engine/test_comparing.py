@@ -11,6 +11,7 @@ from engine.queries import comparison
 from engine.queries.evaluations import Evaluated, finished, paired
 from engine.queries.runs import list_runs, registry
 from engine.queries.study import Study
+from engine.queries.sweeps import swept
 from engine.report.folder import write_new
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
@@ -21,6 +22,7 @@ from engine.store.run import read_run
 from engine.tables import accuracies, comparisons
 from engine.tables.table import text_of
 from sirt_tui.panels.fractions import blocks
+from tests.report.made_up import row
 from tests.tui.conftest import in_two_rounds, recorded, run_of  # noqa: F401
 
 COMPASS = Evaluation("pocket-compass", "plain")
@@ -202,6 +204,39 @@ def test_runs_that_answer_the_same_questions_make_them_no_more(recorded):  # noq
     )
     assert (three.low, three.high) == pytest.approx((alone.low, alone.high), abs=1e-4)
     assert three.runs == 3
+
+
+def test_runs_whose_settings_differ_are_not_averaged():
+    on = {("pocket-compass", "plain"): (60, 100)}
+
+    def taught(seed, rate, right=60, **changes):
+        settings = ({"instruct.learning_rate": rate},)
+        found = {("pocket-compass", "plain"): (right, 100)}
+        made = {"task": "pocket-compass", "settings": settings} | changes
+        return row("both", found, seed, **made)
+
+    rows = [taught(0, 1e-4, 40), taught(1, 3e-4, 80), taught(2, 3e-4, 90)]
+    failed = replace(taught(3, 9e-4), figures="", state="failed")
+    other = taught(0, 1e-4, 70, teacher="odd", in_family=False)  # equal but for its teacher
+    found = comparison.overview([*rows, failed, other, row("baseline", on)], "plain")
+    cells = {name: cell.text for (name, _), cell in found.matrices["all"].cells.items()}
+    low, high = (f"both pocket-compass instruct.lr={v}" for v in ("1e-4", "3e-4"))
+    assert cells.keys() == {"baseline", low, high}
+    assert cells[low].startswith("55.0 [")
+    assert cells[low].endswith("] n 2")
+    assert cells[high] == "85.0 ± 7.1 n 2"
+    lines = found.fractions["pocket-compass"]
+    assert lines["both <big instruct.lr=3e-4"][0][1].text == "85.0 ± 7.1 n 2"
+    assert Study("", tuple(rows)).apart == ("instruct.learning_rate",)
+    sweep = swept(rows)  # the same, where the experiment sweeps over nothing
+    assert [(g.point, g.seeds) for g in sweep.groups] == [
+        ("instruct.learning_rate=1e-4", (0,)),
+        ("instruct.learning_rate=3e-4", (1, 2)),
+    ]
+    equal = [taught(seed, 1e-4, right) for seed, right in enumerate((40, 80))]
+    assert Study("", tuple(equal)).apart == ()
+    mean = comparison.overview([*equal, other], "plain").matrices["all"].cells
+    assert mean["both pocket-compass", "pocket-compass"].text.endswith("n 2 of 3")
 
 
 def test_fractions_are_points_of_a_line(recorded):  # noqa: F811

@@ -25,10 +25,18 @@ def test_wilson_as_newcombe_has_it() -> None:
 
 
 def test_students_t_over_seeds() -> None:
-    found = over_seeds([4.0, 5.0, 6.0])
-    assert (found.value, found.sd, found.runs) == (5.0, 1.0, 3)
-    assert found.high - 5.0 == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
-    assert 5.0 - found.low == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
+    found = over_seeds([0.4, 0.5, 0.6])
+    assert (found.value, found.sd, found.runs) == (pytest.approx(0.5), pytest.approx(0.1), 3)
+    assert found.high - 0.5 == pytest.approx(0.43027 / 3**0.5, abs=1e-5)
+    assert 0.5 - found.low == pytest.approx(0.43027 / 3**0.5, abs=1e-5)
+
+
+def test_no_interval_leaves_what_a_share_can_be_and_two_seeds_have_none() -> None:
+    assert over_seeds([0.98, 0.99, 1.0]).text == "99.0 ± 1.0 [96.5, 100.0] n 3"
+    assert over_seeds([0.0, 0.1, 0.9]).text == "33.3 ± 49.3 [0.0, 100.0] n 3"
+    assert over_seeds([0.4, 1.0]).text == "70.0 ± 42.4 n 2"
+    assert over_seeds([-0.9, 0.1, 0.2], signed=True).low == -1.0
+    assert over_seeds([0.1, 0.2], signed=True).text == "+15.0 ± 7.1 n 2"
 
 
 def test_seeds_that_agree_have_no_spread() -> None:

@@ -10,14 +10,19 @@ import pytest
 from textual.widgets import Input
 
 from engine.queries import comparison
+from engine.queries.comparison import Compared
 from engine.schema.errors import UserError
 from engine.schema.events import Metric
 from engine.store.eventlog import EventWriter
 from engine.store.run import RunFile, read_run
+from sirt_tui.panels.compared_accuracies import accuracies_table
+from sirt_tui.panels.comparison import legend
 from sirt_tui.screens.compare import ComparePage
 from sirt_tui.screens.compare_bar import VIEWS
+from sirt_tui.screens.compare_runs import ComparedRuns
 from sirt_tui.screens.run_commands import leave_out
 from sirt_tui.widgets.chart import Chart
+from tests.report.made_up import row
 from tests.tui.conftest import in_two_rounds, run_of
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -330,3 +335,31 @@ def test_each_view_is_exported_once(recorded, view, tmp_path, monkeypatch):
     kinds = {p.suffix for p in target.iterdir()}
     assert kinds == {".md", ".tex", ".csv", ".svg"}
     assert all(p.stem.startswith(view) and p.stat().st_size > 20 for p in target.iterdir())
+
+
+def test_names_say_which_settings_differ_and_the_legend_what_is_not_compared():
+    def run(number, seed, rate, **changes):
+        settings = ({"instruct.learning_rate": rate},)
+        made = {"run_id": f"r{number}", "name": f"both s{seed}", "settings": settings} | changes
+        return row("both", {("pocket-compass", "plain"): (60, 100)}, seed, "pocket-compass", **made)
+
+    failed = run(2, 0, 1e-3, state="failed", figures="")
+    listed = (run(0, 0, 3e-4), run(1, 0, 5.3e-4), failed, run(3, 1, 3e-4), run(4, 2, 3e-4))
+    chosen = ComparedRuns(["r0"])
+    assert chosen.take(listed)
+    assert chosen.count == "3 of 5 runs"
+    assert chosen.unshown == "not compared: 2 runs with another seed (1, 2)"
+    cells = {row.accuracies[0].evaluation: (row.accuracies[0], None, None) for row in listed[:1]}
+    compared = Compared(chosen.rows, 0, cells, {})
+    said = legend(compared, 5, 100, str).plain.splitlines()
+    assert [line.split("instruct.lr=")[1].split()[0] for line in said] == [
+        "3e-4",
+        "0.001",
+        "5.3e-4",
+    ]
+    assert "and 2 more (1 failed): whole_names shows all" in legend(compared, 2, 100, str).plain
+    head = accuracies_table(compared, str)[0].headers[2].plain
+    assert "both s0 lr=3e-4" in head
+    given = ComparedRuns(["r0", "r1"])
+    given.take(listed)
+    assert (given.count, given.unshown) == ("2 runs", "")  # nobody asked for the others
