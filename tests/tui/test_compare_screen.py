@@ -146,7 +146,7 @@ def test_one_run_is_set_beside_its_experiment(recorded):
 
     count, text = comparing(recorded, some(recorded, ("both", "wren-3m")), check, (80, 24))
     assert count == 9
-    assert "more: W shows all" in text
+    assert "and 4 more (1 failed, 1 lost, 1 running): W shows all" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -359,7 +359,7 @@ def test_names_say_which_settings_differ_and_the_legend_what_is_not_compared():
     ]
     assert "and 2 more (1 failed): whole_names shows all" in legend(compared, 2, 100, str).plain
     head = accuracies_table(compared, str)[0].headers[2].plain
-    assert "both s0 lr=3e-4" in head
+    assert head.endswith("… lr=3e-4")
     given = ComparedRuns(["r0", "r1"])
     given.take(listed)
     assert (given.count, given.unshown) == ("2 runs", "")  # nobody asked for the others
