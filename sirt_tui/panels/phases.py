@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -17,7 +18,7 @@ from sirt_tui.places import bindings
 from sirt_tui.widgets.text_view import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from textual import events
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 SILENT_AFTER_S = 120.0
 BARS = (12, 6)  # cells; the short one where the time left would be cut
+GAP = "  "
+LEAST = 12  # cells of what a phase does that are worth showing
 TITLE_WIDTH = 29  # the longest name of a benchmark fits, and its state stays in 46 columns
 
 
@@ -147,12 +150,9 @@ def phase_text(
     text.append(f"{STATE_MARKS[phase.shown]} ", STATE_STYLES[phase.shown])
     text.append(f"{phase.spec.title:<{TITLE_WIDTH}}")
     text.append(f" {phase.shown:<7}", STATE_STYLES[phase.shown])
-    if phase.attempt > 1:
-        text.append(f" attempt {phase.attempt}", "yellow")
-    ended = now if phase.state == "running" else phase.view.finished or phase.view.last_event
-    if phase.state in {"running", "done"} and phase.view.started and ended:
-        took = (ended - phase.view.started).total_seconds()
-        text.append(f" {duration(took):>5}" if took >= 0 else "", "dim")
+    for said, style in _besides(phase, now):
+        if text.cell_len + len(said) <= width:
+            text.append(said, style)
     second = _second_line(phase, now, width - 2, phases)
     if second:
         text.append(f"\n  {second}", "dim" if phase.state == "running" else "")
@@ -162,6 +162,16 @@ def phase_text(
     for line in paid.lines if paid else ():
         text.append(f"\n  {one_line(line, 100)}", "dim")
     return text
+
+
+def _besides(phase: PhaseStatus, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what a phase's first line says after its state where there is room, with its style."""
+    ended = now if phase.state == "running" else phase.view.finished or phase.view.last_event
+    if phase.state in {"running", "done"} and phase.view.started and ended:
+        took = (ended - phase.view.started).total_seconds()
+        yield f" {duration(took):>5}" if took >= 0 else "", "dim"
+    if phase.attempt > 1:
+        yield f" attempt {phase.attempt}", "yellow"
 
 
 def _second_line(
@@ -178,20 +188,22 @@ def _second_line(
 
 def progress_line(view: PhaseView, width: int) -> str:
     """Write ``━━━━────  312/600 questions  1 min 10 s left  4.1/s  43 answers open``. Where that is
-    too long for ``width`` cells, the rate goes first; then the bar is shorter, and what the phase
-    does is cut."""
+    too long for ``width`` cells, what the phase does is cut or left out first; then the bar is
+    shorter, then the rate goes."""
     told = view.progress
     counts = told is not None and 0 <= told.done < told.total and not view.waiting
     if told is None or not counts:
         return _joined(doing(view))
-    brief = doing(view, rate=False)
-    first = 1 + (view.seconds_left is not None)  # of its parts, those that must be whole
-    lines = [_joined([_bar(told, BARS[0]), *doing(view)])]
-    lines += [_joined([_bar(told, cells), *brief]) for cells in BARS]
-    whole = [len(lines[0]), *(len(_joined(["━" * cells, *brief[:first]])) for cells in BARS)]
-    return next(
-        (line for line, cells in zip(lines, whole, strict=True) if cells <= width), lines[-1]
-    )
+    if not view.counting:
+        return _joined([_bar(told, BARS[0]), *doing(view)])
+    figures = [
+        _joined([_bar(told, cells), *doing(replace(view, activity=""), rate)])
+        for rate, cells in ((True, BARS[0]), (True, BARS[1]), (False, BARS[1]))
+    ]
+    line = next((line for line in figures if len(line) <= width), figures[-1])
+    room = width - len(line) - len(GAP)
+    does = f"{GAP}{one_line(view.activity, 100)}"
+    return line + does if view.activity and room >= min(LEAST, len(does) - len(GAP)) else line
 
 
 def _bar(told: Progress, cells: int) -> str:
@@ -200,7 +212,7 @@ def _bar(told: Progress, cells: int) -> str:
 
 
 def _joined(parts: Iterable[str]) -> str:
-    return "  ".join(one_line(part, 100) for part in parts)
+    return GAP.join(one_line(part, 100) for part in parts)
 
 
 def silence(view: PhaseView, now: datetime) -> str:

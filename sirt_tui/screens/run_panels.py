@@ -96,7 +96,8 @@ class RunPanels(Part, Container):
         return NAMES[self._cells - 1 :] if len(NAMES) > self._cells else ()
 
     def _share_room(self) -> None:
-        columns, rows = self._sizes.grid(COLUMNS[self._cells], self.screen.has_class("-low"))
+        width, low = self.screen.size.width, self.screen.has_class("-low")
+        columns, rows = self._sizes.grid(COLUMNS[self._cells], low, width)
         self.styles.grid_columns, self.styles.grid_rows = columns, rows
 
     def resize(self, step: int) -> None:

@@ -9,18 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CELLS, PARTS, LINES = 4, 5, 1  # a step, in cells, in hundredths and in lines
+AMPLE, SHARE = 200, 3  # cells in which three columns fit; of more, the phases take a third
 LOW = 4  # lines of the phases where there are few at all
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``phases``: the first column, in cells. ``top``: the upper row, in hundredths of the height.
-    ``middle``: the second of three columns, in hundredths of what the first leaves. ``lines``: of
-    the phases, where one column is all there is."""
+    """``phases``: the first column, in cells; more where three columns have room to spare.
+    ``top``: the upper row, in hundredths of the height. ``middle``: the second of three columns, in
+    hundredths of what the first leaves. ``lines``: of the phases, where one column is all there
+    is."""
 
-    phases: int = 50
+    phases: int = 54
     top: int = 50
-    middle: int = 50
+    middle: int = 52
     lines: int = 7
 
     @classmethod
@@ -55,9 +57,10 @@ class Sizes:
             middle += PARTS * (step if column == 1 else -step)
         return replace(self, phases=phases, top=top, middle=middle).within()
 
-    def grid(self, columns: int, low: bool) -> tuple[str, str]:
-        """Return the grid's columns and rows, as a stylesheet has them."""
+    def grid(self, columns: int, low: bool, width: int) -> tuple[str, str]:
+        """Return the grid's columns and rows, as a stylesheet has them. ``width``: the screen's."""
         if columns == 1:
             return "1fr", f"{min(self.lines, LOW) if low else self.lines} 1fr"
         beside = "1fr" if columns == 2 else f"{self.middle}fr {100 - self.middle}fr"
-        return f"{self.phases} {beside}", f"{self.top}fr {100 - self.top}fr"
+        phases = self.phases + max(0, width - AMPLE) // SHARE * (columns == 3)
+        return f"{phases} {beside}", f"{self.top}fr {100 - self.top}fr"

@@ -336,6 +336,7 @@ def test_the_time_left_is_whole_before_the_rate_and_a_bar_stays():
     view = fold(view, Activity(ts=at, text="5,320 tokens/s, 255 of 256 answers open"))
     wide = progress_line(view, 100)
     assert wide.index("3 min 20 s left") < wide.index("6.0/s") < wide.index("5,320 tokens/s")
+    assert progress_line(view, 56).endswith("3 min 20 s left  6.0/s")
     narrow = progress_line(view, 44)
     assert "120/1319 questions  3 min 20 s left" in narrow[:44]
     assert "6.0/s" not in narrow
