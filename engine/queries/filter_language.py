@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
+LISTED = 4  # names, where none is nearly the one that was typed: a filter's line is short
 GOES_ON = 3  # names that are offered for the beginning of one
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 UNITS = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -146,9 +147,7 @@ class Language(Generic[T]):
                 raise ValueError(f"{name!r} is a figure: ask for {name}>{one} or {name}<{one}")
             if (test := self._setting_test(name, "=", wanted)) is not None:
                 return test
-            raise ValueError(
-                f"no field {name!r}: {nearest(name, self._with_settings(self.fields))}"
-            )
+            raise ValueError(f"no field {name!r}: {self._nearest(name, self.fields)}")
         known = self.values.get(name)
         if known and not any(wanted in value for value in known):
             raise ValueError(f"no {name} {wanted!r}: {nearest(wanted, known)}")
@@ -167,8 +166,7 @@ class Language(Generic[T]):
                 raise ValueError(f"{name!r} is no figure: ask for {name}:{one}")
             if (of_setting := self._setting_test(name, sign, said)) is not None:
                 return of_setting
-            known = self._with_settings(self.figures)
-            raise ValueError(f"no figure {name!r}: {nearest(name, known)}")
+            raise ValueError(f"no figure {name!r}: {self._nearest(name, self.figures)}")
         if not said:  # still being typed
             return bool
         if sign == "!=":
@@ -201,8 +199,10 @@ class Language(Generic[T]):
 
         return test
 
-    def _with_settings(self, names: Iterable[str]) -> list[str]:
-        return [*names, *(self.settings.names if self.settings else ())]
+    def _nearest(self, name: str, names: Iterable[str]) -> str:
+        known = {*names, *(self.settings.names if self.settings else ())}
+        twice = {one.lower() for one in known if one != one.lower()}
+        return nearest(name, known - twice, LISTED)
 
     def _setting_test(self, name: str, sign: str, said: str) -> Callable[[T], bool] | None:
         """Test a setting; None when there is none of that name. Numbers are compared as they are,

@@ -8,6 +8,7 @@
 ``gained`` ``lost``    questions that turned right, or wrong, from A (or the plain prompt) to B (the
                        CoT prompt); ``flipped``: either
 ``kept`` ``dropped``   demonstrations
+``outcome:wrong``      what became of an item, as its row says
 ``chosen:shorter``     shorter or longer than the other text
 ``flagged`` ``left-out`` ``noted``   what was marked
 ``len>200``            characters of the longest text; of one text: ``chosen>200``
@@ -37,6 +38,7 @@ LENGTHS = ("shorter", "longer")
 ALTERNATIVES = (AUTHORS, VERDICTS, LENGTHS)
 LEFT_OUT = ("left-out", "excluded")  # the second as the marks' file has it
 MARKED = ("flagged", *LEFT_OUT, "noted")
+OUTCOME = "outcome"
 FLIPPED = ("gained", "lost")
 LABELLED = {  # words for what became of an item, and which items have them
     **dict.fromkeys((*FLIPPED, "flipped"), ("answers", "predictions")),
@@ -57,7 +59,7 @@ def language(marks: Marks, names: Sequence[str] = TWO_RUNS) -> Language[Item]:
     sides = (*VERDICTS_OF, *names, *map(str.lower, names))
     fields: dict[str, Callable[[Item], str]] = {
         "winner": lambda item: item.label,
-        "label": lambda item: item.label,
+        **dict.fromkeys((OUTCOME, "label"), lambda item: item.label),
         "id": lambda item: item.id,
         "target": lambda item: item.target,
         "group": lambda item: item.group,

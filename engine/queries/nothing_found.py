@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.queries.filter_language import parts
-from engine.queries.item_filter import ALTERNATIVES, LABELLED, MARKED, language
+from engine.queries.item_filter import ALTERNATIVES, LABELLED, MARKED, OUTCOME, language
 from engine.schema.counts import count
 
 if TYPE_CHECKING:
@@ -68,7 +68,19 @@ def _why(said: str, items: Iterator[Item], asked: Language[Item], what: str) -> 
         labels = Counter(item.label.partition(":")[0] for item in items)
         of = LABELLED[wanted]
         return _counts(labels) if what in of else f"only {' and '.join(of)} are {wanted}"
-    return f"all have {wanted!r} in a text" if negated else f"no text has {wanted!r}"
+    if negated:
+        return f"all have {wanted!r} in a text"
+    return f"no text has {wanted!r}{_meant(wanted, items, asked)}"
+
+
+def _meant(word: str, items: Iterator[Item], asked: Language[Item]) -> str:
+    """Name the condition that finds the items whose verdict or outcome this word is."""
+    for item in items:
+        fields = [side.name for side in item.sides if side.name in asked.fields]
+        for name in (*fields, OUTCOME):
+            if word in asked.fields[name](item).split():
+                return f", but {name}:{word} finds some"
+    return ""
 
 
 def _range(name: str, figures: Sequence[float], what: str) -> str:

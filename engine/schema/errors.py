@@ -74,8 +74,9 @@ def _readable(path: Path) -> bool:
     return os.access(there, os.R_OK | (os.X_OK if there.is_dir() else 0))
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint for a misspelled name: the closest valid one, else all or the first few.
+def nearest(name: str, valid: Iterable[str], most: int = MOST) -> str:
+    """A hint for a misspelled name: the closest valid one, else all, or the ``most`` that are
+    closest.
 
     >>> nearest("csqaa", ["csqa", "piqa"])
     "did you mean 'csqa'?"
@@ -86,8 +87,10 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         return f"did you mean {close[0]!r}?"
     if not options:
         return "none is defined"
-    more = f" and {len(options) - MOST} more" if len(options) > MOST else ""
-    return f"valid: {', '.join(options[:MOST])}{more}"
+    if len(options) <= most:
+        return f"valid: {', '.join(options)}"
+    options.sort(key=lambda one: -difflib.SequenceMatcher(None, name, one).ratio())
+    return f"valid: {', '.join(options[:most])} and {len(options) - most} more"
 
 
 def ambiguous(word: str, found: Sequence[str], what: str) -> str:

@@ -56,6 +56,7 @@ gained, lost             questions that turned right or wrong, of
                          two runs or of plain and CoT answers;
                          flipped: either
 kept, dropped            a teacher's answers, learnt or not
+outcome:wrong            the word in that column
 flagged, left-out, noted what was marked
 id: target: group: label: text: note: tier:
 and plain words; - negates
@@ -102,6 +103,7 @@ class PairsPage(MarkingPage):
         self._sources = ItemSources(run_id, against, names)
         self._items = ItemList(self, lambda: self.call_later(self._read_wanted))
         self._marks = ItemMarks(self, self._show)
+        self._here: ItemRow | None = None  # under the cursor as the search began, until it ends
         self._prompt = 0
         self._differ = True
 
@@ -229,13 +231,17 @@ class PairsPage(MarkingPage):
     async def _sift(
         self, pause: float = 0.0, at: int | None = None, to_first: bool = False
     ) -> None:
+        """List what the filter finds, with the cursor on item ``at``, on the first, or where it
+        was; where that item is not found, on the first."""
         self._items.end_search()
         await self.pause(pause)
         words = self.query_one("#filter", Input).value
+        self._here = here = self._here or self.table.row
         await self._items.search(words, self._marks.all, self._show)
+        self._here = None
         if at is not None:
             self.table.move_to(str(at))
-        if to_first:
+        elif to_first or (here is not None and here.number not in self._items.numbers):
             self.table.action_end(0)
 
     # --- drawing ---
@@ -258,15 +264,17 @@ class PairsPage(MarkingPage):
     # --- keys ---
 
     async def action_clear(self) -> None:
-        """Undo one of filter, zoom and ticks; when there is none, go back."""
+        """Undo one thing: the search in the text, the way into it, filter, zoom, ticks; when there
+        is none, go back."""
+        zoomed = self.has_class("zoomed")
         if self.query_one(SearchLine).close():
             return
-        if not self.close_filter():
-            if self.has_class("zoomed"):
+        if not (self.panel.has_focus and not zoomed) and not self.close_filter():
+            if zoomed:
                 self.action_zoom()
             elif self.table.ticked:
                 self.table.untick()
-            elif not self.panel.has_focus:  # from the text it goes to the list first
+            else:
                 self.sirt.go_back()
                 return
         (self.panel if self.has_class("zoomed") else self.table).focus()

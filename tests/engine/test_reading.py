@@ -235,6 +235,8 @@ def test_one_line_says_which_pairs(reader, words, numbers):
         ("group:z", "no group has 'z'; there is B"),
         ("note:odd", "none has a note"),
         ("zebra", "no text has 'zebra'"),
+        ("wrong", "no text has 'wrong', but rejected:wrong finds some"),
+        ("outcome:lost", "no outcome has 'lost'; there is student"),
         ("-q", "all have 'q' in a text"),
         ("chosen:wrong chosen:student", "is all of this at once: 1 is chosen:wrong, 3 are"),
     ],
@@ -251,6 +253,8 @@ def test_nothing_found_says_why_for_each_kind_of_condition(reader, words, why):
 def test_an_unknown_word_names_the_nearest(reader):
     keep = item_filter.parse("wniner:teacher", {})
     assert keep.problem == "no field 'wniner': did you mean 'winner'?"
+    keep = item_filter.parse("exclude:x", {})
+    assert keep.problem == "no field 'exclude': valid: teacher, rejected, text, label and 13 more"
 
 
 def test_going_through_a_file_tells_on_the_way_and_can_be_stopped(tmp_path, monkeypatch):

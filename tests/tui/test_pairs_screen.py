@@ -80,8 +80,15 @@ def test_next_and_before_by_one_key_also_from_the_text(recorded, run_id):
         await settled(pilot, lambda: not app.screen.query_one(RowTable).display)
         await pilot.press("escape")
         await settled(pilot, lambda: app.screen.query_one(RowTable).display)
-        await pilot.press("enter", "escape")  # from the text to the list, and only then back
-        await settled(pilot, lambda: app.screen.query_one(RowTable).has_focus)
+        await typed(app, pilot, "chosen:student")
+        await settled(pilot, lambda: " of 24 pairs" in text_of(app))
+        await pilot.press("enter", "enter", "escape")  # from the text to the list
+        table = app.screen.query_one(RowTable)
+        await settled(pilot, lambda: table.has_focus)
+        assert " of 24 pairs" in text_of(app)  # which is filtered still
+        await pilot.press("escape")
+        await settled(pilot, lambda: " of 24 pairs" not in text_of(app))
+        assert table.has_focus  # and only then back
 
     looking(recorded, run_id, check)
 
@@ -96,6 +103,14 @@ def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(recorded, run_
         await settled(pilot, lambda: "13 of 24 pairs" in text_of(app))
         line = next(one for one in text_of(app).splitlines() if one.startswith(" chosen:right"))
         assert line.endswith(" 13 of 24")  # told where it is typed
+        table = app.screen.query_one(RowTable)
+        await pilot.press("enter", "end")
+        last = row_of(app).number
+        await typed(app, pilot, "rejected:wrong")
+        await settled(pilot, lambda: len(table.rows) == 13)
+        assert row_of(app).number == last  # still there
+        await typed(app, pilot, "chosen:right -rejected:wrong")
+        await settled(pilot, lambda: len(table.rows) == 11 and row_of(app) == table.rows[0])
         await typed(app, pilot, "nobody-says-this")
         await settled(pilot, lambda: "no pair: no text has 'nobody-says-this'" in text_of(app))
         await typed(app, pilot, "rejected:teacher")
