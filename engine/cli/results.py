@@ -112,7 +112,7 @@ def report(
     echo(f"{counted(len(written.files), 'file')} in {folder}; open {folder / 'index.html'}")
     if written.replaced:
         names = ", ".join(written.replaced)
-        echo(f"left out, later runs have the same arm, models, tasks and seed: {names}")
+        echo(f"left out, later or scored runs have the same arm, models, tasks and seed: {names}")
 
 
 @click.command()

@@ -81,7 +81,7 @@ def write(
         why = f" ({out})" if out else ""
         raise UserError(f"{name}: nothing was measured yet{why}; see: sirt status")
     material = _Material(runs, study)
-    study = replace(study, right=material.right)
+    study = replace(study, rows=tuple(rows), right=material.right)  # it says which are replaced
     made = [
         *sections.sections(study),
         *(t for t in differences.sections_of(study, material.right, watch) if t.rows),
@@ -135,10 +135,14 @@ def _summary(study: Study, out: str) -> str:
     said += f" {out}, by a person." if out else ""
     if study.apart:
         names = ", ".join(study.apart)
-        said += f" Runs alike in arm, models and tasks differ in {names}: they stand apart."
+        said += (
+            f" Runs of the same arm, models and tasks differ in {names}: they are not averaged, "
+            "but stand apart in the tables of accuracies, and tables of means leave them out."
+        )
     if study.replaced:
         names = ", ".join(row.run_id for row in study.replaced)
-        said += f" Left out, since a later run has the same arm, models, tasks and seed: {names}."
+        why = "since a later or a scored run has the same arm, models, tasks and seed"
+        said += f" Left out, {why}: {names}."
     return said
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.queries.study import ARM_ORDER
+from engine.queries.run_settings import kept_apart
+from engine.queries.study import ARM_ORDER, condition_of
 from engine.schema.accuracy import NOTHING, SIGNIFICANT
 from engine.schema.tiers import shares_text, unclear
 from engine.schema.varied import order_of, value_text
@@ -25,9 +26,9 @@ MINE = " ◂"
 
 
 def by_run(rows: Iterable[RunRow]) -> Table:
-    """Make a table with a row per run, ordered by arm, and a column per swept setting and per
-    evaluation."""
-    ordered = _in_order(rows)
+    """Make a table with a row per run, ordered by arm, and a column per evaluation and per setting
+    that is swept or differs between runs of the same condition."""
+    ordered = _in_order(kept_apart(rows, condition_of))
     keys = list(dict.fromkeys(key for row in ordered for key, _ in row.varied))
     columns = list(dict.fromkeys(a.evaluation for row in ordered for a in row.accuracies))
     columns.sort(key=lambda one: one.where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from engine.commands import reporting
 from engine.schema.errors import UserError
 from engine.store.layout import PREDICTIONS, PhaseDir
+from engine.store.run import read_run
 from engine.store.sealing import accept
-from tests.tui.conftest import copy_recorded
+from engine.store.writing import write_json
+from tests.tui.conftest import copy_recorded, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +28,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> RunsFolder:
-    """The recorded runs, in which a model has said something that a browser would obey."""
+    """The recorded runs, in which a model has said something that a browser would obey; the
+    baseline was run again."""
     found = copy_recorded(tmp_path_factory.mktemp("recorded") / "runs")
+    once = read_run(found, run_of(found, "baseline"))
+    later = once.created + timedelta(hours=1)
+    again = once.model_copy(update={"run_id": "again", "created": later})
+    found.run_folder(again.run_id).mkdir()
+    write_json(found.run_file(again.run_id), again.model_dump(mode="json"))
     for file in found.root.glob(f"phases/evaluate-*/out/{PREDICTIONS}"):
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         for line in lines:
@@ -40,6 +49,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> RunsFolder:
 def report(runs: RunsFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     return reporting.write(runs, "pocket", runs.run_ids(), folder).folder
+
+
+@pytest.mark.slow
+def test_the_page_names_what_a_later_run_replaces(runs: RunsFolder, report: Path) -> None:
+    why = "Left out, since a later or a scored run has the same arm, models, tasks and seed: "
+    (replaced,) = (run_id for run_id in runs.run_ids() if "-baseline-" in run_id)
+    assert f"{why}{replaced}." in (report / "index.html").read_text()
 
 
 @pytest.mark.slow
