@@ -174,7 +174,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("save", "save", shown=True),
         Use("start_from", "start", shown=True),
         Use("edit_file", "edit_file", shown=True),
-        Use("find", "filter", "Filter choices or settings (changed)", shown=True, first=True),
+        Use("find", "filter", "Filter choices and settings (changed)", shown=True, first=True),
         Use("default", "default", shown=True),
         Use("previous_panel", "pane(-1)"),
         Use("next_tab", "pane(1)"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +13,6 @@ from engine.queries import settings_form
 from engine.schema.sanitize import one_line
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.picking import PickTable
-from sirt_tui.widgets.searching import found_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,14 +75,9 @@ class SettingsPanel(Vertical):
         self._draw()
 
     @property
-    def found(self) -> str:
-        """What came of the search."""
-        return found_text(self._words, len(self.table.rows))
-
-    def focus(self, scroll_visible: bool = True) -> Self:
-        """Give the focus to the table."""
-        self.table.focus(scroll_visible)
-        return self
+    def found(self) -> int:
+        """How many rows the search found."""
+        return len(self.table.rows)
 
     def _draw(self) -> None:
         words = self._words.lower().split()

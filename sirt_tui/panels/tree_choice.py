@@ -14,7 +14,6 @@ from sirt_tui.format import NOTHING
 from sirt_tui.panels.draft_view import DraftView
 from sirt_tui.widgets.columns import Column
 from sirt_tui.widgets.picking import PickTable
-from sirt_tui.widgets.searching import found_text
 from sirt_tui.widgets.table_lines import Head
 
 if TYPE_CHECKING:
@@ -169,9 +168,9 @@ class ChoicesPanel(PickTable[Row]):
         self.show_draft(self._drawn)
 
     @property
-    def found(self) -> str:
-        """What came of the search."""
-        return found_text(self._words, len(self.rows))
+    def found(self) -> int:
+        """How many rows the search found."""
+        return len(self.rows)
 
     def show_offered(self, offered: Offered) -> None:
         """Show the machine's new state."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, cast
 
 from rich.text import Text
 from textual.containers import Container
@@ -17,7 +17,7 @@ from sirt_tui.panels.planned import READ_SO, PlanPanel, plan_line
 from sirt_tui.panels.settings_form import SettingsPanel
 from sirt_tui.panels.tree_choice import ChoicesPanel
 from sirt_tui.widgets.leaving import Part
-from sirt_tui.widgets.searching import SearchLine
+from sirt_tui.widgets.searching import SearchLine, found_text
 from sirt_tui.widgets.tabs import tabs
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.queries.settings_form import Draft, Setting
     from sirt_tui.panels.tree_choice import Offered
     from sirt_tui.screens.draft_plan import DraftPlan
+    from sirt_tui.shell import Shell
     from sirt_tui.widgets.table import RowTable
 
 PANES = ("choices", "settings", "plan")
@@ -63,6 +64,7 @@ class ComposePanes(Part, Container):
         super().__init__()
         self._pane = PANES[0]
         self._summary = Text()  # of the plan
+        self._words = ""  # that are searched for
 
     def compose(self) -> ComposeResult:
         yield Static(id="bar")
@@ -152,6 +154,7 @@ class ComposePanes(Part, Container):
         self._pane = pane
         for name in PANES:
             self.set_class(name == pane, f"at-{name}")
+        self.screen.query_one(SearchLine).tell()
         self._draw_bar()
         self._draw_about()
 
@@ -168,14 +171,37 @@ class ComposePanes(Part, Container):
         self.go_to("settings" if setting.is_setting else "choices")
         (self.settings.table if setting.is_setting else self.choices).move_to(setting.key)
 
+    # --- the search ---
+
     def open_filter(self) -> None:
-        """Search in the experiment's choices from there, else in the settings."""
-        line = self.screen.query_one(SearchLine)
-        if self._pane == "choices":
-            line.open(self.choices, "names of models, tasks and keys")
-        else:
+        """Search in the choices and the settings; from the plan, go to the settings."""
+        if self._pane == "plan":
             self._turn_to("settings")
-            line.open(self.settings, "words, or: changed")
+        hint = "names of models, tasks, keys and settings, or: changed"
+        self.screen.query_one(SearchLine).open(self, hint)
+
+    def search(self, words: str) -> None:
+        """Show what these words find in either pane; all without words."""
+        self._words = words
+        self.choices.search(words)
+        self.settings.search(words)
+
+    @property
+    def found(self) -> str:
+        """What came of the search here and in the other pane, with the key that goes there."""
+        here, there, other, key = self.choices.found, self.settings.found, "settings", "next_panel"
+        if self._pane == "settings":
+            here, there, other, key = there, here, "choices", "previous_panel"
+        said = found_text(self._words, here)
+        if not (self._words and there):
+            return said
+        beside = f"{there} in {other} ({cast('Shell', self.app).key(key)})"
+        return f"{said}, {beside}" if here else f"nothing found here, {beside}"
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Give the focus to the present pane."""
+        self.go_to(self._pane)
+        return self
 
     def close_filter(self) -> bool:
         """End the search; return whether there was one."""

@@ -289,7 +289,7 @@ def test_keys_in_a_burst_apply_to_the_row_under_the_cursor(recorded):
     composing_from(recorded, check, preset="pocket")
 
 
-def test_the_focused_panel_is_searched_and_the_plan_says_that_nothing_is_chosen_there(recorded):
+def test_choices_and_settings_are_searched_and_the_plan_says_that_nothing_is_chosen_there(recorded):
     async def check(app, pilot):
         page = app.screen
         choices, settings = page.panes.choices, page.panes.settings.table
@@ -297,15 +297,20 @@ def test_the_focused_panel_is_searched_and_the_plan_says_that_nothing_is_chosen_
         await pilot.press("slash", *"otter")
         await settled(pilot, lambda: 0 < len(choices.rows) < 8, "the otters and their headings")
         assert {row.label for row in choices.rows if not row.is_heading} == {"otter-1m", "otter-3m"}
-        assert len(settings.rows) == every[1]
+        assert not settings.rows
+        assert "in settings" not in text_of(app)
         await pilot.press(*"zz")
         await settled(pilot, lambda: "nothing found for otterzz, esc shows all" in text_of(app))
         await pilot.press("escape")
         await settled(pilot, lambda: page.focused is choices and len(choices.rows) == every[0])
         await pilot.press("tab", "slash", *"zz")
         await settled(pilot, lambda: "nothing found for zz, esc shows all" in text_of(app))
-        assert (len(choices.rows), len(settings.rows)) == (every[0], 0)
-        await pilot.press("enter", "escape")
+        assert (len(choices.rows), len(settings.rows)) == (0, 0)
+        await pilot.press("ctrl+u", *"seeds")
+        await settled(pilot, lambda: "nothing found here, 1 in choices (shift+tab)" in text_of(app))
+        await pilot.press("shift+tab")
+        await settled(pilot, lambda: page.focused is choices and " 1 found" in text_of(app))
+        await pilot.press("tab", "escape")
         await settled(pilot, lambda: len(settings.rows) == every[1])
         await settled(pilot, lambda: page.focused is settings)
         await pilot.press("tab")
