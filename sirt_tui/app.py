@@ -23,6 +23,7 @@ from sirt_tui.page import Page
 from sirt_tui.places import bindings
 from sirt_tui.remembered import Remembered
 from sirt_tui.ringing import Ringer
+from sirt_tui.screens import ended_badly
 from sirt_tui.widgets.key_line import KeyLine
 from sirt_tui.widgets.leaving import Dialog, Palette
 from sirt_tui.widgets.typed_ahead import TypedAhead
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from engine.schema.evaluation import Evaluation
     from engine.store.layout import RunsFolder
+    from engine.store.run_row import RunRow
+    from sirt_tui.ringing import End
     from sirt_tui.shell import Shell
 
 STUCK_EVERY_S = 60.0
@@ -111,9 +114,17 @@ class SirtApp(AskingApp):
         hangup.watch(lambda: self.call_from_thread(self.exit, return_code=hangup.CODE))
 
     def on_feed_runs_changed(self, message: Feed.RunsChanged) -> None:
-        """Ring for runs that have ended meanwhile, where their ``notify:`` asks for it."""
+        """Ring for runs that have ended meanwhile, where their ``notify:`` asks for it, and keep in
+        the messages which of them ended badly."""
         if ends := self._ringer.ends.news(message.rows):
             self.run_worker(self._ringer.ring_for(ends))
+            self.run_worker(self._keep_bad(ends, message.rows))
+
+    async def _keep_bad(self, ends: Sequence[tuple[str, End]], rows: Sequence[RunRow]) -> None:
+        for run_id, end in ends:
+            if end != "done":
+                said = await self.feed.ask(ended_badly.told, self.runs, rows, run_id)
+                self._keep(said, "error" if end == "failed" else "warning")
 
     def _ring(self, title: str) -> None:
         self.bell()

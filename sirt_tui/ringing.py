@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from engine.schema.notify import Occasion
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
     from sirt_tui.feed import Feed
 
-ENDS: dict[str, Occasion] = {"done": "done", "failed": "failed", "lost": "failed"}
+End = Literal["done", "failed", "stopped"]
+ENDS: dict[str, End] = {
+    "done": "done",
+    "failed": "failed",
+    "lost": "failed",
+    "stopped": "stopped",
+}
 
 
 class Ends:
@@ -33,7 +38,7 @@ class Ends:
         fresh, self._stuck = found - self._stuck, found | self._stuck
         return sorted({run_id for run_id, *_ in fresh})
 
-    def news(self, rows: Iterable[RunRow]) -> list[tuple[str, Occasion]]:
+    def news(self, rows: Iterable[RunRow]) -> list[tuple[str, End]]:
         """Return the runs that have ended since the last call, and how."""
         before, self._states = self._states, {row.run_id: row.state for row in rows}
         if before is None:
@@ -41,7 +46,7 @@ class Ends:
         return [
             (run_id, ENDS[state])
             for run_id, state in self._states.items()
-            if state in ENDS and before.get(run_id, state) not in ENDS
+            if state in ENDS and ENDS.get(before.get(run_id, state)) != ENDS[state]
         ]
 
 
@@ -54,11 +59,11 @@ class Ringer:
         self._ring = ring
         self.ends = Ends()
 
-    async def ring_for(self, ends: list[tuple[str, Occasion]]) -> None:
+    async def ring_for(self, ends: list[tuple[str, End]]) -> None:
         from engine.queries.notices import rings
 
         for run_id, event in ends:
-            if await self._feed.ask(rings, self._runs, run_id, event):
+            if event != "stopped" and await self._feed.ask(rings, self._runs, run_id, event):
                 self._ring(f"sirt: {run_id} {event}")
 
     async def ring_for_stuck(self) -> None:

@@ -72,17 +72,11 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
 
     What a phase warns of in the words of its input, numbers apart, is one line with that.
     """
-    faults, hints = [], []
+    hints = []
     warned: dict[str, list[PhaseStatus]] = {}  # what is said -> by which phases
     hints += [_line("! ", one_line(said, TEXT_CHARS), "", "yellow") for said in damage]
     for phase in phases:
         name = phase.spec.title
-        if advice := ADVICE.get(phase.state):
-            said = one_line(phase.error, TEXT_CHARS)
-            advice = "" if "retry" in said else advice  # it says itself what a retry does
-            faults.append(
-                _line(f"✗ {name} {phase.state}: ", said or "it left no error", advice, "bold red")
-            )
         if phase.state == "running" and (quiet := silence(phase.view, now)):
             hints.append(_line(f"! {name} runs, but is ", quiet, "", "yellow"))
         newest = {m.code or m.text: m for m in phase.view.warnings}
@@ -99,7 +93,19 @@ def alerts(phases: Sequence[PhaseStatus], now: datetime, damage: Sequence[str] =
     for said, by in warned.items():
         names = " and ".join(one.spec.title for one in by)
         warnings.append(_line(f"! {names}: ", said, "", "yellow"))
-    return [*faults, *hints, *warnings]
+    return [*faults(phases), *hints, *warnings]
+
+
+def faults(phases: Sequence[PhaseStatus]) -> list[Text]:
+    """Return a line for each phase that ended badly: what is wrong, where, what to do."""
+    found = []
+    for phase in phases:
+        if advice := ADVICE.get(phase.state):
+            said = one_line(phase.error, TEXT_CHARS)
+            advice = "" if "retry" in said else advice  # it says itself what a retry does
+            what = f"✗ {phase.spec.title} {phase.state}: "
+            found.append(_line(what, said or "it left no error", advice, "bold red"))
+    return found
 
 
 def _wording(text: str) -> str:

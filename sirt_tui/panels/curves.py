@@ -8,6 +8,7 @@ from textual.containers import Vertical
 
 from engine.schema.counts import counted
 from engine.schema.metrics import DRAWN, metrics_of
+from sirt_tui.format import number
 from sirt_tui.panels import x_axis
 from sirt_tui.panels.plots import thresholds
 from sirt_tui.panels.run_panel import RunPanel
@@ -124,6 +125,10 @@ class CurvesPanel(RunPanel, Vertical):
             for name, legend in metric.series.items()
             if name in phase.view.metrics
         ]
+        if all(len(one.y) == 1 for one in series):
+            values = ", ".join(f"{one.name} {number(one.y[0])}" for one in series)
+            self.query_one(Chart).show((), empty=f"measured once: {values}")
+            return
         levels = thresholds(metric, phase.spec)
         self.query_one(Chart).show(series, levels, x_axis.AXES[over], most=metric.most)
 

@@ -10,6 +10,7 @@ from engine.queries import notices
 from engine.queries.runs import list_runs
 from engine.schema.notify import Notify
 from sirt_tui.feed import Feed
+from sirt_tui.screens.run_names import name_apart
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, settled
 
@@ -49,6 +50,8 @@ def test_a_run_that_ends_rings_where_its_experiment_asks_for_it(recorded, monkey
             notify_files.keep(recorded, live, Notify())
             await see(ended("failed"), 2)
             assert len(rung) == 1
+            kept = [(one.severity, one.text) for one in app.told]
+            assert kept == [("error", f"{name_apart(live, list(rows.values()))}: failed")]
             assert any(f"\x1b]2;sirt: {live} failed\a" in text for text in written)
             notify_files.keep(recorded, live, Notify(on=("failed",)))
             await see(ended("done"), 3)

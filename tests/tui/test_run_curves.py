@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from engine.store.phase_log import EMPTY
+from engine.schema.events import Metric
+from engine.schema.metrics import metrics_of
+from engine.store.phase_log import EMPTY, fold
 from sirt_tui.feed import Feed
 from sirt_tui.panels.curves import CurvesPanel
 from sirt_tui.panels.memory import MemoryPanel
 from sirt_tui.panels.phases import PhasesPanel
 from sirt_tui.widgets.chart import Chart
 from tests.tui.conftest import in_two_rounds, run_of
-from tests.tui.helpers import settled, text_of, watching
+from tests.tui.helpers import NOW, settled, text_of, watching
 
 
 @pytest.mark.slow
@@ -132,3 +134,18 @@ def test_the_chart_goes_with_the_work_until_a_person_chooses(recorded):
         await settled(pilot, lambda: "backspace Live" not in text_of(app))
 
     watching(recorded, run_id, check)
+
+
+def test_what_was_measured_once_is_said_in_words(recorded):
+    async def check(app, pilot):
+        panel, phases = app.screen.query_one(CurvesPanel), app.screen._status.phases
+        elicit = next(phase for phase in phases if phase.spec.kind == "elicit")
+        view = EMPTY
+        for name in next(m for m in metrics_of("elicit")).series:
+            view = fold(view, Metric(ts=NOW, step=1, values={name: 0.25}))
+        panel.draw(
+            replace(panel.of, status=replace(panel.of.status, phases=(replace(elicit, view=view),)))
+        )
+        await settled(pilot, lambda: "measured once: " in text_of(app) and "0.25" in text_of(app))
+
+    watching(recorded, run_of(recorded, "both", "wren-3m"), check)
