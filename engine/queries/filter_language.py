@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from engine.schema.errors import nearest
+from engine.schema.errors import closest, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -199,10 +199,11 @@ class Language(Generic[T]):
 
         return test
 
-    def _nearest(self, name: str, names: Iterable[str]) -> str:
-        known = {*names, *(self.settings.names if self.settings else ())}
-        twice = {one.lower() for one in known if one != one.lower()}
-        return nearest(name, known - twice, LISTED)
+    def _nearest(self, name: str, names: Collection[str]) -> str:
+        twice = {one.lower() for one in names if one != one.lower()}
+        own = {*names} - twice
+        known = {*own, *(self.settings.names if self.settings else ())}
+        return closest(name, known) or nearest(name, own, LISTED)
 
     def _setting_test(self, name: str, sign: str, said: str) -> Callable[[T], bool] | None:
         """Test a setting; None when there is none of that name. Numbers are compared as they are,

@@ -74,6 +74,12 @@ def _readable(path: Path) -> bool:
     return os.access(there, os.R_OK | (os.X_OK if there.is_dir() else 0))
 
 
+def closest(name: str, valid: Iterable[str]) -> str:
+    """The hint to the one that was probably meant; "" if none is close."""
+    close = difflib.get_close_matches(name, sorted(set(valid)), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
 def nearest(name: str, valid: Iterable[str], most: int = MOST) -> str:
     """A hint for a misspelled name: the closest valid one, else all, or the ``most`` that are
     closest.
@@ -82,9 +88,8 @@ def nearest(name: str, valid: Iterable[str], most: int = MOST) -> str:
     "did you mean 'csqa'?"
     """
     options = sorted(set(valid))
-    close = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if close := closest(name, options):
+        return close
     if not options:
         return "none is defined"
     if len(options) <= most:
