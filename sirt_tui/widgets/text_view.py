@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Lines(ScrollView, Searched, can_focus=True):
     """A text view: ``put`` shows a text folded to its width, ``put_lines`` lines cut to it.
 
-    ``stays_at_end``: whoever reads the end sees what comes.
+    ``stays_at_end``: whoever reads the end sees what comes, unless a search looks for a match.
     """
 
     DEFAULT_CSS = """
@@ -78,7 +78,8 @@ class Lines(ScrollView, Searched, can_focus=True):
             self.put(self._text)
 
     def put_lines(self, lines: Sequence[Text]) -> None:
-        at_end = self._stays_at_end and self.scroll_offset.y >= self.max_scroll_y
+        reads_end = self.scroll_offset.y >= self.max_scroll_y and not self.matches.words
+        at_end = self._stays_at_end and reads_end
         fewer = len(lines) < len(self._lines)
         self._lines = lines
         self.virtual_size = Size(0, len(lines))

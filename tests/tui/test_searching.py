@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 from rich.text import Text
+from textual.app import App
 
 from sirt_tui.screens.compare import ComparePage
 from sirt_tui.widgets.searching import MATCH, Matches, SearchLine
+from sirt_tui.widgets.text_view import Lines
 from tests.tui.conftest import run_of
 from tests.tui.helpers import app_on, painted, settled, text_of, watching
 
@@ -52,6 +54,23 @@ def test_a_match_below_the_edge_comes_into_view_and_the_keys_scroll_the_text(rec
         await settled(pilot, lambda: "instruct-only" in text_of(app), "the experiment's runs")
 
     watching(recorded, run_of(recorded, "both", "wren-3m"), check)
+
+
+def test_a_match_before_the_end_of_a_text_that_stays_at_its_end_comes_into_view():
+    class Log(App):
+        def compose(self):
+            yield Lines(stays_at_end=True)
+
+    async def flow():
+        app = Log()
+        async with app.run_test(size=(40, 10)) as pilot:
+            view = app.query_one(Lines)
+            view.put(Text("\n".join(f"line {n}" for n in range(90))))
+            await settled(pilot, lambda: "line 89" in text_of(app))
+            view.search("line 3")
+            await settled(pilot, lambda: "line 3" in painted(app, "reverse", "underline"))
+
+    asyncio.run(flow())
 
 
 @pytest.mark.slow
