@@ -12,10 +12,8 @@ from textual.binding import Binding
 
 import sirt_tui
 from sirt_tui.actions import ACTIONS, ANSWERS
-from sirt_tui.app import SirtApp
 from sirt_tui.places import PLACES
 from sirt_tui.screens.help import keys_of
-from sirt_tui.widgets.leaving import Part
 from tests.tui.gallery import SCREENS
 from tests.tui.helpers import app_on, settled, text_of
 
@@ -34,7 +32,7 @@ def test_every_binding_is_from_the_table():
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     table = ACTIONS | ANSWERS
-    for cls in {SirtApp, *heirs(Part)} | heirs_with_bindings():
+    for cls in widgets():
         for binding in cls.__dict__.get("BINDINGS", ()):
             assert isinstance(binding, Binding), cls
             assert binding.id in table, (cls, binding)
@@ -45,7 +43,7 @@ def heirs(cls):
     return {cls} | {heir for sub in cls.__subclasses__() for heir in heirs(sub)}
 
 
-def heirs_with_bindings():
+def widgets():
     """The program's widgets, whatever Textual class they come from."""
     from textual.dom import DOMNode
 

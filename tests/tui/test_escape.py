@@ -42,7 +42,7 @@ OPENED = {
     "compare": ((("V",), "Who shall judge"), (("E",), "Export")),
     "devices": ((("number_sign",), "Phases on the CPU"),),
     "compose": (
-        (("slash",), "names of models, tasks and keys"),
+        (("slash",), "names of models, tasks, keys and settings"),
         (("o",), "start from?"),
         (("ctrl+s",), "Save to which file"),
         (("enter",), "enter to accept"),
