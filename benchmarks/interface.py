@@ -310,7 +310,7 @@ def keys(folders: Path) -> Iterator[Line]:
         time.sleep(1.0)
         upwards = key_times(pane, ("PPage",), preview_title)
         pane.press("/")
-        pane.until(lambda screen: "field:value" in screen)
+        pane.until(lambda screen: "enter to accept" in screen)
         typed = key_times(pane, tuple("wren"), lambda screen: screen, times=4)
     yield Line("10,000 runs: cursor key to paint, p90 ms", f"{1000 * quantile(moved, 0.9):.0f}")
     yield Line("10,000 runs: page key to paint, p90 ms", f"{1000 * quantile(upwards, 0.9):.0f}")
