@@ -107,19 +107,21 @@ def bytes_a_token(card: ModelCard) -> float:
 
 
 def shape_in(config: Any) -> Shape:
-    """The shape that a text model's configuration tells, by transformers' names of attributes.
+    """The shape that a text model's configuration tells, by transformers' names of attributes; as
+    with one head where it names none, and by the widest MLP where layers differ.
 
     Raises ``AttributeError``, ``TypeError`` or ``ValueError`` where it doesn't tell.
     """
-    hidden, heads = int(config.hidden_size), int(config.num_attention_heads)
+    hidden, heads = int(config.hidden_size), int(getattr(config, "num_attention_heads", None) or 1)
     size = int(getattr(config, "head_dim", None) or hidden // heads)
     key_heads = int(getattr(config, "num_key_value_heads", None) or heads)
+    mlp = getattr(config, "intermediate_size", None) or 4 * hidden
     return Shape(
         layers=int(config.num_hidden_layers),
         hidden=hidden,
         cached=2 * key_heads * size,
         vocabulary=int(config.vocab_size),
-        intermediate=int(getattr(config, "intermediate_size", None) or 4 * hidden),
+        intermediate=int(max(mlp) if isinstance(mlp, list | tuple) else mlp),
         tied=bool(getattr(config, "tie_word_embeddings", True)),
     )
 

@@ -47,6 +47,10 @@ def test_the_shape_is_the_folders_own_or_follows_from_the_size(tmp_path):
     found = shape_of(card(path=str(tmp_path)))
     assert found == memory.Shape(32, 4096, 2 * 4096, 32_000, 11_008, tied=False)
     assert found.stored == pytest.approx(6.74e9, rel=0.001), "as Llama-2-7B's makers say"
+    other = SimpleNamespace(
+        hidden_size=64, num_hidden_layers=2, vocab_size=100, intermediate_size=[128, 256]
+    )
+    assert memory.shape_in(other) == memory.Shape(2, 64, 128, 100, 256), "no heads, unequal layers"
     guessed = shape_of(card())
     assert guessed is not None
     assert guessed.layers == 33
