@@ -105,8 +105,12 @@ class Language(Generic[T]):
             elif not negated and word.lower() not in self.words:
                 words.append(word.lower())
         return Filter(
-            *(tuple(tests), "; ".join(problems), tuple(words), frozenset(names), tuple(said)),
-            unfinished=self._goes_on(text),
+            tuple(tests),
+            "; ".join(problems),
+            tuple(words),
+            frozenset(names),
+            tuple(said),
+            self._goes_on(text),
         )
 
     def _goes_on(self, text: str) -> str:
