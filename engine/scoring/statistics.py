@@ -47,13 +47,19 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
 
 
+def gained_and_lost(right_a: Mapping[str, bool], right_b: Mapping[str, bool]) -> tuple[int, int]:
+    """How many of the questions that both were asked only the second got right, and only the
+    first."""
+    shared = right_a.keys() & right_b.keys()
+    gained = sum(right_b[i] and not right_a[i] for i in shared)
+    return gained, sum(right_a[i] and not right_b[i] for i in shared)
+
+
 def paired_p(right_a: Mapping[str, bool], right_b: Mapping[str, bool]) -> float | None:
     """McNemar's p for two models, given question id -> right or not; None without a question that
     both were asked."""
-    shared = right_a.keys() & right_b.keys()
-    gained = sum(right_b[i] and not right_a[i] for i in shared)
-    lost = sum(right_a[i] and not right_b[i] for i in shared)
-    return mcnemar(gained, lost) if shared else None
+    gained, lost = gained_and_lost(right_a, right_b)
+    return None if right_a.keys().isdisjoint(right_b) else mcnemar(gained, lost)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -77,8 +83,7 @@ def compared(
     if not shared:
         return None
     total = len(shared)
-    gained = sum(right_b[i] and not right_a[i] for i in shared)
-    lost = sum(right_a[i] and not right_b[i] for i in shared)
+    gained, lost = gained_and_lost(right_a, right_b)
     return Comparison(
         evaluation,
         total,
