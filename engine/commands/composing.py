@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from engine import catalog
 from engine.commands.drafts import text_of
@@ -23,7 +23,7 @@ from engine.schema.errors import Problems, UserError
 from engine.schema.experiment import Experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from engine.planning.unusual import Remark
     from engine.queries.machine import Gpu
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
 __all__ = ["Choice", "Draft", "Planned", "Problem", "Shipped", "gpu_sizes", "launch", "plan"]
+T = TypeVar("T")
 COMMON_GIB = (16.0, 24.0, 48.0, 80.0)
 PAPER_FRACTIONS = (100, 75, 50, 25)
 ARMS: Final[dict[Arm, str]] = {
@@ -147,30 +148,32 @@ def plan(
 ) -> Planned | tuple[Problem, ...]:
     """Plan a draft, or return everything that is wrong with it. ``on_gpu``: whether the estimate is
     for a GPU; None: if this machine has one. ``site``: where it would run; empty: here."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "draft.yaml"
-        path.write_text(text_of(draft), encoding="utf-8")
-        try:
-            launcher = site_request(runs, site).launcher if site else "local"
-            return plan_experiment(runs, str(path), on_gpu, launcher)
-        except Problems as error:
-            return tuple(_problem(line, path) for line in error.problems)
-        except UserError as error:
-            return (_problem(str(error), path),)
+
+    def planned(path: Path) -> Planned:
+        launcher = site_request(runs, site).launcher if site else "local"
+        return plan_experiment(runs, str(path), on_gpu, launcher)
+
+    found, problems = _read(draft, planned)
+    return problems if found is None else found
 
 
 def wrong_with(draft: Draft, setting: Setting, value: object) -> str:
     """Say what is wrong with a setting's value by itself; "" if nothing is."""
+    _, problems = _read(with_value(draft, setting, value), read_combinations)
+    return by_setting(problems).get(setting.key, "")
+
+
+def _read(draft: Draft, read: Callable[[Path], T]) -> tuple[T | None, tuple[Problem, ...]]:
+    """Read a draft's file; None with everything that is wrong with it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "draft.yaml"
-        path.write_text(text_of(with_value(draft, setting, value)), encoding="utf-8")
+        path.write_text(text_of(draft), encoding="utf-8")
         try:
-            read_combinations(path)
+            return read(path), ()
         except Problems as error:
-            return by_setting(_problem(line, path) for line in error.problems).get(setting.key, "")
+            return None, tuple(_problem(line, path) for line in error.problems)
         except UserError as error:
-            return by_setting([_problem(str(error), path)]).get(setting.key, "")
-    return ""
+            return None, (_problem(str(error), path),)
 
 
 def _problem(line: str, path: Path) -> Problem:
