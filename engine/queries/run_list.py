@@ -20,7 +20,7 @@ from engine.queries.rows import (
     was_stopped,
     with_progress,
 )
-from engine.queries.waits import Waits
+from engine.queries.waits import Waits, held_runs
 from engine.schema.errors import UserError
 from engine.store.registry import Registry, Stamp, stamp_of, up_to_date, written_at
 from engine.store.run import read_record
@@ -58,6 +58,7 @@ class Roster:
         self._stale: frozenset[str] = frozenset()
         self._queued: dict[str, dict[str, int]] = {}
         self._queue_problem = ""  # the runs are shown without it
+        self._held: frozenset[str] = frozenset()
         self._waits: Waits | None = None  # read only where a run is queued
         self._looks = Looks(runs)
         self._forecast = Forecast(runs)
@@ -173,12 +174,14 @@ class Roster:
             self._queued = queued_runs(self._runs)
         except UserError as error:
             self._queue_problem = str(error)
+        self._held = held_runs(self._runs)
         return True
 
     def _read_waits(self) -> bool:
         """Read what queued runs wait for, where there are any."""
         queued = any(seen.row.state == "queued" for seen in self._seen.values())
-        before, self._waits = self._waits, Waits.read(self._runs) if queued else None
+        before = self._waits
+        self._waits = Waits.read(self._runs, self._held) if queued else None
         return before != self._waits
 
     def _waiting(self, row: RunRow) -> RunRow:

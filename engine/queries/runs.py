@@ -11,7 +11,7 @@ from engine.machine.state import phase_state, recent_view
 from engine.queries.evaluations import accuracies_of, evaluations_of, why_unscored
 from engine.queries.rows import queued_runs, row_of, was_stopped
 from engine.queries.run_list import Roster
-from engine.queries.waits import Waits
+from engine.queries.waits import Waits, held_runs
 from engine.scheduling.standing import Fact, run_state, standings
 from engine.schema.errors import UserError
 from engine.store.eventlog import EventReader
@@ -134,7 +134,7 @@ def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunSta
     except UserError as error:
         forgiven = None
         damage.append(str(error))
-    waiting = Waits.read(runs)
+    waiting = Waits.read(runs, held_runs(runs))
     phases: list[PhaseStatus] = []
     specs = file.spec.phases
     needs = dict.fromkeys(lost, ()) | {spec.id: spec.inputs for spec in specs}

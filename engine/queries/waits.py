@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 HELD = "its run is on hold"
 
 
+def held_runs(runs: RunsFolder) -> frozenset[str]:
+    """The runs on hold; a damaged queue holds none."""
+    with suppress(UserError):
+        return frozenset(entry.run_id for entry in read_queue(runs).entries if entry.hold)
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Waits:
     """What the conductor and the queue say of phases that wait. ``said``: its reason, by phase."""
@@ -29,11 +36,8 @@ class Waits:
     conducted: bool
 
     @classmethod
-    def read(cls, runs: RunsFolder) -> Waits:
-        """Read it as it is now; a damaged queue holds nothing."""
-        held: frozenset[str] = frozenset()
-        with suppress(UserError):
-            held = frozenset(entry.run_id for entry in read_queue(runs).entries if entry.hold)
+    def read(cls, runs: RunsFolder, held: frozenset[str]) -> Waits:
+        """Read it as it is now, but for the runs on hold, whose file changes seldom."""
         return cls(daemon.waiting(runs), held, daemon.holder(runs) is not None)
 
     def why(self, run_id: str, phase_id: str, ready: bool = True) -> str:
