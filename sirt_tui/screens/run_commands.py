@@ -82,15 +82,15 @@ def trashed(runs: RunsFolder) -> list[tuple[str, str, str]]:
 
 def restore(runs: RunsFolder, which: str | None = None) -> tuple[tuple[str, ...], str]:
     """Bring back a deletion, the newest unless one is named; return its runs and a line that says
-    what came back."""
+    what came back. ``UserError`` when the named one is gone."""
     from engine.commands import deleting
+    from engine.store import trash
 
-    found = deleting.deletions(runs)
+    found = [trash.find(runs, which)] if which is not None else deleting.deletions(runs)
     if not found:
         return (), "the trash is empty"
-    one = next((d for d in found if d.id == which), found[0])
-    kept = deleting.restore(runs, one)
-    ids = one.runs
+    kept = deleting.restore(runs, found[0])
+    ids = found[0].runs
     said = f"{ids[0] if len(ids) == 1 else f'{len(ids)} runs'}: restored"
     return tuple(ids), f"{said}, but for what is there again since" if kept else said
 

@@ -12,8 +12,10 @@ import pytest
 from engine.commands.run_changes import describe
 from engine.queries.runs import list_runs
 from engine.scheduling.queue import read_queue
+from engine.schema.errors import UserError
 from engine.store.run import read_run
 from sirt_tui.feed import Feed
+from sirt_tui.screens import run_commands
 from sirt_tui.screens.run_names import name_apart
 from sirt_tui.widgets.dialogs import AskText, Choose, Confirm
 from tests.tui.conftest import run_of
@@ -274,6 +276,8 @@ def test_deleting_several_asks_once_and_names_what_is_lost(recorded):
         await settled(pilot, lambda: "u brings them back" in said_by(app))
         await pilot.press("ctrl+t")
         await settled(pilot, lambda: "2 runs: pocket-" in text_of(app))
+        with pytest.raises(UserError, match="nothing 'gone' in the trash"):
+            run_commands.restore(recorded, "gone")  # by somebody else: no other comes in its place
         await pilot.press("enter")
         await settled(pilot, lambda: "9 runs" in text_of(app))
         await settled(pilot, lambda: app.screen.table.row.run_id in gone, "the cursor is on it")
