@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.queries.run_settings import names_apart
 from sirt_tui.panels.comparison import letter
+from sirt_tui.screens.run_names import name_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,8 @@ async def ask_for_two(
     """Take the reference and the other run; ask which one where there are several. ``what``: what
     is done with the two, as the question says it. ``asked``, ``scored``: the evaluation whose
     answers are wanted, and each run's accuracy in it. Call it from a worker."""
-    others = [n for n in range(len(compared.ids)) if n != compared.reference]
+    ids = compared.ids
+    others = [n for n in range(len(ids)) if n != compared.reference]
     if asked is not None and scored is not None and others:
         there = [n for n in others if scored[n] is not None]
         if scored[compared.reference] is None or not there:
@@ -48,16 +49,12 @@ async def ask_for_two(
         return None
     first, at = letter(compared.reference), str(others[0])
     if others[1:]:
-        known = (row.run_id for row in compared.rows)
-        names = dict(zip(known, names_apart(compared.rows), strict=True))
         offers = [
-            (str(n), f"{letter(n)} {names.get(compared.ids[n], '')}", compared.ids[n])
-            for n in others
+            (str(n), f"{letter(n)} {name_apart(ids[n], compared.rows)}", ids[n]) for n in others
         ]
         said = await page.sirt.choose(f"{what} of {first} (the reference) and of which?", offers)
         if said is None:
             return None
         at = said
     number = int(at)
-    ids = (compared.ids[compared.reference], compared.ids[number])
-    return Two(ids, (first, letter(number)))
+    return Two((ids[compared.reference], ids[number]), (first, letter(number)))
