@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from rich.text import Text
 from textual.containers import ScrollableContainer
 from textual.widgets import ContentSwitcher, Static
 
