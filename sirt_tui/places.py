@@ -83,7 +83,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("reset", "reset", "Usual order and columns, no groups, no filter"),
         Use("exclude", "leave_out", "Leave out of tables and reports, or take in again"),
         Use("undo", "undo"),
-        Use("trash", "undo(True)"),
+        Use("trash", "trash"),
         Use("tags", "tag"),
         Use("note", "note"),
         Use("compose_from", "compose_from"),

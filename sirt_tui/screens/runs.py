@@ -78,6 +78,7 @@ class RunsPage(TablePage[RunRow]):
     def on_mount(self) -> None:
         self._rows = self.feed.first_runs()
         self.subject = "reading the rest"
+        self.table.nothing = NONE
         self._recall()
         self._listing.keep_time(self._preview)
         self._draw()
@@ -88,9 +89,7 @@ class RunsPage(TablePage[RunRow]):
         """Sort and filter as when this folder was looked at last."""
         self._listing.recall()
         if words := self.sirt.remembered.get("runs.filter", ""):
-            box = self.query_one("#filter", Input)
-            box.add_class("open")
-            box.value = words
+            self.filter_by(words)
         self.set_class(self.sirt.remembered.get("runs.flipped", False), "flipped")
 
     # --- what comes in ---
@@ -138,7 +137,7 @@ class RunsPage(TablePage[RunRow]):
     @work(exclusive=True, group="preview")
     async def _preview(self) -> None:
         """Show the run's row at once, and its phases when the cursor has stopped."""
-        await run_preview.show(self, self.table, NONE * bool(self._rows), lambda: self._whole)
+        await run_preview.show(self, self.table, NONE if self._rows else "", lambda: self._whole)
 
     def await_runs(self, run_ids: Sequence[str]) -> None:
         """Show all runs, with the cursor on the first of these once it is there."""
@@ -154,7 +153,6 @@ class RunsPage(TablePage[RunRow]):
     def _draw(self) -> None:
         self._filter = filtering.parse(self.query_one("#filter", Input).value, self._rows)
         rows = filtering.apply(self._rows, self._filter)
-        self.table.nothing = NONE
         self._listing.show(rows, self._rows, self._filter.names)
         if any(row.run_id == self._awaited for row in self._rows):
             self.table.move_to(self._awaited or "")
@@ -265,11 +263,16 @@ class RunsPage(TablePage[RunRow]):
         await self._actions.leave_out_or_in(self._listing.meant())
 
     @work
-    async def action_undo(self, chosen: bool = False) -> None:
-        """Undo what was done here last, or a chosen deletion; put the cursor on the first run that
-        came back."""
-        back = await (self._actions.look_into_trash() if chosen else self._actions.undo())
-        self._awaited = back[0] if back else self._awaited
+    async def action_undo(self) -> None:
+        self._await_back(await self._actions.undo())
+
+    @work
+    async def action_trash(self) -> None:
+        self._await_back(await self._actions.look_into_trash())
+
+    def _await_back(self, run_ids: Sequence[str]) -> None:
+        """Put the cursor on the first of the runs that came back, once it is there."""
+        self._awaited = run_ids[0] if run_ids else self._awaited
 
     @work
     async def action_export(self) -> None:
