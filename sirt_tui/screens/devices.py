@@ -171,7 +171,8 @@ class DevicesPage(Page):
 
 
 def _no_number(text: str) -> str:
-    return f"{text!r} is no whole number: 2, say" if text and not text.isdecimal() else ""
+    is_one = not text or (text.isdecimal() and int(text))
+    return "" if is_one else f"{text!r} is no number of phases: 2, say"
 
 
 def conductor_line(now: Conducting) -> Text:

@@ -87,6 +87,8 @@ def test_the_limit_is_asked_for_and_a_wrong_one_refused(queued):
         await settled(pilot, lambda: "empty: all that fit" in text_of(app))
         await pilot.press("x", "enter")
         await settled(pilot, lambda: "'4x' is no" in text_of(app))
+        await pilot.press("ctrl+u", "0", "enter")  # the dialog stays, to be corrected
+        await settled(pilot, lambda: "'0' is no number of phases" in text_of(app))
         assert read_queue(queued).cpu_slots == 4
 
     on_devices(queued, check)
