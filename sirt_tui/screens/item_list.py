@@ -153,9 +153,10 @@ class ItemList:
         """Write what is understood of the filter."""
         if self.filter is None:
             return Text()
-        shown, total = len(self._numbers), self.total
-        none = self.seen >= total and not shown
-        left = Text(self.why_none, "yellow") if none else Text(f"{shown} of {total}", "dim")
+        shown = len(self._numbers)
+        left = Text(f"{count(shown)} of {count(self.total)}", "dim")
+        if not shown and self.seen >= self.total:
+            left = Text(self.why_none, "yellow")
         return filter_line.understood(self.filter, left)
 
     def next_order(self, scored: bool) -> None:
