@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def told(runs: RunsFolder, rows: Sequence[RunRow], run_id: str) -> str:
     """Write ``both wren-1m s0: ✗ refine failed: out of memory (retry it)``; reads the run.
-    ``rows``: the list of runs, from whose names its own is to be told apart."""
+    ``rows``: the list of runs, with this one, from whose names its own is to be told apart."""
     from sirt_tui.panels.alerts import faults
     from sirt_tui.screens.run_commands import read
     from sirt_tui.screens.run_names import name_apart
@@ -24,5 +24,5 @@ def told(runs: RunsFolder, rows: Sequence[RunRow], run_id: str) -> str:
         found = [line.plain for line in faults(read(runs, run_id).phases)]
     except (UserError, OSError):  # it may be deleted by now
         found = []
-    state = next((row.state for row in rows if row.run_id == run_id), "stopped")
+    state = next(row.state for row in rows if row.run_id == run_id)
     return f"{name_apart(run_id, rows)}: {'; '.join(found) or state}"

@@ -269,14 +269,15 @@ class PairsPage(MarkingPage):
         zoomed = self.has_class("zoomed")
         if self.query_one(SearchLine).close():
             return
-        if not (self.panel.has_focus and not zoomed) and not self.close_filter():
-            if zoomed:
-                self.action_zoom()
-            elif self.table.ticked:
-                self.table.untick()
-            else:
-                self.sirt.go_back()
-                return
+        if (self.panel.has_focus and not zoomed) or self.close_filter():
+            pass
+        elif zoomed:
+            self.action_zoom()
+        elif self.table.ticked:
+            self.table.untick()
+        else:
+            self.sirt.go_back()
+            return
         (self.panel if self.has_class("zoomed") else self.table).focus()
         self._draw_status()
 
