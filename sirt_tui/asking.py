@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
 from textual.app import App
 from textual.notifications import Notification
 
@@ -17,17 +14,10 @@ from engine.schema.pasted import naming
 from engine.schema.sanitize import visible
 from sirt_tui import failures
 from sirt_tui.actions import ACTIONS, shown
+from sirt_tui.messages import Messages
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Awaitable,
-        Callable,
-        Container,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from engine.schema.errors import UserError
@@ -37,24 +27,13 @@ if TYPE_CHECKING:
 
 
 FOREVER_S = timedelta(days=1).total_seconds()
-SHOWN, KEPT = 500, 5_000  # characters of a notice, and of what is kept of it
-MOST = 500  # notices that are kept
-STYLES: dict[Severity, str] = {"warning": "yellow", "error": "bold red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What was said in a notice, and when."""
-
-    when: datetime
-    severity: Severity
-    text: str
+SHOWN = 500  # characters of a notice
 
 
 class AskingApp(App[None]):
     """Asks in dialogs over the present screen. Questions are asked from a worker: they wait.
 
-    ``told``: all notices of the session, the newest first, since Textual forgets them.
+    ``told``: all notices of the session.
     """
 
     runs: RunsFolder
@@ -62,7 +41,7 @@ class AskingApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: deque[Told] = deque(maxlen=MOST)
+        self.told = Messages()
 
     def key(self, name: str) -> str:
         """Return the key of an action as people know it."""
@@ -142,21 +121,11 @@ class AskingApp(App[None]):
                 self._unnotify(notice)
 
     def _keep(self, text: str, severity: Severity = "information") -> None:
-        self.told.appendleft(Told(self.clock(), severity, visible(text, KEPT)))
+        self.told.keep(self.clock(), severity, text)
 
     def action_messages(self) -> None:
         """Show what was said in this session."""
         from sirt_tui.widgets.reading import Reading
 
-        self.push_screen(Reading("Messages of this session, the newest first", all_of(self.told)))
-
-
-def all_of(told: Iterable[Told]) -> Text:
-    """Write each notice with its local time, and what it is if it is more than news."""
-    text = Text()
-    for one in list(told):
-        text.append(f"{one.when.astimezone():%H:%M:%S}  ", "bold")
-        if one.severity in STYLES:
-            text.append(f"{one.severity}: ", STYLES[one.severity])
-        text.append(f"{one.text}\n")
-    return text if text else Text("nothing was said yet", "dim")
+        title = "Messages of this session, the newest first"
+        self.push_screen(Reading(title, self.told.text()))
