@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import groupby
 from os.path import commonprefix
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 GAP = "…"
 SPACED, TIGHT = f" {GAP} ", GAP  # how a gap is written: tight where room is short
@@ -24,13 +24,16 @@ class Names:
     tell the noted names least apart."""
 
     def __init__(self) -> None:
-        self.note(())
+        self._noted: frozenset[str] = frozenset()
+        self.longest = 0  # cells of the longest one
+        self._known: tuple[Counter[str], set[str]] | None = None  # once a name must be shortened
 
     def note(self, names: Iterable[str]) -> None:
         """Note all names that are shown beside each other."""
-        self._noted = frozenset(names)
-        self.longest = max(map(cell_len, self._noted), default=0)
-        self._known: tuple[Counter[str], set[str]] | None = None  # once a name must be shortened
+        noted = frozenset(names)
+        if noted != self._noted:
+            self._noted, self._known = noted, None
+            self.longest = max(map(cell_len, noted), default=0)
 
     def short(self, name: str, room: int) -> str:
         """Shorten a name to ``room`` cells, as ``both … s7``; as a last resort cut its middle."""
@@ -49,25 +52,27 @@ class Names:
         if self._known is None:
             split = {tuple(name.split()) for name in self._noted}
             having = Counter(word for words in split for word in set(words))
-            self._known = having, _telling(split)
-        having, telling = self._known
-        names = len(self._noted)
-        tells = first or word in telling or 2 * having[word] < names
-        return (names + 1 - having[word] if tells else 0), -cell_len(word), word
+            self._known = having, _spare(split, having)
+        having, spare = self._known
+        worth = 0 if word in spare and not first else len(self._noted) + 1 - having[word]
+        return worth, -cell_len(word), word
 
 
-def _telling(names: Collection[Words]) -> set[str]:
-    """Return the words that are all in which some two of the names differ."""
-    at: dict[tuple[Words, Words], set[str]] = defaultdict(set)
-    for words in names:
-        for n, word in enumerate(words):
-            at[words[:n], words[n + 1 :]].add(word)
-    return {
-        word
-        for (before, after), found in at.items()
-        if len(found) > 1 or before + after in names
-        for word in found
-    }
+def _spare(names: Collection[Words], having: Mapping[str, int]) -> set[str]:
+    """Return the words that tell little: at least half of the names have them, and no two names
+    differ in them alone."""
+    return {word for word, n in having.items() if 2 * n >= len(names) and not _tells(word, names)}
+
+
+def _tells(word: str, names: Collection[Words]) -> bool:
+    """Whether some name becomes another one when one of its words is this one, or this is added."""
+    return any(
+        (*words[:n], word, *words[rest:]) in names
+        for words in names
+        if word not in words
+        for n in range(len(words) + 1)
+        for rest in (n, n + 1)
+    )
 
 
 class Ids:
