@@ -33,10 +33,11 @@ class Used:
 
 class Pane:
     """A tmux server of its own. The screen is asked for through one control connection, so a look
-    starts no process."""
+    starts no process. What the program remembers, such as a filter, is kept in ``folder``."""
 
     def __init__(self, command: Sequence[str], folder: Path, width: int, height: int) -> None:
         self._socket = f"bench-{os.getpid()}-{next(NUMBERS)}"  # the last server may be dying
+        self._environment = os.environ | {"XDG_STATE_HOME": str(folder)}
         self._log = folder / "bytes"
         self._log.touch()
         self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), "cat")
@@ -57,7 +58,9 @@ class Pane:
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-L", self._socket, "-f", "/dev/null", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, env=self._environment
+        ).stdout
 
     def _ask(self, command: str) -> list[str]:
         """A command's answer. What tmux says by itself lies between answers and is skipped."""
