@@ -57,12 +57,10 @@ class FrozenTable(PaintedLines):
 
     DEFAULT_CSS = """
     FrozenTable { height: 1fr; overflow-x: hidden; scrollbar-size: 1 1; }
-    FrozenTable > .row--cursor { background: $surface-lighten-1; }
-    FrozenTable:focus > .row--cursor { background: $primary; color: $text; text-style: bold; }
     FrozenTable > .table--more { color: $accent; text-style: bold; }
     FrozenTable:light > .table--more { color: $primary; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"row--cursor", "table--more"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--more"}
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("compared table")]
 
     class Selected(Message):
@@ -200,8 +198,7 @@ class FrozenTable(PaintedLines):
     def _strip(self, line: Line) -> Strip:
         style, plain = self.rich_style, False
         if line.key is not None and line.key == self.key:
-            style += self.get_component_rich_style("row--cursor")
-            plain = self.has_focus
+            style, plain = self.cursor_style, self.has_focus
         elif line.bold:
             style += Style(bold=True)
         cells = list(zip(line.texts, line.widths, strict=True))

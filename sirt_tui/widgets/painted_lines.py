@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,6 +20,12 @@ LINES_KEPT: Final = 500
 class PaintedLines(ScrollView, can_focus=True):
     """The view; subclasses define ``count``, ``heading`` and ``line``. It spares SSH links.
     ``nothing``: what is said where there is no line."""
+
+    DEFAULT_CSS = """
+    PaintedLines > .row--cursor { background: $surface-lighten-1; }
+    PaintedLines:focus > .row--cursor { background: $primary; color: $text; text-style: bold; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"row--cursor"}
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -41,6 +47,11 @@ class PaintedLines(ScrollView, can_focus=True):
 
     def line(self, at: int) -> Strip:
         raise NotImplementedError
+
+    @property
+    def cursor_style(self) -> Style:
+        """The style of the row under the cursor."""
+        return self.rich_style + self.get_component_rich_style("row--cursor")
 
     def redraw(self) -> None:
         """Paint the visible lines that have changed, such as ages and states. Under another screen

@@ -47,10 +47,8 @@ class RowTable(PaintedLines, Generic[T]):
     DEFAULT_CSS = """
     RowTable { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     RowTable > .row--header { text-style: bold; background: $panel; }
-    RowTable > .row--cursor { background: $surface-lighten-1; }
-    RowTable:focus > .row--cursor { background: $primary; color: $text; text-style: bold; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"row--header", "row--cursor"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"row--header"}
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
 
     class Highlighted(FromTable):
@@ -277,8 +275,7 @@ class RowTable(PaintedLines, Generic[T]):
     def line(self, at: int) -> Strip:
         line, style, plain = self._list.lines[at], self.rich_style, False
         if at == self._list.cursor:
-            style += self.get_component_rich_style("row--cursor")
-            plain = self.has_focus
+            style, plain = self.cursor_style, self.has_focus
         if isinstance(line, Head):
             room = self.scrollable_content_region.width
             strip = head_strip(line, room, style, plain)
