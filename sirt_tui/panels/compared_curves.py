@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from engine.schema.metrics import DRAWN, metrics_of, title_of
 from sirt_tui.panels import comparison, x_axis
+from sirt_tui.panels.titles import entitle
 from sirt_tui.widgets.chart import Chart, GrowingSeries, Series
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class ComparedCurves(Chart):
             series.append(Series(comparison.letter(number), x, y, comparison.colour(number)))
         self.show(series, x=x_axis.AXES[over])
         key = cast("Shell", self.app).key("next")
-        self.border_title = f"{title_of(*self.metric)}  over {over}  {key} next curve"
+        entitle(self, f"{title_of(*self.metric)}  over {over}  {key} next curve")
 
     def _metrics(self) -> list[tuple[str, str]]:
         """List the phase and metric of every curve, with the rounds of a kind in order."""

@@ -35,6 +35,7 @@ PADDING = 1
 NAME = 20  # cells of a run's name at least
 SHARE = 4  # of the screen's height: a quarter
 VALUE = 32  # cells of a setting's value: a path must not push the other runs off the screen
+UNSCORED = "no run of the experiment was scored with this prompt yet"
 SHADES = " ░▒▓█"
 HEAT = ("dim", "blue", "cyan", "yellow", "bold yellow")
 
@@ -168,7 +169,7 @@ def matrix_table(matrices: dict[str, Matrix]) -> Cells | Text:
     """Make heat maps with numbers and with shades that can be read without colour."""
     evaluated = sorted({task for found in matrices.values() for task in found.evaluated})
     if not evaluated:
-        return Text("no run of the experiment was scored with this prompt yet", "dim")
+        return Text(UNSCORED, "dim")
     rows: list[tuple[Cell, ...]] = []
     for title, found in matrices.items():
         rows += [(), (title,)] if rows else [(title,)]

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from engine.tables import comparisons
 from engine.tables.table import text_of
+from sirt_tui.panels.comparison import UNSCORED
 from sirt_tui.panels.figures import draw_table
 from sirt_tui.widgets.chart import Chart, Series
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from engine.queries.comparison import Fractions
     from engine.tables.table import Cell, Table
-
-NONE = "no run of the experiment was scored with this prompt yet"
 
 
 class FractionsPanel(Vertical):
@@ -55,7 +54,7 @@ class FractionsPanel(Vertical):
         )
         chart.show(shown, most=100.0)
         table = draw_table(blocks(comparisons.fractions(found)))
-        self.query_one(Static).update(table if found else Text(NONE, "dim"))
+        self.query_one(Static).update(table if found else Text(UNSCORED, "dim"))
 
 
 def blocks(table: Table) -> Table:
