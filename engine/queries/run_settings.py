@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -45,13 +46,15 @@ def words_for(names: Iterable[str]) -> list[str]:
     return sorted(found | shorter)
 
 
-def told_apart(rows: Iterable[RunRow], brief: bool = False) -> dict[str, str]:
+def told_apart(rows: Sequence[RunRow], brief: bool = False) -> dict[str, str]:
     """By run, the settings that differ from those of runs of the same name in its experiment:
     ``refine.lr=5e-6``, or if ``brief`` without the phase where that is clear: ``lr=5e-6``. Runs
     whose names are their own are left out."""
+    named = Counter(row.name for row in rows)
     alike: dict[tuple[str, str], list[RunRow]] = {}
     for row in rows:
-        alike.setdefault((row.experiment, row.name), []).append(row)
+        if named[row.name] > 1:  # of thousands hardly any: a list for each is slow
+            alike.setdefault((row.experiment, row.name), []).append(row)
     return {
         row.run_id: said
         for same in alike.values()
