@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.geometry import Region
+    from textual.strip import Strip
     from textual.widgets import Input
 
 Offer = tuple[str, str, str]  # what it is called inside, what it says, more about it
@@ -29,6 +31,16 @@ LINES_SHOWN = 10
 AROUND = 10  # lines of a confirmation's frame, question and buttons
 TALLEST = 90  # per cent of the screen that a dialog may take, as the stylesheet has it
 KEEP = "Keep it"  # instead of something that is lost
+
+
+class Question(Label):
+    """Knows since when it has been on the screen, on the clock that stamps keys."""
+
+    shown_at = math.inf
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self.shown_at = min(self.shown_at, time.monotonic())  # before the terminal gets the frame
+        return super().render_lines(crop)
 
 
 class Confirm(Dialog[bool | None]):
@@ -48,13 +60,12 @@ class Confirm(Dialog[bool | None]):
         self._agree = agree
         self._refuse = refuse
         self._other = other
-        self._shown_at = math.inf  # on the clock that stamps keys
 
     def compose(self) -> ComposeResult:
         more = len(self._lost) - LINES_SHOWN
         lines = [*self._lost[:LINES_SHOWN], *([f"and {more} more"] if more > 0 else [])]
         with Vertical(classes="dialog"):
-            yield Label(visible(self._question), markup=False, classes="dialog-title")
+            yield Question(visible(self._question), markup=False, classes="dialog-title")
             with VerticalScroll(can_focus=False):
                 yield Static(visible("\n".join(lines)), markup=False)
             with Horizontal(classes="dialog-buttons"):
@@ -68,13 +79,9 @@ class Confirm(Dialog[bool | None]):
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()
-        self.call_after_refresh(self._is_shown)
-
-    def _is_shown(self) -> None:
-        self._shown_at = time.monotonic()
 
     def heeds(self, key: events.Key) -> bool:
-        return key.time >= self._shown_at
+        return any(key.time >= question.shown_at for question in self.query(Question))
 
     def on_resize(self) -> None:
         """Scroll what is long, so that the buttons stay on the screen."""

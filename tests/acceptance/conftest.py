@@ -64,14 +64,19 @@ class CommandLine:
         return found
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
-    """Poll until the condition holds; its value."""
+def wait_for(
+    condition: Callable[[], Any],
+    what: str,
+    deadline_s: float = DEADLINE_S,
+    instead: Callable[[], str] = str,
+) -> Any:
+    """Poll until the condition holds; its value. ``instead``: what there was when it never did."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         if value := condition():
             return value
         time.sleep(0.02)
-    pytest.fail(f"waited {deadline_s:.0f} s in vain: {what}")
+    pytest.fail(f"waited {deadline_s:.0f} s in vain: {what}\n{instead()}")
 
 
 def make_command_line(folder: Path) -> CommandLine:

@@ -51,7 +51,14 @@ class Terminal:
         return self.tmux("capture-pane", "-p", "-t", "sirt", check=False)
 
     def shows(self, text: str) -> None:
-        wait_for(lambda: text in self.screen(), f"{text!r} on the screen", 120)
+        seen = ""
+
+        def there() -> bool:
+            nonlocal seen
+            seen = self.screen()
+            return text in seen
+
+        wait_for(there, f"{text!r} on the screen", 120, lambda: seen)
 
     def press(self, *keys: str) -> None:
         self.tmux("send-keys", "-t", "sirt", *keys)
