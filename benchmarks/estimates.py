@@ -3,7 +3,7 @@
     python -m benchmarks.estimates RUNS
 
 RUNS is a folder whose phases ran on this machine, without GPUs. Phases of one kind, model and task
-are one row: their seconds together, and the largest peak of memory.
+are one row: their seconds together, as if each had had all cores, and the largest peak of memory.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.machine.state import cpu_threads
 from engine.planning.amounts import amounts_of
 from engine.planning.estimate import rough_seconds
-from engine.planning.memory import parameters_of, rough_gib
+from engine.planning.memory import lone_threads, parameters_of, rough_gib
 from engine.store.layout import RunsFolder
 from engine.tables.table import Table
 
@@ -46,11 +47,12 @@ def compared(runs: RunsFolder) -> dict[tuple[str, str, float], list[Compared]]:
     for phase in done:
         spec, figures = specs[phase.id], phase.manifest()["figures"]
         took, peak = figures.get("seconds"), figures.get("memory_gib")
+        cores = cpu_threads(phase) / lone_threads(spec.card)
         expected = rough_seconds(spec, asked[spec.id], on_gpu=False, served=False)
         told = rough_gib(spec, on_gpu=False)
         if spec.card and took and peak and expected and told:
             key = spec.kind, spec.card.name, parameters_of(spec.card)
-            found[key].append(Compared(took, expected, peak, told))
+            found[key].append(Compared(took * cores, expected, peak, told))
     return found
 
 

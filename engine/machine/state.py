@@ -86,6 +86,18 @@ def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
     return event if isinstance(event, ev.PhaseStarted) else None
 
 
+def cpu_threads(phase: PhaseDir) -> int:
+    """The CPU threads of the last attempt; 0 when it ran on a GPU, or there was none."""
+    last = phase.last_attempt()
+    if last is None:
+        return 0
+    try:
+        given = read_json(last.process)["devices"]
+        return 0 if given["gpus"] else int(given["threads"])
+    except DAMAGED:
+        return 0
+
+
 def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
     """The attempt's final event, if it has one."""
     lines = _last_lines(attempt)

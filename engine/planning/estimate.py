@@ -17,7 +17,7 @@ from engine.machine.vllm import is_installed
 from engine.planning.amounts import amounts_of, work_of
 from engine.planning.engines import GAIN, START_S, served_model, server_gib
 from engine.planning.history import history, likeness, nature
-from engine.planning.memory import is_pocket, measured_gib, needed_gib, parameters_of
+from engine.planning.memory import lone_threads, measured_gib, needed_gib, parameters_of
 from engine.schema.settings import LOOK_TOKENS
 
 if TYPE_CHECKING:
@@ -166,22 +166,30 @@ def expected(
 ) -> Expected:
     """The median of what finished phases of this size took, else of what those of another size
     took, by the share of the work; else :func:`rough_seconds`."""
-    took = [w.seconds for w in past.get(likeness(spec), ()) if w.seconds is not None]
-    took = took or _by_work(spec.passes(questions), past.get(nature(spec), ()))
+    took = [
+        _alone(w.seconds, w, spec) for w in past.get(likeness(spec), ()) if w.seconds is not None
+    ]
+    took = took or _by_work(spec, spec.passes(questions), past.get(nature(spec), ()))
     if took:
         return Expected(median(took), "history")
     rough = rough_seconds(spec, questions, on_gpu, served)
     return Expected(rough, "unknown" if rough is None else "rough")
 
 
-def _by_work(work: float, past: Iterable[Witness]) -> list[float]:
+def _alone(seconds: float, one: Witness, spec: PhaseSpec) -> float:
+    """What so many seconds of a phase would be, had it had this machine's cores for itself: those
+    that ran beside others had fewer of them."""
+    return seconds * one.threads / lone_threads(spec.card) if one.threads else seconds
+
+
+def _by_work(spec: PhaseSpec, work: float, past: Iterable[Witness]) -> list[float]:
     """What so much work would have taken at the rates of these phases. Less work never takes
     longer than was measured, as a guess by the model's size might."""
     found: list[float] = []
     for one in past:
         if one.seconds is not None and one.folder is not None and (theirs := work_of(one.folder)):
             start = min(OVERHEAD_S, one.seconds)
-            found.append(start + (one.seconds - start) * work / theirs)
+            found.append(start + _alone(one.seconds - start, one, spec) * work / theirs)
     return found
 
 
@@ -234,10 +242,7 @@ def _work(spec: PhaseSpec) -> str:
 
 
 def _cpu_rate(work: str, card: ModelCard) -> float:
-    """Pocket models use one core; a real model's phase has all, where it runs alone."""
-    rate = CPU_FLOPS[work]
-    if is_pocket(card):
-        return rate
+    rate = CPU_FLOPS[work] * lone_threads(card)
     bf16 = card.source.weights is not None and card.source.weights.precision == "bf16"
     gain = BF16_GAIN if bf16 and devices.has_bf16() else 1
-    return rate * devices.cores() * gain
+    return rate * gain

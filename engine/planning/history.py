@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from engine.machine.state import phase_state
+from engine.machine.state import cpu_threads, phase_state
 from engine.schema.errors import UserError, explain
 
 if TYPE_CHECKING:
@@ -23,12 +23,14 @@ Likeness = tuple[object, ...]
 @dataclass(frozen=True, slots=True)
 class Witness:
     """A finished phase's seconds, and its peak GiB of main memory and of GPU memory; None where
-    that was not measured (an earlier version, no GPU). ``folder``: the phase's own."""
+    that was not measured (an earlier version, no GPU). ``folder``: the phase's own. ``threads``:
+    of the CPU that it had; 0 on a GPU, or where that is unknown."""
 
     seconds: float | None
     memory: float | None
     card_memory: float | None
     folder: PhaseDir | None = field(default=None, compare=False)
+    threads: int = 0
 
 
 def likeness(spec: PhaseSpec) -> Likeness:
@@ -79,7 +81,8 @@ def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[Likeness, Likeness
     names = ("seconds", "memory_gib", "card_memory_gib")
     seconds, memory, card_memory = (_figure(figures.get(name)) for name in names)
     spec = folder.spec()
-    return (likeness(spec), nature(spec)), Witness(seconds, memory, card_memory, folder)
+    witness = Witness(seconds, memory, card_memory, folder, cpu_threads(folder))
+    return (likeness(spec), nature(spec)), witness
 
 
 def _figure(value: object) -> float | None:

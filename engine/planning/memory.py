@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.machine.devices import has_bf16, memory
+from engine.machine.devices import cores, has_bf16, memory
 from engine.planning.history import likeness
 from engine.schema.specs import EvaluateSpec
 
@@ -92,6 +92,13 @@ def shape_of(card: ModelCard) -> Shape | None:
 def is_pocket(card: ModelCard) -> bool:
     """Whether a model is tiny; False when its size is unknown."""
     return 0 < parameters_of(card) < POCKET
+
+
+def lone_threads(card: ModelCard | None) -> int:
+    """CPU threads of a phase that runs alone: all cores for a real model; 1 where more would not
+    make it faster."""
+    here = card is not None and card.source.needs_device and not is_pocket(card)
+    return cores() if here else 1
 
 
 def parameters_of(card: ModelCard) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.machine import devices
 from engine.planning.estimate import expectations
 from engine.planning.history import history_of
+from engine.planning.memory import lone_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,12 +15,24 @@ if TYPE_CHECKING:
     from engine.store.layout import RunsFolder
 
 
-def expected_seconds(
-    runs: RunsFolder, phase_ids: Iterable[str], alike: Iterable[str]
-) -> dict[str, float]:
-    """Seconds of each phase of a run, as a plan estimates them: what similar ones among ``alike``
-    took, or by the model's size. Phases of which nothing is known are left out."""
+class Awaited(NamedTuple):
+    """A phase's seconds when it runs alone. ``whole``: it then has all cores, so that phases side
+    by side are not done earlier than one after the other."""
+
+    seconds: float
+    whole: bool
+
+
+def awaited(runs: RunsFolder, phase_ids: Iterable[str], alike: Iterable[str]) -> dict[str, Awaited]:
+    """What a plan estimates for each phase of a run: what similar ones among ``alike`` took, or by
+    the model's size. Phases of which nothing is known are left out."""
     past = history_of(runs.phase(phase_id) for phase_id in alike)
     specs = [runs.phase(phase_id).spec() for phase_id in phase_ids]
-    found = expectations(specs, runs, bool(devices.gpus()), past)
-    return {name: one.seconds for name, one in found.items() if one.seconds is not None}
+    on_gpu = bool(devices.gpus())
+    found = expectations(specs, runs, on_gpu, past)
+    whole = {spec.id for spec in specs if not on_gpu and lone_threads(spec.card) > 1}
+    return {
+        name: Awaited(one.seconds, name in whole)
+        for name, one in found.items()
+        if one.seconds is not None
+    }

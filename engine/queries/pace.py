@@ -18,6 +18,7 @@ from engine.schema.rates import is_sure
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from engine.planning.remaining import Awaited
     from engine.queries.rows import Look
     from engine.store.layout import RunsFolder
     from engine.store.run_row import RunRow
@@ -92,7 +93,7 @@ class Forecast:
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
         self._finished = -1  # so many runs were done when the seconds were estimated
-        self._seconds: dict[str, float | None] = {}  # of phases, None where nothing is known
+        self._awaited: dict[str, Awaited | None] = {}  # by phase, None where nothing is known
         self._told: dict[str, RunRow] = {}
 
     def told(self, rows: Sequence[RunRow], looks: Mapping[str, Sequence[Look]]) -> list[RunRow]:
@@ -100,7 +101,7 @@ class Forecast:
         told. ``looks``: of the phases of the runs at work, by run."""
         finished = sum(row.state == "done" for row in rows)
         if finished != self._finished:
-            self._finished, self._seconds = finished, {}
+            self._finished, self._awaited = finished, {}
         before, self._told = self._told, {}
         return [
             self._with_end(r, looks[r.run_id], rows, before) if r.run_id in looks else r
@@ -127,20 +128,22 @@ class Forecast:
         rest = [phase for phase, look in pairs if look.found.state not in ("running", "done")]
         if not known or len(known) < len(paces):
             return None
-        if any(phase not in self._seconds for phase in rest):
-            self._seconds |= dict.fromkeys(rest) | self._expected(row, rows)
-        seconds = [self._seconds[phase] for phase in rest]
-        if None in seconds:
-            return None
-        return max(known) + timedelta(seconds=sum(filter(None, seconds)) / len(known))
+        if any(phase not in self._awaited for phase in rest):
+            self._awaited |= dict.fromkeys(rest) | self._estimated(row, rows)
+        seconds = 0.0
+        for phase in rest:
+            if (one := self._awaited[phase]) is None:
+                return None
+            seconds += one.seconds if one.whole else one.seconds / len(known)
+        return max(known) + timedelta(seconds=seconds)
 
-    def _expected(self, row: RunRow, rows: Sequence[RunRow]) -> dict[str, float]:
-        from engine.planning.remaining import expected_seconds  # a list at rest does without
+    def _estimated(self, row: RunRow, rows: Sequence[RunRow]) -> dict[str, Awaited]:
+        from engine.planning.remaining import awaited  # a list at rest does without
 
         same = [one for one in rows if one.experiment == row.experiment][:ALIKE]
         alike = dict.fromkeys(i for one in (*same, *rows[:ALIKE]) for i in one.phase_ids)
         with suppress(UserError, OSError, LookupError):
-            return expected_seconds(self._runs, row.phase_ids, alike)
+            return awaited(self._runs, row.phase_ids, alike)
         return {}
 
 

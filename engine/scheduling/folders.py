@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from engine.machine import devices
-from engine.machine.state import DAMAGED, final_event, phase_state
+from engine.machine.state import cpu_threads, final_event, phase_state
 from engine.machine.vllm import is_installed
 from engine.planning.engines import served_model, server_gib
 from engine.planning.estimate import expectations
@@ -23,7 +23,6 @@ from engine.scheduling.policy import (
 )
 from engine.scheduling.standing import ENDED_BADLY, NOBODY_TRIED
 from engine.schema.errors import UserError
-from engine.schema.jsonfile import read_json
 from engine.store.registry import CLOCK_GRAIN_NS
 from engine.store.run import read_run
 from engine.store.untouched import Inodes
@@ -145,14 +144,7 @@ class Folders:
 
     def cpu_threads(self, phase_id: str) -> int:
         """The CPU threads of the last attempt; 0 when it ran on a GPU, or there was none."""
-        last = self._runs.phase(phase_id).last_attempt()
-        if last is None:
-            return 0
-        try:
-            given = read_json(last.process)["devices"]
-            return 0 if given["gpus"] else int(given["threads"])
-        except DAMAGED:
-            return 0
+        return cpu_threads(self._runs.phase(phase_id))
 
     def open_attempt(self, phase: PhaseDir) -> AttemptDir | None:
         """The last attempt, if it has no final event yet."""

@@ -1,23 +1,33 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.cli.experiments import print_plan
 from engine.commands.experiments import plan_experiment
-from engine.planning.estimate import amounts_of, estimate
+from engine.machine.state import PhaseState
+from engine.planning.estimate import amounts_of, estimate, expectations
 from engine.planning.graph import make_plan
-from engine.schema.cards import Endpoint
+from engine.planning.history import history
+from engine.planning.remaining import awaited
+from engine.queries.pace import Count, Forecast, Pace
+from engine.queries.rows import WAITING, Look
+from engine.schema.cards import Endpoint, LocalWeights, ModelCard
 from engine.schema.durations import duration
 from engine.schema.settings import AnnotateSettings
+from engine.schema.specs import EvaluateSpec, TaskRef
 from engine.store.layout import RunsFolder
+from engine.store.writing import write_json
 from tests.engine.test_plan import resolved
+from tests.report import made_up
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.planning.plan import Plan
+    from engine.store.layout import PhaseDir
 
 
 def plan(**changes: object) -> Plan:
@@ -43,6 +53,55 @@ def test_finished_phases_are_the_best_witness(tmp_path: Path) -> None:
     after = estimate(whole, runs, on_gpu=False)
     assert after.from_history == 1
     assert after.seconds == pytest.approx(100.0)
+
+
+def finished_on(runs: RunsFolder, parameters: float, threads: int) -> PhaseDir:
+    """An evaluation that took 100 seconds on so many threads of the CPU."""
+    name = f"m-{parameters:.0f}"
+    weights = LocalWeights(path=f"/{name}", revision=name)
+    model = ModelCard(name=name, family="f", source=weights, parameters=parameters)
+    spec = EvaluateSpec(model=model, task=TaskRef(name="gsm8k"), prompt="cot")
+    folder = runs.phase(spec.id)
+    folder.create(spec)
+    write_json(folder.new_attempt().process, {"devices": {"gpus": [], "threads": threads}})
+    (folder.work / "staging").mkdir(parents=True)
+    folder.publish(folder.work / "staging", {"seconds": 100.0})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("parameters", "threads", "seconds"),
+    [(5e8, 1, 25.0), (5e8, 4, 100.0), (3e6, 1, 100.0)],
+)
+def test_what_ran_beside_others_would_have_taken_less_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parameters: float,
+    threads: int,
+    seconds: float,
+) -> None:
+    """A real model's phase has all cores when it is alone, one of a pocket model one."""
+    monkeypatch.setattr("engine.planning.memory.cores", lambda: 4)
+    runs = RunsFolder(tmp_path)
+    spec = finished_on(runs, parameters, threads).spec()
+    found = expectations([spec], runs, on_gpu=False, past=history(runs))
+    assert found[spec.id].seconds == pytest.approx(seconds)
+    (rest,) = awaited(runs, [spec.id], [spec.id]).values()
+    assert rest == (seconds, parameters == 5e8)
+
+
+def test_phases_that_share_all_cores_are_not_done_earlier_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.planning.memory.cores", lambda: 4)
+    runs = RunsFolder(tmp_path)
+    phases = tuple(finished_on(runs, size, 1).id for size in (1e6, 2e6, 3e6, 5e8))
+    at = datetime.now(UTC)
+    pace = Pace(Count(0, 2, "questions", at), Count(2, 2, "questions", at))
+    at_work = [Look(PhaseState("running"), pace=pace)] * 2
+    row = made_up.row("both", {}, state="running", phase_ids=phases)
+    (told,) = Forecast(runs).told([row], {row.run_id: [*at_work, WAITING, WAITING]})
+    assert told.ends == at + timedelta(seconds=25 + 100 / 2)
 
 
 def test_less_work_than_was_measured_takes_less_and_is_no_guess(tmp_path: Path) -> None:
