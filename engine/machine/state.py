@@ -6,7 +6,6 @@ event.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from engine.store.clock import ahead
 from engine.store.eventlog import STALE_AFTER_S
 from engine.store.phase_log import attempt_state, fold_all
 from engine.store.shared_disk import status
+from engine.store.spans import last_lines
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from engine.store.layout import AttemptDir, PhaseDir
     from engine.store.phase_log import PhaseView, State
 
-TAIL_BYTES = 65_536
 UNKNOWN = Poll("unknown")
 DAMAGED = (OSError, UserError, LookupError, TypeError, ValueError, AttributeError)  # process.json
 
@@ -100,7 +99,7 @@ def cpu_threads(phase: PhaseDir) -> int:
 
 def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
     """The attempt's final event, if it has one."""
-    lines = _last_lines(attempt)
+    lines = last_lines(attempt)
     event = ev.decode(lines[-1]) if lines else None
     return event if isinstance(event, ev.PhaseFinished) else None
 
@@ -108,7 +107,7 @@ def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:
 def recent_view(attempt: AttemptDir) -> PhaseView:
     """Progress, recent rate and cost from the last events; takes the same time however long the
     log is."""
-    events = (event for line in _last_lines(attempt) if (event := ev.decode(line)))
+    events = (event for line in last_lines(attempt) if (event := ev.decode(line)))
     return replace(fold_all(events), gaps=0)  # what is before them is not missing
 
 
@@ -122,17 +121,6 @@ def standstill(attempt: AttemptDir) -> tuple[datetime, float] | None:
         return None
     written = _age(attempt.events, attempt)
     return None if written is None else (last, written + (view.last_event - last).total_seconds())
-
-
-def _last_lines(attempt: AttemptDir) -> list[bytes]:
-    """The lines at the log's end; the first may be cut off, and is then no event."""
-    try:
-        with attempt.events.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            tail = file.read()
-    except OSError:
-        return []
-    return [line for line in tail.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def poll_attempt(attempt: AttemptDir) -> Poll:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from engine.machine.state import TAIL_BYTES, PhaseState, phase_state
+from engine.machine.state import PhaseState, phase_state
 from engine.queries.evaluations import accuracies_of, evaluations_of
 from engine.queries.pace import pace_of
 from engine.scheduling.queue import read_queue
@@ -26,15 +23,17 @@ from engine.schema.varied import as_varied
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
 from engine.store.run_row import RunRow, figures_of, inputs_of, kind_of, settings_of
+from engine.store.spans import first_line, last_lines, seconds_before, written
 from engine.store.spending import in_all, spending
 from engine.store.untouched import Inodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from engine.queries.pace import Pace
     from engine.schema.accuracy import Accuracy
-    from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+    from engine.store.layout import PhaseDir, RunsFolder
     from engine.store.phase_log import State
     from engine.store.spending import Paid, Spending
 
@@ -44,11 +43,13 @@ SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 @dataclass(frozen=True, slots=True)
 class Look:
     """A phase's state when read; ``began``, ``ended``: its last attempt's first and last event.
-    ``pace``: of one at work; ``paid``: what it pays an endpoint."""
+    ``before``: seconds that earlier attempts were at work. ``pace``: of one at work; ``paid``: what
+    it pays an endpoint."""
 
     found: PhaseState
     began: datetime | None = None
     ended: datetime | None = None
+    before: float = 0.0
     pace: Pace | None = None
     paid: Spending | None = None
 
@@ -96,13 +97,14 @@ def look_at(folder: PhaseDir, before: Look | None = None) -> Look:
     attempt = folder.last_attempt()
     if found.state == "waiting" or attempt is None:
         return Look(found) if found != WAITING.found else WAITING
-    first, lines = ends_of(attempt)
+    first, lines = first_line(attempt), last_lines(attempt)
     paid = _paid(folder, lines)
+    same = before if before and before.found.attempt == found.attempt else None
+    earlier = same.before if same else seconds_before(folder, attempt)
     if found.state == "running":
-        same = before if before and before.found.attempt == found.attempt else None
         pace = pace_of(lines, same.pace if same else None)
-        return Look(found, _written(first), None, pace, paid)
-    return Look(found, _written(first), _written(lines[-1] if lines else b""), None, paid)
+        return Look(found, written(first), None, earlier, pace, paid)
+    return Look(found, written(first), written(lines[-1] if lines else b""), earlier, None, paid)
 
 
 def _paid(folder: PhaseDir, lines: Sequence[bytes]) -> Spending | None:
@@ -116,26 +118,6 @@ def _paid(folder: PhaseDir, lines: Sequence[bytes]) -> Spending | None:
     try:
         return spending(folder.spec(), view)
     except (OSError, UserError):
-        return None
-
-
-def ends_of(attempt: AttemptDir) -> tuple[bytes, list[bytes]]:
-    """Return a log's first line and the whole lines at its end."""
-    try:
-        with attempt.events.open("rb") as file:
-            first = file.readline(TAIL_BYTES)
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            lines = file.read().splitlines(keepends=True)
-    except OSError:
-        return b"", []
-    return first, [line for line in lines if line.endswith(b"\n")]
-
-
-def _written(line: bytes) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(json.loads(line)["ts"])
-        return moment if moment.tzinfo else None
-    except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
@@ -163,7 +145,11 @@ def progress_of(
     facts = {i: Fact(x.found.state, x.found.attempt) for i, x in zip(needs, looks, strict=True)}
     states = [one.state for one in standings(needs.items(), facts, forgiven).values()]
     state = run_state(states, stop, any(x.found.stopping for x in looks))
-    took = [max(0.0, (x.ended - x.began).total_seconds()) for x in looks if x.began and x.ended]
+    took = [
+        x.before + (max(0.0, (x.ended - x.began).total_seconds()) if x.ended else 0.0)
+        for x in looks
+        if x.began and (x.ended or x.before)
+    ]
     at_work = [x.began for x in looks if x.found.state == "running" and x.began]
     ends = [x.ended for x in looks if x.ended]
     return Progress(
