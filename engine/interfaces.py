@@ -205,6 +205,12 @@ class Provider(Protocol):
         """What it waits for while nothing comes, in words; empty when all is well."""
         return ""
 
+    @property
+    def open(self) -> int:
+        """Answers being written. Those of them that end first are the short ones, and don't tell
+        how long the others take."""
+        return 0
+
 
 class Tell(Protocol):
     """Takes a line for the person who watches; ``level`` is ``info`` or ``warning``, and ``code``

@@ -30,6 +30,10 @@ class LocalModel(LocalProvider):
     def land(self) -> bool:
         return self._served.land() if self._served is not None else super().land()
 
+    @property
+    def open(self) -> int:
+        return self._served.open if self._served is not None else super().open
+
     def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
         """Answer all questions of the phase; see :class:`engine.interfaces.Provider`."""
         if all(question.key in done for question in questions):

@@ -38,6 +38,7 @@ def generate(
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[str], None] = lambda _line: None,
     doing: Callable[[str], None] = lambda _text: None,
+    are_open: Callable[[int], None] = lambda _answers: None,
 ) -> Iterator[Batch]:
     """Answer ``questions`` in batches of like length; ``UserError`` when one is too long. Several
     processes share the batches, which are the same however many there are.
@@ -46,7 +47,8 @@ def generate(
     all questions of a phase, with the keys that are already answered in ``done``: the layout is
     made for all of them, so that a resumed phase forms the same batches. A batch that is answered
     in part is generated whole, and only what was missing is yielded. ``stop`` is asked between
-    batches. ``doing`` is told how far a batch is, as often as it changes.
+    batches. ``doing`` is told how far a batch is, as often as it changes; ``are_open``, how many of
+    its answers have not ended.
 
     A reply ends in ``stop`` when the model ended it, ``length`` when the limit did and
     ``empty`` when nothing but white space came. Its token counts are without padding and with
@@ -81,6 +83,7 @@ def generate(
                 first = moment.written, now
             since, began = first or (0, now)
             doing(_words(moment, len(part), moment.written - since, now - began))
+            are_open(moment.open)
             replies = [
                 (
                     questions[part[row]],

@@ -49,6 +49,7 @@ class LocalProvider(Provider):
         self.tell = tell
         self.doing: Callable[[str], None] = lambda _text: None
         self._land_by: float | None = None
+        self._open = 0
         self.place: Workplace | None = None
 
     def work_at(self, place: Workplace) -> None:
@@ -62,6 +63,13 @@ class LocalProvider(Provider):
         if self._land_by is None:
             self._land_by = time.monotonic() + LANDING_S
         return time.monotonic() < self._land_by
+
+    @property
+    def open(self) -> int:
+        return self._open
+
+    def _are_open(self, answers: int) -> None:
+        self._open = answers
 
     def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
         """Answer all questions in batches planned together; see ``generation.generate``."""
@@ -79,6 +87,7 @@ class LocalProvider(Provider):
                 stop=lambda: self._land_by is not None,
                 tell=self.tell,
                 doing=self.doing,
+                are_open=self._are_open,
             )
 
     def option_logprobs(

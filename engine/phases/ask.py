@@ -98,7 +98,7 @@ def _ask(
     try:
         with contextlib.closing(batches):
             for batch in batches:
-                reporter.count(batch)
+                reporter.count(batch, teacher.open)
                 reporter.wait(teacher.waiting)
     finally:
         reporter.tell()
@@ -171,8 +171,10 @@ class _Reporter:
         self._told_at = -math.inf
         self._waited_at: float | None = None
         self._ready = False
+        self._under_way = 0
 
-    def count(self, batch: Batch) -> None:
+    def count(self, batch: Batch, under_way: int) -> None:
+        self._under_way = under_way
         if not self._ready:  # the time until the model could answer belongs to no rate
             self._ready = True
             if not batch:
@@ -188,7 +190,7 @@ class _Reporter:
 
     def tell(self) -> None:
         self._told_at = time.monotonic()
-        self._ctx.progress(self._done, self._total, self._unit, self._resumed)
+        self._ctx.progress(self._done, self._total, self._unit, self._resumed, self._under_way)
         if self._card and (currency := self._card.source.bills_in):
             self._ctx.emit(_cost(self._card, self._store, currency))
 

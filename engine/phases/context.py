@@ -126,8 +126,12 @@ class Context:
     def warn_of_checkpoint(self, text: str) -> None:
         self.warn(text, "checkpoint")
 
-    def progress(self, done: int, total: int, unit: str, resumed: int = 0) -> None:
-        self.emit(ev.Progress(done=done, total=total, unit=unit, resumed=resumed))
+    def progress(
+        self, done: int, total: int, unit: str, resumed: int = 0, under_way: int = 0
+    ) -> None:
+        self.emit(
+            ev.Progress(done=done, total=total, unit=unit, resumed=resumed, under_way=under_way)
+        )
 
     def metric(self, step: int, epoch: float | None = None, **values: float) -> None:
         self.emit(ev.Metric(step=step, epoch=epoch, values=values))

@@ -44,6 +44,10 @@ class Shared(Provider):
     def land(self) -> bool:
         return self._inner.land() or (ranks.is_first() and self._at_work > 0)
 
+    @property
+    def open(self) -> int:
+        return self._inner.open * ranks.world()  # about: the others' batches are like this one's
+
     def answer(self, questions: Sequence[Question], done: Container[str] = ()) -> Iterator[Batch]:
         share = self._inner.answer(questions, done)
         if ranks.is_first():

@@ -35,6 +35,7 @@ class Count:
     total: int
     unit: str
     at: datetime
+    under_way: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Pace:
         done, took = self.now.done - self.first.done, self.now.at - self.first.at
         if self.now.done >= self.now.total:
             return self.now.at
-        if not is_sure(done, self.now.total - self.first.done, took.total_seconds()):
+        to_do, seconds = self.now.total - self.first.done, took.total_seconds()
+        if not is_sure(done, to_do, seconds, self.now.under_way):
             return None
         left = self.now.total - self.now.done
         with suppress(OverflowError):  # later than any date
@@ -82,7 +84,8 @@ def _count(line: bytes) -> Count | None:
         found = json.loads(line)
         at = datetime.fromisoformat(found["ts"])
         if found["kind"] == "progress" and at.tzinfo:
-            return Count(int(found["done"]), int(found["total"]), str(found["unit"]), at)
+            done, total = int(found["done"]), int(found["total"])
+            return Count(done, total, str(found["unit"]), at, int(found.get("under_way", 0)))
     return None
 
 

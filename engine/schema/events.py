@@ -95,13 +95,15 @@ class Activity(Event):
 
 
 class Progress(Event):
-    """``done`` of ``total`` ``unit``; ``resumed`` of them come from earlier attempts."""
+    """``done`` of ``total`` ``unit``; ``resumed`` of them come from earlier attempts. ``under_way``
+    are being worked on at once, and those of them that end first are the short ones."""
 
     kind: Literal["progress"] = "progress"
     done: int
     total: int
     unit: str
     resumed: int = 0
+    under_way: int = 0
 
 
 class Metric(Event):

@@ -20,10 +20,11 @@ def rate_text(per_second: float, unit: str, *, alone: bool = False) -> str:
     return f"{_figure(seconds / size)} {name}/{unit.removesuffix('s')}"
 
 
-def is_sure(done: int, to_do: int, seconds: float) -> bool:
+def is_sure(done: int, to_do: int, seconds: float, under_way: int = 0) -> bool:
     """Whether a rate tells how long the rest takes: some seconds were counted, or a tenth of
-    all that was to do."""
-    return done > 0 and (seconds >= SURE_AFTER_S or done * SURE_PARTS >= to_do)
+    all that was to do; and no more are ``under_way`` than were done, which were the short ones."""
+    counted = seconds >= SURE_AFTER_S or done * SURE_PARTS >= to_do
+    return done > 0 and done >= under_way and counted
 
 
 def _figure(value: float) -> str:

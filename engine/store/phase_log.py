@@ -129,7 +129,8 @@ class PhaseView:
         if self.rate is None or first is None or now is None:
             return None
         seconds = (now.ts - first.ts).total_seconds()
-        if not is_sure(now.done - first.done, now.total - first.done, seconds):
+        done, to_do = now.done - first.done, now.total - first.done
+        if not is_sure(done, to_do, seconds, now.under_way):
             return None
         return (now.total - now.done) / self.rate
 

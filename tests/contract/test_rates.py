@@ -76,9 +76,9 @@ def test_what_comes_after_the_last_step_has_a_count_of_its_own() -> None:
     assert (view.progress_began.done, view.progress_began.unit) == (0, "pairs")
 
 
-def counted(seconds: float, done: int) -> ev.Progress:
+def counted(seconds: float, done: int, under_way: int = 0) -> ev.Progress:
     at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return ev.Progress(ts=at, done=done, total=600, unit="questions")
+    return ev.Progress(ts=at, done=done, total=600, unit="questions", under_way=under_way)
 
 
 def test_no_time_left_is_told_before_the_rate_is_sure() -> None:
@@ -94,3 +94,18 @@ def test_no_time_left_is_told_before_the_rate_is_sure() -> None:
     pace = pace_of([ev.encode(event) for event in events], pace)
     assert pace is not None
     assert pace.ends == counted(40, 600).ts
+
+
+def test_the_first_answers_of_a_batch_are_the_short_ones() -> None:
+    """Six of fifty after six minutes would be an hour, where all fifty end within ten minutes."""
+    events = [counted(0, 0), counted(360, 6, under_way=44)]
+    view = fold_all(events)
+    assert (view.rate, view.seconds_left) == (6 / 360, None)
+    pace = pace_of([ev.encode(event) for event in events], None)
+    assert pace is not None
+    assert pace.ends is None
+    events.append(counted(480, 30, under_way=20))
+    assert fold_all(events).seconds_left == 570 * 480 / 30
+    pace = pace_of([ev.encode(event) for event in events], pace)
+    assert pace is not None
+    assert pace.ends == counted(480 + 570 * 480 / 30, 600).ts

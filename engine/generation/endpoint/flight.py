@@ -127,11 +127,11 @@ class Flight:
 
     def land(self) -> bool:
         """Send nothing new; return whether replies are under way."""
-        if self._under_way and not self.landing:
+        if self.under_way and not self.landing:
             most = min(LANDING_S, self._budget.endpoint.timeout_s)
             self._land_by = time.monotonic() + most
             self._tell(self.landing_text)
-        return self._under_way > 0
+        return self.under_way > 0
 
     @property
     def landing_text(self) -> str:
@@ -139,10 +139,11 @@ class Flight:
         if not self.landing:
             return ""
         left = max(0.0, self._land_by - time.monotonic())
-        return f"stopping: {self._under_way} replies under way, waited for {duration(left)} at most"
+        return f"stopping: {self.under_way} replies under way, waited for {duration(left)} at most"
 
     @property
-    def _under_way(self) -> int:
+    def under_way(self) -> int:
+        """Requests that a reply is being written to."""
         return sum(not ask.resting for ask in self._in_air.values())
 
     async def _landed(self) -> Batch:

@@ -96,6 +96,10 @@ class EndpointProvider(Provider):
         landing = self._flight.landing_text if self._flight else ""
         return landing or self._patience.waiting
 
+    @property
+    def open(self) -> int:
+        return self._flight.under_way if self._flight is not None else 0
+
     def _check_cap(self, question: Question) -> None:
         """Refuse a spend cap that is lower than what one reply may cost."""
         worst, cap = self._budget.worst(sent_text(question)), self._endpoint.max_spend

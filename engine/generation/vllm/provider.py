@@ -81,6 +81,10 @@ class VllmAnswers:
     def land(self) -> bool:
         return self._flight is not None and self._flight.land()
 
+    @property
+    def open(self) -> int:
+        return self._flight.under_way if self._flight is not None else 0
+
     def answer(self, questions: Sequence[Question], done: Container[str]) -> Iterator[Batch]:
         """Yield replies as they come. A server that dies is started again, and unanswered questions
         are asked again. :class:`Unfit` is raised only before the first."""
