@@ -21,22 +21,28 @@ TEXT_CHARS = 3_000
 
 
 class SamplesPanel(TextPanel):
-    """Shows the newest sampled answers of the chosen phase."""
+    """Shows the newest sampled answers of the chosen phase; while somebody has scrolled in them,
+    those that were there."""
 
     NAME = "samples"
     BORDER_TITLE = "samples"
 
     def __init__(self) -> None:
         super().__init__()
-        self._drawn: tuple[str, int] | None = None
+        self._drawn = ("", "", 0)  # attempt, how it ended, samples
 
     def draw(self, of: RunView) -> None:
         """Draw the samples, only if they have changed."""
         if of.chosen is None:
             return
         view = of.chosen.view
-        seen = (f"{view.phase} {view.attempt} {view.outcome}", len(view.samples))
+        attempt, _, drawn = self._drawn
+        seen = (f"{view.phase} {view.attempt}", view.outcome or "", len(view.samples))
         if seen == self._drawn:
+            return
+        if self.scroll_y > 0 and seen[0] == attempt:
+            newer = f"samples, {seen[2] - drawn} newer above" if seen[2] > drawn else "samples"
+            entitle(self, newer, of.chosen.spec.title)
             return
         self._drawn = seen
         entitle(self, "samples", of.chosen.spec.title)
