@@ -43,13 +43,13 @@ SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 @dataclass(frozen=True, slots=True)
 class Look:
     """A phase's state when read; ``began``, ``ended``: its last attempt's first and last event.
-    ``before``: seconds that earlier attempts were at work. ``pace``: of one at work; ``paid``: what
-    it pays an endpoint."""
+    ``earlier``: seconds that earlier attempts were at work. ``pace``: of one at work; ``paid``:
+    what it pays an endpoint."""
 
     found: PhaseState
     began: datetime | None = None
     ended: datetime | None = None
-    before: float = 0.0
+    earlier: float = 0.0
     pace: Pace | None = None
     paid: Spending | None = None
 
@@ -100,7 +100,7 @@ def look_at(folder: PhaseDir, before: Look | None = None) -> Look:
     first, lines = first_line(attempt), last_lines(attempt)
     paid = _paid(folder, lines)
     same = before if before and before.found.attempt == found.attempt else None
-    earlier = same.before if same else seconds_before(folder, attempt)
+    earlier = same.earlier if same else seconds_before(folder, attempt)
     if found.state == "running":
         pace = pace_of(lines, same.pace if same else None)
         return Look(found, written(first), None, earlier, pace, paid)
@@ -146,9 +146,9 @@ def progress_of(
     states = [one.state for one in standings(needs.items(), facts, forgiven).values()]
     state = run_state(states, stop, any(x.found.stopping for x in looks))
     took = [
-        x.before + (max(0.0, (x.ended - x.began).total_seconds()) if x.ended else 0.0)
+        x.earlier + (max(0.0, (x.ended - x.began).total_seconds()) if x.ended else 0.0)
         for x in looks
-        if x.began and (x.ended or x.before)
+        if x.began and (x.ended or x.earlier)
     ]
     at_work = [x.began for x in looks if x.found.state == "running" and x.began]
     ends = [x.ended for x in looks if x.ended]
