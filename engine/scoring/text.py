@@ -71,6 +71,7 @@ def plain(text: str) -> str:
 
 
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|\n")
+_TO_LAST_END: Final = re.compile(rf"(?s:.*)(?:{_SENTENCE_END.pattern})")
 
 
 def sentence_from(text: str, start: int, longest: int = 400) -> str:
@@ -82,8 +83,8 @@ def sentence_from(text: str, start: int, longest: int = 400) -> str:
 def sentence_before(text: str, end: int, longest: int = 120) -> str:
     """The part of the sentence before ``end``, at most ``longest`` characters."""
     window = text[max(0, end - longest) : end]
-    cuts = [match.end() for match in _SENTENCE_END.finditer(window)]
-    return window[cuts[-1] :] if cuts else window
+    cut = _TO_LAST_END.match(window)
+    return window[cut.end() :] if cut else window
 
 
 _NEXT: Final = re.compile(
