@@ -1,12 +1,14 @@
 """What answering took and cost: seconds and money per 1,000 questions, as far as it was recorded.
 
-Times are those of a phase's log, from its first question to its last answer, so the model's
-loading and whatever else the machine did are in them. Money is what an endpoint was paid.
+Times are those of a phase's logs, in each attempt from its first question to its last answer, so
+the model's loading and whatever else the machine did are in them. What then asks for conclusions of
+unclear answers is not. Money is what an endpoint was paid.
 """
 
 from __future__ import annotations
 
-import os
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,23 +23,22 @@ from engine.schema.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from engine.queries.evaluations import Evaluated
-    from engine.store.layout import PhaseDir, RunsFolder
+    from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 
 QUESTIONS = 1_000
-HEAD_BYTES, TAIL_BYTES = 32_768, 65_536  # of a log; its first and its last count are there
-TOLD = (b'"phase_started"', b'"phase_finished"', b'"progress"', b'"cost"', b'"answering"')
+KIND = re.compile(rb'"kind": ?"(phase_started|phase_finished|progress|cost|answering)"')
 E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
     """Per 1,000 questions: ``seconds`` and ``cost`` in ``currency``, None where not recorded.
-    ``tokens``: of an answer on average, None where the score's file is damaged. ``where``: the
-    machine and device, or the endpoint, that answered, and by which engine; times are comparable
-    where it is the same."""
+    ``tokens``: of an answer on average, None where none were counted (option letters, answers from
+    a file) or the score's file is damaged. ``where``: the machine and device, or the endpoint, that
+    answered, and by which engine; times are comparable where it is the same."""
 
     seconds: float | None
     cost: float | None
@@ -58,10 +59,11 @@ def effort_of(runs: RunsFolder, one: Evaluated) -> Effort | None:
     log = next((log for log in logs if log.answered), logs[0])
     card = one.spec.model
     where = log.where if card.source.needs_device else f"endpoint {card.name}"
-    tokens = next((found.mean_tokens for found in one.accuracies), None)
+    tokens = next((found.mean_tokens for found in one.accuracies), 0.0) or None
+    took = None if card.source.ready_made else log.seconds
     paid = card.source.bills_in is not None
     cost = next((cost for log in logs if (cost := log.cost)), None) if paid else None
-    return Effort(log.seconds, cost, card.source.bills_in or "", tokens, where)
+    return Effort(took, cost, card.source.bills_in or "", tokens, where)
 
 
 def why_unknown(one: Evaluated) -> str:
@@ -73,58 +75,79 @@ def why_unknown(one: Evaluated) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """The counts and the cost in the whole log of a phase's last attempt."""
+    """What the logs of a phase's attempts say: where the last one worked, by which engine, what all
+    have paid, and where the count of questions stood at both ends of each stretch of work."""
 
-    events: Sequence[Event]
+    started: PhaseStarted
+    engine: str
+    paid: Cost | None
+    counts: Sequence[tuple[Progress, Progress]]
 
     @classmethod
     def read(cls, folder: PhaseDir) -> _Log | None:
-        attempt = folder.last_attempt()
-        if attempt is None:
+        """None unless the last attempt's log has both its ends."""
+        stretches = [lines for one in folder.attempts() for lines in _stretches(one)]
+        last = stretches[-1] if stretches else {}
+        started = _first(last.get("phase_started", ()), PhaseStarted)
+        if started is None or _first(last.get("phase_finished", ()), PhaseFinished) is None:
             return None
-        try:
-            with attempt.events.open("rb") as file:
-                head = file.read(HEAD_BYTES)
-                size = os.fstat(file.fileno()).st_size
-                file.seek(max(len(head), size - TAIL_BYTES))
-                tail = file.read()
-        except OSError:
-            return None
-        lines = (x for x in (*head.splitlines(), *tail.splitlines()) if any(k in x for k in TOLD))
-        log = cls([event for line in lines if (event := decode(line))])
-        ends = log._of(PhaseStarted), log._of(PhaseFinished)
-        return log if all(ends) else None
-
-    def _of(self, kind: type[E]) -> list[E]:
-        return [event for event in self.events if isinstance(event, kind)]
+        engine = _first(reversed(last.get("answering", [])), Answering)
+        paid = _first(reversed(last.get("cost", [])), Cost)
+        counts = filter(None, (_ends(lines.get("progress", [])) for lines in stretches))
+        return cls(started, engine.engine if engine else "builtin", paid, tuple(counts))
 
     @property
     def answered(self) -> int:
-        """How many questions this attempt answered itself."""
-        counts = self._of(Progress)
-        return counts[-1].done - counts[0].done if counts else 0
+        """How many questions the phase answered itself."""
+        return sum(last.done - first.done for first, last in self.counts)
 
     @property
     def seconds(self) -> float | None:
-        counts = self._of(Progress)
-        if not self.answered:
-            return None
-        return QUESTIONS * (counts[-1].ts - counts[0].ts).total_seconds() / self.answered
+        took = sum(max(0.0, (b.ts - a.ts).total_seconds()) for a, b in self.counts)
+        return QUESTIONS * took / self.answered if self.answered else None
 
     @property
     def cost(self) -> float | None:
         """Of what was paid; replies that had to be asked for again are in it."""
-        costs, counts = self._of(Cost), self._of(Progress)
-        if not costs or not counts or not costs[-1].spent:
+        if self.paid is None or not self.counts or not self.paid.spent:
             return None
-        asked = min(costs[-1].requests, counts[-1].done)
-        return QUESTIONS * costs[-1].spent / asked if asked else None
+        asked = min(self.paid.requests, self.counts[-1][1].done)
+        return QUESTIONS * self.paid.spent / asked if asked else None
 
     @property
     def where(self) -> str:
-        started, engines = self._of(PhaseStarted), self._of(Answering)
-        devices = [name.partition(":")[0] for name in started[0].devices]
+        devices = [name.partition(":")[0] for name in self.started.devices]
         gpus = devices.count("cuda")
         on = f"{gpus} GPU{'s' * (gpus > 1)}" if gpus else "CPU"
-        engine = engines[-1].engine if engines else "builtin"
-        return f"{started[0].host} {on}" + (f" {engine}" if engine != "builtin" else "")
+        engine = f" {self.engine}" if self.engine != "builtin" else ""
+        return f"{self.started.host} {on}{engine}"
+
+
+def _stretches(attempt: AttemptDir) -> list[dict[str, list[bytes]]]:
+    """The lines of an attempt's log by their kind, as far as anything is read of them, for each
+    stretch of work: on a cluster it may go on in a next allocation."""
+    found: list[dict[str, list[bytes]]] = []
+    try:
+        with attempt.events.open("rb") as file:
+            for line in file:
+                if (kind := KIND.search(line)) is None:
+                    continue
+                if kind[1] == b"phase_started" or not found:
+                    found.append(defaultdict(list))
+                found[-1][kind[1].decode()].append(line)
+    except OSError:
+        return []
+    return found
+
+
+def _first(lines: Iterable[bytes], kind: type[E]) -> E | None:
+    """The first whole event among the lines, which are read no further."""
+    return next((one for line in lines if isinstance(one := decode(line), kind)), None)
+
+
+def _ends(lines: Sequence[bytes]) -> tuple[Progress, Progress] | None:
+    """The first and the last count of what was counted first."""
+    first = _first(lines, Progress)
+    later = (one for line in reversed(lines) if isinstance(one := decode(line), Progress))
+    last = next((one for one in later if first is not None and one.unit == first.unit), None)
+    return (first, last) if first is not None and last is not None else None
