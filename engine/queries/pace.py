@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.schema.errors import UserError
 from engine.schema.rates import is_sure
+from engine.store.spans import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +67,12 @@ class Pace:
 
 
 def pace_of(lines: Sequence[bytes], before: Pace | None) -> Pace | None:
-    """The pace by the lines at a log's end; ``before``: of the same attempt, some lines ago."""
+    """The pace by the lines at a log's end; ``before``: of the same attempt, some lines ago. What a
+    cluster's allocation goes on with is counted from there: before it was a time in the queue."""
+    began = next((n for n in reversed(range(len(lines))) if b'"phase_started"' in lines[n]), None)
+    if began is not None:
+        since, lines = written(lines[began]), lines[began:]
+        before = before if before and since and before.first.at >= since else None
     last = next(filter(None, map(_count, reversed(lines))), None)
     if last is None:
         return before

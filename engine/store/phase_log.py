@@ -76,7 +76,8 @@ class PhaseView:
     ``metrics``: name -> (step, value) points; ``moments``: their times. ``gaps``: number of
     missing sequence numbers, which mean that the log was damaged. ``unknown``: events of kinds
     this version does not know. ``latest``: the last event of each kind that no other field here
-    holds. ``cost_began``: what earlier attempts had paid. ``progressed``: when the last event came
+    holds. ``progress_began``, ``cost_began``: the count where this stretch of work began to count
+    these units, and what had been paid by then. ``progressed``: when the last event came
     that is a sign of progress, as a reading of the memory is not.
     """
 
@@ -114,7 +115,7 @@ class PhaseView:
 
     @property
     def rate(self) -> float | None:
-        """Units of progress per second since this attempt last stood where it began; None in waits.
+        """Units of progress per second since the count last stood where it began; None in waits.
         Loading a model comes before that, so it slows no rate."""
         first, now = self.progress_began, self.progress
         if self.waiting or first is None or now is None or now.done <= first.done:
@@ -169,8 +170,8 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
         case ev.Progress():
             first = base.progress_began
             if first is None or first.unit != event.unit or event.done <= first.done:
-                first = event
-            return replace(base, progress=event, progress_began=first)
+                return replace(base, progress=event, progress_began=event, cost_began=None)
+            return replace(base, progress=event)
         case ev.Resource():
             return replace(base, resources=base.resources.append(event, RESOURCES_KEPT))
         case ev.Sample():
@@ -231,6 +232,8 @@ def _started(view: PhaseView, event: ev.PhaseStarted) -> PhaseView:
         devices=event.devices,
         details=dict(event.details),
         started=event.ts,
+        progress_began=None,  # on a cluster it may go on with an attempt, after a time in the queue
+        cost_began=None,
     )
 
 

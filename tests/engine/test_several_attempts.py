@@ -10,12 +10,17 @@ import pytest
 
 from engine.queries.effort import effort_of
 from engine.queries.evaluations import finished
+from engine.queries.pace import pace_of
 from engine.schema import events as ev
 from engine.store.eventlog import EventWriter
+from engine.store.phase_log import fold_all
+from engine.store.spending import spending
+from tests.contract.test_spending import spec_of
 from tests.tui.conftest import measured, run_of  # noqa: F401
 
 if TYPE_CHECKING:
     from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+    from engine.store.phase_log import PhaseView
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -46,6 +51,11 @@ def write(attempt: AttemptDir, *told: tuple[float, ev.Event]) -> AttemptDir:
     return attempt
 
 
+def folded(*told: tuple[float, ev.Event]) -> PhaseView:
+    dated = (event.model_copy(update={"ts": NOON + timedelta(seconds=s)}) for s, event in told)
+    return fold_all(event.model_copy(update={"seq": n}) for n, event in enumerate(dated))
+
+
 def emptied(phase: PhaseDir) -> PhaseDir:
     """A phase without its attempts."""
     for attempt in phase.attempts():
@@ -72,3 +82,31 @@ def test_what_1000_questions_took_and_cost_is_of_all_attempts_and_of_questions_a
     assert found is not None
     assert found.seconds == pytest.approx(10_000)  # 4,000 s, 500 s and 1,500 s, of 600 questions
     assert found.cost == pytest.approx(1000 * 6.05 / 600)
+
+
+def test_the_time_left_counts_no_time_in_a_clusters_queue() -> None:
+    """10 questions a second before it and after it, and an hour between."""
+    told = [(0.0, begun()), (0.0, count(0)), (10.0, count(100)), (3_610.0, begun())]
+    view = folded(*told, (3_610.0, count(100)), (3_620.0, count(200)))
+    assert view.rate == 10
+    assert view.seconds_left == 40
+    log = [ev.encode(e.model_copy(update={"ts": NOON + timedelta(seconds=s)})) for s, e in told]
+    before = pace_of(log[:3], None)
+    more = [(3_610.0, count(100)), (3_620.0, count(200))]
+    log += [ev.encode(e.model_copy(update={"ts": NOON + timedelta(seconds=s)})) for s, e in more]
+    for known in (before, None):
+        pace = pace_of(log, known)
+        assert pace is not None
+        assert pace.ends == NOON + timedelta(seconds=3_660)
+        assert pace_of(log[4:], pace) == pace  # its beginning is not among the last lines
+
+
+def test_the_cost_at_the_end_is_not_forecast_from_other_things_than_are_left() -> None:
+    """600 answers have cost 4 USD, and the first of 5 conclusions 0.01."""
+    asked = [(0.0, begun()), (1.0, count(0)), (1.0, paid(0, 0.0))]
+    asked += [(600.0, count(600)), (600.0, paid(600, 4.0))]
+    more = [(700.0, count(0, 5, "conclusions")), (700.0, paid(600, 4.0))]
+    more += [(701.0, count(1, 5, "conclusions")), (701.0, paid(601, 4.01))]
+    found = spending(spec_of(), folded(*asked, *more))
+    assert found is not None
+    assert found.at_end == pytest.approx(4.05)
