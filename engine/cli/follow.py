@@ -11,6 +11,7 @@ from engine.cli.progress import LiveLine
 from engine.machine.state import phase_state
 from engine.planning.graph import unique_phases
 from engine.queries.doing import steps
+from engine.queries.following import PhaseFollower
 from engine.queries.notices import rings, stuck
 from engine.queries.rows import queued_runs
 from engine.scheduling import daemon
@@ -19,9 +20,7 @@ from engine.schema.counts import counted
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
 from engine.schema.specs import EvaluateSpec
-from engine.store.eventlog import EventReader
 from engine.store.notices import read as read_notices
-from engine.store.phase_log import EMPTY, PhaseView, fold_all
 from engine.store.run import read_run
 from engine.store.run_row import kind_of
 from engine.store.spending import in_all, spending
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import RunsFolder
-    from engine.store.phase_log import State
+    from engine.store.phase_log import PhaseView, State
     from engine.store.spending import Spending
 
 POLL_S = 0.5
@@ -84,7 +83,7 @@ class _Follower:
         self._quiet = quiet
         self._line = LiveLine(quiet)
         self._states: dict[str, State] = {p.id: "done" for p in phases if runs.phase(p.id).done}
-        self._readers: dict[str, tuple[EventReader, PhaseView]] = {}
+        self._logs: dict[str, PhaseFollower] = {}
         self._began = time.monotonic()
         self._last_line = 0.0
         self._pending: list[str] = []  # why phases wait in a cluster's queue
@@ -147,7 +146,7 @@ class _Follower:
             return
         self.clear()
         view = self._view(spec)
-        took = _seconds(view)
+        took = view.took() if view.finished else None
         lasted = "" if took is None else f" in {duration(took)}"
         done = sum(s == "done" for s in self._states.values())
         paid = spending(spec, view)
@@ -169,16 +168,10 @@ class _Follower:
         self._stuck |= found
 
     def _view(self, spec: PhaseSpec) -> PhaseView:
-        attempt = self._runs.phase(spec.id).last_attempt()
-        if attempt is None:
-            return EMPTY
-        reader, view = self._readers.get(spec.id, (EventReader(attempt.events), EMPTY))
-        if reader.path != attempt.events:  # a new attempt
-            reader, view = EventReader(attempt.events), EMPTY
-        while events := reader.read():  # of a long log it reads a part at a time
-            view = fold_all(events, view)
-        self._readers[spec.id] = (reader, view)
-        return view
+        log = self._logs.setdefault(spec.id, PhaseFollower(self._runs.phase(spec.id)))
+        while log.advance(time.monotonic() + POLL_S):  # of a long log it reads a part at a time
+            pass
+        return log.view
 
     def _tell_progress(self, running: Sequence[PhaseSpec]) -> None:
         if self._quiet:
@@ -203,7 +196,7 @@ class _Follower:
 
     def _paid(self) -> list[Spending]:
         """What the phases that were followed have paid in all, by currency."""
-        found = (spending(p, self._readers[p.id][1]) for p in self._phases if p.id in self._readers)
+        found = (spending(p, self._logs[p.id].view) for p in self._phases if p.id in self._logs)
         return in_all(one for one in found if one is not None)
 
     def clear(self) -> None:
@@ -217,13 +210,6 @@ def _identity(runs: RunsFolder) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _seconds(view: PhaseView) -> float | None:
-    """Return how long it took; None without both ends, or if the clock was set back between."""
-    if view.started is None or view.finished is None or view.finished < view.started:
-        return None
-    return (view.finished - view.started).total_seconds()
 
 
 def label(spec: PhaseSpec) -> str:

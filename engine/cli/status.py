@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -181,14 +182,11 @@ def _print_phases(runs: RunsFolder, found: RunStatus, ids: bool) -> None:
 
 
 def _took(phase: PhaseStatus) -> str:
-    """Say how long the last attempt took, or works already."""
-    view = phase.view
-    if phase.state == "running" and view.started is not None:
-        return duration(age(view.started))
-    ended = view.finished or view.last_event
-    if phase.state in ("waiting", "queued", "blocked") or view.started is None or ended is None:
+    """Say how long the attempts took in all, or work already."""
+    if phase.state in ("waiting", "queued", "blocked"):
         return NOTHING
-    return duration((ended - view.started).total_seconds())
+    took = phase.view.took(datetime.now(UTC) if phase.state == "running" else None)
+    return NOTHING if took is None else duration(took)
 
 
 def _progress(phase: PhaseStatus, phases: Sequence[PhaseStatus]) -> str:
@@ -245,9 +243,7 @@ def _remarks(found: RunStatus) -> Iterable[str]:
 
 def _cost(phases: Sequence[PhaseStatus]) -> str:
     """Say what all phases cost: the time that they worked, and what endpoints were paid."""
-    views = (phase.view for phase in phases)
-    spans = ((v.started, v.finished or v.last_event) for v in views)
-    seconds = sum((end - begin).total_seconds() for begin, end in spans if begin and end)
+    seconds = sum(phase.view.took() or 0.0 for phase in phases)
     paid = [one for one in map(_paid, phases) if one is not None]
     told = "".join(f", paid {total.text}" for total in in_all(paid)) or ", nothing paid"
     return f"cost: {duration(seconds)} of work{told}"

@@ -12,7 +12,7 @@ from engine.queries.rows import queued_runs
 from engine.queries.runs import RunStatus, damage_of, registry, run_status
 from engine.scheduling.standing import ENDED_BADLY, Fact, standings
 from engine.store.eventlog import EventReader, ends
-from engine.store.phase_log import EMPTY, PhaseView, fold_all
+from engine.store.phase_log import EMPTY, PhaseView, fold_all, gone_on_with
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,10 +29,10 @@ AT_ONCE = 500  # events in memory; a view keeps a tenth of what they weigh
 
 @dataclass
 class PhaseFollower:
-    """The log of a phase's last attempt, read as it grows; a new attempt starts afresh.
+    """The log of a phase's last attempt, read as it grows, after those of the attempts before it.
 
-    The log's end is read first, so that what the phase does now is known at once: ``view`` is that
-    of the end alone as long as the log is ``reading``.
+    The end of a long log is read first, so that what the phase does now is known at once: ``view``
+    is that of the end alone as long as it is ``reading``.
     """
 
     folder: PhaseDir
@@ -40,13 +40,13 @@ class PhaseFollower:
     view: PhaseView = EMPTY
     reading: bool = False
     _whole: PhaseView = EMPTY
-    _reader: EventReader | None = None
+    _readers: list[EventReader] = field(default_factory=list)  # of the logs that are not at an end
     _at_end: bool = False
 
     @property
     def damage(self) -> str:
         """What is wrong with the log, once all of it was read; empty when nothing is."""
-        read = self._reader if self._at_end else None
+        read = self._readers[-1] if self._at_end else None
         told = damage_of(read, self.view, self.folder) if read else ""
         return f"the log of {self.folder.id} was damaged: {told}" if told else ""
 
@@ -55,9 +55,11 @@ class PhaseFollower:
         last = self.folder.last_attempt()
         if last is None:
             return False
-        if self._reader is None or last.number != self.attempt:
-            self.attempt, self._whole, self._reader = last.number, EMPTY, EventReader(last.events)
-            self.reading = last.events.exists() and last.events.stat().st_size > END_BYTES
+        if not self._readers or last.number != self.attempt:
+            new = [one for one in self.folder.attempts() if one.number > self.attempt]
+            self._readers += [EventReader(one.events) for one in new]
+            self.attempt = last.number
+            self.reading = sum(map(_unread, self._readers)) > END_BYTES
             if self.reading:
                 known = ends(last.events, END_BYTES)
                 first = known[0].seq if known else 0
@@ -65,16 +67,29 @@ class PhaseFollower:
                 return True
         before = self._whole
         self._at_end = False
-        while events := self._reader.read(AT_ONCE, 1000 * (until - time.monotonic())):
-            self._whole = fold_all(events, self._whole)
-            if time.monotonic() > until:
-                break
-        else:
-            self._at_end = True
+        while not self._at_end:
+            events = self._readers[0].read(AT_ONCE, 1000 * (until - time.monotonic()))
+            if events:
+                self._whole = fold_all(events, self._whole)
+                if time.monotonic() > until:
+                    break
+            elif self._readers[1:]:
+                del self._readers[0]
+                self._whole = gone_on_with(self._whole)
+            else:
+                self._at_end = True
         caught_up = self.reading and self._at_end
         if self._at_end or not self.reading:
             self.view, self.reading = self._whole, False
         return caught_up or self._whole is not before
+
+
+def _unread(reader: EventReader) -> int:
+    """The bytes of a log that are still to be read."""
+    try:
+        return reader.path.stat().st_size - reader.offset
+    except OSError:
+        return 0
 
 
 @dataclass

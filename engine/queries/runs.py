@@ -20,6 +20,7 @@ from engine.store.phase_log import (
     PhaseView,
     State,
     fold_all,
+    gone_on_with,
 )
 from engine.store.registry import Registry
 from engine.store.run import read_record, with_phases
@@ -125,7 +126,7 @@ def headless(runs: RunsFolder) -> list[str]:
 
 
 def run_status(runs: RunsFolder, run_id: str, with_views: bool = True) -> RunStatus:
-    """Read everything about one run. Views fold the last attempt's whole log; without them, only
+    """Read everything about one run. Views fold the attempts' whole logs; without them, only
     phases that pay an endpoint have the end of theirs."""
     file, lost = with_phases(runs, read_record(runs, run_id))
     damage = list(lost.values())
@@ -167,19 +168,19 @@ def _money_of(folder: PhaseDir, spec: PhaseSpec) -> PhaseView:
 
 
 def view_of(folder: PhaseDir) -> PhaseView:
-    """Read the log of the phase's last attempt."""
+    """Read the log of the phase's last attempt, with the curves of those before it."""
     return read_view(folder)[0]
 
 
 def read_view(folder: PhaseDir) -> tuple[PhaseView, str]:
-    """Read the log of the phase's last attempt, and say how it is damaged, if it is."""
-    attempt = folder.last_attempt()
-    if attempt is None:
-        return EMPTY, ""
-    reader = EventReader(attempt.events)
-    view = fold_all(reader.read(max_records=10_000_000, max_ms=60_000))
-    torn = damage_of(reader, view, folder)
-    return view, f"{attempt.events}: {torn}" if torn else ""
+    """As :func:`view_of`, and say how the last attempt's log is damaged, if it is."""
+    view, torn = EMPTY, ""
+    for attempt in folder.attempts():
+        reader = EventReader(attempt.events)
+        view = fold_all(reader.read(max_records=10_000_000, max_ms=60_000), gone_on_with(view))
+        damage = damage_of(reader, view, folder)
+        torn = f"{attempt.events}: {damage}" if damage else ""
+    return view, torn
 
 
 def damage_of(reader: EventReader, view: PhaseView, folder: PhaseDir) -> str:

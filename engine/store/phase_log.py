@@ -56,23 +56,30 @@ class Tail(Generic[T]):
     def __getitem__(self, index: int) -> T:
         return self._items[range(self.length)[index]]
 
+    def first(self, count: int) -> Tail[T]:
+        """A view of the oldest ``count`` elements alone."""
+        return Tail(self._items, count)
+
     def last(self, count: int) -> list[T]:
         """The newest ``count`` elements, oldest first."""
         return self._items[max(0, self.length - count) : self.length]
 
 
 class Moment(NamedTuple):
-    """When a step was measured: Unix time in seconds, and the epoch if it was reported."""
+    """When a step was measured: after so many seconds of work, and the epoch if it was reported."""
 
     step: int
-    at: float
+    worked: float
     epoch: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseView:
-    """The state of one attempt, from all its events.
+    """The state of one attempt, from all its events, with the curves and the time at work of those
+    that it goes on from (:func:`gone_on_with`).
 
+    ``began``: when the present stretch of work did, after ``worked`` seconds of others: of earlier
+    attempts and, on a cluster, of earlier allocations.
     ``metrics``: name -> (step, value) points; ``moments``: their times. ``gaps``: number of
     missing sequence numbers, which mean that the log was damaged. ``unknown``: events of kinds
     this version does not know. ``latest``: the last event of each kind that no other field here
@@ -87,6 +94,8 @@ class PhaseView:
     devices: tuple[str, ...] = ()
     details: dict[str, object] = field(default_factory=dict)
     started: datetime | None = None
+    began: datetime | None = None
+    worked: float = 0.0
     last_event: datetime | None = None
     progressed: datetime | None = None
     finished: datetime | None = None
@@ -112,6 +121,15 @@ class PhaseView:
     figures: dict[str, object] = field(default_factory=dict)
     next_seq: int = 0
     gaps: int = 0
+
+    def took(self, now: datetime | None = None) -> float | None:
+        """Seconds at work in all, until the last event, or until ``now`` for one that still is;
+        None where nothing was written or the clock was set back."""
+        until = now or self.finished or self.last_event
+        if self.began is None or until is None:
+            return self.worked or None
+        last = (until - self.began).total_seconds()
+        return self.worked + last if last >= 0 else self.worked or None
 
     @property
     def rate(self) -> float | None:
@@ -157,6 +175,7 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
     gap = event.seq - view.next_seq if event.seq >= 0 else 0
     base = replace(
         view,
+        began=view.began or event.ts,
         last_event=event.ts,
         progressed=view.progressed if isinstance(event, ev.Resource) else event.ts,
         next_seq=event.seq + 1,
@@ -164,7 +183,7 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
     )
     match event:
         case ev.Metric():
-            moment = Moment(event.step, event.ts.timestamp(), event.epoch)
+            moment = Moment(event.step, base.took() or 0.0, event.epoch)
             moments = base.moments.append(moment)
             return replace(base, metrics=_with_points(base.metrics, event), moments=moments)
         case ev.Progress():
@@ -181,7 +200,7 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
         case ev.Activity():
             return replace(base, activity=event.text, waiting=event.waiting)
         case ev.PhaseStarted():
-            return _started(base, event)
+            return _started(base, event, view.took())
         case ev.Scored():
             return replace(base, scores=(*base.scores, event))
         case ev.Answering():
@@ -217,13 +236,24 @@ def fold_all(events: Iterable[ev.Event], view: PhaseView = EMPTY) -> PhaseView:
 def _with_points(
     metrics: dict[str, Tail[tuple[int, float]]], event: ev.Metric
 ) -> dict[str, Tail[tuple[int, float]]]:
+    """The curves with more points; steps that are gone through again replace those that an earlier
+    attempt had reached after its last checkpoint."""
     grown = dict(metrics)
     for name, value in event.values.items():
-        grown[name] = grown.get(name, Tail()).append((event.step, value))
+        points, known = grown.get(name, Tail()), len(grown.get(name, ()))
+        while known and points[known - 1][0] >= event.step:
+            known -= 1
+        grown[name] = points.first(known).append((event.step, value))
     return grown
 
 
-def _started(view: PhaseView, event: ev.PhaseStarted) -> PhaseView:
+def gone_on_with(view: PhaseView) -> PhaseView:
+    """What a next attempt's view begins with, from that of the last one."""
+    worked = view.took() or 0.0
+    return replace(EMPTY, metrics=view.metrics, moments=view.moments, worked=worked)
+
+
+def _started(view: PhaseView, event: ev.PhaseStarted, worked: float | None) -> PhaseView:
     return replace(
         view,
         phase=event.phase,
@@ -232,7 +262,9 @@ def _started(view: PhaseView, event: ev.PhaseStarted) -> PhaseView:
         devices=event.devices,
         details=dict(event.details),
         started=event.ts,
-        progress_began=None,  # on a cluster it may go on with an attempt, after a time in the queue
+        began=event.ts,  # on a cluster it may go on with an attempt, after a time in the queue
+        worked=worked or 0.0,
+        progress_began=None,
         cost_began=None,
     )
 

@@ -95,5 +95,5 @@ def _gpus(view: PhaseView, field: str, scale: float) -> list[Series]:
 
 def _series(view: PhaseView, name: str, values: list[float]) -> Series:
     readings = list(view.resources)
-    began = view.started or readings[0].ts
+    began = min(view.started or readings[0].ts, readings[0].ts)
     return Series(name, [(reading.ts - began).total_seconds() for reading in readings], values)

@@ -166,10 +166,9 @@ def phase_text(
 
 def _besides(phase: PhaseStatus, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield what a phase's first line says after its state where there is room, with its style."""
-    ended = now if phase.state == "running" else phase.view.finished or phase.view.last_event
-    if phase.state in {"running", "done"} and phase.view.started and ended:
-        took = (ended - phase.view.started).total_seconds()
-        yield f" {duration(took):>5}" if took >= 0 else "", "dim"
+    took = phase.view.took(now if phase.state == "running" else None)
+    if phase.state in {"running", "done"} and took is not None:
+        yield f" {duration(took):>5}", "dim"
     if phase.attempt > 1:
         yield f" attempt {phase.attempt}", "yellow"
 

@@ -1,4 +1,4 @@
-"""The x axes of curves: steps, time since the phase began, epochs."""
+"""The x axes of curves: steps, time that the phase was at work, epochs."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ class Places:
         if over == "steps":
             return None
         moments = view.moments
-        began = view.started.timestamp() if view.started else moments[0].at
         for moment in moments.last(len(moments) - self._taken):
-            at = moment.at - began if over == "time" else moment.epoch
+            at = moment.worked if over == "time" else moment.epoch
             self._last = max(self._last, 0.0 if at is None else at)
             self._places.setdefault(moment.step, self._last)
         self._taken = len(moments)

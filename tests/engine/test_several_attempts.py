@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.cli.status import print_run
+from engine.queries.comparison import Logs, rows_of
 from engine.queries.effort import effort_of
 from engine.queries.evaluations import finished
+from engine.queries.following import RunFollower
 from engine.queries.pace import pace_of
+from engine.queries.runs import run_status, view_of
 from engine.schema import events as ev
 from engine.store.eventlog import EventWriter
 from engine.store.phase_log import fold_all
+from engine.store.run import read_run
 from engine.store.spending import spending
+from engine.tables import comparisons
 from tests.contract.test_spending import spec_of
 from tests.tui.conftest import measured, run_of  # noqa: F401
 
@@ -110,3 +116,58 @@ def test_the_cost_at_the_end_is_not_forecast_from_other_things_than_are_left() -
     found = spending(spec_of(), folded(*asked, *more))
     assert found is not None
     assert found.at_end == pytest.approx(4.05)
+
+
+def loss(step: int, value: float) -> ev.Metric:
+    return ev.Metric(step=step, epoch=step / 10, values={"loss": value})
+
+
+@pytest.fixture
+def resumed(measured: RunsFolder) -> tuple[RunsFolder, str, PhaseDir]:  # noqa: F811
+    """A run whose training was killed at step 5, went on from step 3 an hour later, and was then
+    requeued by a cluster for another hour."""
+    run_id = run_of(measured, "instruct-only", "wren-3m")
+    spec = next(p for p in read_run(measured, run_id).spec.phases if p.kind == "instruct")
+    phase = emptied(measured.phase(spec.id))
+    first = [(n, loss(n, 9 - n)) for n in range(1, 6)]
+    write(phase.new_attempt(), (0, begun()), *first)
+    second = phase.new_attempt()
+    write(second, (3_600, begun()), *((3_600 + n, loss(3 + n, 6 - n)) for n in range(1, 4)))
+    write(second, (7_200, begun()), (7_201, loss(7, 2.5)), (7_202, ended()))
+    second.job.write_text("26\n")
+    return measured, run_id, phase
+
+
+CURVE = [(1, 8), (2, 7), (3, 6), (4, 5), (5, 4), (6, 3), (7, 2.5)]
+WORKED = 5 + 3 + 2
+
+
+def test_a_curve_is_of_all_attempts_and_a_step_stands_in_it_once(
+    resumed: tuple[RunsFolder, str, PhaseDir], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, run_id, phase = resumed
+    assert list(view_of(phase).metrics["loss"]) == CURVE
+    views, rows = Logs(runs, [run_id]).read(), rows_of(runs, [run_id])
+    (line,) = comparisons.curve_ends(views, rows, "instruct", "loss").rows
+    assert line[1:] == ("7", "8", "2.5", "8", "2.5")
+    worked = {one.step: one.worked for one in view_of(phase).moments}
+    assert worked == {1: 1, 2: 2, 3: 3, 4: 6, 5: 7, 6: 8, 7: 9}
+    monkeypatch.setattr("engine.queries.following.END_BYTES", 10)
+    follower = RunFollower(runs, run_id)
+    found = follower.advance()
+    assert found is not None
+    assert any(one.reading for one in found.phases)
+    whole = follower.advance_to_the_end()
+    assert whole is not None
+    assert list(next(p for p in whole.phases if p.id == phase.id).view.metrics["loss"]) == CURVE
+
+
+def test_what_a_phase_took_is_of_all_attempts_and_no_time_in_a_queue(
+    resumed: tuple[RunsFolder, str, PhaseDir], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, run_id, phase = resumed
+    assert view_of(phase).took() == WORKED
+    status = run_status(runs, run_id)
+    print_run(runs, status)
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if " instruct " in one)
+    assert f"{WORKED} s" in line

@@ -53,16 +53,19 @@ class GrowingSeries:
     def __init__(self) -> None:
         self._x: Floats = []
         self._y: Floats = []
+        self._last: tuple[int, float] | None = None
 
     def take(
         self, points: Tail[tuple[int, float]], places: Mapping[int, float] | None = None
     ) -> tuple[Floats, Floats]:
-        """Return x and y of all points, in the same lists each time, but in new lists for another
-        attempt (which has fewer points). ``places``: the steps' positions on the x axis, if they
-        are not their numbers."""
-        if len(points) < len(self._x):
+        """Return x and y of all points, in the same lists each time, but in new lists where some
+        were measured again. ``places``: the steps' positions on the x axis, if they are not their
+        numbers."""
+        known = len(self._x)
+        if known and (len(points) < known or points[known - 1] != self._last):
             self._x, self._y = [], []
         new = points.last(len(points) - len(self._x))
+        self._last = new[-1] if new else self._last
         self._x += [x if places is None else places[x] for x, _ in new]
         self._y += [y for _, y in new]
         return self._x, self._y
