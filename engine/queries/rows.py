@@ -23,7 +23,7 @@ from engine.schema.varied import as_varied
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
 from engine.store.run_row import RunRow, figures_of, inputs_of, kind_of, settings_of
-from engine.store.spans import first_line, last_lines, seconds_before, written
+from engine.store.spans import Work, last_lines, seconds_before, work_of, written
 from engine.store.spending import in_all, spending
 from engine.store.untouched import Inodes
 
@@ -42,16 +42,29 @@ SETTLED: frozenset[State] = frozenset({"done", "failed", "stopped", "waiting"})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A phase's state when read; ``began``, ``ended``: its last attempt's first and last event.
-    ``earlier``: seconds that earlier attempts were at work. ``pace``: of one at work; ``paid``:
+    """A phase's state when read; ``work``: when its last attempt was at work, ``ended``: until
+    when. ``earlier``: seconds that the attempts before it were. ``pace``: of one at work; ``paid``:
     what it pays an endpoint."""
 
     found: PhaseState
-    began: datetime | None = None
+    work: Work = Work()  # noqa: RUF009
     ended: datetime | None = None
     earlier: float = 0.0
     pace: Pace | None = None
     paid: Spending | None = None
+
+    @property
+    def before(self) -> float:
+        """Seconds at work before the present stretch."""
+        return self.earlier + self.work.before
+
+    @property
+    def took(self) -> float | None:
+        """Seconds at work in all that is over; None before anything is."""
+        if self.work.began is None or not (self.ended or self.before):
+            return None
+        last = (self.ended - self.work.began).total_seconds() if self.ended else 0.0
+        return self.before + max(0.0, last)
 
 
 WAITING = Look(PhaseState("waiting"))
@@ -97,14 +110,15 @@ def look_at(folder: PhaseDir, before: Look | None = None) -> Look:
     attempt = folder.last_attempt()
     if found.state == "waiting" or attempt is None:
         return Look(found) if found != WAITING.found else WAITING
-    first, lines = first_line(attempt), last_lines(attempt)
+    lines = last_lines(attempt)
     paid = _paid(folder, lines)
     same = before if before and before.found.attempt == found.attempt else None
     earlier = same.earlier if same else seconds_before(folder, attempt)
+    work = work_of(attempt, same.work) if same else work_of(attempt)
     if found.state == "running":
         pace = pace_of(lines, same.pace if same else None)
-        return Look(found, written(first), None, earlier, pace, paid)
-    return Look(found, written(first), written(lines[-1] if lines else b""), earlier, None, paid)
+        return Look(found, work, None, earlier, pace, paid)
+    return Look(found, work, written(lines[-1] if lines else b""), earlier, None, paid)
 
 
 def _paid(folder: PhaseDir, lines: Sequence[bytes]) -> Spending | None:
@@ -145,12 +159,8 @@ def progress_of(
     facts = {i: Fact(x.found.state, x.found.attempt) for i, x in zip(needs, looks, strict=True)}
     states = [one.state for one in standings(needs.items(), facts, forgiven).values()]
     state = run_state(states, stop, any(x.found.stopping for x in looks))
-    took = [
-        x.earlier + (max(0.0, (x.ended - x.began).total_seconds()) if x.ended else 0.0)
-        for x in looks
-        if x.began and (x.ended or x.earlier)
-    ]
-    at_work = [x.began for x in looks if x.found.state == "running" and x.began]
+    took = [x.took for x in looks if x.took is not None]
+    at_work = [x.work.began for x in looks if x.found.state == "running" and x.work.began]
     ends = [x.ended for x in looks if x.ended]
     return Progress(
         state=state,

@@ -32,7 +32,7 @@ from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 from engine.store.locking import Timeout, acquire
 from engine.store.provenance import provenance
 from engine.store.shared_disk import refresh
-from engine.store.spans import seconds_before
+from engine.store.spans import seconds_before, work_of
 from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
         ranks.meet()
     began = time.monotonic()
     figures = catalog.recipe(spec)(context, spec)
-    took = time.monotonic() - began + seconds_before(context.folder, context.attempt)
+    before = seconds_before(context.folder, context.attempt) + work_of(context.attempt).before
+    took = time.monotonic() - began + before
     figures["seconds"] = round(took, 2)
     figures |= monitor.peaks
     context.publish(figures)

@@ -1,13 +1,17 @@
-"""From when to when attempts were at work, by the first and the last line of their logs."""
+"""From when to when attempts were at work, by the lines of their logs at which they began and
+ended."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from engine.store.layout import AttemptDir, PhaseDir
 
 TAIL_BYTES = 65_536  # of a log: its last lines are there
@@ -41,13 +45,53 @@ def written(line: bytes) -> datetime | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """When an attempt was at work. ``began``: the present stretch, after ``before`` seconds of
+    others: on a cluster it may go on in a next allocation, after a time in the queue. ``read``:
+    bytes of the log that were looked through for these."""
+
+    began: datetime | None = None
+    before: float = 0.0
+    read: int = field(default=0, compare=False)
+
+
+def work_of(attempt: AttemptDir, known: Work = Work()) -> Work:
+    """Read it from the log; ``known``: what a look before has found, which is not read again."""
+    if not attempt.job.exists():  # only a cluster's job goes on with an attempt
+        return known if known.began else Work(written(first_line(attempt)))
+    try:
+        with attempt.events.open("rb") as file:
+            file.seek(max(0, known.read - TAIL_BYTES))  # with the line before what is new
+            return _read_on(file, known)
+    except OSError:
+        return known
+
+
+def _read_on(file: BinaryIO, known: Work) -> Work:
+    began, before, read, last = known.began, known.before, known.read, b""
+    at = file.tell()
+    for line in file:
+        at += len(line)
+        if not line.endswith(b"\n"):
+            break
+        if at > read and b'"phase_started"' in line:
+            before += _seconds(began, written(last))
+            began = written(line)
+        last, read = line, max(read, at)
+    return Work(began, before, read)
+
+
 def seconds_before(phase: PhaseDir, last: AttemptDir) -> float:
     """How long a phase's attempts before this one were at work, in all: what they have done is
     gone on with."""
-    return sum(_seconds(one) for one in phase.attempts() if one.number < last.number)
+    return sum(_in_all(one) for one in phase.attempts() if one.number < last.number)
 
 
-def _seconds(attempt: AttemptDir) -> float:
-    lines = last_lines(attempt)
-    began, ended = written(first_line(attempt)), written(lines[-1] if lines else b"")
+def _in_all(attempt: AttemptDir) -> float:
+    work, lines = work_of(attempt), last_lines(attempt)
+    return work.before + _seconds(work.began, written(lines[-1] if lines else b""))
+
+
+def _seconds(began: datetime | None, ended: datetime | None) -> float:
     return max(0.0, (ended - began).total_seconds()) if began and ended else 0.0

@@ -14,11 +14,13 @@ from engine.queries.effort import effort_of
 from engine.queries.evaluations import finished
 from engine.queries.following import RunFollower
 from engine.queries.pace import pace_of
+from engine.queries.rows import look_at
 from engine.queries.runs import run_status, view_of
 from engine.schema import events as ev
 from engine.store.eventlog import EventWriter
 from engine.store.phase_log import fold_all
 from engine.store.run import read_run
+from engine.store.spans import seconds_before, work_of
 from engine.store.spending import spending
 from engine.tables import comparisons
 from tests.contract.test_spending import spec_of
@@ -171,3 +173,10 @@ def test_what_a_phase_took_is_of_all_attempts_and_no_time_in_a_queue(
     print_run(runs, status)
     (line,) = (one for one in capsys.readouterr().out.splitlines() if " instruct " in one)
     assert f"{WORKED} s" in line
+    assert look_at(phase).took == WORKED
+    assert seconds_before(phase, phase.next_attempt()) == WORKED  # for the manifest of the next
+    last = phase.attempts()[-1]
+    known = work_of(last)
+    write(last, (10_800, begun()), (10_801, loss(8, 2)))
+    assert work_of(last, known) == work_of(last)
+    assert look_at(phase).took == WORKED + 1
