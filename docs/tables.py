@@ -235,7 +235,7 @@ def keys() -> str:
 
 
 def key_tables() -> dict[str, list[tuple[str, str, str]]]:
-    """Place -> keys, what they do, and the action's name."""
+    """Place -> keys, what they do, and the action's name, if it may have other keys."""
     from sirt_tui.actions import ACTIONS, ANSWERS
     from sirt_tui.places import PLACES
 
@@ -245,7 +245,7 @@ def key_tables() -> dict[str, list[tuple[str, str, str]]]:
             (
                 " ".join(f"`{_key(key)}`" for key in actions[use.name].keys.split(",")),
                 use.words or actions[use.name].words,
-                f"`{use.name}`",
+                f"`{use.name}`" if use.name in ACTIONS else "",
             )
             for use in uses
         ]

@@ -233,7 +233,7 @@ def device_request(
             return site_request(*site, wanted, gpu_count, cpu)
         return placing.device_request(wanted, gpu_count, cpu, launcher)
     except UserError as error:
-        given = {"--gpus": gpus, "--gpu-count": gpu_count}
+        given = {"--site": site and site[1], "--gpus": gpus, "--gpu-count": gpu_count}
         options = " ".join(f"{name} {value}" for name, value in given.items() if value is not None)
         raise UserError(f"{options}: {error}") from None
 

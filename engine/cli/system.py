@@ -58,7 +58,7 @@ def devices(as_json: bool) -> None:
 @click.option(
     "--into",
     type=GivenPath(file_okay=False),
-    help="The folder to install into; beside the runs otherwise.",
+    help="The folder to install into; vllm-env in the runs folder otherwise.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask before installing.")
 @json_option

@@ -74,7 +74,8 @@ class Queue(Frozen):
         for entry in self.entries:
             if entry.run_id == run_id:
                 return entry
-        raise UserError(f"run {run_id!r} is not in the queue: {nearest(run_id, self.run_ids)}")
+        hint = nearest(run_id, self.run_ids) if self.entries else "it is empty"
+        raise UserError(f"run {run_id!r} is not in the queue: {hint}")
 
     def with_entry(self, changed: Entry) -> Queue:
         """The queue with the run's entry replaced, or appended if it has none."""

@@ -95,8 +95,9 @@ def look_prompts() -> Any:
     return setting(
         3,
         "ours",
-        "held-out training prompts that are answered at each look at the training, to see how "
-        "answers change (ten looks in instruct, in refine one every evaluate_every steps); 0: none",
+        "prompts that are answered at each look at the training, to see how answers change: of "
+        "questions that it does not learn from, as far as there are any (ten looks in instruct, in "
+        "refine one every evaluate_every steps); 0: none",
         since="0.2",
     )
 

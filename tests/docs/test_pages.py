@@ -6,11 +6,13 @@ import ast
 import json
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+from engine import catalog
 from engine.cli.main import sirt
 from engine.commands.experiments import plan_experiment
 from engine.planning import yaml_file
@@ -148,6 +150,19 @@ def test_files_can_be_read_and_experiments_planned(block, tmp_path):
     assert read_combinations(file)
     if whole:
         assert plan_experiment(RunsFolder(tmp_path / "runs"), str(file)).plan.runs
+
+
+def test_rows_of_own_questions_can_be_asked(tmp_path):
+    page = text_of(DOCS / "guide" / "compose.md")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| `(\{.*\})` \|$", page, re.MULTILINE))
+    assert rows.keys() == {name for name in catalog.TASKS if not name.startswith("pocket")}
+    for name, row in rows.items():
+        files = {split: str(tmp_path / f"{name}-{split}.jsonl") for split in ("train", "test")}
+        for file in files.values():
+            Path(file).write_text(row)
+        task = catalog.task(name)
+        for split in ("train", "test") if task.trains else ("test",):
+            assert len(task.load(TaskSource(**files), split)) == 1, name
 
 
 def test_other_code_can_be_read():

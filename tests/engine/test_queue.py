@@ -101,6 +101,8 @@ def test_a_stop_spares_what_another_queued_run_needs(runs):
 
 
 def test_clear_errors(runs):
+    with pytest.raises(UserError, match="run 'one' is not in the queue: it is empty"):
+        queue.move(runs, "one", 0)
     queue.enqueue(runs, ["one"], CPU)
     with pytest.raises(UserError, match="run 'onee' is not in the queue: did you mean 'one'"):
         queue.move(runs, "onee", 0)
