@@ -283,7 +283,7 @@ def overview(rows: Sequence[RunRow], prompt: Prompt) -> Overview:
     study = Study("", tuple(kept_apart(rows, _averaged)))
     kinds = {"all": study.conditions} | {
         name: tuple(one for one in study.conditions if one.in_family is family)
-        for name, family in (("in-family", True), ("out-of-family", False))
+        for name, family in (("in-family", True), ("out-family", False))
     }
     found = {name: matrix(study, chosen, prompt) for name, chosen in kinds.items()}
     matrices = {name: one for name, one in found.items() if one.cells}

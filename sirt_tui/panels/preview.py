@@ -126,7 +126,7 @@ def _took(row: RunRow) -> str | None:
 def _teacher(row: RunRow) -> str | None:
     if row.teacher is None or row.in_family is None:
         return row.teacher
-    return f"{row.teacher} ({'in' if row.in_family else 'out-of'}-family)"
+    return f"{row.teacher} ({'in' if row.in_family else 'out'}-family)"
 
 
 def _warnings(row: RunRow) -> list[str]:

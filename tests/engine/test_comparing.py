@@ -174,7 +174,7 @@ def test_each_round_of_refine_has_its_curves(recorded):  # noqa: F811
 def test_the_matrix_means_runs(recorded):  # noqa: F811
     rows = list_runs(recorded)
     found = comparison.overview(rows, "plain").matrices
-    assert list(found) == ["all", "in-family", "out-of-family"]
+    assert list(found) == ["all", "in-family", "out-family"]
     mine = next(r for r in rows if (r.arm, r.teacher) == ("both", "wren-3m"))
     cell = found["in-family"].cells["both pocket-compass", "pocket-compass"]
     own = next(one for one in mine.accuracies if one.evaluation == COMPASS)

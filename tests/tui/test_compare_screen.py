@@ -95,7 +95,7 @@ def test_each_view_of_two_runs(recorded):
     assert "refine loss" in pages["curves"]
     assert "━ B" in pages["curves"]
     assert "instruct-only" in pages["settings"]
-    assert "out-of-family" in pages["matrix"]
+    assert "out-family" in pages["matrix"]
     assert "████  93.7 [91.4, 95.4]" in pages["matrix"]
     assert "100 %" in pages["fractions"]
 
