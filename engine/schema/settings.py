@@ -95,8 +95,8 @@ def look_prompts() -> Any:
     return setting(
         3,
         "ours",
-        "prompts that are answered at each look at the training, to see how answers change: of "
-        "questions that it does not learn from, as far as there are any (ten looks in instruct, in "
+        "prompts answered at each look at the training, to see how answers change: of questions "
+        "that it does not learn from, as far as there are any (ten looks in instruct, in "
         "refine one every evaluate_every steps); 0: none",
         since="0.2",
     )
@@ -184,7 +184,7 @@ class ElicitSettings(Frozen):
         None,
         "ours",
         "questions, drawn from those of the demonstrations; all of them when empty",
-        since="0.3",
+        since="0.2",
     )
 
 
