@@ -246,7 +246,11 @@ def device_request(
     type=click.IntRange(1),
     help="How many phases may share the CPU in this folder; kept for later launches.",
 )
-@click.option("--launcher", default="local", help="What starts phases; local: this machine.")
+@click.option(
+    "--launcher",
+    default="local",
+    help="What starts phases: local, or a launcher of your own; for Slurm give --site.",
+)
 @click.option("--site", help="Where to run: a site's name (sirt site list); local: this machine.")
 @click.option("--detach", is_flag=True, help="Return at once; look with `sirt status`.")
 @json_option
