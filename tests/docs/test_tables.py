@@ -11,7 +11,7 @@ from engine.cli.verbs import VERBS
 from engine.planning import presets
 from engine.queries import item_filter
 from engine.queries.rows import row_of
-from engine.queries.settings_form import settings
+from engine.queries.settings_form import EXPLAINED, WORDS, settings
 from engine.schema.kinds import SOURCES
 from engine.schema.site import Need, Site
 from engine.store.layout import RunsFolder
@@ -43,6 +43,12 @@ def test_every_setting_is_told(setting):
         cells = [cell.strip() for cell in row.strip("|").split(" | ")]
         assert len(cells[1]) > 3, "what it is"
         assert not setting.source or setting.source in cells
+
+
+def test_marks_mean_what_compose_says():
+    told = text_of(DOCS / "method.md")
+    for mark, words in WORDS.items():
+        assert f"| {mark} | {words} | {EXPLAINED[mark]} |" in told
 
 
 def test_bounds_choices_defaults_and_versions_are_told():
