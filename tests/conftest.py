@@ -7,10 +7,13 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import pytest
 
-    import pytest
+from engine.machine import devices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
 
@@ -25,3 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark = item.get_closest_marker("slow")
         seconds[item.path] += (*mark.args, SLOW_S)[0] if mark else FAST_S
     items.sort(key=lambda item: -seconds[item.path])  # stable: a file's tests keep their order
+
+
+@pytest.fixture(autouse=True)
+def _no_cards_of_another_test() -> Iterator[None]:
+    """What a test says of GPUs is not remembered in the next one."""
+    yield
+    devices.smallest_card.cache_clear()

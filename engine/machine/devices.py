@@ -12,6 +12,7 @@ import os
 import resource
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -99,6 +100,12 @@ def allowed_gpus(found: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
         return found
     names = {name.strip() for name in visible.split(",")}
     return tuple(g for g in found if str(g.index) in names or g.uuid in names)
+
+
+@cache
+def smallest_card() -> float:
+    """GiB of the smallest GPU that may be used here; infinite where there is none."""
+    return min((gpu.total / 1024 for gpu in allowed_gpus(gpus())), default=math.inf)
 
 
 def machine() -> Machine:

@@ -9,13 +9,14 @@ device at hand (:func:`engine.models.loading.compute_dtype`).
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.machine.devices import cores, has_bf16, memory
+from engine.machine.devices import cores, has_bf16, memory, smallest_card
 from engine.planning.history import likeness
 from engine.schema.specs import EvaluateSpec
 
@@ -37,6 +38,10 @@ TOKENS: Final = 350  # in a prompt with its answer, while not yet counted
 # in Qwen2 and Llama with LoRA on all linear layers, in fp32 with dropout
 KEPT: Final = {2: (67, 13.5), 4: (75, 19.4)}
 AT_ONCE: Final = 64  # sequences that a training pass on a CPU reads, at most
+LARGE: Final = 2e8  # parameters from which training on a GPU recomputes, a fifth slower
+PASS_OF_CARD: Final = 2 / 3  # share of a GPU's free memory that a training pass may keep
+PASS_OF_MACHINE: Final = 1 / 4  # of the main memory, on a CPU
+FEW: Final = 8  # answers at once, with fewer of which a GPU would be idle
 POCKET: Final = 50e6  # parameters below which two threads don't speed up a matrix product
 UNKNOWN_BYTES: Final = 2.0**19  # per token: a 7B model without grouped-query attention
 SPARE: Final = 1.3  # what the allocator holds beyond the tensors, measured
@@ -69,10 +74,12 @@ class Shape:
         """Parameters in memory: an embedding of its own is read, not multiplied with."""
         return self.used + (0 if self.tied else self.vocabulary * self.hidden)
 
-    def kept(self, width: int) -> float:
-        """Bytes of a token that one layer keeps for its gradient (:data:`KEPT`)."""
+    def kept(self, width: int, again: bool) -> float:
+        """Bytes of a token that training keeps for its gradient (:data:`KEPT`). ``again``: it
+        recomputes, so that it keeps each layer's input, in 16 bits, and all of one layer."""
         hidden, intermediate = KEPT[width]
-        return hidden * self.hidden + intermediate * self.intermediate
+        one = hidden * self.hidden + intermediate * self.intermediate
+        return 2 * self.layers * self.hidden + one if again else self.layers * one
 
 
 def shape_of(card: ModelCard) -> Shape | None:
@@ -155,14 +162,13 @@ def rough_gib(spec: PhaseSpec, on_gpu: bool) -> float | None:
     if not card or not source or (shape := shape_of(card)) is None:
         return None
     weights = (card.parameters or shape.stored) * _bytes_a_weight(source, spec, on_gpu)
+    free = (smallest_card() - ON_CARD) * GIB - weights if on_gpu else None
     width = _width(source, on_gpu)
-    step = spec.step
-    if step is None:
-        beside = SPARE * _answering(spec, shape, width)
-    elif on_gpu:
-        beside = SPARE * _training(step, shape, width)
-    else:  # its passes are limited to a quarter of the free memory
-        beside = SPARE_IN_TRAINING * min(_training(step, shape, width), memory()[0] * 2**20 / 4)
+    if spec.step is None:
+        beside = _answering(spec, shape, width, free)
+    else:
+        again = on_gpu and parameters_of(card) >= LARGE
+        beside = _training(spec.step, shape, shape.kept(width, again), free)
     return (ON_CARD if on_gpu else RUNTIME) + (weights + beside) / GIB
 
 
@@ -203,17 +209,26 @@ def _bytes_a_weight(source: LocalWeights, spec: PhaseSpec, on_gpu: bool) -> floa
     return made + (0.0 if source.precision == "fp32" else 2.0)
 
 
-def _answering(spec: PhaseSpec, shape: Shape, width: int) -> float:
-    """Bytes of a full batch's KV cache, and of its logits while a token is drawn."""
+def _answering(spec: PhaseSpec, shape: Shape, width: int, free: float | None) -> float:
+    """Bytes of a full batch's KV cache, and of its logits while a token is drawn; of a smaller one
+    where a GPU has less ``free``, as generation takes what fits."""
     generation = spec.generation
-    tokens = TOKENS
-    rows = min(generation.max_batch, max(1, generation.token_budget // tokens))
+    rows = min(generation.max_batch, max(1, generation.token_budget // TOKENS))
     if isinstance(spec, EvaluateSpec) and spec.limit:
         rows = min(rows, spec.limit)
-    return rows * (tokens * shape.layers * shape.cached * width + 4 * 4 * shape.vocabulary)
+    each = SPARE * (TOKENS * shape.layers * shape.cached * width + 4 * 4 * shape.vocabulary)
+    most = math.inf if free is None else free
+    return max(min(rows * each, most), min(rows, FEW) * each)
 
 
-def _training(step: tuple[int, int], shape: Shape, width: int) -> float:
-    """Bytes that one pass keeps for its gradient, with the logits of its answers."""
-    rows, tokens = min(step[0], AT_ONCE), min(step[1], TOKENS)
-    return rows * tokens * (shape.layers * shape.kept(width) + 2 * 4 * shape.hidden)
+def _training(step: tuple[int, int], shape: Shape, kept: float, free: float | None) -> float:
+    """Bytes that one pass keeps for its gradient, ``kept`` a token, with the states of its answers:
+    a pass takes what fits into its share of a GPU's ``free`` memory, or of the machine's."""
+    rows, longest = step
+    each = min(longest, TOKENS) * (kept + 2 * 4 * shape.hidden)
+    if free is None:
+        most = PASS_OF_MACHINE * memory()[0] * 2**20
+        return SPARE_IN_TRAINING * max(each, min(min(rows, AT_ONCE) * each, most))
+    if free == math.inf:  # no GPU here
+        rows = min(rows, AT_ONCE)
+    return SPARE * max(each, min(rows * each, PASS_OF_CARD * free))

@@ -20,7 +20,15 @@ from engine.machine import ranks
 from engine.machine.devices import MIB, memory
 from engine.models import adapters
 from engine.models.loading import compute_dtype
-from engine.planning.memory import AT_ONCE, rough_gib, shape_in, splits
+from engine.planning.memory import (
+    AT_ONCE,
+    LARGE,
+    PASS_OF_CARD,
+    PASS_OF_MACHINE,
+    rough_gib,
+    shape_in,
+    splits,
+)
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
 from engine.training import checkpoints, guards
@@ -38,7 +46,6 @@ if TYPE_CHECKING:
     from engine.schema.settings import LoraSettings
     from engine.schema.specs import InstructSpec, RefineSpec
 
-LARGE = 200_000_000  # parameters from which activations are recomputed to save GPU memory
 SCHEDULES = {"constant": "constant_with_warmup"}
 
 
@@ -113,23 +120,18 @@ def _card_gib() -> float:
 def examples_at_once(loaded: Loaded, tokens: int) -> int:
     """How many sequences of the given length fit into memory in one training pass.
 
-    So many bytes a token and layer are kept as :meth:`engine.planning.memory.Shape.kept` says;
-    recomputing keeps two a hidden unit and layer, and all of one layer's. Two thirds of the free
-    GPU memory may go there; on a CPU a quarter of the memory, and no more than keeps its caches
-    useful.
+    So many bytes a token are kept as :meth:`engine.planning.memory.Shape.kept` says. On a CPU no
+    more are read at once than keep its caches useful.
     """
     shape = shape_in(loaded.model.config.get_text_config())
-    each = shape.kept(loaded.model.dtype.itemsize)
+    each = tokens * shape.kept(loaded.model.dtype.itemsize, recomputes(loaded))
     if loaded.device.type == "cuda":
-        free = torch.cuda.mem_get_info(loaded.device)[0] * 2 / 3
-        again = 2 * shape.layers * shape.hidden + each
-        return max(1, int(free / (tokens * (again if recomputes(loaded) else shape.layers * each))))
-    free = memory()[1] * MIB / 4
-    return max(1, min(int(free / (tokens * shape.layers * each)), AT_ONCE))
+        return max(1, int(torch.cuda.mem_get_info(loaded.device)[0] * PASS_OF_CARD / each))
+    return max(1, min(int(memory()[1] * MIB * PASS_OF_MACHINE / each), AT_ONCE))
 
 
 def recomputes(loaded: Loaded) -> bool:
-    """Whether to use gradient checkpointing, a fifth slower: for real models on a GPU."""
+    """Whether to use gradient checkpointing: for real models on a GPU."""
     return loaded.device.type == "cuda" and loaded.model.num_parameters() >= LARGE
 
 

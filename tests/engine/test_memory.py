@@ -108,13 +108,35 @@ def test_training_on_a_cpu_takes_no_more_than_its_passes_may(monkeypatch):
     found = [
         rough_gib(
             RefineSpec(
-                student=card(), adapter=None, pairs="p", settings=RefineSettings(batch_size=n)
+                student=card(parameters=1e9),
+                adapter=None,
+                pairs="p",
+                settings=RefineSettings(batch_size=n),
             ),
             on_gpu=False,
         )
         for n in (64, 128)
     ]
-    assert found[0] == found[1] == pytest.approx(7e9 * 2.6 / 2**30 + 0.6 + 1.6 * 4, rel=0.01)
+    assert found[0] == found[1] == pytest.approx(1e9 * 2.6 / 2**30 + 0.6 + 1.6 * 4, rel=0.01)
+
+
+@pytest.mark.parametrize("size", [16, 24, 48, 80])
+def test_a_phase_on_a_gpu_takes_what_fits_there(monkeypatch, size):
+    """Its passes and batches are as large as the card's memory lets them be."""
+    monkeypatch.setattr(memory, "smallest_card", lambda: float(size))
+    refine = RefineSpec(student=card(), adapter=None, pairs="p", settings=RefineSettings())
+    for spec in (refine, evaluate(card()), evaluate(card("bf16"))):
+        assert rough_gib(spec, on_gpu=True) <= size + 0.01
+    large = evaluate(card("bf16", 13e9))  # whose weights take 24.2 GiB
+    assert (rough_gib(large, on_gpu=True) <= size + 0.01) == (size > 24)
+    assert rough_gib(refine, on_gpu=True) > 0.85 * size
+
+
+def test_without_a_gpu_to_look_at_training_needs_what_many_sequences_take(monkeypatch):
+    """The paper's card, for this model and settings, has 48 GB."""
+    monkeypatch.setattr(memory, "smallest_card", lambda: float("inf"))
+    refine = RefineSpec(student=card(), adapter=None, pairs="p", settings=RefineSettings())
+    assert 15 < rough_gib(refine, on_gpu=True) < 48
 
 
 def test_what_was_measured_corrects_the_estimate():
