@@ -21,7 +21,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from engine.schema.errors import Problems, UserError, nearest
-from engine.schema.varied import SMALL, small_text
+from engine.schema.varied import ELSEWHERE, SHORT, SMALL, small_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
-SHORT = 80  # characters of a value in a message
+LONGEST = 80  # characters of a value in a message
 _ADDRESS = re.compile(r"(https?://[^/\s'\"]*)/[^\s'\"]+")
 LARGEST_FILE = 1 << 20  # bytes
 LARGEST_VALUE = 100_000  # values once aliases are expanded
@@ -267,7 +267,7 @@ def _line(path: Path, model: type[BaseModel], data: Any, error: Any) -> str:
     given = _short(error["input"])
     match error["type"]:
         case "extra_forbidden":
-            return f"{where}: unknown key; {nearest(str(location[-1]), _keys(model, error['loc']))}"
+            return f"{where}: unknown key; {_meant(str(location[-1]), _keys(model, error['loc']))}"
         case "missing":
             return f"{where}: is missing; add it"
         case "literal_error" | "enum":
@@ -292,10 +292,16 @@ def _line(path: Path, model: type[BaseModel], data: Any, error: Any) -> str:
             return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {given}"
 
 
+def _meant(key: str, keys: list[str]) -> str:
+    """The key that was meant: by the name that other programs have for it, or by spelling."""
+    meant = SHORT.get(key) or ELSEWHERE.get(key)
+    return f"did you mean {meant!r}?" if meant in keys else nearest(key, keys)
+
+
 def _short(value: Any) -> str:
     """A value in a message, without the paths of web addresses: a webhook's is a secret."""
     text = _ADDRESS.sub(r"\1/…", repr(value))
-    return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _in_data(location: Location, data: Any, last_is_key: bool) -> Location:

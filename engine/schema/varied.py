@@ -21,6 +21,32 @@ SHORT = {  # what a setting is called where room is short, and in filters
     "warmup": "warmup_ratio",
     "max_len": "max_length",
 }
+ELSEWHERE = {  # what transformers, TRL, PEFT, Axolotl and LLaMA-Factory call a setting
+    "num_train_epochs": "epochs",
+    "num_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size",
+    "micro_batch_size": "batch_size",
+    "max_seq_length": "max_length",
+    "sequence_len": "max_length",
+    "cutoff_len": "max_length",
+    "max_completion_length": "max_length",
+    "lr_scheduler_type": "schedule",
+    "lr_scheduler": "schedule",
+    "optim": "optimizer",
+    "eval_steps": "evaluate_every",
+    "save_steps": "checkpoint_every",
+    "loss_type": "objective",
+    "pref_loss": "objective",
+    "pref_beta": "beta",
+    "rpo_alpha": "sft_weight",
+    "lora_r": "lora",
+    "lora_rank": "lora",
+    "lora_alpha": "lora",
+    "rank": "r",
+    "target_modules": "targets",
+    "max_tokens": "max_new_tokens",
+    "seed": "seeds",
+}
 SMALL = 1e-3
 AFTER_INSTRUCT = ("elicit.", "refine.")  # what an instructed student doesn't depend on
 

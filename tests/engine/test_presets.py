@@ -89,13 +89,16 @@ def test_a_chat_template_counts_by_its_content_not_by_its_place(tmp_path: Path) 
 def test_all_problems_at_once_with_line_and_nearest_name(tmp_path: Path) -> None:
     text = GOOD + (
         "arm: [both]\nsettings:\n  refine: {learnin_rate: 1e-6, beta: high}\n"
+        "  instruct: {lr: 1e-4, num_train_epochs: 2}\n"
         "  elicit:\n    winner: cot_alway\n"
     )
     assert problems(tmp_path, text) == [
         ":6: arm: unknown key; did you mean 'arms'?",
         ":8: settings.refine.beta: input should be a valid number, got 'high'",
         ":8: settings.refine.learnin_rate: unknown key; did you mean 'learning_rate'?",
-        ":10: settings.elicit.winner: 'cot_alway' is not a choice; did you mean 'cot_always'?",
+        ":9: settings.instruct.lr: unknown key; did you mean 'learning_rate'?",
+        ":9: settings.instruct.num_train_epochs: unknown key; did you mean 'epochs'?",
+        ":11: settings.elicit.winner: 'cot_alway' is not a choice; did you mean 'cot_always'?",
     ]
 
 
