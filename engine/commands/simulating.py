@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.machine.vllm import is_installed
+from engine.planning.amounts import amounts_of
 from engine.planning.engines import served_model
 from engine.planning.estimate import expectations
 from engine.planning.history import history
+from engine.planning.left import left_of
 from engine.scheduling.order import RULES, USED
 from engine.scheduling.policy import DeviceRequest, Node, QueuedRun, node_of
 from engine.scheduling.queue import API_SLOTS
@@ -43,7 +45,9 @@ def simulations(
     to_do, there = plan.to_do, is_installed(runs.root)
     if took is None:
         took = expectations(to_do, runs, True, history(runs))
-    nodes = {spec.id: _node(spec, took[spec.id].seconds or 0.0, there) for spec in to_do}
+    rest = left_of(to_do, runs, amounts_of(plan.phases, runs))
+    seconds = {spec.id: took[spec.id].of(rest[spec.id]).seconds or 0.0 for spec in to_do}
+    nodes = {spec.id: _node(spec, seconds[spec.id], there) for spec in to_do}
     chains = [tuple(nodes[p.id] for p in run.phases if p.id in nodes) for run in plan.runs]
     rules, found = list(rules), []
     for count in cards:

@@ -78,6 +78,7 @@ def ask_all(
     reporter.tell()
     if resumed < len(questions):
         _ask(ctx, teacher, questions, done, store, reporter)
+    ctx.taken = store.taken
     if not ranks.is_first():
         store.reload()
 

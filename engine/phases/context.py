@@ -36,7 +36,8 @@ class Context:
     A recipe keeps in ``folder.work`` what the next attempt continues from, writes its outputs under
     :attr:`staging` and returns its figures; the runner publishes them. ``accepted``: by input,
     the changes to it that a person has accepted. ``scratch``: a folder on the disk of a cluster's
-    node, where checkpoints and outputs are written first. ``pulse`` runs while it is entered.
+    node, where checkpoints and outputs are written first. ``taken``: how many answers of another
+    phase stand for its own. ``pulse`` runs while it is entered.
     """
 
     runs: RunsFolder
@@ -46,6 +47,7 @@ class Context:
     devices: Devices
     accepted: dict[str, list[str]] = field(default_factory=dict)
     scratch: Path | None = None
+    taken: int = 0
     pulse: Pulse = field(init=False)
 
     def __post_init__(self) -> None:

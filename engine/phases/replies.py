@@ -31,8 +31,8 @@ class ReplyStore:
 
     A key may have several: faulty ones come before the final one. ``requests``,
     ``prompt_tokens`` and ``completion_tokens`` count every reply that this phase paid for,
-    faulty ones too, but not those that it took from another phase. ``broken``: prompt and
-    completion tokens, at most, of replies that broke off. ``own`` is False for another phase's
+    faulty ones too, but not those that it took from another phase: ``taken``. ``broken``: prompt
+    and completion tokens, at most, of replies that broke off. ``own`` is False for another phase's
     file, which is only read: another process may be writing it. So is a phase's own file in all of
     its processes but the first one. ``damaged``: lines that were skipped.
     """
@@ -47,7 +47,7 @@ class ReplyStore:
         self._replies: dict[str, list[Reply]] = {}
         self.prompt_tokens = 0
         self.completion_tokens = 0
-        self.requests = 0
+        self.requests = self.taken = 0
         self.broken = (0, 0)
         self.damaged = 0
         if self.path.exists():
@@ -74,6 +74,7 @@ class ReplyStore:
 
     def _remember(self, key: str, reply: Reply, paid: bool) -> None:
         self._replies.setdefault(key, []).append(reply)
+        self.taken += not paid
         if paid:
             self.requests += 1
             self.prompt_tokens += reply.prompt_tokens

@@ -17,6 +17,7 @@ from engine.machine.vllm import is_installed
 from engine.planning.amounts import amounts_of, work_of
 from engine.planning.engines import GAIN, START_S, served_model, server_gib
 from engine.planning.history import history, likeness, nature
+from engine.planning.left import left_of
 from engine.planning.memory import lone_threads, measured_gib, needed_gib, parameters_of
 from engine.schema.settings import LOOK_TOKENS
 
@@ -42,7 +43,7 @@ BY_SIZE = "estimated from the model's size"
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Time, memory and money for all phases still to do.
+    """Time, memory and money for what is still to do of all phases.
 
     ``seconds``: one by one, on one device. ``looks``: of them, roughly, those in which trainings
     answer prompts. ``from_history``, ``rough``, ``unknown``: how many phases each kind of figure
@@ -91,6 +92,7 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     """Time, memory and money for the phases of a plan still to do."""
     to_do = plan.to_do
     amounts = amounts_of(plan.phases, runs)
+    rest = left_of(to_do, runs, amounts)
     passed_over: list[str] = []
     past_phases = history(runs, passed_over) if to_do else {}
     counts = {"history": 0, "rough": 0, "unknown": 0}
@@ -100,15 +102,16 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     memory = _largest(to_do, on_gpu, there, past_phases)
     for spec in to_do:
         served = served_model(spec, on_gpu, there)
-        looks += _look_seconds(spec, amounts[spec.id], on_gpu)
+        looks += rest[spec.id] * _look_seconds(spec, amounts[spec.id], on_gpu)
         took = expected(spec, amounts[spec.id], on_gpu, bool(served), past_phases)
+        took = took.of(rest[spec.id])
         counts[took.basis] += 1
         seconds += took.seconds or 0.0
         if took.basis == "rough":
             seconds += START_S if served and served not in started else 0.0
             started.add(served)
         if spec.card and (currency := spec.card.source.bills_in):
-            asked = amounts[spec.id]
+            asked = round(rest[spec.id] * amounts[spec.id])
             tokens = asked * spec.prompt_tokens, asked * ANSWER_TOKENS
             money[currency] += spec.card.source.price(*tokens)
     return Estimate(
@@ -155,6 +158,13 @@ class Expected(NamedTuple):
 
     seconds: float | None
     basis: Literal["history", "rough", "unknown"]
+
+    def of(self, left: float) -> Expected:
+        """The same of a phase of whose work this share is left; it has to start anyway."""
+        if self.seconds is None:
+            return self
+        start = min(OVERHEAD_S, self.seconds)
+        return self._replace(seconds=start + left * (self.seconds - start))
 
 
 def expected(

@@ -23,8 +23,8 @@ Likeness = tuple[object, ...]
 @dataclass(frozen=True, slots=True)
 class Witness:
     """A finished phase's seconds, and its peak GiB of main memory and of GPU memory; None where
-    that was not measured (an earlier version, no GPU). ``folder``: the phase's own. ``threads``:
-    of the CPU that it had; 0 on a GPU, or where that is unknown."""
+    that was not measured (an earlier version, no GPU, another phase's answers). ``folder``: the
+    phase's own. ``threads``: of the CPU that it had; 0 on a GPU, or where that is unknown."""
 
     seconds: float | None
     memory: float | None
@@ -81,6 +81,8 @@ def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[Likeness, Likeness
     names = ("seconds", "memory_gib", "card_memory_gib")
     seconds, memory, card_memory = (_figure(figures.get(name)) for name in names)
     spec = folder.spec()
+    if figures.get("taken"):  # another phase took the time for its answers
+        seconds = None
     witness = Witness(seconds, memory, card_memory, folder, cpu_threads(folder))
     return (likeness(spec), nature(spec)), witness
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.machine import devices
 from engine.planning.estimate import expectations
 from engine.planning.history import history_of
+from engine.planning.left import left
 from engine.planning.memory import lone_threads
 
 if TYPE_CHECKING:
@@ -24,15 +25,15 @@ class Awaited(NamedTuple):
 
 
 def awaited(runs: RunsFolder, phase_ids: Iterable[str], alike: Iterable[str]) -> dict[str, Awaited]:
-    """What a plan estimates for each phase of a run: what similar ones among ``alike`` took, or by
-    the model's size. Phases of which nothing is known are left out."""
+    """What a plan estimates for what is left of each phase of a run: what similar ones among
+    ``alike`` took, or by the model's size. Phases of which nothing is known are left out."""
     past = history_of(runs.phase(phase_id) for phase_id in alike)
     specs = [runs.phase(phase_id).spec() for phase_id in phase_ids]
     on_gpu = bool(devices.gpus())
     found = expectations(specs, runs, on_gpu, past)
     whole = {spec.id for spec in specs if not on_gpu and lone_threads(spec.card) > 1}
     return {
-        name: Awaited(one.seconds, name in whole)
-        for name, one in found.items()
-        if one.seconds is not None
+        spec.id: Awaited(seconds, spec.id in whole)
+        for spec in specs
+        if (seconds := found[spec.id].of(left(runs, spec)).seconds) is not None
     }

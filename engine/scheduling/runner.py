@@ -156,7 +156,7 @@ def _work(context: Context, monitor: ResourceMonitor) -> dict[str, Any]:
     before = seconds_before(context.folder, context.attempt) + work_of(context.attempt).before
     took = time.monotonic() - began + before
     figures["seconds"] = round(took, 2)
-    figures |= monitor.peaks
+    figures |= monitor.peaks | ({"taken": context.taken} if context.taken else {})
     context.publish(figures)
     return figures
 

@@ -11,14 +11,17 @@ from engine.machine.state import PhaseState
 from engine.planning.estimate import amounts_of, estimate, expectations
 from engine.planning.graph import make_plan
 from engine.planning.history import history
+from engine.planning.plan import Plan
 from engine.planning.remaining import awaited
 from engine.queries.pace import Count, Forecast, Pace
 from engine.queries.rows import WAITING, Look
 from engine.schema.cards import Endpoint, LocalWeights, ModelCard
 from engine.schema.durations import duration
+from engine.schema.events import Progress
 from engine.schema.settings import AnnotateSettings
-from engine.schema.specs import EvaluateSpec, TaskRef
-from engine.store.layout import RunsFolder
+from engine.schema.specs import AnnotateSpec, EvaluateSpec, TaskRef
+from engine.store.eventlog import EventWriter
+from engine.store.layout import REPLIES, RunsFolder
 from engine.store.writing import write_json
 from tests.engine.test_plan import resolved
 from tests.report import made_up
@@ -26,7 +29,6 @@ from tests.report import made_up
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.planning.plan import Plan
     from engine.store.layout import PhaseDir
 
 
@@ -153,6 +155,39 @@ def test_money_grows_with_questions_and_prices(tmp_path: Path) -> None:
 
     assert money(200, 1.0) == pytest.approx(2 * money(100, 1.0))
     assert money(100, 3.0) == pytest.approx(3 * money(100, 1.0))
+
+
+def test_what_is_answered_already_is_neither_waited_nor_paid_for_again(tmp_path: Path) -> None:
+    """By an attempt that was stopped, and by a phase that differs in what it keeps."""
+    runs = RunsFolder(tmp_path)
+    source = Endpoint(
+        kind="openai_compatible", base_url="http://u", model="m", price_in=1.0, price_out=1.0
+    )
+    teacher = ModelCard(name="t", family="f", source=source)
+
+    def annotate(keep: str, limit: int = 100) -> AnnotateSpec:
+        settings = AnnotateSettings(limit=limit, keep=keep)
+        return AnnotateSpec(teacher=teacher, task=TaskRef(name="pocket-sums"), settings=settings)
+
+    def of(*specs: AnnotateSpec) -> tuple[float, float]:
+        found = estimate(Plan((), specs, frozenset()), runs, on_gpu=False)
+        return found.seconds - 5.0 * len(specs), found.money["USD"]
+
+    strict, lenient = annotate("correct"), annotate("all")
+    whole = of(strict)
+    assert min(whole) > 0
+    assert of(strict, lenient) == pytest.approx(whole)
+    assert of(strict, annotate("all", 50)) == pytest.approx((1.5 * whole[0], 1.5 * whole[1]))
+    stopped = runs.phase(strict.id)
+    stopped.create(strict)
+    attempt = stopped.new_attempt()
+    with EventWriter(attempt.events, attempt.alive) as writer:
+        writer.emit(Progress(done=75, total=100, unit="questions"))
+    (stopped.work).mkdir()
+    (stopped.work / REPLIES).touch()
+    for asked in (strict, lenient):
+        assert of(asked) == pytest.approx((whole[0] / 4, whole[1] / 4))
+    assert awaited(runs, [strict.id], [])[strict.id].seconds == pytest.approx(5 + whole[0] / 4)
 
 
 def test_what_takes_years_is_called_long_and_says_what_that_rests_on(

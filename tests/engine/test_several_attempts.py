@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engine import catalog
 from engine.cli.status import print_run
+from engine.interfaces import Devices
+from engine.planning.history import history, likeness
 from engine.queries.comparison import Logs, rows_of
 from engine.queries.effort import effort_of
 from engine.queries.evaluations import finished
@@ -16,8 +20,13 @@ from engine.queries.following import RunFollower
 from engine.queries.pace import pace_of
 from engine.queries.rows import look_at
 from engine.queries.runs import run_status, view_of
+from engine.scheduling.runner import run_attempt
 from engine.schema import events as ev
+from engine.schema.cards import ImportedAnswers, ModelCard, TaskSource
+from engine.schema.settings import AnnotateSettings
+from engine.schema.specs import AnnotateSpec, TaskRef
 from engine.store.eventlog import EventWriter
+from engine.store.layout import RunsFolder
 from engine.store.phase_log import fold_all
 from engine.store.run import read_run
 from engine.store.spans import seconds_before, work_of
@@ -27,7 +36,9 @@ from tests.contract.test_spending import spec_of
 from tests.tui.conftest import measured, run_of  # noqa: F401
 
 if TYPE_CHECKING:
-    from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
+    from pathlib import Path
+
+    from engine.store.layout import AttemptDir, PhaseDir
     from engine.store.phase_log import PhaseView
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -180,3 +191,25 @@ def test_what_a_phase_took_is_of_all_attempts_and_no_time_in_a_queue(
     write(last, (10_800, begun()), (10_801, loss(8, 2)))
     assert work_of(last, known) == work_of(last)
     assert look_at(phase).took == WORKED + 1
+
+
+def test_a_phase_that_took_its_answers_from_another_does_not_say_how_long_they_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    task = TaskRef(name="pocket-boxes", source=TaskSource())
+    items = catalog.task(task.name).load(task.source, "train")
+    file = tmp_path / "ready.jsonl"
+    ready = ({"id": item.id, "output": f"It is {item.target}."} for item in items)
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in ready))
+    source = ImportedAnswers(kind="imported", path=str(file))
+    teacher, runs = ModelCard(name="t", family="t", source=source), RunsFolder(tmp_path / "runs")
+    figures = []
+    for keep in ("correct", "all"):
+        settings = AnnotateSettings(limit=30, keep=keep)
+        spec = AnnotateSpec(teacher=teacher, task=task, settings=settings)
+        runs.phase(spec.id).create(spec)
+        run_attempt(runs.phase(spec.id), runs.phase(spec.id).new_attempt(), Devices())
+        figures.append(runs.phase(spec.id).manifest()["figures"])
+    assert [one.get("taken") for one in figures] == [None, 30]
+    assert [one.seconds for one in history(runs)[likeness(spec)]].count(None) == 1
