@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from engine.queries import quality
 from engine.queries.checking import accepted_of, checked_rows, for_tables
-from engine.queries.evaluations import by_evaluation, evaluations_of
+from engine.queries.evaluations import by_evaluation, evaluations_of, predictions
 from engine.queries.judgements import judgements
 from engine.queries.run_list import Roster
 from engine.queries.runs import view_of
@@ -27,6 +27,7 @@ from engine.schema.specs import ElicitSpec, InstructSpec, RefineSpec
 from engine.store.jsonlines import read_records
 from engine.store.layout import PAIRS, PREDICTIONS
 from engine.store.run import read_record, with_phases
+from engine.store.scores import scored_again
 from engine.store.sealing import verified
 from engine.tables import accuracies, answers, latex
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from engine.report.figures import Curve
     from engine.schema.records import Verdict
     from engine.schema.specs import EvaluateSpec, PhaseSpec
-    from engine.store.layout import RunsFolder
+    from engine.store.layout import PhaseDir, RunsFolder
     from engine.store.run_row import RunRow
     from engine.tables.table import Table
 
@@ -187,13 +188,13 @@ class _Material:
         if spec is None:
             return None
         if spec.id not in self._right:
-            self._right[spec.id] = self._read(spec, _right_answers, PREDICTIONS)
+            self._right[spec.id] = self._read(spec, _right_answers)
         return self._right[spec.id]
 
-    def _read(self, spec: PhaseSpec, read: Callable[[Path], T], name: str) -> T | None:
+    def _read(self, spec: PhaseSpec, read: Callable[[PhaseDir], T]) -> T | None:
         """Read an output; if it is not what its phase published, return None and note it once."""
         try:
-            return read(verified(self._runs.phase(spec.id), name))
+            return read(self._runs.phase(spec.id))
         except UserError as error:
             self.passed_over[str(error)] = None
             return None
@@ -233,7 +234,7 @@ class _Material:
             for name, condition in self._beside(one):
                 spec = self._evaluation((condition, task, "plain"), seed)
                 if spec is not None:
-                    said = self._read(spec, _predictions, PREDICTIONS)
+                    said = self._read(spec, _predictions)
                     answers |= {name: said} if said is not None else {}
             for chosen in _telling(answers):
                 first = next(iter(chosen.values()))
@@ -268,7 +269,7 @@ class _Material:
     def _pairs_of(self, spec: PhaseSpec, one: Condition) -> Iterator[Item]:
         """Yield the first pairs with a chosen answer of the student, and one with the teacher's."""
         left = {"student": SAMPLES - 1, "teacher": 1}
-        for pair in self._read(spec, _pairs, PAIRS) or ():
+        for pair in self._read(spec, _pairs) or ():
             if not left[pair.winner]:
                 continue
             left[pair.winner] -= 1
@@ -281,19 +282,20 @@ class _Material:
                 return
 
 
-def _right_answers(file: Path) -> dict[str, bool]:
+def _right_answers(folder: PhaseDir) -> dict[str, bool]:
     """Read verdicts from a checked file; parsing them as records would take far longer."""
-    with file.open("rb") as lines:
+    again = {key: one.correct for key, one in scored_again(folder).items()}
+    with verified(folder, PREDICTIONS).open("rb") as lines:
         found = map(json.loads, lines)
-        return {intern(x["id"]): bool(x["verdict"]["correct"]) for x in found}
+        return {intern(x["id"]): bool(x["verdict"]["correct"]) for x in found} | again
 
 
-def _predictions(file: Path) -> dict[str, Prediction]:
-    return {p.id: p for p in read_records(file, Prediction)}
+def _predictions(folder: PhaseDir) -> dict[str, Prediction]:
+    return {p.id: p for p in predictions(folder, scored_again(folder))}
 
 
-def _pairs(file: Path) -> Iterator[Pair]:
-    return read_records(file, Pair)
+def _pairs(folder: PhaseDir) -> Iterator[Pair]:
+    return read_records(verified(folder, PAIRS), Pair)
 
 
 def _said(name: str, text: str, verdict: Verdict) -> Said:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.queries.evaluations import evaluations, published_score
+from engine.queries.evaluations import evaluations
 from engine.queries.runs import registry
 from engine.schema.jsonfile import with_seal
 from engine.schema.records import Prediction, Score
 from engine.store.jsonlines import read_records
 from engine.store.layout import PREDICTIONS
+from engine.store.scores import published_score
 from engine.store.sealing import verified
 from engine.store.writing import write_json
 
@@ -44,14 +45,16 @@ class Rescored:
 
 
 def rescore(runs: RunsFolder, run_id: str, write: bool) -> list[Rescored]:
-    """Score kept predictions again with the present scorer. With ``write`` the tables use the new
-    score; what the phase published stays as it is."""
+    """Score kept predictions again with the present scorer. With ``write`` tables and tests
+    use the new score and verdicts; what the phase published stays as it is."""
     found = []
     for one in evaluations(runs, run_id):
         if one.spec.method == "match":
             found.append(_rescored(one))
             if write:
-                write_json(one.folder.rescored, with_seal(found[-1].now.model_dump()))
+                verdicts = {c.id: c.now.model_dump() for c in found[-1].changed}
+                written = found[-1].now.model_dump() | {"verdicts": verdicts}
+                write_json(one.folder.rescored, with_seal(written))
     if write:
         registry(runs).refresh_with({r.phase for r in found})
     return found

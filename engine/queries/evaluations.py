@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.machine.state import phase_state
-from engine.schema.accuracy import BEHIND, Accuracy
 from engine.schema.errors import UserError, explain
-from engine.schema.jsonfile import parse, read_sealed
-from engine.schema.records import Prediction
+from engine.schema.records import Prediction, Verdict
 from engine.schema.specs import EvaluateSpec
 from engine.scoring.statistics import adjusted, compared
 from engine.store.jsonlines import read_records
-from engine.store.layout import PREDICTIONS, SCORE
+from engine.store.layout import PREDICTIONS
 from engine.store.run import read_run
-from engine.store.sealing import verified, verified_bytes
+from engine.store.scores import accuracies_in, scored, scored_again
+from engine.store.sealing import verified
 from engine.store.specification import own_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from engine.schema.accuracy import Comparison
+    from engine.schema.accuracy import Accuracy, Comparison
     from engine.schema.evaluation import Evaluation, Method
-    from engine.schema.records import Verdict
     from engine.schema.specs import PhaseSpec
     from engine.store.layout import PhaseDir, RunsFolder
-
-RESCORE = "score the run again (sirt score RUN --write), or move the file away"
-NEEDED = frozenset({"accuracy", "low", "high", "correct", "total", "unparsed"})
-COUNTS = frozenset({"correct", "total", "mean_tokens"})  # the others are shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +44,15 @@ class Evaluated:
         """One for each of :attr:`evaluations`; empty when the score's file is damaged, so that
         other phases are still shown (``sirt doctor`` names the file)."""
         try:
-            found = scored(self.folder)
+            return accuracies_in(self.spec.evaluation, scored(self.folder))
         except (OSError, UserError):
             return ()
-        read, committed = self.spec.evaluation, found.get("committed")
-        accuracy = Accuracy.of(read, found)
-        if committed is None:
-            return (accuracy,)
-        return accuracy, Accuracy.of(read.committed, found | {"tiers": {}} | committed)
 
     def right(self, method: Method) -> dict[str, bool]:
-        """Return which questions were answered right; ``UserError`` if the file has changed."""
-        return right_answers(verified(self.folder, PREDICTIONS), method)
+        """Return which questions were answered right, as they were scored last; ``UserError`` if
+        the file has changed."""
+        again = scored_again(self.folder)
+        return {p.id: _counted(p, method).correct for p in predictions(self.folder, again)}
 
 
 def evaluations_of(runs: RunsFolder, phases: Iterable[PhaseSpec]) -> list[Evaluated]:
@@ -95,42 +84,6 @@ def by_evaluation(found: Iterable[Evaluated]) -> dict[Evaluation, Evaluated]:
 
 def accuracies_of(found: Iterable[Evaluated]) -> tuple[Accuracy, ...]:
     return tuple(accuracy for one in found for accuracy in one.accuracies)
-
-
-# --- the score's file ---
-
-
-def scored(folder: PhaseDir) -> dict[str, Any]:
-    """Read a finished evaluation's figures; ``UserError`` or ``OSError`` if that fails."""
-    if folder.rescored.exists():
-        return _score(folder.rescored, read_sealed(folder.rescored, RESCORE))
-    return published_score(folder)
-
-
-def published_score(folder: PhaseDir) -> dict[str, Any]:
-    """Read the figures that the phase itself published, even if it was scored again since."""
-    return _score(folder.score, parse(verified_bytes(folder, SCORE), folder.score))
-
-
-def _score(file: Path, found: Any, needed: frozenset[str] = NEEDED) -> dict[str, Any]:
-    """Check and return the content of a score's file. Its ``committed`` part has no total of its
-    own, since the questions are the same."""
-    if not isinstance(found, dict) or not found.keys() >= needed:
-        raise UserError(f"{file}: not a score")
-    if not isinstance(found.get("tiers", {}), dict):
-        raise UserError(f"{file}: tiers: not counts")
-    if found.get("committed") is not None:
-        _score(file, found["committed"], NEEDED - {"total"})
-    for name in (found.keys() & NEEDED.union(BEHIND)) - {"tiers"}:
-        value, most = found[name], math.inf if name in COUNTS else 1.0
-        if not (value is None and name == "legacy") and not _is_figure(value, most):
-            raise UserError(f"{file}: {name}: not a figure that a score can have")
-    return found
-
-
-def _is_figure(value: object, most: float) -> bool:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return known and 0 <= value <= most and value != math.inf  # type: ignore[operator]
 
 
 def why_unscored(folder: PhaseDir) -> str:
@@ -197,11 +150,13 @@ def compare(runs: RunsFolder, a: str, b: str) -> list[Comparison]:
     return adjusted(shared)
 
 
-def right_answers(file: Path, method: Method = "match") -> dict[str, bool]:
-    """Read for each question whether its answer was right; ``commit`` reads the commitments."""
-    return {p.id: _counted(p, method).correct for p in read_records(file, Prediction)}
+def predictions(folder: PhaseDir, again: Mapping[str, Verdict]) -> Iterator[Prediction]:
+    """Read a finished evaluation's answers, with these verdicts in place of the published ones."""
+    for one in read_records(verified(folder, PREDICTIONS), Prediction):
+        yield one.model_copy(update={"verdict": again[one.id]}) if one.id in again else one
 
 
 def _counted(prediction: Prediction, method: Method) -> Verdict:
+    """The verdict that counts; ``commit`` reads the commitments."""
     committed = prediction.committed if method == "commit" else None
     return committed.verdict if committed else prediction.verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.queries.evaluations import evaluations_of, finished, published_score
+from engine.queries.evaluations import evaluations_of, finished
 from engine.queries.items import Source
 from engine.schema.errors import UserError
 from engine.schema.specs import (
@@ -21,6 +21,7 @@ from engine.store.layout import (
     PREDICTIONS,
 )
 from engine.store.run import read_run
+from engine.store.scores import published_score
 from engine.store.sealing import sealed_files
 
 if TYPE_CHECKING:

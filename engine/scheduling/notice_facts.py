@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.machine.state import final_event, phase_state, recent_view
-from engine.schema.accuracy import Accuracy
 from engine.schema.counts import counted
 from engine.schema.durations import duration
 from engine.schema.errors import UserError
@@ -16,6 +15,7 @@ from engine.schema.sanitize import one_line
 from engine.schema.specs import EvaluateSpec
 from engine.store.run import RunRecord, read_record, with_phases
 from engine.store.run_row import kind_of
+from engine.store.scores import accuracies_in, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,15 +68,14 @@ def _end(runs: RunsFolder, phase_id: str) -> tuple[str, datetime | None]:
 
 
 def _accuracies(runs: RunsFolder, record: RunRecord) -> list[dict[str, Any]]:
-    """What the run's evaluations have published, without those that can't be read."""
+    """What the run's evaluations say, without those that can't be read."""
     specs = with_phases(runs, record)[0].spec.phases
     found = []
     for spec in specs:
         if isinstance(spec, EvaluateSpec):
-            with suppress(UserError, LookupError, TypeError):
-                figures = runs.phase(spec.id).manifest()["figures"]
-                one = Accuracy.of(spec.evaluation, figures)
-                found.append(one.figures() | {"label": one.evaluation.label, "text": one.text})
+            with suppress(UserError, OSError):
+                for one in accuracies_in(spec.evaluation, scored(runs.phase(spec.id))):
+                    found.append(one.figures() | {"label": one.evaluation.label, "text": one.text})
     return found
 
 

@@ -11,7 +11,7 @@ from engine import catalog
 from engine.generation.local import LocalProvider
 from engine.interfaces import Begun, Question
 from engine.phases import committing
-from engine.queries.evaluations import Evaluated, right_answers
+from engine.queries.evaluations import Evaluated
 from engine.schema.cards import (
     Endpoint,
     LocalWeights,
@@ -98,7 +98,7 @@ def test_only_unclear_answers_are_asked_and_both_accuracies_are_told(
     assert committed.evaluation.label == "pocket-boxes plain committed"
     assert committed.right.count == score.committed.correct
     assert dict(committed.tiers)["statement"] == len(said)
-    counted = right_answers(folder.out / PREDICTIONS, "commit")
+    counted = Evaluated(spec, folder).right("commit")
     assert sum(counted.values()) == score.committed.correct
 
 

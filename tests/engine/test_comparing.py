@@ -7,14 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from engine.commands import reporting
+from engine.commands.rescoring import rescore
 from engine.queries import comparison
 from engine.queries.evaluations import Evaluated, finished, paired
 from engine.queries.runs import list_runs, registry
 from engine.queries.study import Study
 from engine.queries.sweeps import swept
 from engine.report.folder import write_new
+from engine.scheduling.notice_facts import facts_of
 from engine.schema.errors import UserError
 from engine.schema.evaluation import Evaluation
+from engine.schema.records import Verdict
 from engine.schema.specs import EvaluateSpec
 from engine.scoring.statistics import holm, paired_p
 from engine.store.layout import PREDICTIONS
@@ -55,6 +59,33 @@ def test_the_difference_is_that_of_the_same_questions(recorded, pair):  # noqa: 
     assert found.difference.value == pytest.approx(by_hand / len(reference))
     assert found.difference.low <= found.difference.value <= found.difference.high
     assert found.adjusted >= found.p  # of several tests, each has to be surer
+
+
+def test_what_was_scored_again_is_tested_and_told_as_it_is_shown(recorded, pair, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(
+        "engine.scoring.verdict.score_reply",
+        lambda _kind, asked, text, _finish: Verdict(
+            answer=asked.target, tier="statement", correct=len(text) % 3 > 0
+        ),
+    )
+    for run_id in pair:
+        rescore(recorded, run_id, write=True)
+    tested = comparison.with_differences(recorded, comparison.accuracies(recorded, pair))
+    for key, cells in tested.cells.items():
+        found = tested.differences[key][1]
+        assert (found.accuracy_a, found.accuracy_b) == tuple(one.value for one in cells)
+    written = reporting.write(recorded, "one", pair, recorded.root / "report").tables
+    (line,) = (
+        dict(zip(table.headers, map(text_of, line), strict=True))
+        for table in written
+        if table.slug == "differences"
+        for line in table.rows
+        if text_of(line[5]) == "pocket-compass" and text_of(line[6]) == "plain"
+    )
+    gap = tested.cells[COMPASS][0].value - tested.cells[COMPASS][1].value
+    assert line["difference [95 %]"].startswith(f"{100 * gap:+.1f} ")
+    told = facts_of(recorded, pair[1], "done")["accuracies"]
+    assert {one["accuracy"] for one in told} == {cells[1].value for cells in tested.cells.values()}
 
 
 def test_those_lead_that_the_paired_test_does_not_tell_from_the_best(recorded, pair):  # noqa: F811
