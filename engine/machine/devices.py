@@ -23,7 +23,7 @@ from engine.schema import events as ev
 from engine.store.ticker import Ticker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.interfaces import Devices
 
@@ -247,7 +247,8 @@ def _text(value: str | bytes) -> str:
 
 class ResourceMonitor:
     """A context manager that emits what this process tree uses every two seconds; with its parent
-    and the others that it started, if it is one of several ``processes`` on this machine."""
+    and the others that it started, if it is one of several ``processes`` on this machine.
+    ``before``: readings of earlier attempts, whose peaks are the phase's too."""
 
     def __init__(
         self,
@@ -255,6 +256,7 @@ class ResourceMonitor:
         devices: Devices,
         every_s: float = RESOURCE_EVERY_S,
         processes: int = 1,
+        before: Iterable[ev.Resource] = (),
     ) -> None:
         self._emit = emit
         self._gpus = devices.gpus
@@ -263,6 +265,8 @@ class ResourceMonitor:
         self._ticker = Ticker("resources", self._look, every_s)
         self._opened = contextlib.ExitStack()
         self._peak = self._card_peak = 0.0
+        for one in before:
+            self._note(one)
 
     @property
     def peaks(self) -> dict[str, float]:
@@ -290,10 +294,14 @@ class ResourceMonitor:
         percent = 100 * max(0.0, seconds - self._seconds) / (now - self._at)
         self._seconds, self._at = seconds, now
         cards = tuple(_card_usage(self._nvml, i) for i in self._gpus) if self._nvml else ()
-        self._peak = max(self._peak, rss)
-        used = max((card.get("used", 0.0) for card in cards), default=0.0)
-        self._card_peak = max(self._card_peak, used)
-        self._emit(ev.Resource(rss=rss, cpu=percent, gpus=cards))
+        reading = ev.Resource(rss=rss, cpu=percent, gpus=cards)
+        self._note(reading)
+        self._emit(reading)
+
+    def _note(self, reading: ev.Resource) -> None:
+        self._peak = max(self._peak, reading.rss)
+        used = (card.get("used", 0.0) for card in reading.gpus)
+        self._card_peak = max(self._card_peak, *used, 0.0)
 
 
 def _tree_usage(pid: int | None = None) -> tuple[float, float]:

@@ -27,7 +27,7 @@ from engine.schema import events as ev
 from engine.schema.allocation import Allocation
 from engine.schema.errors import UserError, explain
 from engine.store import program
-from engine.store.eventlog import EventReader, EventWriter
+from engine.store.eventlog import EventReader, EventWriter, readings
 from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
 from engine.store.locking import Timeout, acquire
 from engine.store.provenance import provenance
@@ -71,7 +71,10 @@ def run_attempt(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
                 _tell_allocation(context)
             with (
                 ResourceMonitor(
-                    writer.emit, devices, processes=devices.processes_a_node
+                    writer.emit,
+                    devices,
+                    processes=devices.processes_a_node,
+                    before=readings(phase),
                 ) as monitor,
                 context.pulse,
             ):

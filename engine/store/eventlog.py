@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from engine.schema.events import Event, Message, decode, encode, undeclared
+from engine.schema.events import Event, Message, Resource, decode, encode, undeclared
 from engine.store.ticker import Ticker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from engine.store.layout import PhaseDir
 
 HEARTBEAT_S = 5.0
 ROOM_BYTES = 16_384  # more than a final event
@@ -192,3 +195,12 @@ def ends(path: Path, size: int) -> list[Event]:
     if first is None or not last:
         return [first] if first else last
     return [first.model_copy(update={"seq": last[0].seq - 1}), *last]
+
+
+def readings(phase: PhaseDir) -> Iterator[Resource]:
+    """All readings of memory in a phase's logs, of which nothing else is parsed."""
+    for attempt in phase.attempts():
+        with suppress(OSError), attempt.events.open("rb") as file:
+            for line in file:
+                if b'"resource"' in line and isinstance(event := decode(line), Resource):
+                    yield event

@@ -8,6 +8,8 @@ folding n events costs O(n).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 from engine.schema import events as ev
@@ -83,8 +85,9 @@ class PhaseView:
     ``metrics``: name -> (step, value) points; ``moments``: their times. ``gaps``: number of
     missing sequence numbers, which mean that the log was damaged. ``unknown``: events of kinds
     this version does not know. ``latest``: the last event of each kind that no other field here
-    holds. ``progress_began``, ``cost_began``: the count where this stretch of work began to count
-    these units, and what had been paid by then. ``progressed``: when the last event came
+    holds. ``highest``: of each figure of ``resources``, also of those that are kept no more and of
+    earlier attempts. ``progress_began``, ``cost_began``: the count where this stretch of work began
+    to count these units, and what had been paid by then. ``progressed``: when the last event came
     that is a sign of progress, as a reading of the memory is not.
     """
 
@@ -110,6 +113,7 @@ class PhaseView:
     samples: Tail[ev.Sample] = field(default_factory=Tail)
     scores: tuple[ev.Scored, ...] = ()
     resources: Tail[ev.Resource] = field(default_factory=Tail)
+    highest: ev.Resource | None = None
     messages: Tail[ev.Message] = field(default_factory=Tail)
     unknown: Tail[ev.Event] = field(default_factory=Tail)
     latest: dict[str, ev.Event] = field(default_factory=dict)
@@ -192,7 +196,9 @@ def fold(view: PhaseView, event: ev.Event) -> PhaseView:
                 return replace(base, progress=event, progress_began=event, cost_began=None)
             return replace(base, progress=event)
         case ev.Resource():
-            return replace(base, resources=base.resources.append(event, RESOURCES_KEPT))
+            resources = base.resources.append(event, RESOURCES_KEPT)
+            highest = event if base.highest is None else _higher(base.highest, event)
+            return replace(base, resources=resources, highest=highest)
         case ev.Sample():
             return replace(base, samples=base.samples.append(event, SAMPLES_KEPT))
         case ev.Message():
@@ -233,6 +239,24 @@ def fold_all(events: Iterable[ev.Event], view: PhaseView = EMPTY) -> PhaseView:
     return view
 
 
+def _higher(one: ev.Resource, other: ev.Resource) -> ev.Resource:
+    """The higher of each figure, as one reading."""
+    gpus = zip_longest(one.gpus, other.gpus, fillvalue=dict[str, float]())
+    return one.model_copy(
+        update={
+            "rss": _most(one.rss, other.rss),
+            "cpu": _most(one.cpu, other.cpu),
+            "gpus": tuple(
+                {name: _most(a.get(name, nan), b.get(name, nan)) for name in a | b} for a, b in gpus
+            ),
+        }
+    )
+
+
+def _most(one: float, other: float) -> float:
+    return max((one, other), key=lambda value: value if isfinite(value) else -inf)
+
+
 def _with_points(
     metrics: dict[str, Tail[tuple[int, float]]], event: ev.Metric
 ) -> dict[str, Tail[tuple[int, float]]]:
@@ -250,7 +274,9 @@ def _with_points(
 def gone_on_with(view: PhaseView) -> PhaseView:
     """What a next attempt's view begins with, from that of the last one."""
     worked = view.took() or 0.0
-    return replace(EMPTY, metrics=view.metrics, moments=view.moments, worked=worked)
+    return replace(
+        EMPTY, metrics=view.metrics, moments=view.moments, highest=view.highest, worked=worked
+    )
 
 
 def _started(view: PhaseView, event: ev.PhaseStarted, worked: float | None) -> PhaseView:

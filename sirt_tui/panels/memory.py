@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
+from engine.store.phase_log import Tail
 from sirt_tui.format import number
 from sirt_tui.panels.run_panel import RunPanel
 from sirt_tui.panels.titles import entitle
@@ -50,11 +52,17 @@ class MemoryPanel(RunPanel, Vertical):
         shown = (selected or running or measured)[-1:]
         other = "memory" if self._use else "use"
         series = (use_of if self._use else memory_of)(shown[0].view) if shown else []
-        peaks = ", ".join(f"{one.name} {number(peak)}" for one in series if (peak := _peak(one)))
+        most = (use_of if self._use else memory_of)(highest(shown[0].view)) if shown else []
+        peaks = ", ".join(f"{one.name} {number(peak)}" for one in most if (peak := _peak(one)))
         what = f"{shown[0].spec.title}  {self.key('memory_or_use')} {other}" if shown else ""
         unit = "use, %" if self._use else "memory, GiB"
         entitle(self, f"{unit}, peak {peaks}" if peaks else unit, what)
         self.query_one(Chart).show(series)
+
+
+def highest(view: PhaseView) -> PhaseView:
+    """The highest figures alone, which a long phase may have reached before what is drawn."""
+    return replace(view, resources=Tail([view.highest], 1)) if view.highest else view
 
 
 def _peak(series: Series) -> float:

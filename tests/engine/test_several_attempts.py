@@ -12,6 +12,7 @@ import pytest
 from engine import catalog
 from engine.cli.status import print_run
 from engine.interfaces import Devices
+from engine.machine.devices import ResourceMonitor
 from engine.planning.history import history, likeness
 from engine.queries.comparison import Logs, rows_of
 from engine.queries.effort import effort_of
@@ -25,13 +26,14 @@ from engine.schema import events as ev
 from engine.schema.cards import ImportedAnswers, ModelCard, TaskSource
 from engine.schema.settings import AnnotateSettings
 from engine.schema.specs import AnnotateSpec, TaskRef
-from engine.store.eventlog import EventWriter
+from engine.store.eventlog import EventWriter, readings
 from engine.store.layout import RunsFolder
 from engine.store.phase_log import fold_all
 from engine.store.run import read_run
 from engine.store.spans import seconds_before, work_of
 from engine.store.spending import spending
 from engine.tables import comparisons
+from sirt_tui.panels.memory import highest, memory_of
 from tests.contract.test_spending import spec_of
 from tests.tui.conftest import measured, run_of  # noqa: F401
 
@@ -129,6 +131,26 @@ def test_the_cost_at_the_end_is_not_forecast_from_other_things_than_are_left() -
     found = spending(spec_of(), folded(*asked, *more))
     assert found is not None
     assert found.at_end == pytest.approx(4.05)
+
+
+def reading(rss: float, used: float) -> ev.Resource:
+    return ev.Resource(rss=rss, cpu=1.0, gpus=({"index": 0.0, "used": used},))
+
+
+def test_peaks_of_memory_are_of_all_attempts_and_of_hours_that_are_drawn_no_more(
+    measured: RunsFolder,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.store.phase_log.RESOURCES_KEPT", 2)
+    phase = emptied(next(measured.phase_dirs()))
+    write(phase.new_attempt(), (0, begun()), (1, reading(4096, 7168)), (2, ended("failed")))
+    low = [(10 + n, reading(1024, 512)) for n in range(9)]
+    write(phase.new_attempt(), (9, begun()), (9, reading(5120, 2048)), *low)
+    view = view_of(phase)
+    assert max(one.rss for one in view.resources) == 1024
+    assert [one.y for one in memory_of(highest(view))] == [[5], [7]]
+    monitor = ResourceMonitor(lambda _event: None, Devices(), before=readings(phase))
+    assert monitor.peaks == {"memory_gib": 5, "card_memory_gib": 7}
 
 
 def loss(step: int, value: float) -> ev.Metric:
