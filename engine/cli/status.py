@@ -97,7 +97,8 @@ def _print_all(runs: RunsFolder, as_json: bool) -> None:
 def row_json(row: RunRow) -> dict[str, object]:
     fields = {n: getattr(row, n) for n in row.__slots__ if n not in HIDDEN}
     settings = {name: value for group in row.settings or () for name, value in group.items()}
-    more = {"phases": row.phases, "settings": settings}
+    since = min(row.at_work, default=None)
+    more = {"phases": row.phases, "settings": settings, "working_since": since}
     return fields | more | _accuracies_json(row.accuracies)
 
 

@@ -141,7 +141,7 @@ class Progress(TypedDict):
     state: State
     ladder: tuple[State | None, ...]
     seconds: float | None
-    working_since: datetime | None
+    at_work: tuple[datetime, ...]
     finished: datetime | None
     share: int | None
     paid: tuple[Paid, ...]
@@ -166,7 +166,7 @@ def progress_of(
         state=state,
         ladder=ladder_of(tuple(needs), states),
         seconds=sum(took) if took else None,
-        working_since=min(at_work, default=None),
+        at_work=tuple(at_work),
         finished=max(ends, default=None) if state == "done" else None,
         share=None if state == "done" else share_of(looks),
         paid=tuple(one.paid for one in in_all(x.paid for x in looks if x.paid)),

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 LOCK_TIMEOUT_S = 20.0
 CLOCK_GRAIN_NS = 2_000_000_000  # files' times may be as coarse as this on network disks
 FILES = 64
-FIELDS = frozenset(RunRow.__slots__) - {"working_since", "share", "ends", "waits"}
+FIELDS = frozenset(RunRow.__slots__) - {"at_work", "share", "ends", "waits"}
 WORDS = ("experiment", "arm", "teacher", "student", "task", "refine_task", "state", "scored_on")
 Stamp = tuple[int, int, int]  # of a file or a folder: time of change (ns), size, inode
 

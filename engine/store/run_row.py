@@ -38,10 +38,10 @@ class RunRow:
 
     ``state`` and ``ladder`` are as of the last look; unless the run is finished they are checked
     again. ``ladder``: one state for each kind of phase, None where the run has none.
-    ``seconds``: what its finished phases took, shared ones too; ``working_since``: when the
-    running phase began. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task it was
-    trained on (without training, the first evaluated one). ``inputs``: for each phase, the phases
-    that it needs, by their places. ``figures``: JSON from which :attr:`accuracies` are built on
+    ``seconds``: what its finished phases took, shared ones too; ``at_work``: when each running one
+    began, or went on. ``plain``, ``cot``: accuracy in 0..1 on ``scored_on``, the task trained on
+    (without training, the first evaluated one). ``inputs``: for each phase, the phases that it
+    needs, by their places. ``figures``: JSON from which :attr:`accuracies` are built on
     demand, since few of many runs need them, and as lists they took a third of the program's
     memory. ``varied``: the settings that its experiment sweeps over, with its values.
     ``paid``: what its phases, shared ones too, pay their endpoints, by currency. ``curated``: how
@@ -77,7 +77,7 @@ class RunRow:
     phase_ids: tuple[str, ...] = ()
     inputs: Inputs = ()
     figures: str = ""
-    working_since: datetime | None = None
+    at_work: tuple[datetime, ...] = ()
     rounds: int = 1
     curated: int = 0
     written: int = 0

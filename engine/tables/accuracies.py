@@ -66,7 +66,7 @@ def _behind(one: Accuracy) -> tuple[str, ...]:
     legacy = NOTHING if one.legacy is None else f"{100 * one.legacy:.1f}"
     return (
         *(f"{100 * share:.1f}" for share in shares),
-        f"{one.mean_tokens:.0f}",
+        f"{one.mean_tokens:.0f}" if one.mean_tokens else NOTHING,
         legacy,
         f"{100 * unclear(one.tiers, one.total):.1f}" if one.tiers else NOTHING,
         shares_text(one.tiers, one.total) or NOTHING,

@@ -27,7 +27,7 @@ QUALITY: tuple[Column[Measured], ...] = (
     ("n", lambda one: str(one.quality.answers)),
     ("with steps [95 %]", lambda one: one.quality.with_steps),
     ("words", lambda one: f"{one.quality.words:.1f}"),
-    ("tokens", lambda one: f"{one.quality.tokens:.1f}"),
+    ("tokens", lambda one: f"{one.quality.tokens:.1f}" if one.quality.tokens else None),
     ("repeated 4-grams", lambda one: _per_cent(one.quality.repetition)),
     ("steps true [95 %]", lambda one: one.quality.true_steps),
     ("steps", lambda one: str(one.quality.true_steps.total)),

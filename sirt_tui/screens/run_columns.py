@@ -89,10 +89,8 @@ def run_columns(
         return ladder(row) if row.state == "done" or looked() else ""
 
     def took(row: RunRow) -> Cell:
-        seconds = row.seconds
-        if row.working_since is not None:
-            seconds = (seconds or 0.0) + max(0.0, (clock() - row.working_since).total_seconds())
-        return duration(seconds)
+        now = [max(0.0, (clock() - began).total_seconds()) for began in row.at_work]
+        return duration(row.seconds if not now else (row.seconds or 0.0) + sum(now))
 
     whole = max((len(f"{STATE_MARKS[row.state]} {row.state}") for row in rows), default=0)
     at_work = any(row.state == "running" for row in rows)

@@ -82,7 +82,7 @@ class RunListing:
         self._table.grouping = run_groups.grouping(self._by, columns, self._folded)
         self._table.show(rows)
         if self._working is not None:
-            at_work = any(row.working_since is not None for row in known)
+            at_work = any(row.at_work for row in known)
             (self._working.resume if at_work else self._working.pause)()
 
     def _tell_apart(self, rows: Sequence[RunRow]) -> None:

@@ -70,6 +70,8 @@ def test_a_run_at_work_says_how_far_and_how_long(recorded):
         if text.endswith(" left"):
             assert columns["state"].cell_in(row, 15)[0] == f"▶ {text.removesuffix(' left')}"
         assert columns["state"].cell_in(row, 7)[0] == f"▶ {share} %"
+    both = tuple(NOW - timedelta(seconds=n) for n in (20, 10))  # side by side, after 60 s of others
+    assert columns["took"].cell(replace(base, seconds=60.0, at_work=both)) == "1 min 30 s"
     looking = run_columns(lambda: NOW, lambda: False, Names(), {})
     assert looking["state"].cell(replace(base, state="running", share=1))[0] == "… looking"
 
