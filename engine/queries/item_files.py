@@ -78,7 +78,9 @@ def _made_by(runs: RunsFolder, spec: PhaseSpec, refines: dict[str, RefineSpec]) 
 
 
 def _predictions(folder: PhaseDir, title: str) -> Source:
-    return Source("predictions", title, folder.id, folder.out / PREDICTIONS, _asked(folder))
+    again = (folder,) if folder.rescored.exists() else ()
+    file = folder.out / PREDICTIONS
+    return Source("predictions", title, folder.id, file, _asked(folder), scored=again)
 
 
 def _asked(folder: PhaseDir) -> int | None:
@@ -132,9 +134,11 @@ def _both(runs: RunsFolder, run_id: str, other: str, names: tuple[str, str]) -> 
         raise UserError(f"{run_id} and {other}: no finished evaluation of both asks the same")
     return [
         replace(
-            _predictions(mine[one].folder, one.label),
-            against=theirs[one].folder.out / PREDICTIONS,
+            ours,
+            against=other.file,
             names=names,
+            scored=ours.scored + other.scored,
         )
         for one in shared
+        for ours, other in [[_predictions(x[one].folder, one.label) for x in (mine, theirs)]]
     ]

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.queries.line_index import Lines
+from engine.store.scores import scored_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from engine.queries.filter_language import Filter
+    from engine.store.layout import PhaseDir
 
 What = Literal["pairs", "demonstrations", "answers", "predictions"]
 BATCH_S = 0.25
@@ -33,6 +35,7 @@ FLIPS = {
     (True, False): "lost",
     (False, True): "gained",
 }
+REMARKS = {"length": "cut off", "filtered": "refused", "refused": "refused", "empty": "empty"}
 _LITERAL = re.compile(r"[a-z0-9 .,:;?!()$%+*=-]+\Z")  # stands in JSON as it is
 _ID = re.compile(rb'\{"id":"([^"\\]*)"')
 
@@ -107,7 +110,8 @@ class Source:
     """A file of a run's items. ``count``: its lines, None when the phase does not say. ``against``:
     another run's answers to the same questions. ``scores``: refine's scores of the pairs.
     ``names``: what the two runs' answers are called. ``excluded``: pairs that the run's refine
-    phase left out. ``also_right``: how many rejected answers are right; None where unknown."""
+    phase left out. ``also_right``: how many rejected answers are right; None where unknown.
+    ``scored``: the evaluations whose answers these are, if they were scored again since."""
 
     what: What
     title: str
@@ -119,6 +123,7 @@ class Source:
     scores: Path | None = None
     excluded: frozenset[str] = frozenset()
     also_right: int | None = None
+    scored: tuple[PhaseDir, ...] = ()
 
 
 FIGURES: dict[str, Callable[[Item], float | None]] = {
@@ -139,6 +144,7 @@ class Reader:
         self._other = _ById(source.against) if source.against else None
         self._scores = _ById(source.scores) if source.scores else None
         self._figures: dict[str, array[float]] = {}
+        self._again = {folder.out: scored_again(folder) for folder in source.scored}
         found = self._lines.reach(SURE)
         if found == SURE:
             found = self._lines.all() if source.count is None else max(SURE, source.count)
@@ -211,15 +217,23 @@ class Reader:
     def _item(self, number: int, line: bytes, scored: bool = True) -> Item:
         try:
             record = _parsed(line)
+            self._read_again(record, self.source.file)
             if self._scores is not None and scored:
                 return _pair(number, record, self._scores.record(number, record["id"]))
             if self._other is None:
                 return ITEMS[self.source.what](number, record)
             theirs = self._other.record(number, record["id"])
+            if theirs and self.source.against:
+                self._read_again(theirs, self.source.against)
             return _two_predictions(number, record, theirs, self.source.names)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{self.source.file}:{number + 1}: {type(error).__name__}: {error}"
             return Item(number, id_of(line) or f"line {number + 1}", problem=why)
+
+    def _read_again(self, record: dict[str, Any], file: Path) -> None:
+        """Put the verdict of a later scoring in place of the published one."""
+        if found := self._again.get(file.parent, {}).get(record["id"]):
+            record["verdict"] = found.model_dump()
 
 
 class _ById:
@@ -302,7 +316,7 @@ def _item(
 
 
 def _remark(finish: str, tokens: int | None = None) -> str:
-    said = {"length": "cut off", "filtered": "refused", "empty": "empty"}.get(finish, "")
+    said = REMARKS.get(finish, "")
     return ", ".join(x for x in (f"{tokens} tokens" if tokens is not None else "", said) if x)
 
 

@@ -276,7 +276,8 @@ def reasoning(study: Study) -> Figure | None:
             found = _accuracies(study, arm, prompt)
             at = place + (number - 0.5) * 0.4
             shares = [100 * one.with_steps for one in found]
-            for axes, values in ((left, shares), (right, [one.mean_tokens for one in found])):
+            tokens = [one.mean_tokens for one in found if one.mean_tokens]  # of none from a file
+            for axes, values in ((left, shares), (right, tokens)):
                 if values:
                     axes.bar(at, fmean(values), 0.4, color=SOFT, hatch=hatch, edgecolor=INK, lw=0.5)
                     axes.plot([at] * len(values), values, ".", color=INK, ms=3, alpha=0.6)

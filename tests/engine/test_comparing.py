@@ -11,6 +11,8 @@ from engine.commands import reporting
 from engine.commands.rescoring import rescore
 from engine.queries import comparison
 from engine.queries.evaluations import Evaluated, finished, paired
+from engine.queries.item_files import sources
+from engine.queries.items import Reader
 from engine.queries.runs import list_runs, registry
 from engine.queries.study import Study
 from engine.queries.sweeps import swept
@@ -84,6 +86,12 @@ def test_what_was_scored_again_is_tested_and_told_as_it_is_shown(recorded, pair,
     )
     gap = tested.cells[COMPASS][0].value - tested.cells[COMPASS][1].value
     assert line["difference [95 %]"].startswith(f"{100 * gap:+.1f} ")
+    for source in sources(recorded, pair[0], pair[1]):
+        reader = Reader(source)
+        key = next(key for key in tested.cells if key.label == source.title)
+        sides = [item.sides for item in reader.read(range(reader.count))]
+        right = [sum(side.correct for side in of) for of in zip(*sides, strict=True)]
+        assert right == [one.right.count for one in tested.cells[key]]
     told = facts_of(recorded, pair[1], "done")["accuracies"]
     assert {one["accuracy"] for one in told} == {cells[1].value for cells in tested.cells.values()}
 
