@@ -45,8 +45,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class SiteJobs:
     """The jobs of a plan. ``short``: a line for each kind that took more memory before than the
-    site gives. ``gpu_hours``: of all together, each as long as expected; ``wall``: the simulated
-    end, for some numbers of GPUs; none on the CPU."""
+    site gives. ``gpu_hours``: of all together, each as long as expected on one; ``wall``: the
+    simulated end, for some numbers of GPUs; none on the CPU."""
 
     jobs: tuple[Job, ...]
     short: tuple[str, ...]
@@ -80,7 +80,7 @@ def site_jobs(
     gpus = {spec.id: one.nodes * one.gpus for spec, one in zip(specs, asked, strict=True)}
     rest = left_of(plan.to_do, runs, amounts_of(plan.phases, runs))
     seconds = {spec.id: took[spec.id].of(rest[spec.id]).seconds or 0.0 for spec in specs}
-    hours = sum(gpus[spec.id] * seconds[spec.id] for spec in specs)
+    hours = sum(seconds[spec.id] for spec in specs if gpus[spec.id])
     training = max([1, *(gpus[spec.id] for spec in specs if spec.trains)])
     wall = simulations(plan, runs, cards, (USED,), False, training, took) if hours else []
     return SiteJobs(tuple(order), tuple(_short(site, specs, needs)), hours / 3600, tuple(wall))

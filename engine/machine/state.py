@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine import catalog
-from engine.interfaces import Poll
+from engine.interfaces import Devices, Poll
 from engine.machine.deaths import last_words
 from engine.schema import events as ev
 from engine.schema.errors import UserError
@@ -86,15 +86,23 @@ def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
 
 
 def cpu_threads(phase: PhaseDir) -> int:
-    """The CPU threads of the last attempt; 0 when it ran on a GPU, or there was none."""
+    """The CPU threads of the last attempt, on all its nodes; 0 when it ran on a GPU, or there was
+    none."""
     last = phase.last_attempt()
     if last is None:
         return 0
     try:
-        given = read_json(last.process)["devices"]
-        return 0 if given["gpus"] else int(given["threads"])
+        given = Devices.from_json(read_json(last.process)["devices"])
+        return 0 if given.gpus else given.threads * given.nodes
     except DAMAGED:
         return 0
+
+
+def gpus_of(phase: PhaseDir) -> int | None:
+    """On how many GPUs the last attempt works, on all its nodes; None where that is unknown."""
+    last = phase.last_attempt()
+    began = first_event(last) if last is not None else None
+    return sum(name.startswith("cuda") for name in began.devices) if began is not None else None
 
 
 def final_event(attempt: AttemptDir) -> ev.PhaseFinished | None:

@@ -154,7 +154,8 @@ def _largest(
 
 
 class Expected(NamedTuple):
-    """How long a phase will take, and what that rests on; no seconds where it is unknown."""
+    """How long a phase will take, on one GPU where it takes one, and what that rests on; no seconds
+    where it is unknown."""
 
     seconds: float | None
     basis: Literal["history", "rough", "unknown"]
@@ -176,19 +177,30 @@ def expected(
 ) -> Expected:
     """The median of what finished phases of this size took, else of what those of another size
     took, by the share of the work; else :func:`rough_seconds`."""
-    took = [
-        _alone(w.seconds, w, spec) for w in past.get(likeness(spec), ()) if w.seconds is not None
-    ]
-    took = took or _by_work(spec, spec.passes(questions), past.get(nature(spec), ()))
+    alike, kin = (
+        [one for one in past.get(key, ()) if _on_such(one, spec, on_gpu)]
+        for key in (likeness(spec), nature(spec))
+    )
+    took = [_alone(one.seconds, one, spec) for one in alike if one.seconds is not None]
+    took = took or _by_work(spec, spec.passes(questions), kin)
     if took:
         return Expected(median(took), "history")
     rough = rough_seconds(spec, questions, on_gpu, served)
     return Expected(rough, "unknown" if rough is None else "rough")
 
 
+def _on_such(one: Witness, spec: PhaseSpec, on_gpu: bool) -> bool:
+    """Whether it was measured on the kind of device that the phase is to run on, as far as known:
+    it may have come from another machine."""
+    here = spec.card is not None and spec.card.source.needs_device
+    return one.gpus is None or not here or bool(one.gpus) == on_gpu
+
+
 def _alone(seconds: float, one: Witness, spec: PhaseSpec) -> float:
-    """What so many seconds of a phase would be, had it had this machine's cores for itself: those
-    that ran beside others had fewer of them."""
+    """What so many seconds of a phase would be on one GPU, of several of which it may have had, or
+    with this machine's cores for itself, of which those that ran beside others had fewer."""
+    if one.gpus:
+        return seconds * one.gpus
     return seconds * one.threads / lone_threads(spec.card) if one.threads else seconds
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from engine.machine.state import cpu_threads, phase_state
+from engine.machine.state import cpu_threads, gpus_of, phase_state
 from engine.schema.errors import UserError, explain
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ Likeness = tuple[object, ...]
 class Witness:
     """A finished phase's seconds, and its peak GiB of main memory and of GPU memory; None where
     that was not measured (an earlier version, no GPU, another phase's answers). ``folder``: the
-    phase's own. ``threads``: of the CPU that it had; 0 on a GPU, or where that is unknown."""
+    phase's own. ``threads``: of the CPU that it had, on all its nodes; 0 on a GPU, or where
+    that is unknown. ``gpus``: on how many it worked; None where that is unknown."""
 
     seconds: float | None
     memory: float | None
     card_memory: float | None
     folder: PhaseDir | None = field(default=None, compare=False)
     threads: int = 0
+    gpus: int | None = None
 
 
 def likeness(spec: PhaseSpec) -> Likeness:
@@ -83,7 +85,8 @@ def _witness(folder: PhaseDir, _finished: int) -> tuple[tuple[Likeness, Likeness
     spec = folder.spec()
     if figures.get("taken"):  # another phase took the time for its answers
         seconds = None
-    witness = Witness(seconds, memory, card_memory, folder, cpu_threads(folder))
+    threads, gpus = cpu_threads(folder), gpus_of(folder)
+    witness = Witness(seconds, memory, card_memory, folder, threads, gpus)
     return (likeness(spec), nature(spec)), witness
 
 

@@ -48,7 +48,7 @@ class Needs:
             took |= self.expected(mine, on_gpu)
         return [
             limit._replace(
-                time=_time(took[spec.id].seconds, limit.time),
+                time=_time(_on(took[spec.id], limit.nodes * limit.gpus), limit.time),
                 memory=_memory(self._taken(spec, limit), limit.memory),
             )
             for spec, limit in zip(specs, limits, strict=True)
@@ -76,6 +76,12 @@ class Needs:
         if time.monotonic() >= self._read_at + KEPT_S:
             self._past = history(self._runs)
             self._read_at = time.monotonic()
+
+
+def _on(took: Expected, gpus: int) -> float | None:
+    """Seconds on so many GPUs. A guess by the model's size is not shortened."""
+    measured = took.seconds is not None and took.basis == "history"
+    return took.seconds / max(1, gpus) if took.seconds and measured else took.seconds
 
 
 def _time(expected: float | None, most: str) -> str:

@@ -42,8 +42,9 @@ def simulate(
     """Start the runs' phases on equal cards as these become free.
 
     Phases behind an endpoint take no card, and at most ``api`` of them go at once. A phase takes as
-    long as it is expected to. One that asks a server takes the server's start too, unless the
-    servers are ``shared`` and its card has served the same model last.
+    long as it is expected to, on several cards that much less. One that asks a server takes the
+    server's start too, unless the servers are ``shared`` and its card has served the same model
+    last.
     """
     lab = _Lab(runs, cards, api, rule, shared)
     clock, ends = 0.0, list[float]()
@@ -116,7 +117,7 @@ class _Lab:
 
     def _begin(self, start: Start, clock: float) -> None:
         node = self._order.nodes[start.phase]
-        took = node.seconds or UNKNOWN_S
+        took = (node.seconds or UNKNOWN_S) / max(1, len(start.devices.gpus))
         for card in start.devices.gpus:
             if node.served and not (self._shared and self._serves.get(card) == node.served):
                 self.loads += 1

@@ -11,14 +11,16 @@ from engine.machine.state import PhaseState
 from engine.planning.estimate import amounts_of, estimate, expectations
 from engine.planning.graph import make_plan
 from engine.planning.history import history
+from engine.planning.needs import Needs
 from engine.planning.plan import Plan
 from engine.planning.remaining import awaited
 from engine.queries.pace import Count, Forecast, Pace
 from engine.queries.rows import WAITING, Look
 from engine.schema.cards import Endpoint, LocalWeights, ModelCard
 from engine.schema.durations import duration
-from engine.schema.events import Progress
+from engine.schema.events import PhaseStarted, Progress
 from engine.schema.settings import AnnotateSettings
+from engine.schema.site import Asked, seconds_of
 from engine.schema.specs import AnnotateSpec, EvaluateSpec, TaskRef
 from engine.store.eventlog import EventWriter
 from engine.store.layout import REPLIES, RunsFolder
@@ -90,6 +92,28 @@ def test_what_ran_beside_others_would_have_taken_less_alone(
     assert found[spec.id].seconds == pytest.approx(seconds)
     (rest,) = awaited(runs, [spec.id], [spec.id]).values()
     assert rest == (seconds, parameters == 5e8)
+
+
+def test_several_gpus_count_as_several_and_another_kind_of_device_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A phase of another machine may have come with its manifest."""
+    runs = RunsFolder(tmp_path)
+    folder = finished_on(runs, 5e8, 1)
+    spec = folder.spec()
+    two = PhaseStarted(phase=spec.id, attempt=1, host="h", pid=1, devices=("cuda:0", "cuda:1"))
+    attempt = folder.attempts()[-1]
+    write_json(attempt.process, {"devices": {"gpus": [0, 1], "threads": 1}})
+    with EventWriter(attempt.events, attempt.alive) as writer:
+        writer.emit(two)
+    past = history(runs)
+    assert expectations([spec], runs, True, past)[spec.id] == (200.0, "history")
+    assert expectations([spec], runs, False, past)[spec.id].basis == "rough"
+    monkeypatch.setattr("engine.machine.devices.gpus", lambda: ("a", "b"))
+    assert awaited(runs, [spec.id], [spec.id])[spec.id].seconds == 100.0  # on both again
+    monkeypatch.setattr("engine.planning.needs.LEAST_S", 300.0)
+    (job,) = Needs(runs).asked([spec], lambda _spec: Asked("1-00:00:00", "", 2, 1))
+    assert 300 <= seconds_of(job.time) < 600  # three times as long as on two, not as on one
 
 
 def test_phases_that_share_all_cores_are_not_done_earlier_side_by_side(
