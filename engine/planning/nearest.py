@@ -1,7 +1,8 @@
 """Why a phase has to be done: the finished phase that is nearest to it, and what differs.
 
-A phase is done again when anything differs that its result depends on. Names here are those of
-the settings; an input counts as the same where it is itself nearest to the other's input.
+A phase is done again when anything differs that its result depends on. What another model did with
+another task is no neighbour. Names here are those of the settings; an input counts as the same
+where it is itself nearest to the other's input.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class Explained:
     """A phase to be done, and why. ``nearest``: the id of the finished phase that is nearest to it,
-    empty when none of its kind is finished. ``waits_for``: inputs that are to be done themselves.
+    empty when none like it is finished. ``waits_for``: inputs that are to be done themselves.
     """
 
     phase: PhaseSpec
@@ -55,7 +56,7 @@ class Explained:
     def text(self) -> str:
         """Why, in a line: ``learning_rate 5e-6 here, 1e-6 there (refine-0123456789abcdef)``."""
         if not self.nearest:
-            return f"no {self.phase.kind} phase is finished here yet"
+            return f"no {self.phase.kind} phase like it is finished here yet"
         said = [one.text for one in self.differences[:SHOWN]]
         more = len(self.differences) - SHOWN
         said += [f"{more} more"] if more > 0 else []
@@ -107,14 +108,22 @@ def _spec(folder: PhaseDir, _finished: int) -> PhaseSpec:
 def _explained(phase: PhaseSpec, finished: Iterable[_Known], alike: Mapping[str, str]) -> Explained:
     mine = {name: alike.get(text, text) for name, text in traits(phase).items()}
     waits_for = tuple(i for i in phase.inputs if i in alike)
+    near = (known for known in finished if not _strangers(phase, known[0]))
     nearest, theirs = min(
-        finished, key=lambda known: len(mine.items() ^ known[1].items()), default=(None, {})
+        near, key=lambda known: len(mine.items() ^ known[1].items()), default=(None, {})
     )
     if nearest is None:
         return Explained(phase, "", (), waits_for)
     differ = {name for name, _ in mine.items() ^ theirs.items()}
     names = [name for name in mine | theirs if name in differ]
     return Explained(phase, nearest.id, _told(names, phase, nearest), waits_for)
+
+
+def _strangers(one: PhaseSpec, other: PhaseSpec) -> bool:
+    """Whether both model and task differ, so that to list all differences would say nothing."""
+    models = {phase.card.name if phase.card else "" for phase in (one, other)}
+    tasks = {phase.reads[0].name if phase.reads else "" for phase in (one, other)}
+    return len(models) > 1 and len(tasks) > 1
 
 
 @lru_cache(maxsize=100_000)

@@ -99,11 +99,24 @@ def test_other_data_and_other_weights_are_told_by_their_hashes(runs, tmp_path, m
     assert any("weights hash 0123456789ab here, hash " in text for text in told)
 
 
+def test_another_model_on_another_task_is_not_near(runs):
+    """All of its differences would be noise in the plan of a first experiment of one's own."""
+    phase = planned(runs).plan.phases[0]
+    teacher = phase.teacher.model_copy(update={"name": "mine"})
+    task = phase.task.model_copy(update={"name": "my-questions"})
+    for changes in ({"teacher": teacher}, {"task": task}):
+        (one,) = explain(runs, [phase.model_copy(update=changes)], frozenset())
+        assert one.nearest
+    both = phase.model_copy(update={"teacher": teacher, "task": task})
+    (one,) = explain(runs, [both], frozenset())
+    assert one.text == "no annotate phase like it is finished here yet"
+
+
 def test_in_an_empty_folder_there_is_nothing_near(runs, tmp_path):
     found = planned(runs)
     shutil.rmtree(runs.phases)
     (one, *_) = explain(runs, found.plan.phases, frozenset())
-    assert one.text == "no annotate phase is finished here yet"
+    assert one.text == "no annotate phase like it is finished here yet"
 
 
 def test_lineage_and_log_tell_what_was_reused_and_what_was_not(runs):
