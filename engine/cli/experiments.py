@@ -49,7 +49,7 @@ GROUPS_SHOWN = 40
 @click.option(
     "--simulate", is_flag=True, help="Also show how long it takes on GPUs, in which order."
 )
-@click.option("--cards", help="How many GPUs to simulate; 1,4,16,64 if not given.")
+@click.option("--gpu-counts", help="How many GPUs to simulate; 1,4,16,64 if not given.")
 @click.option(
     "--why", is_flag=True, help="Of every phase to be done: the nearest finished one, what differs."
 )
@@ -60,14 +60,14 @@ def plan(
     experiment: str,
     site: str | None,
     simulate: bool,
-    cards: str | None,
+    gpu_counts: str | None,
     why: bool,
     as_json: bool,
 ) -> None:
     """Show the runs and phases of EXPERIMENT (a file, or a shipped preset's name)."""
-    if cards and not (simulate or site):
-        raise UserError("--cards: say --simulate too, or --site NAME")
-    counts = cards_of(cards) if cards else simulating.CARDS
+    if gpu_counts and not (simulate or site):
+        raise UserError("--gpu-counts: say --simulate too, or --site NAME")
+    counts = cards_of(gpu_counts) if gpu_counts else simulating.CARDS
     request = site_request(runs, site) if site else None
     planned = plan_experiment(
         runs,

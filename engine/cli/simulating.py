@@ -21,7 +21,7 @@ def cards_of(text: str) -> tuple[int, ...]:
     """The numbers in ``1,4,16``; ``UserError`` when they are none."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdigit() and 0 < int(part) <= 10_000 for part in parts):
-        raise UserError(f"--cards {text}: numbers of GPUs from 1 to 10000, such as 1,4,16,64")
+        raise UserError(f"--gpu-counts {text}: numbers of GPUs from 1 to 10000, such as 1,4,16,64")
     return tuple(dict.fromkeys(map(int, parts)))
 
 
