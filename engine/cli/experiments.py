@@ -191,11 +191,8 @@ def print_estimate(found: Estimate, err: bool = False) -> None:
             + "; phases run side by side only while all of them fit",
             err=err,
         )
-    for currency, money in found.money.items():
-        known = (
-            f"about {money:.2f} {currency} (rough)" if money else "unknown: no price in the cards"
-        )
-        say(f"cost of endpoints: {known}", err=err)
+    if found.costs:
+        say(f"cost of endpoints (rough): {found.costs}", err=err)
 
 
 def device_options(function: Any) -> Any:

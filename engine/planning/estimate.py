@@ -20,6 +20,7 @@ from engine.planning.history import history, likeness, nature
 from engine.planning.left import left_of
 from engine.planning.memory import lone_threads, measured_gib, needed_gib, parameters_of
 from engine.schema.settings import LOOK_TOKENS
+from engine.store.spending import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +51,7 @@ class Estimate:
     rests on. ``money``: per currency, paid teachers at their cards' prices. ``memory``: GiB of the
     largest phase of each kind, weights and activations; ``measured``: the kinds whose figure is of
     finished phases like it, not by the model's size. ``passed_over``: a line for each finished
-    phase too damaged to measure from.
+    phase too damaged to measure from. ``unpriced``: cards of endpoints that don't say their price.
     """
 
     seconds: float
@@ -63,6 +64,7 @@ class Estimate:
     on_gpu: bool
     passed_over: tuple[str, ...] = ()
     measured: frozenset[str] = frozenset()
+    unpriced: tuple[str, ...] = ()
 
     @property
     def memory_gib(self) -> float | None:
@@ -78,6 +80,17 @@ class Estimate:
     def memory_basis(self) -> str:
         """What that figure rests on, in words."""
         return MEASURED if self.memory_measured else BY_SIZE
+
+    @property
+    def costs(self) -> str:
+        """What endpoints charge, in words: ``about 3.10 USD; unknown of gpt: its card has no
+        price``; "" where there are none."""
+        known = ", ".join(money(amount, currency) for currency, amount in self.money.items())
+        parts = [f"about {known}"] if known else []
+        if self.unpriced:
+            has = "its card has" if len(self.unpriced) == 1 else "their cards have"
+            parts.append(f"unknown of {', '.join(self.unpriced)}: {has} no price")
+        return "; ".join(parts)
 
     @property
     def speed(self) -> str:
@@ -97,7 +110,8 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
     past_phases = history(runs, passed_over) if to_do else {}
     counts = {"history": 0, "rough": 0, "unknown": 0}
     seconds = looks = 0.0
-    money: dict[str, float] = defaultdict(float)
+    charged: dict[str, float] = defaultdict(float)
+    unpriced: dict[str, None] = {}
     there, started = is_installed(runs.root), set[str]()
     memory = _largest(to_do, on_gpu, there, past_phases)
     for spec in to_do:
@@ -113,18 +127,22 @@ def estimate(plan: Plan, runs: RunsFolder, on_gpu: bool) -> Estimate:
         if spec.card and (currency := spec.card.source.bills_in):
             asked = round(rest[spec.id] * amounts[spec.id])
             tokens = asked * spec.prompt_tokens, asked * ANSWER_TOKENS
-            money[currency] += spec.card.source.price(*tokens)
+            if spec.card.source.price(ANSWER_TOKENS, ANSWER_TOKENS):
+                charged[currency] += spec.card.source.price(*tokens)
+            else:
+                unpriced[spec.card.name] = None
     return Estimate(
         seconds,
         looks,
         counts["history"],
         counts["rough"],
         counts["unknown"],
-        dict(money),
+        dict(charged),
         {kind: needed.gib for kind, needed in memory.items()},
         on_gpu,
         tuple(passed_over),
         frozenset(kind for kind, needed in memory.items() if needed.measured),
+        tuple(unpriced),
     )
 
 

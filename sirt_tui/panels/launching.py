@@ -52,10 +52,8 @@ def _by_kind(number: int, kinds: Mapping[str, int]) -> str:
 
 def paid(planned: Planned) -> str:
     """``nothing``, or how much the endpoints are estimated to charge, and the caps."""
-    amounts = planned.estimate.money.items()
-    if not amounts:
+    if not (said := planned.estimate.costs):
         return "nothing"
-    said = ", ".join(f"about {money(amount, currency)}" for currency, amount in amounts)
     sources = {
         p.card.name: p.card.source for p in planned.plan.to_do if p.card and p.card.source.bills_in
     }

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from engine.schema.counts import counted
 from engine.schema.sanitize import one_line, visible
-from sirt_tui.format import NOTHING, OVER_A_YEAR, money, roughly
+from sirt_tui.format import NOTHING, OVER_A_YEAR, roughly
 from sirt_tui.widgets.key_line import KeyLine
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ def facts(planned: Planned, sizes: Sequence[float], where: str) -> list[tuple[st
         basis = "measured" if found.memory_measured else "estimated"
         largest = f"{found.memory_gib:.1f} GiB {basis}, largest phase"
         lines += [("memory", Text(largest)), ("", fits(found.memory_gib, sizes))]
-    paid = ", ".join(money(amount, currency) for currency, amount in found.money.items())
-    lines.append(("to pay", Text(f"about {paid}") if paid else Text("nothing", "dim")))
+    lines.append(("to pay", Text(found.costs) if found.costs else Text("nothing", "dim")))
     names = ("data", *[""] * len(planned.notes))
     notes = zip(names, planned.notes, strict=False)
     return lines + [(name, Text(one_line(note, NOTE_SHOWN), "dim")) for name, note in notes]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from engine.schema.errors import UserError
 from engine.schema.follow_ups import MergeSpec
-from sirt_tui.format import money, roughly
+from sirt_tui.format import roughly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def _takes(wanted: FollowUp) -> list[str]:
     lines = [f"{roughly(found.seconds)} on {where}" if not found.unknown else "time: unknown"]
     if found.memory_gib is not None:
         lines.append(f"about {found.memory_gib:.1f} GiB of memory")
-    lines += [f"about {money(spent, name)} (rough)" for name, spent in found.money.items()]
+    lines += [f"cost (rough): {found.costs}"] if found.costs else []
     phases = len(wanted.plan.to_do)
     return [*lines, f"queued as a run of {phases} phase{'s' if phases > 1 else ''}"]
 

@@ -8,7 +8,7 @@ import pytest
 from engine.cli.experiments import print_plan
 from engine.commands.experiments import plan_experiment
 from engine.machine.state import PhaseState
-from engine.planning.estimate import amounts_of, estimate, expectations
+from engine.planning.estimate import Estimate, amounts_of, estimate, expectations
 from engine.planning.graph import make_plan
 from engine.planning.history import history
 from engine.planning.needs import Needs
@@ -161,7 +161,7 @@ def test_a_damaged_manifest_is_no_witness(tmp_path: Path) -> None:
 
 
 def test_money_grows_with_questions_and_prices(tmp_path: Path) -> None:
-    def money(limit: int, price: float) -> float:
+    def estimated(limit: int, price: float) -> Estimate:
         source = Endpoint(
             kind="openai_compatible",
             base_url="http://u",
@@ -175,8 +175,14 @@ def test_money_grows_with_questions_and_prices(tmp_path: Path) -> None:
         )  # fmt: skip
         found.cards["t1"] = found.cards["t1"].model_copy(update={"source": source})
         whole = make_plan(found, lambda _: False)
-        return estimate(whole, RunsFolder(tmp_path), on_gpu=False).money["USD"]
+        return estimate(whole, RunsFolder(tmp_path), on_gpu=False)
 
+    def money(limit: int, price: float) -> float:
+        return estimated(limit, price).money["USD"]
+
+    told = estimated(100, 0.0)
+    assert (told.money, told.costs) == ({}, "unknown of t1: its card has no price")
+    assert estimated(100, 1e6).costs == f"about {money(100, 1e6):.2f} USD"
     assert money(200, 1.0) == pytest.approx(2 * money(100, 1.0))
     assert money(100, 3.0) == pytest.approx(3 * money(100, 1.0))
 
