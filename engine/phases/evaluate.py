@@ -48,6 +48,12 @@ def run(ctx: Context, spec: EvaluateSpec) -> dict[str, Any]:
     write_records(ctx.staging / PREDICTIONS, predictions)
     write_json(ctx.staging / SCORE, result.model_dump())
     ctx.emit(ev.Scored(task=task.name, prompt=spec.prompt, method=spec.method, score=result))
+    if missing := len(items) - len(predictions):
+        ctx.warn(
+            f"{missing} of {len(items)} questions have no answer: the accuracy is of the other "
+            f"{len(predictions)}",
+            "unanswered",
+        )
     _warn(ctx, result)
     return result.model_dump()
 

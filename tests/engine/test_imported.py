@@ -11,12 +11,15 @@ from engine.generation.imported import ImportedProvider
 from engine.interfaces import Question, Reply
 from engine.schema.cards import ImportedAnswers, ModelCard
 from engine.schema.settings import GenerationSettings
-from engine.schema.specs import AnnotateSpec, TaskRef
+from engine.schema.specs import AnnotateSpec, EvaluateSpec, TaskRef
 from engine.tasks.prompts import render
+from tests.engine.annotating import BOXES
 from tests.engine.test_teachers import answers, failure
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.engine.annotating import TeacherLab
 
 
 @pytest.fixture
@@ -326,3 +329,15 @@ def test_the_columns_count_for_identity_where_they_are_given(tmp_path):
     assert (
         len({fingerprint(), fingerprint(answer_column="x"), fingerprint(question_column="x")}) == 3
     )
+
+
+def test_an_accuracy_of_some_questions_says_of_how_many(lab: TeacherLab, tmp_path: Path) -> None:
+    task = TaskRef(name="pocket-boxes", source=BOXES.default_source)
+    items = BOXES.load(task.source, "test")
+    rows = ({"id": item.id, "output": f"It is {item.target}."} for item in items[:4])
+    source = ImportedAnswers(kind="imported", path=str(jsonl(tmp_path / "d.jsonl", *rows)))
+    model = ModelCard(name="ready", family="gpt", source=source)
+    lab.attempt(EvaluateSpec(model=model, task=task, prompt="cot"))
+    (said,) = (one.text for one in lab.views[-1].warnings if one.code == "unanswered")
+    missing = f"{len(items) - 4} of {len(items)} questions have no answer"
+    assert said == f"{missing}: the accuracy is of the other 4"
