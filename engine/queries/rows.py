@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from engine.queries.pace import Pace
     from engine.schema.accuracy import Accuracy
-    from engine.store.layout import PhaseDir, RunsFolder
+    from engine.store.layout import AttemptDir, PhaseDir, RunsFolder
     from engine.store.phase_log import State
     from engine.store.spending import Paid, Spending
 
@@ -111,10 +111,10 @@ def look_at(folder: PhaseDir, before: Look | None = None) -> Look:
     if found.state == "waiting" or attempt is None:
         return Look(found) if found != WAITING.found else WAITING
     lines = last_lines(attempt)
-    paid = _paid(folder, lines)
     same = before if before and before.found.attempt == found.attempt else None
     earlier = same.earlier if same else seconds_before(folder, attempt)
     work = work_of(attempt, same.work) if same else work_of(attempt)
+    paid = _paid(folder, lines) or (same.paid if same else _paid_before(folder, attempt))
     if found.state == "running":
         pace = pace_of(lines, same.pace if same else None)
         return Look(found, work, None, earlier, pace, paid)
@@ -133,6 +133,12 @@ def _paid(folder: PhaseDir, lines: Sequence[bytes]) -> Spending | None:
         return spending(folder.spec(), view)
     except (OSError, UserError):
         return None
+
+
+def _paid_before(folder: PhaseDir, last: AttemptDir) -> Spending | None:
+    """What earlier attempts have paid, of which this one has said nothing yet."""
+    earlier = (one for one in reversed(folder.attempts()) if one.number < last.number)
+    return next(filter(None, (_paid(folder, last_lines(one)) for one in earlier)), None)
 
 
 class Progress(TypedDict):

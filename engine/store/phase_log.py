@@ -77,8 +77,8 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PhaseView:
-    """The state of one attempt, from all its events, with the curves and the time at work of those
-    that it goes on from (:func:`gone_on_with`).
+    """The state of one attempt, from all its events, with what holds of those that it goes on from
+    too: curves, time at work, money (:func:`gone_on_with`).
 
     ``began``: when the present stretch of work did, after ``worked`` seconds of others: of earlier
     attempts and, on a cluster, of earlier allocations.
@@ -275,7 +275,13 @@ def gone_on_with(view: PhaseView) -> PhaseView:
     """What a next attempt's view begins with, from that of the last one."""
     worked = view.took() or 0.0
     return replace(
-        EMPTY, metrics=view.metrics, moments=view.moments, highest=view.highest, worked=worked
+        EMPTY,
+        worked=worked,
+        metrics=view.metrics,
+        moments=view.moments,
+        highest=view.highest,
+        cost=view.cost,
+        checkpoint=view.checkpoint,
     )
 
 

@@ -153,6 +153,19 @@ def test_peaks_of_memory_are_of_all_attempts_and_of_hours_that_are_drawn_no_more
     assert monitor.peaks == {"memory_gib": 5, "card_memory_gib": 7}
 
 
+def test_what_was_paid_is_said_though_the_next_attempt_has_asked_nothing(
+    measured: RunsFolder,  # noqa: F811
+) -> None:
+    one = next(iter(finished(measured, run_of(measured, "teacher", "served")).values()))
+    phase = emptied(one.folder)
+    write(phase.new_attempt(), (0, begun()), (1, count(0)), (9, paid(5, 4.0)), (9, ended("failed")))
+    write(phase.new_attempt(), (20, begun()), (21, ended("failed")))
+    assert look_at(phase).paid is not None
+    for told in (look_at(phase).paid, spending(one.spec, view_of(phase))):
+        assert told is not None
+        assert told.paid.text == "4.00 USD"
+
+
 def loss(step: int, value: float) -> ev.Metric:
     return ev.Metric(step=step, epoch=step / 10, values={"loss": value})
 
