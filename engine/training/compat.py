@@ -227,6 +227,11 @@ def prepared(trainer: Any, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return batch
 
 
+def go_on_counting(trainer: Any, tokens: float | None) -> None:
+    """Count the tokens that are read on from those that were before a checkpoint."""
+    trainer._total_train_tokens = int(tokens or 0)
+
+
 def is_sharded(model: Any) -> bool:
     """Whether the model's weights are split among the processes."""
     return bool(getattr(model, "is_distributed_loading_by_transformers", False))

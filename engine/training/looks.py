@@ -75,6 +75,13 @@ class Looks(TrainerCallback):
         self._backend = backend
         self._known = {(look.step, look.item) for look in whole_records(file, Look)}
 
+    def on_train_begin(
+        self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
+    ) -> None:
+        """Look before progress is counted, so that its time is not the first step's."""
+        if state.global_step % self._every == 0:
+            self._look(state)
+
     def on_step_begin(
         self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
     ) -> None:

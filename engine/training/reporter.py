@@ -79,8 +79,6 @@ class Reporter(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._passes = 0
-        if state.global_step == self._resumed:  # a look at the answers before it is no step
-            self._tell_progress(state)
         self._tell_pass(args, state)
 
     def on_substep_end(

@@ -31,7 +31,7 @@ from engine.planning.memory import (
 )
 from engine.schema.errors import UserError, nearest
 from engine.store.layout import hash_file
-from engine.training import checkpoints, guards
+from engine.training import checkpoints, compat, guards
 from engine.training.givingback import GivesBack
 from engine.training.reporter import Reporter, Watcher, out_of_patience
 from engine.training.tracking import reporting
@@ -254,6 +254,7 @@ def train(
     state = TrainerState.load_from_json(str(checkpoints.state_file(resume))) if resume else None
     if state is None or not _has_ended(state, trainer.args.max_steps, patience_steps):
         begun = state.global_step if state else 0
+        compat.go_on_counting(trainer, last_logged(state, "num_tokens") if state else None)
         if not ranks.is_first():
             torch.manual_seed(trainer.args.seed + ranks.rank())  # each draws dropout of its own
         with reporting(

@@ -71,7 +71,7 @@ def test_looking_changes_nothing_of_what_is_learnt(make: Any, two_labs: tuple[La
     assert not kept(unseen)
     (looked, *_) = (n for n, e in enumerate(seen.events) if "answering 2" in getattr(e, "text", ""))
     counted = next(e for e in seen.events[looked:] if isinstance(e, ev.Progress))
-    assert counted.done == 0  # once more: the look's time is not the first step's
+    assert counted.done == 0  # so the look's time is not the first step's
 
 
 @pytest.mark.slow

@@ -201,7 +201,8 @@ def test_a_stopped_refinement_goes_on_to_the_same_bits(
     assert next(p for p in resumed.of(ev.Progress) if p.unit == "steps").done == 3
     assert same(resumed.adapter, undisturbed.adapter)
     assert resumed.figures == undisturbed.figures
-    assert resumed.series("rewards/margins") == undisturbed.series("rewards/margins")[3:]
+    for name in ("rewards/margins", "num_tokens"):
+        assert resumed.series(name) == undisturbed.series(name)[3:]
 
 
 @pytest.mark.slow
