@@ -15,14 +15,7 @@ if TYPE_CHECKING:
     from engine.store.layout import AttemptDir, PhaseDir
 
 TAIL_BYTES = 65_536  # of a log: its last lines are there
-
-
-def first_line(attempt: AttemptDir) -> bytes:
-    try:
-        with attempt.events.open("rb") as file:
-            return file.readline(TAIL_BYTES)
-    except OSError:
-        return b""
+HEAD_BYTES = 16_384  # what a cluster says of the job, if it is one
 
 
 def last_lines(attempt: AttemptDir) -> list[bytes]:
@@ -58,10 +51,11 @@ class Work:
 
 def work_of(attempt: AttemptDir, known: Work = Work()) -> Work:
     """Read it from the log; ``known``: what a look before has found, which is not read again."""
-    if not attempt.job.exists():  # only a cluster's job goes on with an attempt
-        return known if known.began else Work(written(first_line(attempt)))
     try:
         with attempt.events.open("rb") as file:
+            first, more = file.readline(TAIL_BYTES), file.read(HEAD_BYTES)
+            if b'"allocation"' not in more:  # only a cluster's job goes on with an attempt
+                return Work(written(first))
             file.seek(max(0, known.read - TAIL_BYTES))  # with the line before what is new
             return _read_on(file, known)
     except OSError:

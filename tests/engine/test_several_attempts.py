@@ -23,6 +23,7 @@ from engine.queries.rows import look_at
 from engine.queries.runs import run_status, view_of
 from engine.scheduling.runner import run_attempt
 from engine.schema import events as ev
+from engine.schema.allocation import Allocation
 from engine.schema.cards import ImportedAnswers, ModelCard, TaskSource
 from engine.schema.settings import AnnotateSettings
 from engine.schema.specs import AnnotateSpec, TaskRef
@@ -179,10 +180,14 @@ def resumed(measured: RunsFolder) -> tuple[RunsFolder, str, PhaseDir]:  # noqa: 
     phase = emptied(measured.phase(spec.id))
     first = [(n, loss(n, 9 - n)) for n in range(1, 6)]
     write(phase.new_attempt(), (0, begun()), *first)
-    second = phase.new_attempt()
-    write(second, (3_600, begun()), *((3_600 + n, loss(3 + n, 6 - n)) for n in range(1, 4)))
+    second, job = phase.new_attempt(), Allocation(job="26", node="n1")
+    write(
+        second,
+        (3_600, begun()),
+        (3_600, job),
+        *((3_600 + n, loss(3 + n, 6 - n)) for n in range(1, 4)),
+    )
     write(second, (7_200, begun()), (7_201, loss(7, 2.5)), (7_202, ended()))
-    second.job.write_text("26\n")
     return measured, run_id, phase
 
 
