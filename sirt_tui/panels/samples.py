@@ -31,6 +31,11 @@ class SamplesPanel(TextPanel):
         super().__init__()
         self._drawn = ("", "", 0)  # attempt, how it ended, samples
 
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        super().watch_scroll_y(old, new)
+        if new == 0 < old and self.of is not None:
+            self.draw(self.of)
+
     def draw(self, of: RunView) -> None:
         """Draw the samples, only if they have changed."""
         if of.chosen is None:

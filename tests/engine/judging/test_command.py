@@ -45,7 +45,7 @@ def test_it_waits_prints_a_table_and_warns_of_unread_replies(
     assert done.exit_code == 0, done.output
     assert "| A | B | task | prompt | judge | n | A better [95 %] |" in done.stdout
     assert "21 % of the replies hold no verdict" in done.stderr
-    assert "endpoints: about 0.26 USD" in done.stderr
+    assert "endpoints (rough): about 0.26 USD" in done.stderr
     assert "judge gpt pocket-sums plain done" in done.stderr
     (run_id,) = [name for name in runs.run_ids() if "-judge-" in name]
     assert set(read_run(runs, run_id).tags) == {TEACHER, BARE}
