@@ -36,7 +36,7 @@ ANSWER_TOKENS = 200
 # a third of it when training; on a CPU core as measured (BENCHMARKS.md, "Estimates of time")
 GPU_FLOPS = {"generate": 5e12, "train": 1e14}
 CPU_FLOPS = {"generate": 7e10, "train": 1.2e11}
-BF16_GAIN = 2  # on CPUs with instructions for it
+BF16_GAIN = {"generate": 2.0, "train": 1.2}  # on CPUs with instructions for it; measured there
 OVERHEAD_S = 5.0
 MEASURED = "measured in finished phases like it"
 BY_SIZE = "estimated from the model's size"
@@ -284,5 +284,5 @@ def _work(spec: PhaseSpec) -> str:
 def _cpu_rate(work: str, card: ModelCard) -> float:
     rate = CPU_FLOPS[work] * lone_threads(card)
     bf16 = card.source.weights is not None and card.source.weights.precision == "bf16"
-    gain = BF16_GAIN if bf16 and devices.has_bf16() else 1
+    gain = BF16_GAIN[work] if bf16 and devices.has_bf16() else 1
     return rate * gain
