@@ -375,14 +375,12 @@ def test_a_teacher_that_is_to_land_ends_its_batch_and_begins_no_other(
     teacher = LocalProvider(card, SMALL, lambda _: None)
     teacher.watch(doing.append)
     coming = teacher.answer(questions)
-    found: list[tuple[Question, Reply]] = []
-    still_open: list[int] = []
+    found, still_open = list[tuple[Question, Reply]](), list[int]()
     for batch in coming:
         found += batch
         still_open.append(teacher.open)
         assert teacher.land()
-    assert SMALL.max_batch in still_open
-    assert still_open[-1] == 0
+    assert (SMALL.max_batch in still_open, still_open[-1]) == (True, 0)
     assert len(found) == SMALL.max_batch
     assert doing[0] == "loading weights"
     assert any(text.startswith("loading weights: ") for text in doing)
