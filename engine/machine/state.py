@@ -85,17 +85,20 @@ def first_event(attempt: AttemptDir) -> ev.PhaseStarted | None:
     return event if isinstance(event, ev.PhaseStarted) else None
 
 
+def devices_of(phase: PhaseDir) -> Devices | None:
+    """What the last attempt was given on each of its nodes; None where that is unknown."""
+    last = phase.last_attempt()
+    try:
+        return Devices.from_json(read_json(last.process)["devices"]) if last else None
+    except DAMAGED:
+        return None
+
+
 def cpu_threads(phase: PhaseDir) -> int:
     """The CPU threads of the last attempt, on all its nodes; 0 when it ran on a GPU, or there was
     none."""
-    last = phase.last_attempt()
-    if last is None:
-        return 0
-    try:
-        given = Devices.from_json(read_json(last.process)["devices"])
-        return 0 if given.gpus else given.threads * given.nodes
-    except DAMAGED:
-        return 0
+    given = devices_of(phase)
+    return given.threads * given.nodes if given and not given.gpus else 0
 
 
 def gpus_of(phase: PhaseDir) -> int | None:

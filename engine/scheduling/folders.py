@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from engine.machine import devices
-from engine.machine.state import cpu_threads, final_event, phase_state
+from engine.machine.state import devices_of, final_event, phase_state
 from engine.machine.vllm import is_installed
 from engine.planning.engines import served_model, server_gib
 from engine.planning.estimate import expectations
@@ -143,8 +143,10 @@ class Folders:
         return last.number if last else 0
 
     def cpu_threads(self, phase_id: str) -> int:
-        """The CPU threads of the last attempt; 0 when it ran on a GPU, or there was none."""
-        return cpu_threads(self._runs.phase(phase_id))
+        """The CPU threads of the last attempt, on each of its nodes; 0 when it ran on a GPU, or
+        there was none."""
+        given = devices_of(self._runs.phase(phase_id))
+        return given.threads if given and not given.gpus else 0
 
     def open_attempt(self, phase: PhaseDir) -> AttemptDir | None:
         """The last attempt, if it has no final event yet."""
