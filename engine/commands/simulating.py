@@ -6,11 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.machine.vllm import is_installed
-from engine.planning.amounts import amounts_of
 from engine.planning.engines import served_model
-from engine.planning.estimate import expectations
+from engine.planning.estimate import expectations, seconds_left
 from engine.planning.history import history
-from engine.planning.left import left_of
 from engine.scheduling.order import RULES, USED
 from engine.scheduling.policy import DeviceRequest, Node, QueuedRun, node_of
 from engine.scheduling.queue import API_SLOTS
@@ -19,7 +17,6 @@ from engine.scheduling.simulation import Simulated, simulate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from engine.planning.estimate import Expected
     from engine.planning.plan import Plan
     from engine.scheduling.order import Rule
     from engine.schema.specs import PhaseSpec
@@ -36,17 +33,15 @@ def simulations(
     rules: Iterable[Rule] = tuple(RULES),
     shared: bool = True,
     training: int = 1,
-    took: Mapping[str, Expected] | None = None,
+    seconds: Mapping[str, float] | None = None,
 ) -> list[Simulated]:
     """What is still to do of a plan, on each number of GPUs by each rule. Phases take as long as
     similar ones took, or as their model's size lets expect. ``shared``: phases on one card share a
     server; those of a cluster's jobs don't. ``training``: the GPUs that a training takes, where
-    there are so many. ``took``: how long phases on a GPU take, where it is known already."""
+    there are so many. ``seconds``: of each phase on a GPU, where they are known already."""
     to_do, there = plan.to_do, is_installed(runs.root)
-    if took is None:
-        took = expectations(to_do, runs, True, history(runs))
-    rest = left_of(to_do, runs, amounts_of(plan.phases, runs))
-    seconds = {spec.id: took[spec.id].of(rest[spec.id]).seconds or 0.0 for spec in to_do}
+    if seconds is None:
+        seconds = seconds_left(plan, runs, expectations(to_do, runs, True, history(runs)))
     nodes = {spec.id: _node(spec, seconds[spec.id], there) for spec in to_do}
     chains = [tuple(nodes[p.id] for p in run.phases if p.id in nodes) for run in plan.runs]
     rules, found = list(rules), []

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands.simulating import USED, Simulated, simulations
 from engine.commands.sites import check_job, site_of
-from engine.planning.amounts import amounts_of
-from engine.planning.left import left_of
+from engine.planning.estimate import seconds_left
 from engine.planning.memory import GIB, splits
 from engine.planning.needs import Needs
 from engine.scheduling.launchers.slurm.script import asked_with, devices_of
@@ -76,13 +75,11 @@ def site_jobs(
         for (kind, one), count in alike.items()
     )
     order = sorted(found, key=lambda job: ([*PHASES].index(job.kind), seconds_of(job.asked.time)))
-    took = needs.expected(plan.to_do, True)
+    seconds = seconds_left(plan, runs, needs.expected(plan.to_do, True))
     gpus = {spec.id: one.nodes * one.gpus for spec, one in zip(specs, asked, strict=True)}
-    rest = left_of(plan.to_do, runs, amounts_of(plan.phases, runs))
-    seconds = {spec.id: took[spec.id].of(rest[spec.id]).seconds or 0.0 for spec in specs}
     hours = sum(seconds[spec.id] for spec in specs if gpus[spec.id])
     training = max([1, *(gpus[spec.id] for spec in specs if spec.trains)])
-    wall = simulations(plan, runs, cards, (USED,), False, training, took) if hours else []
+    wall = simulations(plan, runs, cards, (USED,), False, training, seconds) if hours else []
     return SiteJobs(tuple(order), tuple(_short(site, specs, needs)), hours / 3600, tuple(wall))
 
 

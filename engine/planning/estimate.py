@@ -250,6 +250,13 @@ def expectations(
     }
 
 
+def seconds_left(plan: Plan, runs: RunsFolder, took: Mapping[str, Expected]) -> dict[str, float]:
+    """Seconds of what is left of each phase to be done, of those that ``took`` says it takes whole;
+    0 where that is unknown."""
+    rest = left_of(plan.to_do, runs, amounts_of(plan.phases, runs))
+    return {spec.id: took[spec.id].of(rest[spec.id]).seconds or 0.0 for spec in plan.to_do}
+
+
 def rough_seconds(spec: PhaseSpec, questions: int, on_gpu: bool, served: bool) -> float | None:
     """Seconds by the model's size; None where that is unknown."""
     card = spec.card
