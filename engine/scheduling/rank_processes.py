@@ -62,10 +62,9 @@ def keep(phase: PhaseDir, attempt: AttemptDir, devices: Devices) -> int:
 def _each(spec: PhaseSpec, devices: Devices) -> int:
     """How many GPUs a process needs for its model to fit; each has a model of its own."""
     needed = rough_gib(spec, on_gpu=True) or 0.0
-    cards = [gpu.total / 1024 for gpu in hardware.gpus()]
     count = len(devices.gpus)
     sizes = [n for n in range(1, count + 1) if count % n == 0]
-    fits = (n for n in sizes if not cards or n * min(cards) >= needed)
+    fits = (n for n in sizes if n * hardware.smallest_card() >= needed)
     return next(fits, max(count, 1))
 
 

@@ -45,7 +45,6 @@ ELSEWHERE = {  # what transformers, TRL, PEFT, Axolotl and LLaMA-Factory call a 
     "rank": "r",
     "target_modules": "targets",
     "max_tokens": "max_new_tokens",
-    "seed": "seeds",
 }
 SMALL = 1e-3
 AFTER_INSTRUCT = ("elicit.", "refine.")  # what an instructed student doesn't depend on
