@@ -23,7 +23,7 @@ from engine.schema.varied import as_varied
 from engine.store.registry import CLOCK_GRAIN_NS, written_at
 from engine.store.run import read_record, with_phases
 from engine.store.run_row import RunRow, figures_of, inputs_of, kind_of, settings_of
-from engine.store.spans import Work, last_lines, seconds_before, work_of, written
+from engine.store.spans import NO_WORK, Work, last_lines, seconds_before, work_of, written
 from engine.store.spending import in_all, spending
 from engine.store.untouched import Inodes
 
@@ -47,7 +47,7 @@ class Look:
     what it pays an endpoint."""
 
     found: PhaseState
-    work: Work = Work()  # noqa: RUF009
+    work: Work = NO_WORK
     ended: datetime | None = None
     earlier: float = 0.0
     pace: Pace | None = None
@@ -113,7 +113,7 @@ def look_at(folder: PhaseDir, before: Look | None = None) -> Look:
     lines = last_lines(attempt)
     same = before if before and before.found.attempt == found.attempt else None
     earlier = same.earlier if same else seconds_before(folder, attempt)
-    work = work_of(attempt, same.work) if same else work_of(attempt)
+    work = work_of(attempt, same.work if same else NO_WORK)
     paid = _paid(folder, lines) or (same.paid if same else _paid_before(folder, attempt))
     if found.state == "running":
         pace = pace_of(lines, same.pace if same else None)

@@ -273,10 +273,9 @@ def _with_points(
 
 def gone_on_with(view: PhaseView) -> PhaseView:
     """What a next attempt's view begins with, from that of the last one."""
-    worked = view.took() or 0.0
     return replace(
         EMPTY,
-        worked=worked,
+        worked=view.took() or 0.0,
         metrics=view.metrics,
         moments=view.moments,
         highest=view.highest,

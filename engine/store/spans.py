@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -49,7 +49,10 @@ class Work:
     read: int = field(default=0, compare=False)
 
 
-def work_of(attempt: AttemptDir, known: Work = Work()) -> Work:
+NO_WORK: Final = Work()
+
+
+def work_of(attempt: AttemptDir, known: Work = NO_WORK) -> Work:
     """Read it from the log; ``known``: what a look before has found, which is not read again."""
     try:
         with attempt.events.open("rb") as file:
